@@ -1,0 +1,1 @@
+//! rhinod's measurements.

@@ -1,0 +1,4 @@
+//! Configuration: what the user said (`directive`), what each option means (`options`), what the program will do
+//! (`model::Config`). Pure but for the files the text itself names; runs in the master before anything else.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! rhinod: a pre-fork application server with adaptive worker scaling.
+
+pub mod config;

@@ -1,0 +1,2 @@
+//! The `rhinod` command.
+fn main() {}
