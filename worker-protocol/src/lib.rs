@@ -1,2 +1,46 @@
 //! What a worker speaks: the uwsgi wire protocol towards the web server, and the fixed-size control records and
-//! scoreboard words towards the master. Sans-IO: bytes in, events out; no sockets, no clock, no unsafe code.
+//! scoreboard words towards the master.
+//!
+//! Sans-IO: bytes in, values out; no sockets, no clock, no files, no unsafe code. Used by all processes: the worker
+//! decodes requests and encodes response heads, the master and the zygote exchange [`control`] records, and the master
+//! and its workers share the words that [`scoreboard`] lays out. `docs/PROTOCOL.md` says the same for a worker in
+//! another language.
+//!
+//! # One request, start to end
+//!
+//! ```
+//! use worker_protocol::{head::RequestHead, response, uwsgi};
+//!
+//! // What the web server sent, as far as it has arrived.
+//! let mut received = Vec::new();
+//! let variables = [("REQUEST_METHOD", "GET"), ("PATH_INFO", "/"), ("SERVER_PROTOCOL", "HTTP/1.1")];
+//! uwsgi::encode(&mut received, uwsgi::MODIFIER_REQUEST, 0, variables)?;
+//!
+//! let packet = uwsgi::decode(&received, &uwsgi::Limits::default())?.expect("the packet is whole");
+//! let uwsgi::Kind::Request(path_info) = packet.kind() else { panic!("a ping") };
+//! let head = RequestHead::read(packet.pairs(), path_info)?;
+//! assert_eq!(head.method, "GET");
+//!
+//! let mut out = Vec::new();
+//! let mut answer = response::Head::start(&mut out, head.response_protocol(), 200, None)?;
+//! answer.header("Content-Type", "text/plain")?;
+//! answer.finish();
+//! assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod head;
+pub mod response;
+mod token;
+pub mod uwsgi;
+
+/// Who has to change something so that an error goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The bytes of this one request are wrong; others from the same web server may be right.
+    Client,
+    /// The web server in front, or this server's limits, are set up so that no such request can succeed.
+    Configuration,
+}

@@ -1,0 +1,228 @@
+//! The head of an HTTP response, as written to a uwsgi socket: status line and headers (reference/wire.md 4.1).
+//!
+//! It writes into the caller's buffer and adds no header of its own. No body, no chunking (nginx delivers chunk framing
+//! as content, reference/wire.md 1.8.1), no interim responses. Runs in the worker, once for every request.
+
+use thiserror::Error;
+
+use crate::token::is_token;
+
+/// Most bytes of a head, status line and blank line included: uWSGI's `response-headers-limit`. nginx takes less, one
+/// page unless `uwsgi_buffer_size` says more.
+pub const HEAD_BYTES_MAX: usize = 65_536;
+
+/// The protocol version of a status line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `HTTP/1.0`
+    Http10,
+    /// `HTTP/1.1`, also for requests of a later version: the web server translates.
+    Http11,
+}
+
+impl Protocol {
+    /// As it stands in the status line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Http10 => "HTTP/1.0",
+            Protocol::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+/// Why a head cannot be written. It is the application's fault: answer 500.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// A status that is not 200 to 999: 100 and 103 would be taken for the final answer by nginx, and two digits for no
+    /// status at all (reference/wire.md 1.8.1). 101 is allowed.
+    #[error("status {0} cannot be sent: a final status has three digits and is 101 or at least 200")]
+    Status(u16),
+    /// A reason phrase with a control byte.
+    #[error("reason phrase of status {0} contains a control character")]
+    Reason(u16),
+    /// A header name that is no token.
+    #[error("header name {0:?} is not a token")]
+    Name(String),
+    /// A header value with CR, LF, NUL or another control byte (a tab is fine).
+    #[error("value of header {name} contains the control character {byte:#04x}")]
+    Value {
+        /// The header.
+        name: String,
+        /// The byte.
+        byte: u8,
+    },
+    /// The head would exceed [`HEAD_BYTES_MAX`].
+    #[error("header {0} makes the response head larger than 65536 bytes")]
+    TooLarge(String),
+}
+
+/// A head being written. Dropping it without [`Head::finish`] leaves a head without its blank line in the buffer; after
+/// an error truncate the buffer to where the head started and write another one.
+#[derive(Debug)]
+pub struct Head<'b> {
+    out: &'b mut Vec<u8>,
+    start: usize,
+    headers_count: usize,
+}
+
+/// What the request log says of a finished head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Headers, repeated ones counted each time.
+    pub headers_count: usize,
+    /// Bytes of the head, status line and blank line included.
+    pub head_bytes: usize,
+}
+
+impl<'b> Head<'b> {
+    /// Appends the status line to `out`. `reason: None` takes the standard phrase.
+    pub fn start(out: &'b mut Vec<u8>, protocol: Protocol, status: u16, reason: Option<&[u8]>) -> Result<Self, Error> {
+        if !matches!(status, 101 | 200..=999) {
+            return Err(Error::Status(status));
+        }
+        let phrase = reason.unwrap_or_else(|| standard_reason(status).as_bytes());
+        if first_control(phrase).is_some() {
+            return Err(Error::Reason(status));
+        }
+        if phrase.len() > HEAD_BYTES_MAX - "HTTP/1.1 200 \r\n\r\n".len() {
+            return Err(Error::TooLarge("(the status line)".to_owned()));
+        }
+        let start = out.len();
+        out.extend_from_slice(protocol.as_str().as_bytes());
+        let digit = |divisor: u16| b'0' + (status / divisor % 10) as u8;
+        out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
+        out.extend_from_slice(phrase);
+        out.extend_from_slice(b"\r\n");
+        Ok(Head { out, start, headers_count: 0 })
+    }
+
+    /// Appends one header. On an error nothing of it is written.
+    pub fn header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), Error> {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if !is_token(name) {
+            return Err(Error::Name(shown(name)));
+        }
+        if let Some(byte) = first_control(value) {
+            return Err(Error::Value { name: shown(name), byte });
+        }
+        let head_bytes = self.out.len() - self.start + name.len() + 2 + value.len() + 2 + 2;
+        if head_bytes > HEAD_BYTES_MAX {
+            return Err(Error::TooLarge(shown(name)));
+        }
+        self.out.extend_from_slice(name);
+        self.out.extend_from_slice(b": ");
+        self.out.extend_from_slice(value);
+        self.out.extend_from_slice(b"\r\n");
+        self.headers_count += 1;
+        Ok(())
+    }
+
+    /// Appends `Content-Length`.
+    pub fn content_length(&mut self, bytes: u64) -> Result<(), Error> {
+        let mut digits = [0; 20];
+        self.header("Content-Length", decimal(bytes, &mut digits))
+    }
+
+    /// Appends the blank line.
+    pub fn finish(self) -> Written {
+        self.out.extend_from_slice(b"\r\n");
+        Written { headers_count: self.headers_count, head_bytes: self.out.len() - self.start }
+    }
+}
+
+/// Whether a response may carry a body (RFC 9110 sections 6.4.1, 9.3.2, 15.2, 15.3.5, 15.4.5). Methods are
+/// case-sensitive.
+pub fn body_allowed(method: &str, status: u16) -> bool {
+    method != "HEAD" && !matches!(status, 100..=199 | 204 | 304)
+}
+
+/// The registered reason phrase (IANA HTTP Status Code Registry), `Unknown` for other codes as uWSGI has it.
+pub fn standard_reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        102 => "Processing",
+        103 => "Early Hints",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        203 => "Non-Authoritative Information",
+        204 => "No Content",
+        205 => "Reset Content",
+        206 => "Partial Content",
+        207 => "Multi-Status",
+        208 => "Already Reported",
+        226 => "IM Used",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        305 => "Use Proxy",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        423 => "Locked",
+        424 => "Failed Dependency",
+        425 => "Too Early",
+        426 => "Upgrade Required",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        451 => "Unavailable For Legal Reasons",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        506 => "Variant Also Negotiates",
+        507 => "Insufficient Storage",
+        508 => "Loop Detected",
+        510 => "Not Extended",
+        511 => "Network Authentication Required",
+        _ => "Unknown",
+    }
+}
+
+/// The first byte that RFC 9110 section 5.5 keeps out of a value: a control byte other than a tab.
+fn first_control(bytes: &[u8]) -> Option<u8> {
+    bytes.iter().copied().find(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)
+}
+
+/// A header name for an error message, cut at 64 bytes.
+#[cold]
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()
+}
+
+fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[start..];
+        }
+    }
+}
