@@ -7,8 +7,10 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Everything an instance needs to know. Built once for each start and each reload.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Listening sockets in the order of the configuration.
     pub sockets: Vec<Listener>,
@@ -65,7 +67,7 @@ pub struct Config {
 }
 
 /// One listening socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     /// Where it listens.
     pub address: Address,
@@ -76,7 +78,7 @@ pub struct Listener {
 }
 
 /// An address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Address {
     /// A path of the file system, relative to `chdir`.
     Unix(PathBuf),
@@ -89,14 +91,14 @@ pub enum Address {
 }
 
 /// What is spoken on a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
     /// The uwsgi protocol (nginx `uwsgi_pass`).
     Uwsgi,
 }
 
 /// The application that workers serve.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Application {
     /// None was named: fine for a binary that embeds its own, else an error at start.
     Embedded,
@@ -107,7 +109,7 @@ pub enum Application {
 }
 
 /// A Python WSGI application.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Python {
     /// Virtual environment (`home`, `virtualenv`, `venv`, `pyhome`).
     pub home: Option<PathBuf>,
@@ -140,7 +142,7 @@ pub struct Python {
 }
 
 /// How many of the workers run at a time. Without any `cheaper*` option `initial == minimum == workers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// Whether the number of workers changes at all.
     pub enabled: bool,
@@ -175,7 +177,7 @@ pub struct Scaling {
 }
 
 /// Which rule decides on the number of workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Policy {
     /// rhinod's own, driven by how long requests wait.
     Adaptive,
@@ -192,7 +194,7 @@ pub enum Policy {
 }
 
 /// Options of the policy `busyness`; units as in uWSGI's manual.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Busyness {
     /// Percent above which workers are added.
     pub max: u64,
@@ -215,7 +217,7 @@ pub struct Busyness {
 }
 
 /// Bounds of one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestLimits {
     /// Largest block of variables in bytes (`buffer-size`; default 65535, uWSGI's 4096).
     pub buffer_size: u16,
@@ -234,7 +236,7 @@ pub struct RequestLimits {
 }
 
 /// When a worker is replaced although nothing is wrong with it.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Recycling {
     /// `max-requests`; zero is off.
     pub max_requests: u64,
@@ -257,7 +259,7 @@ pub struct Recycling {
 }
 
 /// How long the master waits for what it asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patience {
     /// For a worker to finish what it holds (`worker-reload-mercy`, 60 s).
     pub mercy: Duration,
@@ -268,7 +270,7 @@ pub struct Patience {
 }
 
 /// What is logged.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Logging {
     /// Whether each request is logged (`disable-logging` turns it off).
     pub requests: bool,
@@ -297,7 +299,7 @@ pub struct Logging {
 }
 
 /// Files that hold the master's pid.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PidFiles {
     /// `pidfile`: early, as root, relative to the start directory.
     pub pidfile: Option<PathBuf>,
@@ -310,7 +312,7 @@ pub struct PidFiles {
 }
 
 /// Who the instance runs as, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Identity {
     /// `uid`: name or number.
     pub uid: Option<String>,
@@ -331,7 +333,7 @@ pub struct Identity {
 }
 
 /// One change of the process environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnvironmentChange {
     /// `env = NAME=VALUE`.
     Set(String, String),
@@ -340,7 +342,7 @@ pub enum EnvironmentChange {
 }
 
 /// What a change of a file sets off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     /// The file or directory, relative to `chdir`.
     pub path: PathBuf,
@@ -351,7 +353,7 @@ pub struct Watch {
 }
 
 /// What a watched file sets off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WatchEffect {
     /// A new generation.
     Reload,
@@ -368,7 +370,7 @@ pub enum WatchEffect {
 }
 
 /// Something to run at a moment of the life cycle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// The moment, as in the option's name: `asap`, `pre-app`, `accepting1-once`, …
     pub phase: String,
@@ -381,7 +383,7 @@ pub struct Hook {
 }
 
 /// What SIGTERM means to the master.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TermMeaning {
     /// Stop gracefully (our default).
     GracefulStop,
@@ -392,7 +394,7 @@ pub enum TermMeaning {
 }
 
 /// Names of the processes in `ps`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessNames {
     /// `procname`.
     pub name: Option<String>,

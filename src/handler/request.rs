@@ -1,0 +1,199 @@
+//! What an application is asked. Runs in the workers; borrows everything from the connection's buffer.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+
+use worker_protocol::head::RequestHead;
+
+use crate::worker::body::RequestBody;
+
+/// One request.
+///
+/// Text that came over the wire is bytes, since nothing guarantees UTF-8; the `_text` variants replace what is not.
+/// The body is read with [`Read`]: as far as it is declared, as it arrives. What a handler does not read is read and
+/// forgotten after the answer.
+pub struct Request<'r> {
+    pub(crate) head: &'r RequestHead<'r>,
+    pub(crate) body: &'r mut RequestBody<'r>,
+    pub(crate) trust_forwarded: bool,
+}
+
+impl<'r> Request<'r> {
+    /// The method, such as `GET`. Case-sensitive (RFC 9110, section 9.1).
+    pub fn method(&self) -> &'r str {
+        self.head.method
+    }
+
+    /// The decoded path below [`Request::script_name`], with what is not UTF-8 replaced.
+    pub fn path(&self) -> Cow<'r, str> {
+        String::from_utf8_lossy(self.head.path)
+    }
+
+    /// The decoded path as it came (`PATH_INFO`).
+    pub fn path_bytes(&self) -> &'r [u8] {
+        self.head.path
+    }
+
+    /// Where the application is mounted (`SCRIPT_NAME`), usually empty.
+    pub fn script_name(&self) -> Cow<'r, str> {
+        String::from_utf8_lossy(self.head.script_name)
+    }
+
+    /// Path and query as the client sent them, still encoded (`REQUEST_URI`).
+    pub fn uri(&self) -> &'r [u8] {
+        self.head.uri
+    }
+
+    /// The query without its question mark, still encoded.
+    pub fn query(&self) -> Cow<'r, str> {
+        String::from_utf8_lossy(self.head.query)
+    }
+
+    /// The first value of a parameter of the query, percent-decoded, with `+` as a space
+    /// (`application/x-www-form-urlencoded`, as browsers send forms).
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        self.head.query.split(|byte| *byte == b'&').find_map(|pair| {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let key = decode(halves.next()?);
+            (key == name).then(|| decode(halves.next().unwrap_or_default()))
+        })
+    }
+
+    /// A header by its name, in any case; the last one where it is repeated and the web server did not join them.
+    /// `Content-Type` and `Content-Length` are found too.
+    pub fn header(&self, name: &str) -> Option<&'r [u8]> {
+        self.headers().filter(|(own, _)| header_matches(own, name)).map(|(_, value)| value).last()
+    }
+
+    /// All headers: names as the protocol carries them (`USER_AGENT` for `User-Agent`), values as bytes.
+    pub fn headers(&self) -> impl Iterator<Item = (&'r str, &'r [u8])> + use<'r> {
+        self.head.variables().filter_map(|(key, value)| {
+            let key = std::str::from_utf8(key).ok()?;
+            match key {
+                "CONTENT_TYPE" | "CONTENT_LENGTH" => (!value.is_empty()).then_some((key, value)),
+                _ => Some((key.strip_prefix("HTTP_")?, value)),
+            }
+        })
+    }
+
+    /// One variable of the request as the web server sent it (`uwsgi_param`), such as `REMOTE_ADDR`.
+    pub fn variable(&self, key: &str) -> Option<&'r [u8]> {
+        self.variables().filter(|(own, _)| *own == key.as_bytes()).map(|(_, value)| value).last()
+    }
+
+    /// All variables in the order of the wire. Those that uWSGI let a client use to load code or read files
+    /// (`UWSGI_FILE` and the like) are left out, and nothing here acts on them.
+    pub fn variables(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + use<'r> {
+        self.head.variables()
+    }
+
+    /// `http` or `https`, as the web server says.
+    pub fn scheme(&self) -> &'static str {
+        self.head.scheme(self.trust_forwarded)
+    }
+
+    /// The `Host` header.
+    pub fn host(&self) -> Cow<'r, str> {
+        String::from_utf8_lossy(self.head.host)
+    }
+
+    /// Address and port of the client, as the web server saw it (`REMOTE_ADDR`, `REMOTE_PORT`).
+    pub fn peer(&self) -> Option<SocketAddr> {
+        let address = std::str::from_utf8(self.head.remote_addr).ok()?.parse().ok()?;
+        let port = std::str::from_utf8(self.head.remote_port).ok().and_then(|port| port.parse().ok()).unwrap_or(0);
+        Some(SocketAddr::new(address, port))
+    }
+
+    /// Declared length of the body in bytes; 0 when there is none.
+    pub fn content_length(&self) -> u64 {
+        self.body.length()
+    }
+
+    /// The whole body, if it is not longer than `bytes_max`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] when it is longer (nothing has been read then); otherwise as for [`Read`].
+    pub fn read_body(&mut self, bytes_max: u64) -> io::Result<Vec<u8>> {
+        if self.body.remaining() > bytes_max {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut body = Vec::with_capacity(usize::try_from(self.body.remaining()).unwrap_or(0).min(1 << 20));
+        self.body.read_to_end(&mut body)?;
+        Ok(body)
+    }
+
+    /// The same request in the types of the `http` crate, without its body (which is still to be read here).
+    ///
+    /// # Errors
+    /// When method, target or a header is not what that crate accepts.
+    pub fn to_http(&self) -> Result<http::Request<()>, http::Error> {
+        let target = if self.head.uri.is_empty() { b"/".as_slice() } else { self.head.uri };
+        let mut builder = http::Request::builder().method(self.head.method).uri(target);
+        for (name, value) in self.headers() {
+            builder = builder.header(name.replace('_', "-").to_ascii_lowercase(), value);
+        }
+        builder.body(())
+    }
+}
+
+/// The body, from where the last read ended. [`io::ErrorKind::TimedOut`] when the client is silent for the socket
+/// timeout, [`io::ErrorKind::UnexpectedEof`] when it goes away before the declared length is there.
+impl Read for Request<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.body.read(buffer)
+    }
+}
+
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.head.method)
+            .field("uri", &String::from_utf8_lossy(self.head.uri))
+            .field("content_length", &self.content_length())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a key of the wire, without `HTTP_`, is this header: `-` and `_` are the same there.
+fn header_matches(key: &str, name: &str) -> bool {
+    let wire = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
+    key.len() == name.len() && key.bytes().zip(name.bytes()).all(|(own, other)| own == wire(other))
+}
+
+/// Decodes `application/x-www-form-urlencoded`. An invalid escape stays as it is.
+fn decode(encoded: &[u8]) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16));
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        match (first, digit(tail.first()), digit(tail.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            (b'+', ..) => bytes.push(b' '),
+            (byte, ..) => bytes.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_headers_match_in_any_case_and_with_either_dash() {
+        assert!(header_matches("USER_AGENT", "User-Agent") && header_matches("USER_AGENT", "user_agent"));
+        assert!(!header_matches("USER_AGENT", "User-Agents") && !header_matches("HOST", "Hose"));
+    }
+
+    #[test]
+    fn query_values_are_decoded_once_and_bad_escapes_stay() {
+        for (encoded, decoded) in [("a%20b+c", "a b c"), ("%zz%4", "%zz%4"), ("%2525", "%25"), ("%C3%A9", "é")] {
+            assert_eq!(decode(encoded.as_bytes()), decoded);
+        }
+    }
+}

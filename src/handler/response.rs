@@ -1,0 +1,262 @@
+//! What an application answers with. Made by handlers, sent by `serve`; nothing here does input or output by itself.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+/// An answer: status, headers, body.
+///
+/// A body of known length gets its `Content-Length` unless the handler set one. HEAD requests and the statuses 1xx, 204
+/// and 304 never carry a body, whatever is given here (RFC 9110, sections 6.4 and 15).
+///
+/// ```
+/// use rhinod::Response;
+///
+/// let response = Response::text("gone\n").with_status(410).with_header("Cache-Control", "no-store");
+/// assert_eq!(response.status(), 410);
+/// ```
+pub struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) body: Body,
+}
+
+/// A header: name and value, as they go on the wire.
+pub(crate) type Header = (Cow<'static, str>, Cow<'static, [u8]>);
+
+/// The body of an answer.
+pub enum Body {
+    /// No bytes at all.
+    Empty,
+    /// Bytes that are there already.
+    Bytes(Cow<'static, [u8]>),
+    /// A file, or a part of one, sent by the kernel (`sendfile(2)`).
+    File {
+        /// The open file.
+        file: File,
+        /// Where to begin, in bytes.
+        offset: u64,
+        /// How many bytes to send. A file that turns out shorter ends the connection early.
+        length: u64,
+    },
+    /// Bytes to be read until the end, each read sent at once.
+    Reader {
+        /// Where they come from.
+        reader: Box<dyn Read>,
+        /// How many there are, if that is known; never more are sent.
+        length: Option<u64>,
+    },
+    /// Chunks of unknown total length, each sent at once as it comes. An error ends the connection early.
+    Chunks(Box<dyn Iterator<Item = io::Result<Vec<u8>>>>),
+    /// A function that writes the body; each write is sent at once.
+    Writer(WriteBody),
+}
+
+/// A function that writes a body.
+type WriteBody = Box<dyn FnOnce(&mut BodyWriter<'_>) -> io::Result<()>>;
+
+/// Where a [`Body::Writer`] writes to. Not buffered: wrap it in a [`io::BufWriter`] for many small writes.
+pub struct BodyWriter<'a> {
+    pub(crate) sink: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
+}
+
+impl Write for BodyWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.sink)(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Response {
+    /// An answer with a status and no body.
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// 200 with plain text.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
+        let bytes = match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        Self::new(200).with_header("Content-Type", "text/plain").with_body(Body::Bytes(bytes))
+    }
+
+    /// 200 with bytes of a given media type.
+    pub fn bytes(content_type: impl Into<Cow<'static, str>>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self::new(200).with_header("Content-Type", content_type).with_body(Body::Bytes(bytes.into()))
+    }
+
+    /// 200 with a whole file, which the kernel sends.
+    ///
+    /// # Errors
+    /// When the file's size cannot be read.
+    pub fn file(content_type: impl Into<Cow<'static, str>>, file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self::new(200).with_header("Content-Type", content_type).with_body(Body::File { file, offset: 0, length }))
+    }
+
+    /// 200 with chunks that are sent as they come, without a declared length.
+    pub fn stream<I>(content_type: impl Into<Cow<'static, str>>, chunks: I) -> Self
+    where
+        I: IntoIterator<Item = io::Result<Vec<u8>>>,
+        I::IntoIter: 'static,
+    {
+        let chunks = Body::Chunks(Box::new(chunks.into_iter()));
+        Self::new(200).with_header("Content-Type", content_type).with_body(chunks)
+    }
+
+    /// 200 with whatever `write` writes, sent as it is written, without a declared length.
+    pub fn writer(
+        content_type: impl Into<Cow<'static, str>>,
+        write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + 'static,
+    ) -> Self {
+        Self::new(200).with_header("Content-Type", content_type).with_body(Body::Writer(Box::new(write)))
+    }
+
+    /// The same with another status, 100 to 999. Anything else is answered as 500 and logged.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same with one more header. A name or value that could forge a header (control bytes, an empty or invalid
+    /// name) is found when the answer is sent: the client gets a 500 and the log says which header it was.
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        let value = match value.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        self.headers.push((name.into(), value));
+        self
+    }
+
+    /// The same with another body.
+    pub fn with_body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers in the order in which they were added.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// Length of the body in bytes, where it is known before it is sent.
+    pub(crate) fn known_length(&self) -> Option<u64> {
+        match &self.body {
+            Body::Empty => Some(0),
+            Body::Bytes(bytes) => Some(bytes.len() as u64),
+            Body::File { length, .. } => Some(*length),
+            Body::Reader { length, .. } => *length,
+            Body::Chunks(_) | Body::Writer(_) => None,
+        }
+    }
+
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("length", &self.known_length())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::Bytes(Cow::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Cow::Owned(bytes))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::from(text.as_bytes())
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::from(text.into_bytes())
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::Empty
+    }
+}
+
+/// Answers made with the `http` crate are answers here too.
+///
+/// ```
+/// let made = http::Response::builder().status(201).header("X-Made-By", "http").body("made\n").unwrap();
+/// let response: rhinod::Response = made.into();
+/// assert_eq!(response.status(), 201);
+/// ```
+impl<B: Into<Body>> From<http::Response<B>> for Response {
+    fn from(made: http::Response<B>) -> Self {
+        let (parts, body) = made.into_parts();
+        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            (Cow::Owned(name.as_str().to_owned()), Cow::Owned(value.as_bytes().to_vec()))
+        };
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers.iter().map(header).collect(),
+            body: body.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_knows_its_length_only_where_it_is_certain() {
+        assert_eq!(Response::new(204).known_length(), Some(0));
+        assert_eq!(Response::text("abc").known_length(), Some(3));
+        assert_eq!(Response::stream("text/plain", [Ok(b"abc".to_vec())]).known_length(), None);
+        assert_eq!(Response::writer("text/plain", |_| Ok(())).known_length(), None);
+    }
+
+    #[test]
+    fn headers_are_found_whatever_their_case() {
+        let response = Response::text("").with_header("X-One", "1");
+        assert!(response.has_header("x-one") && response.has_header("CONTENT-TYPE") && !response.has_header("x-two"));
+    }
+
+    #[test]
+    fn an_http_response_keeps_status_repeated_headers_and_body() {
+        let made = http::Response::builder()
+            .status(207)
+            .header("Set-Cookie", "a=1")
+            .header("Set-Cookie", "b=2")
+            .body(b"body".to_vec())
+            .unwrap();
+        let response = Response::from(made);
+        let cookies: Vec<_> = response.headers().filter(|(name, _)| *name == "set-cookie").collect();
+        assert_eq!((response.status(), cookies.len(), response.known_length()), (207, 2, Some(4)));
+    }
+}

@@ -1,0 +1,181 @@
+//! Joins a [`Handler`] to a worker: a zygote's host for Rust applications, and the service that runs in its workers.
+
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{Body, BodyWriter, BoxError, Handler, Request, Response};
+use crate::config::model::Config;
+use crate::worker::reply::{Reply, StartError};
+use crate::worker::{Exchange, Service, Worker};
+use crate::zygote::{Host, LoadFailure};
+
+/// How much is read at once of a body that comes from a reader.
+const READER_BYTES: usize = 64 * 1024;
+
+/// A zygote's host for an application written in Rust.
+pub(crate) struct RustHost<F, H> {
+    factory: Option<F>,
+    handler: Option<H>,
+}
+
+impl<F, H> RustHost<F, H> {
+    pub(crate) fn new(factory: F) -> Self {
+        Self { factory: Some(factory), handler: None }
+    }
+}
+
+impl<F, H> Host for RustHost<F, H>
+where
+    F: FnOnce(&Config) -> Result<H, BoxError>,
+    H: Handler,
+{
+    fn load(&mut self, config: &Config) -> Result<(), LoadFailure> {
+        log_panics();
+        let Some(factory) = self.factory.take() else { return Ok(()) };
+        let made = catch_unwind(AssertUnwindSafe(|| factory(config)));
+        match made {
+            Ok(Ok(handler)) => {
+                self.handler = Some(handler);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(LoadFailure::new(format!("the application could not be loaded: {}", chain(&*error)))),
+            Err(_) => Err(LoadFailure::new("the application panicked while it was loaded")),
+        }
+    }
+
+    fn live_threads(&mut self) -> Vec<String> {
+        other_threads()
+    }
+
+    fn work(&mut self, worker: &Worker<'_>) -> i32 {
+        let Some(mut handler) = self.handler.take() else {
+            return worker.refuse(&LoadFailure::new("no application was loaded"));
+        };
+        let info = worker.info();
+        match catch_unwind(AssertUnwindSafe(|| handler.start_worker(&info))) {
+            Ok(Ok(())) => worker.serve(&HandlerService { handler, trust_forwarded: false }),
+            Ok(Err(error)) => worker.refuse(&LoadFailure::new(format!("start_worker: {}", chain(&*error)))),
+            Err(_) => worker.refuse(&LoadFailure::new("the application panicked in start_worker")),
+        }
+    }
+}
+
+/// Answers a worker's requests with a handler.
+struct HandlerService<H> {
+    handler: H,
+    trust_forwarded: bool,
+}
+
+impl<H: Handler> Service for HandlerService<H> {
+    fn serve(&self, exchange: &mut Exchange<'_>) {
+        // Only the answer matters after a panic; what the handler shares between requests is its own to keep whole,
+        // as with any thread that unwinds.
+        if catch_unwind(AssertUnwindSafe(|| self.answer(exchange))).is_err() {
+            exchange.worker.note_exception();
+            exchange.answer_plainly(500, "Internal Server Error\n");
+        }
+    }
+}
+
+impl<H: Handler> HandlerService<H> {
+    fn answer(&self, exchange: &mut Exchange<'_>) {
+        let Exchange { head, body, reply, .. } = exchange;
+        let response = {
+            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded };
+            self.handler.handle(&mut request)
+        };
+        match start(reply, &response) {
+            Ok(()) => {
+                if let Err(error) = send_body(reply, response.body) {
+                    log::debug!("the answer to {} broke off: {error}", String::from_utf8_lossy(head.uri).escape_debug());
+                }
+            }
+            Err(error) => {
+                log::error!(
+                    "the answer to {} {} was replaced by 500: {error}",
+                    head.method,
+                    String::from_utf8_lossy(head.uri).escape_debug()
+                );
+                exchange.answer_plainly(500, "Internal Server Error\n");
+            }
+        }
+    }
+}
+
+fn start(reply: &mut Reply<'_>, response: &Response) -> Result<(), StartError> {
+    let headers = response.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_ref()));
+    let length = if response.has_header("Content-Length") { None } else { response.known_length() };
+    reply.start(response.status, None, headers, length)
+}
+
+fn send_body(reply: &mut Reply<'_>, body: Body) -> io::Result<()> {
+    if !reply.body_allowed() {
+        return Ok(());
+    }
+    match body {
+        Body::Empty => Ok(()),
+        Body::Bytes(bytes) => reply.send(&bytes),
+        Body::File { file, offset, length } => reply.send_file(&file, offset, length),
+        Body::Reader { reader, length } => match length {
+            Some(length) => copy(reply, reader.take(length)),
+            None => copy(reply, reader),
+        },
+        Body::Chunks(chunks) => {
+            reply.push_head()?;
+            for chunk in chunks {
+                reply.send(&chunk?)?;
+            }
+            Ok(())
+        }
+        Body::Writer(write) => write(&mut BodyWriter { sink: &mut |piece| reply.send(piece) }),
+    }
+}
+
+fn copy(reply: &mut Reply<'_>, mut reader: impl Read) -> io::Result<()> {
+    let mut buffer = vec![0; READER_BYTES];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => reply.send(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Panics go to the log with their place, as one line.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info
+            .payload()
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| info.payload().downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "(no message)".to_owned());
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        log::error!("the application panicked at {place}: {message}");
+    }));
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Names of the threads of this process besides the calling one, from `/proc/self/task`.
+fn other_threads() -> Vec<String> {
+    let own = std::process::id().to_string();
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    tasks
+        .flatten()
+        .filter(|task| task.file_name().to_string_lossy() != own)
+        .map(|task| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default().trim_end().to_owned())
+        .collect()
+}

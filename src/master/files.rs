@@ -1,0 +1,45 @@
+//! Pid files: written for tools that look for the master, removed if they are still ours. Master only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::failure::StartFailure;
+use crate::config::model;
+
+/// The pid files that this master has written, by absolute path.
+#[derive(Debug, Default)]
+pub(super) struct PidFiles(Vec<PathBuf>);
+
+impl PidFiles {
+    /// Writes one; a path is relative to the current directory.
+    pub(super) fn write(&mut self, path: &Path) -> Result<(), StartFailure> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        fs::write(&absolute, format!("{}\n", std::process::id()))
+            .map_err(|error| StartFailure::file(format!("cannot write the pid file {}: {error}", path.display())))?;
+        if !self.0.contains(&absolute) {
+            self.0.push(absolute);
+        }
+        Ok(())
+    }
+
+    /// Writes those that are meant to appear only once workers serve.
+    pub(super) fn write_safe(&mut self, wanted: &model::PidFiles) -> Result<(), StartFailure> {
+        for path in [&wanted.safe_pidfile2, &wanted.safe_pidfile].into_iter().flatten() {
+            self.write(path)?;
+        }
+        Ok(())
+    }
+
+    /// Removes those that still hold our pid.
+    pub(super) fn remove(&mut self) {
+        for path in self.0.drain(..) {
+            let ours = fs::read_to_string(&path).is_ok_and(|text| text.trim() == std::process::id().to_string());
+            if ours {
+                match fs::remove_file(&path) {
+                    Ok(()) => log::info!("VACUUM: pidfile removed."),
+                    Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", path.display()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The master process: owns sockets, scoreboard, signals and timers; never runs application code.
+//!
+//! `machine` decides (pure), everything else here acts. The loop in [`Driver::run`] is the one place that waits.
+
+mod children;
+mod failure;
+mod files;
+mod launch;
+pub mod machine;
+mod signals;
+mod startup;
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::config::model::Config;
+use crate::sys::clock::monotonic_us;
+use crate::sys::listeners::BoundSocket;
+use crate::sys::wait::Doorbell;
+
+use children::Children;
+pub use failure::StartFailure;
+use files::PidFiles;
+use machine::{Action, Announcement, Event, Machine, Order, Outcome, Plan, Time};
+use signals::{Heard, Signals};
+
+/// Reads the configuration anew: at start, and at each reload.
+pub type ReadConfig<'a> = &'a dyn Fn() -> Result<Config, String>;
+
+/// Runs an instance from start to end; returns the exit code.
+///
+/// # Errors
+/// What keeps it from starting. Nothing is left behind then.
+pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
+    // First of all, so that a signal that comes during the start is remembered and not lost.
+    let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
+    let started = startup::start(&config)?;
+    Driver::new(config, read, signals, started)?.run()
+}
+
+/// Carries out what the machine decides.
+struct Driver<'a> {
+    machine: Machine,
+    children: Children,
+    config: Config,
+    /// A configuration that was read for a reload, with its sockets, until the machine commits or abandons it.
+    candidate: Option<(Config, Vec<BoundSocket>)>,
+    sockets: Vec<BoundSocket>,
+    pid_files: PidFiles,
+    bell: Doorbell,
+    signals: Signals,
+    read: ReadConfig<'a>,
+    poll: Poll,
+    /// Where relative paths of the configuration are meant from, before `chdir`.
+    start_directory: PathBuf,
+}
+
+const SIGNALS: Token = Token(0);
+const BELL: Token = Token(1);
+
+impl<'a> Driver<'a> {
+    fn new(
+        config: Config,
+        read: ReadConfig<'a>,
+        mut signals: Signals,
+        started: startup::Started,
+    ) -> Result<Self, StartFailure> {
+        let set_up = || -> io::Result<(Poll, Doorbell)> {
+            let poll = Poll::new()?;
+            let bell = Doorbell::new()?;
+            poll.registry().register(signals.source(), SIGNALS, Interest::READABLE)?;
+            let raw = std::os::fd::AsFd::as_fd(&bell).as_raw_fd();
+            poll.registry().register(&mut SourceFd(&raw), BELL, Interest::READABLE)?;
+            Ok((poll, bell))
+        };
+        let mut set_up = set_up;
+        let (poll, bell) = set_up().map_err(|error| StartFailure::system("set up the event loop", &error))?;
+        let plan = Plan::of(&config);
+        let machine = Machine::new(plan.clone(), Time(monotonic_us())).map_err(StartFailure::configuration)?;
+        let children = Children::new(&plan, &config)
+            .map_err(|error| StartFailure::system("make the scoreboard", &error))?;
+        Ok(Self {
+            machine,
+            children,
+            config,
+            candidate: None,
+            sockets: started.sockets,
+            pid_files: started.pid_files,
+            bell,
+            signals,
+            read,
+            poll,
+            start_directory: started.start_directory,
+        })
+    }
+
+    fn run(mut self) -> Result<i32, StartFailure> {
+        let mut events = Events::with_capacity(256);
+        loop {
+            if let Some(code) = self.act() {
+                self.clean_up();
+                return Ok(code);
+            }
+            match self.poll.poll(&mut events, self.timeout()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.clean_up();
+                    return Err(StartFailure::system("wait for events", &error));
+                }
+            }
+            self.take_in(&events);
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let deadline = self.machine.deadline()?;
+        Some(Duration::from_micros(deadline.0.saturating_sub(monotonic_us())))
+    }
+
+    /// Turns whatever woke us into events of the machine.
+    fn take_in(&mut self, woken: &Events) {
+        for event in woken {
+            match event.token() {
+                SIGNALS => self.hear_signals(),
+                BELL => self.bell.silence(),
+                token => {
+                    for event in self.children.hear(token, &self.poll) {
+                        self.machine.handle(Time(monotonic_us()), event);
+                    }
+                }
+            }
+        }
+        self.machine.handle(Time(monotonic_us()), Event::Elapsed);
+    }
+
+    fn hear_signals(&mut self) {
+        for heard in self.signals.take(self.config.term) {
+            match heard {
+                Heard::ChildEnded => {
+                    for event in self.children.reap(&self.poll) {
+                        self.machine.handle(Time(monotonic_us()), event);
+                    }
+                }
+                Heard::Order(order) => self.order(order),
+                Heard::Statistics => log::info!("{}", self.machine.count()),
+                Heard::Ignored(name) => log::info!("{name} received: nothing to do"),
+            }
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        self.machine.handle(Time(monotonic_us()), Event::Order(order));
+    }
+
+    /// Carries out all actions there are. The exit code, once there is one.
+    fn act(&mut self) -> Option<i32> {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Exit { code } => return Some(code),
+                Action::Note(note) => log::log!(note.level(), "{note}"),
+                Action::Announce(announcement) => self.announce(&announcement),
+                Action::ReadConfiguration => self.read_configuration(),
+                Action::Commit { .. } => self.commit(),
+                Action::Abandon { .. } => self.candidate = None,
+                Action::StartZygote { generation, candidate } => {
+                    let (config, sockets) = match &self.candidate {
+                        Some((config, sockets)) if candidate => (config, sockets),
+                        _ => (&self.config, &self.sockets),
+                    };
+                    let failed =
+                        self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
+                    if let Some(event) = failed {
+                        self.machine.handle(Time(monotonic_us()), event);
+                    }
+                }
+                Action::Upgrade => log::warn!("this build cannot replace its own master; restart it instead"),
+                other => {
+                    if let Some(event) = self.children.carry_out(&other, &self.poll) {
+                        self.machine.handle(Time(monotonic_us()), event);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn announce(&mut self, announcement: &Announcement) {
+        match announcement {
+            Announcement::Ready => {
+                if let Err(error) = self.pid_files.write_safe(&self.config.pidfiles) {
+                    log::error!("{error}");
+                }
+            }
+            Announcement::ReloadDone { outcome: Outcome::Failed(reason), .. } => log::error!("reload failed: {reason}"),
+            Announcement::Reloading(_)
+            | Announcement::ReloadDone { .. }
+            | Announcement::Stopping
+            | Announcement::Status(_) => {}
+        }
+    }
+
+    /// Reads the configuration for a reload and opens its sockets, without touching what is in force.
+    fn read_configuration(&mut self) {
+        let answer = self.prepare_candidate().map(|(config, sockets)| {
+            let plan = Plan { seats: self.children.seats(), ..Plan::of(&config) };
+            self.candidate = Some((config, sockets));
+            plan
+        });
+        self.machine.handle(Time(monotonic_us()), Event::ConfigurationRead(answer));
+    }
+
+    fn prepare_candidate(&self) -> Result<(Config, Vec<BoundSocket>), String> {
+        let back = std::env::current_dir();
+        // Relative paths of the command line and of the files are meant from where the master was started.
+        let _ = std::env::set_current_dir(&self.start_directory);
+        let config = (self.read)();
+        if let Ok(back) = back {
+            let _ = std::env::set_current_dir(back);
+        }
+        let config = config?;
+        self.children.fits(&config)?;
+        for option in startup::not_reloadable(&self.config, &config) {
+            log::warn!("{option} changes only with a restart");
+        }
+        let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
+        Ok((config, sockets))
+    }
+
+    fn commit(&mut self) {
+        let Some((config, sockets)) = self.candidate.take() else { return };
+        let old = std::mem::replace(&mut self.sockets, sockets);
+        for socket in old {
+            let kept = self.sockets.iter().any(|new| new.listener == socket.listener);
+            if !kept && let Err(error) = socket.remove_file() {
+                log::warn!("cannot remove {}: {error}", socket.name);
+            }
+        }
+        self.config = config;
+    }
+
+    /// Leaves nothing behind that `vacuum` is to remove.
+    fn clean_up(&mut self) {
+        if self.config.vacuum {
+            for socket in &self.sockets {
+                match socket.remove_file() {
+                    Ok(true) => log::info!("VACUUM: unix socket {} removed.", socket.name),
+                    Ok(false) => {}
+                    Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", socket.name),
+                }
+            }
+            self.pid_files.remove();
+        }
+    }
+}

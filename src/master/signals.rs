@@ -1,0 +1,72 @@
+//! Signals of the master: noted by signal-hook, turned into orders here (reference/processes.md 5.1). Master only.
+
+use std::io;
+
+use signal_hook::consts::signal::{
+    SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH,
+};
+use signal_hook_mio::v1_0::Signals as Source;
+
+use super::machine::{Order, Reload};
+use crate::config::model::TermMeaning;
+
+/// The signals that have come since the last look.
+pub(super) struct Signals(Source);
+
+/// What a signal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A child may have ended.
+    ChildEnded,
+    /// Somebody wants something.
+    Order(Order),
+    /// The state of the instance, into the log.
+    Statistics,
+    /// A signal that other programs die of, and we do not.
+    Ignored(&'static str),
+}
+
+/// In the order in which they are taken up when several are there at once: the most severe first.
+const BY_SEVERITY: [i32; 12] = [
+    SIGQUIT, SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGCHLD, SIGUSR2, SIGALRM, SIGWINCH,
+];
+
+impl Signals {
+    /// From here on no signal is lost, and none ends the process by itself.
+    pub(super) fn install() -> io::Result<Self> {
+        Source::new(BY_SEVERITY).map(Self)
+    }
+
+    /// What the event loop waits for.
+    pub(super) fn source(&mut self) -> &mut impl mio::event::Source {
+        &mut self.0
+    }
+
+    /// What has come, in order of severity.
+    pub(super) fn take(&mut self, term: TermMeaning) -> Vec<Heard> {
+        let mut pending: Vec<i32> = self.0.pending().collect();
+        pending.sort_by_key(|signal| BY_SEVERITY.iter().position(|other| other == signal));
+        pending.into_iter().map(|signal| meaning(signal, term)).collect()
+    }
+}
+
+fn meaning(signal: i32, term: TermMeaning) -> Heard {
+    match signal {
+        SIGCHLD => Heard::ChildEnded,
+        SIGQUIT => Heard::Order(Order::StopNow),
+        SIGINT => Heard::Order(Order::Stop),
+        SIGTERM => Heard::Order(match term {
+            TermMeaning::GracefulStop => Order::Stop,
+            TermMeaning::Stop => Order::StopNow,
+            TermMeaning::BrutalReload => Order::Reload(Reload::Brutal),
+        }),
+        SIGHUP => Heard::Order(Order::Reload(Reload::Graceful)),
+        SIGTSTP => Heard::Order(Order::TogglePause),
+        SIGTTIN => Heard::Order(Order::More),
+        SIGTTOU => Heard::Order(Order::Fewer),
+        SIGUSR1 => Heard::Statistics,
+        SIGUSR2 => Heard::Ignored("SIGUSR2"),
+        SIGALRM => Heard::Ignored("SIGALRM"),
+        _ => Heard::Ignored("SIGWINCH"),
+    }
+}

@@ -1,0 +1,154 @@
+//! From a configuration to an instance that is ready to fork: pid files, identity, directory, sockets, in the order of
+//! reference/processes.md 1.1. Master only.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use super::failure::StartFailure;
+use super::files::PidFiles;
+use crate::config::model::{Config, Listener};
+use crate::sys::identity::{self, Credentials};
+use crate::sys::listeners::{BindOptions, BoundSocket};
+use crate::sys::process;
+
+/// What an instance has once it has started.
+pub(super) struct Started {
+    pub(super) sockets: Vec<BoundSocket>,
+    pub(super) pid_files: PidFiles,
+    pub(super) start_directory: PathBuf,
+}
+
+/// Makes the process what the configuration says. On a failure nothing is left behind.
+pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
+    let start_directory =
+        std::env::current_dir().map_err(|error| StartFailure::system("read the current directory", &error))?;
+    process::close_strangers_on_exec();
+    process::raise_descriptor_limit();
+    process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
+    process::set_name("rhinod master");
+    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default(), start_directory };
+    match prepare(config, &mut started) {
+        Ok(()) => Ok(started),
+        Err(failure) => {
+            for socket in &started.sockets {
+                // Best effort: the failure itself is what the operator must read.
+                let _ = socket.remove_file();
+            }
+            started.pid_files.remove();
+            Err(failure)
+        }
+    }
+}
+
+fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
+    let who = &config.identity;
+    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)?;
+    if let Some(bits) = who.umask {
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
+    }
+    if let Some(path) = &config.pidfiles.pidfile {
+        started.pid_files.write(path)?;
+    }
+    // Without `chown-socket` the sockets are made by the user that serves (reference/processes.md 1.10).
+    let early = config.chown_socket.is_none();
+    if early {
+        drop_privileges(config, &credentials)?;
+    }
+    if let Some(directory) = &who.chdir {
+        std::env::set_current_dir(directory)
+            .map_err(|error| StartFailure::system(&format!("chdir to {}", directory.display()), &error))?;
+    }
+    if let Some(path) = &config.pidfiles.pidfile2 {
+        started.pid_files.write(path)?;
+    }
+    if config.sockets.is_empty() {
+        return Err(StartFailure::configuration(
+            "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",
+        ));
+    }
+    started.sockets = open_sockets(config, &[])?;
+    if !early {
+        drop_privileges(config, &credentials)?;
+    }
+    for (index, socket) in started.sockets.iter().enumerate() {
+        log::info!("rhinod socket {index} bound to {}", socket.name);
+    }
+    Ok(())
+}
+
+fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
+    if !config.identity.master_as_root {
+        identity::become_user(credentials)?;
+    }
+    Ok(())
+}
+
+/// Opens the sockets of a configuration; those that are open already are shared.
+pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<BoundSocket>, StartFailure> {
+    let owner = config.chown_socket.as_deref().map(parse_owner).transpose()?;
+    let options = BindOptions {
+        backlog: config.listen,
+        mode: config.chmod_socket,
+        owner,
+        defer_accept: config.request.socket_timeout,
+    };
+    let mut sockets = Vec::with_capacity(config.sockets.len());
+    for listener in &config.sockets {
+        let socket = match open.iter().find(|socket| socket.listener == *listener) {
+            Some(socket) => share(socket, listener, config.listen)
+                .map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error)),
+            None => BoundSocket::bind(listener, &options).map_err(Into::into),
+        };
+        match socket {
+            Ok(socket) => sockets.push(socket),
+            Err(failure) => {
+                let fresh = sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
+                for socket in fresh {
+                    let _ = socket.remove_file();
+                }
+                return Err(failure);
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+fn share(socket: &BoundSocket, listener: &Listener, backlog: u32) -> io::Result<BoundSocket> {
+    let copy = socket.as_fd().try_clone_to_owned()?;
+    let shared = BoundSocket::adopt(listener.clone(), copy, socket.file.clone())?;
+    shared.set_backlog(backlog)?;
+    Ok(shared)
+}
+
+/// `user`, `user:group`, or numbers.
+fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
+    let (user, group) = match text.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (text, None),
+    };
+    identity::resolve((!user.is_empty()).then_some(user), group, &[])
+        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..error.into() })
+}
+
+/// Options that differ between two configurations but cannot change without a restart.
+pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
+    let mut named = Vec::new();
+    let (before, after) = (&old.identity, &new.identity);
+    if (&before.uid, &before.gid, &before.add_gids) != (&after.uid, &after.gid, &after.add_gids) {
+        named.push("uid, gid, add-gid");
+    }
+    if before.chdir != after.chdir {
+        named.push("chdir");
+    }
+    if before.umask != after.umask {
+        named.push("umask");
+    }
+    if old.pidfiles != new.pidfiles {
+        named.push("pidfile");
+    }
+    if old.daemonize != new.daemonize {
+        named.push("daemonize");
+    }
+    named
+}

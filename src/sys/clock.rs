@@ -1,0 +1,18 @@
+//! The only place where time is read. Every process; the monotonic clock is common to all of them.
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Microseconds of the monotonic clock: for every duration and deadline. Comparable between processes of one machine.
+pub fn monotonic_us() -> u64 {
+    microseconds(ClockId::CLOCK_MONOTONIC)
+}
+
+/// Microseconds since the Unix epoch: for display, and for comparison with stamps that a web server made.
+pub fn epoch_us() -> u64 {
+    microseconds(ClockId::CLOCK_REALTIME)
+}
+
+fn microseconds(clock: ClockId) -> u64 {
+    // Both clocks exist on every Linux, so the call cannot fail.
+    clock_gettime(clock).map_or(0, |time| time.tv_sec() as u64 * 1_000_000 + time.tv_nsec() as u64 / 1_000)
+}

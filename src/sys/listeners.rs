@@ -1,0 +1,246 @@
+//! Listening sockets: bound by the master, shared by every worker, removed at the end. Also how long their queues are.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::identity::{Credentials, IdentityError};
+use super::process::adopt_descriptor;
+use crate::config::model::{Address, Listener};
+
+/// A socket that listens.
+#[derive(Debug)]
+pub struct BoundSocket {
+    /// What the configuration asked for.
+    pub listener: Listener,
+    /// The address as people write it; with the real port if port 0 was asked for.
+    pub name: String,
+    /// The socket file that is ours to remove, with the device and inode that it had when we made it.
+    pub file: Option<(PathBuf, u64, u64)>,
+    socket: OwnedFd,
+}
+
+/// How a unix socket file is to look, and how long the queue is.
+#[derive(Debug, Clone, Default)]
+pub struct BindOptions {
+    /// Length of the queue.
+    pub backlog: u32,
+    /// Permission bits of the socket file.
+    pub mode: Option<u32>,
+    /// Owner of the socket file.
+    pub owner: Option<Credentials>,
+    /// How long TCP holds a connection back until its first bytes are there (TCP_DEFER_ACCEPT); zero: not at all.
+    pub defer_accept: Duration,
+}
+
+/// Why a socket does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another process serves there.
+    #[error("address {0} is in use by another server, which was left alone")]
+    InUse(String),
+    /// Something that is not a socket is in the way.
+    #[error("{0} exists and is not a socket")]
+    NotASocket(String),
+    /// The system says no.
+    #[error("cannot listen on {0}: {1}")]
+    Refused(String, io::Error),
+    /// The owner does not exist.
+    #[error("cannot give {0} to its owner: {1}")]
+    Owner(String, IdentityError),
+}
+
+impl BoundSocket {
+    /// Binds and listens.
+    pub fn bind(listener: &Listener, options: &BindOptions) -> Result<Self, ListenError> {
+        let (socket, file) = match &listener.address {
+            Address::Unix(path) => {
+                let (socket, file) = bind_path(path, options)?;
+                (socket, Some(file))
+            }
+            Address::Abstract(name) => (bind_abstract(name)?, None),
+            Address::Tcp(address) => (bind_tcp(*address, listener.reuse_port, options)?, None),
+            Address::Inherited(number) => {
+                let name = format!("fd://{number}");
+                let descriptor = adopt_descriptor(*number).map_err(|error| ListenError::Refused(name, error))?;
+                (Socket::from(descriptor), None)
+            }
+        };
+        let name = name_of(&listener.address, &socket);
+        let refused = |error| ListenError::Refused(name.clone(), error);
+        let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
+        // The queue opens last: whoever can connect finds permissions and owner in place.
+        socket.listen(backlog).map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => ListenError::InUse(name.clone()),
+            _ => refused(error),
+        })?;
+        socket.set_nonblocking(true).map_err(refused)?;
+        Ok(Self { listener: listener.clone(), name, file, socket: socket.into() })
+    }
+
+    /// Takes over a socket that listens already: from before a re-execution, or from another process.
+    pub fn adopt(listener: Listener, socket: OwnedFd, file: Option<(PathBuf, u64, u64)>) -> io::Result<Self> {
+        let socket = Socket::from(socket);
+        socket.set_nonblocking(true)?;
+        let name = name_of(&listener.address, &socket);
+        Ok(Self { listener, name, file, socket: socket.into() })
+    }
+
+    /// Changes the length of the queue of a socket that listens.
+    pub fn set_backlog(&self, backlog: u32) -> io::Result<()> {
+        nix::sys::socket::listen(&self.socket, nix::sys::socket::Backlog::new(backlog.min(i32::MAX as u32) as i32)?)?;
+        Ok(())
+    }
+
+    /// Removes the socket file, if it is still the one that we made.
+    ///
+    /// # Returns
+    /// Whether a file was removed.
+    pub fn remove_file(&self) -> io::Result<bool> {
+        let Some((path, device, inode)) = &self.file else { return Ok(false) };
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.dev() == *device && found.ino() == *inode => fs::remove_file(path).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+}
+
+impl AsFd for BoundSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn bind_path(path: &Path, options: &BindOptions) -> Result<(Socket, (PathBuf, u64, u64)), ListenError> {
+    let name = path.display().to_string();
+    let refused = |error| ListenError::Refused(name.clone(), error);
+    let address = SockAddr::unix(path).map_err(refused)?;
+    clear_stale(path, &name)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None).map_err(refused)?;
+    socket.bind(&address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => ListenError::InUse(name.clone()),
+        _ => refused(error),
+    })?;
+    let dressed = dress(path, options);
+    let found = match dressed.and_then(|()| fs::symlink_metadata(path).map_err(refused)) {
+        Ok(found) => found,
+        Err(error) => {
+            // Nothing is left behind; that the file was ours is certain, we have just made it.
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
+    };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok((socket, (absolute, found.dev(), found.ino())))
+}
+
+/// Gives a socket file its mode and its owner.
+fn dress(path: &Path, options: &BindOptions) -> Result<(), ListenError> {
+    let refused = |error| ListenError::Refused(path.display().to_string(), error);
+    if let Some(mode) = options.mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(refused)?;
+    }
+    if let Some(owner) = &options.owner {
+        let (user, group) = (owner.user.map(|user| user.as_raw()), owner.group.map(|group| group.as_raw()));
+        std::os::unix::fs::lchown(path, user, group).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Removes a socket file behind which nobody listens. A living server is left alone.
+fn clear_stale(path: &Path, name: &str) -> Result<(), ListenError> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        return Err(ListenError::NotASocket(name.to_owned()));
+    }
+    if someone_listens(path) {
+        return Err(ListenError::InUse(name.to_owned()));
+    }
+    fs::remove_file(path).map_err(|error| ListenError::Refused(name.to_owned(), error))
+}
+
+fn someone_listens(path: &Path) -> bool {
+    // Non-blocking: a server whose queue is full would hold us up, and is alive.
+    let Ok(probe) = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None) else { return false };
+    let Ok(address) = SockAddr::unix(path) else { return false };
+    if probe.set_nonblocking(true).is_err() {
+        return false;
+    }
+    match probe.connect(&address) {
+        Ok(()) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
+    }
+}
+
+fn bind_abstract(name: &[u8]) -> Result<Socket, ListenError> {
+    let shown = format!("@{}", String::from_utf8_lossy(name));
+    let refused = |error| ListenError::Refused(shown.clone(), error);
+    // The standard library knows abstract names, and a listener of its own has no more than a backlog to change.
+    let address = UnixAddress::from_abstract_name(name).map_err(refused)?;
+    if UnixStream::connect_addr(&address).is_ok() {
+        return Err(ListenError::InUse(shown));
+    }
+    let listener = std::os::unix::net::UnixListener::bind_addr(&address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => ListenError::InUse(shown.clone()),
+        _ => refused(error),
+    })?;
+    Ok(Socket::from(OwnedFd::from(listener)))
+}
+
+fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool, options: &BindOptions) -> Result<Socket, ListenError> {
+    let refused = |error: io::Error| match error.kind() {
+        ErrorKind::AddrInUse => ListenError::InUse(address.to_string()),
+        _ => ListenError::Refused(address.to_string(), error),
+    };
+    let bind = || -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(reuse_port)?;
+        socket.bind(&address.into())?;
+        defer_accept(&socket, options.defer_accept)?;
+        Ok(socket)
+    };
+    bind().map_err(refused)
+}
+
+/// Holds connections back until their first bytes are there, so that a worker is not woken for nothing.
+fn defer_accept(socket: &Socket, hold: Duration) -> io::Result<()> {
+    let seconds = i32::try_from(hold.as_secs()).unwrap_or(i32::MAX);
+    if seconds == 0 {
+        return Ok(());
+    }
+    // SAFETY: the option takes one int, which lives until the call returns.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            size_of_val(&seconds) as u32,
+        )
+    };
+    nix::errno::Errno::result(set)?;
+    Ok(())
+}
+
+fn name_of(address: &Address, socket: &Socket) -> String {
+    match address {
+        Address::Unix(path) => path.display().to_string(),
+        Address::Abstract(name) => format!("@{}", String::from_utf8_lossy(name)),
+        Address::Tcp(_) | Address::Inherited(_) => match socket.local_addr() {
+            Ok(local) => match (local.as_socket(), local.as_pathname()) {
+                (Some(address), _) => address.to_string(),
+                (None, Some(path)) => path.display().to_string(),
+                (None, None) => "an unnamed socket".to_owned(),
+            },
+            Err(_) => "an unknown socket".to_owned(),
+        },
+    }
+}

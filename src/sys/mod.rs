@@ -1,0 +1,13 @@
+//! System calls, and the only unsafe code of the server: descriptors, shared memory, processes, sockets, signals.
+//!
+//! Runs in every process. Nothing here decides anything; each function does one thing and says what went wrong.
+#![allow(unsafe_code)]
+
+pub mod clock;
+pub mod control;
+pub mod identity;
+pub mod listeners;
+pub mod process;
+pub mod shared_memory;
+pub mod stream;
+pub mod wait;

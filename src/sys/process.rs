@@ -1,0 +1,174 @@
+//! Making, watching and ending processes. Master and zygote.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{ForkResult, Pid};
+use worker_protocol::control::ProcessId;
+
+/// Forks; the child runs `life`, exits with the code that it returns, and never comes back from this call.
+///
+/// A panic in `life` ends the child with exit code 101.
+///
+/// # Errors
+/// What `fork(2)` says: process limit or memory.
+pub fn fork_child(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
+    // SAFETY: the zygote is single-threaded (live threads of an application are reported and its own risk, as with
+    // any pre-forking server), so the child finds every lock free.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(ProcessId(child.as_raw())),
+        ForkResult::Child => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(life)).unwrap_or(101);
+            std::process::exit(code)
+        }
+    }
+}
+
+/// A descriptor that stands for exactly this process, whatever happens to its number.
+#[derive(Debug)]
+pub struct PidFd(OwnedFd);
+
+impl PidFd {
+    /// For a child that has not been reaped, or for any process that is known to live.
+    pub fn open(pid: ProcessId) -> io::Result<Self> {
+        // SAFETY: a plain system call; the descriptor it returns is new and ours (close-on-exec by the kernel).
+        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0, 0) };
+        Errno::result(raw)?;
+        // SAFETY: see above.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(raw as RawFd) }))
+    }
+
+    /// Takes over a descriptor that another process opened and passed.
+    pub fn from_owned(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+
+    /// Sends a signal. A process that is gone already is no error.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        // SAFETY: a plain system call on a descriptor that we own, without a siginfo structure.
+        let sent = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.0.as_raw_fd(),
+                signal as i32,
+                std::ptr::null::<libc::siginfo_t>(),
+                0,
+            )
+        };
+        match Errno::result(sent) {
+            Ok(_) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// How a process ended: the raw status word of `waitpid(2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitStatus(pub i32);
+
+/// Reaps one child that has ended, if there is one: any child, or only `pid`.
+pub fn reap(pid: Option<ProcessId>) -> Option<(ProcessId, WaitStatus)> {
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    let reaped = unsafe { libc::waitpid(pid.map_or(-1, |pid| pid.0), &mut status, libc::WNOHANG) };
+    (reaped > 0).then_some((ProcessId(reaped), WaitStatus(status)))
+}
+
+/// Waits for a child to end.
+pub fn wait_for(pid: ProcessId) -> io::Result<()> {
+    waitpid(Pid::from_raw(pid.0), None::<WaitPidFlag>)?;
+    Ok(())
+}
+
+/// Lets a descriptor pass through the next exec.
+pub fn inherit(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(())
+}
+
+/// Closes a descriptor at the next exec.
+pub fn close_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(())
+}
+
+/// Takes over a descriptor that was inherited through exec, by its number.
+///
+/// # Errors
+/// When there is no such descriptor.
+pub fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::Error::other(format!("descriptor {number} is a standard stream")));
+    }
+    // SAFETY: only looked at; `fcntl` fails with EBADF if there is no such descriptor.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    // SAFETY: it exists, and by the contract of exec with us (arguments name it once) nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Marks every descriptor from 3 up close-on-exec, whatever the limit of descriptors is.
+pub fn close_strangers_on_exec() {
+    // SAFETY: changes flags only. A kernel without CLOSE_RANGE_CLOEXEC (before 5.11) refuses, which costs nothing
+    // but that inherited strangers stay open in our children, as they would without this call.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+/// Sets the name of the process as `ps -o comm` and `top` show it (15 bytes; longer ones are cut).
+pub fn set_name(name: &str) {
+    let cut: Vec<u8> = name.bytes().filter(|byte| *byte != 0).take(15).collect();
+    if let Ok(name) = CString::new(cut) {
+        // Only cosmetic: a failure changes nothing.
+        let _ = nix::sys::prctl::set_name(&name);
+    }
+}
+
+/// Orphans of our descendants come to us instead of to init.
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+/// Ask the kernel to kill this process when its parent dies (`no-orphans`).
+pub fn die_with_parent() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
+}
+
+/// Replaces this process by another program; comes back only with an error.
+pub fn exec(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
+    match nix::unistd::execve(path, arguments, environment) {
+        Ok(never) => match never {},
+        Err(error) => error.into(),
+    }
+}
+
+/// Resident and virtual size of this process in bytes, from `/proc/self/statm`.
+pub fn memory_bytes() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let mut pages = text.split_ascii_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
+    let virtual_pages = pages.next().unwrap_or(0);
+    let resident_pages = pages.next().unwrap_or(0);
+    (resident_pages * page, virtual_pages * page)
+}
+
+/// Raises the soft limit of open descriptors to the hard one: each worker costs the master two.
+pub fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // A container may forbid it; then the old limit stands.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(1 << 20), hard);
+    }
+}

@@ -1,0 +1,76 @@
+//! Memory that all processes of an instance share: the scoreboard. Made by the master, mapped by zygotes and workers.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+/// A shared mapping of 64-bit words, kept by a descriptor that can be passed to other processes.
+#[derive(Debug)]
+pub struct SharedWords {
+    descriptor: OwnedFd,
+    start: NonNull<AtomicU64>,
+    words: usize,
+}
+
+// SAFETY: the mapping is plain memory that is only ever read and written through atomics.
+unsafe impl Send for SharedWords {}
+// SAFETY: as above; `AtomicU64` is `Sync`.
+unsafe impl Sync for SharedWords {}
+
+impl SharedWords {
+    /// Makes a mapping of `words` zeroed words.
+    pub fn new(words: usize) -> io::Result<Self> {
+        let descriptor = memfd_create(c"rhinod-scoreboard", MFdFlags::MFD_CLOEXEC)?;
+        nix::unistd::ftruncate(&descriptor, (words * size_of::<AtomicU64>()) as i64)?;
+        Self::map(descriptor)
+    }
+
+    /// Maps what another process made; the size is that of the descriptor.
+    pub fn map(descriptor: OwnedFd) -> io::Result<Self> {
+        let bytes = nix::sys::stat::fstat(&descriptor)?.st_size as usize;
+        let length =
+            NonZeroUsize::new(bytes).ok_or_else(|| io::Error::other("the shared memory that was passed is empty"))?;
+        // SAFETY: a fresh mapping of a descriptor that we own, at an address that the kernel chooses.
+        let start = unsafe {
+            mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, &descriptor, 0)
+        }?;
+        Ok(Self { descriptor, start: start.cast(), words: bytes / size_of::<AtomicU64>() })
+    }
+
+    /// All words.
+    pub fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping holds `words` aligned words, lives as long as `self`, and is only used through atomics.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
+    }
+}
+
+impl AsFd for SharedWords {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl Drop for SharedWords {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by us with exactly this length, and nothing borrows it any more.
+        let unmapped = unsafe { munmap(self.start.cast(), self.words * size_of::<AtomicU64>()) };
+        if let Err(error) = unmapped {
+            log::warn!("cannot unmap the scoreboard (descriptor {}): {error}", self.descriptor.as_raw_fd());
+        }
+    }
+}
+
+/// A sealed-off copy of `bytes` behind a descriptor, to be passed to another process.
+pub fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {
+    use std::io::{Seek, Write};
+    let descriptor = memfd_create(c"rhinod-settings", MFdFlags::MFD_CLOEXEC)?;
+    let mut file = std::fs::File::from(descriptor);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}

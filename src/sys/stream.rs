@@ -1,0 +1,78 @@
+//! One accepted connection: accept, read, write, sendfile, half-close. Worker only. All non-blocking; whoever waits
+//! does so with a deadline of its own (`wait::wait_ready`).
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, shutdown};
+
+/// A connection from a web server.
+#[derive(Debug)]
+pub struct Stream(OwnedFd);
+
+/// Accepts one connection, or `None` if there is none for us.
+pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
+    match accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK) {
+        // SAFETY: the descriptor is new and ours.
+        Ok(raw) => Ok(Some(Stream(unsafe { OwnedFd::from_raw_fd(raw) }))),
+        // The client has already gone, or the network has a passing fault: see accept(2), "Error handling".
+        Err(
+            Errno::EAGAIN
+            | Errno::EINTR
+            | Errno::ECONNABORTED
+            | Errno::EPROTO
+            | Errno::ENETDOWN
+            | Errno::ENOPROTOOPT
+            | Errno::EHOSTDOWN
+            | Errno::EHOSTUNREACH
+            | Errno::ENETUNREACH,
+        ) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Stream {
+    /// Reads what is there. `WouldBlock` when there is nothing; 0 at the end.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| nix::unistd::read(&self.0, buffer))
+    }
+
+    /// Writes what fits. `WouldBlock` when nothing does.
+    pub fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| nix::sys::uio::writev(&self.0, parts))
+    }
+
+    /// Sends bytes of a file from its `offset`, without copying them through this process; returns how many.
+    pub fn send_file(&self, file: &impl AsFd, offset: u64, length: usize) -> io::Result<usize> {
+        let mut position = offset as i64;
+        retry(|| nix::sys::sendfile::sendfile(&self.0, file.as_fd(), Some(&mut position), length))
+    }
+
+    /// Says that nothing more will be written.
+    pub fn finish_writing(&self) -> io::Result<()> {
+        Ok(shutdown(self.0.as_raw_fd(), Shutdown::Write)?)
+    }
+
+    /// Whether the other side has gone: closed or reset. Bytes that it sent and nobody read do not count.
+    pub fn peer_is_gone(&self) -> bool {
+        let mut byte = [0];
+        let looked = recv(self.0.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+        !matches!(looked, Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR))
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn retry(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other.map_err(Into::into),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One connection: read the head, let the service answer, close so that nothing is lost. Worker only.
+
+use std::io::{self, ErrorKind, IoSlice};
+
+use worker_protocol::head::RequestHead;
+use worker_protocol::response::Protocol;
+use worker_protocol::uwsgi::{self, Kind, Limits, PONG};
+
+use super::body::RequestBody;
+use super::reply::{Reply, Sent};
+use super::{Exchange, Service, Worker};
+use crate::config::model::RequestLimits;
+use crate::sys::clock::monotonic_us;
+use crate::sys::stream::Stream;
+use crate::sys::wait::{Interest, wait_ready};
+
+/// Longest time for which the rest of a refused or unread request is waited for (reference/wire.md 1.8.4).
+const LINGER_US: u64 = 2_000_000;
+
+/// Most bytes read and forgotten after a head that could not be understood, so that the peer gets the answer.
+const LINGER_BYTES_MAX: u64 = 1 << 20;
+
+/// Memory that one thread uses again for every request.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    /// The packet and what was read with it. Zeroed memory that is only touched as far as packets reach.
+    packet: Box<[u8]>,
+    /// The encoded head of the answer.
+    head: Vec<u8>,
+}
+
+impl Buffers {
+    pub(crate) fn new(limits: &RequestLimits) -> Self {
+        let packet_bytes = uwsgi::HEADER_BYTES + usize::from(limits.buffer_size);
+        // Not below 16 KiB, so that small bodies come along with their head.
+        Self { packet: vec![0; packet_bytes.max(16 * 1024)].into_boxed_slice(), head: Vec::with_capacity(512) }
+    }
+}
+
+/// What is left to say of a connection once it is closed.
+pub(crate) enum Ended<'b> {
+    /// There was no request: the peer said nothing, or something that is not logged as a request.
+    NoRequest,
+    /// A request was answered.
+    Request {
+        head: RequestHead<'b>,
+        variables_count: usize,
+        block_bytes: usize,
+        sent: Sent,
+        /// How long the request waited for us, in microseconds, where the web server tells its arrival.
+        waited_us: Option<u64>,
+    },
+}
+
+/// Handles one connection from its first byte to its end.
+pub(crate) fn handle<'b, S: Service + ?Sized>(
+    worker: &Worker<'_>,
+    service: &S,
+    core: usize,
+    stream: Stream,
+    buffers: &'b mut Buffers,
+    started_us: u64,
+) -> Ended<'b> {
+    let limits = worker.limits();
+    let deadline = started_us.saturating_add(limits.socket_timeout.as_micros() as u64);
+    let Buffers { packet, head: head_buffer } = buffers;
+    let wire = Limits { packet_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
+    let filled = match read_packet(&stream, packet, &wire, deadline) {
+        Ok(filled) => filled,
+        Err(refusal) => {
+            refuse(&stream, head_buffer, limits, &refusal);
+            return Ended::NoRequest;
+        }
+    };
+    let (whole, wire_limits) = (&packet[..filled], &wire);
+    let parsed = match uwsgi::decode(whole, wire_limits) {
+        Ok(Some(parsed)) => parsed,
+        // `read_packet` returns only whole packets.
+        Ok(None) => return Ended::NoRequest,
+        Err(error) => {
+            refuse(&stream, head_buffer, limits, &Refusal::malformed(&error, error.status()));
+            return Ended::NoRequest;
+        }
+    };
+    let Kind::Request(path_info) = parsed.kind() else {
+        // A peer that hangs up before the pong has no use for it.
+        let _ = stream.write(&[IoSlice::new(&PONG)]);
+        return Ended::NoRequest;
+    };
+    let head = match RequestHead::read(parsed.pairs(), path_info) {
+        Ok(head) => head,
+        Err(error) => {
+            refuse(&stream, head_buffer, limits, &Refusal::malformed(&error, error.status()));
+            return Ended::NoRequest;
+        }
+    };
+    let silence_us = limits.socket_timeout.as_micros() as u64;
+    let length = head.content_length.unwrap_or(0);
+    let waited_us = head.arrival_us(false).map(|arrival| crate::sys::clock::epoch_us().saturating_sub(arrival));
+    let mut exchange = Exchange {
+        body: RequestBody::new(&stream, &whole[parsed.consumed()..], length, silence_us),
+        reply: Reply::new(&stream, silence_us, head_buffer, head.response_protocol(), head.method == "HEAD"),
+        head: &head,
+        worker,
+        core,
+        stream: &stream,
+    };
+    if limits.body_max.is_some_and(|body_max| length > body_max) {
+        exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
+    } else {
+        service.serve(&mut exchange);
+    }
+    let sent = exchange.close();
+    Ended::Request {
+        variables_count: parsed.variables_count(),
+        block_bytes: parsed.block_bytes(),
+        head,
+        sent,
+        waited_us,
+    }
+}
+
+/// Why a connection gets no service.
+enum Refusal {
+    /// Nothing to answer: the peer has gone or never spoke.
+    Silent,
+    /// An answer for the peer, and a line for the log.
+    Answer { status: u16, reason: String },
+}
+
+impl Refusal {
+    fn malformed(error: &dyn std::fmt::Display, status: u16) -> Self {
+        Self::Answer { status, reason: error.to_string() }
+    }
+}
+
+/// Reads until a whole packet is there; returns how many bytes are. The deadline is for all of it.
+fn read_packet(stream: &Stream, buffer: &mut [u8], limits: &Limits, deadline: u64) -> Result<usize, Refusal> {
+    let mut filled = 0;
+    loop {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => {
+                if filled > 0 {
+                    log::debug!("the client closed the connection after {filled} bytes of a request");
+                }
+                return Err(Refusal::Silent);
+            }
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => await_bytes(stream, filled, deadline)?,
+            Err(_) => return Err(Refusal::Silent),
+        }
+        match uwsgi::missing(&buffer[..filled], limits) {
+            Ok(0) => return Ok(filled),
+            Ok(_) => {}
+            Err(error) => return Err(Refusal::malformed(&error, error.status())),
+        }
+    }
+}
+
+fn await_bytes(stream: &Stream, filled: usize, deadline: u64) -> Result<(), Refusal> {
+    let left = deadline.saturating_sub(monotonic_us());
+    match wait_ready(stream, Interest::Readable, left) {
+        Ok(true) if left > 0 => Ok(()),
+        Ok(_) if filled == 0 => Err(Refusal::Silent),
+        Ok(_) => Err(Refusal::Answer {
+            status: 408,
+            reason: format!("only {filled} bytes of a request came within the socket timeout"),
+        }),
+        Err(_) => Err(Refusal::Silent),
+    }
+}
+
+/// Answers what could not be understood, and lets the peer read the answer before the connection closes.
+fn refuse(stream: &Stream, head_buffer: &mut Vec<u8>, limits: &RequestLimits, refusal: &Refusal) {
+    let Refusal::Answer { status, reason } = refusal else { return };
+    log::warn!("request refused with status {status}: {reason}");
+    let silence_us = (limits.socket_timeout.as_micros() as u64).min(LINGER_US);
+    let mut reply = Reply::new(stream, silence_us, head_buffer, Protocol::Http11, false);
+    answer_plainly(&mut reply, *status, &format!("{reason}\n"));
+    if reply.finish() && stream.finish_writing().is_ok() {
+        RequestBody::new(stream, &[], LINGER_BYTES_MAX, LINGER_US).discard(LINGER_US);
+    }
+}
+
+/// A short answer in plain text. Nothing happens if an answer is on its way already.
+fn answer_plainly(reply: &mut Reply<'_>, status: u16, text: &str) {
+    let headers = [(b"Content-Type".as_slice(), b"text/plain; charset=utf-8".as_slice())];
+    if !reply.is_sending() && reply.start(status, None, headers, Some(text.len() as u64)).is_ok() {
+        // If the client has gone, there is nobody to tell.
+        let _ = reply.send(text.as_bytes());
+    }
+}
+
+impl Exchange<'_> {
+    /// Answers with a status and a short text, unless an answer is on its way already.
+    pub fn answer_plainly(&mut self, status: u16, text: &str) {
+        answer_plainly(&mut self.reply, status, text);
+    }
+
+    /// Ends the exchange: whatever is missing of the answer is sent, whatever is left of the body is read.
+    fn close(mut self) -> Sent {
+        if !self.reply.is_started() {
+            self.answer_plainly(500, "The application gave no answer.\n");
+        }
+        let complete = self.reply.finish();
+        let sent = self.reply.sent();
+        if !complete && !sent.write_failed {
+            log::warn!(
+                "the answer to {} {} ended before its announced length",
+                self.head.method,
+                String::from_utf8_lossy(self.head.uri).escape_debug()
+            );
+        }
+        if self.body.remaining() > 0 && !self.body.failed() && self.stream.finish_writing().is_ok() {
+            self.body.discard(LINGER_US);
+        }
+        sent
+    }
+}
+

@@ -1,0 +1,528 @@
+//! The worker: accepts connections and has them answered, one at a time for each thread.
+//!
+//! Forked by the zygote; lives in [`Worker::live`], which never returns into the zygote's code. It hears the master over
+//! its control socket (a record there only means "look at your seat's order word", so no order can be lost between a
+//! check and a wait), and end-of-file there means that the master is gone.
+
+pub mod body;
+mod connection;
+pub mod reply;
+mod request_log;
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use worker_protocol::control::{FromWorker, LeavingReason, Seat, Slot};
+use worker_protocol::head::RequestHead;
+use worker_protocol::scoreboard::{Order, Scoreboard, WorkerSeat};
+
+use crate::config::model::{Config, RequestLimits};
+use crate::handler::WorkerInfo;
+use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::control::{ControlSocket, Received};
+use crate::sys::process;
+use crate::sys::stream::{Stream, accept};
+use crate::sys::wait::{Doorbell, WaitSet, wait_any};
+use crate::zygote::{Common, Host, LoadFailure, RECORD_SPACE, cut};
+
+use body::RequestBody;
+use connection::{Buffers, Ended};
+use reply::Reply;
+
+/// What answers requests. Shared by all threads of a worker.
+pub trait Service: Sync {
+    /// Answers one request. Whatever is left undone (no answer, an unread body) is put right afterwards.
+    fn serve(&self, exchange: &mut Exchange<'_>);
+
+    /// Runs around the accept loop of each thread; a runtime that wants threads to be known to it does so here.
+    fn on_thread(&self, accept_loop: &mut dyn FnMut()) {
+        accept_loop();
+    }
+}
+
+/// One request and its answer in the making.
+#[derive(Debug)]
+pub struct Exchange<'c> {
+    /// The variables of the request and what they mean.
+    pub head: &'c RequestHead<'c>,
+    /// The request body.
+    pub body: RequestBody<'c>,
+    /// The answer.
+    pub reply: Reply<'c>,
+    /// The worker that handles it.
+    pub worker: &'c Worker<'c>,
+    /// Which of the worker's threads handles it, from 0.
+    pub core: usize,
+    /// The connection itself.
+    pub stream: &'c Stream,
+}
+
+/// A worker process: what the zygote gave it, and its seat in the scoreboard.
+#[derive(Debug)]
+pub struct Worker<'z> {
+    common: &'z Common,
+    control: &'z ControlSocket,
+    seat_number: Seat,
+    slot: Slot,
+    seat: WorkerSeat<'z>,
+    born_us: u64,
+    /// Requests since birth, of all threads.
+    requests: AtomicU64,
+    gate: Gate,
+}
+
+/// What decides whether this worker's threads go on, apart from the order word of the seat.
+#[derive(Debug)]
+struct Gate {
+    /// Set once, when the worker leaves by itself or the master is gone. 0: stay; 1: leave.
+    leaving: AtomicU8,
+    /// Readable while the threads must look up from their waiting.
+    bell: Doorbell,
+    /// Threads that are paused wait here for a change.
+    changed: (Mutex<()>, Condvar),
+}
+
+/// Exit code of a worker that ended in an orderly way (reference/processes.md 1.7).
+pub const ORDERLY: i32 = 30;
+
+/// How often a worker that is never idle looks whether its master is still there.
+const MASTER_CHECK_US: u64 = 100_000;
+
+/// Connections taken from one listening socket in a row before the others get their turn.
+const STREAK_MAX: u32 = 16;
+
+/// Tokens of the wait sets: listening sockets are numbered from 0.
+const ORDERS: u64 = u64::MAX;
+
+impl<'z> Worker<'z> {
+    pub(crate) fn new(
+        common: &'z Common,
+        control: &'z ControlSocket,
+        seat_number: Seat,
+        slot: Slot,
+        life: u64,
+    ) -> io::Result<Self> {
+        let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
+        let seat = scoreboard.worker_seat(seat_number).map_err(io::Error::other)?;
+        seat.begin_life(life);
+        Ok(Self {
+            common,
+            control,
+            seat_number,
+            slot,
+            seat,
+            born_us: monotonic_us(),
+            requests: AtomicU64::new(0),
+            gate: Gate {
+                leaving: AtomicU8::new(0),
+                bell: Doorbell::new()?,
+                changed: (Mutex::new(()), Condvar::new()),
+            },
+        })
+    }
+
+    /// The worker's whole life; returns its exit code.
+    pub(crate) fn live(&self, host: &mut dyn Host) -> i32 {
+        process::set_name(&format!("rhinod worker {}", self.slot.0));
+        if self.config().identity.no_orphans
+            && let Err(error) = process::die_with_parent()
+        {
+            log::warn!("no-orphans: {error}");
+        }
+        if self.config().lazy_apps
+            && let Err(failure) = host.load(self.config())
+        {
+            return self.refuse(&failure);
+        }
+        if let Some(directory) = &self.config().identity.chdir2
+            && let Err(error) = std::env::set_current_dir(directory)
+        {
+            return self.refuse(&LoadFailure::new(format!("chdir2 to {}: {error}", directory.display())));
+        }
+        host.work(self)
+    }
+
+    /// The configuration of the instance.
+    pub fn config(&self) -> &'z Config {
+        &self.common.config
+    }
+
+    /// What the worker knows of itself.
+    pub fn info(&self) -> WorkerInfo {
+        WorkerInfo { slot: self.slot, generation: self.common.generation, threads: self.config().threads.max(1) }
+    }
+
+    /// Tells the master that this worker cannot serve, and why. Returns the exit code to end with.
+    pub fn refuse(&self, failure: &LoadFailure) -> i32 {
+        self.tell(&FromWorker::NotReady { exit_code: failure.exit_code, text: cut(&failure.reason) });
+        failure.exit_code
+    }
+
+    /// Tells the master that the application asks for something.
+    pub fn tell(&self, record: &FromWorker<'_>) {
+        // A master that is gone shows as end-of-file.
+        let _ = self.control.send_waiting(&record.encode(), &[]);
+    }
+
+    /// Serves until it is time to leave; returns the exit code.
+    pub fn serve<S: Service + ?Sized>(&self, service: &S) -> i32 {
+        self.seat.set_accepting(true);
+        self.tell(&FromWorker::Ready { boot_us: monotonic_us() - self.born_us });
+        let ended = match self.config().threads {
+            0 | 1 => self.serve_alone(service),
+            threads => self.serve_with_threads(service, threads),
+        };
+        self.seat.set_accepting(false);
+        match ended {
+            Ok(()) => ORDERLY,
+            Err(error) => {
+                log::error!("worker {}: {error}", self.slot.0);
+                1
+            }
+        }
+    }
+
+    /// The main thread takes requests and hears the master.
+    fn serve_alone<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
+        let mut ended = Ok(());
+        service.on_thread(&mut || ended = Core::new(self, 0, Hears::Master).and_then(|mut core| core.run(service)));
+        ended
+    }
+
+    /// The main thread only hears the master; the others take requests.
+    fn serve_with_threads<S: Service + ?Sized>(&self, service: &S, threads: usize) -> io::Result<()> {
+        let (report, reports) = crossbeam_channel::bounded(threads);
+        let done = Doorbell::new()?;
+        std::thread::scope(|scope| {
+            for core in 0..threads {
+                let (report, done) = (report.clone(), &done);
+                std::thread::Builder::new().name(format!("core {core}")).spawn_scoped(scope, move || {
+                    let mut ended = Ok(());
+                    service.on_thread(&mut || {
+                        ended = Core::new(self, core, Hears::Bell).and_then(|mut core| core.run(service));
+                    });
+                    // The receiver outlives the scope; there is room for one report of each thread.
+                    let _ = report.send(ended);
+                    done.ring();
+                })?;
+            }
+            self.supervise(&done, threads, &reports)
+        })
+    }
+
+    /// Hears the master until every thread has ended. The first error of a thread makes all of them leave.
+    fn supervise(
+        &self,
+        done: &Doorbell,
+        threads: usize,
+        reports: &crossbeam_channel::Receiver<io::Result<()>>,
+    ) -> io::Result<()> {
+        let mut result = Ok(());
+        let mut left = threads;
+        while left > 0 {
+            // Once the threads leave, only their ends matter: the control socket may stay readable for ever.
+            let awaited = if self.is_leaving() { vec![done.as_fd()] } else { vec![self.control.as_fd(), done.as_fd()] };
+            wait_any(&awaited)?;
+            self.hear()?;
+            done.silence();
+            for ended in reports.try_iter() {
+                left -= 1;
+                if ended.is_err() {
+                    self.leave();
+                    result = ended;
+                }
+            }
+        }
+        result
+    }
+
+    /// Takes in what the master sent: the records themselves only say that the order word has changed.
+    fn hear(&self) -> io::Result<()> {
+        let mut buffer = [0; RECORD_SPACE];
+        loop {
+            match self.control.receive(&mut buffer)? {
+                Received::Message(..) => {}
+                Received::Nothing => break,
+                Received::EndOfFile => {
+                    if !self.is_leaving() {
+                        log::error!("worker {}: the master is gone; leaving after what is under way", self.slot.0);
+                    }
+                    self.gate.leaving.store(1, Ordering::Release);
+                    break;
+                }
+            }
+        }
+        match self.order() {
+            Order::Run => self.gate.bell.silence(),
+            Order::Pause | Order::Retire => self.gate.bell.ring(),
+        }
+        self.wake_paused();
+        Ok(())
+    }
+
+    /// What this worker is to do now.
+    fn order(&self) -> Order {
+        if self.gate.leaving.load(Ordering::Acquire) == 0 { self.seat.order() } else { Order::Retire }
+    }
+
+    /// Whether the worker takes no more requests.
+    pub fn is_leaving(&self) -> bool {
+        self.order() == Order::Retire
+    }
+
+    fn leave(&self) {
+        self.gate.leaving.store(1, Ordering::Release);
+        self.gate.bell.ring();
+        self.wake_paused();
+    }
+
+    fn wake_paused(&self) {
+        let (lock, changed) = &self.gate.changed;
+        drop(lock.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_all();
+    }
+
+    /// Stops taking requests and asks the master for a successor.
+    pub fn retire_self(&self, reason: LeavingReason) {
+        let first = self.gate.leaving.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if first {
+            self.seat.set_accepting(false);
+            self.tell(&FromWorker::Leaving { reason });
+            self.gate.bell.ring();
+            self.wake_paused();
+        }
+    }
+
+    /// Whether the worker has lived or worked for so long that it is to be replaced (reference/processes.md 3.1).
+    fn worn_out(&self, now_us: u64) -> Option<LeavingReason> {
+        let recycling = &self.config().recycling;
+        let age_us = now_us.saturating_sub(self.born_us);
+        if let Some(lifetime_us) = self.lifetime_us()
+            && age_us >= lifetime_us
+        {
+            return Some(LeavingReason::MaxLifetime);
+        }
+        if age_us < recycling.min_lifetime.as_micros() as u64 {
+            return None;
+        }
+        let older = u64::from(self.slot.0.saturating_sub(1));
+        let requests_max = recycling.max_requests + recycling.max_requests_delta * older;
+        if recycling.max_requests > 0 && self.requests.load(Ordering::Relaxed) >= requests_max {
+            return Some(LeavingReason::MaxRequests);
+        }
+        if recycling.rss.is_some() || recycling.address_space.is_some() {
+            let (resident, virtual_size) = process::memory_bytes();
+            let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
+            if over(recycling.rss, resident) || over(recycling.address_space, virtual_size) {
+                return Some(LeavingReason::Memory);
+            }
+        }
+        None
+    }
+
+    fn lifetime_us(&self) -> Option<u64> {
+        let recycling = &self.config().recycling;
+        let lifetime = recycling.max_lifetime?;
+        let delta = recycling.max_lifetime_delta * self.slot.0.saturating_sub(1);
+        Some((lifetime + delta).as_micros() as u64)
+    }
+
+    fn limits(&self) -> &'z RequestLimits {
+        &self.common.config.request
+    }
+}
+
+/// How a thread hears of orders while it waits for connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hears {
+    /// From the control socket itself: it is the only thread.
+    Master,
+    /// From the bell that the main thread rings.
+    Bell,
+}
+
+/// One accept loop: the main thread of a worker without threads, or one of its threads.
+struct Core<'w> {
+    worker: &'w Worker<'w>,
+    number: usize,
+    hears: Hears,
+    waiting: WaitSet,
+    /// The socket that the last connection came from, and how many came from it in a row.
+    listener: usize,
+    streak: u32,
+    looked_us: u64,
+    now_us: u64,
+    buffers: Buffers,
+    line: String,
+    pid: u32,
+}
+
+impl<'w> Core<'w> {
+    fn new(worker: &'w Worker<'w>, number: usize, hears: Hears) -> io::Result<Self> {
+        let waiting = WaitSet::new()?;
+        match hears {
+            Hears::Master => waiting.add(&worker.control, ORDERS)?,
+            Hears::Bell => waiting.add(&worker.gate.bell, ORDERS)?,
+        }
+        for (index, listener) in worker.common.listeners.iter().enumerate() {
+            waiting.add_listener(listener, index as u64)?;
+        }
+        let now_us = monotonic_us();
+        Ok(Self {
+            worker,
+            number,
+            hears,
+            waiting,
+            listener: 0,
+            streak: 0,
+            looked_us: now_us,
+            now_us,
+            buffers: Buffers::new(worker.limits()),
+            line: String::new(),
+            pid: std::process::id(),
+        })
+    }
+
+    fn run<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {
+        loop {
+            match self.worker.order() {
+                Order::Retire => return Ok(()),
+                Order::Pause => self.pause()?,
+                Order::Run => {
+                    if let Some(stream) = self.next_connection()? {
+                        self.answer(service, stream);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next connection, or `None` when there may be an order instead.
+    ///
+    /// Under load a connection is usually there already, so that accepting comes before waiting; but a thread that
+    /// never waits would neither see another socket nor the end of its master, so that it waits once in a while.
+    fn next_connection(&mut self) -> io::Result<Option<Stream>> {
+        if self.hears == Hears::Master && self.now_us.saturating_sub(self.looked_us) >= MASTER_CHECK_US {
+            self.looked_us = self.now_us;
+            self.worker.hear()?;
+            return Ok(None);
+        }
+        let listeners = &self.worker.common.listeners;
+        if (listeners.len() == 1 || self.streak < STREAK_MAX)
+            && let Some(stream) = self.accept_from(self.listener)?
+        {
+            self.streak += 1;
+            return Ok(Some(stream));
+        }
+        self.streak = 0;
+        let timeout_ms = self.time_to_live_ms();
+        let woken = self.waiting.wait(timeout_ms)?;
+        self.now_us = monotonic_us();
+        self.looked_us = self.now_us;
+        match woken {
+            Some(ORDERS) => {
+                if self.hears == Hears::Master {
+                    self.worker.hear()?;
+                }
+                Ok(None)
+            }
+            Some(index) => {
+                self.listener = index as usize;
+                self.accept_from(self.listener)
+            }
+            None => {
+                self.retire_if_worn_out();
+                Ok(None)
+            }
+        }
+    }
+
+    fn accept_from(&self, listener: usize) -> io::Result<Option<Stream>> {
+        match self.worker.common.listeners.get(listener) {
+            Some(listener) => accept(listener).or_else(|error| self.survive_accept(error)),
+            None => Ok(None),
+        }
+    }
+
+    /// Running out of descriptors or memory is no reason to die: the connection stays in the queue.
+    fn survive_accept(&self, error: io::Error) -> io::Result<Option<Stream>> {
+        if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
+            log::error!("worker {}: cannot accept a connection: {error}", self.worker.slot.0);
+            // Nothing tells when descriptors come free, so that a short rest is all there is.
+            std::thread::sleep(Duration::from_millis(100));
+            return Ok(None);
+        }
+        Err(error)
+    }
+
+    fn time_to_live_ms(&self) -> Option<u64> {
+        let lifetime_us = self.worker.lifetime_us()?;
+        Some((self.worker.born_us + lifetime_us).saturating_sub(self.now_us).div_ceil(1_000))
+    }
+
+    fn answer<S: Service + ?Sized>(&mut self, service: &S, stream: Stream) {
+        let worker = self.worker;
+        let started_us = monotonic_us();
+        if worker.seat.begin_request(self.number, started_us) {
+            worker.common.master_bell.ring();
+        }
+        let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, started_us);
+        self.now_us = monotonic_us();
+        let took_us = self.now_us - started_us;
+        let Ended::Request { head, variables_count, block_bytes, sent, waited_us } = ended else {
+            worker.seat.end_connection(self.number, self.now_us);
+            return;
+        };
+        worker.requests.fetch_add(1, Ordering::Relaxed);
+        let bell = worker.seat.end_request(self.number, self.now_us, took_us, &sent, waited_us);
+        if bell {
+            worker.common.master_bell.ring();
+        }
+        let logging = &worker.config().logging;
+        if request_log::wanted(logging, sent.status, took_us) {
+            let entry = request_log::Entry {
+                head: &head,
+                variables_count,
+                block_bytes,
+                sent,
+                started_epoch_us: epoch_us().saturating_sub(took_us),
+                took_us,
+                pid: self.pid,
+                core: self.number,
+                requests: worker.seat.request_counts(),
+                memory: logging.memory.then(process::memory_bytes),
+            };
+            request_log::write(&mut self.line, logging, &entry);
+        }
+        self.retire_if_worn_out();
+    }
+
+    fn retire_if_worn_out(&self) {
+        if let Some(reason) = self.worker.worn_out(self.now_us) {
+            self.worker.retire_self(reason);
+        }
+    }
+
+    /// Takes nothing until the order changes.
+    fn pause(&mut self) -> io::Result<()> {
+        match self.hears {
+            Hears::Master => {
+                wait_any(&[self.worker.control.as_fd()])?;
+                self.worker.hear()
+            }
+            Hears::Bell => {
+                let (lock, changed) = &self.worker.gate.changed;
+                let mut held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+                while self.worker.order() == Order::Pause {
+                    held = changed.wait(held).unwrap_or_else(PoisonError::into_inner);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+

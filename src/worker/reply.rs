@@ -1,0 +1,282 @@
+//! The answer on its way to the web server: head and first bytes in one write, nothing that must not be sent. Worker
+//! only.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::AsFd;
+
+use worker_protocol::response::{self, Head, Protocol, body_allowed};
+
+use crate::sys::stream::Stream;
+use crate::sys::wait::{Interest, wait_ready};
+
+/// Why an answer cannot be started. The application's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Status or headers are not fit to be sent.
+    #[error(transparent)]
+    Head(#[from] response::Error),
+    /// A `Content-Length` that is no number, or two that differ.
+    #[error("the Content-Length header is not one decimal number")]
+    ContentLength,
+    /// Part of another answer is on the wire already.
+    #[error("an answer was already being sent")]
+    AlreadySent,
+}
+
+/// The answer to one request. Bytes go out as they are given, except that the head waits for the first of them.
+#[derive(Debug)]
+pub struct Reply<'c> {
+    stream: &'c Stream,
+    silence_max_us: u64,
+    protocol: Protocol,
+    is_head: bool,
+    /// The encoded head until it is sent.
+    head: &'c mut Vec<u8>,
+    state: State,
+    sent: Sent,
+    /// Body bytes that may still be sent, by the Content-Length.
+    left: Option<u64>,
+    body_allowed: bool,
+}
+
+/// How far an answer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Nothing,
+    HeadReady,
+    Sending,
+    Broken,
+}
+
+/// What was sent, for the log and the statistics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Status code; 0 when there was no answer.
+    pub status: u16,
+    /// Number of headers.
+    pub headers_count: usize,
+    /// Bytes of the head.
+    pub head_bytes: usize,
+    /// Bytes of the body.
+    pub body_bytes: u64,
+    /// Whether the kernel sent a file.
+    pub by_sendfile: bool,
+    /// Chunks that the application produced.
+    pub chunks: u64,
+    /// Whether writing failed: the client has gone, or did not read for the socket timeout.
+    pub write_failed: bool,
+}
+
+impl<'c> Reply<'c> {
+    pub(crate) fn new(
+        stream: &'c Stream,
+        silence_max_us: u64,
+        head: &'c mut Vec<u8>,
+        protocol: Protocol,
+        is_head: bool,
+    ) -> Self {
+        head.clear();
+        Self {
+            stream,
+            silence_max_us,
+            protocol,
+            is_head,
+            head,
+            state: State::Nothing,
+            sent: Sent::default(),
+            left: None,
+            body_allowed: true,
+        }
+    }
+
+    /// Sets status and headers; they go out with the first bytes of the body, or at the end. May be called again as
+    /// long as nothing has gone out: the last call counts.
+    ///
+    /// `reason`: `None` takes the registered phrase. `length`: adds a `Content-Length` if the headers have none.
+    pub fn start<'h>(
+        &mut self,
+        status: u16,
+        reason: Option<&[u8]>,
+        headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
+        length: Option<u64>,
+    ) -> Result<(), StartError> {
+        if !matches!(self.state, State::Nothing | State::HeadReady) {
+            return Err(StartError::AlreadySent);
+        }
+        self.head.clear();
+        self.state = State::Nothing;
+        let mut announced = None;
+        let mut head = Head::start(self.head, self.protocol, status, reason)?;
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case(b"content-length") {
+                let number = parse_length(value).ok_or(StartError::ContentLength)?;
+                if announced.is_some_and(|other| other != number) {
+                    return Err(StartError::ContentLength);
+                }
+                announced = Some(number);
+            }
+            head.header(name, value)?;
+        }
+        self.body_allowed = body_allowed(if self.is_head { "HEAD" } else { "" }, status);
+        if let (None, Some(length)) = (announced, length)
+            && (self.body_allowed || self.is_head)
+        {
+            head.content_length(length)?;
+            announced = Some(length);
+        }
+        let written = head.finish();
+        self.left = announced;
+        self.sent = Sent {
+            status,
+            headers_count: written.headers_count,
+            head_bytes: written.head_bytes,
+            ..Sent::default()
+        };
+        self.state = State::HeadReady;
+        Ok(())
+    }
+
+    /// Whether bytes are on the wire, so that status and headers can no longer change.
+    pub fn is_sending(&self) -> bool {
+        matches!(self.state, State::Sending | State::Broken)
+    }
+
+    /// Whether status and headers have been set.
+    pub fn is_started(&self) -> bool {
+        self.state != State::Nothing
+    }
+
+    /// Whether a body may be sent at all: not for HEAD, 1xx, 204 and 304.
+    pub fn body_allowed(&self) -> bool {
+        self.body_allowed
+    }
+
+    /// What was sent so far.
+    pub fn sent(&self) -> Sent {
+        self.sent
+    }
+
+    /// Sends a piece of the body. Bytes beyond the announced length, and bodies where none may be, are dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] when the client has not read for the socket timeout, [`ErrorKind::BrokenPipe`] when it
+    /// has gone. Both are final; [`ErrorKind::InvalidInput`] when no status was set.
+    pub fn send(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.state == State::Nothing {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        self.sent.chunks += 1;
+        let piece = &piece[..self.permitted(piece.len() as u64) as usize];
+        // An empty piece does not push the head out: an error may still replace it (reference/wire.md 4.2).
+        if piece.is_empty() { self.check() } else { self.write_out(piece) }
+    }
+
+    /// Sends a part of a file without copying it. A file that ends early breaks the answer off.
+    ///
+    /// # Errors
+    /// As for [`Reply::send`]; [`ErrorKind::UnexpectedEof`] when the file is shorter.
+    pub fn send_file(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+        if self.state == State::Nothing {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        let length = self.permitted(length);
+        self.sent.by_sendfile = true;
+        if length == 0 {
+            return self.check();
+        }
+        self.push_head()?;
+        let end = offset + length;
+        let mut position = offset;
+        while position < end {
+            let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(SENDFILE_BYTES_MAX);
+            match self.stream.send_file(file, position, wanted) {
+                Ok(0) => {
+                    self.state = State::Broken;
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                Ok(count) => {
+                    position += count as u64;
+                    self.account(count as u64);
+                }
+                Err(error) => self.recover(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the status and headers now, if they have been set and are still here.
+    pub fn push_head(&mut self) -> io::Result<()> {
+        if self.state == State::HeadReady { self.write_out(&[]) } else { self.check() }
+    }
+
+    /// The end of the answer: sends what is left of it. False when the answer is not what it announced.
+    pub(crate) fn finish(&mut self) -> bool {
+        let complete = self.push_head().is_ok() && self.state == State::Sending;
+        complete && (!self.body_allowed || self.left.is_none_or(|left| left == 0))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.state == State::Broken { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    fn permitted(&self, wanted: u64) -> u64 {
+        if self.body_allowed { self.left.map_or(wanted, |left| wanted.min(left)) } else { 0 }
+    }
+
+    fn account(&mut self, bytes: u64) {
+        self.sent.body_bytes += bytes;
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(bytes);
+        }
+    }
+
+    /// Writes the head, if it is still here, and `piece`, in one system call if the socket takes them.
+    fn write_out(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.check()?;
+        let head_bytes = if self.state == State::HeadReady { self.head.len() } else { 0 };
+        self.state = State::Sending;
+        let total = head_bytes + piece.len();
+        let mut done = 0;
+        while done < total {
+            let head = &self.head[done.min(head_bytes)..head_bytes];
+            let rest = &piece[done.saturating_sub(head_bytes)..];
+            let written = if head.is_empty() {
+                self.stream.write(&[IoSlice::new(rest)])
+            } else {
+                self.stream.write(&[IoSlice::new(head), IoSlice::new(rest)])
+            };
+            match written {
+                Ok(count) => done += count,
+                Err(error) => self.recover(error)?,
+            }
+        }
+        self.account(piece.len() as u64);
+        Ok(())
+    }
+
+    /// Waits for room if that is what is missing; any other error ends the answer.
+    fn recover(&mut self, error: io::Error) -> io::Result<()> {
+        let kind = match error.kind() {
+            ErrorKind::WouldBlock => match wait_ready(self.stream, Interest::Writable, self.silence_max_us) {
+                Ok(true) => return Ok(()),
+                Ok(false) => ErrorKind::TimedOut,
+                Err(_) => ErrorKind::BrokenPipe,
+            },
+            _ => ErrorKind::BrokenPipe,
+        };
+        self.state = State::Broken;
+        self.sent.write_failed = true;
+        Err(kind.into())
+    }
+}
+
+/// The kernel's own bound for one `sendfile(2)`.
+const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
+
+fn parse_length(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}

@@ -1,0 +1,269 @@
+//! The zygote: loads the application once, forks workers when told, reports their deaths.
+//!
+//! Runs as a fresh `exec` for each generation, single-threaded. It holds no timers and decides nothing: orders come over
+//! its control socket, and the end of that socket means that the master is gone. It watches its workers through pidfds,
+//! not through SIGCHLD, which belongs to the application.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+
+use worker_protocol::control::{FromZygote, Generation, ProcessId, Seat, Slot, TEXT_BYTES_MAX, ToZygote};
+
+use crate::config::model::Config;
+use crate::sys::control::{ControlSocket, Received};
+use crate::sys::process::{self, PidFd};
+use crate::sys::shared_memory::SharedWords;
+use crate::sys::wait::{Doorbell, wait_any};
+use crate::worker::Worker;
+
+/// The argument that makes a binary a zygote instead of a master; the number of its control socket follows.
+pub const ZYGOTE_ARGUMENT: &str = "__zygote";
+
+/// Exit code of a zygote or worker whose application could not be loaded (reference/processes.md 1.7).
+pub const LOAD_FAILED: i32 = 22;
+
+/// What a zygote hosts: the runtime of one language.
+pub trait Host {
+    /// Loads the application. Called once in the zygote; with `lazy-apps` once in each worker instead.
+    fn load(&mut self, config: &Config) -> Result<(), LoadFailure>;
+
+    /// Called in the zygote right before a fork.
+    fn before_fork(&mut self) {}
+
+    /// Called in the zygote right after a fork.
+    fn after_fork_in_zygote(&mut self) {}
+
+    /// Called in the worker right after the fork, before anything else.
+    fn after_fork_in_worker(&mut self) {}
+
+    /// Names of threads that live in the zygote besides the main one: they do not exist in the workers.
+    fn live_threads(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Serves until the worker is to leave. Returns the exit code.
+    fn work(&mut self, worker: &Worker<'_>) -> i32;
+}
+
+/// Why an application does not serve.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct LoadFailure {
+    /// Exit code that tells the kind of failure.
+    pub exit_code: i32,
+    /// What the operator reads: message and traceback.
+    pub reason: String,
+}
+
+impl LoadFailure {
+    /// The ordinary kind: exit code 22.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { exit_code: LOAD_FAILED, reason: reason.into() }
+    }
+}
+
+/// The life of a zygote: from the descriptor of its control socket to its exit code.
+pub fn run(control: RawFd, host: &mut dyn Host) -> i32 {
+    match Zygote::set_up(control) {
+        Ok(mut zygote) => zygote.live(host),
+        Err(error) => {
+            eprintln!("rhinod zygote: cannot start: {error}");
+            1
+        }
+    }
+}
+
+/// What came with the master's first record, common to all workers of the generation.
+pub(crate) struct Common {
+    pub(crate) config: Config,
+    pub(crate) generation: Generation,
+    pub(crate) scoreboard: SharedWords,
+    pub(crate) master_bell: Doorbell,
+    pub(crate) listeners: Vec<OwnedFd>,
+}
+
+struct Zygote {
+    control: ControlSocket,
+    common: Common,
+    children: BTreeMap<Seat, (ProcessId, PidFd)>,
+}
+
+/// What the worker's side of a fork needs.
+struct Birth {
+    seat: Seat,
+    slot: Slot,
+    life: u64,
+    control: ControlSocket,
+}
+
+impl Zygote {
+    fn set_up(control: RawFd) -> io::Result<Self> {
+        let control = ControlSocket::from_owned(process::adopt_descriptor(control)?);
+        let mut buffer = [0; RECORD_SPACE];
+        let (order, descriptors) = loop {
+            wait_any(&[control.as_fd()])?;
+            match control.receive(&mut buffer)? {
+                Received::Message(length, descriptors) => break (decode(&buffer[..length])?, descriptors),
+                Received::Nothing => {}
+                Received::EndOfFile => return Err(io::Error::other("the master is gone")),
+            }
+        };
+        let ToZygote::Setup { generation, .. } = order else {
+            return Err(io::Error::other("the master's first record is not the set-up"));
+        };
+        let common = Common::take(generation, descriptors)?;
+        Ok(Self { control, common, children: BTreeMap::new() })
+    }
+
+    fn live(&mut self, host: &mut dyn Host) -> i32 {
+        let generation = self.common.generation.0;
+        process::set_name(&format!("rhinod zygote {generation}"));
+        if let Err(code) = self.load(host) {
+            return code;
+        }
+        loop {
+            match self.wait().and_then(|ended| self.bury(&ended)).and_then(|()| self.obey(host)) {
+                Ok(true) => {}
+                Ok(false) => return 0,
+                Err(error) => {
+                    log::error!("zygote of generation {generation}: {error}");
+                    return 1;
+                }
+            }
+        }
+    }
+
+    fn load(&mut self, host: &mut dyn Host) -> Result<(), i32> {
+        let started = crate::sys::clock::monotonic_us();
+        if !self.common.config.lazy_apps
+            && let Err(failure) = host.load(&self.common.config)
+        {
+            let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: cut(&failure.reason) });
+            return Err(told.map_or(1, |()| failure.exit_code));
+        }
+        let threads = host.live_threads();
+        if !threads.is_empty() {
+            let count = u32::try_from(threads.len()).unwrap_or(u32::MAX);
+            self.report(&FromZygote::LiveThreads { count, text: cut(&threads.join(", ")) }).map_err(|_| 1)?;
+        }
+        self.report(&FromZygote::Loaded { boot_us: crate::sys::clock::monotonic_us() - started }).map_err(|_| 1)
+    }
+
+    /// Sleeps until there is an order or a death; returns the seats of the workers that have ended.
+    fn wait(&self) -> io::Result<Vec<Seat>> {
+        let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.control.as_fd()];
+        descriptors.extend(self.children.values().map(|(_, pidfd)| pidfd.as_fd()));
+        let seats: Vec<Seat> = self.children.keys().copied().collect();
+        let ready = wait_any(&descriptors)?;
+        Ok(ready.into_iter().filter_map(|index| Some(seats[index.checked_sub(1)?])).collect())
+    }
+
+    /// Reaps the workers that have ended and tells the master how.
+    fn bury(&mut self, ended: &[Seat]) -> io::Result<()> {
+        for seat in ended {
+            let reaped = self.children.get(seat).and_then(|(pid, _)| process::reap(Some(*pid)));
+            if let Some((pid, status)) = reaped {
+                self.children.remove(seat);
+                self.report(&FromZygote::Exited { seat: *seat, pid, wait_status: status.0 })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out all orders that are there. False: it is time to leave.
+    fn obey(&mut self, host: &mut dyn Host) -> io::Result<bool> {
+        let mut buffer = [0; RECORD_SPACE];
+        loop {
+            match self.control.receive(&mut buffer)? {
+                Received::Nothing => return Ok(true),
+                Received::EndOfFile => return Ok(false),
+                Received::Message(length, descriptors) => match decode(&buffer[..length])? {
+                    ToZygote::Stop => return Ok(false),
+                    ToZygote::Fork { seat, slot, life } => self.fork(host, seat, slot, life, descriptors)?,
+                    ToZygote::Setup { .. } => log::warn!("the master sent a second set-up, which was ignored"),
+                },
+            }
+        }
+    }
+
+    fn fork(
+        &mut self,
+        host: &mut dyn Host,
+        seat: Seat,
+        slot: Slot,
+        life: u64,
+        mut descriptors: Vec<OwnedFd>,
+    ) -> io::Result<()> {
+        let Some(control) = descriptors.pop() else {
+            return Err(io::Error::other("the order to fork came without a control socket"));
+        };
+        let birth = Birth { seat, slot, life, control: ControlSocket::from_owned(control) };
+        host.before_fork();
+        // The worker's life begins inside the closure and never comes back from there.
+        let forked = process::fork_child(|| self.begin_worker(host, birth));
+        host.after_fork_in_zygote();
+        match forked.and_then(|pid| PidFd::open(pid).map(|pidfd| (pid, pidfd))) {
+            Ok((pid, pidfd)) => {
+                self.report_with(&FromZygote::Forked { seat, pid }, &[pidfd.as_fd()])?;
+                self.children.insert(seat, (pid, pidfd));
+                Ok(())
+            }
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                self.report(&FromZygote::ForkFailed { seat, errno })
+            }
+        }
+    }
+
+    /// In the worker: drops what belongs to the zygote, then works. This is the list of what a child must drop:
+    /// the zygote's control socket, and the pidfds of its siblings.
+    fn begin_worker(&mut self, host: &mut dyn Host, birth: Birth) -> i32 {
+        host.after_fork_in_worker();
+        self.children.clear();
+        self.control = birth.control;
+        let worker = Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life);
+        worker.live(host)
+    }
+
+    fn report(&self, record: &FromZygote<'_>) -> io::Result<()> {
+        self.report_with(record, &[])
+    }
+
+    /// A master that is gone shows as end-of-file at the next wait; only then does the zygote leave.
+    fn report_with(&self, record: &FromZygote<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        match self.control.send_waiting(&record.encode(), descriptors) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl Common {
+    /// Sorts out the descriptors beside the set-up record: scoreboard, doorbell, settings, then the listeners.
+    fn take(generation: Generation, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        let missing = || io::Error::other("the set-up record came without its descriptors");
+        let mut descriptors = descriptors.into_iter();
+        let scoreboard = SharedWords::map(descriptors.next().ok_or_else(missing)?)?;
+        let master_bell = Doorbell::from_owned(descriptors.next().ok_or_else(missing)?);
+        let settings = std::fs::File::from(descriptors.next().ok_or_else(missing)?);
+        let config = serde_json::from_reader(io::BufReader::new(settings)).map_err(io::Error::other)?;
+        Ok(Self { config, generation, scoreboard, master_bell, listeners: descriptors.collect() })
+    }
+}
+
+/// Room for one record with its text.
+pub(crate) const RECORD_SPACE: usize = worker_protocol::control::RECORD_BYTES + TEXT_BYTES_MAX;
+
+fn decode(message: &[u8]) -> io::Result<ToZygote> {
+    ToZygote::decode(message).map_err(io::Error::other)
+}
+
+/// As much of a text as fits behind a record, cut between characters, keeping the end (where tracebacks say why).
+pub(crate) fn cut(text: &str) -> &str {
+    let mut start = text.len().saturating_sub(TEXT_BYTES_MAX);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
