@@ -31,8 +31,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod control;
 pub mod head;
 pub mod response;
+pub mod scoreboard;
 mod token;
 pub mod uwsgi;
 

@@ -215,7 +215,7 @@ impl<'a> Iterator for Pairs<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, value, rest) = split_pair(self.rest).ok()?;
+        let Split { key, value, rest } = split_pair(self.rest).ok()?;
         self.rest = rest;
         self.left -= 1;
         Some((key, value))
@@ -284,8 +284,8 @@ fn validate(block: &[u8], variables_max: usize) -> Result<usize, Error> {
     let mut rest = block;
     let mut count = 0;
     while !rest.is_empty() {
-        let (_, _, after) = split_pair(rest).map_err(|flaw| flaw.at(block.len() - rest.len()))?;
-        rest = after;
+        let split = split_pair(rest).map_err(|flaw| flaw.at(block.len() - rest.len()))?;
+        rest = split.rest;
         count += 1;
         if count > variables_max {
             return Err(Error::TooManyVariables { variables_max });
@@ -317,12 +317,19 @@ impl Flaw {
     }
 }
 
-/// Splits the first pair off `block`: key, value, what follows.
+/// A pair and what follows it.
+struct Split<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// Splits the first pair off `block`.
 ///
 /// A key length that reaches past the end is an error here; uWSGI skips it and reads the key's bytes as lengths
 /// (reference/wire.md 1.4), so that two parsers see two different requests.
 #[inline(always)]
-fn split_pair(block: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Flaw> {
+fn split_pair(block: &[u8]) -> Result<Split<'_>, Flaw> {
     let (length, rest) = block.split_first_chunk().ok_or(Flaw::StrayByte)?;
     let key_bytes = usize::from(u16::from_le_bytes(*length));
     if key_bytes == 0 {
@@ -332,7 +339,7 @@ fn split_pair(block: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Flaw> {
     let (length, rest) = rest.split_first_chunk().ok_or(Flaw::ValueMissing)?;
     let value_bytes = usize::from(u16::from_le_bytes(*length));
     let (value, rest) = rest.split_at_checked(value_bytes).ok_or(Flaw::ValuePastEnd)?;
-    Ok((key, value, rest))
+    Ok(Split { key, value, rest })
 }
 
 /// Why a packet cannot be written.
