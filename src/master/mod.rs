@@ -1,0 +1,3 @@
+//! The master process: the driver around the pure state machine.
+
+pub mod machine;
