@@ -17,6 +17,7 @@
 pub mod config;
 pub mod handler;
 pub mod logging;
+pub mod master;
 pub mod sys;
 pub mod worker;
 pub mod zygote;

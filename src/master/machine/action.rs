@@ -1,0 +1,140 @@
+//! What the master shall do next: the closed list of actions, and what it tells the outside.
+//!
+//! The driver carries them out in order. Pure; used in the master.
+
+use super::event::Reload;
+use super::identity::{Generation, Seat, Slot};
+use super::note::Note;
+use std::fmt;
+
+/// One thing to do. Its success is not assumed: what comes of it arrives as an [`Event`](super::Event).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Read the configuration again, keep it aside, answer with [`Event::ConfigurationRead`](super::Event).
+    ReadConfiguration,
+    /// Execute a zygote: with the configuration kept aside while a reload is under way, else with the one in force.
+    StartZygote {
+        /// Which; the number is new.
+        generation: Generation,
+        /// Whether the configuration kept aside applies.
+        candidate: bool,
+    },
+    /// Tell a zygote to end. It has no workers left.
+    StopZygote {
+        /// Which.
+        generation: Generation,
+    },
+    /// SIGKILL for a zygote. Workers that it still has go on.
+    KillZygote {
+        /// Which.
+        generation: Generation,
+    },
+    /// Tell a zygote to fork a worker.
+    Fork {
+        /// The zygote's.
+        generation: Generation,
+        /// Free until now.
+        seat: Seat,
+        /// The worker's number.
+        slot: Slot,
+        /// How many workers with this number there were in this instance, this one included.
+        life: u32,
+    },
+    /// Tell a worker to stop accepting, finish what it holds, and exit. Holds for paused ones too.
+    Retire {
+        /// Which.
+        seat: Seat,
+    },
+    /// Tell a worker to stop accepting for now.
+    Pause {
+        /// Which.
+        seat: Seat,
+    },
+    /// Tell a worker to accept again.
+    Resume {
+        /// Which.
+        seat: Seat,
+    },
+    /// SIGKILL for a worker.
+    Kill {
+        /// Which.
+        seat: Seat,
+    },
+    /// The new generation is the current one: the configuration kept aside is in force, sockets that it does not have
+    /// may be closed.
+    Commit {
+        /// Which.
+        generation: Generation,
+    },
+    /// The new generation will not become current: forget the configuration kept aside.
+    Abandon {
+        /// Which.
+        generation: Generation,
+        /// Why.
+        reason: String,
+    },
+    /// Re-execute the master with a [`Snapshot`](super::Snapshot). When that fails, go on.
+    Upgrade,
+    /// A line for the log.
+    Note(Note),
+    /// Something for the init system and for clients that wait.
+    Announce(Announcement),
+    /// Clean up and exit. The last action.
+    Exit {
+        /// With this code.
+        code: i32,
+    },
+}
+
+/// What the world outside is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Announcement {
+    /// Workers can serve for the first time.
+    Ready,
+    /// A reload of any kind is under way.
+    Reloading(Reload),
+    /// A reload of any kind is over.
+    ReloadDone {
+        /// Which kind.
+        reload: Reload,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// The instance is stopping.
+    Stopping,
+    /// The number of workers changed.
+    Status(Count),
+}
+
+/// What came of a reload. A client that waits for one waits for the next that is not `Superseded`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The new serves.
+    Done,
+    /// The old goes on serving, and why.
+    Failed(String),
+    /// A newer order took its place.
+    Superseded,
+    /// The instance is stopping.
+    Stopped,
+}
+
+/// How many workers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// Wanted.
+    pub target: u32,
+    /// Accepting, or paused.
+    pub ready: u32,
+    /// On their way to being ready.
+    pub starting: u32,
+    /// On their way out.
+    pub leaving: u32,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count { target, ready, starting, leaving } = self;
+        write!(f, "{ready} of {target} workers ready, {starting} starting, {leaving} leaving")
+    }
+}

@@ -1,0 +1,205 @@
+//! Reloads: the generation switch, and the replacement of workers within a generation.
+//!
+//! A switch: read the configuration → execute a zygote beside the old → it loads → as many workers as serve now are
+//! forked → all are ready for the time of probation → commit. Until the commit the old generation is untouched, so any
+//! failure costs nothing. A worker of the new generation that already served when the switch is called off finishes
+//! what it holds like any other. Pure; used in the master.
+
+use super::action::{Action, Announcement, Outcome};
+use super::event::Reload;
+use super::identity::{Generation, Slot, Time};
+use super::note::{Farewell, Note};
+use super::plan::Plan;
+use super::worker::{Incident, Manner, Phase};
+use super::zygote;
+use super::{Machine, Stage};
+
+/// The reload that is under way. There is never more than one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The driver reads the configuration.
+    Reading { reload: Reload },
+    /// The new generation loads, or its workers get ready.
+    Switching { reload: Reload, generation: Generation, plan: Plan },
+    /// Marked workers wait for their successors.
+    Rolling { reload: Reload },
+}
+
+impl Change {
+    pub(super) fn reload(&self) -> Reload {
+        match self {
+            Change::Reading { reload } | Change::Switching { reload, .. } | Change::Rolling { reload } => *reload,
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn read_configuration(&mut self, reload: Reload) {
+        self.answers_due += 1;
+        self.actions.push_back(Action::ReadConfiguration);
+        self.change = Some(Change::Reading { reload });
+    }
+
+    /// Only the answer to the last question counts: those before it were asked for reloads that are superseded.
+    pub(super) fn configuration_read(&mut self, answer: Result<Plan, String>) {
+        if self.answers_due == 0 {
+            self.impossible("a configuration that was not asked for".to_owned());
+            return;
+        }
+        self.answers_due -= 1;
+        let Some(Change::Reading { reload }) = self.change else { return };
+        if self.answers_due > 0 {
+            return;
+        }
+        match answer.and_then(|plan| plan.check().map(|()| plan)) {
+            Ok(plan) if (plan.seats as usize) < self.seats.len() => {
+                self.fail_change("the new configuration brings fewer seats than there are".to_owned());
+            }
+            Ok(plan) => self.begin_switch(reload, plan),
+            Err(reason) => self.fail_change(reason),
+        }
+    }
+
+    fn begin_switch(&mut self, reload: Reload, plan: Plan) {
+        self.seats.resize(self.seats.len().max(plan.seats as usize), None);
+        self.slots.resize_with(self.slots.len().max(plan.workers as usize), Default::default);
+        let generation = self.new_generation();
+        let until = plan.load_timeout_us.map(|us| self.now.plus_us(us));
+        self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until } });
+        self.actions.push_back(Action::StartZygote { generation, candidate: true });
+        self.change = Some(Change::Switching { reload, generation, plan });
+    }
+
+    /// The generation that is to become current, if one is on its way.
+    pub(super) fn candidate(&self) -> Option<Generation> {
+        match &self.change {
+            Some(Change::Switching { generation, .. }) => Some(*generation),
+            Some(Change::Reading { .. } | Change::Rolling { .. }) | None => None,
+        }
+    }
+
+    /// The slots that the new generation must serve before it may become current: as many as are wanted now, within
+    /// the bounds of its own plan, the same numbers where it has them. None while the instance sleeps.
+    fn candidate_slots(&self, plan: &Plan) -> Vec<Slot> {
+        let target = self.target();
+        let wanted = if target == 0 { 0 } else { target.clamp(plan.minimum.max(1), plan.workers) };
+        let (active, free): (Vec<Slot>, Vec<Slot>) =
+            (1..=plan.workers).map(Slot).partition(|slot| self.is_active(*slot));
+        let mut slots: Vec<Slot> = active.into_iter().chain(free).take(wanted as usize).collect();
+        slots.sort_unstable();
+        slots
+    }
+
+    /// Forks what the new generation lacks, or makes it current when it lacks nothing. Whether it became current.
+    pub(super) fn advance_switch(&mut self) -> bool {
+        let Some(Change::Switching { generation, plan, reload }) = self.change.clone() else { return false };
+        if !self.is_loaded(generation) {
+            return false;
+        }
+        let slots = self.candidate_slots(&plan);
+        for slot in &slots {
+            if !self.has_staying(generation, *slot) && !self.fork(generation, *slot) {
+                return false;
+            }
+        }
+        if self.proved_at(generation, &slots, &plan).is_none_or(|at| at > self.now) {
+            return false;
+        }
+        self.commit(reload, generation, plan, &slots);
+        true
+    }
+
+    /// When the probation of the new generation's workers ends: `None` while one of them is not ready.
+    fn proved_at(&self, generation: Generation, slots: &[Slot], plan: &Plan) -> Option<Time> {
+        let mut at = Time::default();
+        for slot in slots {
+            let ready = self.workers_of(generation, *slot).find_map(|worker| match worker.phase {
+                Phase::Ready { since, .. } => Some(since),
+                _ => None,
+            })?;
+            at = at.max(ready.plus_us(plan.probation_us));
+        }
+        Some(at)
+    }
+
+    /// When the switch is to be looked at again though nothing happens.
+    pub(super) fn switch_deadline(&self) -> Option<Time> {
+        let Some(Change::Switching { generation, plan, .. }) = &self.change else { return None };
+        self.proved_at(*generation, &self.candidate_slots(plan), plan)
+    }
+
+    fn commit(&mut self, reload: Reload, generation: Generation, plan: Plan, slots: &[Slot]) {
+        self.change = None;
+        self.current = generation;
+        self.plan = plan;
+        self.zygote_failures = 0;
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            slot.active = slots.iter().any(|active| active.0 as usize == index + 1);
+            slot.failures = 0;
+            slot.not_before = Time::default();
+        }
+        self.actions.push_back(Action::Commit { generation });
+        self.note(Note::ReloadDone { reload, generation });
+        self.announce(Announcement::ReloadDone { reload, outcome: Outcome::Done });
+        if reload == Reload::Brutal {
+            let old = self.seats_where(|worker| worker.generation != generation);
+            self.befall_all(&old, &Incident::Kill(Farewell::Replaced));
+        }
+    }
+
+    /// Calls off the reload that is under way because it cannot succeed.
+    pub(super) fn fail_change(&mut self, reason: String) {
+        if let Some(change) = &self.change {
+            self.note(Note::ReloadFailed { reload: change.reload(), reason: reason.clone() });
+        }
+        self.cancel_change(Outcome::Failed(reason));
+    }
+
+    /// Calls off the reload that is under way, if one is, and answers it.
+    pub(super) fn cancel_change(&mut self, outcome: Outcome) {
+        let Some(change) = self.change.take() else { return };
+        let reload = change.reload();
+        match change {
+            Change::Reading { .. } => {}
+            Change::Switching { generation, .. } => {
+                let reason = match &outcome {
+                    Outcome::Failed(reason) => reason.clone(),
+                    Outcome::Superseded => "superseded by a newer order".to_owned(),
+                    Outcome::Stopped | Outcome::Done => "the instance is stopping".to_owned(),
+                };
+                self.actions.push_back(Action::Abandon { generation, reason });
+                let new = self.seats_where(|worker| worker.generation == generation);
+                self.befall_all(&new, &Incident::Dismiss(Farewell::CalledOff));
+            }
+            Change::Rolling { .. } => self.unmark_all(),
+        }
+        self.announce(Announcement::ReloadDone { reload, outcome });
+    }
+
+    pub(super) fn mark_for_replacement(&mut self, reload: Reload) {
+        let manner = if reload == Reload::WorkersBrutal { Manner::Brutal } else { Manner::Graceful };
+        for worker in self.seats.iter_mut().flatten().filter(|worker| worker.stays()) {
+            worker.replace = Some(manner);
+        }
+        self.change = Some(Change::Rolling { reload });
+    }
+
+    fn unmark_all(&mut self) {
+        for worker in self.seats.iter_mut().flatten() {
+            worker.replace = None;
+        }
+    }
+
+    /// Ends the replacement within the generation when no marked worker is on duty any more. Whether it ended.
+    pub(super) fn finish_rolling(&mut self) -> bool {
+        let Some(Change::Rolling { reload }) = self.change else { return false };
+        let pending = self.seats.iter().flatten().any(|worker| worker.stays() && worker.replace.is_some());
+        if pending || !matches!(self.stage, Stage::Serving) {
+            return false;
+        }
+        self.change = None;
+        self.note(Note::ReloadDone { reload, generation: self.current });
+        self.announce(Announcement::ReloadDone { reload, outcome: Outcome::Done });
+        true
+    }
+}

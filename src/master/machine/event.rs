@@ -1,0 +1,205 @@
+//! What can wake the master: the closed list of events, and the orders among them.
+//!
+//! The driver makes these from messages, deaths, signals and timers. Pure; used in the master.
+
+use super::identity::{Generation, ProcessId, Seat};
+use super::plan::Plan;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Something that happened. The driver keeps the order in which one process's messages were sent; between two
+/// processes any order is fine. What a zygote sent before its death is delivered before [`Event::ZygoteExited`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A zygote has loaded the application and takes orders.
+    ZygoteLoaded {
+        /// Which.
+        generation: Generation,
+        /// Microseconds from its exec.
+        boot_us: u64,
+    },
+    /// A zygote could not load the application; it ends by itself.
+    ZygoteLoadFailed {
+        /// Which.
+        generation: Generation,
+        /// What it is going to exit with, see reference/processes.md 1.7.
+        exit_code: i32,
+        /// Why, in the application's words.
+        reason: String,
+    },
+    /// A zygote is gone (or could not be executed at all).
+    ZygoteExited {
+        /// Which.
+        generation: Generation,
+        /// How.
+        status: ExitStatus,
+    },
+    /// The zygote forked the worker that was ordered into this seat.
+    WorkerForked {
+        /// Where.
+        seat: Seat,
+        /// What it is.
+        pid: ProcessId,
+    },
+    /// The zygote could not fork.
+    ForkFailed {
+        /// For which seat.
+        seat: Seat,
+        /// Why, as the system's error number.
+        errno: i32,
+    },
+    /// A worker accepts. May overtake its [`Event::WorkerForked`], which comes from the zygote.
+    WorkerReady {
+        /// Where.
+        seat: Seat,
+        /// Microseconds from its fork.
+        boot_us: u64,
+    },
+    /// A worker says that it can never serve; it ends by itself.
+    WorkerNotReady {
+        /// Where.
+        seat: Seat,
+        /// What it is going to exit with.
+        exit_code: i32,
+        /// Why, in the application's words.
+        reason: String,
+    },
+    /// A worker stopped accepting by itself, finishes what it holds and wants a successor.
+    WorkerLeaving {
+        /// Where.
+        seat: Seat,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// A worker is gone.
+    WorkerExited {
+        /// Where.
+        seat: Seat,
+        /// What it was.
+        pid: ProcessId,
+        /// How.
+        status: ExitStatus,
+    },
+    /// An operator, a signal, a watched file or the application wants something.
+    Order(Order),
+    /// The answer to [`Action::ReadConfiguration`](super::Action::ReadConfiguration), one for each: the numbers of the
+    /// new configuration, or why it is refused.
+    ConfigurationRead(Result<Plan, String>),
+    /// So many workers should run. Bounded to 1 to N here; the policies' own bounds are applied before.
+    Target {
+        /// How many.
+        workers: u32,
+        /// Why, for the log.
+        reason: String,
+        /// The seats that are idle at this moment, any order: preferred when workers are to go.
+        idle: Vec<Seat>,
+    },
+    /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing).
+    Elapsed,
+}
+
+/// What can be ordered (signals and fifo letters: reference/processes.md 5.1 and 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Order {
+    /// Finish what was accepted, then exit.
+    Stop,
+    /// Exit at once.
+    StopNow,
+    /// Change something for something newer.
+    Reload(Reload),
+    /// Stop accepting until resumed.
+    Pause,
+    /// Accept again.
+    Resume,
+    /// Pause, or resume when paused (SIGTSTP).
+    TogglePause,
+    /// One worker more.
+    More,
+    /// One worker fewer, not below the plan's minimum.
+    Fewer,
+    /// Go to no worker at all until the next target.
+    Cheap,
+    /// Re-execute the master in place as soon as nothing is half done.
+    Upgrade,
+}
+
+/// The kinds of reload (reference/processes.md 4.1). Each order of one ends in exactly one
+/// [`Announcement::ReloadDone`](super::Announcement::ReloadDone).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Reload {
+    /// New configuration and new code: a new generation; the old workers finish what they hold.
+    Graceful,
+    /// The same, but the old workers are killed at the switch.
+    Brutal,
+    /// Every worker anew from the same generation, all at once, each beside its successor until that is ready.
+    Workers,
+    /// The same, but the old workers are killed when their successors are ready.
+    WorkersBrutal,
+    /// As `Workers`, one at a time; stops at the first successor that cannot serve.
+    Chain,
+}
+
+impl Reload {
+    /// Whether it needs a new generation.
+    #[must_use]
+    pub fn is_switch(self) -> bool {
+        matches!(self, Reload::Graceful | Reload::Brutal)
+    }
+}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reload::Graceful => "reload",
+            Reload::Brutal => "brutal reload",
+            Reload::Workers => "workers' reload",
+            Reload::WorkersBrutal => "brutal workers' reload",
+            Reload::Chain => "chain reload",
+        })
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExitStatus {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitStatus::Code(code) => write!(f, "exited with code {code}"),
+            ExitStatus::Signal(signal) => write!(f, "killed by signal {signal}"),
+        }
+    }
+}
+
+/// Why a worker leaves by itself (reference/processes.md 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LeaveReason {
+    /// `max-requests`.
+    Requests,
+    /// `max-worker-lifetime`.
+    Lifetime,
+    /// `reload-on-rss`, `reload-on-as` and relatives.
+    Memory,
+    /// `reload-on-exception` and relatives.
+    Exception,
+    /// Anything else, a signal sent straight to it for example.
+    Other,
+}
+
+impl fmt::Display for LeaveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LeaveReason::Requests => "max requests reached",
+            LeaveReason::Lifetime => "lifetime reached",
+            LeaveReason::Memory => "memory limit reached",
+            LeaveReason::Exception => "monitored exception",
+            LeaveReason::Other => "by itself",
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! The master's life-cycle lines: what happened as data, and its text.
+//!
+//! Where uWSGI has a line that operators grep for, the text is that line to the letter, its name included
+//! (reference/processes.md 8). Pure; used in the master.
+
+use super::event::{ExitStatus, LeaveReason, Reload};
+use super::identity::{Generation, ProcessId, Seat, Slot};
+use log::Level;
+use std::fmt;
+
+/// Something that the log should say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are named by their types; times end in their unit")]
+pub enum Note {
+    /// The application is loaded.
+    Loaded { generation: Generation, boot_us: u64 },
+    /// A generation could not load, or its zygote died.
+    GenerationFailed { generation: Generation, reason: String, again_in_us: Option<u64> },
+    /// The first worker of this number.
+    Spawned { slot: Slot, pid: ProcessId, threads: u32 },
+    /// A later worker of this number.
+    Respawned { slot: Slot, pid: ProcessId },
+    /// A worker accepts.
+    WorkerReady { slot: Slot, pid: ProcessId, boot_us: u64 },
+    /// A worker leaves by itself.
+    WorkerLeaving { slot: Slot, pid: ProcessId, reason: LeaveReason },
+    /// A worker that nobody had asked to go is gone.
+    WorkerDied { slot: Slot, pid: ProcessId, status: ExitStatus },
+    /// A worker that had to go is gone.
+    WorkerGone { slot: Slot, pid: ProcessId, why: Farewell, after_us: u64 },
+    /// A worker cannot serve.
+    WorkerUnfit { slot: Slot, pid: Option<ProcessId>, reason: String },
+    /// A worker outlived the mercy.
+    NoMercy { slot: Slot, pid: ProcessId },
+    /// The next worker of this number has to wait.
+    RespawnDelayed { slot: Slot, delay_us: u64 },
+    /// The number of workers changes.
+    Target { from: u32, to: u32, reason: String },
+    /// A reload begins.
+    ReloadBegins { reload: Reload },
+    /// A chain reload replaces this worker next.
+    ChainNext { slot: Slot },
+    /// A reload is over and the new serves.
+    ReloadDone { reload: Reload, generation: Generation },
+    /// A reload is over and the old serves.
+    ReloadFailed { reload: Reload, reason: String },
+    /// An order that cannot be followed now.
+    Refused { what: String, why: &'static str },
+    /// Workers stop accepting for now.
+    Paused,
+    /// Workers accept again.
+    Resumed,
+    /// A graceful stop begins.
+    Stopping,
+    /// A stop at once begins.
+    StoppingNow,
+    /// The end.
+    Goodbye,
+    /// The end, although something is still there.
+    LeftBehind { workers: u32, zygotes: u32 },
+    /// An event that cannot happen in the state there is: a fault of this program, survived.
+    Impossible { what: String },
+    /// A worker nobody knows of appeared in a seat.
+    Intruder { seat: Seat, pid: ProcessId },
+}
+
+/// Why a worker had to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// It wanted to.
+    Itself,
+    /// There are to be fewer.
+    Scaled,
+    /// Its successor is ready.
+    Replaced,
+    /// It belonged to something that was called off.
+    CalledOff,
+    /// It could not serve.
+    Unfit,
+    /// The instance stops.
+    Stop,
+}
+
+impl Note {
+    /// How loud it is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Note::GenerationFailed { .. } | Note::ReloadFailed { .. } | Note::LeftBehind { .. } => Level::Error,
+            Note::WorkerDied { .. }
+            | Note::WorkerUnfit { .. }
+            | Note::NoMercy { .. }
+            | Note::RespawnDelayed { .. }
+            | Note::Refused { .. }
+            | Note::Impossible { .. }
+            | Note::Intruder { .. } => Level::Warn,
+            Note::WorkerReady { .. } => Level::Debug,
+            Note::Loaded { .. }
+            | Note::Spawned { .. }
+            | Note::Respawned { .. }
+            | Note::WorkerLeaving { .. }
+            | Note::WorkerGone { .. }
+            | Note::Target { .. }
+            | Note::ReloadBegins { .. }
+            | Note::ChainNext { .. }
+            | Note::ReloadDone { .. }
+            | Note::Paused
+            | Note::Resumed
+            | Note::Stopping
+            | Note::StoppingNow
+            | Note::Goodbye => Level::Info,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Loaded { generation, boot_us } => {
+                write!(f, "generation {generation} loaded in {} s", Seconds(*boot_us))
+            }
+            Note::GenerationFailed { generation, reason, again_in_us: None } => {
+                write!(f, "generation {generation} failed: {reason}")
+            }
+            Note::GenerationFailed { generation, reason, again_in_us: Some(delay) } => {
+                write!(f, "generation {generation} failed: {reason}; loading again in {} s", Seconds(*delay))
+            }
+            Note::Spawned { slot, pid, threads } => {
+                write!(f, "spawned uWSGI worker {slot} (pid: {pid}, cores: {threads})")
+            }
+            Note::Respawned { slot, pid } => write!(f, "Respawned uWSGI worker {slot} (new pid: {pid})"),
+            Note::WorkerReady { slot, pid, boot_us } => {
+                write!(f, "worker {slot} (pid: {pid}) ready in {} s", Seconds(*boot_us))
+            }
+            Note::WorkerLeaving { slot, pid, reason } => write!(f, "worker {slot} (pid: {pid}) leaves: {reason}"),
+            Note::WorkerDied { slot, pid, status: ExitStatus::Signal(signal) } => {
+                write!(f, "DAMN ! worker {slot} (pid: {pid}) died, killed by signal {signal} :( trying respawn ...")
+            }
+            Note::WorkerDied { slot, pid, status: ExitStatus::Code(_) } => {
+                write!(f, "DAMN ! worker {slot} (pid: {pid}) died :( trying respawn ...")
+            }
+            Note::WorkerGone { slot, pid, why, after_us } => write_gone(f, *slot, *pid, *why, *after_us),
+            Note::WorkerUnfit { slot, pid: Some(pid), reason } => {
+                write!(f, "OOPS ! failed loading app in worker {slot} (pid {pid}): {reason}")
+            }
+            Note::WorkerUnfit { slot, pid: None, reason } => write!(f, "OOPS ! no worker {slot}: {reason}"),
+            Note::NoMercy { slot, pid } => {
+                write!(f, "worker {slot} (pid: {pid}) is taking too much time to die...NO MERCY !!!")
+            }
+            Note::RespawnDelayed { slot, delay_us } => write!(
+                f,
+                "worker {slot} respawning too fast !!! i have to sleep a bit ({} seconds)...",
+                Seconds(*delay_us)
+            ),
+            Note::Target { from, to, reason } => write!(f, "workers: {from} -> {to}: {reason}"),
+            Note::ReloadBegins { reload: Reload::Chain } => f.write_str("chain reload starting..."),
+            Note::ReloadBegins { reload: Reload::Brutal } => {
+                f.write_str("brutal reload: loading, then ...brutally killing workers...")
+            }
+            Note::ReloadBegins { reload } => write!(f, "{reload}: starting, then ...gracefully killing workers..."),
+            Note::ChainNext { slot } => write!(f, "chain next victim is worker {slot}"),
+            Note::ReloadDone { reload: Reload::Chain, .. } => f.write_str("chain reloading complete"),
+            Note::ReloadDone { reload, generation } => write!(f, "{reload} done: generation {generation} serves"),
+            Note::ReloadFailed { reload, reason } => write!(f, "{reload} failed, the old goes on serving: {reason}"),
+            Note::Refused { what, why } => write!(f, "{what} refused: {why}"),
+            Note::Paused => {
+                f.write_str("*** PAUSE (press start to resume, if you do not have a joypad send SIGTSTP) ***")
+            }
+            Note::Resumed => f.write_str("*** (SIGTSTP received) resuming workers ***"),
+            Note::Stopping => f.write_str("graceful shutdown triggered..."),
+            Note::StoppingNow => f.write_str("SIGINT/SIGTERM received...killing workers..."),
+            Note::Goodbye => f.write_str("goodbye to uWSGI."),
+            Note::LeftBehind { workers, zygotes } => {
+                write!(f, "leaving although {workers} workers and {zygotes} zygotes did not die")
+            }
+            Note::Impossible { what } => write!(f, "impossible, please report: {what}"),
+            Note::Intruder { seat, pid } => write!(f, "killing process {pid}, which seat {seat} does not know"),
+        }
+    }
+}
+
+fn write_gone(f: &mut fmt::Formatter<'_>, slot: Slot, pid: ProcessId, why: Farewell, after_us: u64) -> fmt::Result {
+    match why {
+        Farewell::Scaled => write!(f, "uWSGI worker {slot} cheaped."),
+        Farewell::Replaced | Farewell::Stop => {
+            write!(f, "worker {slot} buried after {} seconds", after_us / 1_000_000)
+        }
+        Farewell::Itself | Farewell::CalledOff | Farewell::Unfit => {
+            write!(f, "worker {slot} killed successfully (pid: {pid})")
+        }
+    }
+}
+
+/// Microseconds, shown as seconds with three places.
+struct Seconds(u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
+    }
+}

@@ -1,0 +1,310 @@
+//! One worker in one seat: its states, and the table of what each stimulus means in each of them.
+//!
+//! The table decides; the machine carries out. Whether a successor is due is not decided here but by comparing what is
+//! wanted with what is there (`reconcile`). Pure; used in the master.
+
+use super::event::{ExitStatus, LeaveReason};
+use super::identity::{Generation, ProcessId, Slot, Time};
+use super::note::Farewell;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What sits in a seat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Worker {
+    pub(super) slot: Slot,
+    pub(super) generation: Generation,
+    pub(super) life: u32,
+    /// Set by a workers' reload: a successor is due, and this is how the worker goes once that is ready.
+    pub(super) replace: Option<Manner>,
+    pub(super) phase: Phase,
+}
+
+/// How a worker is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Manner {
+    Graceful,
+    Brutal,
+}
+
+/// How far a worker's life has come. `until` is when patience ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Ordered; `ready` when it said so before the zygote told its pid.
+    Forking { until: Time, ready: Option<Time> },
+    /// Ordered, but no longer wanted: killed as soon as it has a pid.
+    Doomed { until: Time },
+    /// The zygote died with the order in its hands; the fork may have happened.
+    Lost { until: Time },
+    /// It exists and gets ready.
+    Starting { pid: ProcessId, until: Option<Time> },
+    /// It accepts, or is paused.
+    Ready { pid: ProcessId, since: Time, paused: bool },
+    /// It stopped accepting by itself.
+    Leaving { pid: ProcessId, since: Time, until: Time, why: Farewell },
+    /// It was told to finish.
+    Retiring { pid: ProcessId, since: Time, until: Time, why: Farewell },
+    /// It was sent SIGKILL.
+    Killed { pid: ProcessId, since: Time, why: Farewell },
+}
+
+impl Worker {
+    /// On duty or on the way to it.
+    pub(super) fn stays(&self) -> bool {
+        matches!(self.phase, Phase::Forking { .. } | Phase::Starting { .. } | Phase::Ready { .. })
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready { .. })
+    }
+
+    pub(super) fn pid(&self) -> Option<ProcessId> {
+        match self.phase {
+            Phase::Forking { .. } | Phase::Doomed { .. } | Phase::Lost { .. } => None,
+            Phase::Starting { pid, .. }
+            | Phase::Ready { pid, .. }
+            | Phase::Leaving { pid, .. }
+            | Phase::Retiring { pid, .. }
+            | Phase::Killed { pid, .. } => Some(pid),
+        }
+    }
+
+    /// When patience with it ends.
+    pub(super) fn until(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Forking { until, .. }
+            | Phase::Doomed { until }
+            | Phase::Lost { until }
+            | Phase::Leaving { until, .. }
+            | Phase::Retiring { until, .. } => Some(until),
+            Phase::Starting { until, .. } => until,
+            Phase::Ready { .. } | Phase::Killed { .. } => None,
+        }
+    }
+}
+
+/// A seat's state without its data: the table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Vacant,
+    Forking,
+    Doomed,
+    Lost,
+    Starting,
+    Ready,
+    Leaving,
+    Retiring,
+    Killed,
+}
+
+impl State {
+    #[cfg(test)]
+    pub(super) const ALL: [State; 9] = [
+        State::Vacant,
+        State::Forking,
+        State::Doomed,
+        State::Lost,
+        State::Starting,
+        State::Ready,
+        State::Leaving,
+        State::Retiring,
+        State::Killed,
+    ];
+
+    pub(super) fn of(worker: Option<&Worker>) -> State {
+        match worker.map(|worker| worker.phase) {
+            None => State::Vacant,
+            Some(Phase::Forking { .. }) => State::Forking,
+            Some(Phase::Doomed { .. }) => State::Doomed,
+            Some(Phase::Lost { .. }) => State::Lost,
+            Some(Phase::Starting { .. }) => State::Starting,
+            Some(Phase::Ready { .. }) => State::Ready,
+            Some(Phase::Leaving { .. }) => State::Leaving,
+            Some(Phase::Retiring { .. }) => State::Retiring,
+            Some(Phase::Killed { .. }) => State::Killed,
+        }
+    }
+}
+
+/// What can befall a seat: the table's columns. The first six come from outside, the rest from the master itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stimulus {
+    Forked,
+    ForkFailed,
+    Ready,
+    NotReady,
+    Leaving,
+    Exited,
+    /// It is no longer wanted.
+    Dismiss,
+    /// It is no longer wanted, and there is no time.
+    Kill,
+    /// Its patience has ended.
+    Expire,
+    /// Its zygote is gone.
+    Orphan,
+}
+
+impl Stimulus {
+    #[cfg(test)]
+    pub(super) const ALL: [Stimulus; 10] = [
+        Stimulus::Forked,
+        Stimulus::ForkFailed,
+        Stimulus::Ready,
+        Stimulus::NotReady,
+        Stimulus::Leaving,
+        Stimulus::Exited,
+        Stimulus::Dismiss,
+        Stimulus::Kill,
+        Stimulus::Expire,
+        Stimulus::Orphan,
+    ];
+}
+
+/// What is to be done with a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Cannot be; say so and go on.
+    Impossible,
+    /// As before.
+    Stay,
+    /// A process where none was ordered: kill it, keep the seat until it is gone.
+    Evict,
+    /// It has a pid: it starts, or serves when it said so already.
+    Begin,
+    /// Note that it is ready, wait for its pid.
+    Remember,
+    /// It serves.
+    Serve,
+    /// The seat is free, nobody is to blame.
+    Vacate,
+    /// The seat is free, and the worker is to blame.
+    Fail,
+    /// Reaped as expected: the seat is free.
+    Bury,
+    /// Reaped out of the blue: the seat is free; blame it if it died young.
+    Judge,
+    /// It stopped accepting: mercy starts.
+    Leave,
+    /// It cannot serve: blame it, mercy starts.
+    Reject,
+    /// Tell it to finish: mercy starts.
+    Retire,
+    /// SIGKILL, wait for its death.
+    Kill,
+    /// SIGKILL because it did not get ready, blame it, wait for its death.
+    GiveUp,
+    /// Kill it as soon as it has a pid.
+    Doom,
+    /// It cannot serve: blame it, kill it as soon as it has a pid.
+    DoomUnfit,
+    /// Keep the seat for a while, it may be taken.
+    Quarantine,
+    /// The zygote does not answer: kill that.
+    BlameZygote,
+}
+
+/// What a stimulus means in a state.
+pub(super) fn step(state: State, stimulus: Stimulus) -> Step {
+    use State as S;
+    use Stimulus as E;
+    match (state, stimulus) {
+        (S::Vacant, E::Forked) => Step::Evict,
+        (S::Vacant, E::Dismiss | E::Kill | E::Expire | E::Orphan) => Step::Stay,
+        (S::Vacant, E::ForkFailed | E::Ready | E::NotReady | E::Leaving | E::Exited) => Step::Impossible,
+
+        (S::Forking, E::Forked) => Step::Begin,
+        (S::Forking, E::ForkFailed) => Step::Fail,
+        (S::Forking, E::Ready) => Step::Remember,
+        (S::Forking, E::NotReady) => Step::DoomUnfit,
+        (S::Forking, E::Leaving | E::Dismiss | E::Kill) => Step::Doom,
+        (S::Forking, E::Exited) => Step::Impossible,
+        (S::Forking | S::Doomed, E::Expire) => Step::BlameZygote,
+        (S::Forking | S::Doomed, E::Orphan) => Step::Quarantine,
+
+        (S::Doomed | S::Lost, E::Forked) => Step::Kill,
+        (S::Doomed | S::Lost, E::ForkFailed) => Step::Vacate,
+        (S::Doomed | S::Lost, E::Ready | E::NotReady | E::Leaving | E::Dismiss | E::Kill) => Step::Stay,
+        (S::Doomed, E::Exited) => Step::Impossible,
+        (S::Lost, E::Exited | E::Expire) => Step::Vacate,
+        (S::Lost, E::Orphan) => Step::Stay,
+
+        (S::Starting, E::Ready) => Step::Serve,
+        (S::Starting, E::NotReady) => Step::Reject,
+        (S::Starting | S::Ready, E::Leaving) => Step::Leave,
+        (S::Starting | S::Ready, E::Exited) => Step::Judge,
+        (S::Starting, E::Dismiss | E::Kill) => Step::Kill,
+        (S::Starting, E::Expire) => Step::GiveUp,
+
+        (S::Ready, E::Dismiss) => Step::Retire,
+        (S::Ready, E::Kill) => Step::Kill,
+        (S::Ready, E::Expire) => Step::Stay,
+        (S::Ready, E::Ready | E::NotReady) => Step::Impossible,
+
+        (S::Leaving | S::Retiring | S::Killed, E::Exited) => Step::Bury,
+        (S::Leaving | S::Retiring, E::Kill | E::Expire) => Step::Kill,
+        (S::Leaving | S::Retiring | S::Killed, E::Ready | E::NotReady | E::Leaving | E::Dismiss) => Step::Stay,
+        (S::Killed, E::Kill | E::Expire) => Step::Stay,
+
+        (S::Starting | S::Ready | S::Leaving | S::Retiring | S::Killed, E::Orphan) => Step::Stay,
+        (S::Starting | S::Ready | S::Leaving | S::Retiring | S::Killed, E::Forked | E::ForkFailed) => Step::Impossible,
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Impossible => "impossible",
+            Step::Stay => "·",
+            Step::Evict => "kill → Killed",
+            Step::Begin => "→ Starting, or Ready if it said so",
+            Step::Remember => "note it",
+            Step::Serve => "→ Ready",
+            Step::Vacate => "→ Vacant",
+            Step::Fail => "blame → Vacant",
+            Step::Bury => "→ Vacant",
+            Step::Judge => "blame if young → Vacant",
+            Step::Leave => "mercy → Leaving",
+            Step::Reject => "blame, mercy → Leaving",
+            Step::Retire => "retire, mercy → Retiring",
+            Step::Kill => "kill → Killed",
+            Step::GiveUp => "blame, kill → Killed",
+            Step::Doom => "→ Doomed",
+            Step::DoomUnfit => "blame → Doomed",
+            Step::Quarantine => "→ Lost",
+            Step::BlameZygote => "kill the zygote",
+        })
+    }
+}
+
+/// A stimulus with what it tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Incident {
+    Forked(ProcessId),
+    ForkFailed { errno: i32 },
+    Ready { boot_us: u64 },
+    NotReady { exit_code: i32, reason: String },
+    Leaving(LeaveReason),
+    Exited { pid: ProcessId, status: ExitStatus },
+    Dismiss(Farewell),
+    Kill(Farewell),
+    Expire,
+    Orphan,
+}
+
+impl Incident {
+    pub(super) fn stimulus(&self) -> Stimulus {
+        match self {
+            Incident::Forked(_) => Stimulus::Forked,
+            Incident::ForkFailed { .. } => Stimulus::ForkFailed,
+            Incident::Ready { .. } => Stimulus::Ready,
+            Incident::NotReady { .. } => Stimulus::NotReady,
+            Incident::Leaving(_) => Stimulus::Leaving,
+            Incident::Exited { .. } => Stimulus::Exited,
+            Incident::Dismiss(_) => Stimulus::Dismiss,
+            Incident::Kill(_) => Stimulus::Kill,
+            Incident::Expire => Stimulus::Expire,
+            Incident::Orphan => Stimulus::Orphan,
+        }
+    }
+}
