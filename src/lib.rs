@@ -1,3 +1,4 @@
 //! rhinod: a pre-fork application server with adaptive worker scaling.
 
 pub mod config;
+pub mod scaling;
