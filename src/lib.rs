@@ -18,6 +18,7 @@ pub mod config;
 pub mod handler;
 pub mod logging;
 pub mod master;
+pub mod scaling;
 pub mod sys;
 pub mod worker;
 pub mod zygote;

@@ -1,0 +1,240 @@
+//! What no policy may break: minimum, maximum, the memory limits, and what the operator asks for. Applied once, outside
+//! the policies (reference/processes.md 2.3 with its WARTs mended).
+//!
+//! - Never fewer workers than the minimum, whatever the fifo's `-` or a memory limit says.
+//! - A removal that finds no idle worker is dropped, not remembered: it can never block growth.
+//! - The policy is consulted at every look; a request of the operator only goes before its wish of that one look.
+
+use super::{Decided, Decision, Reason, Sample, Settings, View, Wish};
+use serde::{Deserialize, Serialize};
+
+/// What cut a wish down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// `workers` reached.
+    Maximum,
+    /// `cheaper` reached.
+    Minimum,
+    /// Nobody is idle, so nobody can be retired.
+    NobodyIdle,
+    /// `cheaper-rss-limit-soft` reached.
+    SoftLimit,
+    /// No memory left for one more worker.
+    MemoryShort,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    shed_last_us: Option<u64>,
+}
+
+/// What memory allows at this look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// Growth, up to so many workers.
+    Free(u32),
+    /// No growth.
+    Full(Bound),
+    /// One worker has to go.
+    Shed { rss_bytes: u64, limit_bytes: u64 },
+}
+
+impl Limits {
+    pub(crate) fn may_grow(self) -> bool {
+        matches!(self, Limits::Free(_))
+    }
+}
+
+/// Reads the memory figures. The hard limit sheds at most one worker a check interval, as uWSGI's driver does.
+pub(crate) fn limits(settings: &Settings, memory: &mut Memory, sample: &Sample) -> Limits {
+    let rss_bytes = sample.rss_total_bytes;
+    if let Some(limit_bytes) = settings.rss_hard_bytes
+        && rss_bytes >= limit_bytes
+        && sample.live() > settings.minimum.max(1)
+    {
+        let due =
+            memory.shed_last_us.is_none_or(|last| sample.now_us >= last.saturating_add(settings.check_interval_us));
+        if due && sample.idle > 0 {
+            memory.shed_last_us = Some(sample.now_us);
+            return Limits::Shed { rss_bytes, limit_bytes };
+        }
+        return Limits::Full(Bound::SoftLimit);
+    }
+    if settings.rss_soft_bytes.is_some_and(|limit| rss_bytes >= limit) {
+        return Limits::Full(Bound::SoftLimit);
+    }
+    match sample.memory_available_bytes.and_then(|available| available.checked_div(sample.worker_rss_bytes)) {
+        Some(0) => Limits::Full(Bound::MemoryShort),
+        // workers that are starting have not taken their memory yet
+        Some(fits) => match u32::try_from(fits).unwrap_or(u32::MAX).saturating_sub(sample.starting) {
+            0 => Limits::Full(Bound::MemoryShort),
+            fits => Limits::Free(fits),
+        },
+        None => Limits::Free(u32::MAX),
+    }
+}
+
+/// Turns the policy's wish into what the master does.
+pub(crate) fn apply(view: &View, limits: Limits, minimum: u32, wish: Wish) -> Decided {
+    let (sample, settings) = (view.sample, view.settings);
+    let live = sample.live();
+    let wished = wish.workers;
+    // waking from no workers at all is below the minimum too, but has a reason of its own
+    let awakened = matches!(wish.reason, Reason::Awakened { .. });
+    let forced = if awakened { None } else { forced(view, limits, minimum) };
+    let (workers, reason) = forced.or_else(|| asked(view, limits, minimum)).unwrap_or((wished, wish.reason));
+    let (decision, bound) = bounded(view, limits, minimum, workers);
+    let mut next_look_us = wish.next_look_us;
+    if settings.rss_hard_bytes.is_some() && !limits.may_grow() && live > minimum {
+        next_look_us = earliest(next_look_us, Some(sample.now_us + settings.check_interval_us));
+    }
+    Decided { decision, wished: workers, reason, bound, next_look_us, wake: wish.wake }
+}
+
+/// The earlier of two looks, either of which may be absent.
+pub(crate) fn earliest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What has to happen whatever the policy thinks.
+fn forced(view: &View, limits: Limits, minimum: u32) -> Option<(i64, Reason)> {
+    let (live, maximum) = (view.sample.live(), view.settings.maximum);
+    if live < minimum {
+        return Some((i64::from(minimum - live), Reason::BelowMinimum { workers: live, minimum }));
+    }
+    if live > maximum {
+        return Some((-i64::from(live - maximum), Reason::AboveMaximum { workers: live, maximum }));
+    }
+    match limits {
+        Limits::Shed { rss_bytes, limit_bytes } => Some((-1, Reason::HardLimit { rss_bytes, limit_bytes })),
+        _ => None,
+    }
+}
+
+/// The operator's request, if any of it can be carried out now; what cannot is dropped.
+fn asked(view: &View, limits: Limits, minimum: u32) -> Option<(i64, Reason)> {
+    let pending = view.sample.pending;
+    let (decision, _) = bounded(view, limits, minimum, i64::from(pending));
+    (decision != Decision::Hold).then_some((i64::from(pending), Reason::Asked { pending }))
+}
+
+fn bounded(view: &View, limits: Limits, minimum: u32, workers: i64) -> (Decision, Option<Bound>) {
+    let count = u32::try_from(workers.unsigned_abs()).unwrap_or(u32::MAX);
+    match workers {
+        0 => (Decision::Hold, None),
+        1.. => grown(view, limits, minimum, count),
+        _ => shrunk(view, minimum, count),
+    }
+}
+
+fn grown(view: &View, limits: Limits, minimum: u32, count: u32) -> (Decision, Option<Bound>) {
+    let below_minimum = minimum.saturating_sub(view.sample.live());
+    let (allowed, limit) = match limits {
+        Limits::Free(fits) => (fits.max(below_minimum), Bound::MemoryShort),
+        Limits::Full(bound) => (below_minimum, bound),
+        Limits::Shed { .. } => (below_minimum, Bound::SoftLimit),
+    };
+    let room = view.room();
+    let (most, bound) = if allowed < room { (allowed, limit) } else { (room, Bound::Maximum) };
+    let granted = count.min(most);
+    let decision = if granted == 0 { Decision::Hold } else { Decision::Grow(granted) };
+    (decision, (granted < count).then_some(bound))
+}
+
+fn shrunk(view: &View, minimum: u32, count: u32) -> (Decision, Option<Bound>) {
+    let above = view.sample.live().saturating_sub(minimum);
+    let idle = view.sample.idle;
+    let (most, bound) = if idle < above { (idle, Bound::NobodyIdle) } else { (above, Bound::Minimum) };
+    let granted = count.min(most);
+    let decision = if granted == 0 { Decision::Hold } else { Decision::Shrink(granted) };
+    (decision, (granted < count).then_some(bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Run, SECOND_US, sample, settings};
+    use super::super::{Bound, Decision, Pace, Reason, Sample};
+    use crate::config::model::Policy;
+
+    fn manual(minimum: u32, maximum: u32) -> Run {
+        Run::new(settings(Policy::Manual, Pace::Events, minimum, maximum))
+    }
+
+    fn asked(pending: i32, busy: u32, idle: u32) -> Sample {
+        Sample { pending, ..sample(1, busy, idle) }
+    }
+
+    #[test]
+    fn the_operator_moves_the_number_between_the_bounds_only() {
+        assert_eq!(manual(2, 10).change(&asked(3, 1, 2)), 3);
+        assert_eq!(manual(2, 10).change(&asked(30, 1, 2)), 7);
+        assert_eq!(manual(2, 10).change(&asked(-2, 1, 4)), -2);
+        let decided = manual(2, 10).look(&asked(-3, 0, 2));
+        assert_eq!((decided.decision, decided.reason), (Decision::Hold, Reason::Steady), "never below the minimum");
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_met_does_not_silence_the_policy() {
+        let mut run = Run::new(settings(Policy::Spare2, Pace::Events, 2, 10));
+        let decided = run.look(&asked(-5, 2, 0));
+        assert_eq!(decided.decision, Decision::Grow(1));
+        assert_eq!(decided.reason, Reason::TooFewIdle { idle: 0, keep: 2 });
+    }
+
+    #[test]
+    fn fewer_than_the_minimum_are_made_up_by_any_policy() {
+        for policy in [Policy::Manual, Policy::Spare, Policy::Backlog, Policy::Busyness, Policy::Adaptive] {
+            let mut run = Run::new(settings(policy, Pace::Events, 4, 10));
+            let decided = run.look(&sample(1, 1, 0));
+            assert_eq!(decided.decision, Decision::Grow(3), "{policy:?}");
+            assert_eq!(decided.reason, Reason::BelowMinimum { workers: 1, minimum: 4 });
+        }
+    }
+
+    #[test]
+    fn only_idle_workers_are_removed() {
+        let decided = manual(1, 10).look(&asked(-4, 3, 2));
+        assert_eq!((decided.decision, decided.bound), (Decision::Shrink(2), Some(Bound::NobodyIdle)));
+        assert_eq!(manual(1, 10).look(&asked(-4, 3, 0)).decision, Decision::Hold);
+    }
+
+    fn limited(soft: u64, hard: Option<u64>) -> Run {
+        let mut settings = settings(Policy::Spare2, Pace::Events, 2, 10);
+        (settings.rss_soft_bytes, settings.rss_hard_bytes) = (Some(soft), hard);
+        Run::new(settings)
+    }
+
+    fn resident(now_us: u64, idle: u32, rss_total_bytes: u64) -> Sample {
+        Sample { rss_total_bytes, ..sample(now_us, 3, idle) }
+    }
+
+    #[test]
+    fn the_soft_limit_stops_growth_and_the_hard_limit_sheds_one_an_interval() {
+        let mut run = limited(1000, Some(2000));
+        assert_eq!(run.change(&resident(1, 1, 999)), 1);
+        assert_eq!(run.change(&resident(2, 1, 1000)), 0);
+        let decided = run.look(&resident(3, 1, 2000));
+        assert_eq!(decided.decision, Decision::Shrink(1));
+        assert_eq!(decided.reason, Reason::HardLimit { rss_bytes: 2000, limit_bytes: 2000 });
+        assert_eq!(run.change(&resident(4, 1, 2000)), 0, "one a check interval");
+        assert_eq!(run.change(&resident(3 + SECOND_US, 1, 2000)), -1);
+    }
+
+    #[test]
+    fn the_hard_limit_stops_at_the_minimum() {
+        let mut run = limited(1000, Some(2000));
+        assert_eq!(run.change(&Sample { rss_total_bytes: 9000, ..sample(1, 0, 2) }), 0);
+    }
+
+    #[test]
+    fn growth_ends_where_memory_does() {
+        let mut run = Run::new(settings(Policy::Manual, Pace::Events, 2, 10));
+        let short = Sample { memory_available_bytes: Some(350), worker_rss_bytes: 100, ..asked(8, 1, 1) };
+        let decided = run.look(&short);
+        assert_eq!((decided.decision, decided.bound), (Decision::Grow(3), Some(Bound::MemoryShort)));
+    }
+}

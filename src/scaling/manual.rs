@@ -1,0 +1,7 @@
+//! `manual`: the policy never moves the number; only the master fifo's `+` and `-` do (reference/processes.md 2.4).
+
+use super::{Reason, View, Wake, Wish};
+
+pub(crate) fn look(_view: &View) -> Wish {
+    Wish { workers: 0, reason: Reason::Steady, next_look_us: None, wake: Wake::Never }
+}

@@ -1,0 +1,121 @@
+//! Why a decision was made: one variant a rule, with the inputs that mattered. The log line, the JSON log and the
+//! metrics are all made from it, so a test of the reason is a test of the line.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why. Times are microseconds, counts are of workers unless the name says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Reason {
+    /// Nothing calls for a change.
+    Steady,
+    /// [`Pace::Ticks`](super::Pace): not yet time.
+    BetweenTicks,
+    /// adaptive: so many requests in hand or waiting need more workers to keep the target wait.
+    Waiting { jobs: u32, workers: u32, needed: u32, waited_us: u64, service_us: u64, target_us: u64 },
+    /// adaptive: fewer idle workers than the margin that the load asks for.
+    Margin { spare: u32, margin: u32, load_milli: u64 },
+    /// adaptive: more would only compete for the cores.
+    CoresBusy { needed: u32, useful: u32, cpus: u32, cpu_permille: u32, delayed_permille: u32 },
+    /// adaptive: no moment of the last while needed so many.
+    Surplus { workers: u32, keep: u32, for_us: u64 },
+    /// spare: every worker busy for so long.
+    AllBusy { busy: u32, for_us: u64 },
+    /// spare, spare2: more idle workers than are kept.
+    TooManyIdle { idle: u32, keep: u32 },
+    /// spare2: fewer idle workers than are kept.
+    TooFewIdle { idle: u32, keep: u32 },
+    /// backlog: more connections wait than `cheaper-overload`.
+    QueueLong { queue: u32, limit: u64 },
+    /// backlog: fewer connections wait than `cheaper-overload`.
+    QueueShort { queue: u32, limit: u64 },
+    /// busyness: average over a window above the maximum.
+    Busyness { average_percent: u64, max_percent: u64 },
+    /// busyness: average below the minimum for the whole cool-down.
+    NotBusy { average_percent: u64, min_percent: u64 },
+    /// busyness: emergency workers, since so many connections wait.
+    QueueAlert { queue: u32, alert: u64 },
+    /// busyness: emergency workers, since connections have waited all the time for so long.
+    QueueStanding { queue: u32, for_us: u64 },
+    /// The operator asked through the master fifo.
+    Asked { pending: i32 },
+    /// Fewer workers than the minimum.
+    BelowMinimum { workers: u32, minimum: u32 },
+    /// More workers than the maximum.
+    AboveMaximum { workers: u32, maximum: u32 },
+    /// `cheaper-rss-limit-hard` exceeded.
+    HardLimit { rss_bytes: u64, limit_bytes: u64 },
+    /// No request for `idle` seconds: no workers are needed (`ends`: `die-on-idle`, the instance stops).
+    Idle { for_us: u64, ends: bool },
+    /// A connection came while there were no workers.
+    Awakened { queue: u32 },
+}
+
+impl Reason {
+    /// Whether the instance should stop (`die-on-idle`).
+    pub fn ends_instance(&self) -> bool {
+        matches!(self, Reason::Idle { ends: true, .. })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Reason::*;
+        match self {
+            Steady => write!(f, "steady"),
+            BetweenTicks => write!(f, "between two ticks"),
+            Waiting { jobs, workers, needed, waited_us, service_us, target_us } => write!(
+                f,
+                "{jobs} requests on {workers} workers, {needed} needed to keep the wait under {} (waited {}, a request \
+                 takes {})",
+                Ms(*target_us),
+                Ms(*waited_us),
+                Ms(*service_us)
+            ),
+            Margin { spare, margin, load_milli } => {
+                write!(f, "{spare} spare, a load of {}.{:03} asks for {margin}", load_milli / 1000, load_milli % 1000)
+            }
+            CoresBusy { needed, useful, cpus, cpu_permille, delayed_permille } => write!(
+                f,
+                "{needed} wanted, but {cpus} cores can use {useful}: requests compute {}.{} % of their time and wait \
+                 for a core {}.{} %",
+                cpu_permille / 10,
+                cpu_permille % 10,
+                delayed_permille / 10,
+                delayed_permille % 10
+            ),
+            Surplus { workers, keep, for_us } => write!(f, "{workers} workers, {keep} sufficed for {}", Ms(*for_us)),
+            AllBusy { busy, for_us } => write!(f, "all {busy} workers busy for {}", Ms(*for_us)),
+            TooManyIdle { idle, keep } => write!(f, "{idle} idle workers, {keep} are kept"),
+            TooFewIdle { idle, keep } => write!(f, "only {idle} idle workers, {keep} are kept"),
+            QueueLong { queue, limit } => write!(f, "{queue} connections wait, more than {limit}"),
+            QueueShort { queue, limit } => write!(f, "{queue} connections wait, less than {limit}"),
+            Busyness { average_percent, max_percent } => write!(f, "{average_percent} % busy, above {max_percent} %"),
+            NotBusy { average_percent, min_percent } => write!(f, "{average_percent} % busy, below {min_percent} %"),
+            QueueAlert { queue, alert } => write!(f, "emergency: {queue} connections wait, more than {alert}"),
+            QueueStanding { queue, for_us } => {
+                write!(f, "emergency: connections have waited for {}, now {queue}", Ms(*for_us))
+            }
+            Asked { pending } => write!(f, "asked for {pending:+} by the operator"),
+            BelowMinimum { workers, minimum } => write!(f, "{workers} workers, at least {minimum} are kept"),
+            AboveMaximum { workers, maximum } => write!(f, "{workers} workers, at most {maximum} may run"),
+            HardLimit { rss_bytes, limit_bytes } => {
+                write!(f, "{rss_bytes} bytes resident, the hard limit is {limit_bytes}")
+            }
+            Idle { for_us, ends: false } => write!(f, "no request for {}", Ms(*for_us)),
+            Idle { for_us, ends: true } => write!(f, "no request for {}, the instance ends", Ms(*for_us)),
+            Awakened { queue } => write!(f, "{queue} connections wait and no worker runs"),
+        }
+    }
+}
+
+/// Microseconds as milliseconds with one digit.
+struct Ms(u64);
+
+impl fmt::Display for Ms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} ms", self.0 / 1000, self.0 % 1000 / 100)
+    }
+}

@@ -1,0 +1,268 @@
+//! What the policies are told once: the numbers of the configuration, checked against each other, in the units that
+//! decisions use. Not the place where option names or defaults live (that is `config`).
+
+use crate::config::model::{self, Policy};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Longest duration of any setting: about 31 years.
+const DURATION_MAX_US: u64 = 1_000_000_000_000_000;
+/// Largest number without a unit of time, and largest number of seconds or ticks.
+const COUNT_MAX: u64 = 1_000_000_000;
+
+/// The policies' settings. Counts are of workers, times are microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Which rule decides.
+    #[serde(with = "PolicyNames")]
+    pub policy: Policy,
+    /// Fewest workers.
+    pub minimum: u32,
+    /// Workers at start.
+    pub initial: u32,
+    /// Most workers.
+    pub maximum: u32,
+    /// Most workers added by one decision of uWSGI's policies; at least 1.
+    pub step: u32,
+    /// `cheaper-overload`: for `spare` hundredths of the check interval (3 is 30 ms), for `backlog` connections, for
+    /// `busyness` seconds. With [`Pace::Ticks`] `spare` counts whole check intervals, as uWSGI does.
+    pub overload: u64,
+    /// `cheaper-idle` of `spare2`: check intervals.
+    pub idle: u64,
+    /// Sum of resident memory above which nothing grows, in bytes.
+    pub rss_soft_bytes: Option<u64>,
+    /// Sum of resident memory above which one worker a check interval is retired, in bytes.
+    pub rss_hard_bytes: Option<u64>,
+    /// The wait that `adaptive` tries not to exceed.
+    pub target_wait_us: u64,
+    /// `check-interval`: the pace of everything that uWSGI does once a second.
+    pub check_interval_us: u64,
+    /// Start with no worker and wait for the first connection.
+    pub cheap: bool,
+    /// Go to no worker after so long without a request.
+    pub idle_after_us: Option<u64>,
+    /// Stop the instance instead.
+    pub die_on_idle: bool,
+    /// Requests that one worker handles at once.
+    pub threads: u32,
+    /// Options of `busyness`.
+    pub busyness: Busyness,
+    /// Whether events or only ticks are answered.
+    pub pace: Pace,
+}
+
+/// When a policy may decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// At every event.
+    Events,
+    /// Once a check interval, counting in intervals: uWSGI to the letter (reference/processes.md 2.3 and 2.4), for
+    /// comparison in the simulator.
+    Ticks,
+}
+
+/// Options of `busyness`, as in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Busyness {
+    pub max_percent: u64,
+    pub min_percent: u64,
+    pub multiplier: u64,
+    pub penalty: u64,
+    pub backlog_alert: u64,
+    pub backlog_step: u64,
+    pub backlog_multiplier: u64,
+    pub backlog_nonzero_s: u64,
+}
+
+/// Settings that contradict each other. The configuration is at fault; the text says what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// No worker at all.
+    #[error("`workers` is {0}: at least one worker is needed, and at most 65535")]
+    Workers(usize),
+    /// More at least than at most.
+    #[error("`cheaper` ({minimum}) must be smaller than `workers` ({maximum})")]
+    MinimumNotBelowMaximum {
+        /// `cheaper`.
+        minimum: usize,
+        /// `workers`.
+        maximum: usize,
+    },
+    /// No worker at least, which only `cheap` means.
+    #[error("`cheaper` is 0: use `cheaper = 1`, or `cheap` to start without workers")]
+    MinimumZero,
+    /// A duration or length that divides by zero in uWSGI.
+    #[error("`cheaper-overload` is 0: it must be at least 1 with `cheaper-algo = {0}`")]
+    OverloadZero(&'static str),
+    /// An interval of nothing.
+    #[error("`check-interval` is 0: it must be at least 1 second")]
+    CheckIntervalZero,
+    /// The hard limit alone.
+    #[error("`cheaper-rss-limit-hard` needs `cheaper-rss-limit-soft`")]
+    HardWithoutSoft,
+    /// The hard limit not above the soft one.
+    #[error("`cheaper-rss-limit-hard` ({hard} bytes) must be larger than `cheaper-rss-limit-soft` ({soft} bytes)")]
+    HardNotAboveSoft {
+        /// Soft limit in bytes.
+        soft: u64,
+        /// Hard limit in bytes.
+        hard: u64,
+    },
+    /// The minimum alone breaks the memory limit.
+    #[error(
+        "`cheaper = {minimum}` workers of {worker} bytes need {needed} bytes, more than `cheaper-rss-limit-soft` \
+         ({soft} bytes): raise the limit or lower `cheaper`"
+    )]
+    MinimumDoesNotFit {
+        /// `cheaper`.
+        minimum: u32,
+        /// Resident bytes of one worker.
+        worker: u64,
+        /// Bytes of the minimum.
+        needed: u64,
+        /// Soft limit in bytes.
+        soft: u64,
+    },
+}
+
+impl Settings {
+    /// From the configuration's scaling options, `workers` and `threads`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for numbers that contradict each other (reference/processes.md 2.2, and its WARTs).
+    pub fn from_config(scaling: &model::Scaling, workers: usize, threads: usize) -> Result<Self, SettingsError> {
+        let maximum = u32::from(u16::try_from(workers).map_err(|_| SettingsError::Workers(workers))?);
+        if maximum == 0 {
+            return Err(SettingsError::Workers(workers));
+        }
+        check_counts(scaling, workers)?;
+        check_limits(scaling)?;
+        let minimum = if scaling.enabled { scaling.minimum as u32 } else { maximum };
+        let initial = if scaling.enabled { (scaling.initial as u32).clamp(minimum, maximum) } else { maximum };
+        Ok(Settings {
+            policy: if scaling.enabled { scaling.policy } else { Policy::Manual },
+            minimum,
+            initial,
+            maximum,
+            step: scaling.step.clamp(1, workers) as u32,
+            overload: scaling.overload.min(COUNT_MAX),
+            idle: scaling.idle.clamp(1, COUNT_MAX),
+            rss_soft_bytes: scaling.rss_soft,
+            rss_hard_bytes: scaling.rss_hard,
+            target_wait_us: micros(scaling.target_wait),
+            check_interval_us: micros(scaling.check_interval),
+            cheap: scaling.cheap,
+            idle_after_us: scaling.idle_after.map(micros),
+            die_on_idle: scaling.die_on_idle,
+            threads: threads.clamp(1, 65_535) as u32,
+            busyness: Busyness::from(&scaling.busyness),
+            pace: Pace::Events,
+        })
+    }
+
+    /// Whether the policy reads [`Sample::workers`](super::Sample::workers).
+    pub fn needs_worker_times(&self) -> bool {
+        self.policy == Policy::Busyness
+    }
+
+    /// Whether the policy reads [`Sample::cpu`](super::Sample::cpu) and the memory figures.
+    pub fn needs_cpu(&self) -> bool {
+        self.policy == Policy::Adaptive && self.minimum < self.maximum
+    }
+
+    /// Whether resident memory must be sampled for the limits.
+    pub fn needs_rss(&self) -> bool {
+        self.rss_soft_bytes.is_some()
+    }
+
+    /// To be called once the size of a worker is known: does the minimum fit the soft limit?
+    ///
+    /// # Errors
+    /// [`SettingsError::MinimumDoesNotFit`].
+    pub fn check_memory(&self, worker_rss_bytes: u64) -> Result<(), SettingsError> {
+        let needed = worker_rss_bytes.saturating_mul(u64::from(self.minimum));
+        match self.rss_soft_bytes {
+            Some(soft) if needed > soft => {
+                Err(SettingsError::MinimumDoesNotFit { minimum: self.minimum, worker: worker_rss_bytes, needed, soft })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long `spare` lets an overload last before it grows.
+    pub(crate) fn overload_us(&self) -> u64 {
+        self.overload.saturating_mul(self.check_interval_us / 100)
+    }
+}
+
+impl From<&model::Busyness> for Busyness {
+    fn from(given: &model::Busyness) -> Self {
+        Busyness {
+            max_percent: given.max,
+            min_percent: given.min,
+            multiplier: given.multiplier.min(COUNT_MAX),
+            penalty: given.penalty.min(COUNT_MAX),
+            backlog_alert: given.backlog_alert,
+            backlog_step: given.backlog_step.min(COUNT_MAX),
+            backlog_multiplier: given.backlog_multiplier.min(COUNT_MAX),
+            backlog_nonzero_s: given.backlog_nonzero.min(COUNT_MAX),
+        }
+    }
+}
+
+/// The name that `cheaper-algo` takes.
+pub fn policy_name(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Adaptive => "adaptive",
+        Policy::Spare => "spare",
+        Policy::Spare2 => "spare2",
+        Policy::Backlog => "backlog",
+        Policy::Busyness => "busyness",
+        Policy::Manual => "manual",
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Policy", rename_all = "snake_case")]
+enum PolicyNames {
+    Adaptive,
+    Spare,
+    Spare2,
+    Backlog,
+    Busyness,
+    Manual,
+}
+
+fn check_counts(scaling: &model::Scaling, workers: usize) -> Result<(), SettingsError> {
+    if scaling.check_interval.is_zero() {
+        return Err(SettingsError::CheckIntervalZero);
+    }
+    if !scaling.enabled {
+        return Ok(());
+    }
+    if scaling.minimum == 0 && !scaling.cheap {
+        return Err(SettingsError::MinimumZero);
+    }
+    if scaling.minimum > workers {
+        return Err(SettingsError::MinimumNotBelowMaximum { minimum: scaling.minimum, maximum: workers });
+    }
+    if scaling.overload == 0 && matches!(scaling.policy, Policy::Spare | Policy::Busyness) {
+        return Err(SettingsError::OverloadZero(policy_name(scaling.policy)));
+    }
+    Ok(())
+}
+
+fn check_limits(scaling: &model::Scaling) -> Result<(), SettingsError> {
+    match (scaling.rss_soft, scaling.rss_hard) {
+        (None, Some(_)) => Err(SettingsError::HardWithoutSoft),
+        (Some(soft), Some(hard)) if hard <= soft => Err(SettingsError::HardNotAboveSoft { soft, hard }),
+        _ => Ok(()),
+    }
+}
+
+/// Capped, so that sums of a time and a setting cannot overflow.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(DURATION_MAX_US)
+}
