@@ -14,6 +14,7 @@
 //! }
 //! ```
 
+pub mod app;
 pub mod config;
 pub mod handler;
 pub mod logging;
@@ -23,4 +24,5 @@ pub mod sys;
 pub mod worker;
 pub mod zygote;
 
+pub use app::main;
 pub use handler::{Body, BodyWriter, BoxError, Handler, Request, Response, WorkerInfo};

@@ -1,2 +1,5 @@
 //! The `rhinod` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    rhinod::app::command()
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
-use worker_protocol::control::{FromZygote, Generation, ProcessId, Seat, Slot, TEXT_BYTES_MAX, ToZygote};
+use worker_protocol::control::{FromZygote, Generation, MESSAGE_BYTES_MAX, Message, ProcessId, Seat, Slot, ToZygote};
 
 use crate::config::model::Config;
 use crate::sys::control::{ControlSocket, Received};
@@ -75,6 +75,7 @@ pub fn run(control: RawFd, host: &mut dyn Host) -> i32 {
 }
 
 /// What came with the master's first record, common to all workers of the generation.
+#[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) config: Config,
     pub(crate) generation: Generation,
@@ -100,7 +101,7 @@ struct Birth {
 impl Zygote {
     fn set_up(control: RawFd) -> io::Result<Self> {
         let control = ControlSocket::from_owned(process::adopt_descriptor(control)?);
-        let mut buffer = [0; RECORD_SPACE];
+        let mut buffer = [0; MESSAGE_BYTES_MAX];
         let (order, descriptors) = loop {
             wait_any(&[control.as_fd()])?;
             match control.receive(&mut buffer)? {
@@ -139,13 +140,13 @@ impl Zygote {
         if !self.common.config.lazy_apps
             && let Err(failure) = host.load(&self.common.config)
         {
-            let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: cut(&failure.reason) });
+            let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.reason });
             return Err(told.map_or(1, |()| failure.exit_code));
         }
         let threads = host.live_threads();
         if !threads.is_empty() {
             let count = u32::try_from(threads.len()).unwrap_or(u32::MAX);
-            self.report(&FromZygote::LiveThreads { count, text: cut(&threads.join(", ")) }).map_err(|_| 1)?;
+            self.report(&FromZygote::LiveThreads { count, text: threads.join(", ") }).map_err(|_| 1)?;
         }
         self.report(&FromZygote::Loaded { boot_us: crate::sys::clock::monotonic_us() - started }).map_err(|_| 1)
     }
@@ -173,7 +174,7 @@ impl Zygote {
 
     /// Carries out all orders that are there. False: it is time to leave.
     fn obey(&mut self, host: &mut dyn Host) -> io::Result<bool> {
-        let mut buffer = [0; RECORD_SPACE];
+        let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             match self.control.receive(&mut buffer)? {
                 Received::Nothing => return Ok(true),
@@ -222,17 +223,22 @@ impl Zygote {
         host.after_fork_in_worker();
         self.children.clear();
         self.control = birth.control;
-        let worker = Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life);
-        worker.live(host)
+        match Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life) {
+            Ok(worker) => worker.live(host),
+            Err(error) => {
+                log::error!("a worker cannot begin: {error}");
+                1
+            }
+        }
     }
 
-    fn report(&self, record: &FromZygote<'_>) -> io::Result<()> {
+    fn report(&self, record: &FromZygote) -> io::Result<()> {
         self.report_with(record, &[])
     }
 
     /// A master that is gone shows as end-of-file at the next wait; only then does the zygote leave.
-    fn report_with(&self, record: &FromZygote<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        match self.control.send_waiting(&record.encode(), descriptors) {
+    fn report_with(&self, record: &FromZygote, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        match self.control.send_record_waiting(record, descriptors) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
         }
@@ -252,18 +258,6 @@ impl Common {
     }
 }
 
-/// Room for one record with its text.
-pub(crate) const RECORD_SPACE: usize = worker_protocol::control::RECORD_BYTES + TEXT_BYTES_MAX;
-
 fn decode(message: &[u8]) -> io::Result<ToZygote> {
     ToZygote::decode(message).map_err(io::Error::other)
-}
-
-/// As much of a text as fits behind a record, cut between characters, keeping the end (where tracebacks say why).
-pub(crate) fn cut(text: &str) -> &str {
-    let mut start = text.len().saturating_sub(TEXT_BYTES_MAX);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    &text[start..]
 }

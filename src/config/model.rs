@@ -266,7 +266,7 @@ pub struct RequestLimits {
 }
 
 /// How clients that went away before the response was complete are treated.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct VanishedClients {
     /// `ignore-write-errors`: failed writes are not logged.
     pub ignore_write_errors: bool,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use worker_protocol::head::RequestHead;
 
-use crate::worker::body::RequestBody;
+use crate::worker::body::DeclaredBody;
 
 /// One request.
 ///
@@ -15,7 +15,7 @@ use crate::worker::body::RequestBody;
 /// forgotten after the answer.
 pub struct Request<'r> {
     pub(crate) head: &'r RequestHead<'r>,
-    pub(crate) body: &'r mut RequestBody<'r>,
+    pub(crate) body: &'r mut (dyn DeclaredBody + 'r),
     pub(crate) trust_forwarded: bool,
 }
 

@@ -71,7 +71,7 @@ impl<H: Handler> Service for HandlerService<H> {
         // Only the answer matters after a panic; what the handler shares between requests is its own to keep whole,
         // as with any thread that unwinds.
         if catch_unwind(AssertUnwindSafe(|| self.answer(exchange))).is_err() {
-            exchange.worker.note_exception();
+            exchange.exception = true;
             exchange.answer_plainly(500, "Internal Server Error\n");
         }
     }
@@ -79,23 +79,20 @@ impl<H: Handler> Service for HandlerService<H> {
 
 impl<H: Handler> HandlerService<H> {
     fn answer(&self, exchange: &mut Exchange<'_>) {
-        let Exchange { head, body, reply, .. } = exchange;
         let response = {
+            let (head, body) = (exchange.head, &mut exchange.body);
             let mut request = Request { head, body, trust_forwarded: self.trust_forwarded };
             self.handler.handle(&mut request)
         };
-        match start(reply, &response) {
+        let uri = || String::from_utf8_lossy(exchange.head.uri).escape_debug().to_string();
+        match start(&mut exchange.reply, &response) {
             Ok(()) => {
-                if let Err(error) = send_body(reply, response.body) {
-                    log::debug!("the answer to {} broke off: {error}", String::from_utf8_lossy(head.uri).escape_debug());
+                if let Err(error) = send_body(&mut exchange.reply, response.body) {
+                    log::debug!("the answer to {} broke off: {error}", uri());
                 }
             }
             Err(error) => {
-                log::error!(
-                    "the answer to {} {} was replaced by 500: {error}",
-                    head.method,
-                    String::from_utf8_lossy(head.uri).escape_debug()
-                );
+                log::error!("the answer to {} {} was replaced by 500: {error}", exchange.head.method, uri());
                 exchange.answer_plainly(500, "Internal Server Error\n");
             }
         }

@@ -81,7 +81,7 @@ impl<'a> Driver<'a> {
         let mut set_up = set_up;
         let (poll, bell) = set_up().map_err(|error| StartFailure::system("set up the event loop", &error))?;
         let plan = Plan::of(&config);
-        let machine = Machine::new(plan.clone(), Time(monotonic_us())).map_err(StartFailure::configuration)?;
+        let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
         let children = Children::new(&plan, &config)
             .map_err(|error| StartFailure::system("make the scoreboard", &error))?;
         Ok(Self {

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
 };
+use worker_protocol::control::{Message, RECORD_BYTES};
 
 /// Most descriptors beside one record; the kernel's own limit (`SCM_MAX_FD`) is 253.
 pub const DESCRIPTORS_MAX: usize = 128;
@@ -40,7 +41,7 @@ impl ControlSocket {
     }
 
     /// Sends one message. It is queued whole or not at all; a full queue is `WouldBlock`.
-    pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let raw: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
         let beside: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
@@ -48,10 +49,17 @@ impl ControlSocket {
         Ok(())
     }
 
-    /// Sends one message, waiting for room if the queue is full.
-    pub fn send_waiting(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    /// Sends one record with its text; a full queue is `WouldBlock`.
+    pub fn send_record(&self, record: &impl Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut message = Vec::with_capacity(RECORD_BYTES);
+        record.encode(&mut message);
+        self.send(&message, descriptors)
+    }
+
+    /// Sends one record with its text, waiting for room if the queue is full.
+    pub fn send_record_waiting(&self, record: &impl Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         loop {
-            match self.send(message, descriptors) {
+            match self.send_record(record, descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     super::wait::wait_ready(&self.0, super::wait::Interest::Writable, u64::MAX)?;
                 }

@@ -7,8 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::ForkResult;
 use worker_protocol::control::ProcessId;
 
 /// Forks; the child runs `life`, exits with the code that it returns, and never comes back from this call.
@@ -21,7 +20,7 @@ pub fn fork_child(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
     // SAFETY: the zygote is single-threaded (live threads of an application are reported and its own risk, as with
     // any pre-forking server), so the child finds every lock free.
     match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => Ok(ProcessId(child.as_raw())),
+        ForkResult::Parent { child } => ProcessId::new(child.as_raw()).ok_or_else(|| io::Error::other("fork gave no process id")),
         ForkResult::Child => {
             let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(life)).unwrap_or(101);
             std::process::exit(code)
@@ -37,7 +36,7 @@ impl PidFd {
     /// For a child that has not been reaped, or for any process that is known to live.
     pub fn open(pid: ProcessId) -> io::Result<Self> {
         // SAFETY: a plain system call; the descriptor it returns is new and ours (close-on-exec by the kernel).
-        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0, 0) };
+        let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.get(), 0) };
         Errno::result(raw)?;
         // SAFETY: see above.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(raw as RawFd) }))
@@ -81,14 +80,8 @@ pub struct WaitStatus(pub i32);
 pub fn reap(pid: Option<ProcessId>) -> Option<(ProcessId, WaitStatus)> {
     let mut status = 0;
     // SAFETY: `status` outlives the call.
-    let reaped = unsafe { libc::waitpid(pid.map_or(-1, |pid| pid.0), &mut status, libc::WNOHANG) };
-    (reaped > 0).then_some((ProcessId(reaped), WaitStatus(status)))
-}
-
-/// Waits for a child to end.
-pub fn wait_for(pid: ProcessId) -> io::Result<()> {
-    waitpid(Pid::from_raw(pid.0), None::<WaitPidFlag>)?;
-    Ok(())
+    let reaped = unsafe { libc::waitpid(pid.map_or(-1, ProcessId::get), &mut status, libc::WNOHANG) };
+    ProcessId::new(reaped).map(|pid| (pid, WaitStatus(status)))
 }
 
 /// Lets a descriptor pass through the next exec.

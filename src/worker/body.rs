@@ -6,6 +6,15 @@ use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Interest, wait_ready};
 
+/// A body whose length was declared before it came.
+pub trait DeclaredBody: Read {
+    /// The declared length in bytes (`CONTENT_LENGTH`); 0 when there is none.
+    fn length(&self) -> u64;
+
+    /// Bytes of the declared length that have not been read yet.
+    fn remaining(&self) -> u64;
+}
+
 /// A request body that is read on demand.
 ///
 /// Errors: [`ErrorKind::TimedOut`] when the client is silent for the socket timeout; [`ErrorKind::UnexpectedEof`] when
@@ -26,16 +35,6 @@ impl<'c> RequestBody<'c> {
     pub(crate) fn new(stream: &'c Stream, buffered: &'c [u8], length: u64, silence_max_us: u64) -> Self {
         let here = buffered.len().min(usize::try_from(length).unwrap_or(usize::MAX));
         Self { stream, buffered: &buffered[..here], length, remaining: length, silence_max_us, failed: None }
-    }
-
-    /// The declared length in bytes (`CONTENT_LENGTH`); 0 when there is none.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// Bytes of the declared length that have not been read yet.
-    pub fn remaining(&self) -> u64 {
-        self.remaining
     }
 
     /// Whether reading has failed, so that no more can come.
@@ -79,6 +78,16 @@ impl<'c> RequestBody<'c> {
                 Err(_) => return Err(self.fail(ErrorKind::UnexpectedEof)),
             }
         }
+    }
+}
+
+impl DeclaredBody for RequestBody<'_> {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn remaining(&self) -> u64 {
+        self.remaining
     }
 }
 

@@ -1,12 +1,13 @@
 //! One connection: read the head, let the service answer, close so that nothing is lost. Worker only.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice};
 
 use worker_protocol::head::RequestHead;
 use worker_protocol::response::Protocol;
+use worker_protocol::scoreboard::Served;
 use worker_protocol::uwsgi::{self, Kind, Limits, PONG};
 
-use super::body::RequestBody;
+use super::body::{DeclaredBody, RequestBody};
 use super::reply::{Reply, Sent};
 use super::{Exchange, Service, Worker};
 use crate::config::model::RequestLimits;
@@ -42,14 +43,32 @@ pub(crate) enum Ended<'b> {
     /// There was no request: the peer said nothing, or something that is not logged as a request.
     NoRequest,
     /// A request was answered.
-    Request {
-        head: RequestHead<'b>,
-        variables_count: usize,
-        block_bytes: usize,
-        sent: Sent,
-        /// How long the request waited for us, in microseconds, where the web server tells its arrival.
-        waited_us: Option<u64>,
-    },
+    Request(Request<'b>),
+}
+
+/// A request that was answered.
+#[derive(Debug)]
+pub(crate) struct Request<'b> {
+    pub(crate) head: RequestHead<'b>,
+    pub(crate) variables_count: usize,
+    pub(crate) block_bytes: usize,
+    pub(crate) sent: Sent,
+    /// How long the request waited for us, in microseconds, where the web server tells its arrival.
+    pub(crate) waited_us: Option<u64>,
+    pub(crate) exception: bool,
+    pub(crate) read_failed: bool,
+}
+
+impl Request<'_> {
+    /// The same, as the scoreboard counts it.
+    pub(crate) fn served(&self) -> Served {
+        Served {
+            sent_bytes: self.sent.head_bytes as u64 + self.sent.body_bytes,
+            exception: self.exception,
+            read_error: self.read_failed,
+            write_error: self.sent.write_failed,
+        }
+    }
 }
 
 /// Handles one connection from its first byte to its end.
@@ -104,20 +123,24 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         worker,
         core,
         stream: &stream,
+        exception: false,
     };
     if limits.body_max.is_some_and(|body_max| length > body_max) {
         exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
     } else {
         service.serve(&mut exchange);
     }
+    let (exception, read_failed) = (exchange.exception, exchange.body.failed());
     let sent = exchange.close();
-    Ended::Request {
+    Ended::Request(Request {
         variables_count: parsed.variables_count(),
         block_bytes: parsed.block_bytes(),
         head,
         sent,
         waited_us,
-    }
+        exception,
+        read_failed,
+    })
 }
 
 /// Why a connection gets no service.

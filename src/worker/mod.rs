@@ -9,16 +9,15 @@ mod connection;
 pub mod reply;
 mod request_log;
 
-use std::cell::Cell;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use worker_protocol::control::{FromWorker, LeavingReason, Seat, Slot};
+use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Seat, Slot};
 use worker_protocol::head::RequestHead;
-use worker_protocol::scoreboard::{Order, Scoreboard, WorkerSeat};
+use worker_protocol::scoreboard::{self, Order, Presence, Scoreboard, WorkerSeat};
 
 use crate::config::model::{Config, RequestLimits};
 use crate::handler::WorkerInfo;
@@ -27,7 +26,7 @@ use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process;
 use crate::sys::stream::{Stream, accept};
 use crate::sys::wait::{Doorbell, WaitSet, wait_any};
-use crate::zygote::{Common, Host, LoadFailure, RECORD_SPACE, cut};
+use crate::zygote::{Common, Host, LoadFailure};
 
 use body::RequestBody;
 use connection::{Buffers, Ended};
@@ -59,6 +58,8 @@ pub struct Exchange<'c> {
     pub core: usize,
     /// The connection itself.
     pub stream: &'c Stream,
+    /// Set by the service when the application failed: a panic, an exception.
+    pub exception: bool,
 }
 
 /// A worker process: what the zygote gave it, and its seat in the scoreboard.
@@ -66,9 +67,10 @@ pub struct Exchange<'c> {
 pub struct Worker<'z> {
     common: &'z Common,
     control: &'z ControlSocket,
-    seat_number: Seat,
     slot: Slot,
+    scoreboard: Scoreboard<'z>,
     seat: WorkerSeat<'z>,
+    life: u64,
     born_us: u64,
     /// Requests since birth, of all threads.
     requests: AtomicU64,
@@ -107,14 +109,15 @@ impl<'z> Worker<'z> {
         life: u64,
     ) -> io::Result<Self> {
         let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
-        let seat = scoreboard.worker_seat(seat_number).map_err(io::Error::other)?;
-        seat.begin_life(life);
+        let seat = scoreboard.worker(seat_number).ok_or_else(|| io::Error::other("there is no such seat"))?;
+        seat.take(life);
         Ok(Self {
             common,
             control,
-            seat_number,
             slot,
+            scoreboard,
             seat,
+            life,
             born_us: monotonic_us(),
             requests: AtomicU64::new(0),
             gate: Gate {
@@ -127,7 +130,7 @@ impl<'z> Worker<'z> {
 
     /// The worker's whole life; returns its exit code.
     pub(crate) fn live(&self, host: &mut dyn Host) -> i32 {
-        process::set_name(&format!("rhinod worker {}", self.slot.0));
+        process::set_name(&format!("rhinod worker {}", self.slot));
         if self.config().identity.no_orphans
             && let Err(error) = process::die_with_parent()
         {
@@ -158,29 +161,31 @@ impl<'z> Worker<'z> {
 
     /// Tells the master that this worker cannot serve, and why. Returns the exit code to end with.
     pub fn refuse(&self, failure: &LoadFailure) -> i32 {
-        self.tell(&FromWorker::NotReady { exit_code: failure.exit_code, text: cut(&failure.reason) });
+        self.tell(&FromWorker::NotReady { exit_code: failure.exit_code, text: failure.reason.clone() });
         failure.exit_code
     }
 
     /// Tells the master that the application asks for something.
-    pub fn tell(&self, record: &FromWorker<'_>) {
+    pub fn tell(&self, record: &FromWorker) {
         // A master that is gone shows as end-of-file.
-        let _ = self.control.send_waiting(&record.encode(), &[]);
+        let _ = self.control.send_record_waiting(record, &[]);
     }
 
     /// Serves until it is time to leave; returns the exit code.
     pub fn serve<S: Service + ?Sized>(&self, service: &S) -> i32 {
-        self.seat.set_accepting(true);
-        self.tell(&FromWorker::Ready { boot_us: monotonic_us() - self.born_us });
+        let boot_us = monotonic_us() - self.born_us;
+        self.seat.set_boot_us(boot_us);
+        self.seat.set_presence(Presence::Accepting);
+        self.tell(&FromWorker::Ready { boot_us });
         let ended = match self.config().threads {
             0 | 1 => self.serve_alone(service),
             threads => self.serve_with_threads(service, threads),
         };
-        self.seat.set_accepting(false);
+        self.seat.set_presence(Presence::Leaving);
         match ended {
             Ok(()) => ORDERLY,
             Err(error) => {
-                log::error!("worker {}: {error}", self.slot.0);
+                log::error!("worker {}: {error}", self.slot);
                 1
             }
         }
@@ -242,14 +247,14 @@ impl<'z> Worker<'z> {
 
     /// Takes in what the master sent: the records themselves only say that the order word has changed.
     fn hear(&self) -> io::Result<()> {
-        let mut buffer = [0; RECORD_SPACE];
+        let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             match self.control.receive(&mut buffer)? {
                 Received::Message(..) => {}
                 Received::Nothing => break,
                 Received::EndOfFile => {
                     if !self.is_leaving() {
-                        log::error!("worker {}: the master is gone; leaving after what is under way", self.slot.0);
+                        log::error!("worker {}: the master is gone; leaving after what is under way", self.slot);
                     }
                     self.gate.leaving.store(1, Ordering::Release);
                     break;
@@ -266,7 +271,7 @@ impl<'z> Worker<'z> {
 
     /// What this worker is to do now.
     fn order(&self) -> Order {
-        if self.gate.leaving.load(Ordering::Acquire) == 0 { self.seat.order() } else { Order::Retire }
+        if self.gate.leaving.load(Ordering::Acquire) == 0 { self.seat.order(self.life) } else { Order::Retire }
     }
 
     /// Whether the worker takes no more requests.
@@ -287,10 +292,10 @@ impl<'z> Worker<'z> {
     }
 
     /// Stops taking requests and asks the master for a successor.
-    pub fn retire_self(&self, reason: LeavingReason) {
+    pub fn retire_self(&self, reason: LeaveReason) {
         let first = self.gate.leaving.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if first {
-            self.seat.set_accepting(false);
+            self.seat.set_presence(Presence::Leaving);
             self.tell(&FromWorker::Leaving { reason });
             self.gate.bell.ring();
             self.wake_paused();
@@ -298,27 +303,27 @@ impl<'z> Worker<'z> {
     }
 
     /// Whether the worker has lived or worked for so long that it is to be replaced (reference/processes.md 3.1).
-    fn worn_out(&self, now_us: u64) -> Option<LeavingReason> {
+    fn worn_out(&self, now_us: u64) -> Option<LeaveReason> {
         let recycling = &self.config().recycling;
         let age_us = now_us.saturating_sub(self.born_us);
         if let Some(lifetime_us) = self.lifetime_us()
             && age_us >= lifetime_us
         {
-            return Some(LeavingReason::MaxLifetime);
+            return Some(LeaveReason::MaxLifetime);
         }
         if age_us < recycling.min_lifetime.as_micros() as u64 {
             return None;
         }
-        let older = u64::from(self.slot.0.saturating_sub(1));
+        let older = u64::from(self.slot.0);
         let requests_max = recycling.max_requests + recycling.max_requests_delta * older;
         if recycling.max_requests > 0 && self.requests.load(Ordering::Relaxed) >= requests_max {
-            return Some(LeavingReason::MaxRequests);
+            return Some(LeaveReason::MaxRequests);
         }
         if recycling.rss.is_some() || recycling.address_space.is_some() {
             let (resident, virtual_size) = process::memory_bytes();
             let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
             if over(recycling.rss, resident) || over(recycling.address_space, virtual_size) {
-                return Some(LeavingReason::Memory);
+                return Some(LeaveReason::Memory);
             }
         }
         None
@@ -327,8 +332,14 @@ impl<'z> Worker<'z> {
     fn lifetime_us(&self) -> Option<u64> {
         let recycling = &self.config().recycling;
         let lifetime = recycling.max_lifetime?;
-        let delta = recycling.max_lifetime_delta * self.slot.0.saturating_sub(1);
+        let delta = recycling.max_lifetime_delta * self.slot.0;
         Some((lifetime + delta).as_micros() as u64)
+    }
+
+    /// Requests of all workers that live now.
+    fn instance_requests(&self) -> u64 {
+        let seats = (0..self.scoreboard.layout().seats()).filter_map(|seat| self.scoreboard.master(Seat(seat)));
+        seats.map(|seat| seat.figures().requests).sum()
     }
 
     fn limits(&self) -> &'z RequestLimits {
@@ -354,6 +365,7 @@ struct Core<'w> {
     /// The socket that the last connection came from, and how many came from it in a row.
     listener: usize,
     streak: u32,
+    seat: scoreboard::Core<'w>,
     looked_us: u64,
     now_us: u64,
     buffers: Buffers,
@@ -379,6 +391,7 @@ impl<'w> Core<'w> {
             waiting,
             listener: 0,
             streak: 0,
+            seat: worker.seat.core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
             looked_us: now_us,
             now_us,
             buffers: Buffers::new(worker.limits()),
@@ -451,7 +464,7 @@ impl<'w> Core<'w> {
     /// Running out of descriptors or memory is no reason to die: the connection stays in the queue.
     fn survive_accept(&self, error: io::Error) -> io::Result<Option<Stream>> {
         if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
-            log::error!("worker {}: cannot accept a connection: {error}", self.worker.slot.0);
+            log::error!("worker {}: cannot accept a connection: {error}", self.worker.slot);
             // Nothing tells when descriptors come free, so that a short rest is all there is.
             std::thread::sleep(Duration::from_millis(100));
             return Ok(None);
@@ -467,33 +480,30 @@ impl<'w> Core<'w> {
     fn answer<S: Service + ?Sized>(&mut self, service: &S, stream: Stream) {
         let worker = self.worker;
         let started_us = monotonic_us();
-        if worker.seat.begin_request(self.number, started_us) {
+        if self.seat.begin_request(started_us) {
             worker.common.master_bell.ring();
         }
         let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, started_us);
         self.now_us = monotonic_us();
-        let took_us = self.now_us - started_us;
-        let Ended::Request { head, variables_count, block_bytes, sent, waited_us } = ended else {
-            worker.seat.end_connection(self.number, self.now_us);
+        let Ended::Request(request) = ended else {
+            self.seat.abandon_request();
             return;
         };
-        worker.requests.fetch_add(1, Ordering::Relaxed);
-        let bell = worker.seat.end_request(self.number, self.now_us, took_us, &sent, waited_us);
-        if bell {
-            worker.common.master_bell.ring();
+        if let Some(waited_us) = request.waited_us {
+            self.seat.set_last_wait_us(waited_us);
         }
+        self.seat.end_request(self.now_us, request.served());
+        worker.requests.fetch_add(1, Ordering::Relaxed);
+        let took_us = self.now_us - started_us;
         let logging = &worker.config().logging;
-        if request_log::wanted(logging, sent.status, took_us) {
+        if request_log::wanted(logging, request.sent.status, took_us) {
             let entry = request_log::Entry {
-                head: &head,
-                variables_count,
-                block_bytes,
-                sent,
+                request: &request,
                 started_epoch_us: epoch_us().saturating_sub(took_us),
                 took_us,
                 pid: self.pid,
                 core: self.number,
-                requests: worker.seat.request_counts(),
+                requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
                 memory: logging.memory.then(process::memory_bytes),
             };
             request_log::write(&mut self.line, logging, &entry);

@@ -6,9 +6,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use worker_protocol::head::RequestHead;
-
-use super::reply::Sent;
+use super::connection::Request;
 use crate::config::model::Logging;
 
 /// Longest URI in a line, in bytes; the rest is replaced by `...`.
@@ -17,16 +15,13 @@ const URI_BYTES_MAX: usize = 2_048;
 /// One finished request.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
-    pub(crate) head: &'a RequestHead<'a>,
-    pub(crate) variables_count: usize,
-    pub(crate) block_bytes: usize,
-    pub(crate) sent: Sent,
+    pub(crate) request: &'a Request<'a>,
     /// Start, in microseconds since the epoch.
     pub(crate) started_epoch_us: u64,
     pub(crate) took_us: u64,
     pub(crate) pid: u32,
     pub(crate) core: usize,
-    /// Requests of this worker's seat, and of the whole instance.
+    /// Requests of this worker, and of all workers of the instance.
     pub(crate) requests: (u64, u64),
     /// Resident and virtual size in bytes, with `memory-report`.
     pub(crate) memory: Option<(u64, u64)>,
@@ -49,7 +44,7 @@ pub(crate) fn write(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
 }
 
 fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
-    let Entry { head, sent, .. } = entry;
+    let Request { head, sent, .. } = entry.request;
     if let Some((resident, virtual_size)) = entry.memory {
         let _ = write!(
             line,
@@ -68,7 +63,7 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
     push_escaped(line, address, URI_BYTES_MAX);
     line.push_str(" (");
     push_escaped(line, head.remote_user, URI_BYTES_MAX);
-    let _ = write!(line, ") {{{} vars in {} bytes}} [", entry.variables_count, entry.block_bytes);
+    let _ = write!(line, ") {{{} vars in {} bytes}} [", entry.request.variables_count, entry.request.block_bytes);
     line.push_str(&crate::logging::ctime(entry.started_epoch_us));
     line.push_str("] ");
     push_escaped(line, head.method.as_bytes(), URI_BYTES_MAX);

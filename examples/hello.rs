@@ -1,0 +1,87 @@
+//! A small application for trying things out, and the one that tests and measurements use.
+//!
+//! `hello --ini hello.ini` serves, behind nginx's `uwsgi_pass`: `/` a greeting, `/sleep?ms=N` the same later,
+//! `/burn?ms=N` after N milliseconds of computing, `/echo` the request body, `/env` the variables of the request,
+//! `/panic` a panic, `/stream?n=N` N chunks without a declared length, `/file` this very source file,
+//! `/ignore` an answer without reading the body.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rhinod::{Body, Request, Response};
+
+fn main() -> ExitCode {
+    rhinod::main(|_config| Ok(answer))
+}
+
+fn answer(request: &mut Request<'_>) -> Response {
+    match request.path_bytes() {
+        b"/" | b"" => Response::text("Hello, world\n"),
+        b"/sleep" => {
+            thread::sleep(Duration::from_millis(number(request, "ms")));
+            Response::text("Hello, world\n")
+        }
+        b"/burn" => {
+            burn(Duration::from_millis(number(request, "ms")));
+            Response::text("Hello, world\n")
+        }
+        b"/echo" => echo(request),
+        b"/env" => Response::text(environment(request)),
+        b"/panic" => panic!("asked for with {}", request.method()),
+        b"/stream" => stream(number(request, "n")),
+        b"/file" => file(),
+        b"/ignore" => Response::text("ignored\n"),
+        _ => Response::text("Not found\n").with_status(404),
+    }
+}
+
+fn number(request: &Request<'_>, name: &str) -> u64 {
+    request.query_value(name).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Keeps a processor busy, as an application that computes does.
+fn burn(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// The whole body is taken in first: a client that sends everything before it reads would wait for us otherwise.
+fn echo(request: &mut Request<'_>) -> Response {
+    let content_type = request.header("Content-Type").map(|value| String::from_utf8_lossy(value).into_owned());
+    let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+    let mut body = Vec::new();
+    match request.read_to_end(&mut body) {
+        Ok(_) => Response::bytes(content_type, body),
+        Err(error) => Response::text(format!("the request body broke off: {error}\n")).with_status(400),
+    }
+}
+
+fn environment(request: &Request<'_>) -> String {
+    let mut lines: Vec<String> = request
+        .variables()
+        .map(|(key, value)| format!("{}={}\n", String::from_utf8_lossy(key), String::from_utf8_lossy(value)))
+        .collect();
+    lines.sort();
+    lines.concat()
+}
+
+fn stream(count: u64) -> Response {
+    Response::stream("text/plain", (1..=count).map(|number| Ok(format!("chunk {number}\n").into_bytes())))
+}
+
+fn file() -> Response {
+    let opened = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/", file!()));
+    match opened.and_then(|file| Response::file("text/plain; charset=utf-8", file)) {
+        Ok(response) => response,
+        Err(error) => not_found(&error),
+    }
+}
+
+fn not_found(error: &io::Error) -> Response {
+    Response::new(404).with_header("Content-Type", "text/plain").with_body(Body::from(format!("{error}\n")))
+}

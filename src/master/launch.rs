@@ -1,0 +1,55 @@
+//! How a zygote is executed: which program, which arguments, which environment. Master only.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::config::model::{Application, Config, EnvironmentChange};
+use crate::sys::control::ControlSocket;
+use crate::sys::process::{close_on_exec, inherit};
+use crate::zygote::ZYGOTE_ARGUMENT;
+
+/// Where this program is, from when it started: after an upgrade the path leads to the new binary.
+pub(super) fn own_path() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    // A binary that was replaced since is shown by the kernel with this mark; the path itself leads to the new one.
+    let text = path.to_string_lossy();
+    Ok(text.strip_suffix(" (deleted)").map(PathBuf::from).unwrap_or(path))
+}
+
+/// Executes a zygote that holds `control`.
+pub(super) fn launch(config: &Config, own_path: &std::path::Path, control: &ControlSocket) -> io::Result<Child> {
+    let mut command = program(config, own_path)?;
+    for change in &config.environment {
+        match change {
+            EnvironmentChange::Set(name, value) => command.env(name, value),
+            EnvironmentChange::Unset(name) => command.env_remove(name),
+        };
+    }
+    command.arg(control.as_fd().as_raw_fd().to_string()).stdin(Stdio::null());
+    // A group of its own: Ctrl-C in a terminal is for the master, which then tells everyone what to do.
+    command.process_group(0);
+    // No other thread can fork in between: the master has none.
+    inherit(control.as_fd())?;
+    let child = command.spawn();
+    close_on_exec(control.as_fd())?;
+    child
+}
+
+fn program(config: &Config, own_path: &std::path::Path) -> io::Result<Command> {
+    match &config.application {
+        Application::Embedded => {
+            let mut command = Command::new(own_path);
+            command.arg(ZYGOTE_ARGUMENT);
+            Ok(command)
+        }
+        Application::Rust(path) => {
+            let mut command = Command::new(path);
+            command.arg(ZYGOTE_ARGUMENT);
+            Ok(command)
+        }
+        Application::Python(_) => Err(io::Error::other("this build has no support for Python applications yet")),
+    }
+}
