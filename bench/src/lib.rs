@@ -2,7 +2,7 @@
 //!
 //! Three programs come out of this crate:
 //!
-//! - `loadgen`: N uwsgi clients against any uwsgi server, alone usable;
+//! - `loadgen`: N uwsgi clients against any uwsgi server, usable alone;
 //! - `floor`: the least a pre-fork server can do for a request: accept4, read, write, close;
 //! - `bench`: named scenarios that start rhinod and its rivals, measure them in turns and print tables.
 //!
@@ -10,4 +10,11 @@
 //! both sides would go unseen.
 
 pub mod client;
+pub mod contender;
+pub mod findings;
+pub mod lab;
 pub mod packet;
+pub mod proc;
+pub mod scenario;
+pub mod server;
+pub mod statistics;

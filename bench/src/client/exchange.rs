@@ -5,7 +5,6 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Target;
@@ -70,16 +69,17 @@ pub fn exchange(target: &Target, request: &[u8], patience: Duration) -> io::Resu
     }
 }
 
-/// Repeats `request` until it is answered well; the time that took. Between attempts it pauses for `pause`.
+/// Repeats `request` until it is answered well; the time that took. Between attempts it pauses for `pause` and asks
+/// `give_up`, whose error ends the waiting.
 ///
 /// # Errors
-/// `TimedOut` after `patience`, `Interrupted` when `stop` is set.
+/// `TimedOut` after `patience`, or what `give_up` says.
 pub fn wait_for_answer(
     target: &Target,
     request: &[u8],
     pause: Duration,
     patience: Duration,
-    stop: &AtomicBool,
+    mut give_up: impl FnMut() -> io::Result<()>,
 ) -> io::Result<Duration> {
     let began = Instant::now();
     loop {
@@ -87,12 +87,10 @@ pub fn wait_for_answer(
         if left.is_zero() {
             return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{target}: no answer in {patience:?}")));
         }
-        if stop.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
         if exchange(target, request, left).is_ok_and(|reply| reply.outcome(false) == Outcome::Ok) {
             return Ok(began.elapsed());
         }
+        give_up()?;
         std::thread::sleep(pause);
     }
 }

@@ -251,15 +251,16 @@ fn stop_ends_a_run_that_waits() {
 #[test]
 fn waiting_for_an_answer_ends_with_patience_or_with_the_answer() {
     let server = Scripted::start(answer(HELLO));
-    let (pause, stop) = (Duration::from_micros(200), AtomicBool::new(false));
+    let pause = Duration::from_micros(200);
     let packet = Request::get("/").to_uwsgi().expect("it fits");
-    let waited = wait_for_answer(&server.target(), &packet, pause, Duration::from_secs(10), &stop);
+    let waited = wait_for_answer(&server.target(), &packet, pause, Duration::from_secs(10), || Ok(()));
     assert!(waited.is_ok_and(|time| !time.is_zero()));
     let nobody = Target::Unix(PathBuf::from("/nonexistent/socket"));
-    let error = wait_for_answer(&nobody, &packet, pause, Duration::from_millis(5), &stop).expect_err("nobody is there");
-    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-    let stopped = wait_for_answer(&nobody, &packet, pause, Duration::from_secs(10), &AtomicBool::new(true));
-    assert_eq!(stopped.expect_err("stopped").kind(), std::io::ErrorKind::Interrupted);
+    let late = wait_for_answer(&nobody, &packet, pause, Duration::from_millis(5), || Ok(()));
+    assert_eq!(late.expect_err("nobody is there").kind(), io::ErrorKind::TimedOut);
+    let given_up =
+        wait_for_answer(&nobody, &packet, pause, Duration::from_secs(10), || Err(io::ErrorKind::Interrupted.into()));
+    assert_eq!(given_up.expect_err("given up").kind(), io::ErrorKind::Interrupted);
 }
 
 #[test]
