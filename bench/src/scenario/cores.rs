@@ -1,0 +1,59 @@
+//! A CPU-bound application: more workers than cores help nobody, and the adaptive pool has to find that out.
+
+use std::time::Duration;
+
+use crate::client::{Load, Report, Until, Wire};
+use crate::contender::{Contender, Setup};
+use crate::findings::{Cell, Check, Findings, Table, Target};
+use crate::lab::{Error, Lab};
+use crate::packet::Request;
+use crate::scenario::available;
+
+const PATH: &str = "/burn?ms=5";
+const CLIENTS: usize = 64;
+const TIME: Duration = Duration::from_secs(6);
+/// Static pools that are tried, beside one for each core.
+const STATIC: [usize; 5] = [1, 2, 4, 8, 16];
+const WORKERS_MAX: usize = 64;
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
+    let mut findings = Findings::default();
+    let fixed = STATIC.map(|workers| Setup::pool(Contender::Hello, workers).named(&format!("rhinod static {workers}")));
+    let fixed = available(lab, &fixed, &mut findings.skipped)?;
+    let adaptive = Setup::pool(Contender::Hello, WORKERS_MAX).option("cheaper", 1).named("rhinod 1 to 64");
+    let columns = ["contender", "requests/s", "workers at the end", "p50 ms", "p99 ms", "failed"];
+    let mut table = Table::new("64 clients, 5 ms of CPU time for each request, 6 s", &columns);
+    let mut best_per_s = 0.0_f64;
+    for setup in fixed {
+        let (report, workers) = measure(lab, setup)?;
+        best_per_s = best_per_s.max(report.throughput_per_s);
+        table.row(row(setup.name(), &report, workers));
+    }
+    if best_per_s > 0.0 {
+        let (report, workers) = measure(lab, &adaptive)?;
+        table.row(row(adaptive.name(), &report, workers));
+        let share = report.throughput_per_s / best_per_s;
+        findings.checks.push(Check::new("throughput / best static pool", share, Target::AtLeast(0.95)));
+        findings.checks.push(Check::new("failed", report.counts.failed() as f64, Target::AtMost(0.0)));
+    }
+    findings.tables.push(table);
+    Ok(findings)
+}
+
+fn measure(lab: &Lab, setup: &Setup) -> Result<(Report, usize), Error> {
+    let server = setup.serve(lab)?;
+    let load = Load::new(server.target(), Wire::Uwsgi, &Request::get(PATH), CLIENTS, Until::Elapsed(TIME))?;
+    let report = lab.run(&load)?;
+    Ok((report, server.workers().len()))
+}
+
+fn row(name: &str, report: &Report, workers: usize) -> Vec<Cell> {
+    vec![
+        Cell::text(name),
+        Cell::Number(report.throughput_per_s, 0),
+        Cell::count(workers as u64),
+        Cell::Number(report.latency.p50_us / 1e3, 1),
+        Cell::Number(report.latency.p99_us / 1e3, 1),
+        Cell::count(report.counts.failed()),
+    ]
+}

@@ -1,0 +1,71 @@
+//! Memory: the master, each idle worker's own pages, the whole tree of a scaled pool.
+
+use crate::client::{Load, Until, Wire};
+use crate::contender::{Contender, Setup};
+use crate::findings::{Cell, Check, Findings, Table, Target};
+use crate::lab::{Error, Lab, io_error};
+use crate::packet::Request;
+use crate::proc;
+use crate::scenario::available;
+use crate::server::Server;
+
+/// What one server holds.
+struct Sample {
+    master_resident_kib: u64,
+    worker_private_max_kib: u64,
+    tree_proportional_kib: u64,
+    processes: usize,
+}
+
+/// Every worker has served before it is looked at.
+const REQUESTS: u64 = 2_000;
+const CLIENTS: usize = 32;
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
+    let mut findings = Findings::default();
+    let columns =
+        ["contender", "processes", "master resident KiB", "worker private KiB (largest)", "whole tree PSS KiB"];
+    let mut table = Table::new(format!("Memory of idle servers after {REQUESTS} requests"), &columns);
+    let pool = |contender: Contender, workers: usize| {
+        Setup::pool(contender, workers).named(&format!("{} x {workers}", Setup::pool(contender, workers).name()))
+    };
+    let setups =
+        [pool(Contender::Hello, 4), pool(Contender::Hello, 20), pool(Contender::Uwsgi, 4), pool(Contender::Uwsgi, 20)];
+    for setup in available(lab, &setups, &mut findings.skipped)? {
+        let sample = measure(lab, &setup.serve(lab)?)?;
+        table.row(vec![
+            Cell::text(setup.name()),
+            Cell::count(sample.processes as u64),
+            Cell::count(sample.master_resident_kib),
+            Cell::count(sample.worker_private_max_kib),
+            Cell::count(sample.tree_proportional_kib),
+        ]);
+        if setup.name().starts_with("rhinod") {
+            findings.checks.extend(checks(setup.name(), &sample));
+        }
+    }
+    findings.tables.push(table);
+    Ok(findings)
+}
+
+fn checks(name: &str, sample: &Sample) -> [Check; 2] {
+    [
+        Check::new(format!("{name}: master, KiB"), sample.master_resident_kib as f64, Target::AtMost(5_120.0)),
+        Check::new(format!("{name}: idle worker, KiB"), sample.worker_private_max_kib as f64, Target::AtMost(1_024.0)),
+    ]
+}
+
+fn measure(lab: &Lab, server: &Server) -> Result<Sample, Error> {
+    let until = Until::Requests(REQUESTS);
+    lab.run(&Load::new(server.target(), Wire::Uwsgi, &Request::get("/"), CLIENTS, until)?)?;
+    let tree = server.tree();
+    let memories = tree.iter().map(|process| proc::memory(process.pid)).collect::<Result<Vec<_>, _>>();
+    let memories = memories.map_err(io_error("smaps_rollup"))?;
+    let workers = tree.iter().zip(&memories).skip(1).filter(|(process, _)| process.children == 0);
+    Ok(Sample {
+        master_resident_kib: memories.first().map_or(0, |memory| memory.resident_kib),
+        worker_private_max_kib: workers.map(|(_, memory)| memory.private_kib).max().unwrap_or(0),
+        tree_proportional_kib: memories.iter().map(|memory| memory.proportional_kib).sum(),
+        processes: tree.len(),
+    })
+}

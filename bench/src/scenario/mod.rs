@@ -1,0 +1,122 @@
+//! The scenarios by name, and what several of them need: contenders measured in turns.
+//!
+//! A scenario starts its contenders, measures, and returns [`Findings`]; it prints nothing. Contenders that are not
+//! there are left out and named. Runs in the measuring process.
+
+mod cores;
+mod cpu;
+mod idle;
+mod memory;
+mod reload;
+mod scaling;
+mod startup;
+mod steady;
+
+use crate::contender::Setup;
+use crate::findings::Findings;
+use crate::lab::{Error, Lab};
+use crate::server::Server;
+
+/// One thing to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// What it is called on the command line and in file names.
+    pub name: &'static str,
+    /// One line of explanation.
+    pub about: &'static str,
+    /// Measures it.
+    pub run: fn(&Lab) -> Result<Findings, Error>,
+}
+
+/// Every scenario, in the order they run.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "noise",
+        about: "CPU time of the floor against itself: what differences mean nothing",
+        run: cpu::noise,
+    },
+    Scenario { name: "cpu", about: "CPU time and throughput of hello against the floor and uWSGI", run: cpu::hello },
+    Scenario {
+        name: "python",
+        about: "CPU time and memory of a WSGI hello against uWSGI and gunicorn",
+        run: cpu::python,
+    },
+    Scenario { name: "memory", about: "memory of master, idle workers and scaled pool", run: memory::run },
+    Scenario { name: "startup", about: "from exec to the first answer", run: startup::first_answer },
+    Scenario { name: "respawn", about: "from kill -9 of the only worker to the next answer", run: startup::respawn },
+    Scenario {
+        name: "burst",
+        about: "16 clients of 50 ms on an adaptive pool against a static one",
+        run: scaling::burst,
+    },
+    Scenario { name: "reaction", about: "16 one-second requests at once on one idle worker", run: scaling::reaction },
+    Scenario { name: "idle", about: "context switches of an idle server in 10 s", run: idle::run },
+    Scenario { name: "steady", about: "turns of the pool's size under a steady random load", run: steady::run },
+    Scenario {
+        name: "cores",
+        about: "a CPU-bound application: adaptive against the best static pool",
+        run: cores::run,
+    },
+    Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
+];
+
+/// The samples of one contender, one for each round.
+pub(crate) struct Series<T> {
+    pub(crate) name: String,
+    pub(crate) samples: Vec<T>,
+}
+
+impl<T> Series<T> {
+    /// One number of each sample.
+    pub(crate) fn numbers(&self, number: impl Fn(&T) -> f64) -> Vec<f64> {
+        self.samples.iter().map(number).collect()
+    }
+}
+
+/// Measures contenders in turns, `rounds` times, each time on a fresh server; every other round runs backwards, so that
+/// nobody is always first. Contenders that are not there are named in `skipped` and have no series.
+pub(crate) fn in_turns<T>(
+    lab: &Lab,
+    rounds: usize,
+    setups: &[Setup],
+    skipped: &mut Vec<String>,
+    mut measure: impl FnMut(&Setup, &mut Server) -> Result<T, Error>,
+) -> Result<Vec<Series<T>>, Error> {
+    let setups = available(lab, setups, skipped)?;
+    let mut series: Vec<Series<T>> =
+        setups.iter().map(|setup| Series { name: setup.name().to_owned(), samples: Vec::new() }).collect();
+    for round in 0..rounds {
+        let mut order: Vec<usize> = (0..setups.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for index in order {
+            lab.check_stop()?;
+            let mut server = setups[index].serve(lab)?;
+            series[index].samples.push(measure(setups[index], &mut server)?);
+        }
+    }
+    Ok(series)
+}
+
+/// The setups whose programs are there.
+pub(crate) fn available<'a>(
+    lab: &Lab,
+    setups: &'a [Setup],
+    skipped: &mut Vec<String>,
+) -> Result<Vec<&'a Setup>, Error> {
+    let mut found = Vec::new();
+    for setup in setups {
+        match setup.launch(lab) {
+            Ok(_) => found.push(setup),
+            Err(Error::Unavailable(reason)) => skipped.push(format!("{}: {reason}", setup.name())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// The series of that name.
+pub(crate) fn series_of<'a, T>(series: &'a [Series<T>], name: &str) -> Option<&'a Series<T>> {
+    series.iter().find(|series| series.name == name)
+}

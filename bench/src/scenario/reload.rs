@@ -1,0 +1,102 @@
+//! Three reloads under load with an application that takes a second to load: failures and the longest wait.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::client::{Load, Report, Until, Wire};
+use crate::contender::{Contender, Setup};
+use crate::findings::{Cell, Check, Findings, Table, Target};
+use crate::lab::{Error, Lab};
+use crate::packet::Request;
+use crate::scenario::in_turns;
+use crate::server::Server;
+
+const CLIENTS: usize = 16;
+const PATH: &str = "/sleep?ms=5";
+const WORKERS: usize = 4;
+const LOAD_MS: u64 = 1_000;
+const TIME: Duration = Duration::from_secs(12);
+/// Pauses before each SIGHUP; each reload is over well before the next.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(1_500), Duration::from_millis(3_500), Duration::from_millis(3_500)];
+/// The project's bound.
+const LONGEST_MS: f64 = 100.0;
+const BUCKET: Duration = Duration::from_millis(100);
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
+    let mut findings = Findings::default();
+    let columns = [
+        "contender",
+        "reloads",
+        "completed",
+        "longest wait ms",
+        "p99 ms",
+        "refused",
+        "failed otherwise",
+        "silent 100 ms stretches",
+    ];
+    let mut table = Table::new("16 clients of 5 ms, 4 workers, 1 s of loading, 12 s", &columns);
+    let pool = |contender| Setup::pool(contender, WORKERS).load_ms(LOAD_MS);
+    for (suffix, listen, reloads) in [("", None, 3), (", no reload", None, 0), (", listen 8", Some(8), 3)] {
+        let setups = [Contender::Hello, Contender::Wsgi, Contender::Uwsgi].map(|contender| {
+            let setup = pool(contender);
+            let name = format!("{}{suffix}", setup.name());
+            let setup = setup.named(&name);
+            listen.map_or(setup.clone(), |length: u32| setup.option("listen", length))
+        });
+        let series = in_turns(lab, 1, &setups, &mut findings.skipped, |_, server| measure(lab, server, reloads))?;
+        for one in &series {
+            for report in &one.samples {
+                table.row(row(&one.name, report, reloads));
+                if one.name.starts_with("rhinod") && reloads > 0 {
+                    findings.checks.extend(checks(&one.name, report));
+                }
+            }
+        }
+    }
+    findings.tables.push(table);
+    Ok(findings)
+}
+
+fn measure(lab: &Lab, server: &Server, reloads: usize) -> Result<Report, Error> {
+    let mut load = Load::new(server.target(), Wire::Uwsgi, &Request::get(PATH), CLIENTS, Until::Elapsed(TIME))?;
+    load.bucket = Some(BUCKET);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| lab.run(&load));
+        let signalled = reload_in_between(lab, server, reloads);
+        let report = client.join().unwrap_or_else(|_| Err(server.error("the client's thread panicked")))?;
+        signalled?;
+        Ok(report)
+    })
+}
+
+fn reload_in_between(lab: &Lab, server: &Server, reloads: usize) -> Result<(), Error> {
+    for pause in PAUSES.iter().take(reloads) {
+        lab.pause(*pause)?;
+        server.signal(Signal::HUP)?;
+    }
+    Ok(())
+}
+
+fn row(name: &str, report: &Report, reloads: usize) -> Vec<Cell> {
+    let silent = report.timeline.iter().filter(|bucket| bucket.completed == 0).count();
+    vec![
+        Cell::text(name),
+        Cell::count(reloads as u64),
+        Cell::count(report.counts.ok),
+        Cell::Number(report.latency.max_us / 1e3, 1),
+        Cell::Number(report.latency.p99_us / 1e3, 1),
+        Cell::count(report.counts.refused),
+        Cell::count(report.counts.failed() - report.counts.refused),
+        Cell::count(silent as u64),
+    ]
+}
+
+fn checks(name: &str, report: &Report) -> [Check; 2] {
+    let longest_ms = report.latency.max_us / 1e3;
+    [
+        Check::new(format!("{name}: longest wait, ms"), longest_ms, Target::AtMost(LONGEST_MS)),
+        Check::new(format!("{name}: refused and failed"), report.counts.failed() as f64, Target::AtMost(0.0)),
+    ]
+}
