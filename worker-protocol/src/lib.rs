@@ -32,6 +32,8 @@
 #![forbid(unsafe_code)]
 
 pub mod control;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod head;
 pub mod response;
 pub mod scoreboard;
