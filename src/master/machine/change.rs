@@ -5,6 +5,7 @@
 //! failure costs nothing. A worker of the new generation that already served when the switch is called off finishes
 //! what it holds like any other. Pure; used in the master.
 
+use super::Machine;
 use super::action::{Action, Announcement, Outcome};
 use super::event::Reload;
 use super::identity::{Generation, Slot, Time};
@@ -12,7 +13,6 @@ use super::note::{Farewell, Note};
 use super::plan::Plan;
 use super::worker::{Incident, Manner, Phase};
 use super::zygote;
-use super::{Machine, Stage};
 
 /// The reload that is under way. There is never more than one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,13 +109,20 @@ impl Machine {
         true
     }
 
-    /// When the probation of the new generation's workers ends: `None` while one of them is not ready.
+    /// When the probation of the new generation's workers ends: `None` while one of them is not ready. One that was
+    /// and left by itself has proved as much; its successor is replaced for like any other's.
     fn proved_at(&self, generation: Generation, slots: &[Slot], plan: &Plan) -> Option<Time> {
         let mut at = Time::default();
         for slot in slots {
             let ready = self.workers_of(generation, *slot).find_map(|worker| match worker.phase {
-                Phase::Ready { since, .. } => Some(since),
-                _ => None,
+                Phase::Ready { since, .. } | Phase::Leaving { since, why: Farewell::Itself, .. } => Some(since),
+                Phase::Forking { .. }
+                | Phase::Doomed { .. }
+                | Phase::Lost { .. }
+                | Phase::Starting { .. }
+                | Phase::Leaving { .. }
+                | Phase::Retiring { .. }
+                | Phase::Killed { .. } => None,
             })?;
             at = at.max(ready.plus_us(plan.probation_us));
         }
@@ -194,7 +201,7 @@ impl Machine {
     pub(super) fn finish_rolling(&mut self) -> bool {
         let Some(Change::Rolling { reload }) = self.change else { return false };
         let pending = self.seats.iter().flatten().any(|worker| worker.stays() && worker.replace.is_some());
-        if pending || !matches!(self.stage, Stage::Serving) {
+        if pending {
             return false;
         }
         self.change = None;

@@ -14,9 +14,9 @@ use std::fmt;
 /// What the instance is busy with: the table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Situation {
-    /// Nobody served yet.
-    Starting,
-    /// Nothing special.
+    /// The first generation loads.
+    Loading,
+    /// Workers serve, or get ready for the first time.
     Serving,
     /// A new generation is on its way.
     Switching,
@@ -31,7 +31,7 @@ pub(super) enum Situation {
 impl Situation {
     #[cfg(test)]
     pub(super) const ALL: [Situation; 6] = [
-        Situation::Starting,
+        Situation::Loading,
         Situation::Serving,
         Situation::Switching,
         Situation::Rolling,
@@ -62,8 +62,8 @@ pub(super) fn dispose(situation: Situation, order: Order) -> Disposition {
         (S::Stopping | S::StoppingNow, Order::Stop) | (S::StoppingNow, Order::StopNow) => Disposition::Ignore,
         (S::Stopping | S::StoppingNow, Order::Reload(_)) => Disposition::Refuse,
         (S::Switching | S::Rolling, Order::Stop | Order::StopNow) => Disposition::Supersede,
-        (S::Starting | S::Serving, Order::Stop | Order::StopNow) | (S::Stopping, Order::StopNow) => Disposition::Obey,
-        (S::Starting, Order::Reload(_)) => Disposition::Queue,
+        (S::Loading | S::Serving, Order::Stop | Order::StopNow) | (S::Stopping, Order::StopNow) => Disposition::Obey,
+        (S::Loading, Order::Reload(_)) => Disposition::Queue,
         (S::Serving, Order::Reload(_)) => Disposition::Obey,
         (S::Switching, Order::Reload(reload)) if !reload.is_switch() => Disposition::Queue,
         (S::Switching | S::Rolling, Order::Reload(_)) => Disposition::Supersede,
@@ -77,10 +77,10 @@ pub(super) fn dispose(situation: Situation, order: Order) -> Disposition {
             | Order::Cheap
             | Order::Upgrade,
         ) => Disposition::Ignore,
-        (S::Starting | S::Switching | S::Rolling, Order::Upgrade) => Disposition::Queue,
+        (S::Loading | S::Switching | S::Rolling, Order::Upgrade) => Disposition::Queue,
         (S::Serving, Order::Upgrade) => Disposition::Obey,
         (
-            S::Starting | S::Serving | S::Switching | S::Rolling,
+            S::Loading | S::Serving | S::Switching | S::Rolling,
             Order::Pause | Order::Resume | Order::TogglePause | Order::More | Order::Fewer | Order::Cheap,
         ) => Disposition::Obey,
     }
@@ -114,10 +114,12 @@ impl Machine {
 
     fn situation(&self) -> Situation {
         match (&self.stage, &self.change) {
-            (Stage::Loading | Stage::Starting, _) => Situation::Starting,
-            (Stage::Serving, None) => Situation::Serving,
-            (Stage::Serving, Some(Change::Reading { .. } | Change::Switching { .. })) => Situation::Switching,
-            (Stage::Serving, Some(Change::Rolling { .. })) => Situation::Rolling,
+            (Stage::Loading, _) => Situation::Loading,
+            (Stage::Starting | Stage::Serving, None) => Situation::Serving,
+            (Stage::Starting | Stage::Serving, Some(Change::Reading { .. } | Change::Switching { .. })) => {
+                Situation::Switching
+            }
+            (Stage::Starting | Stage::Serving, Some(Change::Rolling { .. })) => Situation::Rolling,
             (Stage::Stopping { manner: Manner::Graceful, .. }, _) => Situation::Stopping,
             (Stage::Stopping { manner: Manner::Brutal, .. } | Stage::Gone, _) => Situation::StoppingNow,
         }
@@ -185,7 +187,7 @@ impl Machine {
 
     /// Begins what waits, once nothing else is under way. Whether anything began.
     pub(super) fn take_up_queued(&mut self) -> bool {
-        if !matches!(self.stage, Stage::Serving) || self.change.is_some() {
+        if !matches!(self.stage, Stage::Starting | Stage::Serving) || self.change.is_some() {
             return false;
         }
         let Some(reload) = self.queued.take() else { return false };

@@ -70,10 +70,12 @@ impl Machine {
 
     fn empty_unwanted_slots(&mut self) {
         let candidate = self.candidate();
-        let unwanted = self.seats_where(|worker| {
-            worker.stays() && Some(worker.generation) != candidate && !self.is_active(worker.slot)
-        });
-        self.befall_all(&unwanted, &Incident::Dismiss(Farewell::Scaled));
+        let unwanted =
+            |worker: &Worker| worker.stays() && Some(worker.generation) != candidate && !self.is_active(worker.slot);
+        let surplus = self.seats_where(|worker| unwanted(worker) && worker.generation == self.current);
+        let outdated = self.seats_where(|worker| unwanted(worker) && worker.generation != self.current);
+        self.befall_all(&surplus, &Incident::Dismiss(Farewell::Scaled));
+        self.befall_all(&outdated, &Incident::Dismiss(Farewell::Replaced));
     }
 
     /// Lets those go whose successor is ready, and all but one of several fresh workers in one slot.

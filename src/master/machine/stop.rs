@@ -7,12 +7,15 @@ use super::identity::Generation;
 use super::note::{Farewell, Note};
 use super::worker::{Incident, Manner, Phase};
 use super::zygote;
-use super::{KILL_PATIENCE_US, Machine, Stage};
+use super::{Machine, Stage};
 
 /// Exit code when no application could be loaded (reference/processes.md 1.7).
 pub(super) const NO_APPLICATION: i32 = 22;
 /// Exit code of a start that failed without a code of its own (reference/processes.md 1.7).
 pub(super) const FAILURE: i32 = 1;
+
+/// How long a stop waits for what was sent SIGKILL.
+const KILL_PATIENCE_US: u64 = 10_000_000;
 
 impl Machine {
     /// Begins to stop, or makes haste when that has begun. The first exit code stands.
