@@ -6,6 +6,7 @@
 //! directives of the language itself, `expand` and `placeholder` replace what values refer to, `strict` judges
 //! unknown keys. `world` is all that a configuration may ask of the machine, `host` the machine.
 
+pub mod build;
 pub mod collect;
 mod command_line;
 mod declaration;
@@ -21,6 +22,7 @@ mod logic;
 mod magic;
 pub mod model;
 pub mod nearest;
+pub mod options;
 mod placeholder;
 mod source;
 mod strict;

@@ -28,6 +28,8 @@ pub struct Config {
     pub scaling: Scaling,
     /// Where a worker's request ends and what bounds it.
     pub request: RequestLimits,
+    /// How clients that went away are treated.
+    pub clients: VanishedClients,
     /// When a worker is replaced although nothing is wrong with it.
     pub recycling: Recycling,
     /// How long the master waits for what it asked for.
@@ -172,6 +174,8 @@ pub struct Scaling {
     pub idle_after: Option<Duration>,
     /// Stop instead (`die-on-idle`).
     pub die_on_idle: bool,
+    /// File for the decisions, one JSON line each (`cheaper-log`, ours).
+    pub log: Option<PathBuf>,
 }
 
 /// Which rule decides on the number of workers.
@@ -191,6 +195,32 @@ pub enum Policy {
     Manual,
 }
 
+impl Policy {
+    /// Every name that `cheaper-algo` takes, in the order of [`Policy::ALL`].
+    pub const NAMES: &'static [&'static str] = &["adaptive", "spare", "spare2", "backlog", "busyness", "manual"];
+
+    /// Every policy.
+    pub const ALL: &'static [Policy] =
+        &[Policy::Adaptive, Policy::Spare, Policy::Spare2, Policy::Backlog, Policy::Busyness, Policy::Manual];
+
+    /// The policy of this name.
+    pub fn of_name(name: &str) -> Option<Policy> {
+        Policy::ALL.iter().copied().find(|policy| policy.name() == name)
+    }
+
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Policy::Adaptive => "adaptive",
+            Policy::Spare => "spare",
+            Policy::Spare2 => "spare2",
+            Policy::Backlog => "backlog",
+            Policy::Busyness => "busyness",
+            Policy::Manual => "manual",
+        }
+    }
+}
+
 /// Options of the policy `busyness`; units as in uWSGI's manual.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Busyness {
@@ -202,7 +232,7 @@ pub struct Busyness {
     pub multiplier: u64,
     /// Added to the multiplier when a removal proved wrong.
     pub penalty: u64,
-    /// Log every window.
+    /// `cheaper-busyness-verbose`: log every window.
     pub verbose: bool,
     /// Length of the queue that adds emergency workers.
     pub backlog_alert: u64,
@@ -231,6 +261,17 @@ pub struct RequestLimits {
     pub harakiri: Option<Duration>,
     /// Peers whose `X-Forwarded-*` headers are believed. Empty: nobody's.
     pub trusted_proxies: Vec<String>,
+}
+
+/// How clients that went away before the response was complete are treated.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VanishedClients {
+    /// `ignore-write-errors`: failed writes are not logged.
+    pub ignore_write_errors: bool,
+    /// `ignore-sigpipe`: nor are clients that closed their end.
+    pub ignore_sigpipe: bool,
+    /// `disable-write-exception`: the application sees no exception.
+    pub disable_write_exception: bool,
 }
 
 /// When a worker is replaced although nothing is wrong with it.
@@ -280,6 +321,8 @@ pub struct Logging {
     pub slow: Option<Duration>,
     /// `log-format`; `None` is uWSGI's default line.
     pub format: Option<String>,
+    /// `logformat-strftime`: the line as a whole goes through strftime.
+    pub format_strftime: bool,
     /// `log-micros`.
     pub micros: bool,
     /// `log-x-forwarded-for`.

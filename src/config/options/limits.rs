@@ -1,0 +1,74 @@
+//! What bounds one request and the life of a worker.
+//!
+//! The rows of the option table for the group [`Limits`](super::Group::Limits).
+//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+
+use super::{Opt, bytes, count, flag, int, megabytes, seconds};
+
+/// The rows.
+#[rustfmt::skip]
+pub(super) const OPTIONS: &[Opt] = &[
+    seconds("harakiri").short('t').default("0").sets(|d, v| d.config.request.harakiri = v.duration_unless_zero())
+        .not_yet("a deadline for each request").says("Kill a worker whose request exceeds this many seconds"),
+    flag("harakiri-verbose").not_yet("a deadline for each request")
+        .says("Extra diagnostics when a worker is killed by harakiri"),
+    seconds("harakiri-graceful-timeout").default("0").not_yet("a deadline for each request")
+        .says("Seconds between the gentle harakiri signal and SIGKILL (2.0.22+)"),
+    count("harakiri-graceful-signal").default("15").not_yet("a deadline for each request")
+        .says("Signal number for the gentle harakiri attempt (2.0.22+)"),
+    count("harakiri-queue-threshold").not_yet("a deadline for each request")
+        .says("Apply harakiri only while backlog exceeds this (2.0.22+)"),
+    flag("harakiri-no-arh").aka(&["no-harakiri-arh", "no-harakiri-after-req-hook"])
+        .not_yet("a deadline for each request").says("Stop the harakiri clock before after-request hooks"),
+    flag("ignore-sigpipe").sets(|d, v| d.config.clients.ignore_sigpipe = v.on()).works()
+        .says("Do not log SIGPIPE from vanished clients"),
+    flag("ignore-write-errors").sets(|d, v| d.config.clients.ignore_write_errors = v.on()).works()
+        .says("Do not log failed writes to clients"),
+    count("write-errors-tolerance").not_yet("tolerance for failed writes")
+        .says("Write failures tolerated per request before giving up"),
+    flag("write-errors-exception-only").not_yet("tolerance for failed writes")
+        .says("Report write errors only as exceptions to the app"),
+    flag("disable-write-exception").sets(|d, v| d.config.clients.disable_write_exception = v.on()).works()
+        .says("Do not raise an exception in the app when writing fails"),
+    int("max-vars", 1, 65535).short('v').default("64").sets(|d, v| d.config.request.vars_max = v.size() * 2).works()
+        .says("Half of the most variables of a request, as in uWSGI"),
+    bytes("buffer-size").short('b').default("65535").sets(|d, v| d.buffer_size(v)).works()
+        .says("Largest block of request variables, at most 65535"),
+    count("max-requests").short('R').sets(|d, v| d.config.recycling.max_requests = v.amount()).works()
+        .says("Recycle a worker after this many requests"),
+    count("max-requests-delta").sets(|d, v| d.config.recycling.max_requests_delta = v.amount()).works()
+        .says("Added to max-requests for each further worker, so that they are not replaced together"),
+    seconds("min-worker-lifetime").default("10").sets(|d, v| d.config.recycling.min_lifetime = v.duration()).works()
+        .says("Never recycle a worker younger than N seconds"),
+    seconds("max-worker-lifetime").default("0").sets(|d, v| d.config.recycling.max_lifetime = v.duration_unless_zero())
+        .works().says("Recycle a worker older than N seconds"),
+    seconds("max-worker-lifetime-delta").default("0").sets(|d, v| d.config.recycling.max_lifetime_delta = v.duration())
+        .works().says("Extra lifetime seconds per worker id"),
+    seconds("socket-timeout").short('z').default("4").sets(|d, v| d.socket_timeout(v))
+        .works().says("Time for the whole head of a request, and the longest silence of a client after it"),
+    seconds("so-send-timeout").aka(&["socket-send-timeout", "so-write-timeout", "socket-write-timeout"]).bare().default("0")
+        .accepted("socket-timeout bounds writing too")
+        .says("SO_SNDTIMEO seconds (value only honoured in config files)"),
+    megabytes("reload-on-as").default("0").sets(|d, v| d.config.recycling.address_space = v.unless_zero()).works()
+        .says("Recycle worker above this address space (MB)"),
+    megabytes("reload-on-rss").default("0").sets(|d, v| d.config.recycling.rss = v.unless_zero()).works()
+        .says("Recycle worker above this resident memory (MB)"),
+    megabytes("evil-reload-on-as").default("0").sets(|d, v| d.config.recycling.evil_address_space = v.unless_zero())
+        .not_yet("memory limits that the master enforces").says("Master kills worker above this address space (MB)"),
+    megabytes("evil-reload-on-rss").default("0").sets(|d, v| d.config.recycling.evil_rss = v.unless_zero())
+        .not_yet("memory limits that the master enforces")
+        .says("Master kills worker above this resident memory (MB)"),
+    seconds("mem-collector-freq").default("3").not_yet("memory limits that the master enforces")
+        .says("Seconds between memory samples for evil reloads"),
+    bytes("limit-post").default("0").sets(|d, v| d.config.request.body_max = v.unless_zero()).works()
+        .says("Largest request body; 0 has no limit"),
+    bytes("post-buffering").default("0").sets(|d, v| d.config.request.post_buffering = v.amount())
+        .not_yet("reading the whole body before the application runs (nginx does so by default)")
+        .says("Buffer request bodies; above N bytes spill to disk"),
+    bytes("post-buffering-bufsize").default("8192")
+        .not_yet("reading the whole body before the application runs (nginx does so by default)")
+        .says("Read buffer bytes used while buffering bodies"),
+    count("body-read-warning").default("8")
+        .not_yet("reading the whole body before the application runs (nginx does so by default)")
+        .says("Warn when body buffered in memory exceeds N MB"),
+];

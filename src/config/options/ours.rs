@@ -1,0 +1,26 @@
+//! What uWSGI 2.0 does not have: rows of the option table, for the group [`Ours`](super::Group::Ours).
+//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+
+use super::{Opt, count, flag, list, millis, path, seconds};
+use crate::config::model::TermMeaning;
+
+/// The rows.
+#[rustfmt::skip]
+pub(super) const OPTIONS: &[Opt] = &[
+    path("rust-app").sets(|d, v| d.rust_app = Some(v.path())).works()
+        .says("Serve the application of this binary, which embeds rhinod"),
+    path("python-executable").sets(|d, v| d.python.interpreter = Some(v.path())).works()
+        .says("Interpreter that runs the application when there is no virtualenv; python3 of PATH without it"),
+    seconds("load-timeout").default("0").sets(|d, v| d.config.patience.load_timeout = v.duration_unless_zero()).works()
+        .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
+    flag("reload-on-term").sets(|d, v| d.term(v, TermMeaning::BrutalReload)).works()
+        .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
+    millis("cheaper-target-wait").default("20").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
+        .says("Longest time that requests should wait for a worker under the rule `adaptive`"),
+    count("cheaper-idle").default("10").sets(|d, v| d.config.scaling.idle = v.amount()).works()
+        .says("Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)"),
+    path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).not_yet("the log of scaling decisions")
+        .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
+    list("trusted-proxy").sets(|d, v| d.config.request.trusted_proxies.push(v.string())).works()
+        .says("Address or network of a proxy whose X-Forwarded headers are believed"),
+];

@@ -1,0 +1,32 @@
+//! How many processes and threads there are and how they load the application.
+//!
+//! The rows of the option table for the group [`Processes`](super::Group::Processes).
+//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+
+use super::{Opt, flag, int, kilobytes};
+
+/// The rows.
+#[rustfmt::skip]
+pub(super) const OPTIONS: &[Opt] = &[
+    int("processes", 1, 10000).aka(&["workers"]).short('p').default("1").sets(|d, v| d.config.workers = v.size())
+        .works().says("Most worker processes"),
+    flag("thunder-lock").accepted("the workers' accept order needs no lock")
+        .says("Serialise accept() between workers with a lock"),
+    flag("skip-atexit").not_yet("leaving without exit handlers").says("Workers leave without running exit handlers"),
+    flag("skip-atexit-teardown").not_yet("leaving without exit handlers")
+        .says("Skip interpreter finalisation when a worker ends"),
+    flag("no-threads-wait").not_yet("this detail of threads").says("Do not wait for worker threads when stopping"),
+    flag("need-app").optional().sets(|d, v| d.config.need_app = v.on()).works()
+        .says("Exit with code 22 when no app could be loaded"),
+    flag("master").short('M').accepted("rhinod always runs a master").says("Run a supervising master process"),
+    flag("reaper").short('r').accepted("a worker keeps no zombies").says("Reap zombie children after each request"),
+    flag("no-orphans").sets(|d, v| d.config.identity.no_orphans = v.on())
+        .accepted("a worker whose master is gone finishes its request and leaves")
+        .says("Workers get SIGKILL when the master dies"),
+    flag("lazy").sets(|d, v| d.config.lazy_apps |= v.on()).works().says("Older name of lazy-apps"),
+    flag("lazy-apps").sets(|d, v| d.config.lazy_apps = v.on()).works().says("Load apps in each worker after fork"),
+    int("threads", 1, 1024).default("1").sets(|d, v| d.config.threads = v.size()).works()
+        .says("Requests that one worker handles at once"),
+    kilobytes("thread-stacksize").aka(&["threads-stacksize", "thread-stack-size", "threads-stack-size"]).default("0")
+        .not_yet("this detail of threads").says("Thread stack size in kilobytes"),
+];
