@@ -209,6 +209,30 @@ impl Opt {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
+    /// Reads a value. A number whose value may be left out on the command line takes the words of a switch as well
+    /// (`http-keepalive = true`), and a bare key as on.
+    ///
+    /// # Errors
+    /// What was expected instead.
+    pub fn parse<'a>(&self, value: Option<&'a str>) -> Result<Parsed<'a>, Unfit> {
+        let numeric = matches!(self.kind, Kind::Int { .. } | Kind::Seconds | Kind::Bytes);
+        match value {
+            Some("" | "true" | "on" | "yes") if numeric && self.argument == Argument::Optional => self.kind.parse(None),
+            Some("false" | "off" | "no") if numeric && self.argument == Argument::Optional => {
+                self.kind.parse(Some("0"))
+            }
+            _ => self.kind.parse(value),
+        }
+    }
+
+    /// Whether the value says that a switch is off, so that what it would do does not matter.
+    pub fn is_switched_off(&self, parsed: &Parsed<'_>) -> bool {
+        match self.kind {
+            Kind::Flag | Kind::InvertedFlag | Kind::FlagOrText => !parsed.on(),
+            _ => false,
+        }
+    }
+
     /// The group that lists it. Every option of the table has one.
     pub fn group(&self) -> Group {
         TABLE

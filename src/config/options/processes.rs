@@ -18,7 +18,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("no-threads-wait").not_yet("this detail of threads").says("Do not wait for worker threads when stopping"),
     flag("need-app").optional().sets(|d, v| d.config.need_app = v.on()).works()
         .says("Exit with code 22 when no app could be loaded"),
-    flag("master").short('M').accepted("rhinod always runs a master").says("Run a supervising master process"),
+    flag("master").short('M').sets(|d, v| d.master(v)).accepted("rhinod always runs a master").says("Run a supervising master process"),
     flag("reaper").short('r').accepted("a worker keeps no zombies").says("Reap zombie children after each request"),
     flag("no-orphans").sets(|d, v| d.config.identity.no_orphans = v.on())
         .accepted("a worker whose master is gone finishes its request and leaves")

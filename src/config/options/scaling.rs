@@ -48,6 +48,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         .works().says("Multiplier used for emergency workers"),
     count("cheaper-busyness-backlog-step").default("1").sets(|d, v| d.config.scaling.busyness.backlog_step = v.amount())
         .works().says("Emergency workers added at a time"),
-    seconds("cheaper-busyness-backlog-nonzero").default("60").sets(|d, v| d.config.scaling.busyness.backlog_nonzero = v.amount())
+    count("cheaper-busyness-backlog-nonzero").default("60").sets(|d, v| d.config.scaling.busyness.backlog_nonzero = v.amount())
         .works().says("Seconds of non-empty backlog before emergency spawn"),
 ];

@@ -1,0 +1,225 @@
+//! What options mean together: conflicts, limits, and what one option gives another.
+//!
+//! Runs once all directives are taken, so that their order does not matter. The rules are those of
+//! reference/processes.md 2.2, 3.1 and 3.6, and config.md 6.2; each of them says what to do about it. Pure.
+
+use super::{Built, Draft};
+use crate::config::directive::Origin;
+use crate::config::error::{ConfigError, ConfigErrors};
+use crate::config::model::{Address, Application, Policy};
+
+/// Options that change how far `cheaper` goes but do not switch it on by themselves.
+const CHEAPER_DETAILS: &[&str] = &[
+    "cheaper-algo",
+    "cheaper-step",
+    "cheaper-overload",
+    "cheaper-idle",
+    "cheaper-target-wait",
+    "cheaper-rss-limit-soft",
+    "cheaper-rss-limit-hard",
+];
+
+impl Draft<'_> {
+    /// What options mean together, once all are known.
+    pub(super) fn finish(mut self) -> Result<Built, ConfigErrors> {
+        self.finish_sockets();
+        self.finish_application();
+        self.finish_scaling();
+        self.finish_memory_limits();
+        self.finish_lifetimes();
+        self.finish_workers();
+        self.finish_identity();
+        self.config.notes = self.warnings.iter().chain(&self.idle).map(ToString::to_string).collect();
+        let built = Built { config: self.config, idle: self.idle, warnings: self.warnings };
+        ConfigErrors(self.errors).into_result(built)
+    }
+
+    fn finish_sockets(&mut self) {
+        for listener in &mut self.config.sockets {
+            listener.reuse_port = self.reuse_port && matches!(listener.address, Address::Tcp(_));
+            if let (true, Address::Unix(path)) = (self.abstract_sockets, &listener.address) {
+                listener.address = Address::Abstract(path.as_os_str().as_encoded_bytes().to_vec());
+            }
+        }
+        self.refuse_doubled_sockets();
+        if let (Some(most), false) = (self.machine.somaxconn, self.given.contains_key("listen"))
+            && most < self.config.listen
+        {
+            self.config.listen = most;
+        }
+        if self.config.sockets.is_empty() {
+            self.judge_no_sockets();
+        }
+    }
+
+    fn refuse_doubled_sockets(&mut self) {
+        for (index, listener) in self.config.sockets.iter().enumerate() {
+            let earlier = self.config.sockets[..index].iter().position(|other| other.address == listener.address);
+            if let Some(earlier) = earlier.filter(|_| !is_any_port(&listener.address)) {
+                let origin = &self.sockets_from[earlier].origin;
+                let problem = format!("the same address is listened on at {origin}");
+                self.errors.push(ConfigError::about(self.sockets_from[index], problem).suggest("remove one of them"));
+            }
+        }
+        let http = ["http", "http-socket", "http11-socket", "fastcgi-socket", "scgi-socket", "stats"];
+        for other in http.iter().filter_map(|name| self.given.get(name)) {
+            let same = self.sockets_from.iter().find(|socket| socket.value == other.value);
+            if let Some(socket) = same {
+                let problem = format!("the same address is listened on by {} at {}", socket.key, socket.origin);
+                self.errors.push(ConfigError::about(other, problem).suggest("give each its own"));
+            }
+        }
+    }
+
+    fn judge_no_sockets(&mut self) {
+        let problem = "nothing to listen on: no `socket`, and no socket was handed in";
+        let suggestion = match ["http-socket", "http", "fastcgi-socket"].iter().find_map(|name| self.given.get(name)) {
+            Some(other) => {
+                format!("`{}` ({}) is not there yet; add socket = PATH or HOST:PORT", other.key, other.origin)
+            }
+            None => "add socket = PATH or HOST:PORT".to_owned(),
+        };
+        let complaint = ConfigError::at(&Origin::Program, problem).suggest(suggestion);
+        match self.machine.inherited_sockets {
+            Some(0) => self.errors.push(complaint),
+            Some(_) => {}
+            None => self.warnings.push(complaint),
+        }
+    }
+
+    /// Names the application. `module` wins over `wsgi-file` (reference/config.md 6.2).
+    fn finish_application(&mut self) {
+        let python = self.python.module.is_some() || self.python.file.is_some() || !self.python.mounts.is_empty();
+        let rust = self.rust_app.take();
+        if let (true, Some(directive), Some(path)) = (python, self.given.get("rust-app"), &rust) {
+            let problem = format!("{} and a Python application were named; one instance serves one", path.display());
+            self.errors.push(ConfigError::about(directive, problem).suggest("remove one of them"));
+        }
+        if let (Some(_), Some(_), Some(directive)) =
+            (&self.python.module, &self.python.file, self.given.get("wsgi-file"))
+        {
+            self.idle.push(ConfigError::about(directive, "has no effect: `module` names the application"));
+            self.python.file = None;
+        }
+        self.config.application = match rust {
+            Some(path) => Application::Rust(path),
+            None if python => Application::Python(std::mem::take(&mut self.python)),
+            None => Application::Embedded,
+        };
+        if let (true, Application::Python(_), Some(directive)) =
+            (self.config.threads > 1, &self.config.application, self.given.get("threads"))
+        {
+            let problem = "several requests run at once in one worker; the application must be thread-safe";
+            self.warnings.push(ConfigError::about(directive, problem));
+        }
+    }
+
+    /// Bounds of the number of workers (reference/processes.md 2.2).
+    fn finish_scaling(&mut self) {
+        let workers = self.config.workers;
+        self.config.scaling.policy = self.cheaper.policy.unwrap_or(Policy::Adaptive);
+        let (minimum, initial) = match (self.cheaper.minimum, self.cheaper.initial) {
+            (Some(0), _) => return self.leave_scaling_off("cheaper = 0 switches it off"),
+            (Some(minimum), initial) => {
+                if minimum >= workers {
+                    return self.refuse_minimum(minimum, workers);
+                }
+                (minimum, initial.unwrap_or(minimum))
+            }
+            (None, Some(initial)) if initial > 0 => {
+                let minimum = initial.min(workers);
+                self.note_bounds_without_cheaper(minimum, workers);
+                (minimum, initial)
+            }
+            (None, _) => return self.leave_scaling_off("neither `cheaper` nor `cheaper-initial` says how few workers"),
+        };
+        self.config.scaling.enabled = minimum < workers;
+        self.config.scaling.minimum = minimum;
+        self.config.scaling.initial = self.clamp_initial(initial, minimum, workers);
+    }
+
+    fn leave_scaling_off(&mut self, reason: &str) {
+        self.config.scaling.minimum = self.config.workers;
+        self.config.scaling.initial = self.config.workers;
+        let detail = CHEAPER_DETAILS.iter().find_map(|name| self.given.get(name));
+        if let Some(directive) = detail {
+            let problem = format!("has no effect: all {} workers run; {reason}", self.config.workers);
+            self.idle.push(ConfigError::about(directive, problem));
+        }
+    }
+
+    fn refuse_minimum(&mut self, minimum: usize, workers: usize) {
+        let Some(directive) = self.given.get("cheaper") else { return };
+        let problem = format!("must be lower than the number of workers ({workers})");
+        let suggestion = format!("use processes = {} or more, or a lower cheaper", minimum + 1);
+        self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+
+    fn note_bounds_without_cheaper(&mut self, minimum: usize, workers: usize) {
+        let Some(directive) = self.given.get("cheaper-initial") else { return };
+        let problem = format!("without `cheaper`, the number of workers goes from {minimum} (this line) to {workers}");
+        self.warnings.push(ConfigError::about(directive, problem));
+    }
+
+    fn clamp_initial(&mut self, initial: usize, minimum: usize, workers: usize) -> usize {
+        let clamped = if initial == 0 { minimum } else { initial.clamp(minimum, workers) };
+        if let (true, Some(directive)) = (initial != 0 && clamped != initial, self.given.get("cheaper-initial")) {
+            let problem = format!("counts as {clamped}: it must lie from cheaper ({minimum}) to workers ({workers})");
+            self.warnings.push(ConfigError::about(directive, problem));
+        }
+        clamped
+    }
+
+    /// The two limits on the workers' memory together (reference/processes.md 2.2). rhinod measures memory itself, so
+    /// `memory-report` is no condition.
+    fn finish_memory_limits(&mut self) {
+        let Some(directive) = self.given.get("cheaper-rss-limit-hard") else { return };
+        let (problem, suggestion) = match (self.config.scaling.rss_soft, self.config.scaling.rss_hard) {
+            (_, None) => return,
+            (None, Some(_)) => ("needs cheaper-rss-limit-soft as well".to_owned(), "add it with a lower value"),
+            (Some(soft), Some(hard)) if hard <= soft => {
+                (format!("must be above cheaper-rss-limit-soft ({soft})"), "both are in bytes")
+            }
+            _ => return,
+        };
+        self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+
+    fn finish_lifetimes(&mut self) {
+        let (Some(longest), Some(directive)) =
+            (self.config.recycling.max_lifetime, self.given.get("max-worker-lifetime"))
+        else {
+            return;
+        };
+        let shortest = self.config.recycling.min_lifetime;
+        if shortest >= longest {
+            let problem = format!("must be above min-worker-lifetime ({} s)", shortest.as_secs());
+            let suggestion = "set min-worker-lifetime lower; without the line it is 10";
+            self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
+        }
+    }
+
+    fn finish_workers(&mut self) {
+        let Some(directive) = self.given.get("processes") else { return };
+        // The master and the zygote need a process each.
+        let needed = self.config.workers as u64 + 2;
+        if let Some(limit) = self.machine.process_limit.filter(|limit| needed > *limit) {
+            let problem = format!("more than the limit of this user's processes ({limit}) has room for");
+            let suggestion = "raise it with `ulimit -u` or LimitNPROC=, or use fewer workers";
+            self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
+        }
+    }
+
+    fn finish_identity(&mut self) {
+        let identity = &self.config.identity;
+        if self.machine.euid == 0 && identity.uid.is_none() {
+            let problem = "the application runs as root";
+            let suggestion = "add uid and gid of an ordinary user";
+            self.warnings.push(ConfigError::at(&Origin::Program, problem).suggest(suggestion));
+        }
+    }
+}
+
+fn is_any_port(address: &Address) -> bool {
+    matches!(address, Address::Tcp(socket) if socket.port() == 0)
+}

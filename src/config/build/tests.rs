@@ -1,0 +1,328 @@
+//! Tests of building: what each line becomes, and every message in a snapshot.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::config::model::Policy;
+
+/// A machine with room for everything, and one known host.
+fn machine() -> Machine {
+    Machine {
+        somaxconn: Some(4096),
+        process_limit: Some(1000),
+        euid: 1000,
+        cpus: 4,
+        inherited_sockets: Some(0),
+        resolve: |host| (host == "app").then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
+    }
+}
+
+/// The lines of a file without logic or placeholders as directives.
+fn directives(text: &str) -> Vec<Directive> {
+    let path: Arc<str> = "app.ini".into();
+    let section: Arc<str> = "uwsgi".into();
+    let mut directives = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        let origin = Origin::File { path: path.clone(), line: index + 1, section: section.clone() };
+        directives.push(Directive::new(key.trim(), Some(value.trim()), origin));
+    }
+    directives
+}
+
+fn built_on(machine: &Machine, text: &str) -> Result<Built, ConfigErrors> {
+    build(&directives(text), machine)
+}
+
+/// Builds with a socket added at the end, so that line numbers stay those of the text.
+fn built(text: &str) -> Built {
+    match built_on(&machine(), &format!("{text}\nsocket = /run/app.sock")) {
+        Ok(built) => built,
+        Err(errors) => panic!("{text}\n{errors}"),
+    }
+}
+
+/// Every message of a configuration, warnings and errors, one to a line.
+fn messages_on(machine: &Machine, text: &str) -> String {
+    let (heading, lines) = match built_on(machine, text) {
+        Ok(built) => ("starts", [built.warnings, built.idle].concat()),
+        Err(errors) => ("does not start", errors.0),
+    };
+    let lines: Vec<String> = lines.iter().map(|line| format!("    {line}\n")).collect();
+    format!("{}\n  {heading}\n{}", text.trim(), lines.concat())
+}
+
+fn messages(text: &str) -> String {
+    messages_on(&machine(), &format!("{text}\nsocket = /run/app.sock"))
+        .replace("\nsocket = /run/app.sock\n", "\n")
+        .replace("socket = /run/app.sock\n", "")
+}
+
+#[test]
+fn without_any_line_the_defaults_hold() {
+    let built = built("");
+    assert_eq!((built.warnings, built.idle), (vec![], vec![]));
+    let sockets =
+        vec![Listener { address: Address::Unix("/run/app.sock".into()), protocol: Protocol::Uwsgi, reuse_port: false }];
+    let given = vec![("socket".to_owned(), Some("/run/app.sock".to_owned()))];
+    assert_eq!(built.config, Config { sockets, given, ..defaults() });
+}
+
+#[test]
+fn defaults_of_the_table_are_those_of_the_configuration() {
+    // Setting every option that works to its own default must change nothing but what is remembered as given.
+    for option in options::options().filter(|option| option.set.is_some() && !option.default.is_empty()) {
+        let directive = Directive::new(option.name, Some(option.default), Origin::Program);
+        let machine = Machine { inherited_sockets: Some(1), ..machine() };
+        let config = build(std::slice::from_ref(&directive), &machine).map(|built| built.config);
+        let given = vec![(option.name.to_owned(), Some(option.default.to_owned()))];
+        let config = config.map(|config| Config { notes: Vec::new(), ..config });
+        assert_eq!(config, Ok(Config { given, ..defaults() }), "{} = {}", option.name, option.default);
+    }
+}
+
+#[test]
+fn the_options_of_the_process_model_reach_the_configuration() {
+    let config = built(
+        "processes = 4 ; four
+        threads = 2
+        chmod-socket = 0660
+        listen = 512
+        chdir = /srv/app
+        uid = www-data
+        gid = 33
+        add-gid = video
+        add-gid = audio
+        umask = 027
+        env = A=B=C
+        env = HOME
+        unenv = LANG
+        vacuum = true
+        die-on-term = true
+        max-requests = 1000
+        reload-on-rss = 200
+        worker-reload-mercy = 5
+        buffer-size = 65536
+        max-vars = 100
+        disable-logging = true
+        log-slow = 1500
+        touch-reload = /srv/reload
+        touch-exec = /srv/touched echo changed
+        hook-master-start = unix_signal:15 gracefully_kill_them_all
+        exec-as-user = id
+        trusted-proxy = 10.0.0.0/8
+        load-timeout = 30
+        custom = kept",
+    )
+    .config;
+    insta::assert_debug_snapshot!(config);
+}
+
+#[test]
+fn the_last_of_equal_options_wins_and_lists_add_up() {
+    let config = built("processes = 2\nworkers = 5\nimport = a\nimport = b\nmodule = m").config;
+    assert_eq!(config.workers, 5);
+    let Application::Python(python) = config.application else { panic!("no Python application") };
+    assert_eq!(python.imports, ["a", "b"]);
+}
+
+#[test]
+fn sockets_of_every_form() {
+    let text = "socket = app:3031\nsocket = :0\nsocket = :0\nuwsgi-socket = [::1]:9\nsocket = @hidden\nreuse-port = 1";
+    let config = built(text).config;
+    let addresses: Vec<String> = config.sockets.iter().map(|socket| format!("{:?}", socket.address)).collect();
+    assert_eq!(
+        addresses,
+        [
+            "Tcp(10.0.0.7:3031)",
+            "Tcp(0.0.0.0:0)",
+            "Tcp(0.0.0.0:0)",
+            "Tcp([::1]:9)",
+            "Abstract([104, 105, 100, 100, 101, 110])",
+            "Unix(\"/run/app.sock\")"
+        ]
+    );
+    let reused: Vec<bool> = config.sockets.iter().map(|socket| socket.reuse_port).collect();
+    assert_eq!(reused, [true, true, true, true, false, false]);
+    let hidden = built("abstract-socket = true").config;
+    assert_eq!(hidden.sockets[0].address, Address::Abstract(b"/run/app.sock".to_vec()));
+}
+
+/// `(enabled, minimum, initial)` of a configuration of ten workers.
+fn bounds(lines: &str) -> (bool, usize, usize) {
+    let scaling = built(&format!("processes = 10\n{lines}")).config.scaling;
+    (scaling.enabled, scaling.minimum, scaling.initial)
+}
+
+#[test]
+fn bounds_of_scaling() {
+    assert_eq!(bounds(""), (false, 10, 10));
+    assert_eq!(bounds("cheaper = 2"), (true, 2, 2));
+    assert_eq!(bounds("cheaper = 2\ncheaper-initial = 5"), (true, 2, 5));
+    assert_eq!(bounds("cheaper = 4\ncheaper-initial = 2"), (true, 4, 4));
+    assert_eq!(bounds("cheaper = 4\ncheaper-initial = 20"), (true, 4, 10));
+    assert_eq!(bounds("cheaper = 4\ncheaper-initial = 0"), (true, 4, 4));
+    assert_eq!(bounds("cheaper-initial = 2\ncheaper-algo = spare\ncheaper-step = 2"), (true, 2, 2));
+    assert_eq!(bounds("cheaper-initial = 12"), (false, 10, 10));
+    assert_eq!(bounds("cheaper = 0\ncheaper-initial = 2"), (false, 10, 10));
+    assert_eq!(bounds("cheaper-algo = busyness"), (false, 10, 10));
+}
+
+#[test]
+fn without_an_algorithm_the_policy_is_our_own() {
+    assert_eq!(built("processes = 4\ncheaper = 1").config.scaling.policy, Policy::Adaptive);
+    assert_eq!(built("processes = 4\ncheaper = 1\ncheaper-algo = spare").config.scaling.policy, Policy::Spare);
+    for (name, policy) in Policy::NAMES.iter().zip(Policy::ALL) {
+        assert_eq!(Policy::of_name(name), Some(*policy));
+        assert_eq!(policy.name(), *name);
+    }
+}
+
+#[test]
+fn a_lower_somaxconn_bounds_the_default_queue_silently() {
+    let small = Machine { somaxconn: Some(64), ..machine() };
+    let config = built_on(&small, "socket = /s").map(|built| built.config.listen);
+    assert_eq!(config, Ok(64));
+    let unknown = Machine { somaxconn: None, ..machine() };
+    let config = built_on(&unknown, "socket = /s\nlisten = 99999").map(|built| built.config.listen);
+    assert_eq!(config, Ok(99999));
+}
+
+#[test]
+fn module_wins_over_wsgi_file_and_python_needs_an_application() {
+    let Application::Python(python) = built("module = a:app\nwsgi-file = b.py").config.application else {
+        panic!("no Python application")
+    };
+    assert_eq!((python.module.as_deref(), python.file), (Some("a:app"), None));
+    assert_eq!(built("pythonpath = /srv").config.application, Application::Embedded);
+    assert_eq!(built("rust-app = ./hello").config.application, Application::Rust("./hello".into()));
+}
+
+#[test]
+fn term_keeps_the_last_meaning_that_is_on() {
+    assert_eq!(built("").config.term, TermMeaning::GracefulStop);
+    assert_eq!(built("die-on-term = true\nreload-on-term = true").config.term, TermMeaning::BrutalReload);
+    assert_eq!(built("die-on-term = true\ndie-on-term = false").config.term, TermMeaning::GracefulStop);
+}
+
+#[test]
+fn times_are_bounded_so_that_clocks_cannot_overflow() {
+    assert!(built_on(&machine(), "socket = /s\nworker-reload-mercy = 9999999999").is_err());
+    let mercy = built("worker-reload-mercy = 2147483647").config.patience.mercy;
+    assert_eq!(mercy, Duration::from_secs(2_147_483_647));
+}
+
+#[test]
+fn every_message_of_one_value() {
+    let mut all = String::new();
+    for line in [
+        "processes = auto",
+        "processes = 0",
+        "processes =",
+        "processes = $(WEB_CONCURRENCY)",
+        "processes = %(cores)",
+        "processes = 4 workers",
+        "processes = 999",
+        "listen = 99999",
+        "buffer-size = 32k",
+        "buffer-size = 100000",
+        "buffer-size = 0",
+        "socket-timeout = 0",
+        "check-interval = 0",
+        "chmod-socket = true",
+        "chmod-socket = 660 # g",
+        "umask = 9",
+        "uid = 0",
+        "chdir =",
+        "socket =",
+        "socket = 8000",
+        "socket = host.example:80",
+        "socket = 192.168.*:80",
+        "socket = ::1:80",
+        "socket = =0",
+        "socket = :99999",
+        "socket = 127.0.0.1:3031 # tcp",
+        "socket = @",
+        "protocol = http",
+        "protocol = gopher",
+        "master = false ; note",
+        "mount = /prefix",
+        "optimize = 3",
+        "hook-asap = true",
+        "hook-asap = launch:now",
+        "touch-exec = /tmp/x",
+        "cheaper-algo = magic",
+        "cheaper-overload = 0",
+        "cheaper-step = 0",
+        "worker-reload-mercy = soon",
+        "harakiri = 30",
+        "legion = a b c d",
+        "chroot = /srv",
+        "thunder-lock = true",
+        "master = false",
+        "http-keepalive = true",
+        "http-keepalive = often",
+        "legion-freq = often",
+        "https-export-cert = false",
+    ] {
+        all.push_str(&messages(line));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn every_message_of_options_together() {
+    let mut all = String::new();
+    for lines in [
+        "processes = 4\ncheaper = 4",
+        "processes = 4\ncheaper = 2\ncheaper-initial = 1",
+        "processes = 4\ncheaper = 2\ncheaper-initial = 9",
+        "workers = 10\ncheaper-algo = spare\ncheaper-initial = 2\ncheaper-step = 2",
+        "processes = 4\ncheaper-algo = busyness",
+        "processes = 4\ncheaper = 0\ncheaper-step = 2",
+        "processes = 4\ncheaper = 1\ncheaper-rss-limit-hard = 10",
+        "processes = 4\ncheaper = 1\ncheaper-rss-limit-soft = 20\ncheaper-rss-limit-hard = 10",
+        "max-worker-lifetime = 10",
+        "min-worker-lifetime = 60\nmax-worker-lifetime = 60",
+        "socket = :3031\nuwsgi-socket = 0.0.0.0:3031",
+        "socket = :8000\nhttp = :8000",
+        "module = a:app\nwsgi-file = b.py",
+        "module = a:app\nrust-app = ./hello",
+        "module = a:app\nthreads = 4",
+    ] {
+        all.push_str(&messages(lines));
+    }
+    let root = Machine { euid: 0, ..machine() };
+    all.push_str(&messages_on(&root, "socket = /s"));
+    all.push_str(&messages_on(&root, "socket = /s\nuid = www-data\ngid = www-data"));
+    all.push_str(&messages_on(&machine(), "http-socket = :8000"));
+    all.push_str(&messages_on(&machine(), "processes = 2"));
+    all.push_str(&messages_on(&Machine { inherited_sockets: None, ..machine() }, "processes = 2"));
+    all.push_str(&messages_on(&Machine { inherited_sockets: Some(1), ..machine() }, "processes = 2"));
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn all_errors_come_at_once() {
+    let Err(errors) = built_on(&machine(), "processes = x\nlisten = y\nuid = 0\nsocket = /s") else {
+        panic!("three errors expected")
+    };
+    assert_eq!(errors.0.len(), 3);
+}
+
+#[test]
+fn no_value_of_any_option_makes_building_panic() {
+    let values =
+        [None, Some(""), Some("="), Some("-1"), Some("0"), Some("true"), Some(":"), Some("18446744073709551616")];
+    for option in options::options() {
+        for value in values {
+            let directive = Directive::new(option.name, value, Origin::CommandLine);
+            // Either outcome will do; what counts is that there is one, and that each error speaks of this option.
+            if let Err(errors) = build(&[directive], &Machine { inherited_sockets: None, ..machine() }) {
+                assert!(errors.0.iter().all(|error| error.key.as_deref() == Some(option.name)), "{errors}");
+            }
+        }
+    }
+}
