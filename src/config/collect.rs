@@ -76,6 +76,16 @@ pub fn collect(
     vocabulary: &dyn Vocabulary,
     world: &dyn World,
 ) -> Result<Collected, ConfigErrors> {
+    let (collected, errors) = collect_all(invocation, vocabulary, world);
+    errors.into_result(collected)
+}
+
+/// The same, with what could be read although there are errors: so that the values are judged in the same run.
+pub fn collect_all(
+    invocation: &Invocation,
+    vocabulary: &dyn Vocabulary,
+    world: &dyn World,
+) -> (Collected, ConfigErrors) {
     let mut collector = Collector::new(invocation, vocabulary, world);
     collector.read_environment();
     collector.read_command_line(&invocation.arguments);
@@ -661,7 +671,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Collected, ConfigErrors> {
+    fn finish(mut self) -> (Collected, ConfigErrors) {
         self.judge_keys();
         let entries = self.declared.into_iter().chain(self.entries);
         let collected = Collected {
@@ -673,7 +683,7 @@ impl<'a> Collector<'a> {
             strict: self.strict,
             fallback: self.fallback,
         };
-        ConfigErrors(self.errors).into_result(collected)
+        (collected, ConfigErrors(self.errors))
     }
 
     fn judge_keys(&mut self) {
