@@ -129,6 +129,12 @@ pub struct Built {
 /// # Errors
 /// Every bad value and every contradiction, each with its place.
 pub fn build(directives: &[Directive], machine: &Machine) -> Result<Built, ConfigErrors> {
+    let (built, errors) = build_all(directives, machine);
+    errors.into_result(built)
+}
+
+/// The same, with what could be built although there are errors.
+pub fn build_all(directives: &[Directive], machine: &Machine) -> (Built, ConfigErrors) {
     let nothing = Directive::new("", None, Origin::Program);
     let mut draft = Draft::new(machine, &nothing);
     for directive in directives {
@@ -169,6 +175,7 @@ pub fn defaults() -> Config {
         need_app: false,
         daemonize: None,
         process_names: ProcessNames::default(),
+        show_config: false,
         given: Vec::new(),
         notes: Vec::new(),
     }
@@ -352,6 +359,13 @@ impl<'a> Draft<'a> {
             self.warn("counts as 65535, the most that the uwsgi protocol can carry");
             u16::MAX
         });
+    }
+
+    /// Numbers of `busyness`: zero stands for the default (reference/processes.md 2.1).
+    pub fn busyness(&mut self, value: &Parsed<'_>, set: fn(&mut Busyness, u64)) {
+        if let Some(number) = value.unless_zero() {
+            set(&mut self.config.scaling.busyness, number);
+        }
     }
 
     /// `check-interval`: a rule that looks all the time would keep the master awake.

@@ -62,6 +62,8 @@ pub struct Config {
     pub daemonize: Option<PathBuf>,
     /// Prefix, suffix and fixed names of the processes (`procname-*`, `auto-procname`).
     pub process_names: ProcessNames,
+    /// Print the configuration as an ini file before the start (`show-config`).
+    pub show_config: bool,
     /// Every option as given, in order, for `uwsgi.opt` and for `show`: name and value (`None`: a bare flag).
     pub given: Vec<(String, Option<String>)>,
     /// What the operator should know before start-up: one sentence each, with its origin.

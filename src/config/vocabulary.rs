@@ -33,4 +33,6 @@ pub trait Vocabulary {
     fn short(&self, letter: char) -> Option<Meaning>;
     /// Every accepted spelling, in a fixed order.
     fn names(&self) -> Box<dyn Iterator<Item = &'static str> + '_>;
+    /// Whether what that plugin of uWSGI's does is built in (`if-plugin`).
+    fn provides(&self, plugin: &str) -> bool;
 }

@@ -21,7 +21,7 @@ const CHEAPER_DETAILS: &[&str] = &[
 
 impl Draft<'_> {
     /// What options mean together, once all are known.
-    pub(super) fn finish(mut self) -> Result<Built, ConfigErrors> {
+    pub(super) fn finish(mut self) -> (Built, ConfigErrors) {
         self.finish_sockets();
         self.finish_application();
         self.finish_scaling();
@@ -31,7 +31,7 @@ impl Draft<'_> {
         self.finish_identity();
         self.config.notes = self.warnings.iter().chain(&self.idle).map(ToString::to_string).collect();
         let built = Built { config: self.config, idle: self.idle, warnings: self.warnings };
-        ConfigErrors(self.errors).into_result(built)
+        (built, ConfigErrors(self.errors))
     }
 
     fn finish_sockets(&mut self) {

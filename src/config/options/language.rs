@@ -10,8 +10,7 @@ use super::{Kind, Opt, action, flag, list, pair, text, value};
 pub(super) const OPTIONS: &[Opt] = &[
     value("xml", Kind::ConfigFile).aka(&["xmlconfig"]).short('x').list()
         .unsupported("write the file as ini, yaml or json").says("Read an XML configuration file now"),
-    value("config", Kind::ConfigFile).list().unsupported("write it as ini")
-        .says("Read a configuration file through registered pluggable loaders"),
+    value("config", Kind::ConfigFile).list().works().says("Read a configuration file now, by its ending"),
     text("fallback-config").works().says("Re-exec with this file when startup ends with exit status 1"),
     flag("strict").works().says("Abort on any unknown option instead of treating it as placeholder"),
     pair("set").short('S').list().works().says("Inject key=value as option or placeholder"),
@@ -71,9 +70,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Directory searched for plugins"),
     flag("autoload").accepted("there is nothing to load: what works is built in")
         .says("Load plugin automatically for an unknown option"),
-    action("print").required().works().says("Print value to stdout"),
-    action("iprint").required().works().says("Print value to stdout at parse time"),
-    action("exit").optional().default("1").works().says("Exit at parse time with this status"),
+    action("print").required().not_yet("printing and ending while the configuration is read; see `rhinod show`").says("Print value to stdout"),
+    action("iprint").required().not_yet("printing and ending while the configuration is read; see `rhinod show`").says("Print value to stdout at parse time"),
+    action("exit").optional().default("1").not_yet("printing and ending while the configuration is read; see `rhinod show`").says("Exit at parse time with this status"),
     value("ini-paste", Kind::ConfigFile).list().unsupported("write it as ini")
         .says("Read [uwsgi] section and paste app from file"),
     value("ini-paste-logged", Kind::ConfigFile).list().unsupported("write it as ini")

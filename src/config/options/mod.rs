@@ -9,7 +9,6 @@
 //! `config::` once with `RHINOD_BLESS=1` to write the generated files again.
 
 mod kind;
-mod nearest;
 
 mod emperor;
 mod files;
@@ -35,7 +34,6 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use kind::{Kind, Parsed, Unfit};
-pub use nearest::nearest;
 
 use super::build::Draft;
 use super::vocabulary::{Argument, Meaning, Vocabulary};
@@ -200,6 +198,12 @@ impl Vocabulary for Table {
 
     fn names(&self) -> Box<dyn Iterator<Item = &'static str> + '_> {
         Box::new(options().flat_map(Opt::names))
+    }
+
+    fn provides(&self, plugin: &str) -> bool {
+        let version = plugin.strip_prefix("python").map(|version| version.trim_start_matches('3'));
+        version.is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit())) && plugin != "python2"
+            || plugin == "cheaper_busyness"
     }
 }
 
@@ -493,6 +497,16 @@ mod tests {
         assert_eq!(Table.lookup("pivot_root").map(|meaning| meaning.name), Some("pivot_root"));
         assert_eq!(Table.lookup("venv").map(|meaning| meaning.canonical), Some("virtualenv"));
         assert_eq!(Table.lookup("Processes"), None);
+    }
+
+    #[test]
+    fn plugins_that_are_built_in() {
+        for plugin in ["python", "python3", "python311", "cheaper_busyness"] {
+            assert!(Table.provides(plugin), "{plugin}");
+        }
+        for plugin in ["python2", "php", "http", "pythonic", ""] {
+            assert!(!Table.provides(plugin), "{plugin}");
+        }
     }
 
     #[test]

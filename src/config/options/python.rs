@@ -38,9 +38,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Python program name (prefix discovery)"),
     list("pythonpath").aka(&["python-path", "pp"]).sets(|d, v| d.python.path.push(v.string())).works()
         .says("Directory (glob) put at the front of sys.path"),
-    list("pymodule-alias").unsupported("write a module that has the application and name it with module")
+    list("pymodule-alias").unsupported("set sys.modules in a module named by shared-import")
         .says("Alias module name: alias=module or path"),
-    list("post-pymodule-alias").unsupported("write a module that has the application and name it with module")
+    list("post-pymodule-alias").unsupported("set sys.modules in a module named by shared-import")
         .says("Module alias set after uwsgi module exists"),
     list("import").aka(&["pyimport", "py-import", "python-import"]).sets(|d, v| d.python.imports.push(v.string()))
         .works().says("Import module or file before the app loads"),
@@ -54,7 +54,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Build the app with pecan.deploy from this file"),
     text("paste").unsupported("write a module that has the application and name it with module")
         .says("Load app from paste.deploy URI (config:/path)"),
-    flag("paste-logger").unsupported("write a module that has the application and name it with module")
+    flag("paste-logger").unsupported("configure logging in the module")
         .says("Configure logging from the paste file"),
     text("web3").unsupported("write a module that has the application and name it with module")
         .says("Application following the abandoned web3 draft"),
@@ -64,12 +64,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Application following the experimental WSGI-lite draft"),
     flag("reload-os-env").accepted("os.environ is that of the worker").says("Refresh os.environ for each loaded app"),
     flag("no-site").not_yet("this detail of the interpreter").says("Start Python without the site module (-S)"),
-    text("pyshell").optional().unsupported("write a module that has the application and name it with module")
+    text("pyshell").optional().unsupported("run it with the interpreter of the virtual environment")
         .says("Interactive Python in worker 1"),
-    text("pyshell-oneshot").optional().unsupported("write a module that has the application and name it with module")
+    text("pyshell-oneshot").optional().unsupported("run it with the interpreter of the virtual environment")
         .says("Interactive Python once in worker 1"),
     path("pyrun").aka(&["python", "py"])
-        .unsupported("write a module that has the application and name it with module")
+        .unsupported("run it with the interpreter of the virtual environment")
         .says("Execute a Python script with the server API available"),
     text("py-tracebacker").not_yet("tracebacks on demand").says("UNIX socket prefix printing thread tracebacks"),
     seconds("py-autoreload").aka(&["py-auto-reload", "python-auto-reload", "python-autoreload"]).default("0").sets(|d, v| d.python.autoreload = v.duration().as_secs())
@@ -85,13 +85,13 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Accept buffer objects as response chunks"),
     flag("wsgi-disable-file-wrapper").not_yet("this detail of the interpreter")
         .says("Do not offer wsgi.file_wrapper"),
-    text("python-raw").unsupported("write a module that has the application and name it with module")
+    text("python-raw").unsupported("use the uwsgi protocol and WSGI")
         .says("Python file handling raw connections"),
     flag("py-call-osafterfork").accepted("CPython's own fork hooks always run")
         .says("Call Python after-fork hook so workers get signals"),
     flag("py-call-uwsgi-fork-hooks").accepted("CPython's own fork hooks always run")
         .says("Run Python fork hooks around every fork"),
-    text("python-worker-override").unsupported("write a module that has the application and name it with module")
+    text("python-worker-override").unsupported("the worker's loop is rhinod's own")
         .says("Run this script in place of the worker loop"),
     text("py-executable").aka(&["py-sys-executable"]).not_yet("this detail of the interpreter")
         .says("Value for sys.executable"),

@@ -32,22 +32,22 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Stop workers after N seconds without requests"),
     flag("die-on-idle").sets(|d, v| d.config.scaling.die_on_idle = v.on()).works()
         .says("Exit instead of going cheap when idle"),
-    count("cheaper-busyness-max").default("50").sets(|d, v| d.config.scaling.busyness.max = v.amount()).works()
+    count("cheaper-busyness-max").default("50").sets(|d, v| d.busyness(v, |b, n| b.max = n)).works()
         .says("Busy percent above which workers are added"),
-    count("cheaper-busyness-min").default("25").sets(|d, v| d.config.scaling.busyness.min = v.amount()).works()
+    count("cheaper-busyness-min").default("25").sets(|d, v| d.busyness(v, |b, n| b.min = n)).works()
         .says("Busy percent below which workers are removed"),
-    count("cheaper-busyness-multiplier").default("10").sets(|d, v| d.config.scaling.busyness.multiplier = v.amount())
+    count("cheaper-busyness-multiplier").default("10").sets(|d, v| d.busyness(v, |b, n| b.multiplier = n))
         .works().says("Idle cycles before removing a worker"),
-    count("cheaper-busyness-penalty").default("2").sets(|d, v| d.config.scaling.busyness.penalty = v.amount())
+    count("cheaper-busyness-penalty").default("2").sets(|d, v| d.busyness(v, |b, n| b.penalty = n))
         .works().says("Cycles added after flapping"),
     flag("cheaper-busyness-verbose").sets(|d, v| d.config.scaling.busyness.verbose = v.on()).works()
         .says("Log busyness decisions"),
-    count("cheaper-busyness-backlog-alert").default("33").sets(|d, v| d.config.scaling.busyness.backlog_alert = v.amount())
+    count("cheaper-busyness-backlog-alert").default("33").sets(|d, v| d.busyness(v, |b, n| b.backlog_alert = n))
         .works().says("Backlog triggering emergency workers"),
-    count("cheaper-busyness-backlog-multiplier").default("3").sets(|d, v| d.config.scaling.busyness.backlog_multiplier = v.amount())
+    count("cheaper-busyness-backlog-multiplier").default("3").sets(|d, v| d.busyness(v, |b, n| b.backlog_multiplier = n))
         .works().says("Multiplier used for emergency workers"),
-    count("cheaper-busyness-backlog-step").default("1").sets(|d, v| d.config.scaling.busyness.backlog_step = v.amount())
+    count("cheaper-busyness-backlog-step").default("1").sets(|d, v| d.busyness(v, |b, n| b.backlog_step = n))
         .works().says("Emergency workers added at a time"),
-    count("cheaper-busyness-backlog-nonzero").default("60").sets(|d, v| d.config.scaling.busyness.backlog_nonzero = v.amount())
+    count("cheaper-busyness-backlog-nonzero").default("60").sets(|d, v| d.busyness(v, |b, n| b.backlog_nonzero = n))
         .works().says("Seconds of non-empty backlog before emergency spawn"),
 ];

@@ -1,0 +1,239 @@
+//! `rhinod check`: what each line of a configuration will do, before anything is started.
+//!
+//! A [`Check`] is the answer as data; `text` and `json` render it. The words are those of the option table. Not for
+//! the values that hold in the end (`show`). Pure; runs in the command.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::directive::{Directive, Origin};
+use super::error::{ConfigError, OneLine};
+use super::load::Reading;
+use super::options::{self, Group, Opt, Status};
+use super::paint::{Colour, Paint};
+
+/// Longest part of a line that stands left of its explanation, in characters.
+const LEFT_WIDTH_MAX: usize = 60;
+
+/// What a configuration will do, line by line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What will happen at the start.
+    pub verdict: Verdict,
+    /// Every line, in the order in which options are applied.
+    pub lines: Vec<Line>,
+    /// What is wrong without a line of its own.
+    pub errors: Vec<String>,
+    /// What else is to know without a line of its own.
+    pub notes: Vec<String>,
+}
+
+/// What will happen at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every line does what it says.
+    Fine,
+    /// It starts, but some lines do nothing.
+    SomeLinesDoNothing,
+    /// It does not start.
+    WillNotStart,
+}
+
+/// One line of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Where it was written, as messages say it.
+    pub origin: String,
+    /// The key.
+    pub key: String,
+    /// The value; `None` is a bare flag of the command line.
+    pub value: Option<String>,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// What it does, or why it does nothing, or what is wrong with it.
+    pub explanation: String,
+    /// What else is to know about it.
+    pub notes: Vec<String>,
+}
+
+/// What becomes of a line. The order is that of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It stops the start.
+    StopsTheStart,
+    /// It does nothing, and something should be done about it.
+    DoesNothing,
+    /// It does what the table says.
+    Works,
+    /// It need not do anything here.
+    NotNeeded,
+    /// It belongs to the configuration language and has been obeyed.
+    Language,
+    /// It is no option; other values refer to it, or other programs do.
+    Placeholder,
+}
+
+impl Fate {
+    const ALL: [Fate; 6] =
+        [Fate::StopsTheStart, Fate::DoesNothing, Fate::Works, Fate::NotNeeded, Fate::Language, Fate::Placeholder];
+
+    fn heading(self) -> (&'static str, Colour) {
+        match self {
+            Fate::StopsTheStart => ("stops the start", Colour::Red),
+            Fate::DoesNothing => ("does nothing", Colour::Yellow),
+            Fate::Works => ("works", Colour::Green),
+            Fate::NotNeeded => ("accepted, not needed here", Colour::Green),
+            Fate::Language => ("configuration language", Colour::Plain),
+            Fate::Placeholder => ("placeholders", Colour::Plain),
+        }
+    }
+}
+
+/// Judges every line of a configuration.
+pub fn check(reading: &Reading) -> Check {
+    let lines: Vec<Line> = reading.collected.directives.iter().map(|directive| judge(directive, reading)).collect();
+    let idle = lines.iter().any(|line| line.fate == Fate::DoesNothing);
+    let verdict = match (reading.errors.0.is_empty(), idle) {
+        (false, _) => Verdict::WillNotStart,
+        (true, true) => Verdict::SomeLinesDoNothing,
+        (true, false) => Verdict::Fine,
+    };
+    let homeless =
+        |complaint: &&ConfigError| !reading.collected.directives.iter().any(|directive| is_about(complaint, directive));
+    let text = |complaint: &ConfigError| complaint.to_string();
+    Check {
+        verdict,
+        errors: reading.errors.0.iter().filter(homeless).map(text).collect(),
+        notes: reading.warnings.iter().chain(&reading.idle).filter(homeless).map(text).collect(),
+        lines,
+    }
+}
+
+fn judge(directive: &Directive, reading: &Reading) -> Line {
+    let about = |complaints: &[ConfigError]| -> Vec<String> {
+        complaints.iter().filter(|complaint| is_about(complaint, directive)).map(reason).collect()
+    };
+    let (errors, idle) = (about(&reading.errors.0), about(&reading.idle));
+    let option = options::find(&directive.key);
+    let (fate, explanation) = if !errors.is_empty() {
+        (Fate::StopsTheStart, errors.join("; "))
+    } else if !idle.is_empty() {
+        (Fate::DoesNothing, idle.join("; "))
+    } else {
+        option.map_or_else(|| placeholder(directive, reading), |option| fate_of(option, directive))
+    };
+    Line {
+        origin: directive.origin.to_string(),
+        key: directive.key.clone(),
+        value: directive.value.clone(),
+        fate,
+        explanation,
+        notes: about(&reading.warnings),
+    }
+}
+
+fn fate_of(option: &Opt, directive: &Directive) -> (Fate, String) {
+    let parsed = option.parse(directive.value.as_deref());
+    let off = parsed.is_ok_and(|parsed| option.is_switched_off(&parsed));
+    match option.status {
+        _ if option.group() == Group::Language && option.status == Status::Works => {
+            (Fate::Language, option.manual.to_owned())
+        }
+        Status::Works if off => (Fate::Works, format!("Off: {}", option.manual)),
+        Status::Works => (Fate::Works, option.manual.to_owned()),
+        Status::Accepted(reason) => (Fate::NotNeeded, reason.to_owned()),
+        // Building has put every other one that is on into the list of idle lines or of errors.
+        Status::NotYet(_) | Status::Unsupported(_) | Status::Refused(_) => {
+            (Fate::NotNeeded, format!("Off: {}", option.manual))
+        }
+    }
+}
+
+fn placeholder(directive: &Directive, reading: &Reading) -> (Fate, String) {
+    let explanation = if reading.collected.placeholders_used.contains(&directive.key) {
+        "Other values refer to it"
+    } else if matches!(directive.origin, Origin::Environment { .. }) {
+        "Not an option; left to other programs"
+    } else {
+        "Not an option; the application can read it"
+    };
+    (Fate::Placeholder, explanation.to_owned())
+}
+
+fn is_about(complaint: &ConfigError, directive: &Directive) -> bool {
+    complaint.origin == directive.origin
+        && complaint.key.as_deref().is_none_or(|key| key == directive.key)
+        && (complaint.key.is_none() || complaint.value == directive.value)
+}
+
+/// A complaint without its place, which stands at the beginning of the line already.
+fn reason(complaint: &ConfigError) -> String {
+    match &complaint.suggestion {
+        Some(suggestion) => format!("{}; {suggestion}", complaint.problem),
+        None => complaint.problem.clone(),
+    }
+}
+
+impl Check {
+    /// The report for a terminal or a file.
+    pub fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        let left = |line: &Line| format!("{}  {}", line.origin, assignment(line));
+        let width = self.lines.iter().map(|line| left(line).chars().count()).filter(|width| *width <= LEFT_WIDTH_MAX);
+        let width = width.max().unwrap_or(0);
+        for fate in Fate::ALL {
+            let lines: Vec<&Line> = self.lines.iter().filter(|line| line.fate == fate).collect();
+            if lines.is_empty() {
+                continue;
+            }
+            let (heading, colour) = fate.heading();
+            let _ = writeln!(text, "{}", paint.bold(&format!("{heading} ({})", lines.len()), colour));
+            for line in lines {
+                let _ = writeln!(text, "  {:width$}  {}", left(line), line.explanation);
+                for note in &line.notes {
+                    let _ = writeln!(text, "  {:width$}  {} {note}", "", paint.bold("note:", Colour::Yellow));
+                }
+            }
+            text.push('\n');
+        }
+        for (heading, colour, complaints) in
+            [("error:", Colour::Red, &self.errors), ("note:", Colour::Yellow, &self.notes)]
+        {
+            for complaint in complaints {
+                let _ = writeln!(text, "{} {complaint}", paint.bold(heading, colour));
+            }
+        }
+        let _ = writeln!(text, "{}", self.verdict_line(paint));
+        text
+    }
+
+    fn verdict_line(&self, paint: Paint) -> String {
+        let count = |fate: Fate| self.lines.iter().filter(|line| line.fate == fate).count();
+        match self.verdict {
+            Verdict::Fine => paint.bold("It starts, and every line does what it says.", Colour::Green),
+            Verdict::SomeLinesDoNothing => {
+                let idle = count(Fate::DoesNothing);
+                let lines = if idle == 1 { "1 line does".to_owned() } else { format!("{idle} lines do") };
+                paint.bold(&format!("It starts, but {lines} nothing."), Colour::Yellow)
+            }
+            Verdict::WillNotStart => paint.bold("It will not start.", Colour::Red),
+        }
+    }
+
+    /// The report for programs; the shape is that of [`Check`].
+    pub fn json(&self) -> String {
+        // Strings, lists and unit variants only: serialising them cannot fail.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+}
+
+fn assignment(line: &Line) -> String {
+    let key = OneLine(&line.key);
+    match line.value.as_deref() {
+        None | Some("") => key.to_string(),
+        Some(value) => format!("{key} = {}", OneLine(value)),
+    }
+}

@@ -1,0 +1,228 @@
+//! The three passes over the values: `$(ENVIRONMENT)`, `@(file)`, `%(placeholder)`.
+//!
+//! The rules are reference/config.md 2.3 to 2.6. Where uWSGI leaves a result unread (at the very beginning of a value)
+//! or grows for ever, results are read again here, and a cycle is an error. Not for magic variables (`magic`). Pure but
+//! for the files that `@( )` names.
+
+/// Most bytes of one expanded value.
+const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Most replacements within one value.
+const REPLACEMENTS_MAX: usize = 10_000;
+
+/// Most replacements of one run, all values together.
+const REPLACEMENTS_OF_RUN_MAX: usize = 1_000_000;
+
+/// Most bytes that all replacements of one run may write.
+const BYTES_OF_RUN_MAX: usize = 256 << 20;
+
+/// Deepest chain of placeholders within placeholders.
+const DEPTH_MAX: usize = 64;
+
+/// What is left of the limits of one run.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    replacements: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self { replacements: REPLACEMENTS_OF_RUN_MAX, bytes: BYTES_OF_RUN_MAX }
+    }
+
+    /// Charges one replacement in a text of `length` bytes, `nth` of that text.
+    fn charge(&mut self, nth: usize, length: usize) -> Result<(), String> {
+        if length > VALUE_BYTES_MAX {
+            return Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10));
+        }
+        if nth > REPLACEMENTS_MAX {
+            return Err(format!("its expansion takes more than {REPLACEMENTS_MAX} replacements"));
+        }
+        let left = (self.replacements.checked_sub(1), self.bytes.checked_sub(length));
+        let (Some(replacements), Some(bytes)) = left else {
+            return Err("the expansions of this configuration take too much in all".to_owned());
+        };
+        (self.replacements, self.bytes) = (replacements, bytes);
+        Ok(())
+    }
+}
+
+/// A `SYM(name)` found in a text, in byte positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found {
+    /// Where its symbol stands.
+    start: usize,
+    /// Just behind its closing parenthesis.
+    end: usize,
+    /// Where the outermost opening stands whose name this one interrupted.
+    outer: usize,
+}
+
+/// The first complete `SYM(name)` at or after `from`. An opening inside a name starts the search for a name anew, so
+/// the innermost one is found first; other parentheses inside a name must match.
+fn find(text: &str, symbol: u8, from: usize) -> Option<Found> {
+    let bytes = text.as_bytes();
+    let mut open: Option<(usize, usize)> = None; // where it stands, where the chain of interrupted ones began
+    let mut depth = 0;
+    let mut at = from;
+    while at < bytes.len() {
+        if bytes[at] == symbol && bytes.get(at + 1) == Some(&b'(') {
+            open = Some((at, open.map_or(at, |(_, outer)| outer)));
+            depth = 0;
+            at += 2;
+            continue;
+        }
+        match (bytes[at], open) {
+            (b'(', Some(_)) => depth += 1,
+            (b')', Some((start, _))) if depth == 0 && at == start + 2 => open = None,
+            (b')', Some((start, outer))) if depth == 0 => return Some(Found { start, end: at + 1, outer }),
+            (b')', Some(_)) => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The names that a text refers to with `%(name)`, those inside arithmetic included.
+pub(crate) fn references(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut from = 0;
+    while let Some(found) = find(text, b'%', from) {
+        names.extend(text[found.start + 2..found.end - 1].split(' ').filter(|token| !token.is_empty()));
+        from = found.end;
+    }
+    names
+}
+
+/// What replaces a name.
+pub(crate) enum Replacement {
+    /// Nothing is known by that name: the text stays.
+    Unknown,
+    /// This text, which is read again; the name may not occur in it.
+    Reread(String),
+    /// This text.
+    Literal(String),
+}
+
+/// What gives names their text. `chain` holds the names whose texts are being read, outermost first.
+pub(crate) trait Resolver {
+    /// The replacement of `name`, or why there is none and the start must fail.
+    fn resolve(&mut self, name: &str, chain: &mut Vec<String>, budget: &mut Budget) -> Result<Replacement, String>;
+}
+
+/// Replaces every `SYM(name)` of a text. `chain` names what this text itself is reached by.
+pub(crate) fn substitute(
+    mut text: String,
+    symbol: u8,
+    resolver: &mut dyn Resolver,
+    chain: &mut Vec<String>,
+    budget: &mut Budget,
+) -> Result<String, String> {
+    let base = chain.len();
+    let mut regions: Vec<(usize, usize)> = Vec::new(); // the texts of chain[base..], as byte ranges
+    let mut position = 0;
+    let mut count = 0;
+    while let Some(found) = find(&text, symbol, position) {
+        while regions.last().is_some_and(|(start, end)| found.start < *start || found.start >= *end) {
+            regions.pop();
+            chain.pop();
+        }
+        let name = text[found.start + 2..found.end - 1].to_owned();
+        let (new, reread) = match resolver.resolve(&name, chain, budget)? {
+            Replacement::Unknown => {
+                position = found.end;
+                continue;
+            }
+            Replacement::Reread(new) => (new, true),
+            Replacement::Literal(new) => (new, false),
+        };
+        if reread && chain.contains(&name) {
+            return Err(cycle(chain, &name));
+        }
+        if chain.len() >= DEPTH_MAX {
+            return Err(format!("placeholders refer to each other more than {DEPTH_MAX} deep"));
+        }
+        count += 1;
+        budget.charge(count, text.len() - (found.end - found.start) + new.len())?;
+        text.replace_range(found.start..found.end, &new);
+        let new_end = found.start + new.len();
+        for (_, end) in &mut regions {
+            *end = if *end >= found.end { *end - found.end + new_end } else { new_end };
+        }
+        if reread {
+            regions.push((found.start, new_end));
+            chain.push(name);
+        }
+        position = step_back(&text, found.outer);
+    }
+    chain.truncate(base);
+    Ok(text)
+}
+
+/// One character back, where a symbol may stand whose parenthesis has just appeared.
+fn step_back(text: &str, position: usize) -> usize {
+    text[..position].char_indices().next_back().map_or(0, |(index, _)| index)
+}
+
+/// What is said of a name that is reached from itself.
+pub(crate) fn cycle(chain: &[String], name: &str) -> String {
+    let start = chain.iter().position(|link| link == name).unwrap_or_default();
+    format!("it refers to itself: {} → {name}", chain[start..].join(" → "))
+}
+
+/// Computes `%(n1 + 2 ++)`: tokens between spaces from left to right, without precedence. Numbers are 64-bit and wrap;
+/// a division by zero gives 0; without an operator a token is appended as text. `None`: there is no token at all.
+pub(crate) fn compute(
+    expression: &str,
+    mut value_of: impl FnMut(&str) -> Result<String, String>,
+) -> Result<Option<String>, String> {
+    let mut result = String::new();
+    let mut operator: Option<fn(i64, i64) -> i64> = None;
+    let mut any = false;
+    for token in expression.split(' ').filter(|token| !token.is_empty()) {
+        any = true;
+        match token {
+            "+" => operator = Some(i64::wrapping_add),
+            "-" => operator = Some(i64::wrapping_sub),
+            "*" => operator = Some(i64::wrapping_mul),
+            "/" => operator = Some(divide),
+            "++" => result = number(&result).wrapping_add(1).to_string(),
+            "--" => result = number(&result).wrapping_sub(1).to_string(),
+            _ => {
+                let operand = if is_number(token) { token.to_owned() } else { value_of(token)? };
+                match operator.take() {
+                    Some(apply) => result = apply(number(&result), number(&operand)).to_string(),
+                    None => result.push_str(&operand),
+                }
+                if result.len() > VALUE_BYTES_MAX {
+                    return Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10));
+                }
+            }
+        }
+    }
+    Ok(any.then_some(result))
+}
+
+fn divide(left: i64, right: i64) -> i64 {
+    if right == 0 { 0 } else { left.wrapping_div(right) }
+}
+
+fn is_number(token: &str) -> bool {
+    token.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What C's `strtol` makes of a text: blanks, a sign, leading digits, no more than 64 bits.
+pub(crate) fn number(text: &str) -> i64 {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    digits.bytes().take_while(u8::is_ascii_digit).fold(0_i64, |value, digit| {
+        let digit = i64::from(digit - b'0');
+        let value = value.saturating_mul(10);
+        if negative { value.saturating_sub(digit) } else { value.saturating_add(digit) }
+    })
+}

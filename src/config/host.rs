@@ -1,0 +1,125 @@
+//! The machine that rhinod runs on, as a [`World`] for configurations. The only file of `config` that touches files,
+//! commands and users. Runs in the master, before anything is started.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use glob::{MatchOptions, glob_with};
+use nix::unistd::{AccessFlags, Group, User, access, getgid, gethostname, getuid};
+
+use super::world::{Facts, Invocation, Kind, SOURCE_BYTES_MAX, Sight, World};
+
+/// Most paths that one pattern gives.
+const MATCHES_MAX: usize = 100_001;
+
+/// The real machine.
+#[derive(Debug, Clone)]
+pub struct Host {
+    facts: Facts,
+}
+
+impl Host {
+    /// Looks up what the machine and the user are called.
+    pub fn new() -> Self {
+        let (uid, gid) = (getuid(), getgid());
+        let user = User::from_uid(uid).ok().flatten().map(|user| user.name);
+        let group = Group::from_gid(gid).ok().flatten().map(|group| group.name);
+        let facts = Facts {
+            hostname: gethostname().unwrap_or_default().to_string_lossy().into_owned(),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            uid: uid.as_raw(),
+            user: user.unwrap_or_else(|| uid.to_string()),
+            gid: gid.as_raw(),
+            group: group.unwrap_or_else(|| gid.to_string()),
+        };
+        Self { facts }
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Invocation {
+    /// How this process was called.
+    ///
+    /// # Errors
+    /// When the working directory is gone.
+    pub fn of_this_process() -> io::Result<Self> {
+        Ok(Self {
+            program: env::current_exe().unwrap_or_default(),
+            arguments: env::args_os().skip(1).collect(),
+            environment: env::vars_os().collect(),
+            directory: env::current_dir()?,
+            started: SystemTime::now(),
+            reload: false,
+        })
+    }
+}
+
+impl World for Host {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_bounded(File::open(path)?)
+    }
+
+    fn read_standard_input(&self) -> io::Result<Vec<u8>> {
+        read_bounded(io::stdin())
+    }
+
+    /// Through `/proc/self/fd`, so that no descriptor is taken from whoever owns it.
+    fn read_descriptor(&self, descriptor: u32) -> io::Result<Vec<u8>> {
+        read_bounded(File::open(format!("/proc/self/fd/{descriptor}"))?)
+    }
+
+    fn run(&self, command: &str) -> io::Result<Vec<u8>> {
+        let mut shell = Command::new("/bin/sh").arg("-c").arg(command).stdout(Stdio::piped()).spawn()?;
+        let output = shell.stdout.take().map_or(Ok(Vec::new()), read_bounded);
+        let status = shell.wait()?;
+        if status.success() { output } else { Err(io::Error::other(format!("the command ended with {status}"))) }
+    }
+
+    fn look(&self, path: &Path) -> Option<Sight> {
+        let metadata = path.metadata().ok()?;
+        let kind = match metadata.file_type() {
+            kind if kind.is_file() => Kind::File,
+            kind if kind.is_dir() => Kind::Directory,
+            _ => Kind::Other,
+        };
+        Some(Sight { kind, readable: access(path, AccessFlags::R_OK).is_ok(), inode: metadata.ino() })
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        path.is_symlink()
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        path.canonicalize()
+    }
+
+    /// As glob(3): `*` matches neither a slash nor a leading dot.
+    fn glob(&self, pattern: &str) -> Vec<PathBuf> {
+        let options =
+            MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+        match glob_with(pattern, options) {
+            Ok(paths) => paths.flatten().take(MATCHES_MAX).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(SOURCE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,90 @@
+//! From how the program was called to what it will do: the language, then the table, in one go.
+//!
+//! Used at the start, at each reload, and by `rhinod check` and `show`. Asks the outside only through [`World`] and
+//! [`Machine`]. Runs in the master before anything is started.
+
+use std::collections::HashSet;
+
+use super::build::{Machine, build_all};
+use super::collect::{Collected, collect_all};
+use super::directive::Origin;
+use super::error::{ConfigError, ConfigErrors};
+use super::model::Config;
+use super::options::Table;
+use super::world::{Invocation, World};
+
+/// A configuration that can be started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// What the program will do; its notes hold every warning.
+    pub config: Config,
+    /// What the user said, resolved.
+    pub collected: Collected,
+}
+
+/// A configuration that cannot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejected {
+    /// Everything that is wrong.
+    pub errors: ConfigErrors,
+    /// `fallback-config`, when one was named before things went wrong.
+    pub fallback: Option<String>,
+}
+
+/// A configuration with everything there is to say about it, whether it can be started or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// What the user said, as far as it could be read.
+    pub collected: Collected,
+    /// What the program would do, with defaults in the place of what is wrong.
+    pub config: Config,
+    /// Lines that do nothing.
+    pub idle: Vec<ConfigError>,
+    /// What else the operator should know.
+    pub warnings: Vec<ConfigError>,
+    /// What stops the start.
+    pub errors: ConfigErrors,
+}
+
+/// Reads the environment, the command line and the files they name, and builds the configuration.
+///
+/// # Errors
+/// All errors of the run, those of the language first.
+pub fn load(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Result<Loaded, Rejected> {
+    let reading = read(invocation, world, machine);
+    if reading.errors.0.is_empty() {
+        Ok(Loaded { config: reading.config, collected: reading.collected })
+    } else {
+        Err(Rejected { errors: reading.errors, fallback: reading.collected.fallback })
+    }
+}
+
+/// The same, with all that could be read when something is wrong.
+pub fn read(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Reading {
+    let (collected, mut errors) = collect_all(invocation, &Table, world);
+    let (built, values) = build_all(&collected.directives, machine);
+    add_new(&mut errors, values);
+    let (unknown, told): (Vec<_>, Vec<_>) = collected.warnings.iter().cloned().partition(is_of_unknown_key);
+    let warnings: Vec<ConfigError> = told.into_iter().chain(built.warnings).collect();
+    let idle: Vec<ConfigError> = unknown.into_iter().chain(built.idle).collect();
+    let mut config = built.config;
+    config.notes = warnings.iter().chain(&idle).map(ToString::to_string).collect();
+    Reading { collected, config, idle, warnings, errors }
+}
+
+/// Adds errors of values to errors of the language. A line that was wrong before is not blamed twice; and what is
+/// missing as a whole may well have stood in what could not be read.
+fn add_new(errors: &mut ConfigErrors, values: ConfigErrors) {
+    let blamed: HashSet<String> = errors.0.iter().map(|error| error.origin.to_string()).collect();
+    let language_failed = !errors.0.is_empty();
+    errors.0.extend(values.0.into_iter().filter(|error| match error.origin {
+        Origin::Program => !language_failed,
+        Origin::CommandLine => true,
+        _ => !blamed.contains(&error.origin.to_string()),
+    }));
+}
+
+/// Whether a warning of the language speaks of a key that is no option: the line does nothing.
+fn is_of_unknown_key(warning: &ConfigError) -> bool {
+    warning.key.as_deref().is_some_and(|key| super::options::find(key).is_none())
+}

@@ -1,0 +1,88 @@
+//! Which known name a misspelled one was likely meant to be.
+//!
+//! Closeness is the optimal-string-alignment distance: insertions, deletions, replacements and swaps of neighbours.
+//! Pure; runs in the master before anything is started.
+
+use strsim::osa_distance;
+
+/// The likely meaning of a misspelled name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nearest<'a> {
+    /// The known name.
+    pub name: &'a str,
+    /// Whether it is so close that the other can hardly be anything but a slip.
+    pub close: bool,
+}
+
+/// The candidate nearest to `name`, hyphens and underscores being alike; `None` when all are far away.
+///
+/// A suggestion is made up to a distance of a third of the length, at most 3. *Close* is stricter, because a key that
+/// is close and unused stops the start: a distance of 1 from five characters on, of 2 from eight on, a missing or
+/// additional ending of up to two letters, another case, or a first word that is an option (`env DEBUG`).
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<Nearest<'a>> {
+    let wanted = name.trim().to_ascii_lowercase().replace('_', "-");
+    let first_word = wanted.split([' ', ':']).next().filter(|word| word.len() < wanted.len());
+    let length = wanted.chars().count();
+    let distance_max = (length / 3).clamp(1, 3);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if Some(candidate) == first_word {
+            return Some(Nearest { name: candidate, close: true });
+        }
+        if candidate.len().abs_diff(wanted.len()) > distance_max {
+            continue;
+        }
+        let distance = osa_distance(&wanted, candidate);
+        if distance <= distance_max && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(distance, name)| Nearest { name, close: is_close(&wanted, name, distance) })
+}
+
+fn is_close(wanted: &str, candidate: &str, distance: usize) -> bool {
+    let slips_max = match wanted.chars().count() {
+        0..5 => 0,
+        5..8 => 1,
+        _ => 2,
+    };
+    let ending = wanted.len() >= 5 && distance <= 2 && (candidate.starts_with(wanted) || wanted.starts_with(candidate));
+    distance <= slips_max || ending
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 9] =
+        ["processes", "threads", "vacuum", "buffer-size", "env", "py-call-osafterfork", "uid", "vhost", "log-big"];
+
+    fn of(name: &str) -> Option<(&'static str, bool)> {
+        nearest(name, KNOWN.into_iter()).map(|found| (found.name, found.close))
+    }
+
+    #[test]
+    fn mistakes_of_public_files_are_close() {
+        // reference/config.md 1.10
+        assert_eq!(of("process"), Some(("processes", true)));
+        assert_eq!(of("thread"), Some(("threads", true)));
+        assert_eq!(of("vaccum"), Some(("vacuum", true)));
+        assert_eq!(of("py-callos-afterfork"), Some(("py-call-osafterfork", true)));
+        assert_eq!(of("env DJANGO_SETTINGS_MODULE"), Some(("env", true)));
+        assert_eq!(of("Processes"), Some(("processes", true)));
+    }
+
+    #[test]
+    fn short_names_are_suggested_but_never_close() {
+        assert_eq!(of("host"), Some(("vhost", false)));
+        assert_eq!(of("gid"), Some(("uid", false)));
+        assert_eq!(of("log-dir"), Some(("log-big", false)));
+    }
+
+    #[test]
+    fn far_names_have_no_neighbour() {
+        for name in ["redirect_stderr", "base_dir", "project", "", "q"] {
+            assert_eq!(of(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the names in `$(NAME)`, `@(file)` and `%(name)` stand for.
+//!
+//! The passes themselves are `expand`. Pure but for the files that `@( )` names.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+
+use super::collect::Entry;
+use super::expand::{self, Budget, Replacement, Resolver};
+use super::source::Reader;
+
+/// `$(NAME)`: environment variables. Those that are not text are unknown.
+pub(crate) struct Environment<'a> {
+    pub(crate) variables: &'a [(OsString, OsString)],
+}
+
+impl Resolver for Environment<'_> {
+    fn resolve(&mut self, name: &str, _: &mut Vec<String>, _: &mut Budget) -> Result<Replacement, String> {
+        let found = self.variables.iter().find(|(key, _)| key.to_str() == Some(name));
+        Ok(match found.and_then(|(_, value)| value.to_str()) {
+            Some(value) => Replacement::Reread(value.to_owned()),
+            None => Replacement::Unknown,
+        })
+    }
+}
+
+/// `@(file)`: the content of any source, without one newline at its end.
+pub(crate) struct Files<'r, 'a> {
+    pub(crate) reader: &'r mut Reader<'a>,
+}
+
+impl Resolver for Files<'_, '_> {
+    fn resolve(&mut self, name: &str, chain: &mut Vec<String>, _: &mut Budget) -> Result<Replacement, String> {
+        if chain.iter().any(|link| link == name) {
+            return Ok(Replacement::Reread(String::new())); // the pass tells of the cycle
+        }
+        let bytes = self.reader.read_named(name).map_err(|problem| format!("@({name}): {problem}"))?;
+        let mut text = String::from_utf8(bytes).map_err(|_| format!("@({name}): expected a file in UTF-8"))?;
+        if text.ends_with(['\n', '\r']) {
+            text.pop();
+        }
+        Ok(Replacement::Reread(text))
+    }
+}
+
+/// `%(name)`: the value of the first entry of that name, or arithmetic when there is a space in it.
+pub(crate) struct Placeholders<'a> {
+    pub(crate) entries: &'a [Entry],
+    pub(crate) first: &'a HashMap<String, usize>,
+    pub(crate) used: &'a mut HashSet<String>,
+}
+
+impl Placeholders<'_> {
+    fn value(&mut self, name: &str) -> Option<String> {
+        let value = self.entries[*self.first.get(name)?].directive.value.clone()?;
+        self.used.insert(name.to_owned());
+        Some(value)
+    }
+
+    /// The value of a name within arithmetic, fully replaced.
+    fn operand(&mut self, name: &str, chain: &mut Vec<String>, budget: &mut Budget) -> Result<String, String> {
+        let Some(value) = self.value(name) else { return Ok(String::new()) };
+        if chain.iter().any(|link| link == name) {
+            return Err(expand::cycle(chain, name));
+        }
+        chain.push(name.to_owned());
+        let result = expand::substitute(value, b'%', self, chain, budget);
+        chain.pop();
+        result
+    }
+}
+
+impl Resolver for Placeholders<'_> {
+    fn resolve(&mut self, name: &str, chain: &mut Vec<String>, budget: &mut Budget) -> Result<Replacement, String> {
+        if !name.contains(' ') {
+            return Ok(self.value(name).map_or(Replacement::Unknown, Replacement::Reread));
+        }
+        let result = expand::compute(name, |token| self.operand(token, chain, budget))?;
+        Ok(result.map_or(Replacement::Unknown, Replacement::Literal))
+    }
+}

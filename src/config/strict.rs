@@ -1,0 +1,75 @@
+//! Keys that are no options: placeholders that serve their purpose, slips of the pen, and lines that do nothing.
+//!
+//! To uWSGI every unknown key is a placeholder, so a misspelled option vanishes without a word. Here a key that some
+//! value refers to is fine; one that none does is an error when it is close to an option, else a warning. With
+//! `strict = true` every unknown key is an error as in uWSGI, with `strict = false` none is. Pure.
+
+use std::collections::HashSet;
+
+use super::collect::Entry;
+use super::directive::Origin;
+use super::error::ConfigError;
+use super::keyword::Keyword;
+use super::nearest::{Nearest, nearest};
+use super::vocabulary::Vocabulary;
+
+/// What is known when the keys are judged.
+pub(crate) struct Judge<'a> {
+    pub(crate) vocabulary: &'a dyn Vocabulary,
+    pub(crate) strict: Option<bool>,
+    pub(crate) used: &'a HashSet<String>,
+    /// Whether `declare-option` made an option of that name.
+    pub(crate) declared: &'a dyn Fn(&str) -> bool,
+}
+
+/// What is to be said about a key.
+pub(crate) enum Judgement {
+    Fine,
+    Warning(ConfigError),
+    Error(ConfigError),
+}
+
+impl Judge<'_> {
+    pub(crate) fn judge(&self, entry: &Entry) -> Judgement {
+        let directive = &entry.directive;
+        if self.is_known(&directive.key) || entry.placeholder {
+            return Judgement::Fine;
+        }
+        let near = self.nearest(&directive.key);
+        let complaint = |problem: &str| {
+            let error = ConfigError::about(directive, problem);
+            match (&near, directive.key.contains(' ')) {
+                (Some(near), true) => error.suggest(format!("did you forget the '=' behind `{}`?", near.name)),
+                (Some(near), false) => error.suggest(format!("did you mean `{}`?", near.name)),
+                (None, _) => error,
+            }
+        };
+        if self.strict == Some(true) {
+            return Judgement::Error(complaint("not an option, and the configuration is strict"));
+        }
+        if self.used.contains(&directive.key) {
+            return Judgement::Fine;
+        }
+        let close = near.is_some_and(|near| near.close);
+        match (&directive.origin, close) {
+            (Origin::Environment { .. }, false) => Judgement::Fine, // names of other programs: UWSGI_PORT, UWSGI_OPTS
+            (Origin::Environment { .. }, true) => Judgement::Warning(complaint("not an option")),
+            (_, true) if self.strict.is_none() => {
+                Judgement::Error(complaint("not an option, and nothing refers to it as a placeholder"))
+            }
+            (_, true) | (_, false) => Judgement::Warning(complaint(
+                "not an option, and nothing refers to it as a placeholder: it does nothing",
+            )),
+        }
+    }
+
+    /// `end` closes blocks without being an option; uWSGI refuses it when strict.
+    fn is_known(&self, key: &str) -> bool {
+        let language = self.strict != Some(true) && Keyword::of(key).is_some();
+        language || self.vocabulary.lookup(key).is_some() || (self.declared)(key)
+    }
+
+    fn nearest(&self, key: &str) -> Option<Nearest<'static>> {
+        nearest(key, self.vocabulary.names())
+    }
+}

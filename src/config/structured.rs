@@ -1,0 +1,240 @@
+//! The yaml and json forms of a configuration: one object whose members are entries, sequences being repeated keys.
+//!
+//! The rules are reference/config.md 5. Both parsers are driven at a level that keeps order, duplicate keys and lines:
+//! `saphyr-parser` by its events, `serde_json` by borrowed raw values. XML is refused: practically nobody uses it. Pure.
+
+use std::fmt;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::keyword::Format;
+
+/// What a member of the object is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// An entry.
+    Entry {
+        /// Its name.
+        key: String,
+        /// Its value as text.
+        value: String,
+    },
+    /// Something that cannot be an entry.
+    Ignored {
+        /// Its name.
+        key: String,
+        /// What it is instead, for a message.
+        what: &'static str,
+    },
+}
+
+/// Reads the object called `section`. Items come with their line, from 1, in order.
+pub(crate) fn read(format: Format, text: &str, section: &str) -> Result<Vec<(usize, Item)>, String> {
+    let found = match format {
+        Format::Yaml => read_yaml(text, section)?,
+        Format::Json => read_json(text, section)?,
+        Format::Xml => return Err("xml is not supported; write the same keys and values as an ini file".to_owned()),
+        Format::Ini => return Err("an ini file has no objects".to_owned()),
+    };
+    found.ok_or_else(|| format!("expected an object named `{section}`"))
+}
+
+fn read_yaml(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, String> {
+    let mut events = Events { parser: Parser::new_from_str(text) };
+    loop {
+        match events.next()?.1 {
+            Event::MappingStart(..) => break,
+            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
+            _ => return Ok(None), // nothing, or no object at all
+        }
+    }
+    let mut items = None;
+    loop {
+        let (line, event) = events.next()?;
+        let key = match event {
+            Event::MappingEnd | Event::StreamEnd => return Ok(items),
+            Event::Scalar(text, ..) => text.into_owned(),
+            start => {
+                events.skip(&start)?;
+                String::new()
+            }
+        };
+        let (_, value) = events.next()?;
+        match value {
+            Event::MappingStart(..) if key == section => events.members(items.get_or_insert_default())?,
+            _ if key == section => return Err(format!("line {line}: expected `{section}` to hold keys and values")),
+            other => events.skip(&other)?,
+        }
+    }
+}
+
+struct Events<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+}
+
+impl<'t> Events<'t> {
+    fn next(&mut self) -> Result<(usize, Event<'t>), String> {
+        match self.parser.next_event() {
+            None => Ok((0, Event::StreamEnd)),
+            Some(Ok((event, span))) => Ok((span.start.line(), event)),
+            Some(Err(error)) => {
+                let problem = format!("line {}: {}", error.marker().line(), error.info());
+                let percent = "; a value that begins with % needs quotes";
+                Err(if error.info().contains('%') { problem + percent } else { problem })
+            }
+        }
+    }
+
+    /// Passes over the rest of what an event began.
+    fn skip(&mut self, begun: &Event<'_>) -> Result<(), String> {
+        let mut depth = usize::from(matches!(begun, Event::MappingStart(..) | Event::SequenceStart(..)));
+        while depth > 0 {
+            match self.next()?.1 {
+                Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
+                Event::MappingEnd | Event::SequenceEnd => depth -= 1,
+                Event::StreamEnd => return Ok(()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The members of the mapping that has just begun.
+    fn members(&mut self, items: &mut Vec<(usize, Item)>) -> Result<(), String> {
+        loop {
+            let (line, event) = self.next()?;
+            let key = match event {
+                Event::MappingEnd | Event::StreamEnd => return Ok(()),
+                Event::Scalar(text, ..) => text.into_owned(),
+                start => {
+                    self.skip(&start)?;
+                    items.push((line, Item::Ignored { key: String::new(), what: "a key that is no text" }));
+                    let (_, value) = self.next()?;
+                    self.skip(&value)?;
+                    continue;
+                }
+            };
+            match self.next()? {
+                (_, Event::SequenceStart(..)) => self.elements(&key, items)?,
+                (_, value) => self.value(line, key, &value, items)?,
+            }
+        }
+    }
+
+    fn elements(&mut self, key: &str, items: &mut Vec<(usize, Item)>) -> Result<(), String> {
+        loop {
+            match self.next()? {
+                (_, Event::SequenceEnd | Event::StreamEnd) => return Ok(()),
+                (line, value) => self.value(line, key.to_owned(), &value, items)?,
+            }
+        }
+    }
+
+    fn value(
+        &mut self,
+        line: usize,
+        key: String,
+        value: &Event<'_>,
+        items: &mut Vec<(usize, Item)>,
+    ) -> Result<(), String> {
+        let item = match value {
+            Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&**text, "" | "~" | "null") => return Ok(()),
+            Event::Scalar(text, ..) => Item::Entry { key, value: text.clone().into_owned() },
+            Event::Alias(_) => Item::Ignored { key, what: "an alias" },
+            Event::SequenceStart(..) => Item::Ignored { key, what: "a sequence in a sequence" },
+            _ => Item::Ignored { key, what: "an object" },
+        };
+        items.push((line, item));
+        self.skip(value)
+    }
+}
+
+/// The members of a JSON object in order, duplicates included.
+struct Members<'t>(Vec<(String, &'t RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, String> {
+    let lines = LineStarts::of(text);
+    let problem = |error: serde_json::Error| error.to_string();
+    let Members(root) = serde_json::from_str(text).map_err(problem)?;
+    let mut items = None;
+    for (_, object) in root.iter().filter(|(name, _)| name == section) {
+        let line = lines.line_of(object.get());
+        let Members(members) = serde_json::from_str(object.get())
+            .map_err(|_| format!("line {line}: expected `{section}` to be an object"))?;
+        let items = items.get_or_insert_with(Vec::new);
+        for (key, value) in members {
+            let line = lines.line_of(value.get());
+            if !value.get().starts_with('[') {
+                items.push((line, json_value(key, value, "an object")));
+                continue;
+            }
+            let elements: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(problem)?;
+            for element in elements {
+                items.push((
+                    lines.line_of(element.get()),
+                    json_value(key.clone(), element, "an object or array in an array"),
+                ));
+            }
+        }
+    }
+    Ok(items)
+}
+
+fn json_value(key: String, raw: &RawValue, nested: &'static str) -> Item {
+    let value = match raw.get() {
+        "true" => "1".to_owned(),
+        "false" | "null" => "0".to_owned(),
+        text => match text.as_bytes().first() {
+            Some(b'{' | b'[') => return Item::Ignored { key, what: nested },
+            Some(b'"') => match serde_json::from_str(text) {
+                Ok(text) => text,
+                Err(_) => return Item::Ignored { key, what: "text that is not Unicode" },
+            },
+            _ => text.to_owned(),
+        },
+    };
+    Item::Entry { key, value }
+}
+
+/// Where the lines of a text begin, to tell the line of a part of it.
+struct LineStarts {
+    text: usize,
+    starts: Vec<usize>,
+}
+
+impl LineStarts {
+    fn of(text: &str) -> Self {
+        Self { text: text.as_ptr() as usize, starts: text.match_indices('\n').map(|(index, _)| index + 1).collect() }
+    }
+
+    /// The line, from 1, at which a part borrowed from the text begins.
+    fn line_of(&self, part: &str) -> usize {
+        let offset = (part.as_ptr() as usize).saturating_sub(self.text);
+        self.starts.partition_point(|start| *start <= offset) + 1
+    }
+}
