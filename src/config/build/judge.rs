@@ -4,7 +4,6 @@
 //! reference/processes.md 2.2, 3.1 and 3.6, and config.md 6.2; each of them says what to do about it. Pure.
 
 use super::{Built, Draft};
-use crate::config::directive::Origin;
 use crate::config::error::{ConfigError, ConfigErrors};
 use crate::config::model::{Address, Application, Policy};
 
@@ -73,16 +72,19 @@ impl Draft<'_> {
 
     fn judge_no_sockets(&mut self) {
         let problem = "nothing to listen on: no `socket`, and no socket was handed in";
-        let suggestion = match ["http-socket", "http", "fastcgi-socket"].iter().find_map(|name| self.given.get(name)) {
+        let other = ["http-socket", "http", "fastcgi-socket"].iter().find_map(|name| self.given.get(name));
+        let suggestion = match other {
             Some(other) => {
                 format!("`{}` ({}) is not there yet; add socket = PATH or HOST:PORT", other.key, other.origin)
             }
             None => "add socket = PATH or HOST:PORT".to_owned(),
         };
-        let complaint = ConfigError::at(&Origin::Program, problem).suggest(suggestion);
+        let complaint = ConfigError::at(self.whole, problem).suggest(suggestion);
         match self.machine.inherited_sockets {
+            _ if self.unfit.contains("socket") || self.unfit.contains("uwsgi-socket") => {}
             Some(0) => self.errors.push(complaint),
             Some(_) => {}
+            None if other.is_some() => self.errors.push(complaint),
             None => self.warnings.push(complaint),
         }
     }
@@ -116,6 +118,9 @@ impl Draft<'_> {
 
     /// Bounds of the number of workers (reference/processes.md 2.2).
     fn finish_scaling(&mut self) {
+        if self.unfit.contains("processes") || self.unfit.contains("cheaper") {
+            return;
+        }
         let workers = self.config.workers;
         self.config.scaling.policy = self.cheaper.policy.unwrap_or(Policy::Adaptive);
         let (minimum, initial) = match (self.cheaper.minimum, self.cheaper.initial) {
@@ -215,7 +220,7 @@ impl Draft<'_> {
         if self.machine.euid == 0 && identity.uid.is_none() {
             let problem = "the application runs as root";
             let suggestion = "add uid and gid of an ordinary user";
-            self.warnings.push(ConfigError::at(&Origin::Program, problem).suggest(suggestion));
+            self.warnings.push(ConfigError::at(self.whole, problem).suggest(suggestion));
         }
     }
 }

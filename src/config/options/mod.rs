@@ -36,7 +36,8 @@ use std::sync::LazyLock;
 pub use kind::{Kind, Parsed, Unfit};
 
 use super::build::Draft;
-use super::vocabulary::{Argument, Meaning, Vocabulary};
+pub use super::vocabulary::Argument;
+use super::vocabulary::{Meaning, Vocabulary};
 
 /// One option under all its names.
 #[derive(Debug)]

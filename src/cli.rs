@@ -1,0 +1,418 @@
+//! What the command line asks for: to serve, or one of the commands that print something and end.
+//!
+//! [`parse`] finds the command; [`print`] carries out those that only print. Serving, and commands that talk to other
+//! processes, are left to the caller. Not for the options of a configuration (`config`). Runs before anything else.
+
+pub mod completions;
+mod help;
+pub mod manual;
+pub mod sample;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::config::build::Machine;
+use crate::config::check::{Verdict, check};
+use crate::config::command_line;
+use crate::config::load::read;
+use crate::config::model::Policy;
+use crate::config::options::{self, Table};
+use crate::config::paint::Paint;
+use crate::config::show::show;
+use crate::config::world::{Invocation, World};
+
+use completions::Shell;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Serve what the arguments and the files among them describe.
+    Serve,
+    /// `check`: say what each line does. The arguments are those of serving.
+    Check {
+        /// What to check.
+        arguments: Vec<OsString>,
+        /// How to say it.
+        format: Format,
+    },
+    /// `show`: print the values that hold. The arguments are those of serving.
+    Show {
+        /// What to show.
+        arguments: Vec<OsString>,
+        /// How to print it.
+        format: Format,
+    },
+    /// `simulate`: try scaling rules on a recorded load.
+    Simulate {
+        /// Everything behind the word.
+        arguments: Vec<OsString>,
+    },
+    /// `status`: say how an instance is doing.
+    Status {
+        /// Its pid file, master fifo or statistics socket.
+        target: OsString,
+    },
+    /// `--stop`.
+    Stop {
+        /// The pid file of the instance.
+        pidfile: PathBuf,
+    },
+    /// `--reload`.
+    Reload {
+        /// The pid file of the instance.
+        pidfile: PathBuf,
+    },
+    /// `--pause` and `--suspend`.
+    Pause {
+        /// The pid file of the instance.
+        pidfile: PathBuf,
+    },
+    /// `--resume`.
+    Resume {
+        /// The pid file of the instance.
+        pidfile: PathBuf,
+    },
+    /// `--connect-and-read`: print what an address sends.
+    ConnectAndRead {
+        /// The address, as `socket` takes them.
+        address: String,
+    },
+    /// `--help`.
+    Help {
+        /// What to explain; the command line as a whole without it.
+        word: Option<String>,
+    },
+    /// `--version`, also by the environment variable `UWSGI_VERSION` (reference/config.md 1.7).
+    Version,
+    /// `--cheaper-algo-list`.
+    Policies,
+    /// `completions`.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// `man`.
+    Manual,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Why a command line asks for nothing that rhinod can do; one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; rhinod --help lists what there is")]
+pub struct Misuse(String);
+
+/// With what status rhinod ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done.
+    Success,
+    /// The configuration or the command line is wrong, or `check` found lines that do nothing.
+    Configuration,
+    /// `check` found what stops the start.
+    WillNotStart,
+    /// No application could be loaded although `need-app` asks for one (uWSGI's code).
+    Application,
+    /// The user or group to run as does not exist.
+    Account,
+    /// An address to listen on is in use or cannot be bound.
+    Address,
+    /// A fault of rhinod's own.
+    Fault,
+    /// The system refused something else: a process, memory, a descriptor.
+    System,
+    /// A file cannot be created: pid file, log, fifo.
+    Create,
+    /// A reload failed and the old generation goes on serving.
+    Reload,
+    /// The instance that a command is for does not answer or is not there.
+    NoInstance,
+    /// The right to do it is missing.
+    Permission,
+}
+
+impl Exit {
+    /// Every status.
+    pub const ALL: &'static [Exit] = &[
+        Exit::Success,
+        Exit::Configuration,
+        Exit::WillNotStart,
+        Exit::Application,
+        Exit::Account,
+        Exit::NoInstance,
+        Exit::Address,
+        Exit::Fault,
+        Exit::System,
+        Exit::Create,
+        Exit::Reload,
+        Exit::Permission,
+    ];
+
+    /// The number. 1 and 22 are uWSGI's (reference/processes.md 1.7), those from 64 on are those of sysexits.h.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Configuration => 1,
+            Exit::WillNotStart => 2,
+            Exit::Application => 22,
+            Exit::Account => 67,
+            Exit::NoInstance => 68,
+            Exit::Address => 69,
+            Exit::Fault => 70,
+            Exit::System => 71,
+            Exit::Create => 73,
+            Exit::Reload => 75,
+            Exit::Permission => 77,
+        }
+    }
+
+    /// One sentence for the manual page.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Success => "Everything was done. For check: every line does what it says.",
+            Exit::Configuration => "The configuration or the command line is wrong. For check: some lines do nothing.",
+            Exit::WillNotStart => "For check: the configuration cannot be started.",
+            Exit::Application => "No application could be loaded, and need-app asks for one.",
+            Exit::Account => "The user or group to run as does not exist.",
+            Exit::NoInstance => "The instance that a command is for is not there or does not answer.",
+            Exit::Address => "An address to listen on is in use or cannot be bound.",
+            Exit::Fault => "A fault of rhinod's own; please report it.",
+            Exit::System => "The system refused a process, memory or a descriptor.",
+            Exit::Create => "A pid file, log or fifo cannot be created.",
+            Exit::Reload => "A reload failed; the old generation goes on serving.",
+            Exit::Permission => "The right to do it is missing.",
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Finds out what the command line asks for. A word such as `check` counts only in first place, where uWSGI would
+/// look for a file; an option such as `--stop` counts anywhere, and the first one wins.
+///
+/// # Errors
+/// A command that is not complete. Mistakes in options of serving are found by `config::load`.
+pub fn parse(invocation: &Invocation) -> Result<Command, Misuse> {
+    let mut arguments = invocation.arguments.clone();
+    let first = arguments.first().and_then(|word| word.to_str()).map(str::to_owned);
+    if let Some(word) = first.filter(|word| COMMANDS.contains(&word.as_str())) {
+        arguments.remove(0);
+        return parse_command(&word, arguments);
+    }
+    let mut errors = Vec::new();
+    let line = command_line::parse(&arguments, &Table, &mut errors);
+    let asked = line.options.iter().find_map(|(name, value)| by_option(name, value.as_deref().unwrap_or("")));
+    let version = invocation.environment.iter().any(|(name, _)| name == "UWSGI_VERSION" || name == "RHINOD_VERSION");
+    Ok(match asked {
+        Some(Command::Help { .. }) => Command::Help { word: line.positional.into_iter().next() },
+        Some(command) => command,
+        None if version => Command::Version,
+        None => Command::Serve,
+    })
+}
+
+const COMMANDS: &[&str] = &["check", "show", "simulate", "status", "help", "version", "completions", "man"];
+
+fn parse_command(word: &str, mut arguments: Vec<OsString>) -> Result<Command, Misuse> {
+    let first = arguments.first().cloned();
+    Ok(match word {
+        "check" | "show" => {
+            let format = take_format(&mut arguments)?;
+            if arguments.is_empty() {
+                return Err(Misuse(format!("{word} needs a file or options")));
+            }
+            match word {
+                "check" => Command::Check { arguments, format },
+                _ => Command::Show { arguments, format },
+            }
+        }
+        "simulate" => Command::Simulate { arguments },
+        "status" => match first {
+            Some(target) => Command::Status { target },
+            None => return Err(Misuse("status needs a pid file, a master fifo or a statistics socket".to_owned())),
+        },
+        "completions" => match first.and_then(|name| Shell::of_name(&name.to_string_lossy())) {
+            Some(shell) => Command::Completions { shell },
+            None => return Err(Misuse("completions needs bash, zsh or fish".to_owned())),
+        },
+        "man" => Command::Manual,
+        "version" => Command::Version,
+        _ => Command::Help { word: first.map(|word| word.to_string_lossy().into_owned()) },
+    })
+}
+
+/// Takes `--format text|json` or `--format=…` out of the arguments.
+fn take_format(arguments: &mut Vec<OsString>) -> Result<Format, Misuse> {
+    let is_format = |argument: &OsString| argument == "--format" || argument.to_string_lossy().starts_with("--format=");
+    let Some(place) = arguments.iter().position(is_format) else { return Ok(Format::Text) };
+    let argument = arguments.remove(place).to_string_lossy().into_owned();
+    let name = match argument.split_once('=') {
+        Some((_, name)) => name.to_owned(),
+        None if place < arguments.len() => arguments.remove(place).to_string_lossy().into_owned(),
+        None => String::new(),
+    };
+    match name.as_str() {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err(Misuse(format!("--format takes text or json, not `{name}`"))),
+    }
+}
+
+/// The command that an option stands for.
+fn by_option(name: &str, value: &str) -> Option<Command> {
+    let pidfile = || PathBuf::from(value);
+    Some(match name {
+        "help" | "usage" => Command::Help { word: None },
+        "version" => Command::Version,
+        "stop" => Command::Stop { pidfile: pidfile() },
+        "reload" => Command::Reload { pidfile: pidfile() },
+        "pause" | "suspend" => Command::Pause { pidfile: pidfile() },
+        "resume" => Command::Resume { pidfile: pidfile() },
+        "connect-and-read" => Command::ConnectAndRead { address: value.to_owned() },
+        _ if options::find(name).is_some_and(|option| option.name == "cheaper-algo-list") => Command::Policies,
+        _ => return None,
+    })
+}
+
+/// What a command that only prints has to say, and the status to end with; `None` for all other commands.
+pub fn print(
+    command: &Command,
+    invocation: &Invocation,
+    world: &dyn World,
+    machine: &Machine,
+    paint: Paint,
+) -> Option<(String, Exit)> {
+    let called_with = |arguments: &[OsString]| Invocation { arguments: arguments.to_vec(), ..invocation.clone() };
+    Some(match command {
+        Command::Check { arguments, format } => {
+            let report = check(&read(&called_with(arguments), world, machine));
+            let exit = match report.verdict {
+                Verdict::Fine => Exit::Success,
+                Verdict::SomeLinesDoNothing => Exit::Configuration,
+                Verdict::WillNotStart => Exit::WillNotStart,
+            };
+            (if *format == Format::Json { report.json() } else { report.text(paint) }, exit)
+        }
+        Command::Show { arguments, format } => {
+            let report = show(&read(&called_with(arguments), world, machine));
+            let exit = if report.errors.is_empty() { Exit::Success } else { Exit::WillNotStart };
+            (if *format == Format::Json { report.json() } else { report.text(paint) }, exit)
+        }
+        Command::Help { word } => print_help(word.as_deref()),
+        Command::Version => (concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned(), Exit::Success),
+        Command::Policies => (Policy::NAMES.join("\n") + "\n", Exit::Success),
+        Command::Completions { shell } => (completions::script(*shell), Exit::Success),
+        Command::Manual => (manual::manual_page(), Exit::Success),
+        Command::Serve
+        | Command::Simulate { .. }
+        | Command::Status { .. }
+        | Command::Stop { .. }
+        | Command::Reload { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::ConnectAndRead { .. } => return None,
+    })
+}
+
+fn print_help(word: Option<&str>) -> (String, Exit) {
+    match word {
+        None => (help::overview(), Exit::Success),
+        Some(word) => match help::about(word) {
+            Some(text) => (text, Exit::Success),
+            None => {
+                (format!("no option has to do with `{word}`; rhinod --help lists the subjects\n"), Exit::Configuration)
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Command, Misuse> {
+        parse(&Invocation {
+            program: "/usr/bin/rhinod".into(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            environment: Vec::new(),
+            directory: "/".into(),
+            started: SystemTime::UNIX_EPOCH,
+            reload: false,
+        })
+    }
+
+    #[test]
+    fn serving_is_what_is_left() {
+        for arguments in [&[][..], &["app.ini"], &["--ini", "check"], &["--module", "help"], &["app.ini", "check"]] {
+            assert_eq!(parsed(arguments), Ok(Command::Serve), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn words_in_first_place_are_commands() {
+        let arguments = vec![OsString::from("a.ini")];
+        assert_eq!(
+            parsed(&["check", "a.ini"]),
+            Ok(Command::Check { arguments: arguments.clone(), format: Format::Text })
+        );
+        assert_eq!(
+            parsed(&["show", "--format", "json", "a.ini"]),
+            Ok(Command::Show { arguments: arguments.clone(), format: Format::Json })
+        );
+        assert_eq!(
+            parsed(&["check", "a.ini", "--format=json"]),
+            Ok(Command::Check { arguments, format: Format::Json })
+        );
+        assert_eq!(parsed(&["status", "x.pid"]), Ok(Command::Status { target: "x.pid".into() }));
+        assert_eq!(
+            parsed(&["simulate", "--trace", "t"]).map(|command| matches!(command, Command::Simulate { .. })),
+            Ok(true)
+        );
+        assert_eq!(parsed(&["completions", "zsh"]), Ok(Command::Completions { shell: Shell::Zsh }));
+        assert_eq!(parsed(&["man"]), Ok(Command::Manual));
+        assert_eq!(parsed(&["help", "cheaper"]), Ok(Command::Help { word: Some("cheaper".into()) }));
+    }
+
+    #[test]
+    fn options_are_commands_anywhere() {
+        assert_eq!(parsed(&["-h"]), Ok(Command::Help { word: None }));
+        assert_eq!(parsed(&["--help", "cheaper"]), Ok(Command::Help { word: Some("cheaper".into()) }));
+        assert_eq!(parsed(&["--ini", "a.ini", "--version"]), Ok(Command::Version));
+        assert_eq!(parsed(&["--stop", "p"]), Ok(Command::Stop { pidfile: "p".into() }));
+        assert_eq!(parsed(&["--reload=p"]), Ok(Command::Reload { pidfile: "p".into() }));
+        assert_eq!(parsed(&["--suspend", "p"]), Ok(Command::Pause { pidfile: "p".into() }));
+        assert_eq!(parsed(&["--resume", "p"]), Ok(Command::Resume { pidfile: "p".into() }));
+        assert_eq!(parsed(&["--connect-and-read", ":1"]), Ok(Command::ConnectAndRead { address: ":1".into() }));
+        assert_eq!(parsed(&["--cheaper-list"]), Ok(Command::Policies));
+        assert_eq!(parsed(&["--module", "--version"]), Ok(Command::Serve), "the value of another option");
+    }
+
+    #[test]
+    fn commands_that_are_not_complete_say_what_is_missing() {
+        for arguments in [&["check"][..], &["show", "--format", "xml", "a"], &["status"], &["completions", "csh"]] {
+            let misuse = parsed(arguments).map_err(|misuse| misuse.to_string());
+            assert!(misuse.is_err_and(|text| text.ends_with("; rhinod --help lists what there is")), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn exit_statuses_are_all_different() {
+        let mut codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        assert!(codes.is_sorted());
+        codes.dedup();
+        assert_eq!(codes.len(), Exit::ALL.len());
+    }
+}
