@@ -14,11 +14,12 @@ use std::path::PathBuf;
 use crate::config::build::Machine;
 use crate::config::check::{Verdict, check};
 use crate::config::command_line;
-use crate::config::load::read;
+use crate::config::load::{Reading, read};
 use crate::config::model::Policy;
 use crate::config::options::{self, Table};
 use crate::config::paint::Paint;
 use crate::config::show::show;
+use crate::config::vocabulary::Vocabulary;
 use crate::config::world::{Invocation, World};
 
 use completions::Shell;
@@ -86,6 +87,13 @@ pub enum Command {
     Version,
     /// `--cheaper-algo-list`.
     Policies,
+    /// `--get`: print the value of one option or placeholder.
+    Get {
+        /// Its name.
+        name: String,
+    },
+    /// `--dump-options`: print every name.
+    Names,
     /// `completions`.
     Completions {
         /// For which shell.
@@ -109,42 +117,50 @@ pub enum Format {
 #[error("{0}; rhinod --help lists what there is")]
 pub struct Misuse(String);
 
-/// With what status rhinod ends.
+/// With what status rhinod ends. From 64 on the numbers are those of sysexits.h; 22 is uWSGI's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything was done.
+    /// Everything was done. For `check`: every line does what it says.
     Success,
-    /// The configuration or the command line is wrong, or `check` found lines that do nothing.
-    Configuration,
-    /// `check` found what stops the start.
+    /// For `check`: the configuration can be started, but some lines do nothing.
+    LinesDoNothing,
+    /// For `check` and `show`: the configuration cannot be started.
     WillNotStart,
-    /// No application could be loaded although `need-app` asks for one (uWSGI's code).
+    /// No application could be loaded although `need-app` asks for one (reference/processes.md 1.7).
     Application,
+    /// The command line asks for nothing that there is.
+    Usage,
+    /// A file to read is not there.
+    Input,
     /// The user or group to run as does not exist.
     Account,
+    /// The instance that a command is for is not there or does not answer.
+    NoInstance,
     /// An address to listen on is in use or cannot be bound.
     Address,
     /// A fault of rhinod's own.
     Fault,
-    /// The system refused something else: a process, memory, a descriptor.
+    /// The system refused a process, memory or a descriptor.
     System,
-    /// A file cannot be created: pid file, log, fifo.
+    /// A pid file, log or fifo cannot be created.
     Create,
     /// A reload failed and the old generation goes on serving.
     Reload,
-    /// The instance that a command is for does not answer or is not there.
-    NoInstance,
     /// The right to do it is missing.
     Permission,
+    /// The configuration is wrong.
+    Configuration,
 }
 
 impl Exit {
-    /// Every status.
+    /// Every status, by number.
     pub const ALL: &'static [Exit] = &[
         Exit::Success,
-        Exit::Configuration,
+        Exit::LinesDoNothing,
         Exit::WillNotStart,
         Exit::Application,
+        Exit::Usage,
+        Exit::Input,
         Exit::Account,
         Exit::NoInstance,
         Exit::Address,
@@ -153,15 +169,18 @@ impl Exit {
         Exit::Create,
         Exit::Reload,
         Exit::Permission,
+        Exit::Configuration,
     ];
 
-    /// The number. 1 and 22 are uWSGI's (reference/processes.md 1.7), those from 64 on are those of sysexits.h.
+    /// The number.
     pub fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
-            Exit::Configuration => 1,
+            Exit::LinesDoNothing => 1,
             Exit::WillNotStart => 2,
             Exit::Application => 22,
+            Exit::Usage => 64,
+            Exit::Input => 66,
             Exit::Account => 67,
             Exit::NoInstance => 68,
             Exit::Address => 69,
@@ -170,6 +189,7 @@ impl Exit {
             Exit::Create => 73,
             Exit::Reload => 75,
             Exit::Permission => 77,
+            Exit::Configuration => 78,
         }
     }
 
@@ -177,9 +197,11 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Exit::Success => "Everything was done. For check: every line does what it says.",
-            Exit::Configuration => "The configuration or the command line is wrong. For check: some lines do nothing.",
-            Exit::WillNotStart => "For check: the configuration cannot be started.",
+            Exit::LinesDoNothing => "For check: the configuration can be started, but some lines do nothing.",
+            Exit::WillNotStart => "For check and show: the configuration cannot be started.",
             Exit::Application => "No application could be loaded, and need-app asks for one.",
+            Exit::Usage => "The command line asks for nothing that there is.",
+            Exit::Input => "A file to read is not there.",
             Exit::Account => "The user or group to run as does not exist.",
             Exit::NoInstance => "The instance that a command is for is not there or does not answer.",
             Exit::Address => "An address to listen on is in use or cannot be bound.",
@@ -188,6 +210,7 @@ impl Exit {
             Exit::Create => "A pid file, log or fifo cannot be created.",
             Exit::Reload => "A reload failed; the old generation goes on serving.",
             Exit::Permission => "The right to do it is missing.",
+            Exit::Configuration => "The configuration is wrong.",
         }
     }
 }
@@ -280,40 +303,60 @@ fn by_option(name: &str, value: &str) -> Option<Command> {
         "pause" | "suspend" => Command::Pause { pidfile: pidfile() },
         "resume" => Command::Resume { pidfile: pidfile() },
         "connect-and-read" => Command::ConnectAndRead { address: value.to_owned() },
+        "get" => Command::Get { name: value.to_owned() },
+        "dump-options" => Command::Names,
         _ if options::find(name).is_some_and(|option| option.name == "cheaper-algo-list") => Command::Policies,
         _ => return None,
     })
 }
 
-/// What a command that only prints has to say, and the status to end with; `None` for all other commands.
+/// What a command that only prints has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed {
+    /// For standard output.
+    pub output: String,
+    /// For standard error.
+    pub errors: String,
+    /// The status to end with.
+    pub exit: Exit,
+}
+
+impl Printed {
+    fn output(output: String) -> Printed {
+        Printed { output, errors: String::new(), exit: Exit::Success }
+    }
+
+    fn error(errors: String, exit: Exit) -> Printed {
+        Printed { output: String::new(), errors, exit }
+    }
+
+    fn ending(self, exit: Exit) -> Printed {
+        Printed { exit, ..self }
+    }
+}
+
+/// Carries out a command that only prints; `None` for all others. Nothing is printed here.
 pub fn print(
     command: &Command,
     invocation: &Invocation,
     world: &dyn World,
     machine: &Machine,
     paint: Paint,
-) -> Option<(String, Exit)> {
-    let called_with = |arguments: &[OsString]| Invocation { arguments: arguments.to_vec(), ..invocation.clone() };
+) -> Option<Printed> {
+    let read = |arguments: &[OsString]| {
+        let called = Invocation { arguments: arguments.to_vec(), ..invocation.clone() };
+        read(&called, world, machine)
+    };
     Some(match command {
-        Command::Check { arguments, format } => {
-            let report = check(&read(&called_with(arguments), world, machine));
-            let exit = match report.verdict {
-                Verdict::Fine => Exit::Success,
-                Verdict::SomeLinesDoNothing => Exit::Configuration,
-                Verdict::WillNotStart => Exit::WillNotStart,
-            };
-            (if *format == Format::Json { report.json() } else { report.text(paint) }, exit)
-        }
-        Command::Show { arguments, format } => {
-            let report = show(&read(&called_with(arguments), world, machine));
-            let exit = if report.errors.is_empty() { Exit::Success } else { Exit::WillNotStart };
-            (if *format == Format::Json { report.json() } else { report.text(paint) }, exit)
-        }
+        Command::Check { arguments, format } => print_check(&read(arguments), *format, paint),
+        Command::Show { arguments, format } => print_show(&read(arguments), *format, paint),
+        Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(word.as_deref()),
-        Command::Version => (concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned(), Exit::Success),
-        Command::Policies => (Policy::NAMES.join("\n") + "\n", Exit::Success),
-        Command::Completions { shell } => (completions::script(*shell), Exit::Success),
-        Command::Manual => (manual::manual_page(), Exit::Success),
+        Command::Version => Printed::output(concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()),
+        Command::Policies => Printed::output(Policy::NAMES.join("\n") + "\n"),
+        Command::Names => Printed::output(Table.names().map(|name| format!("{name}\n")).collect()),
+        Command::Completions { shell } => Printed::output(completions::script(*shell)),
+        Command::Manual => Printed::output(manual::manual_page()),
         Command::Serve
         | Command::Simulate { .. }
         | Command::Status { .. }
@@ -325,15 +368,42 @@ pub fn print(
     })
 }
 
-fn print_help(word: Option<&str>) -> (String, Exit) {
-    match word {
-        None => (help::overview(), Exit::Success),
-        Some(word) => match help::about(word) {
-            Some(text) => (text, Exit::Success),
-            None => {
-                (format!("no option has to do with `{word}`; rhinod --help lists the subjects\n"), Exit::Configuration)
-            }
-        },
+fn print_check(reading: &Reading, format: Format, paint: Paint) -> Printed {
+    let report = check(reading);
+    let exit = match report.verdict {
+        Verdict::Fine => Exit::Success,
+        Verdict::SomeLinesDoNothing => Exit::LinesDoNothing,
+        Verdict::WillNotStart => Exit::WillNotStart,
+    };
+    Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
+}
+
+fn print_show(reading: &Reading, format: Format, paint: Paint) -> Printed {
+    let report = show(reading);
+    let exit = if report.errors.is_empty() { Exit::Success } else { Exit::WillNotStart };
+    Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
+}
+
+/// The first value of a name, as placeholders see it (reference/config.md 1.6).
+fn print_value(name: &str, reading: &Reading) -> Printed {
+    if !reading.errors.0.is_empty() {
+        return Printed::error(format!("{}\n", reading.errors), Exit::Configuration);
+    }
+    let found = reading.collected.directives.iter().find(|directive| directive.key == name);
+    match found {
+        Some(directive) => Printed::output(format!("{}\n", directive.value.as_deref().unwrap_or("true"))),
+        None => Printed::error(format!("`{name}` is not given\n"), Exit::Usage),
+    }
+}
+
+fn print_help(word: Option<&str>) -> Printed {
+    let Some(word) = word else { return Printed::output(help::overview()) };
+    match help::about(word) {
+        Some(text) => Printed::output(text),
+        None => {
+            let message = format!("no option has to do with `{word}`; rhinod --help lists the subjects\n");
+            Printed::error(message, Exit::Usage)
+        }
     }
 }
 
@@ -397,6 +467,7 @@ mod tests {
         assert_eq!(parsed(&["--resume", "p"]), Ok(Command::Resume { pidfile: "p".into() }));
         assert_eq!(parsed(&["--connect-and-read", ":1"]), Ok(Command::ConnectAndRead { address: ":1".into() }));
         assert_eq!(parsed(&["--cheaper-list"]), Ok(Command::Policies));
+        assert_eq!(parsed(&["a.ini", "--get", "chdir"]), Ok(Command::Get { name: "chdir".into() }));
         assert_eq!(parsed(&["--module", "--version"]), Ok(Command::Serve), "the value of another option");
     }
 

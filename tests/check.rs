@@ -9,6 +9,7 @@ use rhinod::config::load::{load, read};
 use rhinod::config::model::{Application, Policy};
 use rhinod::config::paint::Paint;
 use rhinod::config::show::{as_ini, show};
+use rhinod::config::vocabulary::Vocabulary;
 use support::{Case, machine};
 
 fn case(name: &str) -> Case {
@@ -81,7 +82,7 @@ fn exit_codes_of_check_are_0_1_and_2() {
         let arguments = case.invocation.arguments.clone();
         let command = cli::Command::Check { arguments, format: cli::Format::Text };
         let printed = cli::print(&command, &case.invocation, &case, &machine(), Paint::Bare);
-        assert_eq!(printed.map(|(_, exit)| exit.code()), Some(expected), "{name}");
+        assert_eq!(printed.map(|printed| printed.exit.code()), Some(expected), "{name}");
     }
 }
 
@@ -90,6 +91,23 @@ fn commands_that_do_more_than_print_are_left_alone() {
     let case = case("00-talk");
     let stop = cli::Command::Stop { pidfile: "x.pid".into() };
     assert_eq!(cli::print(&stop, &case.invocation, &case, &machine(), Paint::Bare), None);
-    let version = cli::print(&cli::Command::Version, &case.invocation, &case, &machine(), Paint::Bare);
-    assert_eq!(version, Some((format!("{}\n", env!("CARGO_PKG_VERSION")), Exit::Success)));
+}
+
+#[test]
+fn commands_that_only_print() {
+    let case = case("00-talk");
+    let printed = |command: cli::Command| {
+        let printed =
+            cli::print(&command, &case.invocation, &case, &machine(), Paint::Bare).expect("a printing command");
+        (printed.output, printed.errors, printed.exit)
+    };
+    let version = format!("{}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(printed(cli::Command::Version), (version, String::new(), Exit::Success));
+    let value = (String::from("/srv/project/venv\n"), String::new(), Exit::Success);
+    assert_eq!(printed(cli::Command::Get { name: "home".into() }), value);
+    assert_eq!(printed(cli::Command::Get { name: "away".into() }).2, Exit::Usage);
+    assert_eq!(printed(cli::Command::Names).0.lines().count(), rhinod::config::options::Table.names().count());
+    assert!(printed(cli::Command::Policies).0.starts_with("adaptive\nspare\n"));
+    assert!(printed(cli::Command::Help { word: Some("cheaper".into()) }).0.contains("--cheaper-step N"));
+    assert_eq!(printed(cli::Command::Help { word: Some("xyzzy".into()) }).2, Exit::Usage);
 }
