@@ -2,11 +2,18 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 use std::{env, fs, io::Write};
 
 use rhinod::cli::completions::{Shell, script};
 use rhinod::cli::manual::{manual_page, options_page};
 use rhinod::cli::sample::sample;
+use rhinod::config::build::Machine;
+use rhinod::config::check::{Verdict, check};
+use rhinod::config::load::read;
+use rhinod::config::model::Application;
+use rhinod::config::paint::Paint;
+use rhinod::config::{Host, Invocation};
 
 fn assert_is_up_to_date(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -41,6 +48,44 @@ fn the_completions_are_up_to_date() {
 #[test]
 fn the_sample_is_up_to_date() {
     assert_is_up_to_date("uwsgi-compat.ini", &sample());
+}
+
+#[test]
+fn the_sample_can_be_started_as_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let invocation = Invocation {
+        program: "/usr/bin/rhinod".into(),
+        arguments: vec![root.join("uwsgi-compat.ini").into()],
+        environment: Vec::new(),
+        directory: "/".into(),
+        started: SystemTime::UNIX_EPOCH,
+        reload: false,
+    };
+    let machine = Machine {
+        somaxconn: None,
+        process_limit: None,
+        euid: 1000,
+        cpus: 2,
+        inherited_sockets: Some(0),
+        resolve: |_| None,
+    };
+    let reading = read(&invocation, &Host::new(), &machine);
+    let report = check(&reading);
+    assert_eq!(report.verdict, Verdict::Fine, "{}", report.text(Paint::Bare));
+    let directory = reading.config.identity.chdir.expect("a directory of the application");
+    assert_eq!(directory, root.join("examples/wsgi"));
+    let Application::Python(python) = reading.config.application else { panic!("a Python application") };
+    let module = python.module.expect("a module");
+    let file = directory.join(module.split(':').next().expect("a name")).with_extension("py");
+    assert!(file.is_file(), "{}", file.display());
+}
+
+#[test]
+fn the_manual_page_is_formatted_without_complaint() {
+    match complaints("groff", &["-man", "-ww", "-Tutf8"], &manual_page()) {
+        Some(complaints) => assert_eq!(complaints, ""),
+        None => println!("groff is not installed"),
+    }
 }
 
 /// Lets the shell itself read the script, when it is installed; `None` when it is not.

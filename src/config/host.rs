@@ -4,17 +4,14 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::ToSocketAddrs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use glob::{MatchOptions, glob_with};
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use nix::unistd::{AccessFlags, Group, User, access, geteuid, getgid, gethostname, getuid};
+use nix::unistd::{AccessFlags, Group, User, access, getgid, gethostname, getuid};
 
-use super::build::Machine;
 use super::world::{Facts, Invocation, Kind, SOURCE_BYTES_MAX, Sight, World};
 
 /// Most paths that one pattern gives.
@@ -47,24 +44,6 @@ impl Host {
 impl Default for Host {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Machine {
-    /// Looks up what bounds a configuration here. Sockets that are handed in are for the caller to count.
-    pub fn of_this_host() -> Self {
-        let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
-        let euid = geteuid().as_raw();
-        // The kernel does not hold root to the limit.
-        let limit = getrlimit(Resource::RLIMIT_NPROC).ok().map(|(soft, _)| soft).filter(|_| euid != 0);
-        Self {
-            somaxconn: somaxconn.and_then(|text| text.trim().parse().ok()),
-            process_limit: limit.filter(|soft| *soft != RLIM_INFINITY),
-            euid,
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            inherited_sockets: None,
-            resolve: |host| (host, 0).to_socket_addrs().ok()?.next().map(|address| address.ip()),
-        }
     }
 }
 

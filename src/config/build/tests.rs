@@ -412,3 +412,22 @@ fn no_value_of_any_option_makes_building_panic() {
         }
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_pair_of_values_makes_building_panic(
+        first in 0..900_usize,
+        second in 0..900_usize,
+        text in "[ -~]{0,12}",
+        number in proptest::num::i64::ANY,
+    ) {
+        let name = |index: usize| options::options().nth(index).map_or("cheaper", |option| option.name);
+        let pair = [
+            Directive::new(name(first), Some(&text), Origin::CommandLine),
+            Directive::new(name(second), Some(&number.to_string()), Origin::CommandLine),
+        ];
+        let (built, errors) = build_all(&pair, &machine());
+        proptest::prop_assert!(built.config.scaling.minimum <= built.config.workers || !errors.0.is_empty());
+        proptest::prop_assert!(errors.0.iter().all(|error| !error.to_string().contains('\n')));
+    }
+}

@@ -24,7 +24,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Most workers added by one decision of uWSGI's rules"),
     int("cheaper-overload", 1, i32::MAX as i64).default("3").sets(|d, v| d.config.scaling.overload = v.amount())
         .works()
-        .says("How long an overload lasts before workers are added (spare: looks, backlog: queue, busyness: seconds)"),
+        .says("What adds workers: hundredths of check-interval (spare), connections (backlog), seconds (busyness)"),
     bytes("cheaper-rss-limit-soft").default("0").sets(|d, v| d.config.scaling.rss_soft = v.unless_zero()).works()
         .says("Stop adding workers above this total RSS bytes"),
     bytes("cheaper-rss-limit-hard").default("0").sets(|d, v| d.config.scaling.rss_hard = v.unless_zero()).works()
