@@ -1,6 +1,6 @@
 //! What the command line asks for: to serve, or one of the commands that print something and end.
 //!
-//! [`parse`] finds the command; [`print`] carries out those that only print. Serving, and commands that talk to other
+//! [`parse`] finds the command; [`print()`] carries out those that only print. Serving, and commands that talk to other
 //! processes, are left to the caller. Not for the options of a configuration (`config`). Runs before anything else.
 
 pub mod completions;
@@ -249,7 +249,9 @@ const COMMANDS: &[&str] = &["check", "show", "simulate", "status", "help", "vers
 
 fn parse_command(word: &str, mut arguments: Vec<OsString>) -> Result<Command, Misuse> {
     let first = arguments.first().cloned();
+    let wants_help = first.as_ref().is_some_and(|first| first == "--help" || first == "-h");
     Ok(match word {
+        "check" | "show" if wants_help => Command::Help { word: None },
         "check" | "show" => {
             let format = take_format(&mut arguments)?;
             if arguments.is_empty() {
@@ -453,6 +455,7 @@ mod tests {
         );
         assert_eq!(parsed(&["completions", "zsh"]), Ok(Command::Completions { shell: Shell::Zsh }));
         assert_eq!(parsed(&["man"]), Ok(Command::Manual));
+        assert_eq!(parsed(&["check", "--help"]), Ok(Command::Help { word: None }));
         assert_eq!(parsed(&["help", "cheaper"]), Ok(Command::Help { word: Some("cheaper".into()) }));
     }
 
