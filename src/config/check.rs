@@ -179,10 +179,13 @@ fn placeholder(directive: &Directive, reading: &Reading) -> (Fate, String) {
     (Fate::Placeholder, explanation.to_owned())
 }
 
+/// Whether a complaint is about this line. One that names no key is about a line of a file, or about the whole.
 fn is_about(complaint: &ConfigError, directive: &Directive) -> bool {
-    complaint.origin == directive.origin
-        && complaint.key.as_deref().is_none_or(|key| key == directive.key)
-        && (complaint.key.is_none() || complaint.value == directive.value)
+    let same_key = match &complaint.key {
+        Some(key) => *key == directive.key && complaint.value == directive.value,
+        None => matches!(directive.origin, Origin::File { .. }),
+    };
+    same_key && complaint.origin == directive.origin
 }
 
 /// A complaint without its place, which stands at the beginning of the line already.

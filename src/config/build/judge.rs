@@ -6,6 +6,7 @@
 use super::{Built, Draft};
 use crate::config::error::{ConfigError, ConfigErrors};
 use crate::config::model::{Address, Application, Policy};
+use crate::config::options::{self, Status};
 
 /// Options that change how far `cheaper` goes but do not switch it on by themselves.
 const CHEAPER_DETAILS: &[&str] = &[
@@ -16,6 +17,22 @@ const CHEAPER_DETAILS: &[&str] = &[
     "cheaper-target-wait",
     "cheaper-rss-limit-soft",
     "cheaper-rss-limit-hard",
+];
+
+/// Options of uWSGI's that give an instance work without `socket`.
+const OTHER_WORK: &[&str] = &[
+    "http-socket",
+    "http11-socket",
+    "http",
+    "https",
+    "https-socket",
+    "fastcgi-socket",
+    "scgi-socket",
+    "suwsgi-socket",
+    "shared-socket",
+    "zerg",
+    "emperor",
+    "fastrouter",
 ];
 
 impl Draft<'_> {
@@ -70,21 +87,28 @@ impl Draft<'_> {
         }
     }
 
+    /// Nothing to listen on. When another option was to give it work, the instance would stand idle: an error. Else
+    /// init may hand a socket in.
     fn judge_no_sockets(&mut self) {
         let problem = "nothing to listen on: no `socket`, and no socket was handed in";
-        let other = ["http-socket", "http", "fastcgi-socket"].iter().find_map(|name| self.given.get(name));
-        let suggestion = match other {
-            Some(other) => {
-                format!("`{}` ({}) is not there yet; add socket = PATH or HOST:PORT", other.key, other.origin)
+        let suggestion = "add socket = PATH or HOST:PORT";
+        let unfit = self.unfit.contains("socket") || self.unfit.contains("uwsgi-socket");
+        let known = self.machine.inherited_sockets;
+        if unfit || known.is_some_and(|sockets| sockets > 0) {
+            return;
+        }
+        let others = OTHER_WORK.iter().filter_map(|name| Some((options::find(name)?.status, *self.given.get(name)?)));
+        match others.max_by_key(|(status, _)| *status == Status::Works) {
+            Some((Status::Works, _)) => return,
+            Some((_, other)) => {
+                let problem = "rhinod does not have this yet, and there is no `socket` to listen on";
+                return self.errors.push(ConfigError::about(other, problem).suggest(suggestion));
             }
-            None => "add socket = PATH or HOST:PORT".to_owned(),
-        };
+            None => {}
+        }
         let complaint = ConfigError::at(self.whole, problem).suggest(suggestion);
-        match self.machine.inherited_sockets {
-            _ if self.unfit.contains("socket") || self.unfit.contains("uwsgi-socket") => {}
-            Some(0) => self.errors.push(complaint),
-            Some(_) => {}
-            None if other.is_some() => self.errors.push(complaint),
+        match known {
+            Some(_) => self.errors.push(complaint),
             None => self.warnings.push(complaint),
         }
     }
