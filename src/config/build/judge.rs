@@ -5,8 +5,8 @@
 
 use super::{Built, Draft};
 use crate::config::error::{ConfigError, ConfigErrors};
-use crate::config::model::{Address, Application, Policy};
-use crate::config::options::{self, Status};
+use crate::config::model::{Address, Application, Listener, Policy};
+use crate::config::options::{self, Kind, Status};
 
 /// Options that change how far `cheaper` goes but do not switch it on by themselves.
 const CHEAPER_DETAILS: &[&str] = &[
@@ -18,6 +18,10 @@ const CHEAPER_DETAILS: &[&str] = &[
     "cheaper-rss-limit-soft",
     "cheaper-rss-limit-hard",
 ];
+
+/// Options of uWSGI's that listen on an address as well.
+const OTHER_LISTENERS: &[&str] =
+    &["http", "http-socket", "http11-socket", "fastcgi-socket", "scgi-socket", "shared-socket", "stats"];
 
 /// Options of uWSGI's that give an instance work without `socket`.
 const OTHER_WORK: &[&str] = &[
@@ -77,10 +81,11 @@ impl Draft<'_> {
                 self.errors.push(ConfigError::about(self.sockets_from[index], problem).suggest("remove one of them"));
             }
         }
-        let http = ["http", "http-socket", "http11-socket", "fastcgi-socket", "scgi-socket", "stats"];
-        for other in http.iter().filter_map(|name| self.given.get(name)) {
-            let same = self.sockets_from.iter().find(|socket| socket.value == other.value);
-            if let Some(socket) = same {
+        for other in OTHER_LISTENERS.iter().filter_map(|name| self.given.get(name)) {
+            let address = Kind::Address.parse(other.value.as_deref()).ok().and_then(|parsed| parsed.address);
+            let same = |listener: &Listener| Some(&listener.address) == address.as_ref();
+            if let Some(index) = self.config.sockets.iter().position(same) {
+                let socket = self.sockets_from[index];
                 let problem = format!("the same address is listened on by {} at {}", socket.key, socket.origin);
                 self.errors.push(ConfigError::about(other, problem).suggest("give each its own"));
             }

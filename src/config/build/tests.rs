@@ -370,7 +370,7 @@ fn every_message_of_options_together() {
         "max-worker-lifetime = 10",
         "min-worker-lifetime = 60\nmax-worker-lifetime = 60",
         "socket = :3031\nuwsgi-socket = 0.0.0.0:3031",
-        "socket = :8000\nhttp = :8000",
+        "socket = :8000\nhttp = 0.0.0.0:8000",
         "module = a:app\nwsgi-file = b.py",
         "module = a:app\nrust-app = ./hello",
         "module = a:app\nthreads = 4",
