@@ -11,7 +11,7 @@ use super::event::Reload;
 use super::identity::{Generation, Slot, Time};
 use super::note::{Farewell, Note};
 use super::plan::Plan;
-use super::worker::{Incident, Manner, Phase};
+use super::worker::{Incident, Manner, Phase, Worker};
 use super::zygote;
 
 /// The reload that is under way. There is never more than one.
@@ -64,7 +64,7 @@ impl Machine {
         self.seats.resize(self.seats.len().max(plan.seats as usize), None);
         self.slots.resize_with(self.slots.len().max(plan.workers as usize), Default::default);
         let generation = self.new_generation();
-        let until = plan.load_timeout_us.map(|us| self.now.plus_us(us));
+        let until = plan.load_timeout_us.map(|us| self.after_us(us));
         self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until } });
         self.actions.push_back(Action::StartZygote { generation, candidate: true });
         self.change = Some(Change::Switching { reload, generation, plan });
@@ -149,8 +149,7 @@ impl Machine {
         self.note(Note::ReloadDone { reload, generation });
         self.announce(Announcement::ReloadDone { reload, outcome: Outcome::Done });
         if reload == Reload::Brutal {
-            let old = self.seats_where(|worker| worker.generation != generation);
-            self.befall_all(&old, &Incident::Kill(Farewell::Replaced));
+            self.mark(Manner::Brutal, |worker| worker.generation != generation);
         }
     }
 
@@ -185,10 +184,14 @@ impl Machine {
 
     pub(super) fn mark_for_replacement(&mut self, reload: Reload) {
         let manner = if reload == Reload::WorkersBrutal { Manner::Brutal } else { Manner::Graceful };
-        for worker in self.seats.iter_mut().flatten().filter(|worker| worker.stays()) {
+        self.mark(manner, |_| true);
+        self.change = Some(Change::Rolling { reload });
+    }
+
+    fn mark(&mut self, manner: Manner, which: impl Fn(&Worker) -> bool) {
+        for worker in self.seats.iter_mut().flatten().filter(|worker| worker.stays() && which(worker)) {
             worker.replace = Some(manner);
         }
-        self.change = Some(Change::Rolling { reload });
     }
 
     fn unmark_all(&mut self) {

@@ -94,7 +94,8 @@ pub enum Event {
         /// The seats that are idle at this moment, any order: preferred when workers are to go.
         idle: Vec<Seat>,
     },
-    /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing).
+    /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing). Sent when no
+    /// other event waits.
     Elapsed,
 }
 

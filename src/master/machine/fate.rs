@@ -25,6 +25,7 @@ impl Machine {
     /// Acts on every patience that has ended.
     pub(super) fn expire(&mut self) {
         let now = self.now;
+        self.looked = now;
         let workers = self.seats_where(|worker| worker.until().is_some_and(|until| until <= now));
         self.befall_all(&workers, &Incident::Expire);
         let due = |zygote: &&Zygote| zygote.until().is_some_and(|until| until <= now);
@@ -99,7 +100,7 @@ impl Machine {
                 self.note(spawn_note(&worker, pid, self.plan.threads));
                 match ready {
                     Some(since) => Phase::Ready { pid, since, paused: false },
-                    None => Phase::Starting { pid, until: self.plan.load_timeout_us.map(|us| self.now.plus_us(us)) },
+                    None => Phase::Starting { pid, until: self.plan.load_timeout_us.map(|us| self.after_us(us)) },
                 }
             }
             (worker::Step::Remember, Phase::Forking { until, .. }, _) => {
@@ -118,7 +119,7 @@ impl Machine {
     fn see_off(&mut self, seat: Seat, worker: Worker, step: worker::Step, incident: Incident) {
         use worker::Step;
         let since = self.now;
-        let until = since.plus_us(self.plan.mercy_us);
+        let until = self.after_us(self.plan.mercy_us);
         let phase = match (step, worker.phase, worker.pid()) {
             (Step::Leave, _, Some(pid)) => {
                 if let Incident::Leaving(reason) = incident {
@@ -144,7 +145,7 @@ impl Machine {
                 return;
             }
             (Step::Doom, Phase::Forking { until, .. }, _) => Phase::Doomed { until },
-            (Step::Quarantine, _, _) => Phase::Lost { until: since.plus_us(QUARANTINE_US) },
+            (Step::Quarantine, _, _) => Phase::Lost { until: self.after_us(QUARANTINE_US) },
             (_, phase, _) => phase,
         };
         self.sit(seat, Worker { phase, ..worker });
@@ -167,6 +168,7 @@ impl Machine {
             }
         };
         self.actions.push_back(Action::Kill { seat });
+        self.await_killed();
         self.sit(seat, Worker { phase: Phase::Killed { pid, since, why }, ..worker.clone() });
         if step == worker::Step::GiveUp {
             let reason = "not ready in time".to_owned();
@@ -181,17 +183,28 @@ impl Machine {
             self.impossible(format!("process {pid} {status} in seat {seat}, which has {:?}", worker.pid()));
             return self.sit(seat, worker);
         }
-        match worker.phase {
-            Phase::Leaving { since, why, .. }
-            | Phase::Retiring { since, why, .. }
-            | Phase::Killed { since, why, .. } => {
-                self.note(Note::WorkerGone { slot: worker.slot, pid, why, after_us: self.now.since_us(since) });
+        let slot = worker.slot;
+        match (worker.phase, status) {
+            (Phase::Leaving { .. } | Phase::Retiring { .. }, ExitStatus::Signal(signal)) => {
+                self.note(Note::WorkerDiedLeaving { slot, pid, signal });
             }
-            Phase::Forking { .. }
-            | Phase::Doomed { .. }
-            | Phase::Lost { .. }
-            | Phase::Starting { .. }
-            | Phase::Ready { .. } => {}
+            (
+                Phase::Leaving { since, why, .. }
+                | Phase::Retiring { since, why, .. }
+                | Phase::Killed { since, why, .. },
+                _,
+            ) => {
+                let after_us = self.now.since_us(since);
+                self.note(Note::WorkerGone { slot, pid, why, after_us });
+            }
+            (
+                Phase::Forking { .. }
+                | Phase::Doomed { .. }
+                | Phase::Lost { .. }
+                | Phase::Starting { .. }
+                | Phase::Ready { .. },
+                _,
+            ) => {}
         }
         if step == worker::Step::Judge {
             self.note(Note::WorkerDied { slot: worker.slot, pid, status });
@@ -265,14 +278,17 @@ impl Machine {
             }
             zygote::Step::Stay => {}
             zygote::Step::Start => {
-                let until = self.plan.load_timeout_us.map(|us| self.now.plus_us(us));
+                let until = self.plan.load_timeout_us.map(|us| self.after_us(us));
                 self.zygotes[index].phase = zygote::Phase::Loading { until };
             }
             zygote::Step::Serve => self.zygotes[index].phase = zygote::Phase::Loaded { since: self.now },
             zygote::Step::Stop | zygote::Step::Reject => {
-                self.zygotes[index].phase = zygote::Phase::Stopping { until: self.now.plus_us(ZYGOTE_PATIENCE_US) };
+                self.zygotes[index].phase = zygote::Phase::Stopping { until: self.after_us(ZYGOTE_PATIENCE_US) };
             }
-            zygote::Step::Kill | zygote::Step::GiveUp => self.zygotes[index].phase = zygote::Phase::Killed,
+            zygote::Step::Kill | zygote::Step::GiveUp => {
+                self.zygotes[index].phase = zygote::Phase::Killed;
+                self.await_killed();
+            }
             zygote::Step::Bury | zygote::Step::Judge | zygote::Step::Forget => {
                 self.zygotes.remove(index);
                 let orphans = self.seats_where(|worker| worker.generation == generation);
@@ -343,8 +359,11 @@ impl Machine {
         let delay_us = slot::delay_us(self.zygote_failures, self.plan.respawn_delay_max_us);
         let failed = self.current;
         self.current = self.new_generation();
-        let phase = zygote::Phase::Waiting { until: self.now.plus_us(delay_us) };
+        let phase = zygote::Phase::Waiting { until: self.after_us(delay_us) };
         self.zygotes.push(Zygote { generation: self.current, phase });
+        if delay_us == 0 {
+            self.zygote(self.current, zygote::Incident::Expire);
+        }
         self.note(Note::GenerationFailed { generation: failed, reason: reason.clone(), again_in_us: Some(delay_us) });
         if matches!(self.change, Some(Change::Rolling { .. })) {
             self.fail_change(reason);

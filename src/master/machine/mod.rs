@@ -21,11 +21,14 @@ mod order;
 mod plan;
 mod reconcile;
 mod slot;
+mod snapshot;
 mod stop;
 mod target;
 mod worker;
 mod zygote;
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
@@ -36,6 +39,7 @@ pub use event::{Event, ExitStatus, LeaveReason, Order, Reload};
 pub use identity::{Generation, ProcessId, Seat, Slot, Time};
 pub use note::{Farewell, Note};
 pub use plan::{PROBATION_US, Plan};
+pub use snapshot::Snapshot;
 
 use change::Change;
 use std::collections::VecDeque;
@@ -43,13 +47,15 @@ use worker::{Incident, Manner, Phase, Worker};
 use zygote::Zygote;
 
 /// How long a zygote may take to answer an order to fork before it counts as hung.
-const FORK_PATIENCE_US: u64 = 10_000_000;
+const FORK_PATIENCE_US: u64 = 5_000_000;
 
 /// The master's state machine. See the module for the calling order.
 #[derive(Debug)]
 pub struct Machine {
     /// The latest moment heard of; never runs backwards.
     now: Time,
+    /// The time of the last [`Event::Elapsed`]: every patience that ended by then was acted on.
+    looked: Time,
     stage: Stage,
     /// The numbers in force.
     plan: Plan,
@@ -129,6 +135,7 @@ impl Machine {
             (1..=plan.workers).map(|number| slot::Slot { active: number <= plan.initial, ..Default::default() });
         let mut machine = Machine {
             now,
+            looked: now,
             stage: Stage::Loading,
             current: Generation(1),
             generations_made: 1,
@@ -179,9 +186,8 @@ impl Machine {
             Event::Target { workers, reason, idle } => {
                 self.set_target(workers.clamp(1, self.plan.workers), &idle, &reason);
             }
-            Event::Elapsed => {}
+            Event::Elapsed => self.expire(),
         }
-        self.expire();
         self.reconcile();
     }
 
@@ -190,7 +196,9 @@ impl Machine {
         self.actions.pop_front()
     }
 
-    /// When [`Event::Elapsed`] is due though nothing happens. Always later than the last event's time.
+    /// When [`Event::Elapsed`] is due though nothing happens. May have passed already: then it is due as soon as
+    /// nothing else waits. Patience ends only with that event, so that after a stall of the master what was said in
+    /// time counts as in time.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         let stop = match self.stage {
@@ -202,7 +210,7 @@ impl Machine {
         let zygotes = self.zygotes.iter().filter_map(Zygote::until);
         let slots = self.slots.iter().filter(|slot| slot.active).map(|slot| slot.not_before);
         let all = workers.chain(zygotes).chain(slots).chain(stop).chain(self.switch_deadline());
-        all.filter(|at| *at > self.now).min()
+        all.filter(|at| *at > self.looked).min()
     }
 
     /// The workers there are, by seat.
@@ -259,6 +267,11 @@ impl Machine {
     #[must_use]
     pub fn impossible_count(&self) -> u64 {
         self.impossible
+    }
+
+    /// The moment so much later, and never this one: a deadline is always ahead of the look that finds it.
+    fn after_us(&self, us: u64) -> Time {
+        self.now.plus_us(us.max(1))
     }
 
     fn new_generation(&mut self) -> Generation {

@@ -103,7 +103,8 @@ impl Machine {
         match dispose(self.situation(), order) {
             Disposition::Obey => self.obey(order),
             Disposition::Supersede => {
-                self.cancel_change(Outcome::Superseded);
+                let reload = matches!(order, Order::Reload(_));
+                self.cancel_change(if reload { Outcome::Superseded } else { Outcome::Stopped });
                 self.obey(order);
             }
             Disposition::Queue => self.queue(order),

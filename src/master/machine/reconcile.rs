@@ -8,10 +8,11 @@
 use super::action::{Action, Announcement};
 use super::change::Change;
 use super::event::Reload;
-use super::identity::{Generation, Seat, Slot};
+use super::identity::{Generation, Seat, Slot, Time};
 use super::note::{Farewell, Note};
 use super::worker::{Incident, Manner, Phase, Worker};
 use super::{FORK_PATIENCE_US, Machine, Stage, zygote};
+use std::cmp::Reverse;
 
 /// A round begins or ends at most one change, and no event can begin more than a few.
 const ROUNDS_MAX: u32 = 4;
@@ -75,54 +76,63 @@ impl Machine {
         let surplus = self.seats_where(|worker| unwanted(worker) && worker.generation == self.current);
         let outdated = self.seats_where(|worker| unwanted(worker) && worker.generation != self.current);
         self.befall_all(&surplus, &Incident::Dismiss(Farewell::Scaled));
-        self.befall_all(&outdated, &Incident::Dismiss(Farewell::Replaced));
+        for seat in outdated {
+            self.let_go(seat, Farewell::Replaced);
+        }
     }
 
-    /// Lets those go whose successor is ready, and all but one of several fresh workers in one slot.
+    /// Keeps one fresh worker of each slot and, until that is ready, one other. The rest goes.
     fn let_replaced_go(&mut self) {
         for slot in self.active_slots() {
-            let Some(keep) = self.best_fresh(slot) else { continue };
-            let ready = self.seats.get(keep.0 as usize).and_then(Option::as_ref).is_some_and(Worker::is_ready);
-            for (seat, fresh, manner) in self.others_on_duty(slot, keep) {
-                if fresh {
-                    self.befall(seat, Incident::Dismiss(Farewell::CalledOff));
-                } else if ready && manner == Manner::Brutal {
-                    self.befall(seat, Incident::Kill(Farewell::Replaced));
-                } else if ready {
-                    self.befall(seat, Incident::Dismiss(Farewell::Replaced));
-                }
+            let (fresh, stale) = self.on_duty(slot);
+            let replaced = fresh.first().is_some_and(|seat| self.has_ready(*seat));
+            for seat in fresh.into_iter().skip(1) {
+                self.befall(seat, Incident::Dismiss(Farewell::CalledOff));
+            }
+            for seat in stale.into_iter().skip(usize::from(!replaced)) {
+                self.let_go(seat, Farewell::Replaced);
             }
         }
     }
 
-    /// The fresh worker of a slot that has come furthest: the oldest ready one, else any.
-    fn best_fresh(&self, slot: Slot) -> Option<Seat> {
-        let fresh = self.seats_where(|worker| worker.slot == slot && worker.stays() && self.is_fresh(worker));
-        fresh.into_iter().min_by_key(|seat| match self.seats[seat.0 as usize].as_ref().map(|worker| worker.phase) {
-            Some(Phase::Ready { since, .. }) => (0, since.0),
-            Some(Phase::Starting { .. }) => (1, 0),
-            _ => (2, 0),
-        })
+    /// The workers on duty in a slot, fresh and other ones, each kind with the one to keep first: the furthest on its
+    /// way, of these the newest generation, of these the one that served longest.
+    fn on_duty(&self, slot: Slot) -> (Vec<Seat>, Vec<Seat>) {
+        let candidate = self.candidate();
+        let mut there: Vec<(Seat, &Worker)> = self
+            .seats_numbered()
+            .filter_map(|(seat, worker)| Some((seat, worker.as_ref()?)))
+            .filter(|(_, worker)| worker.slot == slot && worker.stays() && Some(worker.generation) != candidate)
+            .collect();
+        there.sort_by_key(|(_, worker)| {
+            let (way_to_go, since) = match worker.phase {
+                Phase::Ready { since, .. } => (0, since),
+                Phase::Starting { .. } => (1, Time::default()),
+                _ => (2, Time::default()),
+            };
+            (way_to_go, Reverse(worker.generation), since)
+        });
+        let (fresh, stale): (Vec<_>, Vec<_>) = there.into_iter().partition(|(_, worker)| self.is_fresh(worker));
+        let seats = |workers: Vec<(Seat, &Worker)>| workers.into_iter().map(|(seat, _)| seat).collect();
+        (seats(fresh), seats(stale))
     }
 
-    /// The other workers on duty in a slot: seat, whether fresh, and how it is to go.
-    fn others_on_duty(&self, slot: Slot, keep: Seat) -> Vec<(Seat, bool, Manner)> {
-        let candidate = self.candidate();
-        let others = self.seats_numbered().filter_map(|(seat, worker)| {
-            let worker = worker.as_ref()?;
-            let counts = worker.slot == slot && worker.stays() && Some(worker.generation) != candidate && seat != keep;
-            counts.then(|| (seat, self.is_fresh(worker), worker.replace.unwrap_or(Manner::Graceful)))
-        });
-        others.collect()
+    fn has_ready(&self, seat: Seat) -> bool {
+        self.seats.get(seat.0 as usize).and_then(Option::as_ref).is_some_and(Worker::is_ready)
+    }
+
+    /// Lets a worker go in the manner that it is marked with.
+    fn let_go(&mut self, seat: Seat, why: Farewell) {
+        let worker = self.seats.get(seat.0 as usize).and_then(Option::as_ref);
+        let brutal = worker.is_some_and(|worker| worker.replace == Some(Manner::Brutal));
+        self.befall(seat, if brutal { Incident::Kill(why) } else { Incident::Dismiss(why) });
     }
 
     /// Slots without anyone on duty come before slots that only wait for a successor.
     fn fill_vacant_slots(&mut self) {
-        let candidate = self.candidate();
         for slot in self.active_slots() {
-            let on_duty = |worker: &Worker| worker.slot == slot && worker.stays();
-            let taken = self.seats.iter().flatten().any(|w| on_duty(w) && Some(w.generation) != candidate);
-            if !taken && self.may_fork(slot) {
+            let (fresh, stale) = self.on_duty(slot);
+            if fresh.is_empty() && stale.is_empty() && self.may_fork(slot) {
                 self.fork(self.current, slot);
             }
         }
@@ -130,7 +140,8 @@ impl Machine {
 
     fn fork_successors(&mut self) {
         for slot in self.active_slots() {
-            let due = self.best_fresh(slot).is_none() && self.has_stale(slot);
+            let (fresh, stale) = self.on_duty(slot);
+            let due = fresh.is_empty() && !stale.is_empty();
             if !due || !self.may_fork(slot) || self.chain_is_busy() {
                 continue;
             }
@@ -163,14 +174,6 @@ impl Machine {
         worker.generation == self.current && worker.replace.is_none()
     }
 
-    fn has_stale(&self, slot: Slot) -> bool {
-        let candidate = self.candidate();
-        let stale = |worker: &Worker| {
-            worker.slot == slot && worker.stays() && !self.is_fresh(worker) && Some(worker.generation) != candidate
-        };
-        self.seats.iter().flatten().any(stale)
-    }
-
     fn may_fork(&self, slot: Slot) -> bool {
         let waited = self.slots.get((slot.0 as usize).wrapping_sub(1)).is_some_and(|slot| slot.not_before <= self.now);
         waited && self.is_loaded(self.current)
@@ -180,7 +183,7 @@ impl Machine {
     pub(super) fn fork(&mut self, generation: Generation, slot: Slot) -> bool {
         let vacant = self.seats_numbered().find(|(_, worker)| worker.is_none()).map(|(seat, _)| seat);
         let Some(seat) = vacant else { return false };
-        let until = self.now.plus_us(FORK_PATIENCE_US);
+        let until = self.after_us(FORK_PATIENCE_US);
         let Some(place) = self.slot_mut(slot) else { return false };
         place.lives = place.lives.saturating_add(1);
         let life = place.lives;
@@ -218,7 +221,7 @@ impl Machine {
         let forking =
             |worker: &Worker| matches!(worker.phase, Phase::Forking { .. } | Phase::Doomed { .. } | Phase::Lost { .. });
         let loading = |zygote: &zygote::Zygote| !matches!(zygote.phase, zygote::Phase::Loaded { .. });
-        self.seats.iter().flatten().any(forking) || self.zygotes.iter().any(loading)
+        self.answers_due > 0 || self.seats.iter().flatten().any(forking) || self.zygotes.iter().any(loading)
     }
 
     fn tell_count(&mut self) {

@@ -2,9 +2,10 @@
 //!
 //! Who decides on the number is elsewhere (`scaling`, orders). Pure; used in the master.
 
+use super::Machine;
 use super::identity::{Seat, Slot};
 use super::note::Note;
-use super::{Condition, Machine};
+use super::worker::Worker;
 
 impl Machine {
     /// Sets how many workers are wanted; `idle` are the seats to prefer when some must go.
@@ -32,10 +33,10 @@ impl Machine {
     fn dispensable(&self, idle: &[Seat]) -> Option<Slot> {
         let active = (1..).map(Slot).take(self.slots.len()).filter(|slot| self.is_active(*slot));
         active.max_by_key(|slot| {
-            let ready = self.workers().filter(|worker| {
-                worker.slot == *slot && matches!(worker.condition, Condition::Ready(_) | Condition::Paused(_))
-            });
-            let seats: Vec<Seat> = ready.map(|worker| worker.seat).collect();
+            let serves = |worker: &Worker| {
+                worker.slot == *slot && worker.is_ready() && Some(worker.generation) != self.candidate()
+            };
+            let seats: Vec<Seat> = self.seats_where(serves);
             let rank = match seats.as_slice() {
                 [] => 2,
                 seats if seats.iter().all(|seat| idle.contains(seat)) => 1,
