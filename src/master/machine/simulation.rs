@@ -7,7 +7,6 @@
 
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 const SCHEDULES: u64 = 10_000;
 const MS: u64 = 1_000;
@@ -15,28 +14,70 @@ const SECOND: u64 = 1_000_000;
 /// When the world turns kind.
 const KIND_FROM: Time = Time(8 * SECOND);
 const STEPS_MAX: usize = 20_000;
+/// Lines of a failure's history.
+const TRACE_SHOWN: usize = 80;
 
 #[test]
 fn ten_thousand_schedules_keep_the_invariants() {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(4)) as u64;
-    let run = |first: u64| (first..SCHEDULES).step_by(threads as usize).try_for_each(simulate);
-    let failed = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap()).find_map(Result::err)
+    let share = |first: u64| (first..SCHEDULES).step_by(threads as usize).map(simulate).collect::<Result<Vec<_>, _>>();
+    let results: Vec<Result<Vec<Tally>, String>> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || share(first))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    if let Some(report) = failed {
-        panic!("{report}");
+    let mut sum = Tally::default();
+    for result in results {
+        result.unwrap_or_else(|report| panic!("{report}")).iter().for_each(|tally| sum.add(tally));
     }
+    println!("{sum:?}");
+    assert_eq!(sum.kinds_missing(), [""; 0], "the world is too tame: {sum:?}");
 }
 
 /// Runs one schedule. The error has the seed, the broken invariant, and how it came to that.
-fn simulate(seed: u64) -> Result<(), String> {
-    let mut world = World::new(seed);
-    let result = world.run();
-    result.map_err(|broken| {
-        let from = world.trace.len().saturating_sub(50);
-        format!("seed {seed}: {broken}\n{}", world.trace[from..].join("\n"))
-    })
+fn simulate(seed: u64) -> Result<Tally, String> {
+    let mut world = World::new(seed, false);
+    let Err(broken) = world.run() else { return Ok(world.tally) };
+    let mut again = World::new(seed, true);
+    let same = again.run().err();
+    let from = again.trace.len().saturating_sub(TRACE_SHOWN);
+    Err(format!("seed {seed}: {broken} (again: {same:?})\n{}", again.trace[from..].join("\n")))
+}
+
+/// How often what happened in the schedules: shows that they go where it hurts.
+#[derive(Debug, Default)]
+struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    const KINDS: [&str; 14] = [
+        "abandoned",
+        "commits",
+        "done",
+        "evicted",
+        "exits",
+        "failed",
+        "mute",
+        "no mercy",
+        "rests",
+        "stopped",
+        "superseded",
+        "unfit",
+        "upgrades",
+        "zygotes replaced",
+    ];
+
+    fn count(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    fn add(&mut self, other: &Tally) {
+        for (kind, count) in &other.0 {
+            *self.0.entry(kind).or_default() += count;
+        }
+    }
+
+    fn kinds_missing(&self) -> Vec<&'static str> {
+        Tally::KINDS.into_iter().filter(|kind| !self.0.contains_key(kind)).collect()
+    }
 }
 
 /// Numbers that look random and come again with the seed (SplitMix64).
@@ -136,6 +177,8 @@ struct World {
     jumped_us: u64,
     jumped_before_stop_us: u64,
     exited: bool,
+    tally: Tally,
+    traced: bool,
     trace: Vec<String>,
 }
 
@@ -146,7 +189,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Check {
 }
 
 impl World {
-    fn new(seed: u64) -> World {
+    fn new(seed: u64, traced: bool) -> World {
         let mut dice = Dice(seed);
         let workers = 1 + dice.below(4) as u32;
         let plan = random_plan(&mut dice, workers, 0);
@@ -174,6 +217,8 @@ impl World {
             jumped_us: 0,
             jumped_before_stop_us: 0,
             exited: false,
+            tally: Tally::default(),
+            traced,
             trace: Vec::new(),
         };
         for _ in 0..world.dice.below(16) {
@@ -190,7 +235,10 @@ impl World {
             let deadline = self.machine.deadline();
             match (next, deadline) {
                 (_, _) if self.exited => return self.check_exit(),
-                (None, None) => return self.check_rest(),
+                (None, None) => {
+                    self.tally.count("rests");
+                    return self.check_rest();
+                }
                 (Some(at), due) if at <= self.now || due.is_none_or(|due| at <= due) => self.next_happening()?,
                 (_, Some(due)) => {
                     let late_us = self.dice.below(2 * MS);
@@ -206,7 +254,7 @@ impl World {
     fn next_happening(&mut self) -> Check {
         let Some(((at, _), happening)) = self.queue.pop_first() else { return Ok(()) };
         self.now = self.now.max(at);
-        self.trace.push(format!("{:>9} {happening:?}", self.now.0));
+        self.write_down(|| format!("{happening:?}"));
         self.happen(happening)
     }
 
@@ -310,6 +358,7 @@ impl World {
         let kind = self.now >= KIND_FROM;
         if !kind && self.dice.percent(1) {
             self.zygotes.entry(generation).and_modify(|zygote| zygote.mute = true);
+            self.tally.count("mute");
             return Ok(());
         }
         if !kind && self.dice.percent(3) {
@@ -493,7 +542,7 @@ impl World {
         let before = self.serving();
         let lost = self.loses_server(&event);
         let first_load = matches!(self.machine.stage, Stage::Loading);
-        self.trace.push(format!("{:>9}   < {event:?}", self.now.0));
+        self.write_down(|| format!("  < {event:?}"));
         self.machine.handle(self.now, event);
         if first_load && self.machine.is_stopping() {
             self.may_stop();
@@ -504,18 +553,42 @@ impl World {
 
     fn act(&mut self) -> Check {
         while let Some(action) = self.machine.poll_action() {
-            if !matches!(action, Action::Announce(Announcement::Status(_))) {
-                let mut line = format!("{:>9}   > ", self.now.0);
-                let _ = match &action {
-                    Action::Note(note) => write!(line, "{note}"),
-                    other => write!(line, "{other:?}"),
-                };
-                self.trace.push(line);
-            }
+            self.write_down(|| match &action {
+                Action::Note(note) => format!("  > {note}"),
+                other => format!("  > {other:?}"),
+            });
+            self.reckon(&action);
             ensure(!self.exited, || format!("{action:?} after the exit"))?;
             self.carry_out(action)?;
         }
         Ok(())
+    }
+
+    fn write_down(&mut self, line: impl FnOnce() -> String) {
+        if self.traced {
+            self.trace.push(format!("{:>9} {}", self.now.0, line()));
+        }
+    }
+
+    fn reckon(&mut self, action: &Action) {
+        let kind = match action {
+            Action::Abandon { .. } => "abandoned",
+            Action::Commit { .. } => "commits",
+            Action::Upgrade => "upgrades",
+            Action::Exit { .. } => "exits",
+            Action::Note(Note::NoMercy { .. }) => "no mercy",
+            Action::Note(Note::Intruder { .. }) => "evicted",
+            Action::Note(Note::WorkerUnfit { .. }) => "unfit",
+            Action::Note(Note::GenerationFailed { again_in_us: Some(_), .. }) => "zygotes replaced",
+            Action::Announce(Announcement::ReloadDone { outcome, .. }) => match outcome {
+                Outcome::Done => "done",
+                Outcome::Failed(_) => "failed",
+                Outcome::Superseded => "superseded",
+                Outcome::Stopped => "stopped",
+            },
+            _ => return,
+        };
+        self.tally.count(kind);
     }
 
     fn carry_out(&mut self, action: Action) -> Check {
