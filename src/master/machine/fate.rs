@@ -122,6 +122,7 @@ impl Machine {
         let until = self.after_us(self.plan.mercy_us);
         let phase = match (step, worker.phase, worker.pid()) {
             (Step::Leave, _, Some(pid)) => {
+                self.prove(&worker);
                 if let Incident::Leaving(reason) = incident {
                     self.note(Note::WorkerLeaving { slot: worker.slot, pid, reason });
                 }

@@ -117,7 +117,7 @@ impl Machine {
         match (&self.stage, &self.change) {
             (Stage::Loading, _) => Situation::Loading,
             (Stage::Starting | Stage::Serving, None) => Situation::Serving,
-            (Stage::Starting | Stage::Serving, Some(Change::Reading { .. } | Change::Switching { .. })) => {
+            (Stage::Starting | Stage::Serving, Some(Change::Reading { .. } | Change::Switching(_))) => {
                 Situation::Switching
             }
             (Stage::Starting | Stage::Serving, Some(Change::Rolling { .. })) => Situation::Rolling,

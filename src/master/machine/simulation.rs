@@ -541,6 +541,7 @@ impl World {
     fn tell(&mut self, event: Event) -> Check {
         let before = self.serving();
         let lost = self.loses_server(&event);
+        let wanted = if let Event::Target { workers, .. } = event { workers.max(1) } else { u32::MAX };
         let first_load = matches!(self.machine.stage, Stage::Loading);
         self.write_down(|| format!("  < {event:?}"));
         self.machine.handle(self.now, event);
@@ -548,7 +549,7 @@ impl World {
             self.may_stop();
         }
         self.act()?;
-        self.check_step(before.saturating_sub(lost))
+        self.check_step(before.saturating_sub(lost).min(wanted))
     }
 
     fn act(&mut self) -> Check {

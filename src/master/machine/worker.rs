@@ -58,6 +58,10 @@ impl Worker {
         matches!(self.phase, Phase::Ready { .. })
     }
 
+    pub(super) fn ready_since(&self) -> Option<Time> {
+        if let Phase::Ready { since, .. } = self.phase { Some(since) } else { None }
+    }
+
     pub(super) fn pid(&self) -> Option<ProcessId> {
         match self.phase {
             Phase::Forking { .. } | Phase::Doomed { .. } | Phase::Lost { .. } => None,
