@@ -16,6 +16,7 @@ mod change;
 mod event;
 mod fate;
 mod identity;
+mod lineage;
 mod note;
 mod order;
 mod plan;
@@ -274,9 +275,17 @@ impl Machine {
         self.now.plus_us(us.max(1))
     }
 
-    fn new_generation(&mut self) -> Generation {
-        self.generations_made = self.generations_made.saturating_add(1);
-        Generation(self.generations_made)
+    /// Acts on every patience that has ended.
+    fn expire(&mut self) {
+        let now = self.now;
+        self.looked = now;
+        let workers = self.seats_where(|worker| worker.until().is_some_and(|until| until <= now));
+        self.befall_all(&workers, &Incident::Expire);
+        let due = |zygote: &&Zygote| zygote.until().is_some_and(|until| until <= now);
+        let zygotes: Vec<Generation> = self.zygotes.iter().filter(due).map(|zygote| zygote.generation).collect();
+        for generation in zygotes {
+            self.zygote(generation, zygote::Incident::Expire);
+        }
     }
 
     fn sit(&mut self, seat: Seat, worker: Worker) {

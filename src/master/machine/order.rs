@@ -101,12 +101,7 @@ impl fmt::Display for Disposition {
 impl Machine {
     pub(super) fn order(&mut self, order: Order) {
         match dispose(self.situation(), order) {
-            Disposition::Obey => self.obey(order),
-            Disposition::Supersede => {
-                let reload = matches!(order, Order::Reload(_));
-                self.cancel_change(if reload { Outcome::Superseded } else { Outcome::Stopped });
-                self.obey(order);
-            }
+            Disposition::Obey | Disposition::Supersede => self.obey(order),
             Disposition::Queue => self.queue(order),
             Disposition::Refuse => self.refuse(order),
             Disposition::Ignore => {}
@@ -131,6 +126,7 @@ impl Machine {
             Order::Stop => self.begin_stop(0, Manner::Graceful),
             Order::StopNow => self.begin_stop(0, Manner::Brutal),
             Order::Reload(reload) => {
+                self.cancel_change(Outcome::Superseded);
                 self.drop_queued(Outcome::Superseded);
                 self.begin_reload(reload);
             }

@@ -522,6 +522,19 @@ fn probation_catches_workers_that_die_at_once() {
 }
 
 #[test]
+fn a_worker_that_served_and_left_by_itself_passed_its_probation() {
+    let mut bench = Bench::serving(plan(2));
+    begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..plan(2) });
+    bench.wait(40 * MS);
+    bench.gets_ready = false;
+    bench.send(Event::WorkerLeaving { seat: Seat(2), reason: LeaveReason::Requests });
+    bench.wait(20 * MS);
+    assert_eq!(bench.machine.current(), Generation(1), "its successor is not ready");
+    bench.send(Event::WorkerReady { seat: Seat(4), boot_us: MS });
+    assert_eq!((bench.machine.current(), bench.ready()), (Generation(2), vec![1, 2]));
+}
+
+#[test]
 fn a_refused_configuration_changes_nothing() {
     let mut bench = Bench::serving(plan(2));
     bench.reload(Reload::Graceful);
@@ -753,6 +766,29 @@ fn a_workers_reload_that_fails_takes_its_other_successors_back() {
 }
 
 #[test]
+fn a_workers_reload_ends_when_the_zygote_does() {
+    let mut bench = Bench::serving(plan(2));
+    bench.gets_ready = false;
+    bench.loads = false;
+    bench.reload(Reload::Workers);
+    bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
+    let failed = Outcome::Failed("zygote killed by signal 9".to_owned());
+    assert_eq!(bench.outcomes(), [(Reload::Workers, failed)]);
+    assert_eq!(bench.machine.count().ready, 2);
+}
+
+#[test]
+fn no_mercy_at_all_is_a_mercy_too() {
+    let hasty = Plan { mercy_us: 0, ..plan(2) };
+    let mut bench = Bench::serving(hasty.clone());
+    bench.leaves = false;
+    begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..hasty });
+    bench.wait(51 * MS);
+    assert!(bench.has(&Action::Retire { seat: Seat(0) }) && bench.has(&Action::Kill { seat: Seat(0) }));
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+#[test]
 fn a_stop_wins_over_a_reload_and_answers_it() {
     let mut bench = Bench::serving(plan(2));
     bench.loads = false;
@@ -818,6 +854,28 @@ fn a_stop_ends_even_if_nothing_dies() {
 }
 
 #[test]
+fn a_stop_after_a_stall_of_the_master_still_lets_the_killed_die() {
+    let mut bench = Bench::serving(plan(2));
+    bench.machine.handle(bench.now, Event::Order(Order::Stop));
+    bench.machine.handle(bench.now.plus_us(1_000 * SECOND), Event::Elapsed);
+    let actions: Vec<Action> = std::iter::from_fn(|| bench.machine.poll_action()).collect();
+    assert!(actions.contains(&Action::Kill { seat: Seat(1) }));
+    assert!(!actions.contains(&Action::Exit { code: 0 }));
+}
+
+#[test]
+fn what_was_said_in_time_counts_after_a_stall_of_the_master() {
+    let mut bench = Bench::serving(plan(1));
+    bench.gets_ready = false;
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    bench.now = bench.now.plus_us(1_000 * SECOND);
+    bench.send(Event::WorkerReady { seat: Seat(0), boot_us: MS });
+    bench.send(Event::Elapsed);
+    assert_eq!(bench.ready(), [1]);
+    assert_eq!(bench.count(|action| matches!(action, Action::Kill { .. })), 0);
+}
+
+#[test]
 fn an_upgrade_waits_until_nothing_is_half_done_and_the_next_image_goes_on() {
     let mut bench = Bench::serving(plan(2));
     bench.order(Order::Pause);
@@ -862,6 +920,53 @@ fn what_cannot_be_is_counted_and_survived() {
     assert_eq!(bench.ready(), [1]);
 }
 
+/// What every pair of the table does, with data that fits the state.
+#[test]
+fn every_pair_of_the_workers_table_is_carried_out() {
+    let (pid, since, until) = (ProcessId(7), Time(SECOND), Time(99 * SECOND));
+    let why = Farewell::Itself;
+    let phases = [
+        None,
+        Some(Phase::Forking { until, ready: None }),
+        Some(Phase::Doomed { until }),
+        Some(Phase::Lost { until }),
+        Some(Phase::Starting { pid, until: Some(until) }),
+        Some(Phase::Ready { pid, since, paused: false }),
+        Some(Phase::Leaving { pid, since, until, why }),
+        Some(Phase::Retiring { pid, since, until, why }),
+        Some(Phase::Killed { pid, since, why }),
+    ];
+    let incidents = [
+        Incident::Forked(pid),
+        Incident::ForkFailed { errno: 11 },
+        Incident::Ready { boot_us: MS },
+        Incident::NotReady { exit_code: 22, reason: "test".to_owned() },
+        Incident::Leaving(LeaveReason::Other),
+        Incident::Exited { pid, status: ExitStatus::Signal(9) },
+        Incident::Dismiss(why),
+        Incident::Kill(why),
+        Incident::Expire,
+        Incident::Orphan,
+    ];
+    for (state, phase) in worker::State::ALL.into_iter().zip(phases) {
+        for (stimulus, incident) in worker::Stimulus::ALL.into_iter().zip(&incidents) {
+            let mut machine = Bench::serving(plan(1)).machine;
+            let sitting = |phase| Worker { slot: Slot(1), generation: Generation(1), life: 2, replace: None, phase };
+            machine.seats[1] = phase.map(sitting);
+            assert_eq!((worker::State::of(machine.seats[1].as_ref()), incident.stimulus()), (state, stimulus));
+            let step = worker::step(state, stimulus);
+            machine.befall(Seat(1), incident.clone());
+            let after = worker::State::of(machine.seats[1].as_ref());
+            let impossible = u64::from(step == worker::Step::Impossible);
+            assert_eq!(machine.impossible_count(), impossible, "{state:?} {stimulus:?}");
+            let cell = step.to_string();
+            let promised = cell.split("→ ").nth(1).and_then(|text| text.split(',').next());
+            let expected = promised.map_or(format!("{state:?}"), str::to_owned);
+            assert_eq!(format!("{after:?}"), expected, "{state:?} {stimulus:?}: {cell}");
+        }
+    }
+}
+
 #[test]
 fn a_process_nobody_ordered_is_killed() {
     let mut bench = Bench::serving(plan(1));
@@ -873,9 +978,10 @@ fn a_process_nobody_ordered_is_killed() {
 #[test]
 fn time_never_runs_backwards() {
     let mut bench = Bench::serving(plan(1));
-    bench.send(Event::WorkerLeaving { seat: Seat(0), reason: LeaveReason::Other });
-    bench.machine.handle(Time(0), Event::Elapsed);
-    assert!(bench.machine.deadline().unwrap() > bench.now);
+    bench.send(Event::Elapsed);
+    bench.machine.handle(Time(0), Event::WorkerLeaving { seat: Seat(0), reason: LeaveReason::Other });
+    bench.settle();
+    assert!(bench.machine.deadline().unwrap().since_us(bench.now) > 50 * SECOND);
 }
 
 #[test]
