@@ -13,7 +13,7 @@ use super::note::{Farewell, Note};
 use super::plan::Plan;
 use super::worker::{Incident, Manner, Worker};
 use super::zygote;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The reload that is under way. There is never more than one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,8 +110,10 @@ impl Machine {
         }
         let generation = switch.generation;
         let slots = self.candidate_slots(&switch.plan);
-        for slot in &slots {
-            if !self.has_staying(generation, *slot) && !self.fork(generation, *slot) {
+        let on_duty = self.workers_of(generation).filter(|worker| worker.stays());
+        let taken: BTreeSet<Slot> = on_duty.map(|worker| worker.slot).collect();
+        for slot in slots.iter().filter(|slot| !taken.contains(slot)) {
+            if !self.fork(generation, *slot) {
                 return false;
             }
         }
@@ -126,9 +128,12 @@ impl Machine {
     /// slot that a worker left by itself has passed: recycling must not hold up a reload for ever.
     fn proved_at(&self, slots: &[Slot]) -> Option<Time> {
         let Some(Change::Switching(switch)) = &self.change else { return None };
+        let workers = self.workers_of(switch.generation);
+        let ready_since: BTreeMap<Slot, Time> =
+            workers.filter_map(|worker| Some((worker.slot, worker.ready_since()?))).collect();
         let mut at = Time::default();
         for slot in slots {
-            let ready = self.workers_of(switch.generation, *slot).find_map(Worker::ready_since)?;
+            let ready = ready_since.get(slot)?;
             if !switch.proved.contains(slot) {
                 at = at.max(ready.plus_us(switch.plan.probation_us));
             }

@@ -39,7 +39,7 @@ pub use action::{Action, Announcement, Count, Outcome};
 pub use event::{Event, ExitStatus, LeaveReason, Order, Reload};
 pub use identity::{Generation, ProcessId, Seat, Slot, Time};
 pub use note::{Farewell, Note};
-pub use plan::{PROBATION_US, Plan};
+pub use plan::{PROBATION_US, Plan, WORKERS_MAX};
 pub use snapshot::Snapshot;
 
 use change::Change;
@@ -214,9 +214,10 @@ impl Machine {
         all.filter(|at| *at > self.looked).min()
     }
 
-    /// The workers there are, by seat.
+    /// The workers there are, by seat. Every one has a slot from 1 on: strangers that are being killed are left out.
     pub fn workers(&self) -> impl Iterator<Item = WorkerView> + '_ {
-        self.seats_numbered().filter_map(|(seat, worker)| Some(view(seat, worker.as_ref()?)))
+        let ours = |worker: &&Worker| worker.life > 0;
+        self.seats_numbered().filter_map(move |(seat, worker)| Some(view(seat, worker.as_ref().filter(ours)?)))
     }
 
     /// How many workers there are.
@@ -307,12 +308,8 @@ impl Machine {
         self.zygotes.iter().any(|zygote| zygote.generation == generation && loaded(zygote))
     }
 
-    fn workers_of(&self, generation: Generation, slot: Slot) -> impl Iterator<Item = &Worker> {
-        self.seats.iter().flatten().filter(move |worker| worker.generation == generation && worker.slot == slot)
-    }
-
-    fn has_staying(&self, generation: Generation, slot: Slot) -> bool {
-        self.workers_of(generation, slot).any(Worker::stays)
+    fn workers_of(&self, generation: Generation) -> impl Iterator<Item = &Worker> {
+        self.seats.iter().flatten().filter(move |worker| worker.generation == generation)
     }
 
     fn seats_numbered(&self) -> impl Iterator<Item = (Seat, &Option<Worker>)> {

@@ -985,8 +985,24 @@ fn time_never_runs_backwards() {
 }
 
 #[test]
+fn many_workers_start_reload_shrink_and_stop() {
+    let mut bench = Bench::serving(plan(200));
+    begin_switch(&mut bench, Reload::Graceful, plan(200));
+    assert_eq!((bench.machine.current(), bench.ready().len()), (Generation(2), 200));
+    bench.send(target(10, &[]));
+    assert_eq!(bench.ready(), (1..=10).collect::<Vec<u32>>());
+    bench.order(Order::Stop);
+    assert_eq!(bench.log.last(), Some(&Action::Exit { code: 0 }));
+}
+
+#[test]
 fn a_plan_that_does_not_fit_together_is_refused() {
-    for bad in [Plan { workers: 0, ..plan(2) }, Plan { initial: 3, ..plan(2) }, Plan { seats: 5, ..plan(2) }] {
+    for bad in [
+        Plan { workers: 0, ..plan(2) },
+        plan(WORKERS_MAX + 1),
+        Plan { initial: 3, ..plan(2) },
+        Plan { seats: 5, ..plan(2) },
+    ] {
         assert!(Machine::start(Time(0), bad.clone()).is_err(), "{bad:?}");
     }
 }
