@@ -89,7 +89,10 @@ fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
 
 fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
     crate::logging::redirect(path).map_err(|error| {
-        StartFailure::file(format!("cannot open the log {}: {error}", path.unwrap_or(std::path::Path::new("")).display()))
+        StartFailure::file(format!(
+            "cannot open the log {}: {error}",
+            path.unwrap_or(std::path::Path::new("")).display()
+        ))
     })
 }
 
@@ -114,7 +117,9 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     // What the init system opened stays, also when no line of the configuration names it.
     for socket in open.iter().filter(|socket| socket.activated && !names.contains(&socket.name)) {
         let shared = share(socket, &socket.listener, config.listen);
-        sockets.push(shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?);
+        sockets.push(
+            shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?,
+        );
     }
     for (listener, name) in config.sockets.iter().zip(&names) {
         let known = |socket: &&BoundSocket| socket.listener == *listener || (socket.activated && socket.name == *name);
@@ -163,8 +168,10 @@ fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    identity::resolve((!user.is_empty()).then_some(user), group, &[])
-        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..StartFailure::from(error) })
+    identity::resolve((!user.is_empty()).then_some(user), group, &[]).map_err(|error| StartFailure {
+        message: format!("chown-socket = {text}: {error}"),
+        ..StartFailure::from(error)
+    })
 }
 
 /// How many seats the scoreboard has: room for reloads that ask for more workers. Untouched seats cost no memory.
