@@ -67,6 +67,11 @@ pub(crate) struct Series<T> {
 }
 
 impl<T> Series<T> {
+    /// Without samples yet.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), samples: Vec::new() }
+    }
+
     /// One number of each sample.
     pub(crate) fn numbers(&self, number: impl Fn(&T) -> f64) -> Vec<f64> {
         self.samples.iter().map(number).collect()
@@ -83,8 +88,7 @@ pub(crate) fn in_turns<T>(
     mut measure: impl FnMut(&Setup, &mut Server) -> Result<T, Error>,
 ) -> Result<Vec<Series<T>>, Error> {
     let setups = available(lab, setups, skipped)?;
-    let mut series: Vec<Series<T>> =
-        setups.iter().map(|setup| Series { name: setup.name().to_owned(), samples: Vec::new() }).collect();
+    let mut series: Vec<Series<T>> = setups.iter().map(|setup| Series::new(setup.name())).collect();
     for round in 0..rounds {
         let mut order: Vec<usize> = (0..setups.len()).collect();
         if round % 2 == 1 {

@@ -22,8 +22,7 @@ pub(super) fn first_answer(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let setups = [Contender::Hello, Contender::Uwsgi].map(|contender| Setup::pool(contender, 2));
     let setups = available(lab, &setups, &mut findings.skipped)?;
-    let mut series: Vec<Series<f64>> =
-        setups.iter().map(|setup| Series { name: setup.name().to_owned(), samples: Vec::new() }).collect();
+    let mut series: Vec<Series<f64>> = setups.iter().map(|setup| Series::new(setup.name())).collect();
     for _ in 0..lab.sizes.rounds.max(1) * 2 {
         for (setup, series) in setups.iter().zip(&mut series) {
             let mut server = Server::start(setup.launch(lab)?)?;
