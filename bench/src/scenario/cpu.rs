@@ -25,8 +25,8 @@ struct Round {
     p99_us: Vec<f64>,
 }
 
-/// Batches of a round: enough for a median, and each long enough (some 50 ms) for exact times.
-const BATCHES: u64 = 20;
+/// Batches of a round: enough for a median, and each some milliseconds long.
+const BATCHES: u64 = 40;
 /// Requests before a batch, as a share of its own: the other contenders left the caches cold.
 const WARM_UP_SHARE: u64 = 5;
 
