@@ -7,6 +7,7 @@ mod cores;
 mod cpu;
 mod idle;
 mod memory;
+mod micro;
 mod reload;
 mod scaling;
 mod startup;
@@ -58,6 +59,7 @@ pub const ALL: &[Scenario] = &[
         run: cores::run,
     },
     Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
+    Scenario { name: "micro", about: "reading a configuration, one scaling decision", run: micro::run },
 ];
 
 /// The samples of one contender, one for each round.
