@@ -11,7 +11,7 @@ use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target, spread_cells};
 use crate::lab::{Error, Lab};
 use crate::packet::Request;
-use crate::scenario::{Series, available, series_of};
+use crate::scenario::{Series, running, series_of, turn};
 use crate::server::Server;
 use crate::statistics::Spread;
 
@@ -26,7 +26,7 @@ struct Round {
 }
 
 /// Batches of a round: enough for a median, and each some milliseconds long.
-const BATCHES: u64 = 40;
+const BATCHES: usize = 40;
 /// Requests before a batch, as a share of its own: the other contenders left the caches cold.
 const WARM_UP_SHARE: u64 = 5;
 
@@ -68,7 +68,7 @@ pub(super) fn python(lab: &Lab) -> Result<Findings, Error> {
 /// Measures the setups in turns; ratios are to the first one that is there.
 fn compare(lab: &Lab, title: &str, setups: &[Setup]) -> Result<(Findings, Vec<Series<Round>>), Error> {
     let mut findings = Findings::default();
-    let setups = available(lab, setups, &mut findings.skipped)?;
+    let setups = running(lab, setups, &mut findings)?;
     let mut series: Vec<Series<Round>> = setups.iter().map(|setup| Series::new(setup.name())).collect();
     for _ in 0..lab.sizes.rounds {
         let servers = setups.iter().map(|setup| setup.serve(lab)).collect::<Result<Vec<_>, _>>()?;
@@ -85,11 +85,7 @@ fn compare(lab: &Lab, title: &str, setups: &[Setup]) -> Result<(Findings, Vec<Se
 fn measure_round(lab: &Lab, servers: &[Server]) -> Result<Vec<Round>, Error> {
     let mut rounds: Vec<Round> = servers.iter().map(|_| Round::default()).collect();
     for batch in 0..BATCHES {
-        let mut order: Vec<usize> = (0..servers.len()).collect();
-        if batch % 2 == 1 {
-            order.reverse();
-        }
-        for index in order {
+        for index in turn(servers.len(), batch) {
             measure_batch(lab, &servers[index], &mut rounds[index])?;
         }
     }
@@ -97,7 +93,7 @@ fn measure_round(lab: &Lab, servers: &[Server]) -> Result<Vec<Round>, Error> {
 }
 
 fn measure_batch(lab: &Lab, server: &Server, round: &mut Round) -> Result<(), Error> {
-    let requests = lab.sizes.requests.div_ceil(BATCHES);
+    let requests = lab.sizes.requests.div_ceil(BATCHES as u64);
     lab.run(&load(lab, server, requests.div_ceil(WARM_UP_SHARE))?)?;
     let before = server.cpu_time();
     let report = lab.run(&load(lab, server, requests)?)?;

@@ -35,7 +35,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
         pool(Contender::Wsgi, PYTHON_WORKERS),
         pool(Contender::Uwsgi, PYTHON_WORKERS),
     ];
-    let samples = in_turns(lab, 1, &setups, &mut findings.skipped, |_, server| measure(lab, server))?;
+    let samples = in_turns(lab, 1, &setups, &mut findings, |_, server| measure(lab, server))?;
     for one in &samples {
         for sample in &one.samples {
             table.row(vec![
