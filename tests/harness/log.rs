@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 
+/// Lines of a log that the message of a failure shows.
+const TAIL_LINES: usize = 40;
+
 /// A log that grows. Clones look at the same log.
 #[derive(Debug, Clone)]
 pub struct Log(Arc<Shared>);
@@ -64,7 +67,7 @@ impl Log {
     pub fn wait_for_after(&self, position: usize, needle: &str) -> Line {
         let found = self
             .wait(PATIENCE, |state| state.lines.iter().skip(position).find(|line| line.text.contains(needle)).cloned());
-        found.unwrap_or_else(|| panic!("no line with {needle:?} in this log:\n{}", self.text()))
+        found.unwrap_or_else(|| panic!("no line with {needle:?} in this log:\n{}", self.tail()))
     }
 
     /// Waits until `count` lines contain `needle`; returns them.
@@ -73,7 +76,7 @@ impl Log {
             let lines: Vec<Line> = state.lines.iter().filter(|line| line.text.contains(needle)).cloned().collect();
             (lines.len() >= count).then_some(lines)
         });
-        found.unwrap_or_else(|| panic!("fewer than {count} lines with {needle:?} in this log:\n{}", self.text()))
+        found.unwrap_or_else(|| panic!("fewer than {count} lines with {needle:?} in this log:\n{}", self.tail()))
     }
 
     /// Waits for the end: every process that could write to it has gone. False: the time is over.
@@ -87,7 +90,7 @@ impl Log {
             let line = state.lines.iter().find(|line| line.text.contains(needle)).cloned();
             (line.is_some() || state.ended).then_some(line)
         });
-        found.unwrap_or_else(|| panic!("neither {needle:?} nor an end in this log:\n{}", self.text()))
+        found.unwrap_or_else(|| panic!("neither {needle:?} nor an end in this log:\n{}", self.tail()))
     }
 
     /// The lines so far.
@@ -100,10 +103,12 @@ impl Log {
         self.lines().into_iter().filter(|line| line.contains(needle)).collect()
     }
 
-    /// The whole text so far.
-    pub fn text(&self) -> String {
-        self.lines().iter().fold(String::new(), |mut text, line| {
-            let _ = writeln!(text, "{line}");
+    /// The last lines so far, for messages of failures.
+    pub fn tail(&self) -> String {
+        let lines = self.lines();
+        let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+        last.iter().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "    {line}");
             text
         })
     }

@@ -65,7 +65,7 @@ impl NginxSetup {
         if nginx.log.wait_for_or_end("start worker process ").is_some() {
             return Some(nginx);
         }
-        let text = nginx.log.text();
+        let text = nginx.log.tail();
         assert!(text.contains("Address already in use"), "nginx does not start:\n{text}");
         nginx.expect_log("");
         None
@@ -158,7 +158,7 @@ impl Nginx {
         }
         head += "\r\n";
         converse(self.address, &head, body)
-            .unwrap_or_else(|error| panic!("{method} {target}: {error}\nnginx says:\n{}", self.log.text()))
+            .unwrap_or_else(|error| panic!("{method} {target}: {error}\nnginx says:\n{}", self.log.tail()))
     }
 
     fn assert_log_is_clean(&self) {
@@ -182,12 +182,12 @@ impl Drop for Nginx {
         }
         let code = self.child.wait().map(shell_code);
         if std::thread::panicking() {
-            eprintln!("nginx says:\n{}", self.log.text());
+            eprintln!("nginx says:\n{}", self.log.tail());
             return;
         }
-        assert!(self.log.wait_for_end(PATIENCE), "a process of nginx is left:\n{}", self.log.text());
+        assert!(self.log.wait_for_end(PATIENCE), "a process of nginx is left:\n{}", self.log.tail());
         if !self.expected.iter().any(String::is_empty) {
-            assert!(ended && matches!(code, Ok(0)), "nginx ended with {code:?}:\n{}", self.log.text());
+            assert!(ended && matches!(code, Ok(0)), "nginx ended with {code:?}:\n{}", self.log.tail());
             self.assert_log_is_clean();
         }
     }
