@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::PATIENCE;
 use super::log::{Line, Log};
-use super::process::{Exit, Process, await_exit, processes_with, shell_code};
+use super::process::{Exit, Process, await_exit, look_up, processes_with, shell_code};
 
 /// The environment variable that marks every process of an instance.
 const MARK: &str = "RHINOD_TEST_INSTANCE";
@@ -130,13 +130,19 @@ impl Launch {
         format!("[uwsgi]\n{}\n", self.lines.join("\n"))
     }
 
-    /// Starts it and waits until its first worker is there.
+    /// Starts it and waits until all of its workers are there; with `cheaper`, the first.
     pub fn start(self) -> Instance {
+        let last = self.value("cheaper").map_or_else(|| self.value("workers"), |_| None).unwrap_or_else(|| "1".to_owned());
         let instance = self.spawn();
-        if instance.log.wait_for_or_end("spawned uWSGI worker 1").is_none() {
+        if instance.log.wait_for_or_end(&format!("spawned uWSGI worker {last} ")).is_none() {
             panic!("the instance ended instead of starting:\n{}", instance.log.tail());
         }
         instance
+    }
+
+    fn value(&self, key: &str) -> Option<String> {
+        let pairs = self.lines.iter().filter_map(|line| line.split_once('='));
+        pairs.filter(|(known, _)| known.trim() == key).map(|(_, value)| value.trim().to_owned()).last()
     }
 
     /// Starts it and waits for nothing.
@@ -268,11 +274,10 @@ impl Instance {
         self.named("rhinod zygote")
     }
 
-    /// Its workers, by pid.
+    /// Its living workers in the order in which the log named them. Their own names come too late to be asked for.
     pub fn workers(&self) -> Vec<Process> {
-        let mut workers = self.named("rhinod worker");
-        workers.sort_by_key(|worker| worker.pid);
-        workers
+        let pids = self.log.lines().into_iter().filter_map(|line| spawned_pid(&line));
+        pids.filter_map(look_up).collect()
     }
 
     fn named(&self, start: &str) -> Vec<Process> {
@@ -386,6 +391,13 @@ impl Drop for Instance {
             self.stop_and_judge();
         }
     }
+}
+
+/// The pid in `spawned uWSGI worker 1 (pid: 7, cores: 1)` or `Respawned uWSGI worker 1 (new pid: 7)`.
+fn spawned_pid(line: &str) -> Option<i32> {
+    let (_, rest) = line.split_once("spawned uWSGI worker ")?;
+    let (_, number) = rest.split_once("pid: ")?;
+    number.split([',', ')']).next()?.parse().ok()
 }
 
 /// Lines that tell of something wrong, or of something that only a test can want. That tests run as root in a container

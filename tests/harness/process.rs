@@ -5,15 +5,16 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-/// A living process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A process that lived when it was looked at. Equal to another look at the same process, whatever it calls itself and
+/// whoever its parent is by now.
+#[derive(Debug, Clone)]
 pub struct Process {
     /// Its number.
     pub pid: i32,
@@ -22,6 +23,14 @@ pub struct Process {
     /// Its name as `ps -o comm` shows it.
     pub name: String,
 }
+
+impl PartialEq for Process {
+    fn eq(&self, other: &Self) -> bool {
+        self.pid == other.pid
+    }
+}
+
+impl Eq for Process {}
 
 impl Process {
     /// Sends it a signal. That it has gone meanwhile is no fault.
@@ -54,7 +63,7 @@ pub fn processes_with(mark: &str) -> Vec<Process> {
 }
 
 /// A process by its number; `None` when it is gone or a zombie.
-fn look_up(pid: i32) -> Option<Process> {
+pub fn look_up(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
@@ -69,7 +78,7 @@ pub struct Exit(Receiver<()>);
 
 /// Waits for the end of a child in a thread.
 pub fn await_exit(pid: i32) -> Exit {
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = crossbeam_channel::bounded(1);
     std::thread::spawn(move || {
         while let Err(nix::errno::Errno::EINTR) =
             waitid(Id::Pid(Pid::from_raw(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
@@ -83,7 +92,7 @@ impl Exit {
     /// Whether the child has ended, or ends in time.
     pub fn within(&self, limit: Duration) -> bool {
         // The sender goes only after it has told, or when there is no such child any more.
-        !matches!(self.0.recv_timeout(limit), Err(mpsc::RecvTimeoutError::Timeout))
+        !matches!(self.0.recv_timeout(limit), Err(RecvTimeoutError::Timeout))
     }
 }
 
