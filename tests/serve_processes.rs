@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use harness::{Instance, Launch, PATIENCE};
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Load, Report, Until, Wire};
+use rhinod_bench::client::{Load, Report, Until, Wire, wait_for_answer};
 use rhinod_bench::packet::Request;
 
 /// A request that a worker has accepted and keeps until it is released.
@@ -194,16 +194,17 @@ fn with_a_worker_only_its_own_request_is_lost() {
 
 #[test]
 fn a_worker_is_replaced_within_50_milliseconds() {
-    let mut server = Launch::hello().set("workers", 1).env("RUST_LOG", "debug").start();
+    let mut server = Launch::hello().set("workers", 1).start();
     server.expect_log("died, killed by signal 9");
-    let mut position = 0;
+    let packet = Request::get("/").to_uwsgi().expect("a small request");
     let times: Vec<Duration> = (1..=3)
-        .map(|_| {
-            server.log.wait_for_after(position, ") ready in ");
-            position = server.log.position();
-            let killed = Instant::now();
+        .map(|round| {
+            let (killed, pause) = (Instant::now(), Duration::from_micros(200));
             server.workers()[0].signal(Signal::SIGKILL);
-            server.log.wait_for_after(position, ") ready in ").at - killed
+            wait_for_answer(&server.target(), &packet, pause, PATIENCE, || Ok(())).expect("an answer");
+            let took = killed.elapsed();
+            server.log.wait_for_count(round, "Respawned uWSGI worker 1");
+            took
         })
         .collect();
     assert!(times.iter().any(|time| *time < Duration::from_millis(50)), "{times:?}");
