@@ -40,8 +40,12 @@ pub type ReadConfig<'a> = &'a dyn Fn() -> Result<Config, String>;
 pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
     // First of all, so that a signal that comes during the start is remembered and not lost.
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
-    let started = startup::start(&config)?;
-    Driver::new(config, read, signals, started)?.run()
+    // All that can fail without leaving a trace comes before sockets and pid files.
+    let mut driver = Driver::new(config, read, signals)?;
+    let started = startup::start(&driver.config)?;
+    driver.sockets = started.sockets;
+    driver.pid_files = started.pid_files;
+    driver.run()
 }
 
 /// Carries out what the machine decides.
@@ -74,7 +78,6 @@ impl<'a> Driver<'a> {
         config: Config,
         read: ReadConfig<'a>,
         mut signals: Signals,
-        started: startup::Started,
     ) -> Result<Self, StartFailure> {
         let mut set_up = || -> io::Result<(Poll, Doorbell)> {
             let poll = Poll::new()?;
@@ -95,8 +98,8 @@ impl<'a> Driver<'a> {
             children,
             config,
             candidate: None,
-            sockets: started.sockets,
-            pid_files: started.pid_files,
+            sockets: Vec::new(),
+            pid_files: PidFiles::default(),
             bell,
             signals,
             scaler,
