@@ -3,8 +3,12 @@
 use std::process::ExitCode;
 
 use crate::config::build::Machine;
-use crate::config::load::load;
+use crate::config::collect::Collected;
+use crate::config::directive::Directive;
+use crate::config::error::ConfigError;
+use crate::config::load::{Loaded, load};
 use crate::config::model::Config;
+use crate::config::options;
 use crate::config::{Host, Invocation};
 use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
@@ -44,8 +48,9 @@ fn zygote_control() -> Option<i32> {
 
 fn serve() -> i32 {
     match Reader::new().and_then(|reader| {
-        let config = reader.read(false)?;
-        master::run(config, &|| reader.read(true).map_err(|failure| failure.message))
+        let Loaded { config, collected } = reader.read(false)?;
+        master::run(config, &|| reader.read(true).map(|loaded| loaded.config).map_err(|failure| failure.message))
+            .map_err(|failure| with_place(failure, &collected))
     }) {
         Ok(code) => code,
         Err(failure) => {
@@ -70,14 +75,29 @@ impl Reader {
         Ok(Self { invocation, world: Host::new() })
     }
 
-    fn read(&self, reload: bool) -> Result<Config, StartFailure> {
+    fn read(&self, reload: bool) -> Result<Loaded, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
-        let loaded = load(&invocation, &self.world, &facts())
-            .map_err(|rejected| StartFailure::configuration(&rejected.errors))?;
+        let loaded = load(&invocation, &self.world, &facts()).map_err(|rejected| match rejected.missed_source {
+            true => StartFailure::no_input(&rejected.errors),
+            false => StartFailure::configuration(&rejected.errors),
+        })?;
         for note in &loaded.config.notes {
             log::warn!("{note}");
         }
-        Ok(loaded.config)
+        Ok(loaded)
+    }
+}
+
+/// Says where the option was given that a failure is about.
+fn with_place(failure: StartFailure, collected: &Collected) -> StartFailure {
+    let Some(option) = failure.option else { return failure };
+    let gave = |directive: &&Directive| options::find(&directive.key).is_some_and(|found| found.name == option);
+    match collected.directives.iter().rfind(gave) {
+        Some(directive) => {
+            let message = ConfigError::about(directive, &failure.message).to_string();
+            StartFailure { message, ..failure }
+        }
+        None => failure,
     }
 }
 

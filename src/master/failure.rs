@@ -13,6 +13,8 @@ pub struct StartFailure {
     pub message: String,
     /// The exit code.
     pub code: i32,
+    /// The option whose value is at fault, where one is: whoever read the configuration knows its place.
+    pub option: Option<&'static str>,
 }
 
 /// The configuration is wrong (EX_CONFIG).
@@ -33,17 +35,27 @@ pub(crate) const CODE_PERMISSION: i32 = 77;
 impl StartFailure {
     /// The configuration cannot be used.
     pub fn configuration(message: impl ToString) -> Self {
-        Self { message: message.to_string(), code: CODE_CONFIGURATION }
+        Self { message: message.to_string(), code: CODE_CONFIGURATION, option: None }
+    }
+
+    /// A file of the configuration, or another source of it, cannot be read.
+    pub fn no_input(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: CODE_NO_INPUT, option: None }
     }
 
     /// A system call failed.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self { message: format!("cannot {what}: {error}"), code: CODE_SYSTEM }
+        Self { message: format!("cannot {what}: {error}"), code: CODE_SYSTEM, option: None }
     }
 
     /// A file cannot be written.
     pub fn file(message: String) -> Self {
-        Self { message, code: CODE_FILE }
+        Self { message, code: CODE_FILE, option: None }
+    }
+
+    /// The same, with the option whose value is at fault.
+    pub fn about(self, option: &'static str) -> Self {
+        Self { option: Some(option), ..self }
     }
 }
 
@@ -55,7 +67,7 @@ impl From<ListenError> for StartFailure {
             ListenError::Refused(..) => CODE_SYSTEM,
             ListenError::Owner(..) => CODE_NO_USER,
         };
-        Self { message: error.to_string(), code }
+        Self { message: error.to_string(), code, option: None }
     }
 }
 
@@ -66,6 +78,6 @@ impl From<IdentityError> for StartFailure {
             IdentityError::NotRoot(..) => CODE_PERMISSION,
             IdentityError::Refused(..) => CODE_SYSTEM,
         };
-        Self { message: error.to_string(), code }
+        Self { message: error.to_string(), code, option: None }
     }
 }

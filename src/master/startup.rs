@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use super::failure::StartFailure;
 use super::files::PidFiles;
-use crate::config::model::{Config, Listener};
-use crate::sys::identity::{self, Credentials};
+use crate::config::model::{Config, Identity, Listener};
+use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
 
@@ -39,12 +39,13 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
 
 fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     let who = &config.identity;
-    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)?;
+    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)
+        .map_err(|error| blame_identity(error, who))?;
     if let Some(bits) = who.umask {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
     }
     if let Some(path) = &config.pidfiles.pidfile {
-        started.pid_files.write(path)?;
+        started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }
     // Without `chown-socket` the sockets are made by the user that serves (reference/processes.md 1.10).
     let early = config.chown_socket.is_none();
@@ -53,10 +54,10 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     if let Some(directory) = &who.chdir {
         std::env::set_current_dir(directory)
-            .map_err(|error| StartFailure::system(&format!("chdir to {}", directory.display()), &error))?;
+            .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
     if let Some(path) = &config.pidfiles.pidfile2 {
-        started.pid_files.write(path)?;
+        started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
     if config.sockets.is_empty() {
         return Err(StartFailure::configuration(
@@ -75,7 +76,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
     if !config.identity.master_as_root {
-        identity::become_user(credentials)?;
+        identity::become_user(credentials).map_err(|error| blame_identity(error, &config.identity))?;
     }
     Ok(())
 }
@@ -124,7 +125,16 @@ fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
         None => (text, None),
     };
     identity::resolve((!user.is_empty()).then_some(user), group, &[])
-        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..error.into() })
+        .map_err(|error| StartFailure::from(error).about("chown-socket"))
+}
+
+fn blame_identity(error: IdentityError, who: &Identity) -> StartFailure {
+    let option = match &error {
+        IdentityError::NoSuchGroup(name) if who.gid.as_ref() == Some(name) => "gid",
+        IdentityError::NoSuchGroup(_) => "add-gid",
+        IdentityError::NoSuchUser(_) | IdentityError::NotRoot(..) | IdentityError::Refused(..) => "uid",
+    };
+    StartFailure::from(error).about(option)
 }
 
 /// Options that differ between two configurations but cannot change without a restart.
