@@ -1,7 +1,9 @@
 //! What every binary with rhinod in it does first: become a zygote, or read the command line and become a master.
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use crate::cli::{self, Command};
 use crate::config::build::Machine;
 use crate::config::collect::Collected;
 use crate::config::directive::Directive;
@@ -9,10 +11,14 @@ use crate::config::error::ConfigError;
 use crate::config::load::{Loaded, load};
 use crate::config::model::Config;
 use crate::config::options;
+use crate::config::paint::Paint;
+use crate::config::show::as_ini;
 use crate::config::{Host, Invocation};
+use crate::exit::Exit;
 use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
 use crate::master::{self, StartFailure};
+use crate::operator;
 use crate::zygote::{self, ZYGOTE_ARGUMENT};
 
 /// Turns a binary into a full rhinod around one application.
@@ -28,7 +34,7 @@ where
     crate::logging::start();
     match zygote_control() {
         Some(control) => code(zygote::run(control, &mut RustHost::new(factory))),
-        None => code(serve()),
+        None => obey(),
     }
 }
 
@@ -46,19 +52,47 @@ fn zygote_control() -> Option<i32> {
     arguments.next()?.to_str()?.parse().ok()
 }
 
-fn serve() -> i32 {
-    match Reader::new().and_then(|reader| {
-        let Loaded { config, collected } = reader.read(false)?;
+/// Does what the command line asks for.
+fn obey() -> ExitCode {
+    let reader = match Reader::new() {
+        Ok(reader) => reader,
+        Err(failure) => return complain(&failure),
+    };
+    let command = match cli::parse(&reader.invocation) {
+        Ok(command) => command,
+        Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, option: None }),
+    };
+    let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
+    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &facts(), paint) {
+        // A reader that has gone (`| head`) is no error of ours.
+        let _ = std::io::stdout().write_all(printed.output.as_bytes());
+        let _ = std::io::stderr().write_all(printed.errors.as_bytes());
+        return printed.exit.into();
+    }
+    match command {
+        Command::Serve => serve(&reader),
+        other => match operator::carry_out(&other) {
+            Ok(exit) => exit.into(),
+            Err(failure) => complain(&failure),
+        },
+    }
+}
+
+fn complain(failure: &StartFailure) -> ExitCode {
+    for line in failure.message.lines() {
+        eprintln!("rhinod: {line}");
+    }
+    failure.exit.into()
+}
+
+fn serve(reader: &Reader) -> ExitCode {
+    let ended = reader.read(false).and_then(|Loaded { config, collected }| {
         master::run(config, &|| reader.read(true).map(|loaded| loaded.config).map_err(|failure| failure.message))
             .map_err(|failure| with_place(failure, &collected))
-    }) {
-        Ok(code) => code,
-        Err(failure) => {
-            for line in failure.message.lines() {
-                eprintln!("rhinod: {line}");
-            }
-            failure.code
-        }
+    });
+    match ended {
+        Ok(number) => code(number),
+        Err(failure) => complain(&failure),
     }
 }
 
@@ -83,6 +117,9 @@ impl Reader {
         })?;
         for note in &loaded.config.notes {
             log::warn!("{note}");
+        }
+        if loaded.config.show_config {
+            print!("{}", as_ini(&loaded.collected));
         }
         Ok(loaded)
     }

@@ -17,9 +17,12 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod exit;
 pub mod handler;
+pub mod hooks;
 pub mod logging;
 pub mod master;
+mod operator;
 pub mod scaling;
 pub mod sys;
 pub mod worker;

@@ -31,7 +31,7 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
                 // Best effort: the failure itself is what the operator must read.
                 let _ = socket.remove_file();
             }
-            started.pid_files.remove();
+            started.pid_files.withdraw();
             Err(failure)
         }
     }
@@ -44,8 +44,14 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     if let Some(bits) = who.umask {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
     }
+    crate::logging::stamp_lines(&config.logging);
+    hooks(config, "asap")?;
+    open_log(config.logging.to.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
+    }
+    for phase in ["pre-jail", "in-jail", "as-root"] {
+        hooks(config, phase)?;
     }
     // Without `chown-socket` the sockets are made by the user that serves (reference/processes.md 1.10).
     let early = config.chown_socket.is_none();
@@ -56,6 +62,8 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
         std::env::set_current_dir(directory)
             .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
+    hooks(config, "as-user")?;
+    open_log(config.logging.to2.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile2 {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
@@ -72,6 +80,16 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
         log::info!("rhinod socket {index} bound to {}", socket.name);
     }
     Ok(())
+}
+
+fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
+    crate::hooks::run(&config.hooks, phase).map_err(StartFailure::configuration)
+}
+
+fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
+    crate::logging::redirect(path).map_err(|error| {
+        StartFailure::file(format!("cannot open the log {}: {error}", path.unwrap_or(std::path::Path::new("")).display()))
+    })
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
@@ -100,7 +118,8 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         match socket {
             Ok(socket) => sockets.push(socket),
             Err(failure) => {
-                let fresh = sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
+                let fresh =
+                    sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
                 for socket in fresh {
                     let _ = socket.remove_file();
                 }

@@ -82,16 +82,18 @@ impl Launch {
         self.dir().join("app.sock")
     }
 
-    /// Sets a key of the ini file: replaces all lines with it.
-    pub fn set(self, key: &str, value: impl ToString) -> Self {
-        let mut launch = self.without(key);
-        launch.lines.push(format!("{key} = {}", value.to_string()));
-        launch
+    /// Sets a key of the ini file: in the place of the first line with it, or at the end.
+    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
+        let line = format!("{key} = {}", value.to_string());
+        let place = self.lines.iter().position(|line| is_line_of(line, key)).unwrap_or(self.lines.len());
+        self.lines.retain(|line| !is_line_of(line, key));
+        self.lines.insert(place, line);
+        self
     }
 
     /// Removes all lines with a key.
     pub fn without(mut self, key: &str) -> Self {
-        self.lines.retain(|line| line.split_once('=').is_none_or(|(known, _)| known.trim() != key));
+        self.lines.retain(|line| !is_line_of(line, key));
         self
     }
 
@@ -198,6 +200,10 @@ impl Launch {
         let dir = std::mem::replace(&mut instance.dir, tempfile::tempdir().expect("a temporary directory"));
         Failed { code, lines, dir }
     }
+}
+
+fn is_line_of(line: &str, key: &str) -> bool {
+    line.split_once('=').is_some_and(|(known, _)| known.trim() == key)
 }
 
 /// What an instance that refused to start leaves.
