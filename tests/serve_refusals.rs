@@ -220,11 +220,10 @@ fn a_descriptor_that_is_not_open_or_no_socket() {
 /// Root itself is not held to the limit, but the user that it becomes is.
 #[test]
 fn more_workers_than_the_process_limit_allows() {
-    let limit = ["sh", "-c", "ulimit -u 50; exec \"$@\"", "sh"];
     let launch = hello().set("workers", 60);
     let is_root = nix::unistd::Uid::effective().is_root();
     let launch = if is_root { launch.set("uid", 12345).set("gid", 12345) } else { launch };
-    let failed = launch.through(limit).fails();
+    let failed = launch.through(["prlimit", "--nproc=50", "--"]).fails();
     assert_refused(&failed, CONFIGURATION, &["app.ini", "workers = 60", "50"]);
     assert_left_nothing(&failed);
 }

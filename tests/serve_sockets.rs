@@ -93,7 +93,9 @@ fn the_socket_has_the_mode_and_the_owner_that_are_asked_for() {
         let server = Launch::hello().set("chmod-socket", given).start();
         assert_eq!(mode_of(&server), mode);
     }
-    let server = Launch::hello().line("chmod-socket").start();
+    let launch = Launch::hello();
+    let ini = launch.ini_path().display().to_string();
+    let server = launch.arguments([ini.as_str(), "--chmod-socket"]).start();
     assert_eq!(mode_of(&server), 0o666, "without a value, as in uWSGI");
 }
 
