@@ -2,6 +2,10 @@
 
 #[path = "config_language/support.rs"]
 mod support;
+#[path = "config_language/cases.rs"]
+mod cases;
+#[path = "config_language/rival.rs"]
+mod rival;
 
 use support::{Memory, run, shown};
 

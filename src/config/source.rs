@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let read = match source {
             Source::StandardInput => self.world.read_standard_input(),
             Source::Descriptor(descriptor) => self.world.read_descriptor(*descriptor),
-            Source::Command(command) => self.world.run(command),
+            Source::Command(command) => self.world.run(command, self.directory),
             Source::File(path) => self.world.read(path),
         };
         let bytes = read.map_err(|error| format!("cannot be read: {error}"))?;

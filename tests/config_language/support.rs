@@ -131,7 +131,7 @@ impl World for Memory {
         }
     }
 
-    fn run(&self, command: &str) -> io::Result<Vec<u8>> {
+    fn run(&self, command: &str, _: &Path) -> io::Result<Vec<u8>> {
         self.ask(format!("exec://{command}"));
         match command.strip_prefix("echo ") {
             Some(text) => Ok(format!("{text}\n").into_bytes()),
