@@ -11,6 +11,7 @@ use lexopt::Arg;
 use super::directive::Origin;
 use super::error::ConfigError;
 use super::nearest::nearest;
+use super::source;
 use super::vocabulary::{Argument, Meaning, Vocabulary};
 
 /// Most candidates that a message about an ambiguous name lists.
@@ -28,13 +29,16 @@ pub(crate) struct CommandLine {
 /// Reads the arguments behind the program's name. What is wrong goes to `errors`; the rest is read all the same.
 pub(crate) fn parse(arguments: &[OsString], vocabulary: &dyn Vocabulary, errors: &mut Vec<ConfigError>) -> CommandLine {
     let mut line = CommandLine::default();
+    let mut after_unknown = false;
     let mut parser = lexopt::Parser::from_args(arguments);
     parser.set_short_equals(false);
     loop {
         let named = match parser.next() {
             Ok(None) => return line,
             Ok(Some(Arg::Value(word))) => {
+                let may_be_value = std::mem::take(&mut after_unknown); // of the option that was complained about
                 match text(word) {
+                    Ok(word) if may_be_value && source::by_ending(&word).is_none() => {}
                     Ok(word) => line.positional.push(word),
                     Err(error) => errors.push(error),
                 }
@@ -53,6 +57,7 @@ pub(crate) fn parse(arguments: &[OsString], vocabulary: &dyn Vocabulary, errors:
                 continue;
             }
         };
+        after_unknown = named.found.is_err();
         match take_value(&mut parser, named) {
             Ok(option) => line.options.push(option),
             Err(error) => errors.push(error),

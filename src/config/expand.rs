@@ -11,9 +11,9 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 const REPLACEMENTS_MAX: usize = 10_000;
 
 /// Most replacements of one run, all values together.
-const REPLACEMENTS_OF_RUN_MAX: usize = 1_000_000;
+const REPLACEMENTS_OF_RUN_MAX: usize = 200_000;
 
-/// Most bytes that all replacements of one run may write.
+/// Most bytes that all replacements of one run may write or move.
 const BYTES_OF_RUN_MAX: usize = 256 << 20;
 
 /// Deepest chain of placeholders within placeholders.
@@ -24,26 +24,38 @@ const DEPTH_MAX: usize = 64;
 pub(crate) struct Budget {
     replacements: usize,
     bytes: usize,
+    exhausted: bool,
 }
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self { replacements: REPLACEMENTS_OF_RUN_MAX, bytes: BYTES_OF_RUN_MAX }
+        Self { replacements: REPLACEMENTS_OF_RUN_MAX, bytes: BYTES_OF_RUN_MAX, exhausted: false }
     }
 
-    /// Charges one replacement in a text of `length` bytes, `nth` of that text.
-    fn charge(&mut self, nth: usize, length: usize) -> Result<(), String> {
-        if length > VALUE_BYTES_MAX {
-            return Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10));
+    /// Whether the limits of the run are reached, so that every further value would fail too.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Charges one replacement that moves or writes so many bytes.
+    fn charge(&mut self, bytes: usize) -> Result<(), String> {
+        match (self.replacements.checked_sub(1), self.bytes.checked_sub(bytes)) {
+            (Some(replacements), Some(bytes)) => {
+                (self.replacements, self.bytes) = (replacements, bytes);
+                Ok(())
+            }
+            _ => {
+                self.exhausted = true;
+                Err("the expansions of this configuration take too much in all".to_owned())
+            }
         }
-        if nth > REPLACEMENTS_MAX {
-            return Err(format!("its expansion takes more than {REPLACEMENTS_MAX} replacements"));
-        }
-        let left = (self.replacements.checked_sub(1), self.bytes.checked_sub(length));
-        let (Some(replacements), Some(bytes)) = left else {
-            return Err("the expansions of this configuration take too much in all".to_owned());
-        };
-        (self.replacements, self.bytes) = (replacements, bytes);
+    }
+}
+
+fn check_size(length: usize) -> Result<(), String> {
+    if length > VALUE_BYTES_MAX {
+        Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10))
+    } else {
         Ok(())
     }
 }
@@ -145,7 +157,11 @@ pub(crate) fn substitute(
             return Err(format!("placeholders refer to each other more than {DEPTH_MAX} deep"));
         }
         count += 1;
-        budget.charge(count, text.len() - (found.end - found.start) + new.len())?;
+        if count > REPLACEMENTS_MAX {
+            return Err(format!("its expansion takes more than {REPLACEMENTS_MAX} replacements"));
+        }
+        check_size(text.len() - (found.end - found.start) + new.len())?;
+        budget.charge(new.len() + text.len() - found.end)?;
         text.replace_range(found.start..found.end, &new);
         let new_end = found.start + new.len();
         for (_, end) in &mut regions {
@@ -196,9 +212,7 @@ pub(crate) fn compute(
                     Some(apply) => result = apply(number(&result), number(&operand)).to_string(),
                     None => result.push_str(&operand),
                 }
-                if result.len() > VALUE_BYTES_MAX {
-                    return Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10));
-                }
+                check_size(result.len())?;
             }
         }
     }

@@ -115,7 +115,10 @@ impl<'a> Reader<'a> {
             Source::Command(command) => self.world.run(command, self.directory),
             Source::File(path) => self.world.read(path),
         };
-        let bytes = read.map_err(|error| format!("cannot be read: {error}"))?;
+        let bytes = read.map_err(|error| match source {
+            Source::File(path) => format!("{} cannot be read: {error}", path.display()),
+            _ => format!("cannot be read: {error}"),
+        })?;
         if bytes.len() > SOURCE_BYTES_MAX {
             return Err(format!("is larger than {} MiB", SOURCE_BYTES_MAX >> 20));
         }

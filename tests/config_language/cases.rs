@@ -37,9 +37,9 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Every case of the directory, sorted by name.
-    pub(crate) fn all() -> Vec<Self> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config_language/cases");
+    /// Every case of a directory beside this file, sorted by name.
+    pub(crate) fn all(directory: &str) -> Vec<Self> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config_language").join(directory);
         let mut paths: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         paths.into_iter().map(Self::read).collect()
@@ -67,7 +67,8 @@ impl Case {
         self.part("deviation").is_some()
     }
 
-    fn call(&self) -> (Vec<(&str, &str)>, Vec<&str>) {
+    /// The environment and the arguments.
+    pub(crate) fn call(&self) -> (Vec<(&str, &str)>, Vec<&str>) {
         let call = self.part("call").unwrap_or("uwsgi\n--ini\nmain.ini\n");
         let mut lines = call.lines();
         let environment = lines.by_ref().take_while(|line| *line != "uwsgi");
@@ -75,13 +76,17 @@ impl Case {
         (environment, lines.collect())
     }
 
+    /// The files by name, links and directories included.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files =
+            self.parts.iter().filter(|(name, _)| !["call", "uwsgi", "rhinod", "deviation"].contains(&name.as_str()));
+        files.map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
     /// The working directory of the case, with its files.
     pub(crate) fn lay_out(&self) -> TempDir {
         let directory = tempfile::tempdir().unwrap();
-        for (name, text) in &self.parts {
-            if ["call", "uwsgi", "rhinod", "deviation"].contains(&name.as_str()) {
-                continue;
-            }
+        for (name, text) in self.files() {
             if let Some((link, target)) = name.split_once(" -> ") {
                 symlink(target, directory.path().join(link)).unwrap();
             } else if let Some(name) = name.strip_suffix('/') {
@@ -128,9 +133,13 @@ impl Case {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        let Some(shown) = text.split_once("\n[uwsgi]\n").and_then(|(_, rest)| rest.split_once(";end of configuration\n"))
+        let Some(shown) =
+            text.split_once("\n[uwsgi]\n").and_then(|(_, rest)| rest.split_once(";end of configuration\n"))
         else {
-            return format!("exit {}\n", output.status.code().map_or("by a signal".to_owned(), |code| code.to_string()));
+            return format!(
+                "exit {}\n",
+                output.status.code().map_or("by a signal".to_owned(), |code| code.to_string())
+            );
         };
         let held = |line: &&str| {
             !HOLD.iter().any(|(name, value)| {
@@ -142,14 +151,16 @@ impl Case {
     }
 
     /// Writes the case with these results.
-    pub(crate) fn bless(&self, uwsgi: &str, rhinod: Option<&str>) {
+    pub(crate) fn bless(&self, uwsgi: Option<&str>, rhinod: Option<&str>) {
         let mut text = String::new();
         for (name, content) in &self.parts {
             if !["uwsgi", "rhinod"].contains(&name.as_str()) {
                 write!(text, "-- {name} --\n{content}").unwrap();
             }
         }
-        write!(text, "-- uwsgi --\n{uwsgi}").unwrap();
+        if let Some(uwsgi) = uwsgi {
+            write!(text, "-- uwsgi --\n{uwsgi}").unwrap();
+        }
         if let Some(rhinod) = rhinod {
             write!(text, "-- rhinod --\n{rhinod}").unwrap();
         }

@@ -114,7 +114,7 @@ impl Memory {
 impl World for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.ask(path.display().to_string());
-        self.files.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        self.files.get(path).cloned().ok_or_else(|| io::Error::from_raw_os_error(2))
     }
 
     fn read_standard_input(&self) -> io::Result<Vec<u8>> {
@@ -127,7 +127,7 @@ impl World for Memory {
         if descriptor == 7 {
             Ok(b"[uwsgi]\nfrom-descriptor = 7\n".to_vec())
         } else {
-            Err(io::ErrorKind::NotFound.into())
+            Err(io::Error::from_raw_os_error(2))
         }
     }
 
