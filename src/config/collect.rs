@@ -16,9 +16,9 @@ use super::entry::{Entries, Entry};
 use super::environment;
 use super::error::{Complaints, ConfigError, ConfigErrors};
 use super::expand::{self, Budget};
+use super::files::{Role, Text};
 use super::guard::Guards;
 use super::keyword::{Keyword, Opener};
-use super::files::{Role, Text};
 use super::logic::{Block, Blocks, Trouble, View};
 use super::magic::Magic;
 use super::source::{self, Reader};
@@ -67,13 +67,17 @@ pub fn collect(
     vocabulary: &dyn Vocabulary,
     world: &dyn World,
 ) -> Result<Collected, ConfigErrors> {
-    let (collected, errors) = survey(invocation, vocabulary, world);
+    let (collected, errors) = collect_all(invocation, vocabulary, world);
     errors.into_result(collected)
 }
 
 /// The same for who wants to see everything even when something is wrong (`rhinod check`): what could be read, and
 /// the errors.
-pub fn survey(invocation: &Invocation, vocabulary: &dyn Vocabulary, world: &dyn World) -> (Collected, ConfigErrors) {
+pub fn collect_all(
+    invocation: &Invocation,
+    vocabulary: &dyn Vocabulary,
+    world: &dyn World,
+) -> (Collected, ConfigErrors) {
     let mut collector = Collector::new(invocation, vocabulary, world);
     collector.read_environment();
     collector.read_command_line(&invocation.arguments);

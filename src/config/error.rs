@@ -129,9 +129,9 @@ impl Complaints {
         }
     }
 
-    /// Whether something was said about this directive.
-    pub(crate) fn is_about(&self, directive: &Directive) -> bool {
-        self.list.iter().any(|one| one.origin == directive.origin && one.key.as_ref() == Some(&directive.key))
+    /// The directives that something was said about: where they stand, and their keys.
+    pub(crate) fn places(&self) -> HashSet<(&Origin, &str)> {
+        self.list.iter().filter_map(|one| Some((&one.origin, one.key.as_deref()?))).collect()
     }
 
     /// Environment first, then command line, then each file in the order of its first complaint, by lines.

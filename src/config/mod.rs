@@ -4,9 +4,9 @@
 //! The language, from text to directives: `collect` puts `environment`, `command_line` and the files of `files` into one
 //! list (`entry`), `resolve` finishes it. `source` reads, `magic` and `ini` (or `structured`) parse, `keyword`, `logic`,
 //! `guard` and `declaration` obey the language's own directives, `expand` and `placeholder` replace what values refer
-//! to, `strict` judges
-//! unknown keys. From directives to `Config`: `options` is the table, `build` runs it, `load` does both in one go;
-//! `check` and `show` report. `world` is all that a configuration may ask of the machine, `host` the machine.
+//! to, `strict` judges unknown keys. From directives to `Config`: `options` is the table, `build` runs it, `load` does
+//! both in one go; `check` and `show` report. `world` is all that a configuration may ask of the machine, `host` the
+//! machine.
 
 pub mod build;
 pub mod check;
@@ -39,7 +39,7 @@ mod structured;
 pub mod vocabulary;
 pub mod world;
 
-pub use collect::{Collected, collect, survey};
+pub use collect::{Collected, collect, collect_all};
 pub use directive::{Directive, Origin};
 pub use error::{ConfigError, ConfigErrors};
 pub use host::Host;

@@ -11,8 +11,9 @@ use super::directive::{Directive, Origin};
 use super::entry::Entry;
 use super::error::{ConfigError, ConfigErrors};
 use super::expand;
-use super::keyword::Keyword;
 use super::files::Role;
+use super::keyword::Keyword;
+use super::nearest::Names;
 use super::placeholder::{Environment, Files, Placeholders};
 use super::strict::{Judge, Judgement};
 
@@ -145,10 +146,17 @@ impl Collector<'_> {
             strict: self.strict,
             used: &self.references,
             declared: &|key| self.declarations.contains_key(key),
+            names: Names::new(self.vocabulary.names()),
         };
-        let faultless = |entry: &&Entry| !self.errors.is_about(&entry.directive);
-        let entries = self.declared.iter().chain(self.entries.iter()).filter(faultless);
-        let judgements: Vec<Judgement> = entries.map(|entry| judge.judge(entry)).collect();
+        let wrong = self.errors.places();
+        let is_wrong = |entry: &Entry| wrong.contains(&(&entry.directive.origin, entry.directive.key.as_str()));
+        let mut said = HashSet::new(); // a loop says the same many times
+        let mut judgements = Vec::new();
+        for entry in self.declared.iter().chain(self.entries.iter()) {
+            if said.insert((&entry.directive.origin, &entry.directive.key)) && !is_wrong(entry) {
+                judgements.push(judge.judge(entry));
+            }
+        }
         for judgement in judgements {
             match judgement {
                 Judgement::Fine => {}

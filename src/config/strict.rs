@@ -10,7 +10,7 @@ use super::directive::Origin;
 use super::entry::Entry;
 use super::error::ConfigError;
 use super::keyword::Keyword;
-use super::nearest::nearest;
+use super::nearest::Names;
 use super::vocabulary::Vocabulary;
 
 /// What is known when the keys are judged.
@@ -20,6 +20,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) used: &'a HashSet<String>,
     /// Whether `declare-option` made an option of that name.
     pub(crate) declared: &'a dyn Fn(&str) -> bool,
+    /// The names of the vocabulary.
+    pub(crate) names: Names<'a>,
 }
 
 /// What is to be said about a key.
@@ -36,7 +38,7 @@ impl Judge<'_> {
         if entry.placeholder || self.is_known(&directive.key) || !strict && self.used.contains(&directive.key) {
             return Judgement::Fine;
         }
-        let near = nearest(&directive.key, self.vocabulary.names());
+        let near = self.names.nearest(&directive.key);
         let complaint = |problem: &str| {
             let error = ConfigError::about(directive, problem);
             match &near {

@@ -11,7 +11,7 @@ mod request_log;
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -120,11 +120,7 @@ impl<'z> Worker<'z> {
             life,
             born_us: monotonic_us(),
             requests: AtomicU64::new(0),
-            gate: Gate {
-                leaving: AtomicU8::new(0),
-                bell: Doorbell::new()?,
-                changed: (Mutex::new(()), Condvar::new()),
-            },
+            gate: Gate { leaving: AtomicU8::new(0), bell: Doorbell::new()?, changed: (Mutex::new(()), Condvar::new()) },
         })
     }
 
@@ -535,4 +531,3 @@ impl<'w> Core<'w> {
         }
     }
 }
-

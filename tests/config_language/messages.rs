@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use rhinod::config::{Host, survey};
+use rhinod::config::{Host, collect_all};
 
 use crate::support::{Memory, Uwsgi, invocation};
 
@@ -136,7 +136,7 @@ fn every_message_about_bytes_is_as_written_here() {
     raw.arguments =
         vec!["--chdir".into(), OsString::from_vec(b"/\xe9".to_vec()), OsString::from_vec(b"\xe9.ini".to_vec())];
     raw.environment.push(("UWSGI_CHDIR".into(), OsString::from_vec(b"/\xe9".to_vec())));
-    let (_, errors) = survey(&raw, &Uwsgi, &world);
+    let (_, errors) = collect_all(&raw, &Uwsgi, &world);
     all += &format!("## arguments and variables that are not UTF-8\n{errors}\n\n");
     insta::assert_snapshot!("messages_about_bytes", all);
 }
@@ -172,12 +172,12 @@ fn what_the_real_machine_says_is_passed_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut call = invocation(&["--ini", ".", "--ini", "exec://echo '[uwsgi]'; exit 3", "--ini", "fd://1000000"], &[]);
     call.directory = directory.path().to_owned();
-    let (_, errors) = survey(&call, &Uwsgi, &Host::new());
+    let (_, errors) = collect_all(&call, &Uwsgi, &Host::new());
     insta::assert_snapshot!("messages_of_the_real_machine", errors.to_string());
 }
 
 fn told(name: &str, world: &Memory, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let (collected, errors) = survey(&invocation(arguments, environment), &Uwsgi, world);
+    let (collected, errors) = collect_all(&invocation(arguments, environment), &Uwsgi, world);
     let errors = errors.0.iter().map(|error| format!("error: {error}\n"));
     let warnings = collected.warnings.iter().map(|warning| format!("warning: {warning}\n"));
     format!("## {name}\n{}\n", errors.chain(warnings).collect::<String>())
