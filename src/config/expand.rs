@@ -240,3 +240,101 @@ pub(crate) fn number(text: &str) -> i64 {
         if negative { value.saturating_sub(digit) } else { value.saturating_add(digit) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names with fixed values.
+    struct Fixed(&'static [(&'static str, &'static str)]);
+
+    impl Resolver for Fixed {
+        fn resolve(&mut self, name: &str, _: &mut Vec<String>, _: &mut Budget) -> Result<Replacement, String> {
+            let found = self.0.iter().find(|(known, _)| *known == name);
+            Ok(found.map_or(Replacement::Unknown, |(_, text)| Replacement::Reread((*text).to_owned())))
+        }
+    }
+
+    fn expanded(text: &str, names: &'static [(&'static str, &'static str)]) -> Result<String, String> {
+        substitute(text.to_owned(), b'%', &mut Fixed(names), &mut Vec::new(), &mut Budget::new())
+    }
+
+    #[test]
+    fn the_innermost_name_is_found_first() {
+        let found = find("a%(x%(n))", b'%', 0).map(|found| (found.start, found.end, found.outer));
+        assert_eq!(found, Some((4, 8, 1)));
+        assert_eq!(find("%(a(b)c)", b'%', 0).map(|found| found.end), Some(8));
+        for text in ["", "%", "%(", "%()", "%(a", "%(a(b)", "$(a)", ")%(", "%( (a)"] {
+            assert_eq!(find(text, b'%', 0), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_replaces_a_name_is_read_again() {
+        let names = &[("n", "b"), ("xb", "1"), ("p", "%"), ("late", "%(n)/%(xb)"), ("empty", "")];
+        for (text, result) in [
+            ("%(n)", "b"),
+            ("%(x%(n))", "1"),
+            ("%(late)", "b/1"),
+            ("ä%(late)ö%(n)ü", "äb/1öbü"),
+            ("x%(p)(n)", "xb"),
+            ("%(nope)%(n)", "%(nope)b"),
+            ("[%(empty)%(empty)]", "[]"),
+            ("%(y%(nope)%(n))", "%(y%(nope)b)"),
+        ] {
+            assert_eq!(expanded(text, names).as_deref(), Ok(result), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_name_twice_is_no_cycle_and_a_name_within_itself_is() {
+        assert_eq!(expanded("%(a)%(a)%(b)", &[("a", "%(b)"), ("b", "1")]).as_deref(), Ok("111"));
+        assert_eq!(expanded("%(a)", &[("a", "x%(b)y"), ("b", "%(a)")]), Err("it refers to itself: a → b → a".into()));
+        assert_eq!(expanded("-%(a)", &[("a", "%(a)")]), Err("it refers to itself: a → a".into()));
+    }
+
+    #[test]
+    fn arithmetic_goes_from_left_to_right() {
+        let value = |name: &str| {
+            Ok([("n1", "17"), ("n2", "30"), ("base", "/srv")]
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or(String::new(), |(_, value)| (*value).to_owned()))
+        };
+        for (expression, result) in [
+            ("n1 + n2 + 3", Some("50")),
+            ("n1 + n2 + 3 * 2", Some("100")),
+            ("n1 ++", Some("18")),
+            ("n2 / 7", Some("4")),
+            ("n1 - n2", Some("-13")),
+            ("nope + 3", Some("3")),
+            (" n1 ", Some("17")),
+            ("n1 x 5", Some("175")),
+            ("n1 n2", Some("1730")),
+            ("n1 n2 ++", Some("1731")),
+            ("n2 --", Some("29")),
+            ("n2 / 0", Some("0")),
+            ("3 * 4", Some("12")),
+            ("base + 3", Some("3")),
+            ("n1 + -3", Some("17")),
+            ("  ", None),
+        ] {
+            assert_eq!(compute(expression, value).unwrap().as_deref(), result, "{expression}"); // config.md 2.5
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        for (text, value) in [("", 0), (" \t12x", 12), ("-3", -3), ("+4", 4), ("- 5", 0), ("1.9", 1), ("٣", 0)] {
+            assert_eq!(number(text), value, "{text}");
+        }
+        assert_eq!(number("99999999999999999999"), i64::MAX);
+        assert_eq!(number("-99999999999999999999"), i64::MIN);
+        assert_eq!(divide(i64::MIN, -1), i64::MIN);
+    }
+
+    #[test]
+    fn references_are_all_names_and_all_tokens() {
+        assert_eq!(references("a%(b)c%(d + 1)%()%(e"), ["b", "d", "+", "1"]);
+    }
+}

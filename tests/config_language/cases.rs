@@ -19,10 +19,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
+use rhinod::config::options::Table;
 use rhinod::config::{Host, Invocation, collect};
 use tempfile::TempDir;
 
-use crate::support::{Uwsgi, shown};
+use crate::support::shown;
 
 /// Added in front of a call of uWSGI: print the configuration, then fail to bind instead of serving.
 const HOLD: [(&str, &str); 2] = [("UWSGI_SHOW_CONFIG", "true"), ("UWSGI_SOCKET", "/nonexistent/rhinod/test.sock")];
@@ -113,7 +114,7 @@ impl Case {
             reload: false,
         };
         let neutral = |text: String| text.replace(directory.to_str().unwrap(), "{dir}");
-        match collect(&invocation, &Uwsgi, &Host::new()) {
+        match collect(&invocation, &Table, &Host::new()) {
             Ok(collected) => Ok(neutral(shown(&collected).join("\n") + "\n")),
             Err(errors) => Err(neutral(format!("{errors}\n"))),
         }

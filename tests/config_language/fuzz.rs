@@ -8,16 +8,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rhinod::config::collect_all;
+use rhinod::config::options::Table;
+use rhinod::config::{Collected, Directive, collect_all};
 
 use crate::cases::Case;
-use crate::support::{DIRECTORY, Memory, Uwsgi, invocation};
+use crate::support::{DIRECTORY, Memory, invocation};
 
 /// Inputs of a plain `cargo test`.
 const INPUTS: u64 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
 
 /// No input may take longer, not even in a debug build on a busy machine: that would be an endless loop to the user.
 const TIME_MAX: Duration = Duration::from_secs(20);
+
+/// The options whose values name what is read.
+const LOADING: [&str; 13] = [
+    "ini",
+    "yaml",
+    "yml",
+    "json",
+    "js",
+    "xml",
+    "xmlconfig",
+    "config",
+    "include",
+    "inherit",
+    "inject-before",
+    "inject-after",
+    "for-readline",
+];
 
 /// Pieces that mean something somewhere in the language.
 const PIECES: &[&str] = &[
@@ -154,30 +172,31 @@ fn try_input(seed: u64, corpus: &[String]) {
     };
     let started = Instant::now();
     let call = invocation(command_line, &[("UWSGI_A", "%(b)"), ("X", "$(X)")]);
-    let outcome = catch_unwind(AssertUnwindSafe(|| collect_all(&call, &Uwsgi, &world)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| collect_all(&call, &Table, &world)));
     let took = started.elapsed();
     assert!(outcome.is_ok(), "seed {seed} panics");
     assert!(took < TIME_MAX, "seed {seed} takes {took:?}");
-    if let Some(name) = world.asked.borrow().iter().find(|name| !is_named(name, &texts)) {
-        panic!("seed {seed} reads {name}, which no text names");
+    let Ok((collected, _)) = outcome else { return };
+    let asked = world.asked.borrow();
+    if let Some(name) = asked.iter().find(|name| !is_named(name, command_line, &collected, &texts)) {
+        panic!("seed {seed} reads {name}, which nothing names");
     }
 }
 
-/// Whether what was read or run can come from the texts: its last part occurs in them, or can be put together from
-/// what they refer to.
-fn is_named(asked: &str, texts: &[(&str, Vec<u8>)]) -> bool {
-    if ["-", "fd://7"].contains(&asked) {
-        return true;
-    }
-    let path = Path::new(asked.strip_prefix("exec://").unwrap_or(asked));
-    let relative = path.strip_prefix(DIRECTORY).unwrap_or(path).to_string_lossy().into_owned();
-    let known = texts.iter().any(|(name, _)| *name == relative);
-    let built = |text: &[u8]| ["%", "$", "@(", "\0"].iter().any(|piece| find(text, piece.as_bytes()));
-    known || texts.iter().any(|(_, text)| find(text, relative.as_bytes()) || built(text))
-}
-
-fn find(text: &[u8], part: &[u8]) -> bool {
-    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
+/// Whether something in the configuration asks for what was read: a word of the command line, the value of an entry
+/// that loads, or, as those are gone from the entries, an `@( )` or a loop over lines within another loop.
+fn is_named(asked: &str, command_line: &[&str], collected: &Collected, texts: &[(&str, Vec<u8>)]) -> bool {
+    let loads = |directive: &&Directive| LOADING.contains(&directive.key.replace('_', "-").as_str());
+    let named = collected.directives.iter().filter(loads).filter_map(|directive| directive.value.as_deref());
+    let is_asked = |name: &str| {
+        let file = name.rsplit_once(':').map_or(name, |(file, _)| file);
+        [name, file].iter().any(|name| *name == asked || Path::new(DIRECTORY).join(name) == Path::new(asked))
+    };
+    let hidden = |piece: &str| texts.iter().any(|(_, text)| find(text, piece.as_bytes()));
+    command_line.iter().copied().chain(named).any(is_asked)
+        || hidden("@(")
+        || hidden("%%(") // may become an `@(` with the help of another entry
+        || hidden("for-readline") && hidden("%(_)")
 }
 
 /// A text of the corpus, cut, joined with others, and sprinkled with pieces and random bytes.

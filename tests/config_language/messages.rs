@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
+use rhinod::config::options::Table;
 use rhinod::config::{Host, collect_all};
 
-use crate::support::{Memory, Uwsgi, invocation};
+use crate::support::{Memory, invocation};
 
 const BLOCK: &str = "if-env = HOME\n";
 
@@ -136,7 +137,7 @@ fn every_message_about_bytes_is_as_written_here() {
     raw.arguments =
         vec!["--chdir".into(), OsString::from_vec(b"/\xe9".to_vec()), OsString::from_vec(b"\xe9.ini".to_vec())];
     raw.environment.push(("UWSGI_CHDIR".into(), OsString::from_vec(b"/\xe9".to_vec())));
-    let (_, errors) = collect_all(&raw, &Uwsgi, &world);
+    let (_, errors) = collect_all(&raw, &Table, &world);
     all += &format!("## arguments and variables that are not UTF-8\n{errors}\n\n");
     insta::assert_snapshot!("messages_about_bytes", all);
 }
@@ -172,12 +173,13 @@ fn what_the_real_machine_says_is_passed_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut call = invocation(&["--ini", ".", "--ini", "exec://echo '[uwsgi]'; exit 3", "--ini", "fd://1000000"], &[]);
     call.directory = directory.path().to_owned();
-    let (_, errors) = collect_all(&call, &Uwsgi, &Host::new());
-    insta::assert_snapshot!("messages_of_the_real_machine", errors.to_string());
+    let (_, errors) = collect_all(&call, &Table, &Host::new());
+    let neutral = errors.to_string().replace(&directory.path().display().to_string(), "{dir}");
+    insta::assert_snapshot!("messages_of_the_real_machine", neutral);
 }
 
 fn told(name: &str, world: &Memory, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let (collected, errors) = collect_all(&invocation(arguments, environment), &Uwsgi, world);
+    let (collected, errors) = collect_all(&invocation(arguments, environment), &Table, world);
     let errors = errors.0.iter().map(|error| format!("error: {error}\n"));
     let warnings = collected.warnings.iter().map(|warning| format!("warning: {warning}\n"));
     format!("## {name}\n{}\n", errors.chain(warnings).collect::<String>())

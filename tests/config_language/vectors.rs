@@ -101,7 +101,7 @@ const VECTORS: [Vector; 56] = [
     vector(17, "a = %%(n)\nn = 17", Shows(&["a = 17", "n = 17"])),
     vector(18, "a = $(HOME) $(NOPE) ${HOME} $HOME", Shows(&["a = /root $(NOPE) ${HOME} $HOME"])),
     vector(19, "a = [@(f)]", Shows(&["a = [one\ntwo]"])).beside(&[("f", "one\ntwo\n")]),
-    vector(20, "a = @(nofile)", Fails("main.ini:2: a = @(nofile): @(nofile): cannot be read")),
+    vector(20, "a = @(nofile)", Fails("main.ini:2: a = @(nofile): @(nofile): /srv/app/nofile cannot be read")),
     vector(21, "a = %()\na = %(abc", Shows(&["a = %()", "a = %(abc"])),
     vector(22, "n1 = 17\nn2 = 30\na = %(n1)-%(n2)", Shows(&["n1 = 17", "n2 = 30", "a = 17-30"])),
     vector(23, "a=%(n)", Shows(&["set-ph = n=1", "n = 1", "a = 1"])).called(&["--set-ph", "n=1", "--ini", "main.ini"]),
