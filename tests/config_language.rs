@@ -35,28 +35,3 @@ fn a_simple_file_is_read_in_order() {
     let origins: Vec<String> = collected.listed().map(|directive| directive.origin.to_string()).collect();
     assert_eq!(origins, ["UWSGI_THREADS", "command line", "a.ini:2", "a.ini:3", "a.ini:4", "a.ini:5", "command line"]);
 }
-
-#[test]
-fn tmp_time() {
-    let mut text = String::from("[uwsgi]\nbase = /srv\n");
-    for n in 0..1000 {
-        match n % 5 {
-            0 => text += &format!("env = VAR{n}=%(base)/x{n}\n"),
-            1 => text += &format!("static-map = /a{n}=$(HOME)/b%%{n}\n"),
-            2 => text += "processes = %(%k * 2)\n",
-            3 => text += &format!("custom-key-{n} = %d\n"),
-            _ => text += "; a comment\n",
-        }
-    }
-    let world = Memory::new().file("a.ini", &text);
-    for _ in 0..5 {
-        let started = std::time::Instant::now();
-        let collected = run(&world, &["--ini", "a.ini"], &[]).unwrap();
-        eprintln!(
-            "{:?} for {} entries {} warnings",
-            started.elapsed(),
-            collected.directives.len(),
-            collected.warnings.len()
-        );
-    }
-}

@@ -73,6 +73,7 @@ impl Collector<'_> {
 
     /// Reads one source now; its entries are added as it is read.
     pub(super) fn load(&mut self, format: Format, file: &str, section: Option<&str>, role: Role) -> Result<(), String> {
+        let given = file; // empty when only a section is named, and so is then %o
         let file = match (file, &self.last_ini) {
             ("", Some(last)) if section.is_some() => last.clone(),
             ("", None) if section.is_some() => {
@@ -85,7 +86,7 @@ impl Collector<'_> {
         if format == Format::Ini {
             self.last_ini = Some(file.clone());
         }
-        self.enter(&file, &source, section.unwrap_or_default(), role);
+        self.enter(given, &source, section.unwrap_or_default(), role);
         let texts = self.with_injections(Text { name: file.as_str().into(), bytes: without_mark(bytes) });
         let section = section.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_SECTION);
         let origin = Origin::File { path: file.as_str().into(), line: 0, section: section.into() };

@@ -199,6 +199,10 @@ fn is_named(asked: &str, command_line: &[&str], collected: &Collected, texts: &[
         || hidden("for-readline") && hidden("%(_)")
 }
 
+fn find(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
 /// A text of the corpus, cut, joined with others, and sprinkled with pieces and random bytes.
 fn mutated(random: &mut Random, corpus: &[String]) -> Vec<u8> {
     let mut text = random.of(corpus).clone().into_bytes();
