@@ -29,7 +29,8 @@ mod fixture;
 mod idle;
 mod manual;
 mod reason;
-mod settings;
+pub mod settings;
+pub mod simulator;
 mod spare;
 mod spare2;
 
