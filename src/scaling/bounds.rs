@@ -7,6 +7,7 @@
 
 use super::{Decided, Decision, Reason, Sample, Settings, View, Wish};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What cut a wish down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,18 @@ pub enum Bound {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory {
     shed_last_us: Option<u64>,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Bound::Maximum => "no more may run",
+            Bound::Minimum => "no fewer may run",
+            Bound::NobodyIdle => "nobody is idle",
+            Bound::SoftLimit => "the memory limit is reached",
+            Bound::MemoryShort => "memory is short",
+        })
+    }
 }
 
 /// What memory allows at this look.

@@ -44,11 +44,8 @@ impl Cores {
         let running = active.min(self.cores);
         self.used_us += elapsed_us * running;
         self.delayed_us += elapsed_us * (active - running);
-        self.virtual_time += if active <= self.cores {
-            elapsed_us << FRACTION
-        } else {
-            (elapsed_us << FRACTION) * self.cores / active
-        };
+        self.virtual_time +=
+            if active <= self.cores { elapsed_us << FRACTION } else { (elapsed_us << FRACTION) * self.cores / active };
     }
 
     /// When the next request finishes computing if nothing else begins.

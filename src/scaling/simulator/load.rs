@@ -214,11 +214,11 @@ fn cron(seed: u64) -> Load {
     Load::open("cron spikes", jobs)
 }
 
-/// 120 requests a second; for 5 s out of 60 each takes 600 ms longer, and whoever waits a second comes back, twice.
+/// 120 requests a second; for 5 s out of 60 each takes 200 ms longer, and whoever waits a second comes back, twice.
 fn storm(seed: u64) -> Load {
     let mut jobs = poisson(seed, 300, 120.0, |_| 120.0, MEAN, 20);
     for job in jobs.iter_mut().filter(|job| job.at_us % (60 * SECOND_US) >= 55 * SECOND_US) {
-        job.wait_us += 600_000;
+        job.wait_us += 200_000;
     }
     Load { impatient_after_us: SECOND_US, retries: 2, ..Load::open("retry storm", jobs) }
 }

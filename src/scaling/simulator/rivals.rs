@@ -87,7 +87,12 @@ impl Scaler {
                 format!("adaptive, target {} ms", settings.target_wait_us as f64 / 1000.0)
             }
             Scaler::Policy(settings, _) if settings.pace == Pace::Ticks => {
-                format!("uWSGI {} (overload {}, step {})", policy_name(settings.policy), settings.overload, settings.step)
+                format!(
+                    "uWSGI {} (overload {}, step {})",
+                    policy_name(settings.policy),
+                    settings.overload,
+                    settings.step
+                )
             }
             Scaler::Policy(settings, _) => format!("{} on events", policy_name(settings.policy)),
             Scaler::Fixed(count) => format!("fixed {count}"),
