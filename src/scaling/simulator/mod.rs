@@ -10,11 +10,13 @@
 //! compute, and then waits for something else (a database, a disk). Forks are made one after the other; what a worker
 //! does until it is ready runs beside them. A look of the master happens `reaction_us` after the event that woke it.
 
+pub mod compare;
 mod cores;
 mod engine;
 pub mod load;
 mod outcome;
 pub mod picture;
+pub mod report;
 pub mod rivals;
 pub mod traces;
 
