@@ -4,10 +4,10 @@
 
 use crate::config::model::Policy;
 use crate::scaling::decision_log::{self, ReplayError};
-use crate::scaling::simulator::compare::{Plane, plane};
+use crate::scaling::simulator::compare::{Plane, plane, settings};
 use crate::scaling::simulator::traces::{self, Reading, TraceError};
 use crate::scaling::simulator::{Load, Scaler, World, load, picture, report, run};
-use crate::scaling::{Busyness, Pace, Settings};
+use crate::scaling::{Pace, Settings};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -283,38 +283,6 @@ fn write_file(path: &Path, text: &str) -> Result<(), SimulateError> {
     fs::write(path, text).map_err(|source| SimulateError::File { path: path.to_owned(), source })
 }
 
-/// The bounds of the manual's comparison: 2 to 40 workers, uWSGI's defaults.
-pub fn comparison_settings() -> Settings {
-    Settings {
-        policy: Policy::Adaptive,
-        minimum: 2,
-        initial: 2,
-        maximum: 40,
-        step: 1,
-        overload: 3,
-        idle: 10,
-        rss_soft_bytes: None,
-        rss_hard_bytes: None,
-        target_wait_us: 10_000,
-        check_interval_us: 1_000_000,
-        cheap: false,
-        idle_after_us: None,
-        die_on_idle: false,
-        threads: 1,
-        busyness: Busyness {
-            max_percent: 50,
-            min_percent: 25,
-            multiplier: 10,
-            penalty: 2,
-            backlog_alert: 33,
-            backlog_step: 1,
-            backlog_multiplier: 3,
-            backlog_nonzero_s: 60,
-        },
-        pace: Pace::Events,
-    }
-}
-
 /// Draws every picture of docs/SCALING.md and prints its tables.
 fn pictures(directory: &Path, traces: Option<&Path>, out: &mut dyn Write) -> Result<(), SimulateError> {
     fs::create_dir_all(directory).map_err(|source| SimulateError::File { path: directory.to_owned(), source })?;
@@ -331,7 +299,7 @@ fn pictures(directory: &Path, traces: Option<&Path>, out: &mut dyn Write) -> Res
         writeln!(out, "| load | default worker-s | late % | oracle worker-s | late % | rivals below and left |")?;
         writeln!(out, "|---|---|---|---|---|---|")?;
         for load in &loads {
-            let plane = plane(&world, load, &comparison_settings());
+            let plane = plane(&world, load, &settings(2, 40));
             writeln!(out, "{}", report::plane_row(&load.name, &plane))?;
             draw(directory, suffix, load, &plane)?;
         }
@@ -366,11 +334,11 @@ fn draw(directory: &Path, suffix: &str, load: &Load, plane: &Plane) -> Result<()
 fn burst_picture(directory: &Path) -> Result<(), SimulateError> {
     let job = load::Job { at_us: 0, compute_us: 500, wait_us: 49_500 };
     let load = Load::closed("16 clients of 50 ms at once", 16, job, 100, 0, 6_000_000);
-    let settings = Settings { maximum: 20, ..comparison_settings() };
-    let spare = Settings { policy: Policy::Spare, step: 2, maximum: 10, ..settings.clone() };
+    let ours = settings(2, 20);
+    let spare = Settings { policy: Policy::Spare, step: 2, maximum: 10, ..ours.clone() };
     let letter = Settings { pace: Pace::Ticks, maximum: 20, ..spare.clone() };
     let mut scalers = [
-        Scaler::policy(settings),
+        Scaler::policy(ours),
         Scaler::policy(spare),
         Scaler::policy(letter),
         Scaler::php_fpm(2, 1, 3, 20),
@@ -390,7 +358,7 @@ fn burst_picture(directory: &Path) -> Result<(), SimulateError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, SimulateError, Source, Task, comparison_settings, simulate};
+    use super::{Arguments, SimulateError, Source, Task, settings, simulate};
     use std::fs;
 
     fn parsed(line: &str) -> Result<Arguments, SimulateError> {
@@ -418,7 +386,7 @@ mod tests {
         fs::write(&log, rows).expect("written");
         let line = format!("--ini x --trace {} --svg {}", log.display(), svg.display());
         let mut out = Vec::new();
-        simulate(&parsed(&line).expect("fine"), |_| Ok(comparison_settings()), &mut out).expect("it runs");
+        simulate(&parsed(&line).expect("fine"), |_| Ok(settings(2, 40)), &mut out).expect("it runs");
         let text = String::from_utf8(out).expect("text");
         assert!(text.contains("500 requests") && text.contains("fixed 40") && text.contains("suggestion"), "{text}");
         assert!(fs::read_to_string(&svg).expect("drawn").starts_with("<svg"));

@@ -29,6 +29,8 @@ pub mod decision_log;
 mod fixture;
 mod idle;
 mod manual;
+#[cfg(test)]
+mod properties;
 mod reason;
 mod settings;
 pub mod simulator;

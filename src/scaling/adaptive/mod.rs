@@ -39,13 +39,14 @@ const REACTION_US: u64 = 500;
 /// The shortest and longest pause between two looks at a queue.
 const QUEUE_LOOK_MIN_US: u64 = 1_000;
 const QUEUE_LOOK_MAX_US: u64 = 20_000;
-/// Pause between two looks above the minimum: they sample the need, and find the end of a load.
-const SURPLUS_LOOK_US: u64 = 100_000;
+/// Pauses between two looks above the minimum, a tenth of the patience: they sample the need, and find the end of a load.
+const SURPLUS_LOOK_MIN_US: u64 = 20_000;
+const SURPLUS_LOOK_MAX_US: u64 = 100_000;
 /// Once a surplus is proven, all of it is retired within about this time, one worker a look.
 const DESCENT_US: u64 = 2_000_000;
 /// How long a need is remembered at a target of 10 ms and with quick starts.
 const PATIENCE_US: u64 = 10_000_000;
-const PATIENCE_MIN_US: u64 = 100_000;
+const PATIENCE_MIN_US: u64 = 30_000;
 const PATIENCE_MAX_US: u64 = 60_000_000;
 /// Most workers that are kept since others were missed, and how long each of them is remembered.
 const REGRET_MAX: u32 = 3;
@@ -88,15 +89,20 @@ pub(crate) fn look(memory: &mut Memory, view: &View) -> Wish {
 }
 
 /// How long a need is remembered. At the default target of 10 ms: 10 s. A larger target says that memory counts for more
-/// than waits: the time falls with its cube (20 ms: 1.25 s), to a tenth of a second. Where starting a worker takes as
+/// than waits: the time falls with its cube (20 ms: 1.25 s), to 30 ms. Where starting a worker takes as
 /// long as the target or longer, leaving is dear: 10 s times the ratio, at most a minute. Without load the minimum is
-/// reached after this time and two seconds.
+/// nearly reached after this time and two seconds; from 10 s on the last few workers stay for three times as long.
 pub fn patience_us(boot_us: u64, target_wait_us: u64) -> u64 {
     let target_us = target_wait_us.clamp(1_000, 1_000_000);
     let by_target = PATIENCE_US * 1_000_000_000 / (target_us.max(10_000) / 10).pow(3);
     let ratio_permille = (boot_us.min(60_000_000) * 1000 / target_us).min(1_000_000);
     let by_boot = PATIENCE_US / 1000 * ratio_permille * ratio_permille.min(1000) / 1000;
     by_target.max(by_boot).clamp(PATIENCE_MIN_US, PATIENCE_MAX_US)
+}
+
+/// How long the last few workers stay. A few too many may be chance, and retiring them soon would only be regretted.
+fn memory_us(patience_us: u64) -> u64 {
+    if patience_us >= PATIENCE_US { 3 * patience_us } else { patience_us }
 }
 
 impl Memory {
@@ -111,7 +117,7 @@ impl Memory {
         let patience_us = patience_us(sample.boot_us, settings.target_wait_us);
         // whether fewer would have done is a question of the target, not of how long a start takes
         let sufficient = self.traffic.workers_within(sample, u64::from(sample.jobs()), settings.target_wait_us);
-        self.needs.note(sample.now_us, workers(sufficient, settings.threads), patience_us);
+        self.needs.note(sample.now_us, workers(sufficient, settings.threads), memory_us(patience_us));
         Finding { waited_us, need: self.need(view, waited_us), reserve: self.reserve(view), patience_us }
     }
 
@@ -204,7 +210,10 @@ impl Memory {
     /// Workers to keep: the largest need remembered, the reserve, and what was regretted (nothing without load).
     fn keep(&self, view: &View, finding: &Finding) -> u32 {
         let load_root = u32::try_from((self.traffic.load_milli() / 1000).isqrt()).unwrap_or(u32::MAX);
-        let remembered = self.needs.largest().saturating_add(self.regret.min(load_root));
+        // a load that is gone takes its workers along, all but the few that may be chance
+        let recent = self.needs.largest_since(view.sample.now_us.saturating_sub(finding.patience_us));
+        let few = recent.saturating_add(1 + recent.isqrt());
+        let remembered = self.needs.largest().min(few).saturating_add(self.regret.min(load_root));
         remembered.max(finding.reserve).max(view.settings.minimum)
     }
 
@@ -226,13 +235,14 @@ impl Memory {
         if sample.queue.unwrap_or(0) > 0 && view.room() > 0 && view.may_grow {
             return Some(now + (slack_us(view) / 4).clamp(QUEUE_LOOK_MIN_US, QUEUE_LOOK_MAX_US));
         }
+        let pause_us = (finding.patience_us / 10).clamp(SURPLUS_LOOK_MIN_US, SURPLUS_LOOK_MAX_US);
         if workers < 0 {
             let surplus = u64::from(sample.live().saturating_sub(self.keep(view, finding)).max(1));
-            return Some(now + (DESCENT_US / surplus).min(SURPLUS_LOOK_US));
+            return Some(now + (DESCENT_US / surplus).min(pause_us));
         }
         let quiet = sample.live() <= view.settings.minimum && workers == 0;
         let below_reserve = sample.busy > 0 && sample.live() < finding.reserve.saturating_add(1);
-        (!quiet || below_reserve).then_some(now + SURPLUS_LOOK_US)
+        (!quiet || below_reserve).then_some(now + pause_us)
     }
 }
 
@@ -245,6 +255,10 @@ impl Needs {
         while self.0.front().is_some_and(|&(when, _)| when.saturating_add(patience_us) < now_us) {
             self.0.pop_front();
         }
+    }
+
+    fn largest_since(&self, from_us: u64) -> u32 {
+        self.0.iter().find(|&&(when, _)| when >= from_us).map_or(0, |&(_, need)| need)
     }
 
     fn largest(&self) -> u32 {
@@ -324,24 +338,40 @@ mod tests {
     }
 
     #[test]
-    fn what_was_needed_is_kept_for_the_patience_and_then_left_one_by_one() {
+    fn what_was_needed_is_kept_for_the_patience_and_the_last_few_for_thrice_as_long() {
         let mut run = run(2, 20);
-        assert_eq!(run.change(&queued(0, 2, 4)), 4);
-        let (mut now, mut live, mut left) = (100_000, 6, Vec::new());
+        assert_eq!(run.change(&queued(0, 2, 8)), 8);
+        let (mut now, mut live, mut left) = (100_000, 10, Vec::new());
         loop {
             let decided = run.look(&Sample { boot_us: 2_000, ..sample(now, 0, live) });
             if let Decision::Shrink(count) = decided.decision {
-                assert_eq!(count, 1);
+                assert_eq!(count, 1, "one by one");
                 live -= count;
-                left.push(now);
+                left.push(now / SECOND_US);
             }
             match decided.next_look_us {
                 Some(next) => now = next,
                 None => break,
             }
         }
-        assert_eq!((live, left.len()), (2, 4));
-        assert!(left[0] >= 10 * SECOND_US && left[3] <= 13 * SECOND_US, "{left:?}");
+        assert_eq!(live, 2);
+        assert!(left.iter().all(|second| (10..=12).contains(second)), "nothing is needed now, so all go: {left:?}");
+    }
+
+    #[test]
+    fn few_workers_too_many_stay_for_thrice_the_patience() {
+        let mut run = run(2, 20);
+        assert_eq!(run.change(&queued(0, 2, 8)), 8);
+        let mut left = Vec::new();
+        for tenth in 1..400 {
+            let now = tenth * SECOND_US / 10;
+            // eight in hand from the first second on: two of ten are too many
+            let seen = Sample { boot_us: 2_000, busy_age_us: SECOND_US, ..sample(now, 8, 2 - left.len() as u32) };
+            if run.change(&seen) < 0 {
+                left.push(now / SECOND_US);
+            }
+        }
+        assert_eq!(left, [30, 30]);
     }
 
     #[test]
@@ -356,7 +386,7 @@ mod tests {
         assert_eq!(patience_us(30_000, 10_000), 30 * SECOND_US);
         assert_eq!(patience_us(5 * SECOND_US, 10_000), 60 * SECOND_US);
         assert_eq!(patience_us(2_000, 20_000), 1_250_000);
-        assert_eq!(patience_us(2_000, 200_000), 100_000);
+        assert_eq!(patience_us(2_000, 200_000), 30_000);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::picture::Family;
 use super::{Load, Outcome, Scaler, World, run};
 use crate::config::model::Policy;
-use crate::scaling::{Pace, Settings};
+use crate::scaling::{Busyness, Pace, Settings};
 
 /// Target waits that the curve of `adaptive` is drawn over, in microseconds.
 pub const TARGETS_US: [u64; 13] =
@@ -67,6 +67,38 @@ pub fn plane(world: &World, load: &Load, settings: &Settings) -> Plane {
         .collect();
     let most = measured(world, load, Scaler::Fixed(settings.maximum)).outcome;
     Plane { adaptive, rivals, oracle: (most.busy_us as f64 / 1e6, most.late_ppm()) }
+}
+
+/// The default settings with these bounds, and uWSGI's defaults for its policies.
+pub fn settings(minimum: u32, maximum: u32) -> Settings {
+    Settings {
+        policy: Policy::Adaptive,
+        minimum,
+        initial: minimum,
+        maximum,
+        step: 1,
+        overload: 3,
+        idle: 10,
+        rss_soft_bytes: None,
+        rss_hard_bytes: None,
+        target_wait_us: 10_000,
+        check_interval_us: 1_000_000,
+        cheap: false,
+        idle_after_us: None,
+        die_on_idle: false,
+        threads: 1,
+        busyness: Busyness {
+            max_percent: 50,
+            min_percent: 25,
+            multiplier: 10,
+            penalty: 2,
+            backlog_alert: 33,
+            backlog_step: 1,
+            backlog_multiplier: 3,
+            backlog_nonzero_s: 60,
+        },
+        pace: Pace::Events,
+    }
 }
 
 /// One run.
@@ -141,8 +173,8 @@ impl Plane {
     }
 
     /// The points of rivals that lie below and left of the curve: at their worker-seconds the curve (straight between
-    /// its points on the logarithmic scale of the picture) is later. To the left of the curve's first point nothing is
-    /// compared; to the right of its last one the last one counts.
+    /// its points on the logarithmic scale of the picture) is later. Beyond its ends nothing is compared: to the right of
+    /// the last point somebody pays more to be late more seldom, to the left of the first one less to be late more often.
     pub fn beaten(&self) -> Vec<Beaten> {
         let curve = self.curve();
         let all = self.rivals.iter().flat_map(|(_, points)| points);
@@ -186,34 +218,32 @@ impl Plane {
     }
 }
 
-/// The height of a falling curve at `x`; `None` left of it.
+/// The height of a falling curve at `x`; `None` beyond its ends.
 fn at(curve: &[(f64, f64)], x: f64) -> Option<f64> {
     let right = curve.iter().position(|&(worker_s, _)| worker_s > x).unwrap_or(curve.len());
     let left = curve.get(right.checked_sub(1)?)?;
-    let Some(right) = curve.get(right) else { return Some(left.1) };
+    let right = curve.get(right)?;
     let (low, high) = ((right.1 + 1.0).ln(), (left.1 + 1.0).ln());
     Some((high + (low - high) * (x - left.0) / (right.0 - left.0)).exp() - 1.0)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::settings;
     use super::{at, plane};
-    use crate::config::model::Policy;
-    use crate::scaling::Pace;
-    use crate::scaling::fixture::settings;
     use crate::scaling::simulator::{World, load};
 
     #[test]
-    fn the_curve_is_straight_on_a_logarithmic_scale_and_ends_level() {
+    fn the_curve_is_straight_on_a_logarithmic_scale_between_its_ends() {
         let curve = [(10.0, 999.0), (20.0, 0.0)];
         assert_eq!(at(&curve, 5.0), None);
-        assert_eq!(at(&curve, 30.0), Some(0.0));
+        assert_eq!(at(&curve, 30.0), None);
         assert!((at(&curve, 15.0).unwrap_or(0.0) - 30.6).abs() < 0.1);
     }
 
     #[test]
     fn no_rival_beats_adaptive_on_a_flash_crowd_and_the_oracle_is_hardly_better() {
-        let settings = settings(Policy::Adaptive, Pace::Events, 2, 40);
+        let settings = settings(2, 40);
         let load =
             load::catalogue(7).into_iter().find(|load| load.name.starts_with("flash")).expect("in the catalogue");
         let plane = plane(&World::default(), &load, &settings);

@@ -391,7 +391,7 @@ impl<'a> Engine<'a> {
             workers: if self.scaler.needs_worker_times() { self.worker_times() } else { Vec::new() },
             boot_us: self.world.fork_us + self.world.boot_us,
             worker_rss_bytes: self.world.worker_rss_bytes,
-            rss_total_bytes: self.world.worker_rss_bytes * u64::from(self.live()),
+            rss_total_bytes: self.world.worker_rss_bytes * u64::from(self.busy + self.idle),
             cpus: self.world.cores,
             cpu: Some(CpuUse { busy_us: self.busy_us, used_us, delayed_us }),
             ..Sample::default()

@@ -25,6 +25,9 @@ pub use load::{Job, Load};
 pub use outcome::{Histogram, Outcome};
 pub use rivals::Scaler;
 
+use super::{Memory, Sample, Settings, step};
+use crate::config::model::Policy;
+
 /// The machine and the server, apart from the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
@@ -60,4 +63,20 @@ impl Default for World {
             late_us: 10_000,
         }
     }
+}
+
+/// A policy in the middle of its work on so many workers: settings, memory and the sample to decide on next. For measuring
+/// what one decision costs.
+pub fn warmed(policy: Policy, workers: u32) -> (Settings, Memory, Sample) {
+    let settings = Settings { policy, ..compare::settings(workers / 4, workers) };
+    let job = Job { at_us: 0, compute_us: 0, wait_us: 20_000 };
+    let load = Load::closed("warm", workers * 3 / 4, job, 5_000, 0, 3_000_000);
+    let mut memory = Memory::default();
+    let mut latest = (Memory::default(), Sample::default());
+    let mut scaler = Scaler::policy(settings.clone());
+    run(&World::default(), &mut scaler, &load, &mut |sample, _| {
+        latest = (memory.clone(), sample.clone());
+        (memory, _) = step(&settings, std::mem::take(&mut memory), sample);
+    });
+    (settings, latest.0, latest.1)
 }
