@@ -11,6 +11,7 @@ use crate::scaling::{Pace, Settings};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// What the command takes, for `--help`.
 pub const USAGE: &str = "\
@@ -243,8 +244,13 @@ fn replay(log: &Path, out: &mut dyn Write) -> Result<(), SimulateError> {
 fn compare(arguments: &Arguments, own: &Settings, source: &Source, out: &mut dyn Write) -> Result<(), SimulateError> {
     let load = load_of(source, arguments.reading)?;
     let world = World { threads: own.threads, ..arguments.world.clone() };
+    let began = Instant::now();
     let candidates = report::candidates(&world, &load, own);
+    let seconds = began.elapsed().as_secs_f64();
     write!(out, "{}", report::text(&load, &candidates))?;
+    let requests: u64 = candidates.iter().map(|one| one.point.outcome.arrived).sum();
+    let rate = requests as f64 / seconds.max(1e-6) / 1e6;
+    writeln!(out, "\n{requests} requests simulated in {seconds:.2} s, {rate:.2} million a second")?;
     if let Some(file) = &arguments.svg {
         let runs: Vec<_> = candidates.iter().take(3).map(|one| (one.point.name.clone(), &one.point.outcome)).collect();
         write_file(file, &picture::workers_svg(&load.name, &runs))?;

@@ -58,7 +58,7 @@ pub enum ReplayError {
         what: &'static str,
     },
     /// Nothing to replay.
-    #[error("no recorded decision (is this the log written with `scaling-log`?)")]
+    #[error("no recorded decision (is this the log of decisions in JSON?)")]
     Empty,
 }
 

@@ -239,9 +239,11 @@ impl View<'_> {
         self.sample.idle + self.sample.starting
     }
 
-    /// The usual wake-up of a policy that can still grow.
-    pub(crate) fn wake_when_spare_at_most(&self, spare: u32) -> Wake {
-        if self.room() == 0 { Wake::Never } else { Wake::SpareAtMost(spare) }
+    /// The usual wake-up of a policy that can still grow. What is the case already need not be waited for where a timer
+    /// looks anyway: else every request of a busy server would wake the master.
+    pub(crate) fn wake_when_spare_at_most(&self, spare: u32, next_look_us: Option<u64>) -> Wake {
+        let known = self.sample.idle <= spare && next_look_us.is_some();
+        if self.room() == 0 || !self.may_grow || known { Wake::Never } else { Wake::SpareAtMost(spare) }
     }
 }
 

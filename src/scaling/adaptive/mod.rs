@@ -37,7 +37,7 @@ use traffic::Traffic;
 /// What a decision takes to have an effect besides the start of the worker: waking, reading, ordering.
 const REACTION_US: u64 = 500;
 /// The shortest and longest pause between two looks at a queue.
-const QUEUE_LOOK_MIN_US: u64 = 1_000;
+const QUEUE_LOOK_MIN_US: u64 = 2_000;
 const QUEUE_LOOK_MAX_US: u64 = 20_000;
 /// Pauses between two looks above the minimum, a tenth of the patience: they sample the need, and find the end of a load.
 const SURPLUS_LOOK_MIN_US: u64 = 20_000;
@@ -232,15 +232,17 @@ impl Memory {
 
     fn next_look(&self, view: &View, finding: &Finding, workers: i64) -> Option<u64> {
         let (sample, now) = (view.sample, view.sample.now_us);
-        if sample.queue.unwrap_or(0) > 0 && view.room() > 0 && view.may_grow {
+        let pause_us = (finding.patience_us / 10).clamp(SURPLUS_LOOK_MIN_US, SURPLUS_LOOK_MAX_US);
+        let cores_full = self.cores.useful_workers(sample.cpus).is_some_and(|useful| sample.live() >= useful);
+        if sample.queue.unwrap_or(0) > 0 && view.room() > 0 && view.may_grow && !cores_full {
             return Some(now + (slack_us(view) / 4).clamp(QUEUE_LOOK_MIN_US, QUEUE_LOOK_MAX_US));
         }
-        let pause_us = (finding.patience_us / 10).clamp(SURPLUS_LOOK_MIN_US, SURPLUS_LOOK_MAX_US);
         if workers < 0 {
             let surplus = u64::from(sample.live().saturating_sub(self.keep(view, finding)).max(1));
             return Some(now + (DESCENT_US / surplus).min(pause_us));
         }
-        let quiet = sample.live() <= view.settings.minimum && workers == 0;
+        let nobody_waits = sample.queue.unwrap_or(0) == 0 || view.room() == 0;
+        let quiet = sample.live() <= view.settings.minimum && workers == 0 && nobody_waits;
         let below_reserve = sample.busy > 0 && sample.live() < finding.reserve.saturating_add(1);
         (!quiet || below_reserve).then_some(now + pause_us)
     }
