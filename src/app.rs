@@ -1,6 +1,8 @@
 //! What every binary with rhinod in it does first: become a zygote, or read the command line and become a master.
 
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{self, Command};
@@ -15,6 +17,8 @@ use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
 use crate::master::{self, StartFailure};
 use crate::operator;
+use crate::scaling::Settings;
+use crate::simulate::{self, SimulateError};
 use crate::zygote::{self, ZYGOTE_ARGUMENT};
 
 /// Turns a binary into a full rhinod around one application.
@@ -67,6 +71,7 @@ fn obey() -> ExitCode {
     }
     match command {
         Command::Serve => serve(&reader),
+        Command::Simulate { arguments } => try_out(&reader, &arguments),
         other => match operator::carry_out(&other) {
             Ok(exit) => exit.into(),
             Err(failure) => complain(&failure),
@@ -79,6 +84,22 @@ fn complain(failure: &StartFailure) -> ExitCode {
         eprintln!("rhinod: {line}");
     }
     failure.exit.into()
+}
+
+/// `simulate`, which reads the configuration it is given instead of the one the program was called with.
+fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
+    let settings_of = |ini: &Path| {
+        let config = reader.read_file(ini).map_err(|failure| failure.message)?;
+        Settings::from_config(&config.scaling, config.workers, config.threads).map_err(|wrong| wrong.to_string())
+    };
+    let outcome = simulate::Arguments::parse(arguments)
+        .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout().lock()));
+    match outcome {
+        Ok(()) => Exit::Success.into(),
+        // A reader that has gone (`| head`) is no error of ours.
+        Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Success.into(),
+        Err(error) => complain(&StartFailure { message: error.to_string(), exit: error.exit() }),
+    }
 }
 
 fn serve(reader: &Reader) -> ExitCode {
@@ -102,6 +123,13 @@ impl Reader {
         let invocation = Invocation::of_this_process()
             .map_err(|error| StartFailure::system("find out how the program was called", &error))?;
         Ok(Self { invocation, world: Host::new() })
+    }
+
+    fn read_file(&self, ini: &Path) -> Result<Config, StartFailure> {
+        let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
+        load(&invocation, &self.world, &facts())
+            .map(|loaded| loaded.config)
+            .map_err(|rejected| StartFailure::configuration(&rejected.errors))
     }
 
     fn read(&self, reload: bool) -> Result<Config, StartFailure> {

@@ -156,7 +156,10 @@ fn until(mut holds: impl FnMut() -> bool, path: Option<&Path>) -> io::Result<()>
             && begun.elapsed() >= WAIT_FOR
         {
             let seconds = WAIT_FOR.as_secs();
-            return Err(io::Error::new(ErrorKind::TimedOut, format!("{} after {seconds} s still not there", path.display())));
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("{} after {seconds} s still not there", path.display()),
+            ));
         }
         std::thread::sleep(LOOK_AGAIN);
     }

@@ -87,7 +87,10 @@ fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
 
 fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
     crate::logging::redirect(path).map_err(|error| {
-        StartFailure::file(format!("cannot open the log {}: {error}", path.unwrap_or(std::path::Path::new("")).display()))
+        StartFailure::file(format!(
+            "cannot open the log {}: {error}",
+            path.unwrap_or(std::path::Path::new("")).display()
+        ))
     })
 }
 
@@ -117,7 +120,8 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         match socket {
             Ok(socket) => sockets.push(socket),
             Err(failure) => {
-                let fresh = sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
+                let fresh =
+                    sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
                 for socket in fresh {
                     let _ = socket.remove_file();
                 }
@@ -141,8 +145,10 @@ fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    identity::resolve((!user.is_empty()).then_some(user), group, &[])
-        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..StartFailure::from(error) })
+    identity::resolve((!user.is_empty()).then_some(user), group, &[]).map_err(|error| StartFailure {
+        message: format!("chown-socket = {text}: {error}"),
+        ..StartFailure::from(error)
+    })
 }
 
 /// Options that differ between two configurations but cannot change without a restart.

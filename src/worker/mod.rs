@@ -11,7 +11,7 @@ mod request_log;
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -120,11 +120,7 @@ impl<'z> Worker<'z> {
             born_us: monotonic_us(),
             first: false,
             requests: AtomicU64::new(0),
-            gate: Gate {
-                leaving: AtomicU8::new(0),
-                bell: Doorbell::new()?,
-                changed: (Mutex::new(()), Condvar::new()),
-            },
+            gate: Gate { leaving: AtomicU8::new(0), bell: Doorbell::new()?, changed: (Mutex::new(()), Condvar::new()) },
         })
     }
 
@@ -454,9 +450,7 @@ impl<'w> Core<'w> {
                 }
                 Ok(None)
             }
-            Some(index) => {
-                self.accept_from(index as usize)
-            }
+            Some(index) => self.accept_from(index as usize),
             None => {
                 self.retire_if_worn_out();
                 Ok(None)
@@ -545,4 +539,3 @@ impl<'w> Core<'w> {
         }
     }
 }
-
