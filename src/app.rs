@@ -148,8 +148,7 @@ fn complain(failure: &StartFailure) -> ExitCode {
 
 fn serve(reader: &Reader) -> ExitCode {
     let ended = reader.read(false).and_then(|Loaded { config, collected }| {
-        master::run(config, &|| reader.reread())
-            .map_err(|failure| with_place(failure, &collected))
+        master::run(config, &|| reader.reread()).map_err(|failure| with_place(failure, &collected))
     });
     match ended {
         Ok(number) => code(number),
