@@ -49,6 +49,8 @@ pub struct Collected {
     pub strict: Option<bool>,
     /// The last `fallback-config`, if there is any.
     pub fallback: Option<String>,
+    /// Whether a file, or another source, could not be read at all.
+    pub missed_source: bool,
 }
 
 impl Collected {

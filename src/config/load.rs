@@ -29,6 +29,8 @@ pub struct Rejected {
     pub errors: ConfigErrors,
     /// `fallback-config`, when one was named before things went wrong.
     pub fallback: Option<String>,
+    /// Whether a file, or another source, could not be read at all.
+    pub missed_source: bool,
 }
 
 /// A configuration with everything there is to say about it, whether it can be started or not.
@@ -55,7 +57,8 @@ pub fn load(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Re
     if reading.errors.0.is_empty() {
         Ok(Loaded { config: reading.config, collected: reading.collected })
     } else {
-        Err(Rejected { errors: reading.errors, fallback: reading.collected.fallback })
+        let Collected { fallback, missed_source, .. } = reading.collected;
+        Err(Rejected { errors: reading.errors, fallback, missed_source })
     }
 }
 
@@ -76,11 +79,11 @@ pub fn read(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Re
 /// missing as a whole may well have stood in what could not be read.
 fn add_new(errors: &mut ConfigErrors, values: ConfigErrors) {
     let blamed: HashSet<String> = errors.0.iter().map(|error| error.origin.to_string()).collect();
-    let language_failed = !errors.0.is_empty();
-    errors.0.extend(values.0.into_iter().filter(|error| match error.origin {
-        Origin::Program => !language_failed,
-        Origin::CommandLine => true,
-        _ => !blamed.contains(&error.origin.to_string()),
+    let all_was_read = errors.0.is_empty();
+    errors.0.extend(values.0.into_iter().filter(|error| match (&error.key, &error.origin) {
+        (None, _) => all_was_read,
+        (Some(_), Origin::CommandLine) => true,
+        (Some(_), origin) => !blamed.contains(&origin.to_string()),
     }));
 }
 

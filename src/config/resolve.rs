@@ -136,6 +136,7 @@ impl Collector<'_> {
             placeholders_used: self.references,
             magic: self.magic.table(),
             strict: self.strict,
+            missed_source: self.reader.missed,
         };
         (collected, ConfigErrors(self.errors.sorted()))
     }

@@ -26,7 +26,7 @@ use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process;
 use crate::sys::stream::{Stream, accept};
 use crate::sys::wait::{Doorbell, WaitSet, wait_any};
-use crate::zygote::{Common, Host, LoadFailure};
+use crate::zygote::{Common, Host, LoadFailure, load_with_hooks};
 
 use body::RequestBody;
 use connection::{Buffers, Ended};
@@ -72,6 +72,8 @@ pub struct Worker<'z> {
     seat: WorkerSeat<'z>,
     life: u64,
     born_us: u64,
+    /// Whether no other worker had its number before.
+    first: bool,
     /// Requests since birth, of all threads.
     requests: AtomicU64,
     gate: Gate,
@@ -93,9 +95,6 @@ pub const ORDERLY: i32 = 30;
 
 /// How often a worker that is never idle looks whether its master is still there.
 const MASTER_CHECK_US: u64 = 100_000;
-
-/// Connections taken from one listening socket in a row before the others get their turn.
-const STREAK_MAX: u32 = 16;
 
 /// Tokens of the wait sets: listening sockets are numbered from 0.
 const ORDERS: u64 = u64::MAX;
@@ -119,22 +118,27 @@ impl<'z> Worker<'z> {
             seat,
             life,
             born_us: monotonic_us(),
+            first: false,
             requests: AtomicU64::new(0),
             gate: Gate { leaving: AtomicU8::new(0), bell: Doorbell::new()?, changed: (Mutex::new(()), Condvar::new()) },
         })
     }
 
     /// The worker's whole life; returns its exit code.
-    pub(crate) fn live(&self, host: &mut dyn Host) -> i32 {
+    ///
+    /// `first`: whether it is the first worker with its number, for the hooks that run only once.
+    pub(crate) fn live(&mut self, host: &mut dyn Host, first: bool) -> i32 {
+        self.first = first;
         process::set_name(&format!("rhinod worker {}", self.slot));
         if self.config().identity.no_orphans
             && let Err(error) = process::die_with_parent()
         {
             log::warn!("no-orphans: {error}");
         }
-        if self.config().lazy_apps
-            && let Err(failure) = host.load(self.config())
-        {
+        if let Err(failure) = self.run_hooks(&["post-fork"]) {
+            return self.refuse(&failure);
+        }
+        if let Err(failure) = load_with_hooks(host, self.config(), self.config().lazy_apps) {
             return self.refuse(&failure);
         }
         if let Some(directory) = &self.config().identity.chdir2
@@ -169,6 +173,9 @@ impl<'z> Worker<'z> {
 
     /// Serves until it is time to leave; returns the exit code.
     pub fn serve<S: Service + ?Sized>(&self, service: &S) -> i32 {
+        if let Err(failure) = self.run_hooks(self.accepting_phases()) {
+            return self.refuse(&failure);
+        }
         let boot_us = monotonic_us() - self.born_us;
         self.seat.set_boot_us(boot_us);
         self.seat.set_presence(Presence::Accepting);
@@ -184,6 +191,22 @@ impl<'z> Worker<'z> {
                 log::error!("worker {}: {error}", self.slot);
                 1
             }
+        }
+    }
+
+    fn run_hooks(&self, phases: &[&str]) -> Result<(), LoadFailure> {
+        let hooks = &self.config().hooks;
+        let run = |phase: &&str| crate::hooks::run(hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
+        phases.iter().try_for_each(run)
+    }
+
+    /// The hooks of the moment at which it begins to accept (reference/processes.md 5.4).
+    fn accepting_phases(&self) -> &'static [&'static str] {
+        match (self.slot.0 == 0, self.first) {
+            (true, true) => &["accepting", "accepting-once", "accepting1", "accepting1-once"],
+            (true, false) => &["accepting", "accepting1"],
+            (false, true) => &["accepting", "accepting-once"],
+            (false, false) => &["accepting"],
         }
     }
 
@@ -358,9 +381,6 @@ struct Core<'w> {
     number: usize,
     hears: Hears,
     waiting: WaitSet,
-    /// The socket that the last connection came from, and how many came from it in a row.
-    listener: usize,
-    streak: u32,
     seat: scoreboard::Core<'w>,
     looked_us: u64,
     now_us: u64,
@@ -385,8 +405,6 @@ impl<'w> Core<'w> {
             number,
             hears,
             waiting,
-            listener: 0,
-            streak: 0,
             seat: worker.seat.core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
             looked_us: now_us,
             now_us,
@@ -412,22 +430,15 @@ impl<'w> Core<'w> {
 
     /// The next connection, or `None` when there may be an order instead.
     ///
-    /// Under load a connection is usually there already, so that accepting comes before waiting; but a thread that
-    /// never waits would neither see another socket nor the end of its master, so that it waits once in a while.
+    /// Always waits first, although under load a connection is usually there: an `accept4` that finds nothing costs
+    /// several times as much as an `epoll_wait` that finds something, because the kernel makes the new socket before it
+    /// looks at the queue.
     fn next_connection(&mut self) -> io::Result<Option<Stream>> {
         if self.hears == Hears::Master && self.now_us.saturating_sub(self.looked_us) >= MASTER_CHECK_US {
             self.looked_us = self.now_us;
             self.worker.hear()?;
             return Ok(None);
         }
-        let listeners = &self.worker.common.listeners;
-        if (listeners.len() == 1 || self.streak < STREAK_MAX)
-            && let Some(stream) = self.accept_from(self.listener)?
-        {
-            self.streak += 1;
-            return Ok(Some(stream));
-        }
-        self.streak = 0;
         let timeout_ms = self.time_to_live_ms();
         let woken = self.waiting.wait(timeout_ms)?;
         self.now_us = monotonic_us();
@@ -439,10 +450,7 @@ impl<'w> Core<'w> {
                 }
                 Ok(None)
             }
-            Some(index) => {
-                self.listener = index as usize;
-                self.accept_from(self.listener)
-            }
+            Some(index) => self.accept_from(index as usize),
             None => {
                 self.retire_if_worn_out();
                 Ok(None)
