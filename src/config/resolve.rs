@@ -130,13 +130,13 @@ impl Collector<'_> {
         let fallback = directives.iter().rfind(|one| Keyword::of(&one.key) == Some(Keyword::FallbackConfig));
         let collected = Collected {
             fallback: fallback.and_then(|directive| directive.value.clone()),
-            missed_source: self.reader.missed,
             directives,
             warnings: self.warnings.sorted(),
             files: self.reader.files,
             placeholders_used: self.references,
             magic: self.magic.table(),
             strict: self.strict,
+            missed_source: self.reader.missed,
         };
         (collected, ConfigErrors(self.errors.sorted()))
     }

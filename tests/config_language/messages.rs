@@ -11,7 +11,12 @@ use crate::support::{Memory, invocation};
 const BLOCK: &str = "if-env = HOME\n";
 
 /// A situation: its name, the entries of `main.ini`, and the files beside it.
-fn situations() -> Vec<(&'static str, String, Vec<(&'static str, String)>)> {
+type Situation = (&'static str, String, Vec<(&'static str, String)>);
+
+/// A call: its name, its arguments, its environment.
+type Call = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
+
+fn situations() -> Vec<Situation> {
     let text = |name, text: &str| (name, text.to_owned(), Vec::new());
     let with = |name, text: &str, files: &[(&'static str, &str)]| {
         (name, text.to_owned(), files.iter().map(|(name, content)| (*name, (*content).to_owned())).collect())
@@ -145,7 +150,7 @@ fn every_message_about_bytes_is_as_written_here() {
 #[test]
 fn every_message_of_the_command_line_is_as_written_here() {
     let world = Memory::new().file("main.ini", "[uwsgi]\nmaster = true\n").file("app.py", "").standard_input("");
-    let calls: [(&str, &[&str], &[(&str, &str)]); 12] = [
+    let calls: [Call; 12] = [
         ("unknown options", &["--procesess", "4", "--no-such-thing=1", "-Z", "--ini", "main.ini"], &[]),
         ("an ambiguous beginning", &["--proc", "4"], &[]),
         ("a flag with a value", &["--master=true"], &[]),
