@@ -144,6 +144,8 @@ fn pid_files_hold_the_master_and_vacuum_removes_them_and_the_socket() {
         let launch = files.iter().fold(launch, |launch, (key, path)| launch.set(key, path.display()));
         let mut server = launch.start();
         server.get("/");
+        // The safe one comes when all workers are ready, which may be after the first answer.
+        server.wait_for_expected("ready to serve");
         for (_, path) in &files {
             assert_eq!(fs::read_to_string(path).expect("a pid file"), format!("{}\n", server.pid()));
         }
