@@ -24,6 +24,7 @@ pub mod logging;
 pub mod master;
 mod operator;
 pub mod scaling;
+pub mod simulate;
 pub mod sys;
 pub mod worker;
 pub mod zygote;
