@@ -72,7 +72,9 @@ fn adopt(number: i32) -> ExitCode {
         .map_err(|error| StartFailure::system("read what the image before has left", &error))
         .and_then(|handover| {
             let reader = Reader::new()?;
-            master::resume(handover, &|| reader.read(true).map_err(|failure| failure.message))
+            master::resume(handover, &|| {
+                reader.read(true).map(|loaded| loaded.config).map_err(|failure| failure.message)
+            })
         });
     match ended {
         Ok(number) => code(number),
@@ -102,7 +104,7 @@ fn obey() -> ExitCode {
     };
     let command = match cli::parse(&reader.invocation) {
         Ok(command) => command,
-        Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, option: None }),
+        Err(misuse) => return complain(&StartFailure::new(Exit::Usage, misuse.to_string())),
     };
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
     if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &facts(), paint) {
@@ -134,10 +136,8 @@ fn try_out(reader: &Reader, arguments: &[std::ffi::OsString]) -> ExitCode {
         .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout()));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error @ SimulateError::Usage(_)) => {
-            complain(&StartFailure { message: error.to_string(), exit: Exit::Usage })
-        }
-        Err(error) => complain(&StartFailure { message: error.to_string(), exit: Exit::Input }),
+        Err(error @ SimulateError::Usage(_)) => complain(&StartFailure::new(Exit::Usage, error.to_string())),
+        Err(error) => complain(&StartFailure::new(Exit::Input, error.to_string())),
     }
 }
 

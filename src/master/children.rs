@@ -128,9 +128,8 @@ impl Children {
             Ok((*generation, zygote.pid.get(), pass(zygote.control.as_fd())?))
         };
         let worker = |(seat, worker): (&Seat, &Worker)| -> io::Result<_> {
-            let of_process = |(pid, pidfd): &(control::ProcessId, PidFd)| -> io::Result<_> {
-                Ok((pid.get(), pass(pidfd.as_fd())?))
-            };
+            let of_process =
+                |(pid, pidfd): &(control::ProcessId, PidFd)| -> io::Result<_> { Ok((pid.get(), pass(pidfd.as_fd())?)) };
             let process = worker.process.as_ref().map(of_process);
             Ok(WorkerHandover {
                 seat: *seat,
@@ -351,7 +350,7 @@ impl Children {
             let Some(zygote) = self.zygotes.get_mut(&generation) else { return events };
             match zygote.control.receive(&mut buffer) {
                 Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
-                    Ok(record) => events.extend(self.from_zygote(generation, record, beside)),
+                    Ok(record) => events.extend(self.take_from_zygote(generation, record, beside)),
                     Err(error) => log::error!("zygote of generation {generation}: {error}"),
                 },
                 Ok(Received::Nothing) => return events,
@@ -367,7 +366,7 @@ impl Children {
         }
     }
 
-    fn from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
+    fn take_from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {

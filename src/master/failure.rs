@@ -17,24 +17,29 @@ pub struct StartFailure {
 }
 
 impl StartFailure {
+    /// Any failure, told as it is.
+    pub fn new(exit: Exit, message: impl ToString) -> Self {
+        Self { message: message.to_string(), exit, option: None }
+    }
+
     /// The configuration cannot be used.
     pub fn configuration(message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit: Exit::Configuration, option: None }
+        Self::new(Exit::Configuration, message)
     }
 
     /// A file of the configuration, or another source of it, cannot be read.
     pub fn no_input(message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit: Exit::Input, option: None }
+        Self::new(Exit::Input, message)
     }
 
     /// A system call failed.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self { message: format!("cannot {what}: {error}"), exit: Exit::System, option: None }
+        Self::new(Exit::System, format!("cannot {what}: {error}"))
     }
 
     /// A file cannot be written.
     pub fn file(message: String) -> Self {
-        Self { message, exit: Exit::Create, option: None }
+        Self::new(Exit::Create, message)
     }
 
     /// The same, with the option whose value is at fault.
@@ -51,7 +56,7 @@ impl From<ListenError> for StartFailure {
             ListenError::Refused(..) => Exit::System,
             ListenError::Owner(..) => Exit::Account,
         };
-        Self { message: error.to_string(), exit, option: None }
+        Self::new(exit, error)
     }
 }
 
@@ -62,6 +67,6 @@ impl From<IdentityError> for StartFailure {
             IdentityError::NotRoot(..) => Exit::Permission,
             IdentityError::Refused(..) => Exit::System,
         };
-        Self { message: error.to_string(), exit, option: None }
+        Self::new(exit, error)
     }
 }

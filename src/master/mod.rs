@@ -4,8 +4,8 @@
 
 mod children;
 mod failure;
-mod files;
 mod fifo;
+mod files;
 mod launch;
 pub mod machine;
 mod notify;

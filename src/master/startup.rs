@@ -95,7 +95,10 @@ fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
 
 fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
     crate::logging::redirect(path).map_err(|error| {
-        StartFailure::file(format!("cannot open the log {}: {error}", path.unwrap_or(std::path::Path::new("")).display()))
+        StartFailure::file(format!(
+            "cannot open the log {}: {error}",
+            path.unwrap_or(std::path::Path::new("")).display()
+        ))
     })
 }
 
@@ -120,7 +123,9 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     // What the init system opened stays, also when no line of the configuration names it.
     for socket in open.iter().filter(|socket| socket.activated && !names.contains(&socket.name)) {
         let shared = share(socket, &socket.listener, config.listen);
-        sockets.push(shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?);
+        sockets.push(
+            shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?,
+        );
     }
     for (listener, name) in config.sockets.iter().zip(&names) {
         let known = |socket: &&BoundSocket| socket.listener == *listener || (socket.activated && socket.name == *name);

@@ -90,8 +90,7 @@ impl Handover {
     fn prepare(&self, path: &Path) -> io::Result<(CString, Vec<CString>, Vec<CString>)> {
         let file = memory_file(&serde_json::to_vec(self)?)?;
         let number = pass(file.as_fd())?.to_string();
-        let understood =
-            Command::new(path).args([UNDERSTAND_ARGUMENT, &number]).stdin(Stdio::null()).status()?;
+        let understood = Command::new(path).args([UNDERSTAND_ARGUMENT, &number]).stdin(Stdio::null()).status()?;
         if !understood.success() {
             return Err(io::Error::other(format!("{} does not understand this master: {understood}", path.display())));
         }
