@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Launch, PATIENCE};
+use harness::{Instance, Launch, PATIENCE, wait_until};
 use nix::sys::signal::Signal;
 use rhinod_bench::client::{Load, Report, Until, Wire, wait_for_answer};
 use rhinod_bench::packet::Request;
@@ -164,18 +164,6 @@ fn without_its_zygote_the_workers_go_on_and_nothing_is_lost() {
         assert!(wait_until(|| !worker.is_alive()), "an old worker stays: {worker:?}");
     }
     assert!(server.get("/").body().ends_with(b"of generation 2\n"));
-}
-
-/// For what nobody announces.
-fn wait_until(condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    true
 }
 
 #[test]
