@@ -35,18 +35,21 @@ pub(crate) fn carry_out(command: &Command) -> Result<Exit, StartFailure> {
         Command::Resume { pidfile } => ask(pidfile, "resume"),
         Command::Status { target } => status(Path::new(target)),
         Command::ConnectAndRead { address } => connect_and_read(address),
-        other => Err(StartFailure::new(Exit::Fault, format!("{other:?} is not for another process"))),
+        other => Err(StartFailure {
+            message: format!("{other:?} is not for another process"),
+            exit: Exit::Fault,
+            option: None,
+        }),
     }
 }
 
 /// Sends one word to the master of a pid file and waits for what comes of it.
 fn ask(pidfile: &Path, word: &str) -> Result<Exit, StartFailure> {
     let pid = read_pid(pidfile)?;
-    let gone = |error: io::Error| {
-        StartFailure::new(
-            Exit::NoInstance,
-            format!("process {} of {} does not answer: {error}", pid.get(), pidfile.display()),
-        )
+    let gone = |error: io::Error| StartFailure {
+        message: format!("process {} of {} does not answer: {error}", pid.get(), pidfile.display()),
+        exit: Exit::NoInstance,
+        option: None,
     };
     // Also proves that the process lives, so that a stale pid file is told apart from a refusal.
     PidFd::open(pid).map_err(gone)?;
@@ -62,11 +65,14 @@ fn ask(pidfile: &Path, word: &str) -> Result<Exit, StartFailure> {
             }
             Ok(Exit::Success)
         }
-        (FAILED, why) => Err(StartFailure::new(Exit::Reload, format!("{word} failed: {why}"))),
-        _ => Err(StartFailure::new(
-            Exit::NoInstance,
-            format!("the instance went away before it said what came of the {word}"),
-        )),
+        (FAILED, why) => {
+            Err(StartFailure { message: format!("{word} failed: {why}"), exit: Exit::Reload, option: None })
+        }
+        _ => Err(StartFailure {
+            message: format!("the instance went away before it said what came of the {word}"),
+            exit: Exit::NoInstance,
+            option: None,
+        }),
     }
 }
 
@@ -86,15 +92,21 @@ fn ask_fifo(fifo: &Path) -> Result<Exit, StartFailure> {
     let mut open = fs::OpenOptions::new();
     // Non-blocking, so that a fifo that no master reads is an error and not a wait without end.
     let opened = open.write(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(fifo);
-    opened
-        .and_then(|mut fifo| fifo.write_all(b"s"))
-        .map_err(|error| StartFailure::new(Exit::NoInstance, format!("nobody reads {}: {error}", fifo.display())))?;
+    opened.and_then(|mut fifo| fifo.write_all(b"s")).map_err(|error| StartFailure {
+        message: format!("nobody reads {}: {error}", fifo.display()),
+        exit: Exit::NoInstance,
+        option: None,
+    })?;
     println!("the state of the instance is in its log; a pid file or a statistics socket would answer here");
     Ok(Exit::Success)
 }
 
 fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {
-    let failed = |error: io::Error| StartFailure::new(Exit::NoInstance, format!("cannot read from {address}: {error}"));
+    let failed = |error: io::Error| StartFailure {
+        message: format!("cannot read from {address}: {error}"),
+        exit: Exit::NoInstance,
+        option: None,
+    };
     let mut out = io::stdout();
     let copied = match address.parse::<std::net::SocketAddr>() {
         Ok(tcp) => TcpStream::connect(tcp).and_then(|mut stream| io::copy(&mut stream, &mut out)),
@@ -107,11 +119,13 @@ fn read_pid(pidfile: &Path) -> Result<ProcessId, StartFailure> {
     let file = fs::File::open(pidfile).map_err(|error| no_input(pidfile, &error))?;
     let mut line = String::new();
     BufReader::new(file).read_line(&mut line).map_err(|error| no_input(pidfile, &error))?;
-    line.trim().parse().ok().and_then(ProcessId::new).ok_or_else(|| {
-        StartFailure::new(Exit::Input, format!("{} holds no process id: {:?}", pidfile.display(), line.trim()))
+    line.trim().parse().ok().and_then(ProcessId::new).ok_or_else(|| StartFailure {
+        message: format!("{} holds no process id: {:?}", pidfile.display(), line.trim()),
+        exit: Exit::Input,
+        option: None,
     })
 }
 
 fn no_input(path: &Path, error: &io::Error) -> StartFailure {
-    StartFailure::new(Exit::Input, format!("cannot read {}: {error}", path.display()))
+    StartFailure { message: format!("cannot read {}: {error}", path.display()), exit: Exit::Input, option: None }
 }

@@ -17,29 +17,24 @@ pub struct StartFailure {
 }
 
 impl StartFailure {
-    /// Any failure, told as it is.
-    pub fn new(exit: Exit, message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit, option: None }
-    }
-
     /// The configuration cannot be used.
     pub fn configuration(message: impl ToString) -> Self {
-        Self::new(Exit::Configuration, message)
+        Self { message: message.to_string(), exit: Exit::Configuration, option: None }
     }
 
     /// A file of the configuration, or another source of it, cannot be read.
     pub fn no_input(message: impl ToString) -> Self {
-        Self::new(Exit::Input, message)
+        Self { message: message.to_string(), exit: Exit::Input, option: None }
     }
 
     /// A system call failed.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self::new(Exit::System, format!("cannot {what}: {error}"))
+        Self { message: format!("cannot {what}: {error}"), exit: Exit::System, option: None }
     }
 
     /// A file cannot be written.
     pub fn file(message: String) -> Self {
-        Self::new(Exit::Create, message)
+        Self { message, exit: Exit::Create, option: None }
     }
 
     /// The same, with the option whose value is at fault.
@@ -56,7 +51,7 @@ impl From<ListenError> for StartFailure {
             ListenError::Refused(..) => Exit::System,
             ListenError::Owner(..) => Exit::Account,
         };
-        Self::new(exit, error)
+        Self { message: error.to_string(), exit, option: None }
     }
 }
 
@@ -67,6 +62,6 @@ impl From<IdentityError> for StartFailure {
             IdentityError::NotRoot(..) => Exit::Permission,
             IdentityError::Refused(..) => Exit::System,
         };
-        Self::new(exit, error)
+        Self { message: error.to_string(), exit, option: None }
     }
 }

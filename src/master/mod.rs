@@ -51,23 +51,35 @@ pub type ReadConfig<'a> = &'a dyn Fn() -> Result<Config, String>;
 pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
     // First of all, so that a signal that comes during the start is remembered and not lost.
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
+    let mut started = startup::start(&config)?;
+    match first_image(config, read, signals) {
+        Ok(mut driver) => {
+            driver.sockets = std::mem::take(&mut started.sockets);
+            driver.pid_files = std::mem::take(&mut started.pid_files);
+            if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
+                log::error!("{failure}");
+                driver.order(Order::StopNow);
+            }
+            driver.run()
+        }
+        Err(failure) => {
+            started.withdraw();
+            Err(failure)
+        }
+    }
+}
+
+/// A driver for a first start; its sockets and pid files are still to come.
+fn first_image(config: Config, read: ReadConfig<'_>, signals: Signals) -> Result<Driver<'_>, StartFailure> {
     let plan = Plan { seats: startup::seats(&config), ..Plan::of(&config) };
     let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
     let system = |what| move |error: io::Error| StartFailure::system(what, &error);
     let poll = Poll::new().map_err(system("set up the event loop"))?;
     let children = Children::new(&plan, &config).map_err(system("make the scoreboard"))?;
     let bell = Doorbell::new().map_err(system("make a doorbell"))?;
-    let startup::Started { sockets, mut pid_files, .. } = startup::start(&config)?;
-    let operators = Operators::listen(&poll)
-        .map_err(system("listen for operators"))
-        .inspect_err(|_| startup::withdraw(&sockets, &mut pid_files))?;
-    let parts = Parts { poll, machine, children, bell, operators, sockets, fifo_slot: 0 };
-    let mut driver = Driver::new(config, read, signals, parts, pid_files)?;
-    if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
-        log::error!("{failure}");
-        driver.order(Order::StopNow);
-    }
-    driver.run()
+    let operators = Operators::listen(&poll).map_err(system("listen for operators"))?;
+    let parts = Parts { poll, machine, children, bell, operators, sockets: Vec::new(), fifo_slot: 0 };
+    Driver::new(config, read, signals, parts, PidFiles::default())
 }
 
 /// Goes on as the next image of a master that has replaced its own binary; see [`upgrade`].
@@ -111,30 +123,6 @@ struct Parts {
     fifo_slot: usize,
 }
 
-/// What the driver hears besides its children, and what it decides the number of workers with.
-fn open(
-    config: &Config,
-    fifo_slot: usize,
-    signals: &mut Signals,
-    bell: &Doorbell,
-    poll: &Poll,
-) -> Result<(Fifos, Watches, Scaler), StartFailure> {
-    let system = |what| move |error: io::Error| StartFailure::system(what, &error);
-    let registered = poll.registry().register(signals.source(), SIGNALS, Interest::READABLE);
-    registered.map_err(system("watch for signals"))?;
-    watch(poll, bell, BELL).map_err(system("watch the doorbell"))?;
-    let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
-    watch(poll, &watches, WATCHES).map_err(system("watch for changed files"))?;
-    let scaler = Scaler::new(config).map_err(StartFailure::configuration)?;
-    // Last, because it is the one that leaves a file.
-    let fifos = Fifos::open(&config.master_fifos, fifo_slot)
-        .map_err(|error| StartFailure::file(format!("cannot make the master fifo: {error}")))?;
-    if let Some((_, fifo)) = fifos.active() {
-        watch(poll, fifo, FIFO).map_err(system("watch the master fifo"))?;
-    }
-    Ok((fifos, watches, scaler))
-}
-
 /// Carries out what the machine decides.
 struct Driver<'a> {
     machine: Machine,
@@ -174,11 +162,21 @@ impl<'a> Driver<'a> {
         read: ReadConfig<'a>,
         mut signals: Signals,
         parts: Parts,
-        mut pid_files: PidFiles,
+        pid_files: PidFiles,
     ) -> Result<Self, StartFailure> {
         let Parts { poll, machine, children, bell, operators, sockets, fifo_slot } = parts;
-        let (fifos, watches, scaler) = open(&config, fifo_slot, &mut signals, &bell, &poll)
-            .inspect_err(|_| startup::withdraw(&sockets, &mut pid_files))?;
+        let system = |what| move |error: io::Error| StartFailure::system(what, &error);
+        let registered = poll.registry().register(signals.source(), SIGNALS, Interest::READABLE);
+        registered.map_err(system("watch for signals"))?;
+        watch(&poll, &bell, BELL).map_err(system("watch the doorbell"))?;
+        let fifos = Fifos::open(&config.master_fifos, fifo_slot)
+            .map_err(|error| StartFailure::file(format!("cannot make the master fifo: {error}")))?;
+        if let Some((_, fifo)) = fifos.active() {
+            watch(&poll, fifo, FIFO).map_err(system("watch the master fifo"))?;
+        }
+        let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
+        watch(&poll, &watches, WATCHES).map_err(system("watch for changed files"))?;
+        let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
         Ok(Self {
             machine,
             children,
@@ -500,6 +498,8 @@ impl<'a> Driver<'a> {
                 self.operators.reload_ended(Ok(&told));
             }
             Outcome::Failed(reason) => {
+                // Also where the machine refused the plan before there was a generation to abandon.
+                self.candidate = None;
                 self.operators.reload_ended(Err(reason));
                 self.last_failure = Some(reason.lines().last().unwrap_or_default().to_owned());
             }

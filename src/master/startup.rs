@@ -27,19 +27,21 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
         Err(failure) => {
-            withdraw(&started.sockets, &mut started.pid_files);
+            started.withdraw();
             Err(failure)
         }
     }
 }
 
-/// Takes back what a start that fails has left in the file system.
-pub(super) fn withdraw(sockets: &[BoundSocket], pid_files: &mut PidFiles) {
-    for socket in sockets {
-        // Best effort: the failure itself is what the operator must read.
-        let _ = socket.remove_file();
+impl Started {
+    /// Removes what a start has made that does not succeed.
+    pub(super) fn withdraw(&mut self) {
+        for socket in self.sockets.drain(..) {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = socket.remove_file();
+        }
+        self.pid_files.withdraw();
     }
-    pid_files.withdraw();
 }
 
 fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {

@@ -16,8 +16,8 @@ mod process;
 
 use std::time::{Duration, Instant};
 
-pub use http::HttpReply;
-pub use instance::{Failed, Instance, Launch};
+pub use http::{HttpReply, http_get};
+pub use instance::{Failed, Instance, Launch, example_path, program_path};
 pub use log::{Line, Log};
 pub use nginx::{Nginx, NginxSetup};
 pub use process::{Exit, Process, await_exit, processes_with};
