@@ -85,7 +85,8 @@ fn the_documents_link_to_files_that_exist() {
             if target.contains("://") {
                 continue;
             }
-            let linked: PathBuf = path.parent().expect("a directory").join(target.split('#').next().unwrap_or_default());
+            let linked: PathBuf =
+                path.parent().expect("a directory").join(target.split('#').next().unwrap_or_default());
             assert!(linked.exists(), "{document} links to {target}");
         }
     }

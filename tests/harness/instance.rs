@@ -145,7 +145,7 @@ impl Launch {
 
     fn value(&self, key: &str) -> Option<String> {
         let pairs = self.lines.iter().filter_map(|line| line.split_once('='));
-        pairs.filter(|(known, _)| known.trim() == key).map(|(_, value)| value.trim().to_owned()).last()
+        pairs.rev().find(|(known, _)| known.trim() == key).map(|(_, value)| value.trim().to_owned())
     }
 
     /// Starts it and waits for nothing.
