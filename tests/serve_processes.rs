@@ -200,6 +200,37 @@ fn a_worker_is_replaced_within_50_milliseconds() {
 }
 
 #[test]
+fn the_first_request_is_answered_within_50_milliseconds_of_the_start() {
+    let packet = Request::get("/").to_uwsgi().expect("a small request");
+    let times: Vec<Duration> = (0..5)
+        .map(|_| {
+            let began = Instant::now();
+            let server = Launch::hello().spawn();
+            let pause = Duration::from_micros(200);
+            wait_for_answer(&server.target(), &packet, pause, PATIENCE, || Ok(())).expect("an answer");
+            began.elapsed()
+        })
+        .collect();
+    assert!(times.iter().any(|time| *time < Duration::from_millis(50)), "{times:?}");
+}
+
+#[test]
+fn a_reload_under_load_loses_nothing_and_keeps_the_master() {
+    let server = unsteady().set("disable-logging", true).set("workers", 3).start();
+    let old = server.workers();
+    let traffic = Traffic::start(&server, 8);
+    for generation in 2..=4 {
+        server.signal(Signal::SIGHUP);
+        server.log.wait_for(&format!("done: generation {generation} serves"));
+    }
+    let counts = traffic.end().counts;
+    assert_eq!(counts.failed(), 0, "{counts:?}");
+    assert!(counts.ok > 0);
+    assert!(server.get("/").body().ends_with(b"of generation 4\n"));
+    assert!(wait_until(|| !old.iter().any(harness::Process::is_alive)), "old workers stay");
+}
+
+#[test]
 fn a_handler_that_ends_the_process_costs_one_request() {
     let mut server = unsteady().set("workers", 1).start();
     server.expect_log("DAMN ! worker 1 (pid: ");
