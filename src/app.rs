@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use crate::config::build::Machine;
+use crate::config::load::load;
 use crate::config::model::Config;
+use crate::config::{Host, Invocation};
 use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
-use crate::master;
+use crate::master::{self, StartFailure};
 use crate::zygote::{self, ZYGOTE_ARGUMENT};
 
 /// Turns a binary into a full rhinod around one application.
@@ -40,29 +43,54 @@ fn zygote_control() -> Option<i32> {
 }
 
 fn serve() -> i32 {
-    let read = || provisional().map_err(|error| error.to_string());
-    match read().map_err(master::StartFailure::configuration).and_then(|config| master::run(config, &read)) {
+    match Reader::new().and_then(|reader| {
+        let config = reader.read(false)?;
+        master::run(config, &|| reader.read(true).map_err(|failure| failure.message))
+    }) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("rhinod: {failure}");
+            for line in failure.message.lines() {
+                eprintln!("rhinod: {line}");
+            }
             failure.code
         }
     }
 }
 
-fn provisional() -> Result<Config, Box<dyn std::error::Error>> {
-    use crate::config::build::{Machine, build};
-    use crate::config::directive::{Directive, Origin};
-    let path = std::env::args().nth(1).ok_or("no ini")?;
-    let text = std::fs::read_to_string(&path)?;
-    let mut directives = Vec::new();
-    for line in text.lines() {
-        if let Some((key, value)) = line.split_once('=') {
-            directives.push(Directive::new(key.trim(), Some(value.trim()), Origin::CommandLine));
-        }
+/// Reads the configuration as the program was called with, at start and at each reload.
+struct Reader {
+    invocation: Invocation,
+    world: Host,
+}
+
+impl Reader {
+    fn new() -> Result<Self, StartFailure> {
+        let invocation = Invocation::of_this_process()
+            .map_err(|error| StartFailure::system("find out how the program was called", &error))?;
+        Ok(Self { invocation, world: Host::new() })
     }
-    let machine = Machine { somaxconn: None, process_limit: None, euid: 0, cpus: 2, inherited_sockets: None, resolve: |_| None };
-    Ok(build(&directives, &machine).map_err(|e| format!("{e:?}"))?.config)
+
+    fn read(&self, reload: bool) -> Result<Config, StartFailure> {
+        let invocation = Invocation { reload, ..self.invocation.clone() };
+        let loaded = load(&invocation, &self.world, &facts())
+            .map_err(|rejected| StartFailure::configuration(&rejected.errors))?;
+        for note in &loaded.config.notes {
+            log::warn!("{note}");
+        }
+        Ok(loaded.config)
+    }
+}
+
+/// What the configuration has to know of this machine.
+fn facts() -> Machine {
+    Machine {
+        somaxconn: crate::sys::machine::somaxconn(),
+        process_limit: crate::sys::machine::process_limit(),
+        euid: crate::sys::machine::effective_user(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        inherited_sockets: Some(crate::sys::machine::inherited_sockets()),
+        resolve: crate::sys::machine::resolve,
+    }
 }
 
 fn code(code: i32) -> ExitCode {

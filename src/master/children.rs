@@ -17,6 +17,7 @@ use worker_protocol::scoreboard::{self, Layout, Scoreboard};
 use super::launch;
 use super::machine::{Action, Event, ExitStatus, Generation, LeaveReason, Order, Plan, ProcessId, Reload, Seat, Slot};
 use crate::config::model::Config;
+use crate::sys::clock::monotonic_us;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::listeners::BoundSocket;
 use crate::sys::process::{self, PidFd, WaitStatus};
@@ -46,6 +47,7 @@ struct Worker {
     control: ControlSocket,
     process: Option<(control::ProcessId, PidFd)>,
     life: u64,
+    ordered_us: u64,
     /// Whether its zygote is gone, so that it is ours to reap.
     orphan: bool,
 }
@@ -206,7 +208,7 @@ impl Children {
             };
             zygote.control.send_record(&order, &[theirs.as_fd()])?;
             register(poll, ours.as_fd(), Speaker::Worker(seat).token())?;
-            Ok(Worker { generation, control: ours, process: None, life, orphan: false })
+            Ok(Worker { generation, control: ours, process: None, life, ordered_us: monotonic_us(), orphan: false })
         };
         match attempt() {
             Ok(worker) => {
@@ -243,23 +245,23 @@ impl Children {
     }
 
     /// What has been said on a token, as events.
-    pub(super) fn hear(&mut self, token: Token, poll: &Poll) -> Vec<Event> {
+    pub(super) fn hear(&mut self, token: Token) -> Vec<Event> {
         match Speaker::of(token) {
-            Some(Speaker::Zygote(generation)) => self.hear_zygote(generation, poll),
+            Some(Speaker::Zygote(generation)) => self.hear_zygote(generation),
             Some(Speaker::Worker(seat)) => self.hear_worker(seat),
-            Some(Speaker::Orphan(seat)) => self.bury_orphan(seat, None).into_iter().collect(),
+            Some(Speaker::Orphan(seat)) => self.bury_orphan(seat).into_iter().collect(),
             None => Vec::new(),
         }
     }
 
-    fn hear_zygote(&mut self, generation: Generation, poll: &Poll) -> Vec<Event> {
+    fn hear_zygote(&mut self, generation: Generation) -> Vec<Event> {
         let mut events = Vec::new();
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             let Some(zygote) = self.zygotes.get_mut(&generation) else { return events };
             match zygote.control.receive(&mut buffer) {
                 Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
-                    Ok(record) => events.extend(self.from_zygote(generation, record, beside, poll)),
+                    Ok(record) => events.extend(self.from_zygote(generation, record, beside)),
                     Err(error) => log::error!("zygote of generation {generation}: {error}"),
                 },
                 Ok(Received::Nothing) => return events,
@@ -280,7 +282,6 @@ impl Children {
         generation: Generation,
         record: FromZygote,
         beside: Vec<OwnedFd>,
-        _poll: &Poll,
     ) -> Option<Event> {
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
@@ -337,7 +338,7 @@ impl Children {
             let zygote = self.zygotes.iter().find(|(_, zygote)| zygote.pid == pid).map(|(generation, _)| *generation);
             if let Some(generation) = zygote {
                 // What it said before its end comes first.
-                events.extend(self.hear_zygote(generation, poll));
+                events.extend(self.hear_zygote(generation));
                 self.zygotes.remove(&generation);
                 self.adopt_workers(generation, poll);
                 events.push(Event::ZygoteExited { generation, status: exit_status(status) });
@@ -369,12 +370,17 @@ impl Children {
         }
     }
 
-    fn bury_orphan(&mut self, seat: Seat, _status: Option<WaitStatus>) -> Option<Event> {
+    fn bury_orphan(&mut self, seat: Seat) -> Option<Event> {
         let (pid, _) = self.workers.get(&seat)?.process.as_ref()?;
         let pid = *pid;
         // Reaped by the zygote in its last moment: how it ended is not known any more.
         let status = process::reap(Some(pid)).map_or(WaitStatus(0), |(_, status)| status);
         Some(self.buried(seat, pid, status))
+    }
+
+    /// How long ago the worker in a seat was ordered, in microseconds.
+    pub(super) fn age_us(&self, seat: Seat) -> Option<u64> {
+        self.workers.get(&seat).map(|worker| monotonic_us().saturating_sub(worker.ordered_us))
     }
 
     fn buried(&mut self, seat: Seat, pid: control::ProcessId, status: WaitStatus) -> Event {
@@ -391,7 +397,8 @@ impl Children {
         }
     }
 
-    fn board(&self) -> Option<Scoreboard<'_>> {
+    /// The scoreboard; `None` only if its memory was overwritten.
+    pub(super) fn board(&self) -> Option<Scoreboard<'_>> {
         Scoreboard::attach(self.words.words()).ok()
     }
 }

@@ -16,19 +16,19 @@ pub struct StartFailure {
 }
 
 /// The configuration is wrong (EX_CONFIG).
-pub const CODE_CONFIGURATION: i32 = 78;
+pub(crate) const CODE_CONFIGURATION: i32 = 78;
 /// A configuration file cannot be read (EX_NOINPUT).
-pub const CODE_NO_INPUT: i32 = 66;
+pub(crate) const CODE_NO_INPUT: i32 = 66;
 /// A user or group does not exist (EX_NOUSER).
-pub const CODE_NO_USER: i32 = 67;
+pub(crate) const CODE_NO_USER: i32 = 67;
 /// An address is in use (EX_UNAVAILABLE).
-pub const CODE_ADDRESS: i32 = 69;
+pub(crate) const CODE_ADDRESS: i32 = 69;
 /// The system refuses (EX_OSERR).
-pub const CODE_SYSTEM: i32 = 71;
+pub(crate) const CODE_SYSTEM: i32 = 71;
 /// A file cannot be written (EX_CANTCREAT).
-pub const CODE_FILE: i32 = 73;
+pub(crate) const CODE_FILE: i32 = 73;
 /// Not allowed (EX_NOPERM).
-pub const CODE_PERMISSION: i32 = 77;
+pub(crate) const CODE_PERMISSION: i32 = 77;
 
 impl StartFailure {
     /// The configuration cannot be used.

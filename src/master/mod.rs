@@ -7,12 +7,12 @@ mod failure;
 mod files;
 mod launch;
 pub mod machine;
+mod scaler;
 mod signals;
 mod startup;
 
 use std::io;
-use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -27,6 +27,7 @@ use children::Children;
 pub use failure::StartFailure;
 use files::PidFiles;
 use machine::{Action, Announcement, Event, Machine, Order, Outcome, Plan, Time};
+use scaler::Scaler;
 use signals::{Heard, Signals};
 
 /// Reads the configuration anew: at start, and at each reload.
@@ -54,14 +55,19 @@ struct Driver<'a> {
     pid_files: PidFiles,
     bell: Doorbell,
     signals: Signals,
+    scaler: Scaler,
+    /// Whether something happened that the number of workers may depend on.
+    look_due: bool,
+    /// Whether the event loop watches the listening sockets.
+    watching_queue: bool,
     read: ReadConfig<'a>,
     poll: Poll,
-    /// Where relative paths of the configuration are meant from, before `chdir`.
-    start_directory: PathBuf,
 }
 
 const SIGNALS: Token = Token(0);
 const BELL: Token = Token(1);
+/// Listening sockets, watched only while a connection in the queue is news; one token stands for all.
+const QUEUE: Token = Token(2);
 
 impl<'a> Driver<'a> {
     fn new(
@@ -70,18 +76,18 @@ impl<'a> Driver<'a> {
         mut signals: Signals,
         started: startup::Started,
     ) -> Result<Self, StartFailure> {
-        let set_up = || -> io::Result<(Poll, Doorbell)> {
+        let mut set_up = || -> io::Result<(Poll, Doorbell)> {
             let poll = Poll::new()?;
             let bell = Doorbell::new()?;
             poll.registry().register(signals.source(), SIGNALS, Interest::READABLE)?;
-            let raw = std::os::fd::AsFd::as_fd(&bell).as_raw_fd();
+            let raw = bell.as_fd().as_raw_fd();
             poll.registry().register(&mut SourceFd(&raw), BELL, Interest::READABLE)?;
             Ok((poll, bell))
         };
-        let mut set_up = set_up;
         let (poll, bell) = set_up().map_err(|error| StartFailure::system("set up the event loop", &error))?;
         let plan = Plan::of(&config);
         let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
+        let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
         let children = Children::new(&plan, &config)
             .map_err(|error| StartFailure::system("make the scoreboard", &error))?;
         Ok(Self {
@@ -93,9 +99,11 @@ impl<'a> Driver<'a> {
             pid_files: started.pid_files,
             bell,
             signals,
+            scaler,
+            look_due: false,
+            watching_queue: false,
             read,
             poll,
-            start_directory: started.start_directory,
         })
     }
 
@@ -119,8 +127,9 @@ impl<'a> Driver<'a> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let deadline = self.machine.deadline()?;
-        Some(Duration::from_micros(deadline.0.saturating_sub(monotonic_us())))
+        let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
+        let earliest_us = deadline_us.into_iter().chain(self.scaler.next_look_us()).min()?;
+        Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
     }
 
     /// Turns whatever woke us into events of the machine.
@@ -128,15 +137,74 @@ impl<'a> Driver<'a> {
         for event in woken {
             match event.token() {
                 SIGNALS => self.hear_signals(),
-                BELL => self.bell.silence(),
+                BELL => {
+                    self.bell.silence();
+                    self.look_due = true;
+                }
+                QUEUE => self.look_due = true,
                 token => {
-                    for event in self.children.hear(token, &self.poll) {
-                        self.machine.handle(Time(monotonic_us()), event);
+                    for event in self.children.hear(token) {
+                        self.handle(event);
                     }
                 }
             }
         }
-        self.machine.handle(Time(monotonic_us()), Event::Elapsed);
+        self.handle(Event::Elapsed);
+        self.scale();
+    }
+
+    /// Passes an event on, and notes what the number of workers depends on.
+    fn handle(&mut self, event: Event) {
+        match &event {
+            Event::WorkerReady { seat, .. } => {
+                if let Some(boot_us) = self.children.age_us(*seat) {
+                    self.scaler.note_boot(boot_us);
+                }
+                self.look_due = true;
+            }
+            Event::WorkerExited { seat, .. } => {
+                if let Some(board) = self.children.board() {
+                    self.scaler.bury(board, *seat);
+                }
+                self.look_due = true;
+            }
+            _ => {}
+        }
+        self.machine.handle(Time(monotonic_us()), event);
+    }
+
+    /// Looks at the load if there is a reason to, and has the machine follow what is decided.
+    fn scale(&mut self) {
+        let now_us = monotonic_us();
+        let timer = self.scaler.next_look_us().is_some_and(|look| look <= now_us);
+        if !(self.look_due || timer) || self.machine.is_stopping() || self.machine.is_paused() {
+            return;
+        }
+        self.look_due = false;
+        let Some(board) = self.children.board() else { return };
+        if let Some(event) = self.scaler.look(now_us, &self.machine, board, &self.sockets) {
+            self.handle(event);
+        }
+        self.watch_queue(self.scaler.wakes_on_queue());
+    }
+
+    /// Begins or ends watching the listening sockets.
+    fn watch_queue(&mut self, wanted: bool) {
+        if wanted == self.watching_queue {
+            return;
+        }
+        self.watching_queue = wanted;
+        for socket in &self.sockets {
+            let raw = socket.as_fd().as_raw_fd();
+            let changed = if wanted {
+                self.poll.registry().register(&mut SourceFd(&raw), QUEUE, Interest::READABLE)
+            } else {
+                self.poll.registry().deregister(&mut SourceFd(&raw))
+            };
+            if let Err(error) = changed {
+                log::warn!("cannot watch the queue of {}: {error}", socket.name);
+            }
+        }
     }
 
     fn hear_signals(&mut self) {
@@ -144,7 +212,7 @@ impl<'a> Driver<'a> {
             match heard {
                 Heard::ChildEnded => {
                     for event in self.children.reap(&self.poll) {
-                        self.machine.handle(Time(monotonic_us()), event);
+                        self.handle(event);
                     }
                 }
                 Heard::Order(order) => self.order(order),
@@ -155,7 +223,17 @@ impl<'a> Driver<'a> {
     }
 
     fn order(&mut self, order: Order) {
-        self.machine.handle(Time(monotonic_us()), Event::Order(order));
+        match order {
+            // The bounds of scaling hold for what operators ask, too.
+            Order::More => self.ask_for_workers(1),
+            Order::Fewer => self.ask_for_workers(-1),
+            order => self.handle(Event::Order(order)),
+        }
+    }
+
+    fn ask_for_workers(&mut self, number: i32) {
+        self.scaler.ask(number);
+        self.look_due = true;
     }
 
     /// Carries out all actions there are. The exit code, once there is one.
@@ -176,13 +254,13 @@ impl<'a> Driver<'a> {
                     let failed =
                         self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
                     if let Some(event) = failed {
-                        self.machine.handle(Time(monotonic_us()), event);
+                        self.handle(event);
                     }
                 }
                 Action::Upgrade => log::warn!("this build cannot replace its own master; restart it instead"),
                 other => {
                     if let Some(event) = self.children.carry_out(&other, &self.poll) {
-                        self.machine.handle(Time(monotonic_us()), event);
+                        self.handle(event);
                     }
                 }
             }
@@ -212,18 +290,11 @@ impl<'a> Driver<'a> {
             self.candidate = Some((config, sockets));
             plan
         });
-        self.machine.handle(Time(monotonic_us()), Event::ConfigurationRead(answer));
+        self.handle(Event::ConfigurationRead(answer));
     }
 
     fn prepare_candidate(&self) -> Result<(Config, Vec<BoundSocket>), String> {
-        let back = std::env::current_dir();
-        // Relative paths of the command line and of the files are meant from where the master was started.
-        let _ = std::env::set_current_dir(&self.start_directory);
-        let config = (self.read)();
-        if let Ok(back) = back {
-            let _ = std::env::set_current_dir(back);
-        }
-        let config = config?;
+        let config = (self.read)()?;
         self.children.fits(&config)?;
         for option in startup::not_reloadable(&self.config, &config) {
             log::warn!("{option} changes only with a restart");
@@ -234,6 +305,11 @@ impl<'a> Driver<'a> {
 
     fn commit(&mut self) {
         let Some((config, sockets)) = self.candidate.take() else { return };
+        self.watch_queue(false);
+        if let Err(error) = self.scaler.reconfigure(&config) {
+            log::error!("the number of workers goes on being decided as before: {error}");
+        }
+        self.look_due = true;
         let old = std::mem::replace(&mut self.sockets, sockets);
         for socket in old {
             let kept = self.sockets.iter().any(|new| new.listener == socket.listener);

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 
 use super::failure::StartFailure;
 use super::files::PidFiles;
@@ -16,18 +15,15 @@ use crate::sys::process;
 pub(super) struct Started {
     pub(super) sockets: Vec<BoundSocket>,
     pub(super) pid_files: PidFiles,
-    pub(super) start_directory: PathBuf,
 }
 
 /// Makes the process what the configuration says. On a failure nothing is left behind.
 pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
-    let start_directory =
-        std::env::current_dir().map_err(|error| StartFailure::system("read the current directory", &error))?;
     process::close_strangers_on_exec();
     process::raise_descriptor_limit();
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
     process::set_name("rhinod master");
-    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default(), start_directory };
+    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default() };
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
         Err(failure) => {

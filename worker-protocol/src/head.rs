@@ -15,15 +15,20 @@
 //! Values are opaque bytes: CR, LF and NUL pass, since a decoded path may hold them; whoever logs a value escapes it.
 //! Only the method (a token, or 400) and the protocol (`HTTP/x.y`, or replaced) are checked, because they are echoed.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod seen_keys;
+mod variables;
 
 use thiserror::Error;
 
+use self::seen_keys::SeenKeys;
+use self::variables::{ADDITIONS_MAX, Replaced};
+pub use self::variables::{Joined, Variables};
 use crate::Fault;
 use crate::response::Protocol;
 use crate::token::is_token;
 use crate::uwsgi::Pairs;
+
+type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// How `PATH_INFO` relates to `SCRIPT_NAME` in what the web server sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +162,7 @@ where
             head.note(key, value)?;
             seen.note(key, || pairs.clone().take(index));
         }
-        head.finish(pairs, path_info, seen.repeated)
+        head.finish(pairs, path_info, seen.any_repeated())
     }
 
     /// The protocol version for the answer's status line.
@@ -172,11 +177,10 @@ where
     /// means `https` when it is `on`, `1` or `https` in any case; uWSGI took any word that begins with `on`.
     pub fn scheme(&self, trust_forwarded: bool) -> &'static str {
         let Secure { https, https_or_forwarded_ssl, forwarded_proto } = self.secure;
-        match (trust_forwarded, trust_forwarded.then(|| known_scheme(forwarded_proto)).flatten()) {
-            (true, Some(scheme)) => scheme,
-            (true, None) => scheme_of_switch(https_or_forwarded_ssl),
-            (false, _) => scheme_of_switch(https),
+        if !trust_forwarded {
+            return scheme_of_switch(https);
         }
+        known_scheme(forwarded_proto).unwrap_or_else(|| scheme_of_switch(https_or_forwarded_ssl))
     }
 
     /// When the web server received the request, in microseconds since the epoch, if it says so.
@@ -204,14 +208,11 @@ where
     /// What the application sees, in wire order; repeated keys come repeated. Required variables that the web server
     /// left out (`SERVER_PROTOCOL`, `SERVER_NAME`, `SERVER_PORT`; PEP 3333) follow at the end.
     pub fn variables(&self) -> Variables<'a, P> {
-        Variables {
-            pairs: self.pairs.clone(),
-            replaced: Replaced {
-                path: (self.path_info == PathInfo::WithoutScriptName).then_some((self.path, self.script_name)),
-                protocol: self.protocol.as_bytes(),
-            },
-            additions: self.additions().into_iter().flatten(),
-        }
+        let replaced = Replaced {
+            path: (self.path_info == PathInfo::WithoutScriptName).then_some((self.path, self.script_name)),
+            protocol: self.protocol.as_bytes(),
+        };
+        Variables::new(self.pairs.clone(), replaced, self.additions())
     }
 
     /// What the application sees, each key once: repeated `HTTP_*` keys are joined with `", "` (`HTTP_COOKIE` with
@@ -219,14 +220,10 @@ where
     ///
     /// Allocates only when [`RequestHead::has_duplicates`]; takes linear time however the keys are chosen.
     pub fn joined(&self) -> Joined<'a, P> {
-        if self.has_duplicates {
-            Joined(Inner::Merged(merge(self.variables()).into_iter()))
-        } else {
-            Joined(Inner::AsSent(self.variables()))
-        }
+        Joined::new(self.variables(), self.has_duplicates)
     }
 
-    fn additions(&self) -> Additions<'a> {
+    fn additions(&self) -> [Option<Pair<'a>>; ADDITIONS_MAX] {
         let Synthesised { server_name, server_port, protocol } = self.synthesised;
         [
             protocol.then_some((b"SERVER_PROTOCOL".as_slice(), self.protocol.as_bytes())),
@@ -474,162 +471,4 @@ fn fraction_us(text: &[u8]) -> Option<u64> {
         return None;
     }
     (kept.len()..6).try_fold(digits(kept)?, |number, _| number.checked_mul(10))
-}
-
-/// Whether the application gets to see a variable.
-fn is_visible(key: &[u8]) -> bool {
-    match key.first() {
-        Some(b'H') => !matches!(key, b"HTTP_PROXY" | b"HTTP_CONTENT_TYPE" | b"HTTP_CONTENT_LENGTH"),
-        Some(b'U') => !key.starts_with(b"UWSGI_"),
-        Some(b'w') => !key.starts_with(b"wsgi."),
-        Some(b'u') => !key.starts_with(b"uwsgi."),
-        _ => true,
-    }
-}
-
-type Pair<'a> = (&'a [u8], &'a [u8]);
-type Additions<'a> = [Option<Pair<'a>>; 3];
-
-/// What the application sees, in wire order. Made by [`RequestHead::variables`].
-#[derive(Debug, Clone)]
-pub struct Variables<'a, P = Pairs<'a>> {
-    pairs: P,
-    replaced: Replaced<'a>,
-    additions: std::iter::Flatten<std::array::IntoIter<Option<Pair<'a>>, 3>>,
-}
-
-/// Values that differ from those received.
-#[derive(Debug, Clone, Copy)]
-struct Replaced<'a> {
-    /// Path and script name, for `modifier1` 30.
-    path: Option<(&'a [u8], &'a [u8])>,
-    protocol: &'a [u8],
-}
-
-impl<'a> Replaced<'a> {
-    #[inline]
-    fn value(&self, key: &[u8], value: &'a [u8]) -> &'a [u8] {
-        match (key, self.path) {
-            (b"SERVER_PROTOCOL", _) => self.protocol,
-            (b"PATH_INFO", Some((path, _))) => path,
-            (b"SCRIPT_NAME", Some((_, script_name))) => script_name,
-            _ => value,
-        }
-    }
-}
-
-impl<'a, P: Iterator<Item = Pair<'a>>> Iterator for Variables<'a, P> {
-    type Item = Pair<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Pair<'a>> {
-        match self.pairs.find(|(key, _)| is_visible(key)) {
-            Some((key, value)) => Some((key, self.replaced.value(key, value))),
-            None => self.additions.next(),
-        }
-    }
-}
-
-/// What the application sees, each key once. Made by [`RequestHead::joined`].
-#[derive(Debug, Clone)]
-pub struct Joined<'a, P = Pairs<'a>>(Inner<'a, P>);
-
-#[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "one lives on the stack of each request; a box would cost an allocation")]
-enum Inner<'a, P> {
-    AsSent(Variables<'a, P>),
-    Merged(std::vec::IntoIter<(&'a [u8], Cow<'a, [u8]>)>),
-}
-
-impl<'a, P: Iterator<Item = Pair<'a>>> Iterator for Joined<'a, P> {
-    type Item = (&'a [u8], Cow<'a, [u8]>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Inner::AsSent(variables) => variables.next().map(|(key, value)| (key, Cow::Borrowed(value))),
-            Inner::Merged(list) => list.next(),
-        }
-    }
-}
-
-/// Merges repeated keys. The map is keyed with random numbers per process, so no choice of keys makes it slow.
-fn merge<'a>(variables: impl Iterator<Item = Pair<'a>>) -> Vec<(&'a [u8], Cow<'a, [u8]>)> {
-    let mut places: HashMap<&[u8], usize> = HashMap::new();
-    let mut merged: Vec<(&[u8], Cow<[u8]>)> = Vec::new();
-    for (key, value) in variables {
-        let place = *places.entry(key).or_insert(merged.len());
-        match merged.get_mut(place) {
-            None => merged.push((key, Cow::Borrowed(value))),
-            Some((_, kept)) => match separator(key) {
-                Some(separator) => {
-                    kept.to_mut().extend_from_slice(separator);
-                    kept.to_mut().extend_from_slice(value);
-                }
-                None => *kept = Cow::Borrowed(value),
-            },
-        }
-    }
-    merged
-}
-
-/// What joins repeated values of a key (RFC 9110 5.3, RFC 6265 4.2.1); `None`: the last one counts.
-fn separator(key: &[u8]) -> Option<&'static [u8]> {
-    match key {
-        b"HTTP_COOKIE" => Some(b"; "),
-        _ if key.starts_with(b"HTTP_") => Some(b", "),
-        _ => None,
-    }
-}
-
-/// Notices repeated keys without a table of keys: a filter of 4,096 bits with two per key, which 20 keys hit by chance
-/// once in some 2,000 requests. A hit is looked at exactly, a few times; a packet made of hits is called repeated.
-struct SeenKeys {
-    filter: [u64; 64],
-    false_hits_left: u8,
-    repeated: bool,
-}
-
-impl Default for SeenKeys {
-    fn default() -> SeenKeys {
-        SeenKeys { filter: [0; 64], false_hits_left: 8, repeated: false }
-    }
-}
-
-impl SeenKeys {
-    #[inline]
-    fn note<'a, E: Iterator<Item = Pair<'a>>>(&mut self, key: &[u8], earlier: impl FnOnce() -> E) {
-        let hash = hash(key);
-        let first = self.set(hash >> 52);
-        let second = self.set((hash >> 40) & 0xfff);
-        if first && second && !self.repeated {
-            self.look_closer(key, earlier());
-        }
-    }
-
-    /// Sets one of the 4,096 bits; whether it was set before.
-    #[inline]
-    fn set(&mut self, bit: u64) -> bool {
-        let word = &mut self.filter[(bit >> 6) as usize & 63];
-        let mask = 1 << (bit & 63);
-        let was_set = *word & mask != 0;
-        *word |= mask;
-        was_set
-    }
-
-    #[cold]
-    fn look_closer<'a>(&mut self, key: &[u8], mut earlier: impl Iterator<Item = Pair<'a>>) {
-        self.false_hits_left = self.false_hits_left.saturating_sub(1);
-        self.repeated = self.false_hits_left == 0 || earlier.any(|(other, _)| other == key);
-    }
-}
-
-/// Mixes length, the first eight bytes after `HTTP_`'s place and the last eight into the upper bits.
-#[inline]
-fn hash(key: &[u8]) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let word = |bytes: Option<&[u8; 8]>| bytes.map(|bytes| u64::from_le_bytes(*bytes));
-    let last = word(key.last_chunk()).unwrap_or_else(|| key.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)));
-    let middle = key.get(5..).and_then(|rest| word(rest.first_chunk())).unwrap_or(0);
-    let mixed = (last ^ key.len() as u64).wrapping_mul(ODD) ^ middle;
-    (mixed ^ mixed >> 32).wrapping_mul(ODD)
 }

@@ -1,0 +1,262 @@
+//! Joins the pure scaling policies to the running instance: takes samples, arms the wake-ups they ask for, turns
+//! decisions into targets of the machine. Master only.
+
+use std::collections::BTreeMap;
+
+use worker_protocol::control;
+use worker_protocol::scoreboard::{Armed, CORES_MAX, CoreState, Scoreboard};
+
+use super::machine::{Condition, Event, Machine, Seat};
+use crate::config::model::Config;
+use crate::scaling::{CpuUse, Decided, Decision, Memory, Sample, Settings, SettingsError, Wake, WorkerTime, step};
+use crate::sys::listeners::BoundSocket;
+use crate::sys::memory;
+use crate::sys::queue::QueueProbe;
+
+/// Seats whose processor time is sampled: the first ones get work first, so that they tell enough.
+const CPU_SEATS_MAX: usize = 64;
+
+/// How soon to look again when the wake-up that was asked for had already happened.
+const LOOK_AGAIN_US: u64 = 1_000;
+
+/// Decides on the number of workers, whenever there is something to decide.
+#[derive(Debug)]
+pub(super) struct Scaler {
+    settings: Settings,
+    memory: Memory,
+    probe: QueueProbe,
+    next_look_us: Option<u64>,
+    /// Whether a connection in the queue shall wake the master.
+    wake_on_queue: bool,
+    /// Workers asked for or refused by the operator since the last look.
+    pending: i32,
+    boot_us: u64,
+    buried: Buried,
+    /// Requests of each seat at the last look, to tell which waits are new.
+    requests_seen: BTreeMap<Seat, u64>,
+    cpus: u32,
+    resources: Resources,
+}
+
+/// What is read from /proc, and when it was: dear enough not to be read at every look.
+#[derive(Debug, Clone, Default)]
+struct Resources {
+    read_us: u64,
+    memory_available_bytes: Option<u64>,
+    worker_rss_bytes: u64,
+    rss_total_bytes: u64,
+    cpu: Option<CpuUse>,
+}
+
+/// How long a reading of /proc counts.
+const RESOURCES_US: u64 = 20_000;
+
+/// Figures of workers that are gone.
+#[derive(Debug, Clone, Copy, Default)]
+struct Buried {
+    requests: u64,
+    running_us: u64,
+}
+
+/// What one look at the scoreboard finds.
+#[derive(Debug, Default)]
+struct Picture {
+    sample: Sample,
+    idle: Vec<Seat>,
+    busy_cores: u32,
+    ready: u32,
+}
+
+impl Scaler {
+    pub(super) fn new(config: &Config) -> Result<Self, SettingsError> {
+        Ok(Self {
+            settings: Settings::from_config(&config.scaling, config.workers, config.threads)?,
+            memory: Memory::default(),
+            probe: QueueProbe::new(),
+            next_look_us: None,
+            wake_on_queue: false,
+            pending: 0,
+            boot_us: 0,
+            buried: Buried::default(),
+            requests_seen: BTreeMap::new(),
+            cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1)),
+            resources: Resources::default(),
+        })
+    }
+
+    /// Takes over the settings of a new configuration; what was learnt of the load is kept.
+    pub(super) fn reconfigure(&mut self, config: &Config) -> Result<(), SettingsError> {
+        self.settings = Settings::from_config(&config.scaling, config.workers, config.threads)?;
+        Ok(())
+    }
+
+    /// When to look again though nothing happens.
+    pub(super) fn next_look_us(&self) -> Option<u64> {
+        self.next_look_us
+    }
+
+    /// Whether a connection in the queue shall wake the master.
+    pub(super) fn wakes_on_queue(&self) -> bool {
+        self.wake_on_queue
+    }
+
+    /// One worker more or less, asked for by the operator.
+    pub(super) fn ask(&mut self, workers: i32) {
+        self.pending = self.pending.saturating_add(workers);
+    }
+
+    /// How long the last worker took from the order to fork until it was ready.
+    pub(super) fn note_boot(&mut self, boot_us: u64) {
+        self.boot_us = boot_us;
+    }
+
+    /// Keeps the figures of a worker that is gone.
+    pub(super) fn bury(&mut self, board: Scoreboard<'_>, seat: Seat) {
+        if let Some(own) = board.master(control::Seat(seat.0)) {
+            let figures = own.figures();
+            self.buried.requests += figures.requests;
+            self.buried.running_us += figures.running_us;
+        }
+        self.requests_seen.remove(&seat);
+    }
+
+    /// Looks, decides, and arms what shall wake the master next. A change of the number of workers comes as an event.
+    pub(super) fn look(
+        &mut self,
+        now_us: u64,
+        machine: &Machine,
+        board: Scoreboard<'_>,
+        sockets: &[BoundSocket],
+    ) -> Option<Event> {
+        let picture = self.picture(now_us, machine, board, sockets);
+        let (memory, decided) = step(&self.settings, std::mem::take(&mut self.memory), &picture.sample);
+        self.memory = memory;
+        self.next_look_us = decided.next_look_us;
+        self.arm(now_us, &decided, &picture, board);
+        let target = match decided.decision {
+            Decision::Hold => return None,
+            Decision::Grow(more) => machine.target().saturating_add(more),
+            Decision::Shrink(fewer) => machine.target().saturating_sub(fewer),
+        };
+        Some(Event::Target { workers: target, reason: decided.reason.to_string(), idle: picture.idle })
+    }
+
+    fn arm(&mut self, now_us: u64, decided: &Decided, picture: &Picture, board: Scoreboard<'_>) {
+        let threads = board.layout().threads();
+        let wake_at = match decided.wake {
+            Wake::SpareAtMost(spare) => (picture.ready * threads).saturating_sub(spare * threads).max(1),
+            Wake::Never | Wake::QueueReadable => CORES_MAX + 1,
+        };
+        self.wake_on_queue = decided.wake == Wake::QueueReadable;
+        if wake_at > CORES_MAX {
+            board.capacity().disarm();
+            return;
+        }
+        // A core that became busy since the sample was taken would have woken us; the others were seen.
+        if let Armed::Reached { busy } = board.capacity().arm(wake_at)
+            && busy > picture.busy_cores
+        {
+            let soon = now_us + LOOK_AGAIN_US;
+            self.next_look_us = Some(self.next_look_us.map_or(soon, |look| look.min(soon)));
+        }
+    }
+
+    fn picture(
+        &mut self,
+        now_us: u64,
+        machine: &Machine,
+        board: Scoreboard<'_>,
+        sockets: &[BoundSocket],
+    ) -> Picture {
+        if now_us.saturating_sub(self.resources.read_us) >= RESOURCES_US {
+            self.resources = self.read_resources(now_us, machine, board);
+        }
+        let mut picture = Picture::default();
+        let mut ages_us = 0;
+        let sample = &mut picture.sample;
+        sample.now_us = now_us;
+        sample.requests_total = self.buried.requests;
+        sample.busy_time_us = self.buried.running_us;
+        for worker in machine.workers() {
+            let Some(own) = board.master(control::Seat(worker.seat.0)) else { continue };
+            let figures = own.figures();
+            sample.requests_total += figures.requests;
+            sample.busy_time_us += figures.running_us;
+            match worker.condition {
+                Condition::Leaving => continue,
+                Condition::Starting => {
+                    sample.starting += 1;
+                    continue;
+                }
+                Condition::Ready(_) | Condition::Paused(_) => picture.ready += 1,
+            }
+            let seen = self.requests_seen.insert(worker.seat, figures.requests);
+            if seen != Some(figures.requests) {
+                sample.exact_wait_us = sample.exact_wait_us.max(figures.last_wait_us);
+            }
+            let starts = (0..own.cores()).filter_map(|core| own.core_state(core).and_then(CoreState::since_us));
+            let cores = starts.map(|start| ages_us += now_us.saturating_sub(start)).count() as u32;
+            sample.serving += cores;
+            picture.busy_cores += cores;
+            if cores == 0 {
+                sample.idle += 1;
+                picture.idle.push(worker.seat);
+            } else {
+                sample.busy += 1;
+            }
+            if self.settings.needs_worker_times() {
+                let time = WorkerTime { slot: worker.slot.0, running_us: figures.running_us, busy: cores > 0 };
+                sample.workers.push(time);
+            }
+        }
+        sample.busy_age_us = ages_us / u64::from(sample.serving.max(1));
+        // Workers that were wanted and could not be forked yet count as on their way.
+        let live = sample.busy + sample.idle + sample.starting;
+        sample.starting += machine.target().saturating_sub(live);
+        sample.boot_us = self.boot_us;
+        sample.cpus = self.cpus;
+        sample.pending = std::mem::take(&mut self.pending);
+        self.add_queue(sample, sockets);
+        sample.memory_available_bytes = self.resources.memory_available_bytes;
+        sample.worker_rss_bytes = self.resources.worker_rss_bytes;
+        sample.rss_total_bytes = self.resources.rss_total_bytes;
+        sample.cpu = self.resources.cpu;
+        picture
+    }
+
+    fn add_queue(&self, sample: &mut Sample, sockets: &[BoundSocket]) {
+        for queue in sockets.iter().filter_map(|socket| self.probe.queue_of(socket)) {
+            sample.queue = Some(sample.queue.unwrap_or(0) + queue.waiting);
+            sample.queue_max = sample.queue_max.max(queue.limit);
+        }
+    }
+
+    fn read_resources(&self, now_us: u64, machine: &Machine, board: Scoreboard<'_>) -> Resources {
+        let mut read = Resources { read_us: now_us, ..Resources::default() };
+        let pids = || machine.workers().filter_map(|worker| Some((worker.seat, worker.pid?.0)));
+        if self.settings.needs_rss() {
+            read.rss_total_bytes = pids().map(|(_, pid)| memory::resident_bytes(pid)).sum();
+        }
+        if self.settings.needs_cpu() {
+            read.memory_available_bytes = memory::available_bytes();
+            read.worker_rss_bytes = pids().next().map_or(0, |(_, pid)| memory::resident_bytes(pid));
+            read.cpu = Some(processor_use(now_us, pids().take(CPU_SEATS_MAX), board));
+        }
+        read
+    }
+}
+
+fn processor_use(now_us: u64, workers: impl Iterator<Item = (Seat, i32)>, board: Scoreboard<'_>) -> CpuUse {
+    let mut sum = CpuUse::default();
+    for (seat, pid) in workers {
+        let Some((used_us, delayed_us)) = memory::processor_times_us(pid) else { continue };
+        sum.used_us += used_us;
+        sum.delayed_us += delayed_us;
+        if let Some(own) = board.master(control::Seat(seat.0)) {
+            let figures = own.figures();
+            let current_us = figures.oldest_since_us.map_or(0, |since| now_us.saturating_sub(since));
+            sum.busy_us += figures.running_us + current_us;
+        }
+    }
+    sum
+}

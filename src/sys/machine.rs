@@ -1,0 +1,49 @@
+//! Facts of the machine that a configuration is judged by. Master, before it starts.
+
+use std::net::{IpAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::socket::{getsockopt, sockopt};
+
+/// The kernel's bound on listen queues (`net.core.somaxconn`).
+pub fn somaxconn() -> Option<u32> {
+    std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()
+}
+
+/// Most processes of this user; `None` without a limit. Root is not bound by it.
+pub fn process_limit() -> Option<u64> {
+    if effective_user() == 0 {
+        return None;
+    }
+    let (soft, _) = getrlimit(Resource::RLIMIT_NPROC).ok()?;
+    (soft != RLIM_INFINITY).then_some(soft)
+}
+
+/// The effective user id.
+pub fn effective_user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// How many listening sockets were handed in: by systemd (`LISTEN_FDS`), or as standard input.
+pub fn inherited_sockets() -> usize {
+    activated_sockets() + usize::from(listens(&std::io::stdin()))
+}
+
+/// How many sockets systemd handed to exactly this process (sd_listen_fds(3)); they begin at descriptor 3.
+pub fn activated_sockets() -> usize {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok();
+    match number("LISTEN_PID") {
+        Some(pid) if pid == std::process::id() as usize => number("LISTEN_FDS").unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn listens(descriptor: &impl AsFd) -> bool {
+    getsockopt(descriptor, sockopt::AcceptConn).unwrap_or(false)
+}
+
+/// The first address of a host name.
+pub fn resolve(host: &str) -> Option<IpAddr> {
+    (host, 0).to_socket_addrs().ok()?.next().map(|address| address.ip())
+}
