@@ -25,8 +25,16 @@ pub const LOAD_FAILED: i32 = 22;
 
 /// What a zygote hosts: the runtime of one language.
 pub trait Host {
+    /// Called once in the zygote, before anything else, also with `lazy-apps`.
+    fn prepare(&mut self, _config: &Config) -> Result<(), LoadFailure> {
+        Ok(())
+    }
+
     /// Loads the application. Called once in the zygote; with `lazy-apps` once in each worker instead.
-    fn load(&mut self, config: &Config) -> Result<(), LoadFailure>;
+    ///
+    /// `generation`: a runtime that serves errors in place of an application that cannot be loaded may do so in the
+    /// first one; a later one replaces a generation that serves, and must fail.
+    fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure>;
 
     /// Called in the zygote right before a fork.
     fn before_fork(&mut self) {}
@@ -137,9 +145,11 @@ impl Zygote {
 
     fn load(&mut self, host: &mut dyn Host) -> Result<(), i32> {
         let started = crate::sys::clock::monotonic_us();
-        if !self.common.config.lazy_apps
-            && let Err(failure) = host.load(&self.common.config)
-        {
+        let loaded = host.prepare(&self.common.config).and_then(|()| match self.common.config.lazy_apps {
+            true => Ok(()),
+            false => host.load(&self.common.config, self.common.generation),
+        });
+        if let Err(failure) = loaded {
             let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.reason });
             return Err(told.map_or(1, |()| failure.exit_code));
         }

@@ -5,21 +5,46 @@ Runs in the zygote, with lazy-apps in each worker instead. Compiled into the ext
 """
 
 import glob
+import importlib.machinery
+import importlib.util
+import io
 import os
 import sys
+import threading
 import traceback
 import types
-
-#: Where this module's own frames are said to come from, so that they can be left out of tracebacks.
-OWN_FRAMES = ("<rhinod loader>", "<string>")
 
 
 class LoadError(Exception):
     """An application cannot be loaded; the text is what the operator reads."""
 
 
-def prepare(settings):
-    """Makes sys.path, sys.argv and the standard streams what applications expect."""
+class EmbeddedFinder:
+    """Imports the modules that are compiled into the extension, before any of the same name on sys.path."""
+
+    def __init__(self, sources):
+        self.sources = sources
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.sources:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, origin="<rhinod %s>" % name)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        name = module.__spec__.name
+        exec(compile(self.sources[name], "<rhinod %s>" % name, "exec", dont_inherit=True), module.__dict__)
+
+    def get_source(self, name):
+        """For tracebacks."""
+        return self.sources.get(name)
+
+
+def prepare(settings, sources):
+    """Makes sys.path, sys.argv, the standard streams and the server's own modules what applications expect."""
+    sys.meta_path.insert(0, EmbeddedFinder(sources))
     # The entry of `python -c`.
     if sys.path and sys.path[0] == "":
         del sys.path[0]
@@ -31,6 +56,9 @@ def prepare(settings):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
+    import uwsgi
+
+    uwsgi._configure(settings)
 
 
 def import_shared(settings):
@@ -52,6 +80,52 @@ def load(settings):
     if not applications and settings["callable"]:
         raise LoadError("callable = %s names no module: set module or wsgi-file too" % name)
     return applications
+
+
+def watched(settings):
+    """Files to watch under py-autoreload even when no loaded module has them, because loading failed."""
+    files = [settings["file"]] if settings["file"] else []
+    if settings["module"]:
+        try:
+            spec = importlib.util.find_spec(settings["module"].partition(":")[0])
+        except (ImportError, ValueError):
+            spec = None
+        if spec is not None and spec.has_location:
+            files.append(spec.origin)
+    return files
+
+
+def error_stream():
+    """wsgi.errors: text to the log, a line at a time, whatever the application makes of sys.stderr."""
+    raw = io.FileIO(2, "w", closefd=False)
+    writer = io.BufferedWriter(raw)
+    return io.TextIOWrapper(writer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def freeze():
+    """Takes everything that is loaded out of the garbage collector's sight, so that workers go on sharing its memory."""
+    import gc
+
+    gc.collect()
+    gc.freeze()
+
+
+def live_threads():
+    """Names of the threads besides this one; those that Python does not know by the name of their task."""
+    known = {thread.native_id: thread.name for thread in threading.enumerate()}
+    names = []
+    for task in sorted(int(number) for number in os.listdir("/proc/self/task")):
+        if task != threading.get_native_id():
+            names.append(known.get(task) or _task_name(task))
+    return names
+
+
+def _task_name(task):
+    try:
+        with open("/proc/self/task/%d/comm" % task) as file:
+            return file.read().strip()
+    except OSError:
+        return "thread %d" % task
 
 
 def _import_all(option, names):
@@ -178,6 +252,6 @@ def _import_failure(origin, module_name, error):
 def _traceback():
     """The traceback of the current exception without frames of the loader and of import's machinery."""
     kind, error, frames = sys.exc_info()
-    while frames and frames.tb_frame.f_code.co_filename in OWN_FRAMES:
+    while frames and frames.tb_frame.f_globals is globals():
         frames = frames.tb_next
     return "".join(traceback.format_exception(kind, error, frames)).rstrip("\n")

@@ -185,7 +185,7 @@ def log(message):
     """Writes a line to the log."""
     if isinstance(message, bytes):
         message = message.decode("utf-8", "backslashreplace")
-    _rhinod.log(message)
+    _rhinod.write_log(message)
     return True
 
 

@@ -63,7 +63,8 @@ impl Input {
 
     /// Reads to the end of a line, at most `limit` bytes.
     fn read_line<'py>(&self, py: Python<'py>, limit: u64) -> Result<Bound<'py, PyBytes>, Failure> {
-        let mut position = lock(&self.position, py);
+        let mut guard = lock(&self.position, py);
+        let position = &mut *guard;
         let mut searched = 0;
         let length = loop {
             let here = &position.ahead[position.used..];

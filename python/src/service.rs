@@ -161,7 +161,7 @@ impl WsgiService {
 
     /// The application raised an exception: into the log, and a page to the client if nothing is on its way yet.
     fn failed(&self, py: Python<'_>, exchange: &mut Exchange<'_>, error: &PyErr) {
-        if error.is_instance_of::<PyOSError>(py) && (exchange.reply.sent().write_failed || exchange.body.has_failed()) {
+        if error.is_instance_of::<PyOSError>(py) && (exchange.reply.sent().write_failed || exchange.body.failed()) {
             self.log_vanished(exchange);
             exchange.answer_plainly(500, ERROR_PAGE);
             return;
@@ -175,11 +175,7 @@ impl WsgiService {
     /// A client that goes away is its own business, and no error of ours.
     fn log_vanished(&self, exchange: &Exchange<'_>) {
         if !(self.clients.ignore_write_errors || self.clients.ignore_sigpipe) {
-            log::info!(
-                "the client of {} {} went away before the end",
-                exchange.head.method,
-                shown(exchange.head.uri)
-            );
+            log::info!("the client of {} {} went away before the end", exchange.head.method, shown(exchange.head.uri));
         }
     }
 }

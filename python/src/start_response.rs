@@ -120,7 +120,8 @@ fn raised(exc_info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
 /// Three digits, then nothing or a blank and the reason. Without a reason the registered one is sent.
 fn parse_status(status: &[u8]) -> Option<(u16, Option<&[u8]>)> {
     let (code, rest) = status.split_at_checked(3)?;
-    let code = code.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0')))?;
+    let code =
+        code.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0')))?;
     match rest {
         [] | [b' '] => Some((code, None)),
         [b' ', reason @ ..] => Some((code, Some(reason))),

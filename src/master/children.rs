@@ -277,12 +277,7 @@ impl Children {
         }
     }
 
-    fn from_zygote(
-        &mut self,
-        generation: Generation,
-        record: FromZygote,
-        beside: Vec<OwnedFd>,
-    ) -> Option<Event> {
+    fn from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {
@@ -305,9 +300,7 @@ impl Children {
                 self.workers.remove(&Seat(seat.0));
                 Event::ForkFailed { seat: Seat(seat.0), errno }
             }
-            FromZygote::Exited { seat, pid, wait_status } => {
-                self.buried(Seat(seat.0), pid, WaitStatus(wait_status))
-            }
+            FromZygote::Exited { seat, pid, wait_status } => self.buried(Seat(seat.0), pid, WaitStatus(wait_status)),
         })
     }
 

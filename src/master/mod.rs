@@ -5,6 +5,7 @@
 mod children;
 mod failure;
 mod files;
+mod interpreter;
 mod launch;
 pub mod machine;
 mod scaler;
@@ -88,8 +89,8 @@ impl<'a> Driver<'a> {
         let plan = Plan::of(&config);
         let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
         let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
-        let children = Children::new(&plan, &config)
-            .map_err(|error| StartFailure::system("make the scoreboard", &error))?;
+        let children =
+            Children::new(&plan, &config).map_err(|error| StartFailure::system("make the scoreboard", &error))?;
         Ok(Self {
             machine,
             children,
@@ -251,8 +252,7 @@ impl<'a> Driver<'a> {
                         Some((config, sockets)) if candidate => (config, sockets),
                         _ => (&self.config, &self.sockets),
                     };
-                    let failed =
-                        self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
+                    let failed = self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
                     if let Some(event) = failed {
                         self.handle(event);
                     }

@@ -27,9 +27,8 @@ pub(super) enum Heard {
 }
 
 /// In the order in which they are taken up when several are there at once: the most severe first.
-const BY_SEVERITY: [i32; 12] = [
-    SIGQUIT, SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGCHLD, SIGUSR2, SIGALRM, SIGWINCH,
-];
+const BY_SEVERITY: [i32; 12] =
+    [SIGQUIT, SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGCHLD, SIGUSR2, SIGALRM, SIGWINCH];
 
 impl Signals {
     /// From here on no signal is lost, and none ends the process by itself.

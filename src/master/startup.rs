@@ -99,7 +99,8 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         match socket {
             Ok(socket) => sockets.push(socket),
             Err(failure) => {
-                let fresh = sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
+                let fresh =
+                    sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
                 for socket in fresh {
                     let _ = socket.remove_file();
                 }

@@ -20,7 +20,9 @@ pub fn fork_child(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
     // SAFETY: the zygote is single-threaded (live threads of an application are reported and its own risk, as with
     // any pre-forking server), so the child finds every lock free.
     match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => ProcessId::new(child.as_raw()).ok_or_else(|| io::Error::other("fork gave no process id")),
+        ForkResult::Parent { child } => {
+            ProcessId::new(child.as_raw()).ok_or_else(|| io::Error::other("fork gave no process id"))
+        }
         ForkResult::Child => {
             let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(life)).unwrap_or(101);
             std::process::exit(code)

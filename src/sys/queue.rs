@@ -121,7 +121,8 @@ fn tcp_queue(listener: &impl AsFd) -> Option<ListenQueue> {
             &raw mut length,
         )
     };
-    (told == 0 && info.tcpi_state == TCP_LISTEN).then_some(ListenQueue { waiting: info.tcpi_unacked, limit: info.tcpi_sacked })
+    (told == 0 && info.tcpi_state == TCP_LISTEN)
+        .then_some(ListenQueue { waiting: info.tcpi_unacked, limit: info.tcpi_sacked })
 }
 
 #[cfg(test)]
@@ -156,10 +157,8 @@ mod tests {
         let answer = "4c0000001400000001000000a451000001010a00407b89000100000000000000\
                       170000002f746d702f2e2e2e2e2e2e2e2e2e2e2e2e2f730000 0c00040005000000070000000500060000000000";
         let hex: Vec<u8> = answer.bytes().filter(u8::is_ascii_hexdigit).collect();
-        let bytes: Vec<u8> = hex
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect();
+        let bytes: Vec<u8> =
+            hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
         assert_eq!(parse(&bytes, 9_009_984), Some(ListenQueue { waiting: 5, limit: 7 }));
         for cut in 0..bytes.len() {
             assert_eq!(parse(&bytes[..cut], 9_009_984), None, "cut at {cut}");

@@ -38,7 +38,7 @@ impl<'c> RequestBody<'c> {
     }
 
     /// Whether reading has failed, so that no more can come.
-    pub(crate) fn failed(&self) -> bool {
+    pub fn failed(&self) -> bool {
         self.failed.is_some()
     }
 

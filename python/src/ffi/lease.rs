@@ -33,11 +33,7 @@ impl Lease {
     ///
     /// Attached to the interpreter on entry and exit; calls of other threads that are still inside the exchange are
     /// waited for.
-    pub(crate) fn lend<R>(
-        py: Python<'_>,
-        exchange: &mut Exchange<'_>,
-        service: impl FnOnce(&Arc<Lease>) -> R,
-    ) -> R {
+    pub(crate) fn lend<R>(py: Python<'_>, exchange: &mut Exchange<'_>, service: impl FnOnce(&Arc<Lease>) -> R) -> R {
         let lent = Lent(NonNull::from(exchange).cast());
         let lease = Arc::new(Lease { exchange: Mutex::new(Some(lent)) });
         let ending = Ending { py, lease: &lease };
@@ -47,7 +43,11 @@ impl Lease {
     }
 
     /// Uses the exchange for a moment, without blocking inside. `None`: the request is over.
-    pub(crate) fn with<R: Send>(&self, py: Python<'_>, action: impl FnOnce(&mut Exchange<'_>) -> R + Send) -> Option<R> {
+    pub(crate) fn with<R: Send>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&mut Exchange<'_>) -> R + Send,
+    ) -> Option<R> {
         match self.exchange.try_lock() {
             Ok(mut guard) => apply(&mut guard, action),
             Err(TryLockError::Poisoned(poisoned)) => apply(&mut poisoned.into_inner(), action),

@@ -1,9 +1,9 @@
 //! Strings of the wire: bytes as Python text through Latin-1 and back (PEP 3333, "A Note on String Types"). Worker.
 
 use pyo3::exceptions::PyOverflowError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use pyo3::ffi;
 
 /// Any bytes as text, one character a byte.
 pub(crate) fn from_latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
