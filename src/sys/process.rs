@@ -147,6 +147,13 @@ pub fn exec(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::
     }
 }
 
+/// Makes standard output and standard error go where `file` goes.
+pub fn redirect_output(file: &impl AsFd) -> io::Result<()> {
+    nix::unistd::dup2_stdout(file)?;
+    nix::unistd::dup2_stderr(file)?;
+    Ok(())
+}
+
 /// Resident and virtual size of this process in bytes, from `/proc/self/statm`.
 pub fn memory_bytes() -> (u64, u64) {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
