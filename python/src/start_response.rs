@@ -68,7 +68,8 @@ impl StartResponse {
             (Progress::Sending, Some(exc_info)) => return Err(raised(exc_info)?),
         }
         let status = status.cast::<PyString>().map_err(|_| PyTypeError::new_err("http status must be a string"))?;
-        let status = to_latin1(status)?;
+        let not_latin1 = |_| PyTypeError::new_err("http status string must be encodable in latin1");
+        let status = to_latin1(status).map_err(not_latin1)?;
         let (code, reason) = parse_status(status.as_bytes()).ok_or_else(|| {
             let shown = String::from_utf8_lossy(status.as_bytes()).into_owned();
             PyValueError::new_err(format!("http status must begin with a code of three digits, not {shown:?}"))
@@ -87,10 +88,9 @@ impl Write {
     /// Sends a piece of the body now.
     #[pyo3(signature = (data, /))]
     fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let data = data.cast::<PyBytes>().map_err(|_| {
-            let kind = data.get_type();
-            PyTypeError::new_err(format!("write() takes bytes, not {kind}"))
-        })?;
+        let Ok(data) = data.cast::<PyBytes>() else {
+            return Err(PyTypeError::new_err(format!("write() takes bytes, not {}", data.get_type().name()?)));
+        };
         let piece = data.as_bytes();
         match self.lease.detached(py, |exchange| exchange.reply.send(piece)) {
             None => Err(over()),
