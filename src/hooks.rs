@@ -9,10 +9,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::model::Hook;
 use crate::master::machine::{Order, Reload};
+use crate::sys::clock::monotonic_us;
 
 /// How long `wait_for_*` waits, as in uWSGI.
 const WAIT_FOR: Duration = Duration::from_secs(60);
@@ -59,13 +60,14 @@ pub fn perform_written(written: &str) -> io::Result<()> {
 
 /// What a signal means by a `unix_signal` hook; the names are those of uWSGI's functions that configurations use.
 pub fn meaning_of_signal(hooks: &[Hook], signal: i32) -> Option<Order> {
-    let actions = hooks.iter().filter(|hook| hook.action == "unix_signal");
+    // The last one that is written counts.
+    let actions = hooks.iter().rev().filter(|hook| hook.action == "unix_signal");
     actions
         .filter_map(|hook| {
             let (number, function) = hook.argument.trim().split_once(char::is_whitespace)?;
             (number.parse() == Ok(signal)).then(|| order_of_function(function.trim()))?
         })
-        .last()
+        .next()
 }
 
 fn order_of_function(function: &str) -> Option<Order> {
@@ -150,13 +152,16 @@ fn chmod(path: &Path, mode: &str) -> io::Result<()> {
 
 /// Waits for a condition; with a path, only so long.
 fn until(mut holds: impl FnMut() -> bool, path: Option<&Path>) -> io::Result<()> {
-    let begun = Instant::now();
+    let begun_us = monotonic_us();
     while !holds() {
         if let Some(path) = path
-            && begun.elapsed() >= WAIT_FOR
+            && Duration::from_micros(monotonic_us() - begun_us) >= WAIT_FOR
         {
             let seconds = WAIT_FOR.as_secs();
-            return Err(io::Error::new(ErrorKind::TimedOut, format!("{} after {seconds} s still not there", path.display())));
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("{} after {seconds} s still not there", path.display()),
+            ));
         }
         std::thread::sleep(LOOK_AGAIN);
     }

@@ -58,6 +58,8 @@ pub struct Collected {
     pub strict: Option<bool>,
     /// The last `fallback-config`, if there is any.
     pub fallback: Option<String>,
+    /// Whether a file, or another source, could not be read at all.
+    pub missed_source: bool,
 }
 
 impl Collected {
@@ -682,6 +684,7 @@ impl<'a> Collector<'a> {
             magic: self.magic.table(),
             strict: self.strict,
             fallback: self.fallback,
+            missed_source: self.reader.missed,
         };
         (collected, ConfigErrors(self.errors))
     }

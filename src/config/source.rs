@@ -90,11 +90,13 @@ pub(crate) struct Reader<'a> {
     sources_left: usize,
     /// Every file read, absolute, once, in order.
     pub(crate) files: Vec<PathBuf>,
+    /// Whether some source could not be read at all.
+    pub(crate) missed: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(world: &'a dyn World, directory: &'a Path) -> Self {
-        Self { world, directory, bytes_left: BYTES_MAX, sources_left: SOURCES_MAX, files: Vec::new() }
+        Self { world, directory, bytes_left: BYTES_MAX, sources_left: SOURCES_MAX, files: Vec::new(), missed: false }
     }
 
     /// The content of a source by its name, or why there is none.
@@ -115,7 +117,10 @@ impl<'a> Reader<'a> {
             Source::Command(command) => self.world.run(command),
             Source::File(path) => self.world.read(path),
         };
-        let bytes = read.map_err(|error| format!("cannot be read: {error}"))?;
+        let bytes = read.map_err(|error| {
+            self.missed = true;
+            format!("cannot be read: {error}")
+        })?;
         if bytes.len() > SOURCE_BYTES_MAX {
             return Err(format!("is larger than {} MiB", SOURCE_BYTES_MAX >> 20));
         }

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use super::failure::StartFailure;
 use super::files::PidFiles;
-use crate::config::model::{Config, Listener};
-use crate::sys::identity::{self, Credentials};
+use crate::config::model::{Address, Config, Identity, Listener, Protocol};
+use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
 
@@ -27,19 +27,27 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
         Err(failure) => {
-            for socket in &started.sockets {
-                // Best effort: the failure itself is what the operator must read.
-                let _ = socket.remove_file();
-            }
-            started.pid_files.remove();
+            started.withdraw();
             Err(failure)
         }
     }
 }
 
+impl Started {
+    /// Removes what a start has made that does not succeed.
+    pub(super) fn withdraw(&mut self) {
+        for socket in self.sockets.drain(..) {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = socket.remove_file();
+        }
+        self.pid_files.withdraw();
+    }
+}
+
 fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     let who = &config.identity;
-    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)?;
+    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)
+        .map_err(|error| blame_identity(error, who))?;
     if let Some(bits) = who.umask {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
     }
@@ -47,7 +55,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     hooks(config, "asap")?;
     open_log(config.logging.to.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile {
-        started.pid_files.write(path)?;
+        started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }
     for phase in ["pre-jail", "in-jail", "as-root"] {
         hooks(config, phase)?;
@@ -59,19 +67,21 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     if let Some(directory) = &who.chdir {
         std::env::set_current_dir(directory)
-            .map_err(|error| StartFailure::system(&format!("chdir to {}", directory.display()), &error))?;
+            .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
     hooks(config, "as-user")?;
     open_log(config.logging.to2.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile2 {
-        started.pid_files.write(path)?;
+        started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
-    if config.sockets.is_empty() {
+    let activated = activated_sockets()
+        .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
+    if config.sockets.is_empty() && activated.is_empty() {
         return Err(StartFailure::configuration(
             "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",
         ));
     }
-    started.sockets = open_sockets(config, &[])?;
+    started.sockets = open_sockets(config, &activated)?;
     if !early {
         drop_privileges(config, &credentials)?;
     }
@@ -87,13 +97,16 @@ fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
 
 fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
     crate::logging::redirect(path).map_err(|error| {
-        StartFailure::file(format!("cannot open the log {}: {error}", path.unwrap_or(std::path::Path::new("")).display()))
+        StartFailure::file(format!(
+            "cannot open the log {}: {error}",
+            path.unwrap_or(std::path::Path::new("")).display()
+        ))
     })
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
     if !config.identity.master_as_root {
-        identity::become_user(credentials)?;
+        identity::become_user(credentials).map_err(|error| blame_identity(error, &config.identity))?;
     }
     Ok(())
 }
@@ -108,8 +121,17 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         defer_accept: config.request.socket_timeout,
     };
     let mut sockets = Vec::with_capacity(config.sockets.len());
-    for listener in &config.sockets {
-        let socket = match open.iter().find(|socket| socket.listener == *listener) {
+    let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
+    // What the init system opened stays, also when no line of the configuration names it.
+    for socket in open.iter().filter(|socket| socket.activated && !names.contains(&socket.name)) {
+        let shared = share(socket, &socket.listener, config.listen);
+        sockets.push(
+            shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?,
+        );
+    }
+    for (listener, name) in config.sockets.iter().zip(&names) {
+        let known = |socket: &&BoundSocket| socket.listener == *listener || (socket.activated && socket.name == *name);
+        let socket = match open.iter().find(known) {
             Some(socket) => share(socket, listener, config.listen)
                 .map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error)),
             None => BoundSocket::bind(listener, &options).map_err(Into::into),
@@ -129,9 +151,21 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     Ok(sockets)
 }
 
+/// The sockets of socket activation (sd_listen_fds(3)): they begin at descriptor 3.
+fn activated_sockets() -> io::Result<Vec<BoundSocket>> {
+    let count = i32::try_from(crate::sys::machine::activated_sockets()).unwrap_or(0);
+    let adopt = |number: i32| {
+        let descriptor = process::adopt_descriptor(3 + number)?;
+        let listener =
+            Listener { address: Address::Inherited(3 + number), protocol: Protocol::Uwsgi, reuse_port: false };
+        BoundSocket::adopt(listener, descriptor, None, true)
+    };
+    (0..count).map(adopt).collect()
+}
+
 fn share(socket: &BoundSocket, listener: &Listener, backlog: u32) -> io::Result<BoundSocket> {
     let copy = socket.as_fd().try_clone_to_owned()?;
-    let shared = BoundSocket::adopt(listener.clone(), copy, socket.file.clone())?;
+    let shared = BoundSocket::adopt(listener.clone(), copy, socket.file.clone(), socket.activated)?;
     shared.set_backlog(backlog)?;
     Ok(shared)
 }
@@ -143,7 +177,22 @@ fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
         None => (text, None),
     };
     identity::resolve((!user.is_empty()).then_some(user), group, &[])
-        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..StartFailure::from(error) })
+        .map_err(|error| StartFailure::from(error).about("chown-socket"))
+}
+
+fn blame_identity(error: IdentityError, who: &Identity) -> StartFailure {
+    let option = match &error {
+        IdentityError::NoSuchGroup(name) if who.gid.as_ref() == Some(name) => "gid",
+        IdentityError::NoSuchGroup(_) => "add-gid",
+        IdentityError::NoSuchUser(_) | IdentityError::NotRoot(..) | IdentityError::Refused(..) => "uid",
+    };
+    StartFailure::from(error).about(option)
+}
+
+/// How many seats the scoreboard has: room for reloads that ask for more workers. Untouched seats cost no memory.
+pub(super) fn seats(config: &Config) -> u32 {
+    const ROOM: u32 = 256;
+    super::machine::Plan::of(config).seats.max(super::machine::Plan::seats_for(ROOM))
 }
 
 /// Options that differ between two configurations but cannot change without a restart.

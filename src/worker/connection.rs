@@ -7,10 +7,11 @@ use worker_protocol::response::Protocol;
 use worker_protocol::scoreboard::Served;
 use worker_protocol::uwsgi::{self, Kind, Limits, PONG};
 
-use super::body::{DeclaredBody, RequestBody};
+use super::body::RequestBody;
 use super::reply::{Reply, Sent};
 use super::{Exchange, Service, Worker};
 use crate::config::model::RequestLimits;
+use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Interest, wait_ready};

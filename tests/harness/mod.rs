@@ -1,0 +1,26 @@
+//! What every whole-server test stands on: instances, nginx, their logs, their processes, and clients.
+//!
+//! A test writes an ini file into a directory of its own ([`Launch`]), starts the server ([`Instance`]), perhaps a real
+//! nginx before it ([`Nginx`]), talks to either, and ends both. It waits for events (a line of the log, the end of a
+//! process, a byte on a socket), never for time; every wait has a bound, [`PATIENCE`]. At the end nothing may be left:
+//! no process, and no line in any log that the test did not expect. Nothing is killed but what the test started, by
+//! pid. Runs in the test's process; nothing of this is part of the server.
+
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test program uses its own part of the harness")]
+
+mod http;
+mod instance;
+mod log;
+mod nginx;
+mod process;
+
+use std::time::Duration;
+
+pub use http::HttpReply;
+pub use instance::{Failed, Instance, Launch};
+pub use log::{Line, Log};
+pub use nginx::{Nginx, NginxSetup};
+pub use process::{Exit, Process, await_exit, processes_with};
+
+/// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(30);
