@@ -17,7 +17,7 @@ mod process;
 use std::time::Duration;
 
 pub use http::HttpReply;
-pub use instance::{Failed, Instance, Launch};
+pub use instance::{Failed, Instance, Launch, target_directory};
 pub use log::{Line, Log};
 pub use nginx::{Nginx, NginxSetup};
 pub use process::{Exit, Process, await_exit, processes_with};
