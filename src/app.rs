@@ -1,6 +1,8 @@
 //! What every binary with rhinod in it does first: become a zygote, or read the command line and become a master.
 
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{self, Command};
@@ -121,23 +123,19 @@ fn obey() -> ExitCode {
     }
 }
 
-/// The `simulate` command: scaling rules on a recorded load, with the bounds of an ini file.
-fn try_out(reader: &Reader, arguments: &[std::ffi::OsString]) -> ExitCode {
-    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let settings_of = |ini: &std::path::Path| {
-        let invocation = Invocation { arguments: vec!["--ini".into(), ini.into()], ..reader.invocation.clone() };
-        let loaded = load(&invocation, &reader.world, &facts()).map_err(|rejected| rejected.errors.to_string())?;
-        let config = loaded.config;
-        Settings::from_config(&config.scaling, config.workers, config.threads).map_err(|error| error.to_string())
+/// `simulate`, which reads the configuration it is given instead of the one the program was called with.
+fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
+    let settings_of = |ini: &Path| {
+        let config = reader.read_file(ini)?;
+        Settings::from_config(&config.scaling, config.workers, config.threads).map_err(|wrong| wrong.to_string())
     };
-    let done = simulate::Arguments::parse(&words)
-        .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout()));
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error @ SimulateError::Usage(_)) => {
-            complain(&StartFailure { message: error.to_string(), exit: Exit::Usage, option: None })
-        }
-        Err(error) => complain(&StartFailure::no_input(error)),
+    let outcome = simulate::Arguments::parse(arguments)
+        .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout().lock()));
+    match outcome {
+        Ok(()) => Exit::Success.into(),
+        // A reader that has gone (`| head`) is no error of ours.
+        Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Success.into(),
+        Err(error) => complain(&StartFailure { message: error.to_string(), exit: error.exit(), option: None }),
     }
 }
 
@@ -150,8 +148,7 @@ fn complain(failure: &StartFailure) -> ExitCode {
 
 fn serve(reader: &Reader) -> ExitCode {
     let ended = reader.read(false).and_then(|Loaded { config, collected }| {
-        master::run(config, &|| reader.reread())
-            .map_err(|failure| with_place(failure, &collected))
+        master::run(config, &|| reader.reread()).map_err(|failure| with_place(failure, &collected))
     });
     match ended {
         Ok(number) => code(number),
@@ -171,6 +168,13 @@ impl Reader {
             .map_err(|error| StartFailure::system("find out how the program was called", &error))?;
         let invocation = Invocation { arguments: first_arguments().collect(), ..invocation };
         Ok(Self { invocation, world: Host::new() })
+    }
+
+    /// A configuration that was named on purpose, with everything else as the program was called.
+    fn read_file(&self, ini: &Path) -> Result<Config, String> {
+        let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
+        let loaded = load(&invocation, &self.world, &facts());
+        loaded.map(|loaded| loaded.config).map_err(|rejected| rejected.errors.to_string())
     }
 
     /// For a reload.

@@ -44,8 +44,25 @@ fn a_request_has_uwsgis_line() {
     let pattern = "[pid: *|app: 0|req: */*] * (*) {* vars in * bytes} [*] * * => generated * bytes in * msecs \
                    (HTTP/1.1 *) * headers in * bytes (* switches on core *)";
     let found = matched(&line, pattern);
-    let [own, first, all, address, user, vars, bytes, time, method, uri, body, msecs, status, headers, sent, switches, core] =
-        found[..]
+    let [
+        own,
+        first,
+        all,
+        address,
+        user,
+        vars,
+        bytes,
+        time,
+        method,
+        uri,
+        body,
+        msecs,
+        status,
+        headers,
+        sent,
+        switches,
+        core,
+    ] = found[..]
     else {
         panic!("{found:?}")
     };
@@ -82,8 +99,20 @@ fn a_stream_a_file_and_a_head_say_what_was_sent() {
     let mut server = Launch::hello().start();
     server.expect_log("the application panicked at");
     let cases = [
-        ("/stream?n=3", "GET", " => generated 24 bytes in ", " msecs (HTTP/1.1 200) 1 headers in ", "(3 switches on core 0)"),
-        ("/file", "GET", " => generated ", " msecs via sendfile() (HTTP/1.1 200) 2 headers in ", "(0 switches on core 0)"),
+        (
+            "/stream?n=3",
+            "GET",
+            " => generated 24 bytes in ",
+            " msecs (HTTP/1.1 200) 1 headers in ",
+            "(3 switches on core 0)",
+        ),
+        (
+            "/file",
+            "GET",
+            " => generated ",
+            " msecs via sendfile() (HTTP/1.1 200) 2 headers in ",
+            "(0 switches on core 0)",
+        ),
         ("/", "HEAD", " => generated 0 bytes in ", " msecs (HTTP/1.1 200) 2 headers in ", " on core 0)"),
         ("/panic", "GET", " => generated 22 bytes in ", " msecs (HTTP/1.1 500) 2 headers in ", " on core 0)"),
     ];

@@ -212,7 +212,11 @@ fn send_mutants(server: &Instance, seed: u64, count: u64) -> u64 {
     let originals = [
         get_packet(),
         Request::get("/env?a=b").method("HEAD").to_uwsgi().expect("a small request"),
-        Request::get("/echo").method("POST").body("text/plain", b"a=1&b=2".to_vec()).to_uwsgi().expect("a small request"),
+        Request::get("/echo")
+            .method("POST")
+            .body("text/plain", b"a=1&b=2".to_vec())
+            .to_uwsgi()
+            .expect("a small request"),
     ];
     let mut answers = 0;
     for number in 0..count {
@@ -226,7 +230,11 @@ fn send_mutants(server: &Instance, seed: u64, count: u64) -> u64 {
             Some(status) => known.contains(&status),
             None => reply.bytes.is_empty() || reply.bytes == [100, 0, 0, 1],
         };
-        assert!(is_right, "mutant {number} of seed {seed:#x}: {mutant:02x?}\n{}", String::from_utf8_lossy(&reply.bytes));
+        assert!(
+            is_right,
+            "mutant {number} of seed {seed:#x}: {mutant:02x?}\n{}",
+            String::from_utf8_lossy(&reply.bytes)
+        );
         answers += u64::from(!reply.bytes.is_empty());
     }
     answers
@@ -351,7 +359,8 @@ fn variables_that_steer_uwsgi_do_nothing() {
     let directories: Vec<_> = workers.iter().map(directory_of).collect();
     let trap = server.dir().join("trap.py");
     let sprung = server.dir().join("sprung");
-    fs::write(&trap, format!("open({sprung:?}, 'w')\ndef application(environ, start): raise SystemExit\n")).expect("a trap");
+    fs::write(&trap, format!("open({sprung:?}, 'w')\ndef application(environ, start): raise SystemExit\n"))
+        .expect("a trap");
     // A reader of this one would never come back.
     let pipe = server.dir().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");

@@ -82,7 +82,8 @@ impl Traffic {
     fn start(server: &Instance, clients: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let until = Until::Elapsed(Duration::from_secs(3_600));
-        let load = Load::new(server.target(), Wire::Uwsgi, &Request::get("/"), clients, until).expect("a small request");
+        let load =
+            Load::new(server.target(), Wire::Uwsgi, &Request::get("/"), clients, until).expect("a small request");
         let flag = Arc::clone(&stop);
         let running = std::thread::spawn(move || load.run(&flag).expect("sockets and epoll"));
         Self { stop, running }

@@ -79,7 +79,8 @@ fn an_inherited_socket_serves_and_its_file_is_not_ours_to_remove() {
     let listener = UnixListener::bind(&path).expect("a socket");
     // Standard input carries the socket to the shell, which moves it to its number.
     let script = "exec 7<&0 0</dev/null; exec \"$@\"";
-    let server = launch.stdin(Stdio::from(std::os::fd::OwnedFd::from(listener))).through(["sh", "-c", script, "sh"]).start();
+    let server =
+        launch.stdin(Stdio::from(std::os::fd::OwnedFd::from(listener))).through(["sh", "-c", script, "sh"]).start();
     assert_greets(&Target::Unix(path.clone()));
     server.signal(Signal::SIGTERM);
     server.log.wait_for("goodbye");

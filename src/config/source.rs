@@ -114,12 +114,15 @@ impl<'a> Reader<'a> {
         let read = match source {
             Source::StandardInput => self.world.read_standard_input(),
             Source::Descriptor(descriptor) => self.world.read_descriptor(*descriptor),
-            Source::Command(command) => self.world.run(command),
+            Source::Command(command) => self.world.run(command, self.directory),
             Source::File(path) => self.world.read(path),
         };
         let bytes = read.map_err(|error| {
             self.missed = true;
-            format!("cannot be read: {error}")
+            match source {
+                Source::File(path) => format!("{} cannot be read: {error}", path.display()),
+                _ => format!("cannot be read: {error}"),
+            }
         })?;
         if bytes.len() > SOURCE_BYTES_MAX {
             return Err(format!("is larger than {} MiB", SOURCE_BYTES_MAX >> 20));

@@ -499,6 +499,8 @@ impl<'a> Driver<'a> {
                 self.operators.reload_ended(Ok(&told));
             }
             Outcome::Failed(reason) => {
+                // Also where the machine refused the plan before there was a generation to abandon.
+                self.candidate = None;
                 self.operators.reload_ended(Err(reason));
                 self.last_failure = Some(reason.lines().last().unwrap_or_default().to_owned());
             }

@@ -134,7 +134,8 @@ impl Launch {
 
     /// Starts it and waits until all of its workers are there; with `cheaper`, the first.
     pub fn start(self) -> Instance {
-        let last = self.value("cheaper").map_or_else(|| self.value("workers"), |_| None).unwrap_or_else(|| "1".to_owned());
+        let last =
+            self.value("cheaper").map_or_else(|| self.value("workers"), |_| None).unwrap_or_else(|| "1".to_owned());
         let instance = self.spawn();
         if instance.log.wait_for_or_end(&format!("spawned uWSGI worker {last} ")).is_none() {
             panic!("the instance ended instead of starting:\n{}", instance.log.tail());
