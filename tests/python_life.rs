@@ -14,6 +14,9 @@ use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
 
+/// What the log says of several threads.
+const THREADS: &str = "several requests run at once in one worker";
+
 /// The value of an expression in `tests/python/calls.py`.
 fn call(instance: &Instance, expression: &str) -> String {
     let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -27,8 +30,10 @@ fn body(instance: &Instance, target: &str) -> String {
 #[test]
 fn the_uwsgi_module_tells_of_instance_and_worker() {
     for python in supported() {
-        let launch = launch(python, "calls").set("threads", 2).set("locks", 3).line("env = TWICE=1").line("env = AGAIN=2");
-        let instance = launch.start();
+        let launch =
+            launch(python, "calls").set("threads", 2).set("locks", 3).line("env = TWICE=1").line("env = AGAIN=2");
+        let mut instance = launch.start();
+        instance.expect_log(THREADS);
         let master = instance.pid().to_string();
         let calls = [
             ("uwsgi.version", "b'2.0.31'"),
@@ -39,7 +44,10 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("uwsgi.numproc, uwsgi.cores", "(1, 2)"),
             ("uwsgi.opt['module'], uwsgi.opt['env']", "(b'calls', [b'TWICE=1', b'AGAIN=2'])"),
             ("uwsgi.env is environ", "True"),
-            ("type(uwsgi.workers()).__name__, uwsgi.workers()[0]['id'], uwsgi.workers()[0]['status']", "('tuple', 1, b'busy')"),
+            (
+                "type(uwsgi.workers()).__name__, uwsgi.workers()[0]['id'], uwsgi.workers()[0]['status']",
+                "('tuple', 1, b'busy')",
+            ),
             ("uwsgi.total_requests() > 0, uwsgi.request_id() > 0", "(True, True)"),
             ("uwsgi.mem()[0] > 1 << 20", "True"),
             ("uwsgi.set_logvar('a', 'b'), uwsgi.get_logvar('a'), uwsgi.get_logvar('c')", "(None, b'b', None)"),
@@ -52,7 +60,10 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("uwsgi.lock(2), uwsgi.is_locked(2), uwsgi.unlock(2), uwsgi.is_locked(2)", "(None, True, None, False)"),
             ("uwsgi.lock(3)", "ValueError: there is no user lock 3: there are 3"),
             ("uwsgi.cache_get('k')", "NotImplementedError: uwsgi.cache_get: rhinod has no caching framework yet"),
-            ("uwsgi.add_timer(1, 2)", "NotImplementedError: uwsgi.add_timer: rhinod has no signals, timers and crons yet"),
+            (
+                "uwsgi.add_timer(1, 2)",
+                "NotImplementedError: uwsgi.add_timer: rhinod has no signals, timers and crons yet",
+            ),
             ("uwsgidecorators.spool(print)", "NotImplementedError: uwsgidecorators.spool: rhinod has no spooler yet"),
             ("hasattr(uwsgi, 'spool')", "False"),
         ];
@@ -95,6 +106,7 @@ fn the_end_of_a_worker_is_the_end_of_an_interpreter() {
 #[test]
 fn locks_hold_over_workers_threads_and_the_death_of_their_owner() {
     let mut instance = launch(&one(), "calls").set("workers", 2).set("threads", 2).start();
+    instance.expect_log(THREADS);
     let path = instance.dir().join("number");
     fs::write(&path, "0").expect("write the number");
     let expression = format!("add_often('{}', 20)", path.display());
@@ -113,7 +125,8 @@ fn locks_hold_over_workers_threads_and_the_death_of_their_owner() {
 #[test]
 fn threads_of_a_worker_serve_at_once_and_have_names() {
     for python in supported() {
-        let instance = launch(python, "rows").set("threads", 2).start();
+        let mut instance = launch(python, "rows").set("threads", 2).start();
+        instance.expect_log(THREADS);
         std::thread::scope(|scope| {
             let meeting: Vec<_> = (0..2).map(|_| scope.spawn(|| body(&instance, "/barrier"))).collect();
             meeting.into_iter().for_each(|one| assert_eq!(one.join().expect("a client"), "met"));
@@ -182,7 +195,8 @@ fn vanish(instance: &Instance, request: &Request, bytes: usize) {
 
 #[test]
 fn many_vanishing_clients_leave_nothing_behind() {
-    let instance = launch(&one(), "rows").set("threads", 4).start();
+    let mut instance = launch(&one(), "rows").set("threads", 4).start();
+    instance.expect_log(THREADS);
     let round = |seed: usize| {
         std::thread::scope(|scope| {
             for client in 0..50 {
@@ -279,6 +293,6 @@ fn a_reload_picks_up_a_newer_package() {
     assert_eq!(body(&instance, "/"), "1");
     package("2.0").expect("write the package");
     instance.signal(Signal::SIGHUP);
-    instance.log.wait_for("reload done: generation 2 serves");
+    instance.log.wait_for("worker 1 buried");
     assert_eq!(body(&instance, "/"), "2.0");
 }
