@@ -9,11 +9,11 @@ use crate::scaling::simulator::compare::{Plane, plane, settings};
 use crate::scaling::simulator::traces::{self, Reading, TraceError};
 use crate::scaling::simulator::{Load, Scaler, World, load, picture, report, run};
 use crate::scaling::{Pace, Settings};
+use crate::sys::clock::monotonic_us;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// What the command takes, for `--help`.
 pub const USAGE: &str = "\
@@ -262,9 +262,9 @@ fn replay(log: &Path, out: &mut dyn Write) -> Result<(), SimulateError> {
 fn compare(arguments: &Arguments, own: &Settings, source: &Source, out: &mut dyn Write) -> Result<(), SimulateError> {
     let load = load_of(source, arguments.reading)?;
     let world = World { threads: own.threads, ..arguments.world.clone() };
-    let began = Instant::now();
+    let began_us = monotonic_us();
     let candidates = report::candidates(&world, &load, own);
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = (monotonic_us() - began_us) as f64 / 1e6;
     write!(out, "{}", report::text(&load, &candidates))?;
     let requests: u64 = candidates.iter().map(|one| one.point.outcome.arrived).sum();
     let rate = requests as f64 / seconds.max(1e-6) / 1e6;

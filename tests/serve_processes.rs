@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Launch, PATIENCE};
+use harness::{Instance, Launch, PATIENCE, wait_until};
 use nix::sys::signal::Signal;
 use rhinod_bench::client::{Load, Report, Until, Wire, wait_for_answer};
 use rhinod_bench::packet::Request;
@@ -166,18 +166,6 @@ fn without_its_zygote_the_workers_go_on_and_nothing_is_lost() {
     assert!(server.get("/").body().ends_with(b"of generation 2\n"));
 }
 
-/// For what nobody announces.
-fn wait_until(condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    true
-}
-
 #[test]
 fn with_a_worker_only_its_own_request_is_lost() {
     let mut server = unsteady().start();
@@ -209,6 +197,37 @@ fn a_worker_is_replaced_within_50_milliseconds() {
         })
         .collect();
     assert!(times.iter().any(|time| *time < Duration::from_millis(50)), "{times:?}");
+}
+
+#[test]
+fn the_first_request_is_answered_within_50_milliseconds_of_the_start() {
+    let packet = Request::get("/").to_uwsgi().expect("a small request");
+    let times: Vec<Duration> = (0..5)
+        .map(|_| {
+            let began = Instant::now();
+            let server = Launch::hello().spawn();
+            let pause = Duration::from_micros(200);
+            wait_for_answer(&server.target(), &packet, pause, PATIENCE, || Ok(())).expect("an answer");
+            began.elapsed()
+        })
+        .collect();
+    assert!(times.iter().any(|time| *time < Duration::from_millis(50)), "{times:?}");
+}
+
+#[test]
+fn a_reload_under_load_loses_nothing_and_keeps_the_master() {
+    let server = unsteady().set("disable-logging", true).set("workers", 3).start();
+    let old = server.workers();
+    let traffic = Traffic::start(&server, 8);
+    for generation in 2..=4 {
+        server.signal(Signal::SIGHUP);
+        server.log.wait_for(&format!("done: generation {generation} serves"));
+    }
+    let counts = traffic.end().counts;
+    assert_eq!(counts.failed(), 0, "{counts:?}");
+    assert!(counts.ok > 0);
+    assert!(server.get("/").body().ends_with(b"of generation 4\n"));
+    assert!(wait_until(|| !old.iter().any(harness::Process::is_alive)), "old workers stay");
 }
 
 #[test]

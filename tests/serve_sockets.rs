@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
 use std::process::Stdio;
 
-use harness::{Instance, Launch, PATIENCE};
+use harness::{Instance, Launch, PATIENCE, wait_until};
 use nix::sys::signal::Signal;
 use rhinod_bench::client::{Reply, Target, exchange};
 use rhinod_bench::packet::Request;
@@ -143,9 +143,10 @@ fn pid_files_hold_the_master_and_vacuum_removes_them_and_the_socket() {
         let files = ["pidfile", "pidfile2", "safe-pidfile"].map(|key| (key, launch.dir().join(format!("{key}.pid"))));
         let launch = files.iter().fold(launch, |launch, (key, path)| launch.set(key, path.display()));
         let mut server = launch.start();
-        server.get("/");
-        for (_, path) in &files {
-            assert_eq!(fs::read_to_string(path).expect("a pid file"), format!("{}\n", server.pid()));
+        let pid = format!("{}\n", server.pid());
+        for (key, path) in &files {
+            // The safe one appears when all workers serve, which no line of the log tells.
+            assert!(wait_until(|| fs::read_to_string(path).is_ok_and(|text| text == pid)), "no {key}");
         }
         server.signal(Signal::SIGTERM);
         assert_eq!(server.wait_exit(), 0);

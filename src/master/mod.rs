@@ -485,6 +485,7 @@ impl<'a> Driver<'a> {
                 if let Err(error) = self.pid_files.write_safe(&self.config.pidfiles) {
                     log::error!("{error}");
                 }
+                log::info!("ready to serve: {}", self.machine.count());
             }
             Announcement::ReloadDone { outcome, .. } => self.reload_done(outcome),
             Announcement::Reloading(_) | Announcement::Stopping | Announcement::Status(_) => {}

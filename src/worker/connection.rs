@@ -40,6 +40,7 @@ impl Buffers {
 }
 
 /// What is left to say of a connection once it is closed.
+#[expect(clippy::large_enum_variant, reason = "one lives on the stack of each thread; a box would cost an allocation")]
 pub(crate) enum Ended<'b> {
     /// There was no request: the peer said nothing, or something that is not logged as a request.
     NoRequest,

@@ -28,6 +28,12 @@ impl HttpReply {
     }
 }
 
+/// `GET target` of a server that is there.
+pub fn http_get(address: SocketAddr, target: &str) -> HttpReply {
+    let head = format!("GET {target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n");
+    converse(address, &head, &[]).unwrap_or_else(|error| panic!("GET {target}: {error}"))
+}
+
 /// Sends head and body and reads until the server closes. Head and body are written while the reply is read.
 ///
 /// # Errors

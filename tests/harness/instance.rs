@@ -48,7 +48,7 @@ impl Launch {
 
     /// The `rhinod` command, as [`Launch::hello`].
     pub fn rhinod() -> Self {
-        Self::program(target_directory().join("rhinod"))
+        Self::program(program_path("rhinod"))
     }
 
     fn program(program: PathBuf) -> Self {
@@ -145,7 +145,7 @@ impl Launch {
 
     fn value(&self, key: &str) -> Option<String> {
         let pairs = self.lines.iter().filter_map(|line| line.split_once('='));
-        pairs.filter(|(known, _)| known.trim() == key).map(|(_, value)| value.trim().to_owned()).last()
+        pairs.rev().find(|(known, _)| known.trim() == key).map(|(_, value)| value.trim().to_owned())
     }
 
     /// Starts it and waits for nothing.
@@ -422,6 +422,12 @@ pub fn target_directory() -> PathBuf {
     own.ancestors().nth(2).expect("a test lies in target/PROFILE/deps").to_owned()
 }
 
-fn example_path(name: &str) -> PathBuf {
+/// Where an example lies once it is built.
+pub fn example_path(name: &str) -> PathBuf {
     target_directory().join("examples").join(name)
+}
+
+/// Where a program of the package lies once it is built.
+pub fn program_path(name: &str) -> PathBuf {
+    target_directory().join(name)
 }

@@ -14,13 +14,25 @@ mod log;
 mod nginx;
 mod process;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-pub use http::HttpReply;
-pub use instance::{Failed, Instance, Launch, target_directory};
+pub use http::{HttpReply, http_get};
+pub use instance::{Failed, Instance, Launch, example_path, program_path, target_directory};
 pub use log::{Line, Log};
 pub use nginx::{Nginx, NginxSetup};
 pub use process::{Exit, Process, await_exit, processes_with};
 
 /// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what nobody announces, such as a file; false when it does not come. Where there is an event, wait for that.
+pub fn wait_until(condition: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
+}

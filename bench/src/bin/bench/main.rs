@@ -4,6 +4,8 @@
 //! target was missed; 2: something could not be measured; 130: interrupted. Servers that it started are ended in every
 //! case but SIGKILL.
 
+mod micro;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -30,6 +32,9 @@ usage: bench [options] [scenario...]
   --strict          exit code 1 when a target is missed
   --list            name the scenarios
 Without a scenario all of them run.";
+
+const MICRO: Scenario =
+    Scenario { name: "micro", about: "reading a configuration, one scaling decision", run: micro::run };
 
 /// What the command line said.
 struct Given {
@@ -64,7 +69,7 @@ fn main() -> ExitCode {
     };
     match given.show {
         Some(Show::Help) => say(USAGE),
-        Some(Show::List) => ALL.iter().for_each(|scenario| say(&format!("{:<10} {}", scenario.name, scenario.about))),
+        Some(Show::List) => all().iter().for_each(|scenario| say(&format!("{:<10} {}", scenario.name, scenario.about))),
         None => return measure(given),
     }
     ExitCode::SUCCESS
@@ -138,13 +143,18 @@ fn prepare(given: Given) -> Result<(Lab, PathBuf, Vec<Scenario>), String> {
     Ok((lab, out, scenarios))
 }
 
+fn all() -> Vec<Scenario> {
+    ALL.iter().copied().chain([MICRO]).collect()
+}
+
 fn chosen(names: &[String]) -> Result<Vec<Scenario>, String> {
+    let all = all();
     let find = |name: &String| {
-        let known = || ALL.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
-        let found = ALL.iter().find(|scenario| scenario.name == name);
+        let known = || all.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
+        let found = all.iter().find(|scenario| scenario.name == name);
         found.copied().ok_or_else(|| format!("no scenario {name}; there are: {}", known()))
     };
-    if names.is_empty() { Ok(ALL.to_vec()) } else { names.iter().map(find).collect() }
+    if names.is_empty() { Ok(all) } else { names.iter().map(find).collect() }
 }
 
 fn run_all(lab: &Lab, out: &Path, scenarios: &[Scenario]) -> Verdict {

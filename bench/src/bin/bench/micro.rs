@@ -1,4 +1,6 @@
 //! Pure work of the master: reading a configuration, one scaling decision. No process is started.
+//!
+//! The one part of this package that links rhinod itself, and therefore not in the library.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,9 +13,9 @@ use rhinod::config::model::{Policy, Scaling};
 use rhinod::config::{Host, Invocation, load};
 use rhinod::scaling::{Memory, Sample, Settings, WorkerTime, policy_name, step};
 
-use crate::findings::{Cell, Check, Findings, Table, Target, spread_cells};
-use crate::lab::{Error, Lab, io_error};
-use crate::statistics::Spread;
+use rhinod_bench::findings::{Cell, Check, Findings, Table, Target, spread_cells};
+use rhinod_bench::lab::{Error, Lab, io_error};
+use rhinod_bench::statistics::Spread;
 
 const LINES: usize = 1_000;
 const READINGS: usize = 40;
