@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use harness::{Instance, PATIENCE};
+use harness::{Instance, Nginx, PATIENCE};
 use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
@@ -191,6 +191,24 @@ fn vanish(instance: &Instance, request: &Request, bytes: usize) {
     stream.write_all(&request.to_uwsgi().expect("a packet")).expect("send the request");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.read_exact(&mut vec![0; bytes]).expect("the beginning of the reply");
+}
+
+#[test]
+fn nginx_gets_whole_answers_whatever_the_application_does() {
+    let mut instance = launch(&one(), "rows").start();
+    instance.expect_log("[error] exception in GET /");
+    let nginx = Nginx::before(&instance);
+    assert_eq!(nginx.get("/hello").text(), "Hello\n");
+    assert_eq!(nginx.get("/generator").text(), "piece 0\npiece 1\npiece 2\n");
+    assert_eq!(nginx.get("/file_large?8").body.len(), 8 << 20);
+    assert_eq!(nginx.get("/variable?PATH_INFO").text(), "'/variable'");
+    let upload = nginx.post("/input_sum", &vec![1; 3 << 20]).text();
+    assert!(upload.starts_with("3145728 "), "{upload}");
+    for target in ["/raise", "/raise_after_start", "/never", "/exit?31", "/str_piece"] {
+        assert_eq!(nginx.get(target).status, 500, "{target}");
+    }
+    // An unread body does not cost the answer (reference/wire.md 1.8.4).
+    assert_eq!(nginx.post("/hello", &vec![1; 3 << 20]).text(), "Hello\n");
 }
 
 #[test]

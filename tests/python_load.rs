@@ -177,8 +177,11 @@ fn a_dictionary_of_applications_is_mounted() {
     assert_eq!((get(&instance, "/"), get(&instance, "/other/x")), ("root".to_owned(), "other".to_owned()));
 }
 
+/// Options that name an application which cannot be loaded.
+type Options = &'static [(&'static str, &'static str)];
+
 /// What is wrong with an application, and what the operator reads.
-const WRONG: &[(&[(&str, &str)], &[&str])] = &[
+const WRONG: &[(Options, &[&str])] = &[
     (
         &[("module", "missing.web")],
         &["module = missing.web cannot be loaded", "No module named 'missing'", "Looked for the module missing"],
