@@ -34,7 +34,7 @@ use children::Children;
 pub use failure::StartFailure;
 use fifo::{Fifos, Letter};
 use files::PidFiles;
-use machine::{Action, Announcement, Event, ExitStatus, Machine, Order, Outcome, Plan, Reload, Time};
+use machine::{Action, Announcement, Event, Machine, Order, Outcome, Plan, Reload, Time};
 use notify::Notifier;
 use operator::{Operators, Question};
 use scaler::Scaler;
@@ -438,10 +438,8 @@ impl<'a> Driver<'a> {
                         _ => (&self.config, &self.sockets),
                     };
                     let failed = self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
-                    if let Some(event) = failed {
-                        // There is no process whose end could be told later.
+                    for event in failed.into_iter().flatten() {
                         self.handle(event);
-                        self.handle(Event::ZygoteExited { generation, status: ExitStatus::Code(1) });
                     }
                 }
                 Action::Upgrade => self.upgrade(),
