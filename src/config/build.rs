@@ -9,7 +9,7 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::model::{
     Policy, ProcessNames, Protocol, Python, Recycling, RequestLimits, Scaling, TermMeaning, VanishedClients, Watch,
     WatchEffect,
 };
-use super::options::{self, Opt, Parsed, Status};
+use super::options::{self, Kind, Opt, Parsed, Status};
 
 /// Actions of hooks (reference/processes.md 5.4); those of C functions are left out.
 const HOOK_ACTIONS: &[&str] = &[
@@ -69,7 +69,7 @@ pub struct Machine {
     /// Processors that this process may use.
     pub cpus: usize,
     /// How many sockets are handed in at start (standard input, systemd); `None` when that cannot be known, as in
-    /// `rhinod check`.
+    /// `rhinod check`: then it is a remark that there is nothing to listen on, not an error.
     pub inherited_sockets: Option<usize>,
     /// Looks up the address of a host's name.
     pub resolve: fn(&str) -> Option<IpAddr>,
@@ -92,7 +92,9 @@ pub struct Draft<'a> {
     pub cheaper: Cheaper,
     machine: &'a Machine,
     current: &'a Directive,
+    whole: &'a Origin,
     given: HashMap<&'static str, &'a Directive>,
+    unfit: HashSet<&'static str>,
     sockets_from: Vec<&'a Directive>,
     idle: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
@@ -135,12 +137,23 @@ pub fn build(directives: &[Directive], machine: &Machine) -> Result<Built, Confi
 
 /// The same, with what could be built although there are errors.
 pub fn build_all(directives: &[Directive], machine: &Machine) -> (Built, ConfigErrors) {
-    let nothing = Directive::new("", None, Origin::Program);
+    let nothing = Directive::new("", None, whole(directives));
     let mut draft = Draft::new(machine, &nothing);
     for directive in directives {
         draft.take(directive);
     }
     draft.finish()
+}
+
+/// The place to name when no line is to blame: the first file as a whole.
+fn whole(directives: &[Directive]) -> Origin {
+    let of_file = |directive: &Directive| match &directive.origin {
+        Origin::File { path, section, .. } => {
+            Some(Origin::File { path: path.clone(), line: 0, section: section.clone() })
+        }
+        _ => None,
+    };
+    directives.iter().find_map(of_file).unwrap_or(Origin::CommandLine)
 }
 
 /// The configuration without any directive: every option at its default.
@@ -235,7 +248,9 @@ impl<'a> Draft<'a> {
             cheaper: Cheaper::default(),
             machine,
             current: nothing,
+            whole: &nothing.origin,
             given: HashMap::new(),
+            unfit: HashSet::new(),
             sockets_from: Vec::new(),
             idle: Vec::new(),
             warnings: Vec::new(),
@@ -257,6 +272,7 @@ impl<'a> Draft<'a> {
             (Err(_), Status::Accepted(_)) => {}
             (Err(_), Status::Unsupported(instead)) => self.does_nothing(format!("not supported; {instead}")),
             (Err(unfit), _) => {
+                self.unfit.insert(option.name);
                 let mut error = ConfigError::about(directive, format!("expected {}", unfit.expected));
                 error.suggestion = unfit.hint.or_else(|| inline_comment_hint(directive));
                 self.errors.push(error);
@@ -267,6 +283,10 @@ impl<'a> Draft<'a> {
     fn apply(&mut self, option: &Opt, parsed: &Parsed<'_>) {
         if let Some(remark) = &parsed.remark {
             self.warn(remark.clone());
+        }
+        let literal = matches!(option.kind, Kind::Path | Kind::Address | Kind::User | Kind::UserGroup);
+        if let (true, None, Some(hint)) = (literal, &parsed.remark, inline_comment_hint(self.current)) {
+            self.warn(hint);
         }
         if let Some(set) = option.set {
             set(self, parsed);

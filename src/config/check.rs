@@ -3,6 +3,7 @@
 //! A [`Check`] is the answer as data; `text` and `json` render it. The words are those of the option table. Not for
 //! the values that hold in the end (`show`). Pure; runs in the command.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use super::directive::{Directive, Origin};
 use super::error::{ConfigError, OneLine};
 use super::load::Reading;
-use super::options::{self, Group, Opt, Status};
+use super::options::{self, Group, Opt, Repeat, Status};
 use super::paint::{Colour, Paint};
 
 /// Longest part of a line that stands left of its explanation, in characters.
@@ -94,7 +95,14 @@ impl Fate {
 
 /// Judges every line of a configuration.
 pub fn check(reading: &Reading) -> Check {
-    let lines: Vec<Line> = reading.collected.directives.iter().map(|directive| judge(directive, reading)).collect();
+    let directives = &reading.collected.directives;
+    let last = last_of_each(directives);
+    let mut lines: Vec<Line> = directives.iter().map(|directive| judge(directive, reading)).collect();
+    for (index, line) in lines.iter_mut().enumerate().filter(|(_, line)| line.fate == Fate::Works) {
+        let successor =
+            options::find(&line.key).and_then(|option| last.get(option.name)).filter(|last| **last != index);
+        line.notes.extend(successor.map(|last| format!("{} takes its place", directives[*last].origin)));
+    }
     let idle = lines.iter().any(|line| line.fate == Fate::DoesNothing);
     let verdict = match (reading.errors.0.is_empty(), idle) {
         (false, _) => Verdict::WillNotStart,
@@ -110,6 +118,14 @@ pub fn check(reading: &Reading) -> Check {
         notes: reading.warnings.iter().chain(&reading.idle).filter(homeless).map(text).collect(),
         lines,
     }
+}
+
+/// Where each option that only its last line sets stands last. Sources have an order that surprises: a positional file
+/// comes after the command line (reference/config.md 1.2).
+fn last_of_each(directives: &[Directive]) -> HashMap<&'static str, usize> {
+    let given = directives.iter().enumerate();
+    let options = given.filter_map(|(index, directive)| Some((options::find(&directive.key)?, index)));
+    options.filter(|(option, _)| option.repeat == Repeat::Last).map(|(option, index)| (option.name, index)).collect()
 }
 
 fn judge(directive: &Directive, reading: &Reading) -> Line {
@@ -163,10 +179,13 @@ fn placeholder(directive: &Directive, reading: &Reading) -> (Fate, String) {
     (Fate::Placeholder, explanation.to_owned())
 }
 
+/// Whether a complaint is about this line. One that names no key is about a line of a file, or about the whole.
 fn is_about(complaint: &ConfigError, directive: &Directive) -> bool {
-    complaint.origin == directive.origin
-        && complaint.key.as_deref().is_none_or(|key| key == directive.key)
-        && (complaint.key.is_none() || complaint.value == directive.value)
+    let same_key = match &complaint.key {
+        Some(key) => *key == directive.key && complaint.value == directive.value,
+        None => matches!(directive.origin, Origin::File { .. }),
+    };
+    same_key && complaint.origin == directive.origin
 }
 
 /// A complaint without its place, which stands at the beginning of the line already.

@@ -76,11 +76,11 @@ pub fn read(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Re
 /// missing as a whole may well have stood in what could not be read.
 fn add_new(errors: &mut ConfigErrors, values: ConfigErrors) {
     let blamed: HashSet<String> = errors.0.iter().map(|error| error.origin.to_string()).collect();
-    let language_failed = !errors.0.is_empty();
-    errors.0.extend(values.0.into_iter().filter(|error| match error.origin {
-        Origin::Program => !language_failed,
-        Origin::CommandLine => true,
-        _ => !blamed.contains(&error.origin.to_string()),
+    let all_was_read = errors.0.is_empty();
+    errors.0.extend(values.0.into_iter().filter(|error| match (&error.key, &error.origin) {
+        (None, _) => all_was_read,
+        (Some(_), Origin::CommandLine) => true,
+        (Some(_), origin) => !blamed.contains(&origin.to_string()),
     }));
 }
 

@@ -10,7 +10,7 @@
 pub mod build;
 pub mod check;
 pub mod collect;
-mod command_line;
+pub(crate) mod command_line;
 mod declaration;
 pub mod directive;
 pub mod environment;

@@ -4,9 +4,9 @@
 //! reference/processes.md 2.2, 3.1 and 3.6, and config.md 6.2; each of them says what to do about it. Pure.
 
 use super::{Built, Draft};
-use crate::config::directive::Origin;
 use crate::config::error::{ConfigError, ConfigErrors};
-use crate::config::model::{Address, Application, Policy};
+use crate::config::model::{Address, Application, Listener, Policy};
+use crate::config::options::{self, Kind, Status};
 
 /// Options that change how far `cheaper` goes but do not switch it on by themselves.
 const CHEAPER_DETAILS: &[&str] = &[
@@ -17,6 +17,26 @@ const CHEAPER_DETAILS: &[&str] = &[
     "cheaper-target-wait",
     "cheaper-rss-limit-soft",
     "cheaper-rss-limit-hard",
+];
+
+/// Options of uWSGI's that listen on an address as well.
+const OTHER_LISTENERS: &[&str] =
+    &["http", "http-socket", "http11-socket", "fastcgi-socket", "scgi-socket", "shared-socket", "stats"];
+
+/// Options of uWSGI's that give an instance work without `socket`.
+const OTHER_WORK: &[&str] = &[
+    "http-socket",
+    "http11-socket",
+    "http",
+    "https",
+    "https-socket",
+    "fastcgi-socket",
+    "scgi-socket",
+    "suwsgi-socket",
+    "shared-socket",
+    "zerg",
+    "emperor",
+    "fastrouter",
 ];
 
 impl Draft<'_> {
@@ -61,28 +81,39 @@ impl Draft<'_> {
                 self.errors.push(ConfigError::about(self.sockets_from[index], problem).suggest("remove one of them"));
             }
         }
-        let http = ["http", "http-socket", "http11-socket", "fastcgi-socket", "scgi-socket", "stats"];
-        for other in http.iter().filter_map(|name| self.given.get(name)) {
-            let same = self.sockets_from.iter().find(|socket| socket.value == other.value);
-            if let Some(socket) = same {
+        for other in OTHER_LISTENERS.iter().filter_map(|name| self.given.get(name)) {
+            let address = Kind::Address.parse(other.value.as_deref()).ok().and_then(|parsed| parsed.address);
+            let same = |listener: &Listener| Some(&listener.address) == address.as_ref();
+            if let Some(index) = self.config.sockets.iter().position(same) {
+                let socket = self.sockets_from[index];
                 let problem = format!("the same address is listened on by {} at {}", socket.key, socket.origin);
                 self.errors.push(ConfigError::about(other, problem).suggest("give each its own"));
             }
         }
     }
 
+    /// Nothing to listen on. When another option was to give it work, the instance would stand idle: an error. Else
+    /// init may hand a socket in.
     fn judge_no_sockets(&mut self) {
         let problem = "nothing to listen on: no `socket`, and no socket was handed in";
-        let suggestion = match ["http-socket", "http", "fastcgi-socket"].iter().find_map(|name| self.given.get(name)) {
-            Some(other) => {
-                format!("`{}` ({}) is not there yet; add socket = PATH or HOST:PORT", other.key, other.origin)
+        let suggestion = "add socket = PATH or HOST:PORT";
+        let unfit = self.unfit.contains("socket") || self.unfit.contains("uwsgi-socket");
+        let known = self.machine.inherited_sockets;
+        if unfit || known.is_some_and(|sockets| sockets > 0) {
+            return;
+        }
+        let others = OTHER_WORK.iter().filter_map(|name| Some((options::find(name)?.status, *self.given.get(name)?)));
+        match others.max_by_key(|(status, _)| *status == Status::Works) {
+            Some((Status::Works, _)) => return,
+            Some((_, other)) => {
+                let problem = "rhinod does not have this yet, and there is no `socket` to listen on";
+                return self.errors.push(ConfigError::about(other, problem).suggest(suggestion));
             }
-            None => "add socket = PATH or HOST:PORT".to_owned(),
-        };
-        let complaint = ConfigError::at(&Origin::Program, problem).suggest(suggestion);
-        match self.machine.inherited_sockets {
-            Some(0) => self.errors.push(complaint),
-            Some(_) => {}
+            None => {}
+        }
+        let complaint = ConfigError::at(self.whole, problem).suggest(suggestion);
+        match known {
+            Some(_) => self.errors.push(complaint),
             None => self.warnings.push(complaint),
         }
     }
@@ -116,6 +147,9 @@ impl Draft<'_> {
 
     /// Bounds of the number of workers (reference/processes.md 2.2).
     fn finish_scaling(&mut self) {
+        if self.unfit.contains("processes") || self.unfit.contains("cheaper") {
+            return;
+        }
         let workers = self.config.workers;
         self.config.scaling.policy = self.cheaper.policy.unwrap_or(Policy::Adaptive);
         let (minimum, initial) = match (self.cheaper.minimum, self.cheaper.initial) {
@@ -215,7 +249,7 @@ impl Draft<'_> {
         if self.machine.euid == 0 && identity.uid.is_none() {
             let problem = "the application runs as root";
             let suggestion = "add uid and gid of an ordinary user";
-            self.warnings.push(ConfigError::at(&Origin::Program, problem).suggest(suggestion));
+            self.warnings.push(ConfigError::at(self.whole, problem).suggest(suggestion));
         }
     }
 }

@@ -101,23 +101,106 @@ fn the_options_of_the_process_model_reach_the_configuration() {
         unenv = LANG
         vacuum = true
         die-on-term = true
-        max-requests = 1000
-        reload-on-rss = 200
         worker-reload-mercy = 5
-        buffer-size = 65536
-        max-vars = 100
-        disable-logging = true
-        log-slow = 1500
-        touch-reload = /srv/reload
-        touch-exec = /srv/touched echo changed
-        hook-master-start = unix_signal:15 gracefully_kill_them_all
-        exec-as-user = id
-        trusted-proxy = 10.0.0.0/8
         load-timeout = 30
         custom = kept",
     )
     .config;
-    insta::assert_debug_snapshot!(config);
+    let expected = Config {
+        workers: 4,
+        threads: 2,
+        chmod_socket: Some(0o660),
+        listen: 512,
+        identity: Identity {
+            uid: Some("www-data".into()),
+            gid: Some("33".into()),
+            add_gids: vec!["video".into(), "audio".into()],
+            umask: Some(0o027),
+            chdir: Some("/srv/app".into()),
+            ..Identity::default()
+        },
+        environment: vec![
+            EnvironmentChange::Set("A".into(), "B=C".into()),
+            EnvironmentChange::Unset("HOME".into()),
+            EnvironmentChange::Unset("LANG".into()),
+        ],
+        vacuum: true,
+        term: TermMeaning::Stop,
+        patience: Patience {
+            mercy: Duration::from_secs(5),
+            load_timeout: Some(Duration::from_secs(30)),
+            ..defaults().patience
+        },
+        scaling: Scaling { minimum: 4, initial: 4, ..defaults().scaling },
+        sockets: config.sockets.clone(),
+        given: config.given.clone(),
+        notes: config.notes.clone(),
+        ..defaults()
+    };
+    assert_eq!(config, expected);
+    assert_eq!(config.given.len(), 19);
+    assert!(config.given.contains(&("custom".into(), Some("kept".into()))));
+    assert_eq!(config.notes, ["app.ini:1: processes = 4 ; four: read as 4; `; four` is ignored"]);
+}
+
+#[test]
+fn the_options_of_requests_and_workers_reach_the_configuration() {
+    let config = built(
+        "max-requests = 1000
+        max-requests-delta = 10
+        max-worker-lifetime = 3600
+        reload-on-rss = 200
+        buffer-size = 65536
+        max-vars = 100
+        limit-post = 1000
+        ignore-sigpipe = true
+        disable-logging = true
+        log-slow = 1500
+        log-date = %Y
+        touch-reload = /srv/reload
+        touch-exec = /srv/touched echo changed
+        hook-master-start = unix_signal:15 gracefully_kill_them_all
+        exec-as-user = id
+        trusted-proxy = 10.0.0.0/8",
+    )
+    .config;
+    let watch = |path: &str, effect| Watch { path: path.into(), effect, any_event: false };
+    let hook = |phase: &str, action: &str, argument: &str, line: usize| Hook {
+        phase: phase.into(),
+        action: action.into(),
+        argument: argument.into(),
+        origin: format!("app.ini:{line}"),
+    };
+    let expected = Config {
+        recycling: Recycling {
+            max_requests: 1000,
+            max_requests_delta: 10,
+            max_lifetime: Some(Duration::from_secs(3600)),
+            rss: Some(200 << 20),
+            ..defaults().recycling
+        },
+        request: RequestLimits {
+            vars_max: 200,
+            body_max: Some(1000),
+            trusted_proxies: vec!["10.0.0.0/8".into()],
+            ..defaults().request
+        },
+        clients: VanishedClients { ignore_sigpipe: true, ..VanishedClients::default() },
+        logging: Logging { slow: Some(Duration::from_millis(1500)), date: Some("%Y".into()), ..Logging::default() },
+        watches: vec![
+            watch("/srv/reload", WatchEffect::Reload),
+            watch("/srv/touched", WatchEffect::Execute("echo changed".into())),
+        ],
+        hooks: vec![
+            hook("master-start", "unix_signal", "15 gracefully_kill_them_all", 14),
+            hook("as-user", "exec", "id", 15),
+        ],
+        sockets: config.sockets.clone(),
+        given: config.given.clone(),
+        notes: config.notes.clone(),
+        ..defaults()
+    };
+    assert_eq!(config, expected);
 }
 
 #[test]
@@ -287,10 +370,12 @@ fn every_message_of_options_together() {
         "max-worker-lifetime = 10",
         "min-worker-lifetime = 60\nmax-worker-lifetime = 60",
         "socket = :3031\nuwsgi-socket = 0.0.0.0:3031",
-        "socket = :8000\nhttp = :8000",
+        "socket = :8000\nhttp = 0.0.0.0:8000",
         "module = a:app\nwsgi-file = b.py",
         "module = a:app\nrust-app = ./hello",
         "module = a:app\nthreads = 4",
+        "processes = many\ncheaper = 4",
+        "chdir = /srv/app # the application",
     ] {
         all.push_str(&messages(lines));
     }
@@ -298,6 +383,7 @@ fn every_message_of_options_together() {
     all.push_str(&messages_on(&root, "socket = /s"));
     all.push_str(&messages_on(&root, "socket = /s\nuid = www-data\ngid = www-data"));
     all.push_str(&messages_on(&machine(), "http-socket = :8000"));
+    all.push_str(&messages_on(&Machine { inherited_sockets: None, ..machine() }, "http-socket = :8000"));
     all.push_str(&messages_on(&machine(), "processes = 2"));
     all.push_str(&messages_on(&Machine { inherited_sockets: None, ..machine() }, "processes = 2"));
     all.push_str(&messages_on(&Machine { inherited_sockets: Some(1), ..machine() }, "processes = 2"));
@@ -320,9 +406,28 @@ fn no_value_of_any_option_makes_building_panic() {
         for value in values {
             let directive = Directive::new(option.name, value, Origin::CommandLine);
             // Either outcome will do; what counts is that there is one, and that each error speaks of this option.
-            if let Err(errors) = build(&[directive], &Machine { inherited_sockets: None, ..machine() }) {
+            if let Err(errors) = build(&[directive], &Machine { inherited_sockets: Some(1), ..machine() }) {
                 assert!(errors.0.iter().all(|error| error.key.as_deref() == Some(option.name)), "{errors}");
             }
         }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_pair_of_values_makes_building_panic(
+        first in 0..900_usize,
+        second in 0..900_usize,
+        text in "[ -~]{0,12}",
+        number in proptest::num::i64::ANY,
+    ) {
+        let name = |index: usize| options::options().nth(index).map_or("cheaper", |option| option.name);
+        let pair = [
+            Directive::new(name(first), Some(&text), Origin::CommandLine),
+            Directive::new(name(second), Some(&number.to_string()), Origin::CommandLine),
+        ];
+        let (built, errors) = build_all(&pair, &machine());
+        proptest::prop_assert!(built.config.scaling.minimum <= built.config.workers || !errors.0.is_empty());
+        proptest::prop_assert!(errors.0.iter().all(|error| !error.to_string().contains('\n')));
     }
 }

@@ -5,55 +5,54 @@
 
 use super::{Opt, action, flag, list, seconds, text};
 
+// What stands behind several rows.
+const COMMAND: &str = "this command; see `rhinod show` and `rhinod check`";
+const ABSENT: &str = "there is no such part in rhinod";
+const LISTED: &str = "docs/OPTIONS.md lists what there is";
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    list("get").not_yet("this command; see `rhinod show` and `rhinod check`")
-        .says("Print the final value of an option, then exit"),
+    list("get").works().says("Print the first value of this option or placeholder and exit"),
     action("stop").required().works().says("Stop the instance of this pid file and exit"),
     action("reload").required().works().says("Reload the instance of this pid file, wait for the outcome and exit"),
     action("pause").aka(&["suspend", "resume"]).required().works()
         .says("Pause the instance of this pid file, or let it go on, and exit"),
     action("connect-and-read").required().works().says("Connect to this address, print what it sends and exit"),
-    action("extract").required().unsupported("there is no such part in rhinod")
-        .says("Print a file, URL or scheme resource to stdout and exit"),
-    flag("imperial-monitor-list").aka(&["imperial-monitors-list"]).unsupported("there is no such part in rhinod")
+    action("extract").required().unsupported(ABSENT).says("Print a file, URL or scheme resource to stdout and exit"),
+    flag("imperial-monitor-list").aka(&["imperial-monitors-list"]).unsupported(LISTED)
         .says("Print available vassal discovery backends"),
-    action("help").aka(&["usage"]).short('h').works().says("Explain the command line or, with a word, the options that have to do with it"),
-    action("print-sym").aka(&["print-symbol"]).required().unsupported("there is no such part in rhinod")
-        .says("Print an embedded binary symbol"),
-    action("signal").required().unsupported("there is no such part in rhinod")
-        .says("Send uwsgi signal to addr,num and exit"),
-    flag("no-server").not_yet("this command; see `rhinod show` and `rhinod check`")
-        .says("Load config and apps, then exit"),
-    flag("command-mode").unsupported("there is no such part in rhinod")
-        .says("Run as one-shot command without sockets"),
-    flag("logger-list").aka(&["loggers-list"]).unsupported("there is no such part in rhinod")
+    action("help").aka(&["usage"]).short('h').works()
+        .says("Explain the command line or, with a word, the options that have to do with it"),
+    action("print-sym").aka(&["print-symbol"]).required().unsupported(ABSENT).says("Print an embedded binary symbol"),
+    action("signal").required().unsupported(ABSENT).says("Send uwsgi signal to addr,num and exit"),
+    flag("no-server").not_yet(COMMAND).says("Load config and apps, then exit"),
+    flag("command-mode").unsupported(ABSENT).says("Run as one-shot command without sockets"),
+    flag("logger-list").aka(&["loggers-list"]).unsupported(LISTED)
         .says("Print available loggers"),
-    flag("alarm-list").aka(&["alarms-list"]).unsupported("there is no such part in rhinod")
+    flag("alarm-list").aka(&["alarms-list"]).unsupported(LISTED)
         .says("Print available alarm plugins"),
-    flag("cheaper-algo-list").aka(&["cheaper-algos-list", "cheaper-list"]).works().says("Print the names that cheaper-algo takes and exit"),
-    flag("router-list").aka(&["routers-list"]).unsupported("there is no such part in rhinod")
+    flag("cheaper-algo-list").aka(&["cheaper-algos-list", "cheaper-list"]).works()
+        .says("Print the names that cheaper-algo takes and exit"),
+    flag("router-list").aka(&["routers-list"]).unsupported(LISTED)
         .says("Print routing actions available"),
-    flag("clock-list").aka(&["clocks-list"]).unsupported("there is no such part in rhinod")
+    flag("clock-list").aka(&["clocks-list"]).unsupported(LISTED)
         .says("Print time sources"),
-    flag("loop-list").aka(&["loops-list"]).unsupported("there is no such part in rhinod").says("Print loop engines"),
-    flag("plugins-list").aka(&["plugin-list"]).unsupported("there is no such part in rhinod")
+    flag("loop-list").aka(&["loops-list"]).unsupported(LISTED)
+        .says("Print loop engines"),
+    flag("plugins-list").aka(&["plugin-list"]).unsupported(LISTED)
         .says("Print loaded plugins"),
-    flag("dump-options").not_yet("this command; see `rhinod show` and `rhinod check`")
-        .says("Print all option names and exit"),
-    flag("show-config").sets(|d, v| d.config.show_config = v.on()).works().says("Print the configuration as an ini file, then go on"),
-    action("binary-append-data").required().unsupported("there is no such part in rhinod")
-        .says("Emit data block for appending to binary"),
-    action("cflags").unsupported("there is no such part in rhinod").says("Print build flags"),
-    action("dot-h").unsupported("there is no such part in rhinod").says("Print the C header used at build"),
-    action("config-py").unsupported("there is no such part in rhinod").says("Print the build script"),
-    action("build-plugin").required().unsupported("there is no such part in rhinod").says("Compile a C plugin"),
+    flag("dump-options").works().says("Print the names of all options and exit"),
+    flag("show-config").sets(|d, v| d.config.show_config = v.on()).works()
+        .says("Print the configuration as an ini file, then go on"),
+    action("binary-append-data").required().unsupported(ABSENT).says("Emit data block for appending to binary"),
+    action("cflags").unsupported(ABSENT).says("Print build flags"),
+    action("dot-h").unsupported(ABSENT).says("Print the C header used at build"),
+    action("config-py").unsupported(ABSENT).says("Print the build script"),
+    action("build-plugin").required().unsupported(ABSENT).says("Compile a C plugin"),
     action("version").works().says("Print the version and exit"),
-    text("test").short('J').not_yet("this command; see `rhinod show` and `rhinod check`")
-        .says("Import module, exit 0 on success"),
-    action("python-version").not_yet("this command; see `rhinod show` and `rhinod check`")
-        .says("Print Python version and exit"),
+    text("test").short('J').not_yet(COMMAND).says("Import module, exit 0 on success"),
+    action("python-version").not_yet(COMMAND).says("Print Python version and exit"),
     flag("nagios").unsupported("probe the application through the web server").says("Act as Nagios check and exit"),
     text("ping").unsupported("probe the application through the web server").says("Ping a uwsgi server and exit"),
     seconds("ping-timeout").default("3").unsupported("probe the application through the web server")

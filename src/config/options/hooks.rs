@@ -6,17 +6,19 @@
 use super::{Opt, list, text};
 use crate::config::model::WatchEffect;
 
+// What stands behind several rows.
+const JAIL: &str = "there is no jail; use hook-as-root or hook-as-user";
+const EMPEROR: &str = "the emperor";
+const C_FUNCTION: &str = "C functions cannot be called; use a hook with exec:";
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     list("hook-asap").sets(|d, v| d.hook(v, "asap")).works()
         .says("Hook action executed as soon as configuration is read"),
-    list("hook-pre-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("Hook action executed before jailing"),
-    list("hook-post-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("Hook action executed after jailing"),
-    list("hook-in-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("Hook action executed inside the jail after setup"),
+    list("hook-pre-jail").unsupported(JAIL).says("Hook action executed before jailing"),
+    list("hook-post-jail").unsupported(JAIL).says("Hook action executed after jailing"),
+    list("hook-in-jail").unsupported(JAIL).says("Hook action executed inside the jail after setup"),
     list("hook-as-root").sets(|d, v| d.hook(v, "as-root")).works()
         .says("Hook action executed before dropping privileges"),
     list("hook-as-user").sets(|d, v| d.hook(v, "as-user")).works()
@@ -38,68 +40,52 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Hook action executed when the master loop starts"),
     list("hook-touch").sets(|d, v| d.watch_with_action(v, WatchEffect::Hook)).works()
         .says("Hook action executed when a file changes: file action"),
-    list("hook-emperor-start").not_yet("the emperor").says("Hook action executed on Emperor start"),
-    list("hook-emperor-stop").not_yet("the emperor").says("Hook action executed on Emperor stop message"),
-    list("hook-emperor-reload").not_yet("the emperor").says("Hook action executed on Emperor reload message"),
-    list("hook-emperor-lost").not_yet("the emperor").says("Hook action executed when Emperor link is lost"),
-    list("hook-as-vassal").not_yet("the emperor").says("Hook action executed before exec of a vassal"),
-    list("hook-as-emperor").not_yet("the emperor").says("Hook action executed in Emperor after vassal start"),
-    list("hook-as-mule").not_yet("mules and gateways").says("Hook action executed in each mule"),
-    list("hook-as-gateway").not_yet("mules and gateways").says("Hook action executed in each gateway"),
-    list("after-request-hook").aka(&["after-request-call"])
-        .unsupported("C functions cannot be called; use a hook with exec:")
+    list("hook-emperor-start").not_yet(EMPEROR).says("Hook action executed on Emperor start"),
+    list("hook-emperor-stop").not_yet(EMPEROR).says("Hook action executed on Emperor stop message"),
+    list("hook-emperor-reload").not_yet(EMPEROR).says("Hook action executed on Emperor reload message"),
+    list("hook-emperor-lost").not_yet(EMPEROR).says("Hook action executed when Emperor link is lost"),
+    list("hook-as-vassal").not_yet(EMPEROR).says("Hook action executed before exec of a vassal"),
+    list("hook-as-emperor").not_yet(EMPEROR).says("Hook action executed in Emperor after vassal start"),
+    list("hook-as-mule").not_yet("mules").says("Hook action executed in each mule"),
+    list("hook-as-gateway").not_yet("gateways").says("Hook action executed in each gateway"),
+    list("after-request-hook").aka(&["after-request-call"]).unsupported(C_FUNCTION)
         .says("C symbol called after every request"),
     list("exec-asap").sets(|d, v| d.exec_hook(v, "asap")).works()
         .says("Shell command executed as soon as configuration is read"),
-    list("exec-pre-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("Shell command executed before jailing"),
-    list("exec-post-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("Shell command executed after jailing"),
-    list("exec-in-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("Shell command executed inside the jail after setup"),
+    list("exec-pre-jail").unsupported(JAIL).says("Shell command executed before jailing"),
+    list("exec-post-jail").unsupported(JAIL).says("Shell command executed after jailing"),
+    list("exec-in-jail").unsupported(JAIL).says("Shell command executed inside the jail after setup"),
     list("exec-as-root").sets(|d, v| d.exec_hook(v, "as-root")).works()
         .says("Shell command executed before dropping privileges"),
     list("exec-as-user").sets(|d, v| d.exec_hook(v, "as-user")).works()
         .says("Shell command executed after dropping privileges"),
     list("exec-as-user-atexit").sets(|d, v| d.exec_hook(v, "as-user-atexit")).works()
         .says("Shell command executed at exit or reload"),
-    list("exec-pre-app").sets(|d, v| d.exec_hook(v, "pre-app")).works()
-        .says("Shell command executed before apps load"),
+    list("exec-pre-app").sets(|d, v| d.exec_hook(v, "pre-app")).works().says("Shell command executed before apps load"),
     list("exec-post-app").sets(|d, v| d.exec_hook(v, "post-app")).works()
         .says("Shell command executed after apps load"),
-    list("exec-as-vassal").not_yet("the emperor").says("Shell command executed before exec of a vassal"),
-    list("exec-as-emperor").not_yet("the emperor").says("Shell command executed in Emperor after vassal start"),
-    list("call-asap").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked as soon as configuration is read"),
-    list("call-pre-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("C function invoked before jailing"),
-    list("call-post-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("C function invoked after jailing"),
-    list("call-in-jail").unsupported("there is no jail; use hook-as-root or hook-as-user")
-        .says("C function invoked inside the jail after setup"),
-    list("call-as-root").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked before dropping privileges"),
-    list("call-as-user").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked after dropping privileges"),
-    list("call-as-user-atexit").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked at exit or reload"),
-    list("call-pre-app").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked before apps load"),
-    list("call-post-app").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked after apps load"),
-    list("call-as-vassal").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked before exec of a vassal"),
-    list("call-as-vassal1").unsupported("C functions cannot be called; use a hook with exec:")
+    list("exec-as-vassal").not_yet(EMPEROR).says("Shell command executed before exec of a vassal"),
+    list("exec-as-emperor").not_yet(EMPEROR).says("Shell command executed in Emperor after vassal start"),
+    list("call-asap").unsupported(C_FUNCTION).says("C function invoked as soon as configuration is read"),
+    list("call-pre-jail").unsupported(JAIL).says("C function invoked before jailing"),
+    list("call-post-jail").unsupported(JAIL).says("C function invoked after jailing"),
+    list("call-in-jail").unsupported(JAIL).says("C function invoked inside the jail after setup"),
+    list("call-as-root").unsupported(C_FUNCTION).says("C function invoked before dropping privileges"),
+    list("call-as-user").unsupported(C_FUNCTION).says("C function invoked after dropping privileges"),
+    list("call-as-user-atexit").unsupported(C_FUNCTION).says("C function invoked at exit or reload"),
+    list("call-pre-app").unsupported(C_FUNCTION).says("C function invoked before apps load"),
+    list("call-post-app").unsupported(C_FUNCTION).says("C function invoked after apps load"),
+    list("call-as-vassal").unsupported(C_FUNCTION).says("C function invoked before exec of a vassal"),
+    list("call-as-vassal1").unsupported(C_FUNCTION)
         .says("C function invoked before exec of a vassal, with vassal name"),
-    list("call-as-vassal3").unsupported("C functions cannot be called; use a hook with exec:")
+    list("call-as-vassal3").unsupported(C_FUNCTION)
         .says("C function invoked before exec of a vassal, with name, uid, gid"),
-    list("call-as-emperor").unsupported("C functions cannot be called; use a hook with exec:")
-        .says("C function invoked in Emperor after vassal start"),
-    list("call-as-emperor1").unsupported("C functions cannot be called; use a hook with exec:")
+    list("call-as-emperor").unsupported(C_FUNCTION).says("C function invoked in Emperor after vassal start"),
+    list("call-as-emperor1").unsupported(C_FUNCTION)
         .says("C function invoked in Emperor after vassal start, with vassal name"),
-    list("call-as-emperor2").unsupported("C functions cannot be called; use a hook with exec:")
+    list("call-as-emperor2").unsupported(C_FUNCTION)
         .says("C function invoked in Emperor after vassal start, with name, pid"),
-    list("call-as-emperor4").unsupported("C functions cannot be called; use a hook with exec:")
+    list("call-as-emperor4").unsupported(C_FUNCTION)
         .says("C function invoked in Emperor after vassal start, with name, pid, uid, gid"),
     list("binsh").not_yet("another shell than /bin/sh").says("Shell used to run hook commands"),
     text("worker-exec").not_yet("another program in the place of workers").says("Exec this program as worker"),

@@ -39,8 +39,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("User name or number to switch to"),
     value("gid", Kind::UserGroup).sets(|d, v| d.config.identity.gid = Some(v.string())).works()
         .says("Group name or number to switch to"),
-    list("add-gid").sets(|d, v| d.config.identity.add_gids.push(v.string())).works()
-        .says("Extra supplementary group"),
+    list("add-gid").sets(|d, v| d.config.identity.add_gids.push(v.string())).works().says("Extra supplementary group"),
     value("immediate-uid", Kind::User).refused("use uid and gid").says("Switch user at parse time"),
     value("immediate-gid", Kind::UserGroup).refused("use uid and gid").says("Switch group at parse time"),
     flag("no-initgroups").accepted("supplementary groups are set with uid")

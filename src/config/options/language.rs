@@ -5,6 +5,10 @@
 
 use super::{Kind, Opt, action, flag, list, pair, text, value};
 
+// What stands behind several rows.
+const PLUGINS: &str = "there is nothing to load: what works is built in";
+const PRINTING: &str = "printing and ending while the configuration is read; see `rhinod show`";
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
@@ -35,12 +39,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     value("if-hostname", Kind::Logic).list().works().says("Block applies when hostname equals value"),
     value("if-not-hostname", Kind::Logic).list().works().says("Block applies when hostname differs"),
     value("if-hostname-match", Kind::Logic).list().works().says("Block applies when hostname matches regex"),
-    value("if-not-hostname-match", Kind::Logic).list().works()
-        .says("Block applies when hostname does not match regex"),
+    value("if-not-hostname-match", Kind::Logic).list().works().says("Block applies when hostname does not match regex"),
     value("if-exists", Kind::Logic).aka(&["ifexists"]).list().works().says("Block applies when path is readable"),
     value("if-not-exists", Kind::Logic).list().works().says("Block applies when path is not readable"),
-    value("if-plugin", Kind::Logic).aka(&["ifplugin"]).list().works()
-        .says("Block applies when named plugin is loaded"),
+    value("if-plugin", Kind::Logic).aka(&["ifplugin"]).list().works().says("Block applies when named plugin is loaded"),
     value("if-not-plugin", Kind::Logic).list().works().says("Block applies when named plugin is not loaded"),
     value("if-file", Kind::Logic).list().works().says("Block applies when path is a regular file"),
     value("if-not-file", Kind::Logic).list().works().says("Block applies when path is not a regular file"),
@@ -62,17 +64,13 @@ pub(super) const OPTIONS: &[Opt] = &[
     value("yaml", Kind::ConfigFile).aka(&["yml"]).short('y').list().works().says("Read a YAML file now"),
     value("json", Kind::ConfigFile).aka(&["js"]).short('j').list().works().says("Read a JSON file now"),
     text("mode").accepted("it only stored a label").says("Free mode string visible to apps (and XML filters)"),
-    text("plugins").aka(&["plugin"]).accepted("there is nothing to load: what works is built in")
-        .says("Load comma-separated plugins; missing ones only warn"),
-    text("need-plugins").aka(&["need-plugin"]).accepted("there is nothing to load: what works is built in")
-        .says("Load plugins; missing one aborts"),
-    list("plugins-dir").aka(&["plugin-dir"]).accepted("there is nothing to load: what works is built in")
-        .says("Directory searched for plugins"),
-    flag("autoload").accepted("there is nothing to load: what works is built in")
-        .says("Load plugin automatically for an unknown option"),
-    action("print").required().not_yet("printing and ending while the configuration is read; see `rhinod show`").says("Print value to stdout"),
-    action("iprint").required().not_yet("printing and ending while the configuration is read; see `rhinod show`").says("Print value to stdout at parse time"),
-    action("exit").optional().default("1").not_yet("printing and ending while the configuration is read; see `rhinod show`").says("Exit at parse time with this status"),
+    text("plugins").aka(&["plugin"]).accepted(PLUGINS).says("Load comma-separated plugins; missing ones only warn"),
+    text("need-plugins").aka(&["need-plugin"]).accepted(PLUGINS).says("Load plugins; missing one aborts"),
+    list("plugins-dir").aka(&["plugin-dir"]).accepted(PLUGINS).says("Directory searched for plugins"),
+    flag("autoload").accepted(PLUGINS).says("Load plugin automatically for an unknown option"),
+    action("print").required().not_yet(PRINTING).says("Print value to stdout"),
+    action("iprint").required().not_yet(PRINTING).says("Print value to stdout at parse time"),
+    action("exit").optional().default("1").not_yet(PRINTING).says("Exit at parse time with this status"),
     value("ini-paste", Kind::ConfigFile).list().unsupported("write it as ini")
         .says("Read [uwsgi] section and paste app from file"),
     value("ini-paste-logged", Kind::ConfigFile).list().unsupported("write it as ini")

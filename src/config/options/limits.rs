@@ -5,21 +5,25 @@
 
 use super::{Opt, bytes, count, flag, int, megabytes, seconds};
 
+// What stands behind several rows.
+const HARAKIRI: &str = "a deadline for each request";
+const EVIL: &str = "memory limits that the master enforces";
+const BUFFERING: &str = "reading the whole body before the application runs (nginx does so by default)";
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     seconds("harakiri").short('t').default("0").sets(|d, v| d.config.request.harakiri = v.duration_unless_zero())
-        .not_yet("a deadline for each request").says("Kill a worker whose request exceeds this many seconds"),
-    flag("harakiri-verbose").not_yet("a deadline for each request")
-        .says("Extra diagnostics when a worker is killed by harakiri"),
-    seconds("harakiri-graceful-timeout").default("0").not_yet("a deadline for each request")
+        .not_yet(HARAKIRI).says("Kill a worker whose request exceeds this many seconds"),
+    flag("harakiri-verbose").not_yet(HARAKIRI).says("Extra diagnostics when a worker is killed by harakiri"),
+    seconds("harakiri-graceful-timeout").default("0").not_yet(HARAKIRI)
         .says("Seconds between the gentle harakiri signal and SIGKILL (2.0.22+)"),
-    count("harakiri-graceful-signal").default("15").not_yet("a deadline for each request")
+    count("harakiri-graceful-signal").default("15").not_yet(HARAKIRI)
         .says("Signal number for the gentle harakiri attempt (2.0.22+)"),
-    count("harakiri-queue-threshold").not_yet("a deadline for each request")
+    count("harakiri-queue-threshold").not_yet(HARAKIRI)
         .says("Apply harakiri only while backlog exceeds this (2.0.22+)"),
-    flag("harakiri-no-arh").aka(&["no-harakiri-arh", "no-harakiri-after-req-hook"])
-        .not_yet("a deadline for each request").says("Stop the harakiri clock before after-request hooks"),
+    flag("harakiri-no-arh").aka(&["no-harakiri-arh", "no-harakiri-after-req-hook"]).not_yet(HARAKIRI)
+        .says("Stop the harakiri clock before after-request hooks"),
     flag("ignore-sigpipe").sets(|d, v| d.config.clients.ignore_sigpipe = v.on()).works()
         .says("Do not log SIGPIPE from vanished clients"),
     flag("ignore-write-errors").sets(|d, v| d.config.clients.ignore_write_errors = v.on()).works()
@@ -44,31 +48,25 @@ pub(super) const OPTIONS: &[Opt] = &[
         .works().says("Recycle a worker older than N seconds"),
     seconds("max-worker-lifetime-delta").default("0").sets(|d, v| d.config.recycling.max_lifetime_delta = v.duration())
         .works().says("Extra lifetime seconds per worker id"),
-    seconds("socket-timeout").short('z').default("4").sets(|d, v| d.socket_timeout(v))
-        .works().says("Time for the whole head of a request, and the longest silence of a client after it"),
-    seconds("so-send-timeout").aka(&["socket-send-timeout", "so-write-timeout", "socket-write-timeout"]).bare().default("0")
-        .accepted("socket-timeout bounds writing too")
+    seconds("socket-timeout").short('z').default("4").sets(|d, v| d.socket_timeout(v)).works()
+        .says("Time for the whole head of a request, and the longest silence of a client after it"),
+    seconds("so-send-timeout").aka(&["socket-send-timeout", "so-write-timeout", "socket-write-timeout"]).bare()
+        .default("0").accepted("socket-timeout bounds writing too")
         .says("SO_SNDTIMEO seconds (value only honoured in config files)"),
     megabytes("reload-on-as").default("0").sets(|d, v| d.config.recycling.address_space = v.unless_zero()).works()
         .says("Recycle worker above this address space (MB)"),
     megabytes("reload-on-rss").default("0").sets(|d, v| d.config.recycling.rss = v.unless_zero()).works()
         .says("Recycle worker above this resident memory (MB)"),
     megabytes("evil-reload-on-as").default("0").sets(|d, v| d.config.recycling.evil_address_space = v.unless_zero())
-        .not_yet("memory limits that the master enforces").says("Master kills worker above this address space (MB)"),
+        .not_yet(EVIL).says("Master kills worker above this address space (MB)"),
     megabytes("evil-reload-on-rss").default("0").sets(|d, v| d.config.recycling.evil_rss = v.unless_zero())
-        .not_yet("memory limits that the master enforces")
-        .says("Master kills worker above this resident memory (MB)"),
-    seconds("mem-collector-freq").default("3").not_yet("memory limits that the master enforces")
-        .says("Seconds between memory samples for evil reloads"),
+        .not_yet(EVIL).says("Master kills worker above this resident memory (MB)"),
+    seconds("mem-collector-freq").default("3").not_yet(EVIL).says("Seconds between memory samples for evil reloads"),
     bytes("limit-post").default("0").sets(|d, v| d.config.request.body_max = v.unless_zero()).works()
         .says("Largest request body; 0 has no limit"),
-    bytes("post-buffering").default("0").sets(|d, v| d.config.request.post_buffering = v.amount())
-        .not_yet("reading the whole body before the application runs (nginx does so by default)")
+    bytes("post-buffering").default("0").sets(|d, v| d.config.request.post_buffering = v.amount()).not_yet(BUFFERING)
         .says("Buffer request bodies; above N bytes spill to disk"),
-    bytes("post-buffering-bufsize").default("8192")
-        .not_yet("reading the whole body before the application runs (nginx does so by default)")
+    bytes("post-buffering-bufsize").default("8192").not_yet(BUFFERING)
         .says("Read buffer bytes used while buffering bodies"),
-    count("body-read-warning").default("8")
-        .not_yet("reading the whole body before the application runs (nginx does so by default)")
-        .says("Warn when body buffered in memory exceeds N MB"),
+    count("body-read-warning").default("8").not_yet(BUFFERING).says("Warn when body buffered in memory exceeds N MB"),
 ];

@@ -5,17 +5,22 @@
 
 use super::{Kind, Opt, bytes, count, flag, list, millis, path, text, value};
 
+// What stands behind several rows.
+const ROTATION: &str = "rotation by rhinod itself; use logrotate with copytruncate";
+const SINKS: &str = "logging to other places; redirect the output";
+const WHOLE_LINES: &str = "each line of the log is written whole";
+const CONDITIONS: &str = "more conditions of request lines";
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     flag("memory-report").short('m').sets(|d, v| d.config.logging.memory = v.on()).works()
         .says("Add resident and virtual memory to the request lines"),
-    value("disable-logging", Kind::InvertedFlag).short('L').bare().default("false").sets(|d, v| d.config.logging.requests = !v.on())
-        .works().says("Turn off request logging; conditional log-* rules still apply"),
-    list("touch-logrotate").not_yet("rotation by rhinod itself; use logrotate with copytruncate")
-        .says("Rotate log when file changes"),
-    list("touch-logreopen").not_yet("rotation by rhinod itself; use logrotate with copytruncate")
-        .says("Reopen log when file changes"),
+    value("disable-logging", Kind::InvertedFlag).short('L').bare().default("false")
+        .sets(|d, v| d.config.logging.requests = !v.on()).works()
+        .says("Turn off request logging; conditional log-* rules still apply"),
+    list("touch-logrotate").not_yet(ROTATION).says("Rotate log when file changes"),
+    list("touch-logreopen").not_yet(ROTATION).says("Reopen log when file changes"),
     path("logto").sets(|d, v| d.config.logging.to = Some(v.path())).works()
         .says("Log to file or udp host:port, opened as root early"),
     path("logto2").sets(|d, v| d.config.logging.to2 = Some(v.path())).works()
@@ -27,57 +32,38 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("logfile-chown").not_yet("owner and mode of the log").says("Give the log file to uid/gid"),
     value("logfile-chmod", Kind::Mode).not_yet("owner and mode of the log")
         .says("Three octal digits mode for log file"),
-    list("log-syslog").optional().not_yet("logging to other places; redirect the output")
-        .says("Log to syslog (argument: identifier)"),
-    list("log-socket").not_yet("logging to other places; redirect the output").says("Log to UDP/UNIX socket"),
-    list("req-logger").aka(&["logger-req"]).not_yet("logging to other places; redirect the output")
+    list("log-syslog").optional().not_yet(SINKS).says("Log to syslog (argument: identifier)"),
+    list("log-socket").not_yet(SINKS).says("Log to UDP/UNIX socket"),
+    list("req-logger").aka(&["logger-req"]).not_yet(SINKS)
         .says("Separate sink for request lines: [name ]plugin[:args]"),
-    list("logger").not_yet("logging to other places; redirect the output")
-        .says("Log sink: [name ]plugin[:args], e.g. file:/path"),
-    flag("threaded-logger").accepted("each line of the log is written whole")
-        .says("Write logs from a thread of the master"),
-    list("log-encoder").not_yet("logging to other places; redirect the output")
-        .says("Transform log lines (prefix, nl, format, json, ...)"),
-    list("log-req-encoder").not_yet("logging to other places; redirect the output")
-        .says("Transform request log lines"),
-    list("log-drain").not_yet("logging to other places; redirect the output").says("Drop log lines matching regex"),
-    list("log-filter").not_yet("logging to other places; redirect the output")
-        .says("Keep only log lines matching regex"),
-    list("log-route").not_yet("logging to other places; redirect the output")
-        .says("Send lines matching regex to named logger"),
-    list("log-req-route").not_yet("logging to other places; redirect the output")
-        .says("Send request lines matching regex to named logger"),
-    flag("log-master").accepted("each line of the log is written whole")
-        .says("Funnel all logging through the master"),
-    count("log-master-bufsize").default("8192").accepted("each line of the log is written whole")
-        .says("Longest log line the master handles"),
-    flag("log-master-stream").accepted("each line of the log is written whole")
-        .says("Use stream socket for log pipe"),
-    flag("log-master-req-stream").accepted("each line of the log is written whole")
-        .says("Use stream socket for request log pipe"),
-    flag("log-reopen").not_yet("rotation by rhinod itself; use logrotate with copytruncate")
-        .says("On reload, open the log file again"),
-    flag("log-truncate").not_yet("rotation by rhinod itself; use logrotate with copytruncate")
-        .says("Empty the log file at start"),
-    bytes("log-maxsize").default("0").not_yet("rotation by rhinod itself; use logrotate with copytruncate")
-        .says("Rotate log when larger than N bytes"),
-    text("log-backupname").not_yet("rotation by rhinod itself; use logrotate with copytruncate")
-        .says("Name for the rotated log file"),
-    value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false").sets(|d, v| d.log_date(v))
-        .works().says("Date before each line of the log; a text is its strftime pattern"),
-    flag("log-zero").not_yet("more conditions of request lines").says("Log requests with empty response"),
+    list("logger").not_yet(SINKS).says("Log sink: [name ]plugin[:args], e.g. file:/path"),
+    flag("threaded-logger").accepted(WHOLE_LINES).says("Write logs from a thread of the master"),
+    list("log-encoder").not_yet(SINKS).says("Transform log lines (prefix, nl, format, json, ...)"),
+    list("log-req-encoder").not_yet(SINKS).says("Transform request log lines"),
+    list("log-drain").not_yet(SINKS).says("Drop log lines matching regex"),
+    list("log-filter").not_yet(SINKS).says("Keep only log lines matching regex"),
+    list("log-route").not_yet(SINKS).says("Send lines matching regex to named logger"),
+    list("log-req-route").not_yet(SINKS).says("Send request lines matching regex to named logger"),
+    flag("log-master").accepted(WHOLE_LINES).says("Funnel all logging through the master"),
+    count("log-master-bufsize").default("8192").accepted(WHOLE_LINES).says("Longest log line the master handles"),
+    flag("log-master-stream").accepted(WHOLE_LINES).says("Use stream socket for log pipe"),
+    flag("log-master-req-stream").accepted(WHOLE_LINES).says("Use stream socket for request log pipe"),
+    flag("log-reopen").not_yet(ROTATION).says("On reload, open the log file again"),
+    flag("log-truncate").not_yet(ROTATION).says("Empty the log file at start"),
+    bytes("log-maxsize").default("0").not_yet(ROTATION).says("Rotate log when larger than N bytes"),
+    text("log-backupname").not_yet(ROTATION).says("Name for the rotated log file"),
+    value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false")
+        .sets(|d, v| d.log_date(v)).works().says("Date before each line of the log; a text is its strftime pattern"),
+    flag("log-zero").not_yet(CONDITIONS).says("Log requests with empty response"),
     millis("log-slow").default("0").sets(|d, v| d.config.logging.slow = v.duration_unless_zero()).works()
         .says("Log requests slower than N milliseconds"),
     flag("log-4xx").sets(|d, v| d.config.logging.status_4xx = v.on()).works()
         .says("Log 4xx responses even with disable-logging"),
     flag("log-5xx").sets(|d, v| d.config.logging.status_5xx = v.on()).works()
         .says("Log 5xx responses even with disable-logging"),
-    bytes("log-big").default("0").not_yet("more conditions of request lines")
-        .says("Log responses larger than N bytes"),
-    flag("log-sendfile").required().not_yet("more conditions of request lines")
-        .says("Log responses delivered through sendfile"),
-    flag("log-ioerror").required().not_yet("more conditions of request lines")
-        .says("Log requests that hit read and write failures"),
+    bytes("log-big").default("0").not_yet(CONDITIONS).says("Log responses larger than N bytes"),
+    flag("log-sendfile").required().not_yet(CONDITIONS).says("Log responses delivered through sendfile"),
+    flag("log-ioerror").required().not_yet(CONDITIONS).says("Log requests that hit read and write failures"),
     flag("log-micros").sets(|d, v| d.config.logging.micros = v.on()).works().says("Show times in microseconds"),
     flag("log-x-forwarded-for").sets(|d, v| d.config.logging.forwarded_for = v.on()).works()
         .says("Log X-Forwarded-For as client address"),

@@ -5,8 +5,8 @@
 //! The rows are in one file per [`Group`]; this file has their type and the look-ups. Not for what options mean
 //! together (`build`) and not for reading files (`directive`). Pure; runs in the master before anything else.
 //!
-//! To say that an option now works, change its row's `.not_yet("…")` to `.works()`, then run the tests of
-//! `config::` once with `RHINOD_BLESS=1` to write the generated files again.
+//! To say that an option now works, change its row's `.not_yet(…)` to `.works()` and write what is made from the table
+//! anew: `RHINOD_BLESS=1 INSTA_UPDATE=always cargo test --test generated --test check`.
 
 mod kind;
 
@@ -36,7 +36,8 @@ use std::sync::LazyLock;
 pub use kind::{Kind, Parsed, Unfit};
 
 use super::build::Draft;
-use super::vocabulary::{Argument, Meaning, Vocabulary};
+pub use super::vocabulary::Argument;
+use super::vocabulary::{Meaning, Vocabulary};
 
 /// One option under all its names.
 #[derive(Debug)]
@@ -522,6 +523,26 @@ mod tests {
         for option in options() {
             assert!(!option.manual.is_empty() && !option.manual.ends_with('.'), "{}", option.name);
             assert_eq!(option.status.reason().is_empty(), option.status == Status::Works, "{}", option.name);
+        }
+    }
+
+    #[test]
+    fn what_works_does_something() {
+        for (group, rows) in TABLE {
+            // The language and the commands are obeyed before anything is set.
+            let elsewhere = matches!(group, Group::Language | Group::Helpers);
+            for option in rows.iter().filter(|option| option.status == Status::Works) {
+                assert!(elsewhere || option.set.is_some(), "{} sets nothing", option.name);
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_the_language_that_work_are_known_to_it() {
+        // The language's own table knows what is not an option as well: `end`.
+        let rows = TABLE.iter().filter(|(group, _)| *group == Group::Language).flat_map(|(_, rows)| rows.iter());
+        for name in rows.filter(|option| option.status == Status::Works).flat_map(Opt::names) {
+            assert!(crate::config::keyword::Keyword::of(name).is_some(), "{name}");
         }
     }
 

@@ -15,10 +15,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("skip-atexit").not_yet("leaving without exit handlers").says("Workers leave without running exit handlers"),
     flag("skip-atexit-teardown").not_yet("leaving without exit handlers")
         .says("Skip interpreter finalisation when a worker ends"),
-    flag("no-threads-wait").not_yet("this detail of threads").says("Do not wait for worker threads when stopping"),
+    flag("no-threads-wait").not_yet("leaving without waiting for threads")
+        .says("Do not wait for worker threads when stopping"),
     flag("need-app").optional().sets(|d, v| d.config.need_app = v.on()).works()
         .says("Exit with code 22 when no app could be loaded"),
-    flag("master").short('M').sets(|d, v| d.master(v)).accepted("rhinod always runs a master").says("Run a supervising master process"),
+    flag("master").short('M').sets(|d, v| d.master(v)).accepted("rhinod always runs a master")
+        .says("Run a supervising master process"),
     flag("reaper").short('r').accepted("a worker keeps no zombies").says("Reap zombie children after each request"),
     flag("no-orphans").sets(|d, v| d.config.identity.no_orphans = v.on())
         .accepted("a worker whose master is gone finishes its request and leaves")
@@ -28,5 +30,5 @@ pub(super) const OPTIONS: &[Opt] = &[
     int("threads", 1, 1024).default("1").sets(|d, v| d.config.threads = v.size()).works()
         .says("Requests that one worker handles at once"),
     kilobytes("thread-stacksize").aka(&["threads-stacksize", "thread-stack-size", "threads-stack-size"]).default("0")
-        .not_yet("this detail of threads").says("Thread stack size in kilobytes"),
+        .not_yet("the size of thread stacks").says("Thread stack size in kilobytes"),
 ];

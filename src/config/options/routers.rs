@@ -5,220 +5,149 @@
 
 use super::{Kind, Opt, address, bytes, count, flag, list, seconds, text, value};
 
+// What stands behind several rows.
+const HTTP: &str = "the HTTP router; put nginx in front";
+const TLS: &str = "let nginx terminate TLS";
+const ROUTERS: &str = "route with nginx or HAProxy";
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    address("http").aka(&["httprouter"]).list().not_yet("the HTTP router; put nginx in front")
+    address("http").aka(&["httprouter"]).list().not_yet(HTTP)
         .says("Separate HTTP router process forwarding to workers"),
-    list("https").unsupported("let nginx terminate TLS").says("HTTPS router: addr,cert,key[,ciphers[,client-ca]]"),
-    list("https2").unsupported("let nginx terminate TLS").says("HTTPS router with key=value options"),
-    flag("https-export-cert").unsupported("let nginx terminate TLS").says("Pass client certificate as variable"),
-    text("https-session-context").unsupported("let nginx terminate TLS").says("TLS session id context"),
-    address("http-to-https").list().not_yet("the HTTP router; put nginx in front")
-        .says("HTTP listener redirecting everything to HTTPS"),
-    count("http-processes").aka(&["http-workers"]).default("1").not_yet("the HTTP router; put nginx in front")
-        .says("Number of HTTP router processes"),
-    list("http-var").not_yet("the HTTP router; put nginx in front").says("Extra key=value variable for each request"),
-    list("http-to").not_yet("the HTTP router; put nginx in front")
-        .says("Backend address for the HTTP router (repeatable)"),
-    text("http-zerg").not_yet("the HTTP router; put nginx in front")
-        .says("HTTP router obtains sockets from a zerg server"),
-    list("http-fallback").not_yet("the HTTP router; put nginx in front").says("Backend used when others fail"),
-    count("http-modifier1").not_yet("the HTTP router; put nginx in front").says("modifier1 sent by HTTP router"),
-    count("http-modifier2").not_yet("the HTTP router; put nginx in front").says("modifier2 sent by HTTP router"),
-    text("http-use-cache").optional().not_yet("the HTTP router; put nginx in front")
-        .says("Map Host to backend with a cache"),
-    text("http-use-pattern").not_yet("the HTTP router; put nginx in front")
-        .says("Map Host to UNIX socket with a pattern"),
-    text("http-use-base").not_yet("the HTTP router; put nginx in front")
-        .says("Map Host to UNIX socket below directory"),
-    count("http-events").default("64").not_yet("the HTTP router; put nginx in front")
-        .says("Events handled per router cycle"),
-    address("http-subscription-server").list().not_yet("the HTTP router; put nginx in front")
-        .says("Address accepting backend announcements"),
-    text("http-subscription-fallback-key").not_yet("the HTTP router; put nginx in front")
-        .says("Key used when Host is unknown"),
-    seconds("http-timeout").default("60").not_yet("the HTTP router; put nginx in front")
-        .says("Router inactivity timeout seconds"),
-    count("http-manage-expect").optional().not_yet("the HTTP router; put nginx in front")
-        .says("Answer Expect: 100-continue (optional size limit)"),
-    seconds("http-keepalive").optional().default("0").not_yet("the HTTP router; put nginx in front")
+    list("https").unsupported(TLS).says("HTTPS router: addr,cert,key[,ciphers[,client-ca]]"),
+    list("https2").unsupported(TLS).says("HTTPS router with key=value options"),
+    flag("https-export-cert").unsupported(TLS).says("Pass client certificate as variable"),
+    text("https-session-context").unsupported(TLS).says("TLS session id context"),
+    address("http-to-https").list().not_yet(HTTP).says("HTTP listener redirecting everything to HTTPS"),
+    count("http-processes").aka(&["http-workers"]).default("1").not_yet(HTTP).says("Number of HTTP router processes"),
+    list("http-var").not_yet(HTTP).says("Extra key=value variable for each request"),
+    list("http-to").not_yet(HTTP).says("Backend address for the HTTP router (repeatable)"),
+    text("http-zerg").not_yet(HTTP).says("HTTP router obtains sockets from a zerg server"),
+    list("http-fallback").not_yet(HTTP).says("Backend used when others fail"),
+    count("http-modifier1").not_yet(HTTP).says("modifier1 sent by HTTP router"),
+    count("http-modifier2").not_yet(HTTP).says("modifier2 sent by HTTP router"),
+    text("http-use-cache").optional().not_yet(HTTP).says("Map Host to backend with a cache"),
+    text("http-use-pattern").not_yet(HTTP).says("Map Host to UNIX socket with a pattern"),
+    text("http-use-base").not_yet(HTTP).says("Map Host to UNIX socket below directory"),
+    count("http-events").default("64").not_yet(HTTP).says("Events handled per router cycle"),
+    address("http-subscription-server").list().not_yet(HTTP).says("Address accepting backend announcements"),
+    text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
+    seconds("http-timeout").default("60").not_yet(HTTP).says("Router inactivity timeout seconds"),
+    count("http-manage-expect").optional().not_yet(HTTP).says("Answer Expect: 100-continue (optional size limit)"),
+    seconds("http-keepalive").optional().default("0").not_yet(HTTP)
         .says("Enable client keep-alive; value is idle seconds"),
-    flag("http-auto-chunked").not_yet("the HTTP router; put nginx in front")
-        .says("Chunk responses lacking a length on keep-alive"),
-    flag("http-auto-gzip").not_yet("the HTTP router; put nginx in front")
-        .says("Gzip responses flagged by uWSGI-Encoding header"),
-    flag("http-raw-body").not_yet("the HTTP router; put nginx in front").says("Pass body bytes unchanged to backend"),
-    flag("http-websockets").not_yet("the HTTP router; put nginx in front")
-        .says("Switch to raw mode on websocket upgrade"),
-    flag("http-chunked-input").not_yet("the HTTP router; put nginx in front")
-        .says("Switch to raw mode on chunked requests"),
-    text("http-use-code-string").not_yet("the HTTP router; put nginx in front")
-        .says("Map Host to backend with plugin code"),
-    count("http-use-socket").optional().not_yet("the HTTP router; put nginx in front")
-        .says("Forward to uwsgi socket number N"),
-    seconds("http-gracetime").default("30").not_yet("the HTTP router; put nginx in front")
-        .says("Seconds before retrying a dead backend"),
-    flag("http-quiet").required().not_yet("the HTTP router; put nginx in front")
-        .says("Do not log backend connection failures"),
-    flag("http-cheap").not_yet("the HTTP router; put nginx in front").says("Accept only while backends exist"),
-    text("http-stats").aka(&["http-stats-server", "http-ss"]).not_yet("the HTTP router; put nginx in front")
-        .says("Stats address of HTTP router"),
-    seconds("http-harakiri").default("0").not_yet("the HTTP router; put nginx in front")
-        .says("Kill a stuck router process after N seconds"),
-    list("http-stud-prefix").not_yet("the HTTP router; put nginx in front")
-        .says("Peer address sending stud/hitch prefix"),
-    value("http-uid", Kind::User).not_yet("the HTTP router; put nginx in front").says("User for HTTP router"),
-    value("http-gid", Kind::UserGroup).not_yet("the HTTP router; put nginx in front").says("Group for HTTP router"),
-    list("http-resubscribe").not_yet("the HTTP router; put nginx in front")
-        .says("Forward announcements to another server"),
-    bytes("http-buffer-size").default("4096").not_yet("the HTTP router; put nginx in front")
+    flag("http-auto-chunked").not_yet(HTTP).says("Chunk responses lacking a length on keep-alive"),
+    flag("http-auto-gzip").not_yet(HTTP).says("Gzip responses flagged by uWSGI-Encoding header"),
+    flag("http-raw-body").not_yet(HTTP).says("Pass body bytes unchanged to backend"),
+    flag("http-websockets").not_yet(HTTP).says("Switch to raw mode on websocket upgrade"),
+    flag("http-chunked-input").not_yet(HTTP).says("Switch to raw mode on chunked requests"),
+    text("http-use-code-string").not_yet(HTTP).says("Map Host to backend with plugin code"),
+    count("http-use-socket").optional().not_yet(HTTP).says("Forward to uwsgi socket number N"),
+    seconds("http-gracetime").default("30").not_yet(HTTP).says("Seconds before retrying a dead backend"),
+    flag("http-quiet").required().not_yet(HTTP).says("Do not log backend connection failures"),
+    flag("http-cheap").not_yet(HTTP).says("Accept only while backends exist"),
+    text("http-stats").aka(&["http-stats-server", "http-ss"]).not_yet(HTTP).says("Stats address of HTTP router"),
+    seconds("http-harakiri").default("0").not_yet(HTTP).says("Kill a stuck router process after N seconds"),
+    list("http-stud-prefix").not_yet(HTTP).says("Peer address sending stud/hitch prefix"),
+    value("http-uid", Kind::User).not_yet(HTTP).says("User for HTTP router"),
+    value("http-gid", Kind::UserGroup).not_yet(HTTP).says("Group for HTTP router"),
+    list("http-resubscribe").not_yet(HTTP).says("Forward announcements to another server"),
+    bytes("http-buffer-size").default("4096").not_yet(HTTP)
         .says("Initial router buffer bytes; header size limit stays 65535"),
-    flag("http-server-name-as-http-host").required().not_yet("the HTTP router; put nginx in front")
-        .says("Use SERVER_NAME as Host"),
-    seconds("http-headers-timeout").not_yet("the HTTP router; put nginx in front")
-        .says("Seconds to receive request headers"),
-    seconds("http-connect-timeout").not_yet("the HTTP router; put nginx in front")
-        .says("Seconds to connect to backend"),
-    flag("http-manage-source").not_yet("the HTTP router; put nginx in front").says("Support SOURCE method (icecast)"),
-    flag("http-manage-rtsp").not_yet("the HTTP router; put nginx in front").says("Support RTSP sessions"),
-    flag("http-enable-proxy-protocol").optional().not_yet("the HTTP router; put nginx in front")
-        .says("Accept PROXY protocol on HTTP router"),
-    address("fastrouter").list().unsupported("route with nginx or HAProxy")
-        .says("uwsgi-protocol router listening on address"),
-    count("fastrouter-processes").aka(&["fastrouter-workers"]).default("1")
-        .unsupported("route with nginx or HAProxy").says("Number of fastrouter processes"),
-    text("fastrouter-zerg").unsupported("route with nginx or HAProxy")
-        .says("fastrouter obtains sockets from a zerg server"),
-    text("fastrouter-use-cache").optional().unsupported("route with nginx or HAProxy")
-        .says("fastrouter: map key to backend with a cache"),
-    text("fastrouter-use-pattern").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: map key to socket with a pattern"),
-    text("fastrouter-use-base").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: map key to socket below directory"),
-    list("fastrouter-fallback").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: backend used when others fail"),
-    text("fastrouter-use-code-string").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: map key with plugin code"),
-    count("fastrouter-use-socket").optional().unsupported("route with nginx or HAProxy")
-        .says("fastrouter: forward to uwsgi socket number N"),
-    list("fastrouter-to").unsupported("route with nginx or HAProxy").says("fastrouter: backend address (repeatable)"),
-    seconds("fastrouter-gracetime").default("30").unsupported("route with nginx or HAProxy")
+    flag("http-server-name-as-http-host").required().not_yet(HTTP).says("Use SERVER_NAME as Host"),
+    seconds("http-headers-timeout").not_yet(HTTP).says("Seconds to receive request headers"),
+    seconds("http-connect-timeout").not_yet(HTTP).says("Seconds to connect to backend"),
+    flag("http-manage-source").not_yet(HTTP).says("Support SOURCE method (icecast)"),
+    flag("http-manage-rtsp").not_yet(HTTP).says("Support RTSP sessions"),
+    flag("http-enable-proxy-protocol").optional().not_yet(HTTP).says("Accept PROXY protocol on HTTP router"),
+    address("fastrouter").list().unsupported(ROUTERS).says("uwsgi-protocol router listening on address"),
+    count("fastrouter-processes").aka(&["fastrouter-workers"]).default("1").unsupported(ROUTERS)
+        .says("Number of fastrouter processes"),
+    text("fastrouter-zerg").unsupported(ROUTERS).says("fastrouter obtains sockets from a zerg server"),
+    text("fastrouter-use-cache").optional().unsupported(ROUTERS).says("fastrouter: map key to backend with a cache"),
+    text("fastrouter-use-pattern").unsupported(ROUTERS).says("fastrouter: map key to socket with a pattern"),
+    text("fastrouter-use-base").unsupported(ROUTERS).says("fastrouter: map key to socket below directory"),
+    list("fastrouter-fallback").unsupported(ROUTERS).says("fastrouter: backend used when others fail"),
+    text("fastrouter-use-code-string").unsupported(ROUTERS).says("fastrouter: map key with plugin code"),
+    count("fastrouter-use-socket").optional().unsupported(ROUTERS).says("fastrouter: forward to uwsgi socket number N"),
+    list("fastrouter-to").unsupported(ROUTERS).says("fastrouter: backend address (repeatable)"),
+    seconds("fastrouter-gracetime").default("30").unsupported(ROUTERS)
         .says("fastrouter: seconds before retrying dead backend"),
-    count("fastrouter-events").default("64").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: events handled per cycle"),
-    flag("fastrouter-quiet").required().unsupported("route with nginx or HAProxy")
-        .says("fastrouter: do not log backend failures"),
-    flag("fastrouter-cheap").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: accept only while backends exist"),
-    address("fastrouter-subscription-server").list().unsupported("route with nginx or HAProxy")
+    count("fastrouter-events").default("64").unsupported(ROUTERS).says("fastrouter: events handled per cycle"),
+    flag("fastrouter-quiet").required().unsupported(ROUTERS).says("fastrouter: do not log backend failures"),
+    flag("fastrouter-cheap").unsupported(ROUTERS).says("fastrouter: accept only while backends exist"),
+    address("fastrouter-subscription-server").list().unsupported(ROUTERS)
         .says("fastrouter: address accepting announcements"),
-    text("fastrouter-subscription-slot").unsupported("route with nginx or HAProxy")
-        .says("Deprecated no-op of fastrouter"),
-    seconds("fastrouter-timeout").default("60").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: inactivity timeout seconds"),
-    count("fastrouter-post-buffering").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: buffer request bodies to disk"),
-    text("fastrouter-post-buffering-dir").unsupported("route with nginx or HAProxy")
-        .says("No-op of fastrouter (TMPDIR is used)"),
-    text("fastrouter-stats").aka(&["fastrouter-stats-server", "fastrouter-ss"])
-        .unsupported("route with nginx or HAProxy").says("Stats address of fastrouter"),
-    seconds("fastrouter-harakiri").default("0").unsupported("route with nginx or HAProxy")
+    text("fastrouter-subscription-slot").unsupported(ROUTERS).says("Deprecated no-op of fastrouter"),
+    seconds("fastrouter-timeout").default("60").unsupported(ROUTERS).says("fastrouter: inactivity timeout seconds"),
+    count("fastrouter-post-buffering").unsupported(ROUTERS).says("fastrouter: buffer request bodies to disk"),
+    text("fastrouter-post-buffering-dir").unsupported(ROUTERS).says("No-op of fastrouter (TMPDIR is used)"),
+    text("fastrouter-stats").aka(&["fastrouter-stats-server", "fastrouter-ss"]).unsupported(ROUTERS)
+        .says("Stats address of fastrouter"),
+    seconds("fastrouter-harakiri").default("0").unsupported(ROUTERS)
         .says("Kill stuck fastrouter process after N seconds"),
-    value("fastrouter-uid", Kind::User).unsupported("route with nginx or HAProxy").says("User for fastrouter"),
-    value("fastrouter-gid", Kind::UserGroup).unsupported("route with nginx or HAProxy").says("Group for fastrouter"),
-    list("fastrouter-resubscribe").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: forward announcements to another server"),
-    text("fastrouter-resubscribe-bind").unsupported("route with nginx or HAProxy")
+    value("fastrouter-uid", Kind::User).unsupported(ROUTERS).says("User for fastrouter"),
+    value("fastrouter-gid", Kind::UserGroup).unsupported(ROUTERS).says("Group for fastrouter"),
+    list("fastrouter-resubscribe").unsupported(ROUTERS).says("fastrouter: forward announcements to another server"),
+    text("fastrouter-resubscribe-bind").unsupported(ROUTERS)
         .says("fastrouter: source address for forwarded announcements"),
-    bytes("fastrouter-buffer-size").default("4096").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: buffer bytes"),
-    flag("fastrouter-fallback-on-no-key").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: use fallback when key unknown"),
-    text("fastrouter-subscription-fallback-key").unsupported("route with nginx or HAProxy")
-        .says("fastrouter: key used when unknown"),
-    address("rawrouter").list().unsupported("route with nginx or HAProxy").says("TCP router listening on address"),
-    count("rawrouter-processes").aka(&["rawrouter-workers"]).default("1").unsupported("route with nginx or HAProxy")
+    bytes("fastrouter-buffer-size").default("4096").unsupported(ROUTERS).says("fastrouter: buffer bytes"),
+    flag("fastrouter-fallback-on-no-key").unsupported(ROUTERS).says("fastrouter: use fallback when key unknown"),
+    text("fastrouter-subscription-fallback-key").unsupported(ROUTERS).says("fastrouter: key used when unknown"),
+    address("rawrouter").list().unsupported(ROUTERS).says("TCP router listening on address"),
+    count("rawrouter-processes").aka(&["rawrouter-workers"]).default("1").unsupported(ROUTERS)
         .says("Number of rawrouter processes"),
-    text("rawrouter-zerg").unsupported("route with nginx or HAProxy")
-        .says("rawrouter obtains sockets from a zerg server"),
-    text("rawrouter-use-cache").optional().unsupported("route with nginx or HAProxy")
-        .says("rawrouter: map key to backend with a cache"),
-    text("rawrouter-use-pattern").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: map key to socket with a pattern"),
-    text("rawrouter-use-base").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: map key to socket below directory"),
-    list("rawrouter-fallback").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: backend used when others fail"),
-    text("rawrouter-use-code-string").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: map key with plugin code"),
-    count("rawrouter-use-socket").optional().unsupported("route with nginx or HAProxy")
-        .says("rawrouter: forward to uwsgi socket number N"),
-    list("rawrouter-to").unsupported("route with nginx or HAProxy").says("rawrouter: backend address (repeatable)"),
-    seconds("rawrouter-gracetime").default("30").unsupported("route with nginx or HAProxy")
+    text("rawrouter-zerg").unsupported(ROUTERS).says("rawrouter obtains sockets from a zerg server"),
+    text("rawrouter-use-cache").optional().unsupported(ROUTERS).says("rawrouter: map key to backend with a cache"),
+    text("rawrouter-use-pattern").unsupported(ROUTERS).says("rawrouter: map key to socket with a pattern"),
+    text("rawrouter-use-base").unsupported(ROUTERS).says("rawrouter: map key to socket below directory"),
+    list("rawrouter-fallback").unsupported(ROUTERS).says("rawrouter: backend used when others fail"),
+    text("rawrouter-use-code-string").unsupported(ROUTERS).says("rawrouter: map key with plugin code"),
+    count("rawrouter-use-socket").optional().unsupported(ROUTERS).says("rawrouter: forward to uwsgi socket number N"),
+    list("rawrouter-to").unsupported(ROUTERS).says("rawrouter: backend address (repeatable)"),
+    seconds("rawrouter-gracetime").default("30").unsupported(ROUTERS)
         .says("rawrouter: seconds before retrying dead backend"),
-    count("rawrouter-events").default("64").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: events handled per cycle"),
-    count("rawrouter-max-retries").default("3").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: attempts on other backends"),
-    flag("rawrouter-quiet").required().unsupported("route with nginx or HAProxy")
-        .says("rawrouter: do not log backend failures"),
-    flag("rawrouter-cheap").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: accept only while backends exist"),
-    address("rawrouter-subscription-server").list().unsupported("route with nginx or HAProxy")
+    count("rawrouter-events").default("64").unsupported(ROUTERS).says("rawrouter: events handled per cycle"),
+    count("rawrouter-max-retries").default("3").unsupported(ROUTERS).says("rawrouter: attempts on other backends"),
+    flag("rawrouter-quiet").required().unsupported(ROUTERS).says("rawrouter: do not log backend failures"),
+    flag("rawrouter-cheap").unsupported(ROUTERS).says("rawrouter: accept only while backends exist"),
+    address("rawrouter-subscription-server").list().unsupported(ROUTERS)
         .says("rawrouter: address accepting announcements"),
-    text("rawrouter-subscription-slot").unsupported("route with nginx or HAProxy")
-        .says("Deprecated no-op of rawrouter"),
-    seconds("rawrouter-timeout").default("60").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: inactivity timeout seconds"),
-    text("rawrouter-stats").aka(&["rawrouter-stats-server", "rawrouter-ss"])
-        .unsupported("route with nginx or HAProxy").says("Stats address of rawrouter"),
-    seconds("rawrouter-harakiri").default("0").unsupported("route with nginx or HAProxy")
+    text("rawrouter-subscription-slot").unsupported(ROUTERS).says("Deprecated no-op of rawrouter"),
+    seconds("rawrouter-timeout").default("60").unsupported(ROUTERS).says("rawrouter: inactivity timeout seconds"),
+    text("rawrouter-stats").aka(&["rawrouter-stats-server", "rawrouter-ss"]).unsupported(ROUTERS)
+        .says("Stats address of rawrouter"),
+    seconds("rawrouter-harakiri").default("0").unsupported(ROUTERS)
         .says("Kill stuck rawrouter process after N seconds"),
-    flag("rawrouter-xclient").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: send XCLIENT with client address"),
-    bytes("rawrouter-buffer-size").default("4096").unsupported("route with nginx or HAProxy")
-        .says("rawrouter: buffer bytes"),
-    list("sslrouter").unsupported("route with nginx or HAProxy").says("TLS-terminating TCP router: addr,cert,key"),
-    list("sslrouter2").unsupported("route with nginx or HAProxy").says("TLS TCP router with key=value options"),
-    text("sslrouter-session-context").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: TLS session id context"),
-    count("sslrouter-processes").aka(&["sslrouter-workers"]).default("1").unsupported("route with nginx or HAProxy")
+    flag("rawrouter-xclient").unsupported(ROUTERS).says("rawrouter: send XCLIENT with client address"),
+    bytes("rawrouter-buffer-size").default("4096").unsupported(ROUTERS).says("rawrouter: buffer bytes"),
+    list("sslrouter").unsupported(ROUTERS).says("TLS-terminating TCP router: addr,cert,key"),
+    list("sslrouter2").unsupported(ROUTERS).says("TLS TCP router with key=value options"),
+    text("sslrouter-session-context").unsupported(ROUTERS).says("sslrouter: TLS session id context"),
+    count("sslrouter-processes").aka(&["sslrouter-workers"]).default("1").unsupported(ROUTERS)
         .says("Number of sslrouter processes"),
-    text("sslrouter-zerg").unsupported("route with nginx or HAProxy")
-        .says("sslrouter obtains sockets from a zerg server"),
-    text("sslrouter-use-cache").optional().unsupported("route with nginx or HAProxy")
-        .says("sslrouter: map key to backend with a cache"),
-    text("sslrouter-use-pattern").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: map key to socket with a pattern"),
-    text("sslrouter-use-base").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: map key to socket below directory"),
-    list("sslrouter-fallback").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: backend used when others fail"),
-    text("sslrouter-use-code-string").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: map key with plugin code"),
-    count("sslrouter-use-socket").optional().unsupported("route with nginx or HAProxy")
-        .says("sslrouter: forward to uwsgi socket number N"),
-    list("sslrouter-to").unsupported("route with nginx or HAProxy").says("sslrouter: backend address (repeatable)"),
-    seconds("sslrouter-gracetime").default("30").unsupported("route with nginx or HAProxy")
+    text("sslrouter-zerg").unsupported(ROUTERS).says("sslrouter obtains sockets from a zerg server"),
+    text("sslrouter-use-cache").optional().unsupported(ROUTERS).says("sslrouter: map key to backend with a cache"),
+    text("sslrouter-use-pattern").unsupported(ROUTERS).says("sslrouter: map key to socket with a pattern"),
+    text("sslrouter-use-base").unsupported(ROUTERS).says("sslrouter: map key to socket below directory"),
+    list("sslrouter-fallback").unsupported(ROUTERS).says("sslrouter: backend used when others fail"),
+    text("sslrouter-use-code-string").unsupported(ROUTERS).says("sslrouter: map key with plugin code"),
+    count("sslrouter-use-socket").optional().unsupported(ROUTERS).says("sslrouter: forward to uwsgi socket number N"),
+    list("sslrouter-to").unsupported(ROUTERS).says("sslrouter: backend address (repeatable)"),
+    seconds("sslrouter-gracetime").default("30").unsupported(ROUTERS)
         .says("sslrouter: seconds before retrying dead backend"),
-    count("sslrouter-events").default("64").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: events handled per cycle"),
-    count("sslrouter-max-retries").default("3").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: attempts on other backends"),
-    flag("sslrouter-quiet").required().unsupported("route with nginx or HAProxy")
-        .says("sslrouter: do not log backend failures"),
-    flag("sslrouter-cheap").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: accept only while backends exist"),
-    address("sslrouter-subscription-server").list().unsupported("route with nginx or HAProxy")
+    count("sslrouter-events").default("64").unsupported(ROUTERS).says("sslrouter: events handled per cycle"),
+    count("sslrouter-max-retries").default("3").unsupported(ROUTERS).says("sslrouter: attempts on other backends"),
+    flag("sslrouter-quiet").required().unsupported(ROUTERS).says("sslrouter: do not log backend failures"),
+    flag("sslrouter-cheap").unsupported(ROUTERS).says("sslrouter: accept only while backends exist"),
+    address("sslrouter-subscription-server").list().unsupported(ROUTERS)
         .says("sslrouter: address accepting announcements"),
-    seconds("sslrouter-timeout").default("60").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: inactivity timeout seconds"),
-    text("sslrouter-stats").aka(&["sslrouter-stats-server", "sslrouter-ss"])
-        .unsupported("route with nginx or HAProxy").says("Stats address of sslrouter"),
-    seconds("sslrouter-harakiri").default("0").unsupported("route with nginx or HAProxy")
+    seconds("sslrouter-timeout").default("60").unsupported(ROUTERS).says("sslrouter: inactivity timeout seconds"),
+    text("sslrouter-stats").aka(&["sslrouter-stats-server", "sslrouter-ss"]).unsupported(ROUTERS)
+        .says("Stats address of sslrouter"),
+    seconds("sslrouter-harakiri").default("0").unsupported(ROUTERS)
         .says("Kill stuck sslrouter process after N seconds"),
-    flag("sslrouter-sni").unsupported("route with nginx or HAProxy").says("sslrouter: choose backend by SNI"),
-    bytes("sslrouter-buffer-size").default("4096").unsupported("route with nginx or HAProxy")
-        .says("sslrouter: buffer bytes"),
+    flag("sslrouter-sni").unsupported(ROUTERS).says("sslrouter: choose backend by SNI"),
+    bytes("sslrouter-buffer-size").default("4096").unsupported(ROUTERS).says("sslrouter: buffer bytes"),
 ];

@@ -17,13 +17,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Minimum workers; enables adaptive spawning"),
     int("cheaper-initial", 0, 10000).sets(|d, v| d.cheaper.initial = Some(v.size())).works()
         .says("Workers at start; `cheaper` without it"),
-    value("cheaper-algo", Kind::Choice(Policy::NAMES)).default("adaptive").sets(|d, v| d.cheaper.policy = Policy::of_name(v.text))
-        .works().says("Rule that decides on the number of workers"),
+    value("cheaper-algo", Kind::Choice(Policy::NAMES)).default("adaptive")
+        .sets(|d, v| d.cheaper.policy = Policy::of_name(v.text)).works()
+        .says("Rule that decides on the number of workers"),
     int("cheaper-step", 1, 10000).default("1").sets(|d, v| d.config.scaling.step = v.size()).works()
         .says("Most workers added by one decision of uWSGI's rules"),
     int("cheaper-overload", 1, i32::MAX as i64).default("3").sets(|d, v| d.config.scaling.overload = v.amount())
         .works()
-        .says("How long an overload lasts before workers are added (spare: looks, backlog: queue, busyness: seconds)"),
+        .says("What adds workers: hundredths of check-interval (spare), connections (backlog), seconds (busyness)"),
     bytes("cheaper-rss-limit-soft").default("0").sets(|d, v| d.config.scaling.rss_soft = v.unless_zero()).works()
         .says("Stop adding workers above this total RSS bytes"),
     bytes("cheaper-rss-limit-hard").default("0").sets(|d, v| d.config.scaling.rss_hard = v.unless_zero()).works()
@@ -36,18 +37,19 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Busy percent above which workers are added"),
     count("cheaper-busyness-min").default("25").sets(|d, v| d.busyness(v, |b, n| b.min = n)).works()
         .says("Busy percent below which workers are removed"),
-    count("cheaper-busyness-multiplier").default("10").sets(|d, v| d.busyness(v, |b, n| b.multiplier = n))
-        .works().says("Idle cycles before removing a worker"),
-    count("cheaper-busyness-penalty").default("2").sets(|d, v| d.busyness(v, |b, n| b.penalty = n))
-        .works().says("Cycles added after flapping"),
+    count("cheaper-busyness-multiplier").default("10").sets(|d, v| d.busyness(v, |b, n| b.multiplier = n)).works()
+        .says("Idle cycles before removing a worker"),
+    count("cheaper-busyness-penalty").default("2").sets(|d, v| d.busyness(v, |b, n| b.penalty = n)).works()
+        .says("Cycles added after flapping"),
     flag("cheaper-busyness-verbose").sets(|d, v| d.config.scaling.busyness.verbose = v.on()).works()
         .says("Log busyness decisions"),
     count("cheaper-busyness-backlog-alert").default("33").sets(|d, v| d.busyness(v, |b, n| b.backlog_alert = n))
         .works().says("Backlog triggering emergency workers"),
-    count("cheaper-busyness-backlog-multiplier").default("3").sets(|d, v| d.busyness(v, |b, n| b.backlog_multiplier = n))
-        .works().says("Multiplier used for emergency workers"),
-    count("cheaper-busyness-backlog-step").default("1").sets(|d, v| d.busyness(v, |b, n| b.backlog_step = n))
-        .works().says("Emergency workers added at a time"),
+    count("cheaper-busyness-backlog-multiplier").default("3")
+        .sets(|d, v| d.busyness(v, |b, n| b.backlog_multiplier = n)).works()
+        .says("Multiplier used for emergency workers"),
+    count("cheaper-busyness-backlog-step").default("1").sets(|d, v| d.busyness(v, |b, n| b.backlog_step = n)).works()
+        .says("Emergency workers added at a time"),
     count("cheaper-busyness-backlog-nonzero").default("60").sets(|d, v| d.busyness(v, |b, n| b.backlog_nonzero = n))
         .works().says("Seconds of non-empty backlog before emergency spawn"),
 ];

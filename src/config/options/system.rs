@@ -5,6 +5,12 @@
 
 use super::{Opt, count, flag, int, list, megabytes, path, seconds, text};
 
+// What stands behind several rows.
+const ISOLATION: &str = "isolate with the init system or a container";
+const WAITING: &str = "waiting at start; use ExecStartPre= of the init system";
+const RESOURCES: &str = "limits of the operating system; the unit file of the init system sets them";
+const LOADING: &str = "libraries and binaries are not loaded at will";
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
@@ -14,148 +20,97 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Enable a language profiler (python: pycall, pyline)"),
     flag("no-fd-passing").accepted("descriptors are passed only where a feature needs it")
         .says("Disable passing of file descriptors"),
-    text("lock-engine").unsupported("locks are those of the kernel")
-        .says("Choose lock implementation (ipcsem, posix)"),
+    text("lock-engine").unsupported("locks are those of the kernel").says("Choose lock implementation (ipcsem, posix)"),
     text("ftok").unsupported("locks are those of the kernel").says("Path used to derive the ipcsem key"),
-    flag("persistent-ipcsem").unsupported("locks are those of the kernel")
-        .says("Leave SysV semaphores behind at exit"),
+    flag("persistent-ipcsem").unsupported("locks are those of the kernel").says("Leave SysV semaphores behind at exit"),
     list("safe-fd").aka(&["fd-safe"]).not_yet("keeping descriptors over a reload")
         .says("Keep this descriptor open across reload"),
-    path("flock").not_yet("waiting at start; use ExecStartPre= of the init system")
+    path("flock").not_yet("locks at start; the init system starts an instance once")
         .says("Lock this file at parse time or exit"),
-    path("flock-wait").not_yet("waiting at start; use ExecStartPre= of the init system")
+    path("flock-wait").not_yet("locks at start; the init system starts an instance once")
         .says("Lock this file at parse time, waiting for it"),
-    text("flock2").not_yet("waiting at start; use ExecStartPre= of the init system")
+    text("flock2").not_yet("locks at start; the init system starts an instance once")
         .says("Lock this file after daemonising or exit"),
-    text("flock-wait2").not_yet("waiting at start; use ExecStartPre= of the init system")
+    text("flock-wait2").not_yet("locks at start; the init system starts an instance once")
         .says("Lock this file after daemonising, waiting"),
-    text("chroot").refused("isolate with the init system or a container").says("chroot() before dropping privileges"),
-    text("pivot-root").aka(&["pivot_root"]).refused("isolate with the init system or a container")
+    text("chroot").refused(ISOLATION).says("chroot() before dropping privileges"),
+    text("pivot-root").aka(&["pivot_root"]).refused(ISOLATION)
         .says("pivot_root(): new_root and put_old separated by space"),
-    text("cap").refused("isolate with the init system or a container").says("Keep only these Linux capabilities"),
-    text("unshare").refused("isolate with the init system or a container").says("Linux namespaces to unshare"),
-    text("unshare2").refused("isolate with the init system or a container")
-        .says("Namespaces to unshare after root change"),
-    text("setns-socket").unsupported("isolate with the init system or a container")
-        .says("Serve own namespace descriptors on UNIX socket"),
-    list("setns-socket-skip").aka(&["setns-skip"]).unsupported("isolate with the init system or a container")
+    text("cap").refused(ISOLATION).says("Keep only these Linux capabilities"),
+    text("unshare").refused(ISOLATION).says("Linux namespaces to unshare"),
+    text("unshare2").refused(ISOLATION).says("Namespaces to unshare after root change"),
+    text("setns-socket").unsupported(ISOLATION).says("Serve own namespace descriptors on UNIX socket"),
+    list("setns-socket-skip").aka(&["setns-skip"]).unsupported(ISOLATION)
         .says("Namespace entry not served by setns-socket"),
-    text("setns").refused("isolate with the init system or a container")
-        .says("Join namespaces offered by another instance's socket"),
-    flag("setns-preopen").unsupported("isolate with the init system or a container")
-        .says("Open namespace descriptors early"),
-    flag("jailed").unsupported("isolate with the init system or a container")
-        .says("Pretend to be jailed so post-jail hooks run"),
-    text("jail").refused("isolate with the init system or a container").says("Jail specification (FreeBSD)"),
-    list("jail-ip4").refused("isolate with the init system or a container")
-        .says("IPv4 address given to the jail (FreeBSD)"),
-    list("jail-ip6").refused("isolate with the init system or a container")
-        .says("IPv6 address given to the jail (FreeBSD)"),
-    text("jidfile").aka(&["jid-file"]).refused("isolate with the init system or a container")
-        .says("Write FreeBSD jail id to file"),
-    list("jail2").aka(&["libjail"]).refused("isolate with the init system or a container")
-        .says("FreeBSD libjail option"),
-    text("jail-attach").refused("isolate with the init system or a container")
-        .says("Enter an already existing FreeBSD jail"),
-    flag("refork").aka(&["re-fork"]).unsupported("isolate with the init system or a container")
-        .says("fork() once more after privilege drop"),
-    flag("refork-as-root").aka(&["re-fork-as-root"]).unsupported("isolate with the init system or a container")
+    text("setns").refused(ISOLATION).says("Join namespaces offered by another instance's socket"),
+    flag("setns-preopen").unsupported(ISOLATION).says("Open namespace descriptors early"),
+    flag("jailed").unsupported(ISOLATION).says("Pretend to be jailed so post-jail hooks run"),
+    text("jail").refused(ISOLATION).says("Jail specification (FreeBSD)"),
+    list("jail-ip4").refused(ISOLATION).says("IPv4 address given to the jail (FreeBSD)"),
+    list("jail-ip6").refused(ISOLATION).says("IPv6 address given to the jail (FreeBSD)"),
+    text("jidfile").aka(&["jid-file"]).unsupported(ISOLATION).says("Write FreeBSD jail id to file"),
+    list("jail2").aka(&["libjail"]).refused(ISOLATION).says("FreeBSD libjail option"),
+    text("jail-attach").refused(ISOLATION).says("Enter an already existing FreeBSD jail"),
+    flag("refork").aka(&["re-fork"]).unsupported(ISOLATION).says("fork() once more after privilege drop"),
+    flag("refork-as-root").aka(&["re-fork-as-root"]).unsupported(ISOLATION)
         .says("fork() once more before privilege drop"),
-    flag("refork-post-jail").aka(&["re-fork-post-jail"]).unsupported("isolate with the init system or a container")
-        .says("fork() once more after jailing"),
-    list("mount-asap").unsupported("isolate with the init system or a container")
-        .says("Filesystem mounted as soon as configuration is read"),
-    list("mount-pre-jail").unsupported("isolate with the init system or a container")
-        .says("Filesystem mounted before jailing"),
-    list("mount-post-jail").unsupported("isolate with the init system or a container")
-        .says("Filesystem mounted after jailing"),
-    list("mount-in-jail").unsupported("isolate with the init system or a container")
-        .says("Filesystem mounted inside the jail after setup"),
-    list("mount-as-root").unsupported("isolate with the init system or a container")
-        .says("Filesystem mounted before dropping privileges"),
-    list("mount-as-vassal").unsupported("isolate with the init system or a container")
-        .says("Filesystem mounted before exec of a vassal"),
-    list("mount-as-emperor").unsupported("isolate with the init system or a container")
-        .says("Filesystem mounted in Emperor after vassal start"),
-    list("umount-asap").unsupported("isolate with the init system or a container")
-        .says("Filesystem detached as soon as configuration is read"),
-    list("umount-pre-jail").unsupported("isolate with the init system or a container")
-        .says("Filesystem detached before jailing"),
-    list("umount-post-jail").unsupported("isolate with the init system or a container")
-        .says("Filesystem detached after jailing"),
-    list("umount-in-jail").unsupported("isolate with the init system or a container")
-        .says("Filesystem detached inside the jail after setup"),
-    list("umount-as-root").unsupported("isolate with the init system or a container")
-        .says("Filesystem detached before dropping privileges"),
-    list("umount-as-vassal").unsupported("isolate with the init system or a container")
-        .says("Filesystem detached before exec of a vassal"),
-    list("umount-as-emperor").unsupported("isolate with the init system or a container")
-        .says("Filesystem detached in Emperor after vassal start"),
-    list("wait-for-interface").aka(&["wait-interface", "wait-for-iface", "wait-iface"])
-        .not_yet("waiting at start; use ExecStartPre= of the init system")
+    flag("refork-post-jail").aka(&["re-fork-post-jail"]).unsupported(ISOLATION).says("fork() once more after jailing"),
+    list("mount-asap").unsupported(ISOLATION).says("Filesystem mounted as soon as configuration is read"),
+    list("mount-pre-jail").unsupported(ISOLATION).says("Filesystem mounted before jailing"),
+    list("mount-post-jail").unsupported(ISOLATION).says("Filesystem mounted after jailing"),
+    list("mount-in-jail").unsupported(ISOLATION).says("Filesystem mounted inside the jail after setup"),
+    list("mount-as-root").unsupported(ISOLATION).says("Filesystem mounted before dropping privileges"),
+    list("mount-as-vassal").unsupported(ISOLATION).says("Filesystem mounted before exec of a vassal"),
+    list("mount-as-emperor").unsupported(ISOLATION).says("Filesystem mounted in Emperor after vassal start"),
+    list("umount-asap").unsupported(ISOLATION).says("Filesystem detached as soon as configuration is read"),
+    list("umount-pre-jail").unsupported(ISOLATION).says("Filesystem detached before jailing"),
+    list("umount-post-jail").unsupported(ISOLATION).says("Filesystem detached after jailing"),
+    list("umount-in-jail").unsupported(ISOLATION).says("Filesystem detached inside the jail after setup"),
+    list("umount-as-root").unsupported(ISOLATION).says("Filesystem detached before dropping privileges"),
+    list("umount-as-vassal").unsupported(ISOLATION).says("Filesystem detached before exec of a vassal"),
+    list("umount-as-emperor").unsupported(ISOLATION).says("Filesystem detached in Emperor after vassal start"),
+    list("wait-for-interface").aka(&["wait-interface", "wait-for-iface", "wait-iface"]).not_yet(WAITING)
         .says("Delay root hooks until network interface exists"),
-    seconds("wait-for-interface-timeout").aka(&["wait-interface-timeout", "wait-for-iface-timeout", "wait-iface-timeout"]).default("60")
-        .not_yet("waiting at start; use ExecStartPre= of the init system")
-        .says("Maximum seconds for wait-for-interface"),
-    list("wait-for-fs").aka(&["wait-for-file", "wait-for-dir"])
-        .not_yet("waiting at start; use ExecStartPre= of the init system").says("Delay root hooks until path exists"),
-    list("wait-for-mountpoint").not_yet("waiting at start; use ExecStartPre= of the init system")
-        .says("Delay root hooks until path is a mountpoint"),
-    seconds("wait-for-fs-timeout").default("60").not_yet("waiting at start; use ExecStartPre= of the init system")
-        .says("Maximum seconds for wait-for-fs family"),
-    list("wait-for-socket").not_yet("waiting at start; use ExecStartPre= of the init system")
-        .says("Delay startup until socket accepts connections"),
-    seconds("wait-for-socket-timeout").default("60")
-        .not_yet("waiting at start; use ExecStartPre= of the init system")
-        .says("Maximum seconds for wait-for-socket"),
-    megabytes("limit-as").default("0")
-        .not_yet("limits of the operating system; the unit file of the init system sets them")
-        .says("RLIMIT_AS in megabytes"),
-    count("limit-nproc").not_yet("limits of the operating system; the unit file of the init system sets them")
-        .says("RLIMIT_NPROC value"),
+    seconds("wait-for-interface-timeout")
+        .aka(&["wait-interface-timeout", "wait-for-iface-timeout", "wait-iface-timeout"]).default("60")
+        .not_yet(WAITING).says("Maximum seconds for wait-for-interface"),
+    list("wait-for-fs").aka(&["wait-for-file", "wait-for-dir"]).not_yet(WAITING)
+        .says("Delay root hooks until path exists"),
+    list("wait-for-mountpoint").not_yet(WAITING).says("Delay root hooks until path is a mountpoint"),
+    seconds("wait-for-fs-timeout").default("60").not_yet(WAITING).says("Maximum seconds for wait-for-fs family"),
+    list("wait-for-socket").not_yet(WAITING).says("Delay startup until socket accepts connections"),
+    seconds("wait-for-socket-timeout").default("60").not_yet(WAITING).says("Maximum seconds for wait-for-socket"),
+    megabytes("limit-as").default("0").not_yet(RESOURCES).says("RLIMIT_AS in megabytes"),
+    count("limit-nproc").not_yet(RESOURCES).says("RLIMIT_NPROC value"),
     count("ksm").optional().unsupported("use the tools of the system")
         .says("Advise kernel same-page merging every N requests"),
-    flag("pcre-jit").accepted("memory is allocated as it is needed").says("Use PCRE JIT"),
-    flag("never-swap").not_yet("limits of the operating system; the unit file of the init system sets them")
-        .says("mlockall() the processes"),
-    list("check-mountpoint").aka(&["mountpoint-check", "check-mount", "mount-check"])
-        .not_yet("waiting at start; use ExecStartPre= of the init system")
+    flag("pcre-jit").accepted("no regular expression is matched while serving").says("Use PCRE JIT"),
+    flag("never-swap").not_yet(RESOURCES).says("mlockall() the processes"),
+    list("check-mountpoint").aka(&["mountpoint-check", "check-mount", "mount-check"]).not_yet("watching mountpoints")
         .says("Die when a filesystem stops responding"),
-    int("prio", -20, 19).default("0")
-        .not_yet("limits of the operating system; the unit file of the init system sets them")
-        .says("Process nice value"),
-    count("cpu-affinity").not_yet("limits of the operating system; the unit file of the init system sets them")
-        .says("Pin each worker to N cores"),
+    int("prio", -20, 19).default("0").not_yet(RESOURCES).says("Process nice value"),
+    count("cpu-affinity").not_yet(RESOURCES).says("Pin each worker to N cores"),
     text("binary-path").accepted("the interpreter is that of the virtual environment")
         .says("Path treated as the server binary (re-exec, sys.executable)"),
-    text("privileged-binary-patch").unsupported("libraries and binaries are not loaded at will")
-        .says("Exec another binary before dropping privileges"),
-    text("unprivileged-binary-patch").unsupported("libraries and binaries are not loaded at will")
-        .says("Exec another binary after dropping privileges"),
-    text("privileged-binary-patch-arg").unsupported("libraries and binaries are not loaded at will")
+    text("privileged-binary-patch").unsupported(LOADING).says("Exec another binary before dropping privileges"),
+    text("unprivileged-binary-patch").unsupported(LOADING).says("Exec another binary after dropping privileges"),
+    text("privileged-binary-patch-arg").unsupported(LOADING)
         .says("Exec command with arguments before dropping privileges"),
-    text("unprivileged-binary-patch-arg").unsupported("libraries and binaries are not loaded at will")
+    text("unprivileged-binary-patch-arg").unsupported(LOADING)
         .says("Exec command with arguments after dropping privileges"),
-    count("max-fd").not_yet("limits of the operating system; the unit file of the init system sets them")
-        .says("RLIMIT_NOFILE to set"),
+    count("max-fd").not_yet(RESOURCES).says("RLIMIT_NOFILE to set"),
     flag("use-abort").accepted("a crash leaves its core file by itself").says("abort() on crash to get a core file"),
     text("clock").unsupported("use the tools of the system").says("Time source plugin"),
     flag("close-on-exec").accepted("descriptors never leak into commands")
         .says("Set close-on-exec on client connections"),
     flag("close-on-exec2").accepted("descriptors never leak into commands").says("Set close-on-exec on listeners"),
-    list("file-write").not_yet("waiting at start; use ExecStartPre= of the init system")
+    list("file-write").not_yet("writing files at start; use ExecStartPre= of the init system")
         .says("Write value to file before privilege drop: file=value"),
-    list("cgroup").unsupported("isolate with the init system or a container")
-        .says("Put processes in cgroup directory"),
-    list("cgroup-opt").unsupported("isolate with the init system or a container")
-        .says("Write cgroup setting: key=value"),
-    text("cgroup-dir-mode").default("0700").unsupported("isolate with the init system or a container")
-        .says("Mode of created cgroup directories"),
-    text("namespace").aka(&["ns"]).refused("isolate with the init system or a container")
-        .says("Run in new Linux namespace rooted at path"),
-    list("namespace-keep-mount").refused("isolate with the init system or a container")
-        .says("Keep this mountpoint inside the namespace"),
-    text("namespace-net").aka(&["ns-net"]).refused("isolate with the init system or a container")
-        .says("Named network namespace to enter"),
-    path("dlopen").unsupported("libraries and binaries are not loaded at will").says("dlopen() an arbitrary library"),
+    list("cgroup").unsupported(ISOLATION).says("Put processes in cgroup directory"),
+    list("cgroup-opt").unsupported(ISOLATION).says("Write cgroup setting: key=value"),
+    text("cgroup-dir-mode").default("0700").unsupported(ISOLATION).says("Mode of created cgroup directories"),
+    text("namespace").aka(&["ns"]).refused(ISOLATION).says("Run in new Linux namespace rooted at path"),
+    list("namespace-keep-mount").refused(ISOLATION).says("Keep this mountpoint inside the namespace"),
+    text("namespace-net").aka(&["ns-net"]).refused(ISOLATION).says("Named network namespace to enter"),
+    path("dlopen").unsupported(LOADING).says("dlopen() an arbitrary library"),
 ];

@@ -1,0 +1,156 @@
+//! `docs/OPTIONS.md` and the manual page, made from the option table. Pure; runs in the command and in the test that
+//! keeps the files equal to the table.
+
+use std::fmt::Write;
+
+use super::Exit;
+use super::help::{USAGES, written};
+use crate::config::options::{Argument, Opt, Repeat, Status, TABLE};
+
+/// The text of `docs/OPTIONS.md`.
+pub fn options_page() -> String {
+    let mut page = String::from(OPTIONS_HEAD);
+    for status in
+        [Status::Works, Status::Accepted(""), Status::NotYet(""), Status::Unsupported(""), Status::Refused("")]
+    {
+        let same = |option: &&Opt| option.status.word() == status.word();
+        let count = TABLE.iter().flat_map(|(_, rows)| rows.iter()).filter(same).count();
+        let _ = writeln!(page, "| {} | {count} | {} |", status.word(), meaning(status));
+    }
+    for (group, rows) in TABLE {
+        let _ = writeln!(
+            page,
+            "\n## {}\n\n| option | value | default | status | what it does |",
+            capitalised(group.title())
+        );
+        page.push_str("|---|---|---|---|---|\n");
+        rows.iter().for_each(|option| page.push_str(&table_row(option)));
+    }
+    page
+}
+
+const OPTIONS_HEAD: &str = "\
+# Options
+
+Written by `RHINOD_BLESS=1 cargo test`; the table in `src/config/options/` is the source.
+
+Every option may stand in a file (`name = value`), on the command line (`--name value`, `--name=value`) and in the
+environment (`UWSGI_NAME=value` or `RHINOD_NAME=value`). Underscores count as hyphens. A list is given one line for each
+of its members; of all other options the last line wins. There are no unit suffixes: sizes are bytes unless the value
+says otherwise, times are seconds unless it says MS.
+
+| status | options | meaning |
+|---|---|---|
+";
+
+fn meaning(status: Status) -> &'static str {
+    match status {
+        Status::Works => "does what its line says",
+        Status::Accepted(_) => "accepted without effect, because nothing needs to be done",
+        Status::NotYet(_) => "read and checked; the feature is not there yet, and a note at start says so",
+        Status::Unsupported(_) => "accepted without effect, and a note at start says what to do instead",
+        Status::Refused(_) => "stops the start, because going on without it would not be safe",
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn table_row(option: &Opt) -> String {
+    let names: Vec<String> = option.names().map(|name| format!("`{name}`")).collect();
+    let short = option.short.map_or_else(String::new, |letter| format!(", `-{letter}`"));
+    let list = if option.repeat == Repeat::List { " (list)" } else { "" };
+    let default = if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
+    let status = match option.status {
+        Status::Works => "works".to_owned(),
+        other => format!("{}: {}", other.word(), other.reason()),
+    };
+    let value = if option.argument == Argument::None && option.kind.placeholder().is_empty() {
+        "switch".to_owned()
+    } else {
+        option.kind.placeholder()
+    };
+    let cells =
+        [format!("{}{short}", names.join(", ")), format!("{value}{list}"), default, status, option.manual.into()];
+    format!("| {} |\n", cells.map(|cell: String| cell.replace('|', "\\|")).join(" | "))
+}
+
+/// The manual page in the macros of man(7).
+pub fn manual_page() -> String {
+    let mut page = format!(".TH RHINOD 1 \"\" \"rhinod {}\"\n", env!("CARGO_PKG_VERSION"));
+    page.push_str(".SH NAME\nrhinod \\- application server with adaptive worker scaling\n.SH SYNOPSIS\n");
+    for (call, meaning) in USAGES {
+        let _ = writeln!(page, ".TP\n.B {}\n{}", roff(call), roff(meaning));
+    }
+    page.push_str(".SH DESCRIPTION\n");
+    page.push_str(&roff(DESCRIPTION));
+    for (group, rows) in TABLE {
+        let _ = writeln!(page, ".SH {}", roff(&group.title().to_uppercase()));
+        for option in rows.iter().filter(|option| option.status == Status::Works) {
+            page.push_str(&manual_entry(option));
+        }
+    }
+    page.push_str(".SH EXIT STATUS\n");
+    for exit in Exit::ALL {
+        let _ = writeln!(page, ".TP\n.B {}\n{}", exit.code(), roff(exit.meaning()));
+    }
+    page.push_str(".SH SIGNALS\n");
+    page.push_str(&roff(SIGNALS));
+    page
+}
+
+const DESCRIPTION: &str = "\
+rhinod runs a master and workers that serve a Rust or Python application behind a web server that speaks the uwsgi
+protocol. It reads uWSGI's configuration files; `rhinod check` says what each line of one will do.
+Below are the options that work. docs/OPTIONS.md lists all that are known.
+";
+
+const SIGNALS: &str = "\
+SIGTERM and SIGINT stop once running requests are finished, SIGQUIT stops at once, SIGHUP reloads.
+";
+
+fn manual_entry(option: &Opt) -> String {
+    let mut text = format!(".TP\n.B {}\n{}.", roff(&written(option)), roff(option.manual));
+    if !option.default.is_empty() && option.default != "false" {
+        let _ = write!(text, " Default: {}.", roff(option.default));
+    }
+    if !option.aliases.is_empty() {
+        let _ = write!(text, " Also: {}.", roff(&option.aliases.join(", ")));
+    }
+    text.push('\n');
+    text
+}
+
+/// Escapes what roff would take for its own: backslashes, hyphens, and dots and quotes that begin a line.
+fn roff(text: &str) -> String {
+    let escaped = text.replace('\\', "\\e").replace('-', "\\-").replace('…', "...");
+    let lines =
+        escaped.split('\n').map(|line| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.into() });
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roff_escapes_what_would_be_a_request() {
+        assert_eq!(roff(".so /etc/passwd\n'x\\fB-y"), "\\&.so /etc/passwd\n\\&'x\\efB\\-y");
+    }
+
+    #[test]
+    fn every_option_has_a_row_and_pipes_do_not_break_it() {
+        let page = options_page();
+        for (_, rows) in TABLE {
+            for option in *rows {
+                assert!(page.contains(&format!("| `{}`", option.name)), "{}", option.name);
+            }
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| `"));
+        for row in rows {
+            assert_eq!(row.replace("\\|", "").matches('|').count(), 6, "{row}");
+        }
+    }
+}

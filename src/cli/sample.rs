@@ -1,0 +1,59 @@
+//! `uwsgi-compat.ini`: a configuration that runs, then every option that works with its default and one line. Made from
+//! the option table. Pure; runs in the test that keeps the file equal to the table.
+
+use std::fmt::Write;
+
+use crate::config::options::{Group, Kind, Opt, Status, TABLE};
+
+/// The live part. `%d` is the directory of the file, with a slash at the end, so that it runs from a checkout.
+const LIVE: &str = "\
+# A configuration of uWSGI's that rhinod runs as it is: rhinod uwsgi-compat.ini
+#
+# `rhinod check uwsgi-compat.ini` says what each line does, `rhinod --help WORD` explains options.
+# Below the live part stands every other option that works, commented out, with its default.
+# Written by `RHINOD_BLESS=1 cargo test`; the table in src/config/options/ is the source.
+
+[uwsgi]
+# Where the application is; %d is the directory of this file.
+base = %d
+chdir = %(base)examples/wsgi
+module = hello:application
+
+# What nginx connects to (uwsgi_pass unix:/path/of/this/directory/rhinod.sock).
+socket = %(base)rhinod.sock
+chmod-socket = 660
+vacuum = true
+
+# From 2 workers to 10, as the load asks for.
+master = true
+workers = 10
+cheaper-algo = spare
+cheaper-initial = 2
+cheaper-step = 2
+";
+
+/// The whole file.
+pub fn sample() -> String {
+    let mut text = String::from(LIVE);
+    for (group, rows) in TABLE.iter().filter(|(group, _)| !matches!(group, Group::Language | Group::Helpers)) {
+        let working: Vec<&Opt> = rows.iter().filter(|option| option.status == Status::Works).collect();
+        if working.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "\n#\n# {}\n#", group.title());
+        for option in working {
+            let _ = writeln!(text, "\n# {}\n{}", option.manual, commented(option));
+        }
+    }
+    text
+}
+
+/// `#name = default`, or what a value looks like when there is no default.
+fn commented(option: &Opt) -> String {
+    let value = match (option.default, option.kind) {
+        ("", Kind::FlagOrText) => "true".to_owned(),
+        ("", kind) => kind.placeholder(),
+        (default, _) => default.to_owned(),
+    };
+    format!("#{} = {value}", option.name)
+}
