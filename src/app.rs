@@ -1,14 +1,20 @@
 //! What every binary with rhinod in it does first: become a zygote, or read the command line and become a master.
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use crate::cli::{self, Command};
 use crate::config::build::Machine;
 use crate::config::load::load;
 use crate::config::model::Config;
+use crate::config::paint::Paint;
+use crate::config::show::as_ini;
 use crate::config::{Host, Invocation};
+use crate::exit::Exit;
 use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
 use crate::master::{self, StartFailure};
+use crate::operator;
 use crate::zygote::{self, ZYGOTE_ARGUMENT};
 
 /// Turns a binary into a full rhinod around one application.
@@ -24,7 +30,7 @@ where
     crate::logging::start();
     match zygote_control() {
         Some(control) => code(zygote::run(control, &mut RustHost::new(factory))),
-        None => code(serve()),
+        None => obey(),
     }
 }
 
@@ -42,18 +48,46 @@ fn zygote_control() -> Option<i32> {
     arguments.next()?.to_str()?.parse().ok()
 }
 
-fn serve() -> i32 {
-    match Reader::new().and_then(|reader| {
-        let config = reader.read(false)?;
-        master::run(config, &|| reader.read(true).map_err(|failure| failure.message))
-    }) {
-        Ok(code) => code,
-        Err(failure) => {
-            for line in failure.message.lines() {
-                eprintln!("rhinod: {line}");
-            }
-            failure.code
-        }
+/// Does what the command line asks for.
+fn obey() -> ExitCode {
+    let reader = match Reader::new() {
+        Ok(reader) => reader,
+        Err(failure) => return complain(&failure),
+    };
+    let command = match cli::parse(&reader.invocation) {
+        Ok(command) => command,
+        Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage }),
+    };
+    let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
+    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &facts(), paint) {
+        // A reader that has gone (`| head`) is no error of ours.
+        let _ = std::io::stdout().write_all(printed.output.as_bytes());
+        let _ = std::io::stderr().write_all(printed.errors.as_bytes());
+        return printed.exit.into();
+    }
+    match command {
+        Command::Serve => serve(&reader),
+        other => match operator::carry_out(&other) {
+            Ok(exit) => exit.into(),
+            Err(failure) => complain(&failure),
+        },
+    }
+}
+
+fn complain(failure: &StartFailure) -> ExitCode {
+    for line in failure.message.lines() {
+        eprintln!("rhinod: {line}");
+    }
+    failure.exit.into()
+}
+
+fn serve(reader: &Reader) -> ExitCode {
+    let ended = reader
+        .read(false)
+        .and_then(|config| master::run(config, &|| reader.read(true).map_err(|failure| failure.message)));
+    match ended {
+        Ok(number) => code(number),
+        Err(failure) => complain(&failure),
     }
 }
 
@@ -76,6 +110,9 @@ impl Reader {
             .map_err(|rejected| StartFailure::configuration(&rejected.errors))?;
         for note in &loaded.config.notes {
             log::warn!("{note}");
+        }
+        if loaded.config.show_config {
+            print!("{}", as_ini(&loaded.collected));
         }
         Ok(loaded.config)
     }

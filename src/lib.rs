@@ -17,10 +17,14 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod exit;
 pub mod handler;
+pub mod hooks;
 pub mod logging;
 pub mod master;
+mod operator;
 pub mod scaling;
+pub mod simulate;
 pub mod sys;
 pub mod worker;
 pub mod zygote;

@@ -1,7 +1,10 @@
 //! The log: life-cycle lines through `log` and `env_logger`, each written whole with one write, and the time stamps that
 //! uWSGI's lines have. Every process.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use env_logger::{Builder, Target};
@@ -38,6 +41,24 @@ pub fn start() {
 /// Sets `log-date` and `log-prefix`; the first call counts.
 pub fn stamp_lines(logging: &Logging) {
     let _ = STAMP.set(Stamp { date: logging.date.clone(), prefix: logging.prefix.clone() });
+}
+
+/// Sends standard output and standard error to `logto` or `logto2`, if one is set; children inherit that.
+///
+/// # Errors
+/// When the file cannot be opened; the log then stays where it was.
+pub fn redirect(path: Option<&Path>) -> io::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let file = File::options().append(true).create(true).mode(0o640).open(path)?;
+    crate::sys::process::redirect_output(&file)
+}
+
+/// Opens the log file anew by its name, for logrotate (fifo `l`).
+///
+/// # Errors
+/// As for [`redirect`].
+pub fn reopen(logging: &Logging) -> io::Result<()> {
+    redirect(logging.to2.as_deref().or(logging.to.as_deref()))
 }
 
 fn begin(stamp: &Stamp) -> String {

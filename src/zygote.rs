@@ -95,6 +95,7 @@ struct Birth {
     seat: Seat,
     slot: Slot,
     life: u64,
+    nth: u32,
     control: ControlSocket,
 }
 
@@ -137,9 +138,7 @@ impl Zygote {
 
     fn load(&mut self, host: &mut dyn Host) -> Result<(), i32> {
         let started = crate::sys::clock::monotonic_us();
-        if !self.common.config.lazy_apps
-            && let Err(failure) = host.load(&self.common.config)
-        {
+        if let Err(failure) = load_with_hooks(host, &self.common.config, !self.common.config.lazy_apps) {
             let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.reason });
             return Err(told.map_or(1, |()| failure.exit_code));
         }
@@ -181,25 +180,22 @@ impl Zygote {
                 Received::EndOfFile => return Ok(false),
                 Received::Message(length, descriptors) => match decode(&buffer[..length])? {
                     ToZygote::Stop => return Ok(false),
-                    ToZygote::Fork { seat, slot, life } => self.fork(host, seat, slot, life, descriptors)?,
+                    ToZygote::Fork { seat, slot, life, nth } => {
+                        let control = descriptors
+                            .into_iter()
+                            .next()
+                            .ok_or_else(|| io::Error::other("the order to fork came without a control socket"))?;
+                        let control = ControlSocket::from_owned(control);
+                        self.fork(host, Birth { seat, slot, life, nth, control })?;
+                    }
                     ToZygote::Setup { .. } => log::warn!("the master sent a second set-up, which was ignored"),
                 },
             }
         }
     }
 
-    fn fork(
-        &mut self,
-        host: &mut dyn Host,
-        seat: Seat,
-        slot: Slot,
-        life: u64,
-        mut descriptors: Vec<OwnedFd>,
-    ) -> io::Result<()> {
-        let Some(control) = descriptors.pop() else {
-            return Err(io::Error::other("the order to fork came without a control socket"));
-        };
-        let birth = Birth { seat, slot, life, control: ControlSocket::from_owned(control) };
+    fn fork(&mut self, host: &mut dyn Host, birth: Birth) -> io::Result<()> {
+        let seat = birth.seat;
         host.before_fork();
         // The worker's life begins inside the closure and never comes back from there.
         let forked = process::fork_child(|| self.begin_worker(host, birth));
@@ -224,7 +220,7 @@ impl Zygote {
         self.children.clear();
         self.control = birth.control;
         match Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life) {
-            Ok(worker) => worker.live(host),
+            Ok(mut worker) => worker.live(host, birth.nth == 1),
             Err(error) => {
                 log::error!("a worker cannot begin: {error}");
                 1
@@ -256,6 +252,17 @@ impl Common {
         let config = serde_json::from_reader(io::BufReader::new(settings)).map_err(io::Error::other)?;
         Ok(Self { config, generation, scoreboard, master_bell, listeners: descriptors.collect() })
     }
+}
+
+/// Loads the application between its hooks, if this is the process to load it.
+pub(crate) fn load_with_hooks(host: &mut dyn Host, config: &Config, here: bool) -> Result<(), LoadFailure> {
+    if !here {
+        return Ok(());
+    }
+    let hook = |phase| crate::hooks::run(&config.hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
+    hook("pre-app")?;
+    host.load(config)?;
+    hook("post-app")
 }
 
 fn decode(message: &[u8]) -> io::Result<ToZygote> {

@@ -14,22 +14,27 @@ const LIVE: &str = "\
 # Written by `RHINOD_BLESS=1 cargo test`; the table in src/config/options/ is the source.
 
 [uwsgi]
-# Where the application is; %d is the directory of this file.
+# Where everything is; %d is the directory of this file, with a slash at the end.
 base = %d
-chdir = %(base)examples/wsgi
-module = hello:application
-
-# What nginx connects to (uwsgi_pass unix:/path/of/this/directory/rhinod.sock).
-socket = %(base)rhinod.sock
-chmod-socket = 660
-vacuum = true
-
-# From 2 workers to 10, as the load asks for.
+# What nginx connects to: uwsgi_pass unix:/path/of/this/directory/myProject.sock;
+socket = %(base)myProject.sock
+module = configuration.wsgi:application
+pidfile = %(base)myProject.pid
+# A virtual environment beside this file is used if there is one.
+if-dir = %dvenv
+home = %(_)
+endif =
 master = true
-workers = 10
+enable-threads = true
+single-interpreter = true
 cheaper-algo = spare
 cheaper-initial = 2
+workers = 10
 cheaper-step = 2
+
+# The application above, for a checkout of rhinod; your own needs no such line if it is in this directory.
+pythonpath = %(base)examples/wsgi
+vacuum = true
 ";
 
 /// The whole file.

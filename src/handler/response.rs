@@ -221,11 +221,7 @@ impl<B: Into<Body>> From<http::Response<B>> for Response {
         let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             (Cow::Owned(name.as_str().to_owned()), Cow::Owned(value.as_bytes().to_vec()))
         };
-        Self {
-            status: parts.status.as_u16(),
-            headers: parts.headers.iter().map(header).collect(),
-            body: body.into(),
-        }
+        Self { status: parts.status.as_u16(), headers: parts.headers.iter().map(header).collect(), body: body.into() }
     }
 }
 

@@ -167,7 +167,9 @@ impl Children {
         match action {
             Action::StopZygote { generation } => self.stop_zygote(*generation),
             Action::KillZygote { generation } => self.kill_zygote(*generation),
-            Action::Fork { generation, seat, slot, .. } => return self.fork(*generation, *seat, *slot, poll).err(),
+            Action::Fork { generation, seat, slot, life } => {
+                return self.fork(*generation, *seat, *slot, *life, poll).err();
+            }
             Action::Retire { seat } => self.order(*seat, scoreboard::Order::Retire, &ToWorker::Retire),
             Action::Pause { seat } => self.order(*seat, scoreboard::Order::Pause, &ToWorker::Pause),
             Action::Resume { seat } => self.order(*seat, scoreboard::Order::Run, &ToWorker::Resume),
@@ -194,7 +196,7 @@ impl Children {
         }
     }
 
-    fn fork(&mut self, generation: Generation, seat: Seat, slot: Slot, poll: &Poll) -> Result<(), Event> {
+    fn fork(&mut self, generation: Generation, seat: Seat, slot: Slot, nth: u32, poll: &Poll) -> Result<(), Event> {
         self.lives += 1;
         let life = self.lives;
         let attempt = || -> io::Result<Worker> {
@@ -205,6 +207,7 @@ impl Children {
                 // The protocol counts slots from 0, operators from 1.
                 slot: control::Slot(slot.0.saturating_sub(1)),
                 life,
+                nth,
             };
             zygote.control.send_record(&order, &[theirs.as_fd()])?;
             register(poll, ours.as_fd(), Speaker::Worker(seat).token())?;
@@ -277,12 +280,7 @@ impl Children {
         }
     }
 
-    fn from_zygote(
-        &mut self,
-        generation: Generation,
-        record: FromZygote,
-        beside: Vec<OwnedFd>,
-    ) -> Option<Event> {
+    fn from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {
@@ -305,9 +303,7 @@ impl Children {
                 self.workers.remove(&Seat(seat.0));
                 Event::ForkFailed { seat: Seat(seat.0), errno }
             }
-            FromZygote::Exited { seat, pid, wait_status } => {
-                self.buried(Seat(seat.0), pid, WaitStatus(wait_status))
-            }
+            FromZygote::Exited { seat, pid, wait_status } => self.buried(Seat(seat.0), pid, WaitStatus(wait_status)),
         })
     }
 

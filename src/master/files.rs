@@ -30,6 +30,14 @@ impl PidFiles {
         Ok(())
     }
 
+    /// Writes all of them again (fifo `P`).
+    pub(super) fn rewrite(&mut self) -> Result<(), StartFailure> {
+        for path in self.0.clone() {
+            self.write(&path)?;
+        }
+        Ok(())
+    }
+
     /// Removes those that still hold our pid.
     pub(super) fn remove(&mut self) {
         for path in self.0.drain(..) {

@@ -22,6 +22,10 @@ pub(super) fn own_path() -> io::Result<PathBuf> {
 /// Executes a zygote that holds `control`.
 pub(super) fn launch(config: &Config, own_path: &std::path::Path, control: &ControlSocket) -> io::Result<Child> {
     let mut command = program(config, own_path)?;
+    // The init system's words are for the master alone.
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        command.env_remove(name);
+    }
     for change in &config.environment {
         match change {
             EnvironmentChange::Set(name, value) => command.env(name, value),

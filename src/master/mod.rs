@@ -5,11 +5,15 @@
 mod children;
 mod failure;
 mod files;
+mod fifo;
 mod launch;
 pub mod machine;
+mod notify;
+mod operator;
 mod scaler;
 mod signals;
 mod startup;
+mod watches;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -18,17 +22,22 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::config::model::Config;
+use crate::config::model::{Config, WatchEffect};
+use crate::operator::DONE;
 use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::wait::Doorbell;
 
 use children::Children;
 pub use failure::StartFailure;
+use fifo::{Fifos, Letter};
 use files::PidFiles;
-use machine::{Action, Announcement, Event, Machine, Order, Outcome, Plan, Time};
+use machine::{Action, Announcement, Event, Machine, Order, Outcome, Plan, Reload, Time};
+use notify::Notifier;
+use operator::{Operators, Question};
 use scaler::Scaler;
 use signals::{Heard, Signals};
+use watches::Watches;
 
 /// Reads the configuration anew: at start, and at each reload.
 pub type ReadConfig<'a> = &'a dyn Fn() -> Result<Config, String>;
@@ -56,6 +65,12 @@ struct Driver<'a> {
     bell: Doorbell,
     signals: Signals,
     scaler: Scaler,
+    operators: Operators,
+    fifos: Fifos,
+    watches: Watches,
+    notifier: Notifier,
+    /// What went wrong with the last reload, until the next one.
+    last_failure: Option<String>,
     /// Whether something happened that the number of workers may depend on.
     look_due: bool,
     /// Whether the event loop watches the listening sockets.
@@ -68,6 +83,8 @@ const SIGNALS: Token = Token(0);
 const BELL: Token = Token(1);
 /// Listening sockets, watched only while a connection in the queue is news; one token stands for all.
 const QUEUE: Token = Token(2);
+const FIFO: Token = Token(3);
+const WATCHES: Token = Token(4);
 
 impl<'a> Driver<'a> {
     fn new(
@@ -76,20 +93,28 @@ impl<'a> Driver<'a> {
         mut signals: Signals,
         started: startup::Started,
     ) -> Result<Self, StartFailure> {
-        let mut set_up = || -> io::Result<(Poll, Doorbell)> {
+        let mut poll = || -> io::Result<Poll> {
             let poll = Poll::new()?;
-            let bell = Doorbell::new()?;
             poll.registry().register(signals.source(), SIGNALS, Interest::READABLE)?;
-            let raw = bell.as_fd().as_raw_fd();
-            poll.registry().register(&mut SourceFd(&raw), BELL, Interest::READABLE)?;
-            Ok((poll, bell))
+            Ok(poll)
         };
-        let (poll, bell) = set_up().map_err(|error| StartFailure::system("set up the event loop", &error))?;
+        let system = |what| move |error: io::Error| StartFailure::system(what, &error);
+        let poll = poll().map_err(system("set up the event loop"))?;
+        let bell = Doorbell::new().map_err(system("make a doorbell"))?;
+        watch(&poll, &bell, BELL).map_err(system("watch the doorbell"))?;
+        let operators = Operators::listen(&poll).map_err(system("listen for operators"))?;
+        let fifos = Fifos::open(&config.master_fifos)
+            .map_err(|error| StartFailure::file(format!("cannot make the master fifo: {error}")))?;
+        if let Some((_, fifo)) = fifos.active() {
+            watch(&poll, fifo, FIFO).map_err(system("watch the master fifo"))?;
+        }
+        let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
+        watch(&poll, &watches, WATCHES).map_err(system("watch for changed files"))?;
         let plan = Plan::of(&config);
         let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
         let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
-        let children = Children::new(&plan, &config)
-            .map_err(|error| StartFailure::system("make the scoreboard", &error))?;
+        let children =
+            Children::new(&plan, &config).map_err(|error| StartFailure::system("make the scoreboard", &error))?;
         Ok(Self {
             machine,
             children,
@@ -100,6 +125,11 @@ impl<'a> Driver<'a> {
             bell,
             signals,
             scaler,
+            operators,
+            fifos,
+            watches,
+            notifier: Notifier::new(),
+            last_failure: None,
             look_due: false,
             watching_queue: false,
             read,
@@ -109,6 +139,10 @@ impl<'a> Driver<'a> {
 
     fn run(mut self) -> Result<i32, StartFailure> {
         let mut events = Events::with_capacity(256);
+        if let Err(failure) = crate::hooks::run(&self.config.hooks, "master-start") {
+            log::error!("{failure}");
+            self.order(Order::StopNow);
+        }
         loop {
             if let Some(code) = self.act() {
                 self.clean_up();
@@ -128,7 +162,8 @@ impl<'a> Driver<'a> {
 
     fn timeout(&self) -> Option<Duration> {
         let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
-        let earliest_us = deadline_us.into_iter().chain(self.scaler.next_look_us()).min()?;
+        let others = [self.scaler.next_look_us(), self.watches.due_us(), self.notifier.due_us()];
+        let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
     }
 
@@ -142,6 +177,9 @@ impl<'a> Driver<'a> {
                     self.look_due = true;
                 }
                 QUEUE => self.look_due = true,
+                FIFO => self.hear_fifo(),
+                WATCHES => self.watches.read(monotonic_us()),
+                token if Operators::owns(token) => self.hear_operators(token),
                 token => {
                     for event in self.children.hear(token) {
                         self.handle(event);
@@ -149,8 +187,10 @@ impl<'a> Driver<'a> {
                 }
             }
         }
+        self.follow_changed_files();
         self.handle(Event::Elapsed);
         self.scale();
+        self.notifier.keep_alive();
     }
 
     /// Passes an event on, and notes what the number of workers depends on.
@@ -208,7 +248,7 @@ impl<'a> Driver<'a> {
     }
 
     fn hear_signals(&mut self) {
-        for heard in self.signals.take(self.config.term) {
+        for heard in self.signals.take(&self.config) {
             match heard {
                 Heard::ChildEnded => {
                     for event in self.children.reap(&self.poll) {
@@ -216,10 +256,95 @@ impl<'a> Driver<'a> {
                     }
                 }
                 Heard::Order(order) => self.order(order),
-                Heard::Statistics => log::info!("{}", self.machine.count()),
+                Heard::Statistics => log::info!("{}", self.status()),
                 Heard::Ignored(name) => log::info!("{name} received: nothing to do"),
             }
         }
+    }
+
+    fn hear_fifo(&mut self) {
+        for letter in self.fifos.read() {
+            match letter {
+                Letter::Order(order) => self.order(order),
+                Letter::Listen(slot) => self.listen_to_fifo(slot),
+                Letter::ReopenLog => self.reopen_log(),
+                Letter::PidFiles => self.rewrite_pid_files(),
+                Letter::Statistics => log::info!("{}", self.status()),
+                Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
+            }
+        }
+    }
+
+    fn listen_to_fifo(&mut self, slot: usize) {
+        if let Err(error) = self.fifos.listen(slot) {
+            log::error!("cannot listen to master fifo {slot}: {error}");
+        }
+        if let Some((path, fifo)) = self.fifos.active() {
+            log::info!("active master fifo is now {}", path.display());
+            if let Err(error) = watch(&self.poll, fifo, FIFO) {
+                log::error!("cannot watch the master fifo: {error}");
+            }
+        }
+    }
+
+    fn reopen_log(&self) {
+        if let Err(error) = crate::logging::reopen(&self.config.logging) {
+            log::error!("{error}");
+        }
+    }
+
+    fn rewrite_pid_files(&mut self) {
+        if let Err(error) = self.pid_files.rewrite() {
+            log::error!("{error}");
+        }
+    }
+
+    fn hear_operators(&mut self, token: Token) {
+        for (operator, question) in self.operators.hear(token, &self.poll) {
+            match question {
+                Question::Status => {
+                    let status = self.status();
+                    self.operators.answer(operator, DONE, &status);
+                }
+                Question::Order(order @ Order::Reload(_)) => {
+                    self.operators.wait_for_reload(operator);
+                    self.order(order);
+                }
+                Question::Order(order) => {
+                    self.order(order);
+                    self.operators.answer(operator, DONE, "");
+                }
+            }
+        }
+    }
+
+    fn follow_changed_files(&mut self) {
+        for (path, effect) in self.watches.take(monotonic_us()) {
+            let reload = match effect {
+                WatchEffect::Reload => Reload::Graceful,
+                WatchEffect::BrutalReload => Reload::Brutal,
+                WatchEffect::WorkersReload => Reload::Workers,
+                WatchEffect::ChainReload => Reload::Chain,
+                WatchEffect::Execute(command) => {
+                    follow(&path, &command, crate::hooks::spawn(&command));
+                    continue;
+                }
+                WatchEffect::Hook(action) => {
+                    follow(&path, &action, crate::hooks::perform_written(&action));
+                    continue;
+                }
+            };
+            log::info!("*** {} has been touched... {reload} ***", path.display());
+            self.order(Order::Reload(reload));
+        }
+    }
+
+    /// How the instance is doing, in one line.
+    fn status(&self) -> String {
+        let generation = self.machine.current();
+        let paused = if self.machine.is_paused() { ", paused" } else { "" };
+        let failure = self.last_failure.as_ref().map(|why| format!(", last reload failed: {why}")).unwrap_or_default();
+        format!("pid {}, generation {generation}, {}{paused}{failure}", std::process::id(), self.machine.count())
     }
 
     fn order(&mut self, order: Order) {
@@ -251,8 +376,7 @@ impl<'a> Driver<'a> {
                         Some((config, sockets)) if candidate => (config, sockets),
                         _ => (&self.config, &self.sockets),
                     };
-                    let failed =
-                        self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
+                    let failed = self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
                     if let Some(event) = failed {
                         self.handle(event);
                     }
@@ -269,17 +393,32 @@ impl<'a> Driver<'a> {
     }
 
     fn announce(&mut self, announcement: &Announcement) {
+        self.notifier.announce(announcement);
         match announcement {
             Announcement::Ready => {
                 if let Err(error) = self.pid_files.write_safe(&self.config.pidfiles) {
                     log::error!("{error}");
                 }
             }
-            Announcement::ReloadDone { outcome: Outcome::Failed(reason), .. } => log::error!("reload failed: {reason}"),
-            Announcement::Reloading(_)
-            | Announcement::ReloadDone { .. }
-            | Announcement::Stopping
-            | Announcement::Status(_) => {}
+            Announcement::ReloadDone { outcome, .. } => self.reload_done(outcome),
+            Announcement::Reloading(_) | Announcement::Stopping | Announcement::Status(_) => {}
+        }
+    }
+
+    fn reload_done(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Done => {
+                self.last_failure = None;
+                let told = format!("generation {} serves", self.machine.current());
+                self.operators.reload_ended(Ok(&told));
+            }
+            Outcome::Failed(reason) => {
+                self.operators.reload_ended(Err(reason));
+                self.last_failure = Some(reason.lines().last().unwrap_or_default().to_owned());
+            }
+            // Whoever waits, waits for the newer one.
+            Outcome::Superseded => {}
+            Outcome::Stopped => self.operators.reload_ended(Err("the instance is stopping")),
         }
     }
 
@@ -303,6 +442,25 @@ impl<'a> Driver<'a> {
         Ok((config, sockets))
     }
 
+    /// Takes over the files to watch and the fifos of a new configuration.
+    fn renew_watches(&mut self, config: &Config) {
+        if config.watches != self.config.watches {
+            match Watches::new(&config.watches).and_then(|new| watch(&self.poll, &new, WATCHES).map(|()| new)) {
+                Ok(new) => self.watches = new,
+                Err(error) => log::error!("the files to watch stay as they were: {error}"),
+            }
+        }
+        if config.master_fifos != self.config.master_fifos {
+            match Fifos::open(&config.master_fifos) {
+                Ok(new) => {
+                    self.fifos = new;
+                    self.listen_to_fifo(0);
+                }
+                Err(error) => log::error!("the master fifo stays as it was: {error}"),
+            }
+        }
+    }
+
     fn commit(&mut self) {
         let Some((config, sockets)) = self.candidate.take() else { return };
         self.watch_queue(false);
@@ -310,6 +468,7 @@ impl<'a> Driver<'a> {
             log::error!("the number of workers goes on being decided as before: {error}");
         }
         self.look_due = true;
+        self.renew_watches(&config);
         let old = std::mem::replace(&mut self.sockets, sockets);
         for socket in old {
             let kept = self.sockets.iter().any(|new| new.listener == socket.listener);
@@ -322,6 +481,9 @@ impl<'a> Driver<'a> {
 
     /// Leaves nothing behind that `vacuum` is to remove.
     fn clean_up(&mut self) {
+        if let Err(failure) = crate::hooks::run(&self.config.hooks, "as-user-atexit") {
+            log::error!("{failure}");
+        }
         if self.config.vacuum {
             for socket in &self.sockets {
                 match socket.remove_file() {
@@ -331,6 +493,20 @@ impl<'a> Driver<'a> {
                 }
             }
             self.pid_files.remove();
+            self.fifos.remove();
         }
+    }
+}
+
+/// Has the event loop wake up when a descriptor becomes readable.
+fn watch(poll: &Poll, descriptor: &impl AsFd, token: Token) -> io::Result<()> {
+    poll.registry().register(&mut SourceFd(&descriptor.as_fd().as_raw_fd()), token, Interest::READABLE)
+}
+
+/// Logs what a watched file has set off.
+fn follow(path: &std::path::Path, what: &str, done: io::Result<()>) {
+    match done {
+        Ok(()) => log::info!("*** {} has been touched... {what} ***", path.display()),
+        Err(error) => log::error!("{} has been touched, but {what} failed: {error}", path.display()),
     }
 }

@@ -161,13 +161,7 @@ impl Scaler {
         }
     }
 
-    fn picture(
-        &mut self,
-        now_us: u64,
-        machine: &Machine,
-        board: Scoreboard<'_>,
-        sockets: &[BoundSocket],
-    ) -> Picture {
+    fn picture(&mut self, now_us: u64, machine: &Machine, board: Scoreboard<'_>, sockets: &[BoundSocket]) -> Picture {
         if now_us.saturating_sub(self.resources.read_us) >= RESOURCES_US {
             self.resources = self.read_resources(now_us, machine, board);
         }

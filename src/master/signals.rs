@@ -8,7 +8,8 @@ use signal_hook::consts::signal::{
 use signal_hook_mio::v1_0::Signals as Source;
 
 use super::machine::{Order, Reload};
-use crate::config::model::TermMeaning;
+use crate::config::model::{Config, TermMeaning};
+use crate::hooks::meaning_of_signal;
 
 /// The signals that have come since the last look.
 pub(super) struct Signals(Source);
@@ -27,9 +28,8 @@ pub(super) enum Heard {
 }
 
 /// In the order in which they are taken up when several are there at once: the most severe first.
-const BY_SEVERITY: [i32; 12] = [
-    SIGQUIT, SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGCHLD, SIGUSR2, SIGALRM, SIGWINCH,
-];
+const BY_SEVERITY: [i32; 12] =
+    [SIGQUIT, SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGCHLD, SIGUSR2, SIGALRM, SIGWINCH];
 
 impl Signals {
     /// From here on no signal is lost, and none ends the process by itself.
@@ -43,19 +43,23 @@ impl Signals {
     }
 
     /// What has come, in order of severity.
-    pub(super) fn take(&mut self, term: TermMeaning) -> Vec<Heard> {
+    pub(super) fn take(&mut self, config: &Config) -> Vec<Heard> {
         let mut pending: Vec<i32> = self.0.pending().collect();
         pending.sort_by_key(|signal| BY_SEVERITY.iter().position(|other| other == signal));
-        pending.into_iter().map(|signal| meaning(signal, term)).collect()
+        pending.into_iter().map(|signal| meaning(signal, config)).collect()
     }
 }
 
-fn meaning(signal: i32, term: TermMeaning) -> Heard {
+fn meaning(signal: i32, config: &Config) -> Heard {
+    // What a `unix_signal` hook says comes first.
+    if let Some(order) = meaning_of_signal(&config.hooks, signal) {
+        return Heard::Order(order);
+    }
     match signal {
         SIGCHLD => Heard::ChildEnded,
         SIGQUIT => Heard::Order(Order::StopNow),
         SIGINT => Heard::Order(Order::Stop),
-        SIGTERM => Heard::Order(match term {
+        SIGTERM => Heard::Order(match config.term {
             TermMeaning::GracefulStop => Order::Stop,
             TermMeaning::Stop => Order::StopNow,
             TermMeaning::BrutalReload => Order::Reload(Reload::Brutal),

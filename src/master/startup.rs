@@ -43,8 +43,14 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     if let Some(bits) = who.umask {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
     }
+    crate::logging::stamp_lines(&config.logging);
+    hooks(config, "asap")?;
+    open_log(config.logging.to.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile {
         started.pid_files.write(path)?;
+    }
+    for phase in ["pre-jail", "in-jail", "as-root"] {
+        hooks(config, phase)?;
     }
     // Without `chown-socket` the sockets are made by the user that serves (reference/processes.md 1.10).
     let early = config.chown_socket.is_none();
@@ -55,6 +61,8 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
         std::env::set_current_dir(directory)
             .map_err(|error| StartFailure::system(&format!("chdir to {}", directory.display()), &error))?;
     }
+    hooks(config, "as-user")?;
+    open_log(config.logging.to2.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile2 {
         started.pid_files.write(path)?;
     }
@@ -71,6 +79,16 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
         log::info!("rhinod socket {index} bound to {}", socket.name);
     }
     Ok(())
+}
+
+fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
+    crate::hooks::run(&config.hooks, phase).map_err(StartFailure::configuration)
+}
+
+fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
+    crate::logging::redirect(path).map_err(|error| {
+        StartFailure::file(format!("cannot open the log {}: {error}", path.unwrap_or(std::path::Path::new("")).display()))
+    })
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
@@ -99,7 +117,8 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         match socket {
             Ok(socket) => sockets.push(socket),
             Err(failure) => {
-                let fresh = sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
+                let fresh =
+                    sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
                 for socket in fresh {
                     let _ = socket.remove_file();
                 }
@@ -124,7 +143,7 @@ fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
         None => (text, None),
     };
     identity::resolve((!user.is_empty()).then_some(user), group, &[])
-        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..error.into() })
+        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..StartFailure::from(error) })
 }
 
 /// Options that differ between two configurations but cannot change without a restart.

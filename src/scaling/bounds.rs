@@ -5,8 +5,9 @@
 //! - A removal that finds no idle worker is dropped, not remembered: it can never block growth.
 //! - The policy is consulted at every look; a request of the operator only goes before its wish of that one look.
 
-use super::{Decided, Decision, Reason, Sample, Settings, View, Wish};
+use super::{Decided, Decision, Pace, Reason, Sample, Settings, View, Wish};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What cut a wish down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,18 @@ pub enum Bound {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory {
     shed_last_us: Option<u64>,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Bound::Maximum => "no more may run",
+            Bound::Minimum => "no fewer may run",
+            Bound::NobodyIdle => "nobody is idle",
+            Bound::SoftLimit => "the memory limit is reached",
+            Bound::MemoryShort => "memory is short",
+        })
+    }
 }
 
 /// What memory allows at this look.
@@ -64,14 +77,24 @@ pub(crate) fn limits(settings: &Settings, memory: &mut Memory, sample: &Sample) 
     if settings.rss_soft_bytes.is_some_and(|limit| rss_bytes >= limit) {
         return Limits::Full(Bound::SoftLimit);
     }
-    match sample.memory_available_bytes.and_then(|available| available.checked_div(sample.worker_rss_bytes)) {
-        Some(0) => Limits::Full(Bound::MemoryShort),
-        // workers that are starting have not taken their memory yet
-        Some(fits) => match u32::try_from(fits).unwrap_or(u32::MAX).saturating_sub(sample.starting) {
-            0 => Limits::Full(Bound::MemoryShort),
-            fits => Limits::Free(fits),
-        },
-        None => Limits::Free(u32::MAX),
+    let soft = settings.rss_soft_bytes.filter(|_| settings.pace == Pace::Events);
+    let below_soft = room_for(sample, soft.map(|limit| limit - rss_bytes), u64::div_ceil);
+    let available = room_for(sample, sample.memory_available_bytes, |bytes, worker| bytes / worker);
+    match (below_soft, available) {
+        (0, _) => Limits::Full(Bound::SoftLimit),
+        (_, 0) => Limits::Full(Bound::MemoryShort),
+        (soft, available) => Limits::Free(soft.min(available)),
+    }
+}
+
+/// Workers that fit into so many bytes beside those that are starting, which have not taken their memory yet.
+fn room_for(sample: &Sample, bytes: Option<u64>, divide: impl FnOnce(u64, u64) -> u64) -> u32 {
+    match bytes {
+        Some(bytes) if sample.worker_rss_bytes > 0 => {
+            let fit = divide(bytes, sample.worker_rss_bytes);
+            u32::try_from(fit).unwrap_or(u32::MAX).saturating_sub(sample.starting)
+        }
+        _ => u32::MAX,
     }
 }
 
@@ -134,7 +157,7 @@ fn bounded(view: &View, limits: Limits, minimum: u32, workers: i64) -> (Decision
 fn grown(view: &View, limits: Limits, minimum: u32, count: u32) -> (Decision, Option<Bound>) {
     let below_minimum = minimum.saturating_sub(view.sample.live());
     let (allowed, limit) = match limits {
-        Limits::Free(fits) => (fits.max(below_minimum), Bound::MemoryShort),
+        Limits::Free(fits) => (fits.max(below_minimum), memory_bound(view)),
         Limits::Full(bound) => (below_minimum, bound),
         Limits::Shed { .. } => (below_minimum, Bound::SoftLimit),
     };
@@ -143,6 +166,10 @@ fn grown(view: &View, limits: Limits, minimum: u32, count: u32) -> (Decision, Op
     let granted = count.min(most);
     let decision = if granted == 0 { Decision::Hold } else { Decision::Grow(granted) };
     (decision, (granted < count).then_some(bound))
+}
+
+fn memory_bound(view: &View) -> Bound {
+    if view.settings.rss_soft_bytes.is_some() { Bound::SoftLimit } else { Bound::MemoryShort }
 }
 
 fn shrunk(view: &View, minimum: u32, count: u32) -> (Decision, Option<Bound>) {

@@ -248,15 +248,13 @@ impl State {
         self.requests_last = sample.requests_total;
         if quiet && workers == 0 && sample.live() <= view.settings.minimum {
             self.asleep = true;
-            let wake = view.wake_when_spare_at_most(sample.idle.saturating_sub(1));
+            let wake = view.wake_when_spare_at_most(sample.idle.saturating_sub(1), None);
             return Wish { workers, reason, next_look_us: None, wake };
         }
-        let wake = if sample.idle == 0 && sample.queue.unwrap_or(0) == 0 && view.room() > 0 {
-            Wake::QueueReadable
-        } else {
-            view.wake_when_spare_at_most(0)
-        };
-        Wish { workers, reason, next_look_us: Some(now + view.settings.check_interval_us), wake }
+        let next_look_us = Some(now + view.settings.check_interval_us);
+        let nobody_idle = sample.idle == 0 && sample.queue.unwrap_or(0) == 0 && view.room() > 0 && view.may_grow;
+        let wake = if nobody_idle { Wake::QueueReadable } else { view.wake_when_spare_at_most(0, next_look_us) };
+        Wish { workers, reason, next_look_us, wake }
     }
 }
 

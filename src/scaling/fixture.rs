@@ -1,41 +1,14 @@
 //! Settings and samples for the tests of the policies: small constructors with uWSGI's defaults, one thread a worker.
 
-use super::settings::{Busyness, Pace, Settings};
-use super::{Decided, Decision, Memory, Sample, step};
+use super::simulator::compare;
+use super::{Decided, Decision, Memory, Pace, Sample, Settings, step};
 use crate::config::model::Policy;
 
 pub(crate) const SECOND_US: u64 = 1_000_000;
 
 /// uWSGI's defaults with `cheaper = minimum`, `workers = maximum`.
 pub(crate) fn settings(policy: Policy, pace: Pace, minimum: u32, maximum: u32) -> Settings {
-    Settings {
-        policy,
-        minimum,
-        initial: minimum,
-        maximum,
-        step: 1,
-        overload: 3,
-        idle: 10,
-        rss_soft_bytes: None,
-        rss_hard_bytes: None,
-        target_wait_us: 10_000,
-        check_interval_us: SECOND_US,
-        cheap: false,
-        idle_after_us: None,
-        die_on_idle: false,
-        threads: 1,
-        busyness: Busyness {
-            max_percent: 50,
-            min_percent: 25,
-            multiplier: 10,
-            penalty: 2,
-            backlog_alert: 33,
-            backlog_step: 1,
-            backlog_multiplier: 3,
-            backlog_nonzero_s: 60,
-        },
-        pace,
-    }
+    Settings { policy, pace, ..compare::settings(minimum, maximum) }
 }
 
 /// One thread a worker, an empty queue.

@@ -16,7 +16,7 @@
 //! 3. Carries out [`Decided::decision`]: `Grow(n)` forks n workers, `Shrink(n)` retires n *idle* workers (the one
 //!    idle for longest first). An idle worker that became busy meanwhile is left alone: the removal is dropped, never
 //!    remembered. A fork that fails stays in [`Sample::starting`] while it waits for its next attempt.
-//! 4. Logs every decision that is not `Hold`, with its reason.
+//! 4. Logs every decision that is not `Hold` ([`decision_log`]).
 //!
 //! What costs something is only needed by some: [`Settings::needs_worker_times`], [`Settings::needs_cpu`].
 
@@ -24,18 +24,22 @@ pub mod adaptive;
 mod backlog;
 mod bounds;
 mod busyness;
+pub mod decision_log;
 #[cfg(test)]
 mod fixture;
 mod idle;
 mod manual;
+#[cfg(test)]
+mod properties;
 mod reason;
 mod settings;
+pub mod simulator;
 mod spare;
 mod spare2;
 
 pub use bounds::Bound;
 pub use reason::Reason;
-pub use settings::{Pace, Settings, SettingsError, policy_name};
+pub use settings::{Busyness, Pace, Settings, SettingsError, policy_name};
 
 use crate::config::model::Policy;
 use serde::{Deserialize, Serialize};
@@ -91,7 +95,33 @@ pub struct Sample {
     pub pending: i32,
 }
 
+/// Largest count and largest time of a sample that is believed (a damaged log may hold anything).
+const COUNT_MAX: u32 = 1 << 20;
+const TIME_MAX_US: u64 = 1 << 60;
+
 impl Sample {
+    /// Whether the numbers are such as a server can have, so that sums of them cannot overflow.
+    ///
+    /// # Errors
+    /// The name of the field that is out of range.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let counts = [self.busy, self.idle, self.starting, self.retiring, self.serving, self.queue.unwrap_or(0)];
+        let cpu = self.cpu.unwrap_or_default();
+        let times = [self.oldest_wait_us, self.exact_wait_us, self.busy_age_us, self.busy_time_us, self.boot_us];
+        let cumulative = [self.requests_total, cpu.busy_us, cpu.used_us, cpu.delayed_us];
+        if counts.iter().any(|&count| count > COUNT_MAX) || self.cpus > COUNT_MAX {
+            return Err("a count of the sample");
+        }
+        if self.now_us > TIME_MAX_US || times.iter().chain(&cumulative).any(|&time| time > TIME_MAX_US) {
+            return Err("a time of the sample");
+        }
+        if self.workers.len() > COUNT_MAX as usize || self.workers.iter().any(|worker| worker.running_us > TIME_MAX_US)
+        {
+            return Err("a worker's time of the sample");
+        }
+        Ok(())
+    }
+
     /// Workers that serve or are about to: the number that the bounds are about.
     pub fn live(&self) -> u32 {
         self.busy.saturating_add(self.idle).saturating_add(self.starting)
@@ -209,9 +239,11 @@ impl View<'_> {
         self.sample.idle + self.sample.starting
     }
 
-    /// The usual wake-up of a policy that can still grow.
-    pub(crate) fn wake_when_spare_at_most(&self, spare: u32) -> Wake {
-        if self.room() == 0 { Wake::Never } else { Wake::SpareAtMost(spare) }
+    /// The usual wake-up of a policy that can still grow. What is the case already need not be waited for where a timer
+    /// looks anyway: else every request of a busy server would wake the master.
+    pub(crate) fn wake_when_spare_at_most(&self, spare: u32, next_look_us: Option<u64>) -> Wake {
+        let known = self.sample.idle <= spare && next_look_us.is_some();
+        if self.room() == 0 || !self.may_grow || known { Wake::Never } else { Wake::SpareAtMost(spare) }
     }
 }
 

@@ -15,8 +15,8 @@ pub enum Reason {
     BetweenTicks,
     /// adaptive: so many requests in hand or waiting need more workers to keep the target wait.
     Waiting { jobs: u32, workers: u32, needed: u32, waited_us: u64, service_us: u64, target_us: u64 },
-    /// adaptive: fewer idle workers than the margin that the load asks for.
-    Margin { spare: u32, margin: u32, load_milli: u64 },
+    /// adaptive: fewer workers than the load asks for where starts are slow.
+    Reserve { workers: u32, reserve: u32, load_milli: u64 },
     /// adaptive: more would only compete for the cores.
     CoresBusy { needed: u32, useful: u32, cpus: u32, cpu_permille: u32, delayed_permille: u32 },
     /// adaptive: no moment of the last while needed so many.
@@ -74,9 +74,12 @@ impl fmt::Display for Reason {
                 Ms(*waited_us),
                 Ms(*service_us)
             ),
-            Margin { spare, margin, load_milli } => {
-                write!(f, "{spare} spare, a load of {}.{:03} asks for {margin}", load_milli / 1000, load_milli % 1000)
-            }
+            Reserve { workers, reserve, load_milli } => write!(
+                f,
+                "{workers} workers, a load of {}.{:03} asks for {reserve} since starts are slow",
+                load_milli / 1000,
+                load_milli % 1000
+            ),
             CoresBusy { needed, useful, cpus, cpu_permille, delayed_permille } => write!(
                 f,
                 "{needed} wanted, but {cpus} cores can use {useful}: requests compute {}.{} % of their time and wait \

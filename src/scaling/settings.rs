@@ -162,6 +162,29 @@ impl Settings {
         })
     }
 
+    /// Whether the numbers are in the range that [`Settings::from_config`] gives, for settings read from a log.
+    ///
+    /// # Errors
+    /// The name of the field that is out of range.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let busyness = &self.busyness;
+        let counts = [self.overload, self.idle, busyness.multiplier, busyness.penalty, busyness.backlog_step];
+        let more = [busyness.backlog_multiplier, busyness.backlog_nonzero_s];
+        if self.maximum == 0 || self.maximum > 65_535 || self.minimum > self.maximum || self.threads > 65_535 {
+            return Err("the number of workers");
+        }
+        if self.target_wait_us.max(self.idle_after_us.unwrap_or(0)) > DURATION_MAX_US {
+            return Err("a duration of the settings");
+        }
+        if self.check_interval_us == 0 || self.check_interval_us > DURATION_MAX_US {
+            return Err("the check interval");
+        }
+        if counts.iter().chain(&more).any(|&count| count > COUNT_MAX) {
+            return Err("a count of the settings");
+        }
+        Ok(())
+    }
+
     /// Whether the policy reads [`Sample::workers`](super::Sample::workers).
     pub fn needs_worker_times(&self) -> bool {
         self.policy == Policy::Busyness

@@ -91,7 +91,7 @@ fn idle_look(view: &View, now: u64) -> Option<u64> {
 
 fn wish(view: &View, workers: i64, reason: Reason, next_look_us: Option<u64>) -> Wish {
     let reason = if workers == 0 { Reason::Steady } else { reason };
-    Wish { workers, reason, next_look_us, wake: view.wake_when_spare_at_most(0) }
+    Wish { workers, reason, next_look_us, wake: view.wake_when_spare_at_most(0, next_look_us) }
 }
 
 #[cfg(test)]

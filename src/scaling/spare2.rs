@@ -52,7 +52,8 @@ fn wish(view: &View, workers: i64, reason: Reason) -> Wish {
     let (now, tick) = (view.sample.now_us, view.settings.check_interval_us);
     let next_look_us = (view.sample.live() > view.settings.minimum).then_some(now + tick);
     let reason = if workers == 0 { Reason::Steady } else { reason };
-    Wish { workers, reason, next_look_us, wake: view.wake_when_spare_at_most(view.settings.minimum.saturating_sub(1)) }
+    let wake = view.wake_when_spare_at_most(view.settings.minimum.saturating_sub(1), next_look_us);
+    Wish { workers, reason, next_look_us, wake }
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ pub fn fork_child(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
     // SAFETY: the zygote is single-threaded (live threads of an application are reported and its own risk, as with
     // any pre-forking server), so the child finds every lock free.
     match unsafe { nix::unistd::fork() }? {
-        ForkResult::Parent { child } => ProcessId::new(child.as_raw()).ok_or_else(|| io::Error::other("fork gave no process id")),
+        ForkResult::Parent { child } => {
+            ProcessId::new(child.as_raw()).ok_or_else(|| io::Error::other("fork gave no process id"))
+        }
         ForkResult::Child => {
             let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(life)).unwrap_or(101);
             std::process::exit(code)
@@ -143,6 +145,13 @@ pub fn exec(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::
         Ok(never) => match never {},
         Err(error) => error.into(),
     }
+}
+
+/// Makes standard output and standard error go where `file` goes.
+pub fn redirect_output(file: &impl AsFd) -> io::Result<()> {
+    nix::unistd::dup2_stdout(file)?;
+    nix::unistd::dup2_stderr(file)?;
+    Ok(())
 }
 
 /// Resident and virtual size of this process in bytes, from `/proc/self/statm`.

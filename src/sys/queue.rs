@@ -152,14 +152,12 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_endian = "little")]
     fn the_worked_bytes_of_the_reference_are_understood() {
-        let answer = "4c0000001400000001000000a451000001010a00407b89000100000000000000\
-                      170000002f746d702f2e2e2e2e2e2e2e2e2e2e2e2e2f730000 0c00040005000000070000000500060000000000";
-        let hex: Vec<u8> = answer.bytes().filter(u8::is_ascii_hexdigit).collect();
-        let bytes: Vec<u8> = hex
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect();
+        let words: [u32; 8] = [0x4c, 20, 1, 0x51a4, 0x000a_0101, 9_009_984, 1, 0];
+        let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.extend(b"\x17\0\0\0/tmp/0123456789/ab\0\0");
+        bytes.extend(b"\x0c\0\x04\0\x05\0\0\0\x07\0\0\0\x05\0\x06\0\0\0\0\0");
         assert_eq!(parse(&bytes, 9_009_984), Some(ListenQueue { waiting: 5, limit: 7 }));
         for cut in 0..bytes.len() {
             assert_eq!(parse(&bytes[..cut], 9_009_984), None, "cut at {cut}");

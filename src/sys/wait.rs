@@ -78,9 +78,12 @@ pub fn wait_ready(descriptor: &impl AsFd, interest: Interest, timeout_us: u64) -
 pub fn wait_any(descriptors: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<Vec<usize>> {
     let mut waiting: Vec<_> = descriptors.iter().map(|one| PollFd::new(*one, PollFlags::POLLIN)).collect();
     match poll(&mut waiting, PollTimeout::NONE) {
-        Ok(_) => {
-            Ok(waiting.iter().enumerate().filter(|(_, one)| one.any().unwrap_or(true)).map(|(index, _)| index).collect())
-        }
+        Ok(_) => Ok(waiting
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.any().unwrap_or(true))
+            .map(|(index, _)| index)
+            .collect()),
         Err(Errno::EINTR) => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }

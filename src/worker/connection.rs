@@ -240,4 +240,3 @@ impl Exchange<'_> {
         sent
     }
 }
-

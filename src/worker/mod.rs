@@ -11,7 +11,7 @@ mod request_log;
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process;
 use crate::sys::stream::{Stream, accept};
 use crate::sys::wait::{Doorbell, WaitSet, wait_any};
-use crate::zygote::{Common, Host, LoadFailure};
+use crate::zygote::{Common, Host, LoadFailure, load_with_hooks};
 
 use body::RequestBody;
 use connection::{Buffers, Ended};
@@ -72,6 +72,8 @@ pub struct Worker<'z> {
     seat: WorkerSeat<'z>,
     life: u64,
     born_us: u64,
+    /// Whether no other worker had its number before.
+    first: bool,
     /// Requests since birth, of all threads.
     requests: AtomicU64,
     gate: Gate,
@@ -116,26 +118,27 @@ impl<'z> Worker<'z> {
             seat,
             life,
             born_us: monotonic_us(),
+            first: false,
             requests: AtomicU64::new(0),
-            gate: Gate {
-                leaving: AtomicU8::new(0),
-                bell: Doorbell::new()?,
-                changed: (Mutex::new(()), Condvar::new()),
-            },
+            gate: Gate { leaving: AtomicU8::new(0), bell: Doorbell::new()?, changed: (Mutex::new(()), Condvar::new()) },
         })
     }
 
     /// The worker's whole life; returns its exit code.
-    pub(crate) fn live(&self, host: &mut dyn Host) -> i32 {
+    ///
+    /// `first`: whether it is the first worker with its number, for the hooks that run only once.
+    pub(crate) fn live(&mut self, host: &mut dyn Host, first: bool) -> i32 {
+        self.first = first;
         process::set_name(&format!("rhinod worker {}", self.slot));
         if self.config().identity.no_orphans
             && let Err(error) = process::die_with_parent()
         {
             log::warn!("no-orphans: {error}");
         }
-        if self.config().lazy_apps
-            && let Err(failure) = host.load(self.config())
-        {
+        if let Err(failure) = self.run_hooks(&["post-fork"]) {
+            return self.refuse(&failure);
+        }
+        if let Err(failure) = load_with_hooks(host, self.config(), self.config().lazy_apps) {
             return self.refuse(&failure);
         }
         if let Some(directory) = &self.config().identity.chdir2
@@ -170,6 +173,9 @@ impl<'z> Worker<'z> {
 
     /// Serves until it is time to leave; returns the exit code.
     pub fn serve<S: Service + ?Sized>(&self, service: &S) -> i32 {
+        if let Err(failure) = self.run_hooks(self.accepting_phases()) {
+            return self.refuse(&failure);
+        }
         let boot_us = monotonic_us() - self.born_us;
         self.seat.set_boot_us(boot_us);
         self.seat.set_presence(Presence::Accepting);
@@ -185,6 +191,22 @@ impl<'z> Worker<'z> {
                 log::error!("worker {}: {error}", self.slot);
                 1
             }
+        }
+    }
+
+    fn run_hooks(&self, phases: &[&str]) -> Result<(), LoadFailure> {
+        let hooks = &self.config().hooks;
+        let run = |phase: &&str| crate::hooks::run(hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
+        phases.iter().try_for_each(run)
+    }
+
+    /// The hooks of the moment at which it begins to accept (reference/processes.md 5.4).
+    fn accepting_phases(&self) -> &'static [&'static str] {
+        match (self.slot.0 == 0, self.first) {
+            (true, true) => &["accepting", "accepting-once", "accepting1", "accepting1-once"],
+            (true, false) => &["accepting", "accepting1"],
+            (false, true) => &["accepting", "accepting-once"],
+            (false, false) => &["accepting"],
         }
     }
 
@@ -519,4 +541,3 @@ impl<'w> Core<'w> {
         }
     }
 }
-

@@ -126,12 +126,8 @@ impl<'c> Reply<'c> {
         }
         let written = head.finish();
         self.left = announced;
-        self.sent = Sent {
-            status,
-            headers_count: written.headers_count,
-            head_bytes: written.head_bytes,
-            ..Sent::default()
-        };
+        self.sent =
+            Sent { status, headers_count: written.headers_count, head_bytes: written.head_bytes, ..Sent::default() };
         self.state = State::HeadReady;
         Ok(())
     }

@@ -53,11 +53,8 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
             resident >> 20
         );
     }
-    let address = if logging.forwarded_for && !head.forwarded_for.is_empty() {
-        head.forwarded_for
-    } else {
-        head.remote_addr
-    };
+    let address =
+        if logging.forwarded_for && !head.forwarded_for.is_empty() { head.forwarded_for } else { head.remote_addr };
     let app = if sent.status == 0 { -1 } else { 0 };
     let _ = write!(line, "[pid: {}|app: {app}|req: {}/{}] ", entry.pid, entry.requests.0, entry.requests.1);
     push_escaped(line, address, URI_BYTES_MAX);

@@ -164,6 +164,8 @@ pub enum ToZygote {
         slot: Slot,
         /// Unique for each fork of an instance; the worker writes it into its seat (see [`crate::scoreboard`]).
         life: u64,
+        /// How many workers there were in this slot, this one included.
+        nth: u32,
     },
     /// Fork no more and leave. Its workers are the master's to stop.
     Stop,
@@ -346,8 +348,8 @@ impl Message for ToZygote {
                 a: threads.into(),
                 ..Record::new(kind::SETUP)
             },
-            ToZygote::Fork { seat, slot, life } => {
-                Record { seat: seat.0, slot: slot.0, a: life, ..Record::new(kind::FORK) }
+            ToZygote::Fork { seat, slot, life, nth } => {
+                Record { seat: seat.0, slot: slot.0, a: life, b: nth.into(), ..Record::new(kind::FORK) }
             }
             ToZygote::Stop => Record::new(kind::STOP),
         };
@@ -363,7 +365,12 @@ impl Message for ToZygote {
                 threads: record.count("threads")?,
                 listeners: record.slot,
             },
-            kind::FORK => ToZygote::Fork { seat: Seat(record.seat), slot: Slot(record.slot), life: record.a },
+            kind::FORK => ToZygote::Fork {
+                seat: Seat(record.seat),
+                slot: Slot(record.slot),
+                life: record.a,
+                nth: u32::try_from(record.b).map_err(|_| record.wrong("nth", record.b))?,
+            },
             kind::STOP => ToZygote::Stop,
             other => return Err(Error::Kind(other)),
         };

@@ -47,7 +47,7 @@ fn every_record_survives() {
     let text = || "Traceback:\n  ImportError: schön".to_owned();
     let (seat, slot) = (Seat(u32::MAX), Slot(7));
     check(ToZygote::Setup { generation: Generation(3), seats: 16, threads: 4, listeners: 2 }, false, 5);
-    check(ToZygote::Fork { seat, slot, life: u64::MAX }, false, 1);
+    check(ToZygote::Fork { seat, slot, life: u64::MAX, nth: u32::MAX }, false, 1);
     check(ToZygote::Stop, false, 0);
     check(FromZygote::Loaded { boot_us: u64::MAX }, false, 0);
     check(FromZygote::LoadFailed { exit_code: -1, text: text() }, true, 0);

@@ -105,7 +105,7 @@ fn the_kinds_are_the_codes() {
     let pid = ProcessId::new(1).expect("positive");
     let to_zygote = [
         ToZygote::Setup { generation: Generation(1), seats: 1, threads: 1, listeners: 1 },
-        ToZygote::Fork { seat, slot: Slot(0), life: 1 },
+        ToZygote::Fork { seat, slot: Slot(0), life: 1, nth: 1 },
         ToZygote::Stop,
     ];
     let from_zygote = [

@@ -11,8 +11,9 @@ use super::event::Reload;
 use super::identity::{Generation, Slot, Time};
 use super::note::{Farewell, Note};
 use super::plan::Plan;
-use super::worker::{Incident, Manner, Phase};
+use super::worker::{Incident, Manner, Worker};
 use super::zygote;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The reload that is under way. There is never more than one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,15 +21,26 @@ pub(super) enum Change {
     /// The driver reads the configuration.
     Reading { reload: Reload },
     /// The new generation loads, or its workers get ready.
-    Switching { reload: Reload, generation: Generation, plan: Plan },
+    Switching(Switch),
     /// Marked workers wait for their successors.
     Rolling { reload: Reload },
+}
+
+/// A new generation on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Switch {
+    reload: Reload,
+    generation: Generation,
+    plan: Plan,
+    /// Slots whose worker served and left by itself.
+    proved: BTreeSet<Slot>,
 }
 
 impl Change {
     pub(super) fn reload(&self) -> Reload {
         match self {
-            Change::Reading { reload } | Change::Switching { reload, .. } | Change::Rolling { reload } => *reload,
+            Change::Reading { reload } | Change::Rolling { reload } => *reload,
+            Change::Switching(switch) => switch.reload,
         }
     }
 }
@@ -64,16 +76,16 @@ impl Machine {
         self.seats.resize(self.seats.len().max(plan.seats as usize), None);
         self.slots.resize_with(self.slots.len().max(plan.workers as usize), Default::default);
         let generation = self.new_generation();
-        let until = plan.load_timeout_us.map(|us| self.now.plus_us(us));
+        let until = plan.load_timeout_us.map(|us| self.after_us(us));
         self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until } });
         self.actions.push_back(Action::StartZygote { generation, candidate: true });
-        self.change = Some(Change::Switching { reload, generation, plan });
+        self.change = Some(Change::Switching(Switch { reload, generation, plan, proved: BTreeSet::new() }));
     }
 
     /// The generation that is to become current, if one is on its way.
     pub(super) fn candidate(&self) -> Option<Generation> {
         match &self.change {
-            Some(Change::Switching { generation, .. }) => Some(*generation),
+            Some(Change::Switching(switch)) => Some(switch.generation),
             Some(Change::Reading { .. } | Change::Rolling { .. }) | None => None,
         }
     }
@@ -92,51 +104,61 @@ impl Machine {
 
     /// Forks what the new generation lacks, or makes it current when it lacks nothing. Whether it became current.
     pub(super) fn advance_switch(&mut self) -> bool {
-        let Some(Change::Switching { generation, plan, reload }) = self.change.clone() else { return false };
-        if !self.is_loaded(generation) {
+        let Some(Change::Switching(switch)) = &self.change else { return false };
+        if !self.is_loaded(switch.generation) {
             return false;
         }
-        let slots = self.candidate_slots(&plan);
-        for slot in &slots {
-            if !self.has_staying(generation, *slot) && !self.fork(generation, *slot) {
+        let generation = switch.generation;
+        let slots = self.candidate_slots(&switch.plan);
+        let on_duty = self.workers_of(generation).filter(|worker| worker.stays());
+        let taken: BTreeSet<Slot> = on_duty.map(|worker| worker.slot).collect();
+        for slot in slots.iter().filter(|slot| !taken.contains(slot)) {
+            if !self.fork(generation, *slot) {
                 return false;
             }
         }
-        if self.proved_at(generation, &slots, &plan).is_none_or(|at| at > self.now) {
+        if self.proved_at(&slots).is_none_or(|at| at > self.now) {
             return false;
         }
-        self.commit(reload, generation, plan, &slots);
+        self.commit(&slots);
         true
     }
 
-    /// When the probation of the new generation's workers ends: `None` while one of them is not ready. One that was
-    /// and left by itself has proved as much; its successor is replaced for like any other's.
-    fn proved_at(&self, generation: Generation, slots: &[Slot], plan: &Plan) -> Option<Time> {
+    /// When the probation of the new generation's workers ends: `None` while one of these slots has no ready one. A
+    /// slot that a worker left by itself has passed: recycling must not hold up a reload for ever.
+    fn proved_at(&self, slots: &[Slot]) -> Option<Time> {
+        let Some(Change::Switching(switch)) = &self.change else { return None };
+        let workers = self.workers_of(switch.generation);
+        let ready_since: BTreeMap<Slot, Time> =
+            workers.filter_map(|worker| Some((worker.slot, worker.ready_since()?))).collect();
         let mut at = Time::default();
         for slot in slots {
-            let ready = self.workers_of(generation, *slot).find_map(|worker| match worker.phase {
-                Phase::Ready { since, .. } | Phase::Leaving { since, why: Farewell::Itself, .. } => Some(since),
-                Phase::Forking { .. }
-                | Phase::Doomed { .. }
-                | Phase::Lost { .. }
-                | Phase::Starting { .. }
-                | Phase::Leaving { .. }
-                | Phase::Retiring { .. }
-                | Phase::Killed { .. } => None,
-            })?;
-            at = at.max(ready.plus_us(plan.probation_us));
+            let ready = ready_since.get(slot)?;
+            if !switch.proved.contains(slot) {
+                at = at.max(ready.plus_us(switch.plan.probation_us));
+            }
         }
         Some(at)
     }
 
-    /// When the switch is to be looked at again though nothing happens.
-    pub(super) fn switch_deadline(&self) -> Option<Time> {
-        let Some(Change::Switching { generation, plan, .. }) = &self.change else { return None };
-        self.proved_at(*generation, &self.candidate_slots(plan), plan)
+    /// A worker left by itself: if the new generation's, it did serve.
+    pub(super) fn prove(&mut self, worker: &Worker) {
+        if let Some(Change::Switching(switch)) = &mut self.change
+            && switch.generation == worker.generation
+            && worker.is_ready()
+        {
+            switch.proved.insert(worker.slot);
+        }
     }
 
-    fn commit(&mut self, reload: Reload, generation: Generation, plan: Plan, slots: &[Slot]) {
-        self.change = None;
+    /// When the switch is to be looked at again though nothing happens.
+    pub(super) fn switch_deadline(&self) -> Option<Time> {
+        let Some(Change::Switching(switch)) = &self.change else { return None };
+        self.proved_at(&self.candidate_slots(&switch.plan))
+    }
+
+    fn commit(&mut self, slots: &[Slot]) {
+        let Some(Change::Switching(Switch { reload, generation, plan, .. })) = self.change.take() else { return };
         self.current = generation;
         self.plan = plan;
         self.zygote_failures = 0;
@@ -149,8 +171,7 @@ impl Machine {
         self.note(Note::ReloadDone { reload, generation });
         self.announce(Announcement::ReloadDone { reload, outcome: Outcome::Done });
         if reload == Reload::Brutal {
-            let old = self.seats_where(|worker| worker.generation != generation);
-            self.befall_all(&old, &Incident::Kill(Farewell::Replaced));
+            self.mark(Manner::Brutal, |worker| worker.generation != generation);
         }
     }
 
@@ -168,7 +189,7 @@ impl Machine {
         let reload = change.reload();
         match change {
             Change::Reading { .. } => {}
-            Change::Switching { generation, .. } => {
+            Change::Switching(Switch { generation, .. }) => {
                 let reason = match &outcome {
                     Outcome::Failed(reason) => reason.clone(),
                     Outcome::Superseded => "superseded by a newer order".to_owned(),
@@ -185,10 +206,14 @@ impl Machine {
 
     pub(super) fn mark_for_replacement(&mut self, reload: Reload) {
         let manner = if reload == Reload::WorkersBrutal { Manner::Brutal } else { Manner::Graceful };
-        for worker in self.seats.iter_mut().flatten().filter(|worker| worker.stays()) {
+        self.mark(manner, |_| true);
+        self.change = Some(Change::Rolling { reload });
+    }
+
+    fn mark(&mut self, manner: Manner, which: impl Fn(&Worker) -> bool) {
+        for worker in self.seats.iter_mut().flatten().filter(|worker| worker.stays() && which(worker)) {
             worker.replace = Some(manner);
         }
-        self.change = Some(Change::Rolling { reload });
     }
 
     fn unmark_all(&mut self) {

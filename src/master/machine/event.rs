@@ -7,8 +7,14 @@ use super::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Something that happened. The driver keeps the order in which one process's messages were sent; between two
-/// processes any order is fine. What a zygote sent before its death is delivered before [`Event::ZygoteExited`].
+/// Something that happened. What the driver keeps to:
+///
+/// - One process's messages come in the order in which they were sent; between two processes any order is fine.
+/// - What a zygote sent before its death comes before [`Event::ZygoteExited`].
+/// - After [`Event::WorkerExited`] nothing more of that worker comes.
+/// - Of a worker whose zygote died before it could tell the pid, nothing comes before [`Event::WorkerForked`], which the
+///   driver sends when it finds such a process.
+/// - [`Event::Elapsed`] comes when no other event waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A zygote has loaded the application and takes orders.
@@ -94,7 +100,8 @@ pub enum Event {
         /// The seats that are idle at this moment, any order: preferred when workers are to go.
         idle: Vec<Seat>,
     },
-    /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing).
+    /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing). Sent when no
+    /// other event waits.
     Elapsed,
 }
 

@@ -16,16 +16,20 @@ mod change;
 mod event;
 mod fate;
 mod identity;
+mod lineage;
 mod note;
 mod order;
 mod plan;
 mod reconcile;
 mod slot;
+mod snapshot;
 mod stop;
 mod target;
 mod worker;
 mod zygote;
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
@@ -35,7 +39,8 @@ pub use action::{Action, Announcement, Count, Outcome};
 pub use event::{Event, ExitStatus, LeaveReason, Order, Reload};
 pub use identity::{Generation, ProcessId, Seat, Slot, Time};
 pub use note::{Farewell, Note};
-pub use plan::{PROBATION_US, Plan};
+pub use plan::{PROBATION_US, Plan, WORKERS_MAX};
+pub use snapshot::Snapshot;
 
 use change::Change;
 use std::collections::VecDeque;
@@ -43,13 +48,15 @@ use worker::{Incident, Manner, Phase, Worker};
 use zygote::Zygote;
 
 /// How long a zygote may take to answer an order to fork before it counts as hung.
-const FORK_PATIENCE_US: u64 = 10_000_000;
+const FORK_PATIENCE_US: u64 = 5_000_000;
 
 /// The master's state machine. See the module for the calling order.
 #[derive(Debug)]
 pub struct Machine {
     /// The latest moment heard of; never runs backwards.
     now: Time,
+    /// The time of the last [`Event::Elapsed`]: every patience that ended by then was acted on.
+    looked: Time,
     stage: Stage,
     /// The numbers in force.
     plan: Plan,
@@ -129,6 +136,7 @@ impl Machine {
             (1..=plan.workers).map(|number| slot::Slot { active: number <= plan.initial, ..Default::default() });
         let mut machine = Machine {
             now,
+            looked: now,
             stage: Stage::Loading,
             current: Generation(1),
             generations_made: 1,
@@ -179,9 +187,8 @@ impl Machine {
             Event::Target { workers, reason, idle } => {
                 self.set_target(workers.clamp(1, self.plan.workers), &idle, &reason);
             }
-            Event::Elapsed => {}
+            Event::Elapsed => self.expire(),
         }
-        self.expire();
         self.reconcile();
     }
 
@@ -190,7 +197,9 @@ impl Machine {
         self.actions.pop_front()
     }
 
-    /// When [`Event::Elapsed`] is due though nothing happens. Always later than the last event's time.
+    /// When [`Event::Elapsed`] is due though nothing happens. May have passed already: then it is due as soon as
+    /// nothing else waits. Patience ends only with that event, so that after a stall of the master what was said in
+    /// time counts as in time.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         let stop = match self.stage {
@@ -202,12 +211,13 @@ impl Machine {
         let zygotes = self.zygotes.iter().filter_map(Zygote::until);
         let slots = self.slots.iter().filter(|slot| slot.active).map(|slot| slot.not_before);
         let all = workers.chain(zygotes).chain(slots).chain(stop).chain(self.switch_deadline());
-        all.filter(|at| *at > self.now).min()
+        all.filter(|at| *at > self.looked).min()
     }
 
-    /// The workers there are, by seat.
+    /// The workers there are, by seat. Every one has a slot from 1 on: strangers that are being killed are left out.
     pub fn workers(&self) -> impl Iterator<Item = WorkerView> + '_ {
-        self.seats_numbered().filter_map(|(seat, worker)| Some(view(seat, worker.as_ref()?)))
+        let ours = |worker: &&Worker| worker.life > 0;
+        self.seats_numbered().filter_map(move |(seat, worker)| Some(view(seat, worker.as_ref().filter(ours)?)))
     }
 
     /// How many workers there are.
@@ -261,9 +271,22 @@ impl Machine {
         self.impossible
     }
 
-    fn new_generation(&mut self) -> Generation {
-        self.generations_made = self.generations_made.saturating_add(1);
-        Generation(self.generations_made)
+    /// The moment so much later, and never this one: a deadline is always ahead of the look that finds it.
+    fn after_us(&self, us: u64) -> Time {
+        self.now.plus_us(us.max(1))
+    }
+
+    /// Acts on every patience that has ended.
+    fn expire(&mut self) {
+        let now = self.now;
+        self.looked = now;
+        let workers = self.seats_where(|worker| worker.until().is_some_and(|until| until <= now));
+        self.befall_all(&workers, &Incident::Expire);
+        let due = |zygote: &&Zygote| zygote.until().is_some_and(|until| until <= now);
+        let zygotes: Vec<Generation> = self.zygotes.iter().filter(due).map(|zygote| zygote.generation).collect();
+        for generation in zygotes {
+            self.zygote(generation, zygote::Incident::Expire);
+        }
     }
 
     fn sit(&mut self, seat: Seat, worker: Worker) {
@@ -285,12 +308,8 @@ impl Machine {
         self.zygotes.iter().any(|zygote| zygote.generation == generation && loaded(zygote))
     }
 
-    fn workers_of(&self, generation: Generation, slot: Slot) -> impl Iterator<Item = &Worker> {
-        self.seats.iter().flatten().filter(move |worker| worker.generation == generation && worker.slot == slot)
-    }
-
-    fn has_staying(&self, generation: Generation, slot: Slot) -> bool {
-        self.workers_of(generation, slot).any(Worker::stays)
+    fn workers_of(&self, generation: Generation) -> impl Iterator<Item = &Worker> {
+        self.seats.iter().flatten().filter(move |worker| worker.generation == generation)
     }
 
     fn seats_numbered(&self) -> impl Iterator<Item = (Seat, &Option<Worker>)> {

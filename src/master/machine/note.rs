@@ -6,6 +6,7 @@
 use super::event::{ExitStatus, LeaveReason, Reload};
 use super::identity::{Generation, ProcessId, Seat, Slot};
 use log::Level;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Something that the log should say.
@@ -28,6 +29,8 @@ pub enum Note {
     WorkerDied { slot: Slot, pid: ProcessId, status: ExitStatus },
     /// A worker that had to go is gone.
     WorkerGone { slot: Slot, pid: ProcessId, why: Farewell, after_us: u64 },
+    /// A worker that had to go ended otherwise than that.
+    WorkerDiedLeaving { slot: Slot, pid: ProcessId, signal: i32 },
     /// A worker cannot serve.
     WorkerUnfit { slot: Slot, pid: Option<ProcessId>, reason: String },
     /// A worker outlived the mercy.
@@ -65,7 +68,7 @@ pub enum Note {
 }
 
 /// Why a worker had to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Farewell {
     /// It wanted to.
     Itself,
@@ -88,6 +91,7 @@ impl Note {
         match self {
             Note::GenerationFailed { .. } | Note::ReloadFailed { .. } | Note::LeftBehind { .. } => Level::Error,
             Note::WorkerDied { .. }
+            | Note::WorkerDiedLeaving { .. }
             | Note::WorkerUnfit { .. }
             | Note::NoMercy { .. }
             | Note::RespawnDelayed { .. }
@@ -140,6 +144,9 @@ impl fmt::Display for Note {
                 write!(f, "DAMN ! worker {slot} (pid: {pid}) died :( trying respawn ...")
             }
             Note::WorkerGone { slot, pid, why, after_us } => write_gone(f, *slot, *pid, *why, *after_us),
+            Note::WorkerDiedLeaving { slot, pid, signal } => {
+                write!(f, "worker {slot} (pid: {pid}) died while it was leaving, killed by signal {signal}")
+            }
             Note::WorkerUnfit { slot, pid: Some(pid), reason } => {
                 write!(f, "OOPS ! failed loading app in worker {slot} (pid {pid}): {reason}")
             }

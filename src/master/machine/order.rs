@@ -101,11 +101,7 @@ impl fmt::Display for Disposition {
 impl Machine {
     pub(super) fn order(&mut self, order: Order) {
         match dispose(self.situation(), order) {
-            Disposition::Obey => self.obey(order),
-            Disposition::Supersede => {
-                self.cancel_change(Outcome::Superseded);
-                self.obey(order);
-            }
+            Disposition::Obey | Disposition::Supersede => self.obey(order),
             Disposition::Queue => self.queue(order),
             Disposition::Refuse => self.refuse(order),
             Disposition::Ignore => {}
@@ -116,7 +112,7 @@ impl Machine {
         match (&self.stage, &self.change) {
             (Stage::Loading, _) => Situation::Loading,
             (Stage::Starting | Stage::Serving, None) => Situation::Serving,
-            (Stage::Starting | Stage::Serving, Some(Change::Reading { .. } | Change::Switching { .. })) => {
+            (Stage::Starting | Stage::Serving, Some(Change::Reading { .. } | Change::Switching(_))) => {
                 Situation::Switching
             }
             (Stage::Starting | Stage::Serving, Some(Change::Rolling { .. })) => Situation::Rolling,
@@ -130,6 +126,7 @@ impl Machine {
             Order::Stop => self.begin_stop(0, Manner::Graceful),
             Order::StopNow => self.begin_stop(0, Manner::Brutal),
             Order::Reload(reload) => {
+                self.cancel_change(Outcome::Superseded);
                 self.drop_queued(Outcome::Superseded);
                 self.begin_reload(reload);
             }

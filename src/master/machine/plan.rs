@@ -10,10 +10,13 @@ use std::time::Duration;
 /// Long enough that a worker which dies with its first requests is seen, short enough not to be felt in a deploy.
 pub const PROBATION_US: u64 = 50_000;
 
+/// More workers than any machine can use; keeps the picture of them small.
+pub const WORKERS_MAX: u32 = 10_000;
+
 /// What the machine needs to know of a configuration. Times are microseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Most workers at once, N: the slots are 1 to N. At least 1.
+    /// Most workers at once, N: the slots are 1 to N. 1 to [`WORKERS_MAX`].
     pub workers: u32,
     /// Fewest workers while the instance is awake, 1 to N.
     pub minimum: u32,
@@ -64,8 +67,8 @@ impl Plan {
     /// Whether its numbers fit together; if not, the sentence that says what is wrong.
     pub(super) fn check(&self) -> Result<(), String> {
         let Plan { workers, minimum, initial, seats, .. } = *self;
-        if workers == 0 {
-            return Err("there must be at least one worker".to_owned());
+        if workers == 0 || workers > WORKERS_MAX {
+            return Err(format!("there can be 1 to {WORKERS_MAX} workers, not {workers}"));
         }
         if minimum > workers || initial > workers {
             return Err(format!("{minimum} workers at least and {initial} at start do not fit into {workers}"));

@@ -8,13 +8,31 @@
 use super::action::{Action, Announcement};
 use super::change::Change;
 use super::event::Reload;
-use super::identity::{Generation, Seat, Slot};
+use super::identity::{Generation, Seat, Slot, Time};
 use super::note::{Farewell, Note};
 use super::worker::{Incident, Manner, Phase, Worker};
 use super::{FORK_PATIENCE_US, Machine, Stage, zygote};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A round begins or ends at most one change, and no event can begin more than a few.
 const ROUNDS_MAX: u32 = 4;
+
+/// Who is on duty in a slot or on the way to it, each kind with the one to keep first.
+struct Duty {
+    slot: Slot,
+    /// Of the current generation and not marked for replacement.
+    fresh: Vec<Seat>,
+    fresh_is_ready: bool,
+    /// To be replaced.
+    stale: Vec<Seat>,
+}
+
+impl Duty {
+    fn of_nobody(slot: Slot) -> Duty {
+        Duty { slot, fresh: Vec::new(), fresh_is_ready: false, stale: Vec::new() }
+    }
+}
 
 impl Machine {
     /// Brings what is there closer to what is wanted, as far as that is possible at this moment.
@@ -42,9 +60,12 @@ impl Machine {
         let began = self.take_up_queued();
         self.empty_unwanted_slots();
         self.let_replaced_go();
-        self.fill_vacant_slots();
+        let duties = self.duties();
+        self.fill_vacant_slots(&duties);
         let switched = self.advance_switch();
-        self.fork_successors();
+        if !switched {
+            self.fork_successors(&duties);
+        }
         let rolled = self.finish_rolling();
         self.let_old_zygotes_go();
         self.pass_pause_on();
@@ -57,10 +78,11 @@ impl Machine {
         if !matches!(self.stage, Stage::Starting) {
             return false;
         }
-        let ready = |slot: Slot| self.seats.iter().flatten().any(|worker| worker.slot == slot && worker.is_ready());
+        let ready: BTreeSet<Slot> =
+            self.seats.iter().flatten().filter(|worker| worker.is_ready()).map(|worker| worker.slot).collect();
         let active: Vec<Slot> = self.active_slots();
-        let settled = active.iter().all(|slot| ready(*slot) || self.failures(*slot) > 0);
-        if !settled || !(active.is_empty() || active.iter().any(|slot| ready(*slot))) {
+        let settled = active.iter().all(|slot| ready.contains(slot) || self.failures(*slot) > 0);
+        if !settled || !(active.is_empty() || active.iter().any(|slot| ready.contains(slot))) {
             return false;
         }
         self.stage = Stage::Serving;
@@ -75,80 +97,78 @@ impl Machine {
         let surplus = self.seats_where(|worker| unwanted(worker) && worker.generation == self.current);
         let outdated = self.seats_where(|worker| unwanted(worker) && worker.generation != self.current);
         self.befall_all(&surplus, &Incident::Dismiss(Farewell::Scaled));
-        self.befall_all(&outdated, &Incident::Dismiss(Farewell::Replaced));
+        for seat in outdated {
+            self.let_go(seat, Farewell::Replaced);
+        }
     }
 
-    /// Lets those go whose successor is ready, and all but one of several fresh workers in one slot.
+    /// Keeps one fresh worker of each slot and, until that is ready, one other. The rest goes.
     fn let_replaced_go(&mut self) {
-        for slot in self.active_slots() {
-            let Some(keep) = self.best_fresh(slot) else { continue };
-            let ready = self.seats.get(keep.0 as usize).and_then(Option::as_ref).is_some_and(Worker::is_ready);
-            for (seat, fresh, manner) in self.others_on_duty(slot, keep) {
-                if fresh {
-                    self.befall(seat, Incident::Dismiss(Farewell::CalledOff));
-                } else if ready && manner == Manner::Brutal {
-                    self.befall(seat, Incident::Kill(Farewell::Replaced));
-                } else if ready {
-                    self.befall(seat, Incident::Dismiss(Farewell::Replaced));
-                }
+        for duty in self.duties() {
+            for seat in duty.fresh.into_iter().skip(1) {
+                self.befall(seat, Incident::Dismiss(Farewell::CalledOff));
+            }
+            for seat in duty.stale.into_iter().skip(usize::from(!duty.fresh_is_ready)) {
+                self.let_go(seat, Farewell::Replaced);
             }
         }
     }
 
-    /// The fresh worker of a slot that has come furthest: the oldest ready one, else any.
-    fn best_fresh(&self, slot: Slot) -> Option<Seat> {
-        let fresh = self.seats_where(|worker| worker.slot == slot && worker.stays() && self.is_fresh(worker));
-        fresh.into_iter().min_by_key(|seat| match self.seats[seat.0 as usize].as_ref().map(|worker| worker.phase) {
-            Some(Phase::Ready { since, .. }) => (0, since.0),
-            Some(Phase::Starting { .. }) => (1, 0),
-            _ => (2, 0),
-        })
+    /// Who is on duty in each active slot, by slot. In one pass, because an instance may have a thousand workers.
+    fn duties(&self) -> Vec<Duty> {
+        let candidate = self.candidate();
+        let mut on_duty: Vec<(Seat, &Worker)> = self
+            .seats_numbered()
+            .filter_map(|(seat, worker)| Some((seat, worker.as_ref()?)))
+            .filter(|(_, worker)| worker.stays() && Some(worker.generation) != candidate)
+            .collect();
+        on_duty.sort_by_key(|(_, worker)| precedence(worker));
+        let mut duties: BTreeMap<Slot, Duty> =
+            self.active_slots().into_iter().map(|slot| (slot, Duty::of_nobody(slot))).collect();
+        for (seat, worker) in on_duty {
+            let Some(duty) = duties.get_mut(&worker.slot) else { continue };
+            if self.is_fresh(worker) {
+                duty.fresh_is_ready |= worker.is_ready();
+                duty.fresh.push(seat);
+            } else {
+                duty.stale.push(seat);
+            }
+        }
+        duties.into_values().collect()
     }
 
-    /// The other workers on duty in a slot: seat, whether fresh, and how it is to go.
-    fn others_on_duty(&self, slot: Slot, keep: Seat) -> Vec<(Seat, bool, Manner)> {
-        let candidate = self.candidate();
-        let others = self.seats_numbered().filter_map(|(seat, worker)| {
-            let worker = worker.as_ref()?;
-            let counts = worker.slot == slot && worker.stays() && Some(worker.generation) != candidate && seat != keep;
-            counts.then(|| (seat, self.is_fresh(worker), worker.replace.unwrap_or(Manner::Graceful)))
-        });
-        others.collect()
+    /// Lets a worker go in the manner that it is marked with.
+    fn let_go(&mut self, seat: Seat, why: Farewell) {
+        let worker = self.seats.get(seat.0 as usize).and_then(Option::as_ref);
+        let brutal = worker.is_some_and(|worker| worker.replace == Some(Manner::Brutal));
+        self.befall(seat, if brutal { Incident::Kill(why) } else { Incident::Dismiss(why) });
     }
 
     /// Slots without anyone on duty come before slots that only wait for a successor.
-    fn fill_vacant_slots(&mut self) {
-        let candidate = self.candidate();
-        for slot in self.active_slots() {
-            let on_duty = |worker: &Worker| worker.slot == slot && worker.stays();
-            let taken = self.seats.iter().flatten().any(|w| on_duty(w) && Some(w.generation) != candidate);
-            if !taken && self.may_fork(slot) {
-                self.fork(self.current, slot);
+    fn fill_vacant_slots(&mut self, duties: &[Duty]) {
+        for duty in duties.iter().filter(|duty| duty.fresh.is_empty() && duty.stale.is_empty()) {
+            if self.may_fork(duty.slot) {
+                self.fork(self.current, duty.slot);
             }
         }
     }
 
-    fn fork_successors(&mut self) {
-        for slot in self.active_slots() {
-            let due = self.best_fresh(slot).is_none() && self.has_stale(slot);
-            if !due || !self.may_fork(slot) || self.chain_is_busy() {
-                continue;
-            }
-            let forked = self.fork(self.current, slot);
-            if forked && matches!(self.change, Some(Change::Rolling { reload: Reload::Chain })) {
-                self.note(Note::ChainNext { slot });
+    fn fork_successors(&mut self, duties: &[Duty]) {
+        let chain = matches!(self.change, Some(Change::Rolling { reload: Reload::Chain }));
+        if chain && self.chain_is_busy() {
+            return;
+        }
+        for duty in duties.iter().filter(|duty| duty.fresh.is_empty() && !duty.stale.is_empty()) {
+            if self.may_fork(duty.slot) && self.fork(self.current, duty.slot) && chain {
+                return self.note(Note::ChainNext { slot: duty.slot });
             }
         }
     }
 
     /// A chain reload has a successor that is not ready yet.
     fn chain_is_busy(&self) -> bool {
-        matches!(self.change, Some(Change::Rolling { reload: Reload::Chain }))
-            && self
-                .seats
-                .iter()
-                .flatten()
-                .any(|worker| worker.stays() && !worker.is_ready() && self.is_successor_of_marked(worker))
+        let successor = |worker: &Worker| self.is_successor_of_marked(worker);
+        self.seats.iter().flatten().any(|worker| worker.stays() && !worker.is_ready() && successor(worker))
     }
 
     /// Whether this worker is to replace one that a reload within the generation has marked.
@@ -163,14 +183,6 @@ impl Machine {
         worker.generation == self.current && worker.replace.is_none()
     }
 
-    fn has_stale(&self, slot: Slot) -> bool {
-        let candidate = self.candidate();
-        let stale = |worker: &Worker| {
-            worker.slot == slot && worker.stays() && !self.is_fresh(worker) && Some(worker.generation) != candidate
-        };
-        self.seats.iter().flatten().any(stale)
-    }
-
     fn may_fork(&self, slot: Slot) -> bool {
         let waited = self.slots.get((slot.0 as usize).wrapping_sub(1)).is_some_and(|slot| slot.not_before <= self.now);
         waited && self.is_loaded(self.current)
@@ -180,7 +192,7 @@ impl Machine {
     pub(super) fn fork(&mut self, generation: Generation, slot: Slot) -> bool {
         let vacant = self.seats_numbered().find(|(_, worker)| worker.is_none()).map(|(seat, _)| seat);
         let Some(seat) = vacant else { return false };
-        let until = self.now.plus_us(FORK_PATIENCE_US);
+        let until = self.after_us(FORK_PATIENCE_US);
         let Some(place) = self.slot_mut(slot) else { return false };
         place.lives = place.lives.saturating_add(1);
         let life = place.lives;
@@ -218,7 +230,7 @@ impl Machine {
         let forking =
             |worker: &Worker| matches!(worker.phase, Phase::Forking { .. } | Phase::Doomed { .. } | Phase::Lost { .. });
         let loading = |zygote: &zygote::Zygote| !matches!(zygote.phase, zygote::Phase::Loaded { .. });
-        self.seats.iter().flatten().any(forking) || self.zygotes.iter().any(loading)
+        self.answers_due > 0 || self.seats.iter().flatten().any(forking) || self.zygotes.iter().any(loading)
     }
 
     fn tell_count(&mut self) {
@@ -229,11 +241,22 @@ impl Machine {
         }
     }
 
-    fn active_slots(&self) -> Vec<Slot> {
+    pub(super) fn active_slots(&self) -> Vec<Slot> {
         (1..).map(Slot).take(self.slots.len()).filter(|slot| self.is_active(*slot)).collect()
     }
 
     fn failures(&self, slot: Slot) -> u32 {
         self.slots.get((slot.0 as usize).wrapping_sub(1)).map_or(0, |slot| slot.failures)
     }
+}
+
+/// Which of several workers in one slot to keep, the first: the furthest on its way, of these the newest generation, of
+/// these the one that served longest.
+fn precedence(worker: &Worker) -> (u8, Reverse<Generation>, Time) {
+    let (way_to_go, since) = match worker.phase {
+        Phase::Ready { since, .. } => (0, since),
+        Phase::Starting { .. } => (1, Time::default()),
+        _ => (2, Time::default()),
+    };
+    (way_to_go, Reverse(worker.generation), since)
 }

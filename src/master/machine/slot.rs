@@ -3,12 +3,13 @@
 //! Pure; used in the master.
 
 use super::identity::Time;
+use serde::{Deserialize, Serialize};
 
 /// The first step of the back-off; each further one is twice as long.
 const FIRST_DELAY_US: u64 = 10_000;
 
 /// A worker's number, whoever holds it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Slot {
     /// Whether a worker is wanted.
     pub(super) active: bool,

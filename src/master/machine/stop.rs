@@ -52,7 +52,7 @@ impl Machine {
         let workers = self.seats.iter().flatten().count();
         let zygotes = self.zygotes.len();
         let left = workers + zygotes > 0;
-        if left && self.now < until {
+        if left && self.looked < until {
             return;
         }
         if left {
@@ -62,6 +62,14 @@ impl Machine {
         self.note(Note::Goodbye);
         self.actions.push_back(Action::Exit { code });
         self.stage = Stage::Gone;
+    }
+
+    /// Something was sent SIGKILL: a stop gives it the time to die, however late it is.
+    pub(super) fn await_killed(&mut self) {
+        let dead_by = self.after_us(KILL_PATIENCE_US);
+        if let Stage::Stopping { until, .. } = &mut self.stage {
+            *until = dead_by.max(*until);
+        }
     }
 
     /// At a stop at once all of them: the workers are being killed, and their deaths come to the master itself.

@@ -2,9 +2,11 @@
 //!
 //! Who decides on the number is elsewhere (`scaling`, orders). Pure; used in the master.
 
+use super::Machine;
 use super::identity::{Seat, Slot};
 use super::note::Note;
-use super::{Condition, Machine};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Machine {
     /// Sets how many workers are wanted; `idle` are the seats to prefer when some must go.
@@ -20,28 +22,41 @@ impl Machine {
                 slot.active = true;
             }
         }
-        for _ in to..from {
-            if let Some(slot) = self.dispensable(idle).and_then(|slot| self.slot_mut(slot)) {
+        let surplus = from.saturating_sub(to) as usize;
+        for slot in self.dispensable(idle).into_iter().take(surplus) {
+            if let Some(slot) = self.slot_mut(slot) {
                 slot.active = false;
             }
         }
     }
 
-    /// The active slot that is missed least: without a worker on duty, else with an idle one, else any; the highest
-    /// number of these, because the lowest take work first.
-    fn dispensable(&self, idle: &[Seat]) -> Option<Slot> {
-        let active = (1..).map(Slot).take(self.slots.len()).filter(|slot| self.is_active(*slot));
-        active.max_by_key(|slot| {
-            let ready = self.workers().filter(|worker| {
-                worker.slot == *slot && matches!(worker.condition, Condition::Ready(_) | Condition::Paused(_))
-            });
-            let seats: Vec<Seat> = ready.map(|worker| worker.seat).collect();
-            let rank = match seats.as_slice() {
-                [] => 2,
-                seats if seats.iter().all(|seat| idle.contains(seat)) => 1,
-                _ => 0,
-            };
-            (rank, *slot)
-        })
+    /// The active slots, those that are missed least first: without a worker that serves, then with an idle one, then
+    /// the rest; of equals the highest number, because the lowest take work first.
+    fn dispensable(&self, idle: &[Seat]) -> Vec<Slot> {
+        let idle: BTreeSet<Seat> = idle.iter().copied().collect();
+        let candidate = self.candidate();
+        let mut missed: BTreeMap<Slot, Missed> =
+            self.active_slots().into_iter().map(|slot| (slot, Missed::NotAtAll)).collect();
+        for (seat, worker) in self.seats_numbered() {
+            let Some(worker) = worker else { continue };
+            if !worker.is_ready() || Some(worker.generation) == candidate {
+                continue;
+            }
+            if let Some(rank) = missed.get_mut(&worker.slot) {
+                *rank = (*rank).max(if idle.contains(&seat) { Missed::Idle } else { Missed::Busy });
+            }
+        }
+        let mut slots: Vec<(Missed, Reverse<Slot>)> =
+            missed.into_iter().map(|(slot, rank)| (rank, Reverse(slot))).collect();
+        slots.sort_unstable();
+        slots.into_iter().map(|(_, Reverse(slot))| slot).collect()
     }
+}
+
+/// How much a slot's worker would be missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Missed {
+    NotAtAll,
+    Idle,
+    Busy,
 }

@@ -206,3 +206,803 @@ fn a_stop_retires_everyone_then_the_zygote_then_exits() {
     ];
     assert_eq!(acts, expected);
 }
+
+#[test]
+fn a_start_that_cannot_load_exits_with_the_applications_code() {
+    let mut bench = Bench::new(plan(2));
+    bench.loads = false;
+    bench.settle();
+    let generation = Generation(1);
+    bench.send(Event::ZygoteLoadFailed { generation, exit_code: 22, reason: "no module named app".to_owned() });
+    assert!(!bench.has(&Action::Exit { code: 22 }), "the zygote is still there");
+    bench.send(Event::ZygoteExited { generation, status: ExitStatus::Code(22) });
+    assert!(bench.has(&Action::Exit { code: 22 }));
+    assert!(bench.notes().iter().any(|note| note.contains("no module named app")), "{:?}", bench.notes());
+}
+
+#[test]
+fn a_start_that_loads_too_long_ends() {
+    let mut bench = Bench::new(plan(2));
+    bench.loads = false;
+    bench.settle();
+    bench.wait(30 * SECOND);
+    assert!(bench.has(&Action::KillZygote { generation: Generation(1) }));
+    assert!(bench.has(&Action::Exit { code: 1 }));
+}
+
+#[test]
+fn a_zygote_that_crashes_while_it_first_loads_never_exits_with_success() {
+    for (status, code) in [(ExitStatus::Code(0), 1), (ExitStatus::Code(3), 3), (ExitStatus::Signal(11), 1)] {
+        let mut bench = Bench::new(plan(1));
+        bench.loads = false;
+        bench.settle();
+        bench.send(Event::ZygoteExited { generation: Generation(1), status });
+        assert!(bench.has(&Action::Exit { code }), "{status:?}: {:?}", bench.log);
+    }
+}
+
+#[test]
+fn a_lazy_application_that_cannot_load_at_the_start_ends_the_instance() {
+    let mut bench = Bench::new(plan(2));
+    bench.gets_ready = false;
+    bench.settle();
+    let reason = "no module named app".to_owned();
+    bench.send(Event::WorkerNotReady { seat: Seat(0), exit_code: 22, reason });
+    bench.send(bench.exit(Seat(0), ExitStatus::Code(22)));
+    assert!(bench.has(&Action::Exit { code: 22 }));
+}
+
+#[test]
+fn one_slot_that_crashes_for_ever_does_not_hide_the_others() {
+    let mut bench = Bench::new(plan(2));
+    bench.gets_ready = false;
+    bench.settle();
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(11)));
+    assert!(!bench.has(&Action::Announce(Announcement::Ready)));
+    bench.send(Event::WorkerReady { seat: Seat(1), boot_us: MS });
+    assert!(bench.has(&Action::Announce(Announcement::Ready)));
+}
+
+#[test]
+fn a_worker_that_dies_young_again_and_again_is_respawned_ever_later_without_holding_up_others() {
+    let mut bench = Bench::serving(plan(2));
+    let mut delays = Vec::new();
+    for _ in 0..12 {
+        let seat = bench.machine.workers().find(|worker| worker.slot == Slot(1)).unwrap().seat;
+        bench.send(bench.exit(seat, ExitStatus::Signal(11)));
+        assert_eq!(bench.ready().contains(&1), delays.is_empty(), "the first death followed a long life");
+        let waits = bench.machine.deadline().map_or(0, |at| at.since_us(bench.now));
+        delays.push(waits / MS);
+        bench.wait(waits);
+        assert_eq!(bench.ready(), [1, 2]);
+    }
+    assert_eq!(delays, [0, 10, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000, 2000]);
+    bench.wait(2 * SECOND);
+    let seat = bench.machine.workers().find(|worker| worker.slot == Slot(2)).unwrap().seat;
+    bench.send(bench.exit(seat, ExitStatus::Signal(11)));
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+#[test]
+fn a_fork_that_fails_is_tried_again() {
+    let mut bench = Bench::serving(plan(1));
+    let pid = bench.pid(Seat(0)).unwrap();
+    let status = ExitStatus::Signal(9);
+    bench.machine.handle(bench.now, Event::WorkerExited { seat: Seat(0), pid, status });
+    while bench.machine.poll_action().is_some() {}
+    bench.send(Event::ForkFailed { seat: Seat(0), errno: 11 });
+    assert_eq!(bench.ready(), [0; 0]);
+    bench.wait(10 * MS);
+    assert_eq!(bench.ready(), [1]);
+    assert_eq!(bench.notes()[0], "OOPS ! no worker 1: fork failed with error 11");
+}
+
+#[test]
+fn a_worker_that_does_not_get_ready_is_killed_and_replaced() {
+    let mut bench = Bench::serving(plan(1));
+    bench.gets_ready = false;
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    bench.gets_ready = true;
+    bench.wait(30 * SECOND);
+    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    bench.wait(10 * MS);
+    assert_eq!(bench.ready(), [1]);
+}
+
+#[test]
+fn a_zygote_that_does_not_answer_is_killed_and_replaced() {
+    let mut bench = Bench::serving(plan(1));
+    let exit = bench.exit(Seat(0), ExitStatus::Signal(9));
+    bench.machine.handle(bench.now, exit);
+    while bench.machine.poll_action().is_some() {}
+    bench.wait(20 * SECOND);
+    assert!(bench.has(&Action::KillZygote { generation: Generation(1) }));
+    assert!(bench.has(&Action::StartZygote { generation: Generation(2), candidate: false }));
+    assert_eq!(bench.ready(), [1]);
+}
+
+#[test]
+fn ready_may_overtake_forked() {
+    let mut bench = Bench::serving(plan(1));
+    let exit = bench.exit(Seat(0), ExitStatus::Signal(9));
+    bench.machine.handle(bench.now, exit);
+    while bench.machine.poll_action().is_some() {}
+    bench.send(Event::WorkerReady { seat: Seat(0), boot_us: MS });
+    assert_eq!(bench.ready(), [0; 0]);
+    bench.send(Event::WorkerForked { seat: Seat(0), pid: ProcessId(7) });
+    assert_eq!(bench.ready(), [1]);
+}
+
+#[test]
+fn a_worker_that_leaves_gets_its_successor_at_once_and_no_more_than_mercy() {
+    let mut bench = Bench::serving(plan(1));
+    bench.send(Event::WorkerLeaving { seat: Seat(0), reason: LeaveReason::Requests });
+    assert_eq!(bench.ready(), [1]);
+    assert_eq!(bench.machine.workers().count(), 2);
+    bench.wait(60 * SECOND);
+    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    assert_eq!(bench.machine.workers().count(), 1);
+    assert!(bench.notes().iter().any(|note| note.ends_with("is taking too much time to die...NO MERCY !!!")));
+}
+
+#[test]
+fn workers_outlive_their_zygote_and_are_replaced_successor_first() {
+    let mut bench = Bench::serving(plan(2));
+    bench.loads = false;
+    bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
+    assert!(bench.has(&Action::StartZygote { generation: Generation(2), candidate: false }));
+    assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 0);
+    assert_eq!(bench.machine.count().ready, 2);
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    assert_eq!(bench.machine.count().ready, 1, "there is nobody to fork");
+    bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+    assert_eq!(bench.ready(), [1, 2]);
+    let fork = bench.log.iter().rposition(is_fork).unwrap();
+    let retire = bench.log.iter().position(|action| *action == Action::Retire { seat: Seat(1) }).unwrap();
+    assert!(fork < retire);
+    assert!(bench.outcomes().is_empty());
+}
+
+#[test]
+fn a_zygote_that_cannot_load_again_is_tried_again_with_back_off() {
+    let mut bench = Bench::serving(plan(1));
+    bench.loads = false;
+    bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
+    for generation in (2..8).map(Generation) {
+        assert!(bench.has(&Action::StartZygote { generation, candidate: false }), "{generation}");
+        bench.send(Event::ZygoteLoadFailed { generation, exit_code: 1, reason: "syntax".to_owned() });
+        bench.send(Event::ZygoteExited { generation, status: ExitStatus::Code(1) });
+        bench.wait(SECOND);
+    }
+    assert_eq!(bench.machine.count().ready, 1);
+    bench.loads = true;
+    bench.wait(2 * SECOND);
+    bench.send(Event::ZygoteLoaded { generation: bench.machine.current(), boot_us: MS });
+    assert_eq!(bench.ready(), [1]);
+    assert_eq!(bench.machine.workers().count(), 1);
+}
+
+#[test]
+fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
+    let mut bench = Bench::serving(plan(1));
+    let exit = bench.exit(Seat(0), ExitStatus::Signal(9));
+    bench.machine.handle(bench.now, exit);
+    while bench.machine.poll_action().is_some() {}
+    bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
+    bench.wait(SECOND);
+    assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(0), Seat(1)]);
+    bench.send(Event::WorkerForked { seat: Seat(0), pid: ProcessId(7) });
+    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(1)]);
+}
+
+fn target(workers: u32, idle: &[u32]) -> Event {
+    Event::Target { workers, reason: "test".to_owned(), idle: idle.iter().copied().map(Seat).collect() }
+}
+
+#[test]
+fn growth_takes_the_lowest_slots_and_shrinking_the_highest_idle_ones() {
+    let mut bench = Bench::serving(Plan { initial: 1, ..plan(4) });
+    bench.send(target(9, &[]));
+    assert_eq!(bench.ready(), [1, 2, 3, 4]);
+    bench.send(target(3, &[0, 1, 2]));
+    assert_eq!(bench.ready(), [1, 2, 4], "slot 4 is busy");
+    bench.send(target(2, &[]));
+    assert_eq!(bench.ready(), [1, 2]);
+    bench.send(target(0, &[0, 1]));
+    assert_eq!(bench.ready(), [1], "never nobody");
+    assert!(bench.notes().contains(&"uWSGI worker 3 cheaped.".to_owned()));
+    bench.send(target(2, &[]));
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+#[test]
+fn shrinking_gives_up_first_what_does_not_serve() {
+    let mut bench = Bench::serving(Plan { initial: 2, ..plan(3) });
+    bench.gets_ready = false;
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    bench.send(target(1, &[1]));
+    assert_eq!(bench.ready(), [2]);
+}
+
+#[test]
+fn more_and_fewer_stay_within_the_plan() {
+    let mut bench = Bench::serving(Plan { minimum: 2, initial: 3, ..plan(4) });
+    bench.order(Order::More);
+    bench.order(Order::More);
+    assert_eq!(bench.machine.target(), 4);
+    for _ in 0..5 {
+        bench.order(Order::Fewer);
+    }
+    assert_eq!(bench.machine.target(), 2);
+}
+
+#[test]
+fn cheap_sleeps_until_the_next_target() {
+    let mut bench = Bench::serving(plan(2));
+    bench.order(Order::Cheap);
+    assert_eq!(bench.machine.workers().count(), 0);
+    bench.reload(Reload::Graceful);
+    bench.send(Event::ConfigurationRead(Ok(plan(2))));
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
+    assert_eq!(bench.machine.workers().count(), 0, "nobody woke it");
+    bench.send(target(1, &[]));
+    assert_eq!(bench.ready(), [1]);
+}
+
+#[test]
+fn a_start_asleep_is_ready_when_loaded() {
+    let mut bench = Bench::serving(Plan { initial: 0, ..plan(2) });
+    assert_eq!(bench.machine.workers().count(), 0);
+    bench.send(target(2, &[]));
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+#[test]
+fn a_pause_reaches_everyone_and_those_who_come_later() {
+    let mut bench = Bench::serving(plan(2));
+    bench.order(Order::Pause);
+    bench.order(Order::Pause);
+    assert_eq!(bench.count(|action| matches!(action, Action::Pause { .. })), 2);
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    assert_eq!(bench.count(|action| matches!(action, Action::Pause { .. })), 3);
+    assert_eq!(bench.count(|action| matches!(action, Action::Resume { .. })), 0);
+    bench.order(Order::TogglePause);
+    assert_eq!(bench.count(|action| matches!(action, Action::Resume { .. })), 2);
+    assert!(!bench.machine.is_paused());
+}
+
+/// Orders a reload and answers its question with this plan.
+fn begin_switch(bench: &mut Bench, reload: Reload, plan: Plan) {
+    bench.reload(reload);
+    assert!(bench.has(&Action::ReadConfiguration));
+    bench.send(Event::ConfigurationRead(Ok(plan)));
+}
+
+#[test]
+fn a_reload_switches_only_when_the_new_workers_are_ready() {
+    let mut bench = Bench::serving(plan(2));
+    bench.loads = false;
+    bench.gets_ready = false;
+    begin_switch(&mut bench, Reload::Graceful, plan(3));
+    let generation = Generation(2);
+    assert!(bench.has(&Action::StartZygote { generation, candidate: true }));
+    bench.send(Event::ZygoteLoaded { generation, boot_us: SECOND });
+    assert_eq!(bench.count(is_fork), 2, "as many as serve");
+    bench.send(Event::WorkerReady { seat: Seat(2), boot_us: MS });
+    assert_eq!(bench.machine.current(), Generation(1));
+    assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 0);
+    bench.send(Event::WorkerReady { seat: Seat(3), boot_us: MS });
+    assert_eq!(bench.ready(), [1, 2]);
+    let order: Vec<&Action> = bench.log.iter().filter(|action| !matches!(action, Action::Note(_))).collect();
+    let commit = order.iter().position(|action| **action == Action::Commit { generation }).unwrap();
+    let retire = order.iter().position(|action| **action == Action::Retire { seat: Seat(0) }).unwrap();
+    let stop = order.iter().position(|action| **action == Action::StopZygote { generation: Generation(1) }).unwrap();
+    assert!(commit < retire && retire < stop, "{order:?}");
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
+    assert_eq!(bench.machine.plan().workers, 3);
+}
+
+#[test]
+fn probation_catches_workers_that_die_at_once() {
+    let probation = Plan { probation_us: 50 * MS, ..plan(2) };
+    let mut bench = Bench::serving(plan(2));
+    begin_switch(&mut bench, Reload::Graceful, probation.clone());
+    bench.wait(49 * MS);
+    assert_eq!(bench.machine.current(), Generation(1));
+    bench.send(bench.exit(Seat(3), ExitStatus::Signal(11)));
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Failed("worker 2 killed by signal 11".to_owned()))]);
+    assert!(bench.has(&Action::Retire { seat: Seat(2) }), "it may hold a request");
+    assert_eq!(bench.ready(), [1, 2]);
+    bench.log.clear();
+    begin_switch(&mut bench, Reload::Graceful, probation);
+    bench.wait(50 * MS);
+    assert_eq!(bench.machine.current(), Generation(3));
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
+}
+
+#[test]
+fn a_worker_that_served_and_left_by_itself_passed_its_probation() {
+    let mut bench = Bench::serving(plan(2));
+    begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..plan(2) });
+    bench.wait(40 * MS);
+    bench.gets_ready = false;
+    bench.send(Event::WorkerLeaving { seat: Seat(2), reason: LeaveReason::Requests });
+    bench.wait(20 * MS);
+    assert_eq!(bench.machine.current(), Generation(1), "its successor is not ready");
+    bench.send(Event::WorkerReady { seat: Seat(4), boot_us: MS });
+    assert_eq!((bench.machine.current(), bench.ready()), (Generation(2), vec![1, 2]));
+}
+
+#[test]
+fn a_refused_configuration_changes_nothing() {
+    let mut bench = Bench::serving(plan(2));
+    bench.reload(Reload::Graceful);
+    bench.send(Event::ConfigurationRead(Err("app.ini:3: processes: not a number".to_owned())));
+    let failed = Outcome::Failed("app.ini:3: processes: not a number".to_owned());
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, failed)]);
+    bench.log.clear();
+    begin_switch(&mut bench, Reload::Graceful, Plan { minimum: 5, ..plan(2) });
+    assert!(matches!(bench.outcomes().as_slice(), [(Reload::Graceful, Outcome::Failed(_))]));
+    assert_eq!(bench.count(|action| matches!(action, Action::StartZygote { .. })), 0);
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+/// How the load of a new generation can go wrong: given the bench in the middle of it.
+type Mishap = fn(&mut Bench);
+
+#[test]
+fn whatever_fails_in_a_reload_the_old_goes_on() {
+    let generation = Generation(2);
+    let mishaps: [(&str, Mishap); 8] = [
+        ("cannot load", |bench| {
+            let reason = "cannot load".to_owned();
+            bench.send(Event::ZygoteLoadFailed { generation: Generation(2), exit_code: 22, reason });
+            bench.send(Event::ZygoteExited { generation: Generation(2), status: ExitStatus::Code(22) });
+        }),
+        ("zygote killed by signal 11 while loading", |bench| {
+            bench.send(Event::ZygoteExited { generation: Generation(2), status: ExitStatus::Signal(11) });
+        }),
+        ("not loaded in time", |bench| bench.wait(30 * SECOND)),
+        ("worker 1 killed by signal 11", |bench| {
+            bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+            bench.send(bench.exit(Seat(2), ExitStatus::Signal(11)));
+        }),
+        ("no module", |bench| {
+            bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+            bench.send(Event::WorkerNotReady { seat: Seat(3), exit_code: 22, reason: "no module".to_owned() });
+            bench.send(bench.exit(Seat(3), ExitStatus::Code(22)));
+        }),
+        ("not ready in time", |bench| {
+            bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+            bench.wait(30 * SECOND);
+        }),
+        ("zygote exited with code 1", |bench| {
+            bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+            bench.send(Event::ZygoteExited { generation: Generation(2), status: ExitStatus::Code(1) });
+        }),
+        ("worker 2 killed by signal 9", |bench| {
+            bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+            bench.send(Event::WorkerReady { seat: Seat(2), boot_us: MS });
+            bench.send(bench.exit(Seat(3), ExitStatus::Signal(9)));
+        }),
+    ];
+    for (reason, mishap) in mishaps {
+        let mut bench = Bench::serving(plan(2));
+        bench.loads = false;
+        bench.gets_ready = false;
+        begin_switch(&mut bench, Reload::Graceful, plan(2));
+        mishap(&mut bench);
+        assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Failed(reason.to_owned()))], "{reason}");
+        assert!(bench.has(&Action::Abandon { generation, reason: reason.to_owned() }), "{reason}");
+        assert!(!bench.has(&Action::Retire { seat: Seat(0) }) && !bench.has(&Action::Kill { seat: Seat(0) }));
+        bench.wait(SECOND);
+        assert_eq!((bench.ready(), bench.machine.workers().count()), (vec![1, 2], 2), "{reason}");
+        assert_eq!(bench.machine.zygotes.len(), 1, "{reason}");
+    }
+}
+
+#[test]
+fn the_last_of_several_reloads_wins_and_none_is_lost() {
+    let mut bench = Bench::serving(plan(2));
+    bench.loads = false;
+    begin_switch(&mut bench, Reload::Graceful, plan(2));
+    bench.reload(Reload::Chain);
+    bench.reload(Reload::Workers);
+    bench.reload(Reload::Brutal);
+    assert!(bench.has(&Action::KillZygote { generation: Generation(2) }));
+    let superseded = [
+        (Reload::Chain, Outcome::Superseded),
+        (Reload::Graceful, Outcome::Superseded),
+        (Reload::Workers, Outcome::Superseded),
+    ];
+    assert_eq!(bench.outcomes(), superseded);
+    bench.loads = true;
+    bench.send(Event::ConfigurationRead(Ok(plan(2))));
+    assert_eq!(bench.outcomes().last(), Some(&(Reload::Brutal, Outcome::Done)));
+    assert_eq!(bench.machine.current(), Generation(3));
+    assert_eq!(bench.count(|action| matches!(action, Action::Kill { .. })), 2);
+}
+
+#[test]
+fn only_the_answer_to_the_last_question_counts() {
+    let mut bench = Bench::serving(plan(2));
+    bench.reload(Reload::Graceful);
+    bench.reload(Reload::Graceful);
+    bench.send(Event::ConfigurationRead(Ok(plan(5))));
+    assert_eq!(bench.count(|action| matches!(action, Action::StartZygote { .. })), 0);
+    bench.send(Event::ConfigurationRead(Ok(plan(3))));
+    assert_eq!(bench.machine.plan().workers, 3);
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Superseded), (Reload::Graceful, Outcome::Done)]);
+}
+
+#[test]
+fn a_lesser_reload_waits_for_the_switch() {
+    let mut bench = Bench::serving(plan(2));
+    begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: SECOND, ..plan(2) });
+    bench.reload(Reload::Workers);
+    assert_eq!(bench.outcomes(), []);
+    bench.wait(SECOND);
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done), (Reload::Workers, Outcome::Done)]);
+}
+
+#[test]
+fn a_reload_during_the_first_load_is_remembered() {
+    let mut bench = Bench::new(plan(1));
+    bench.loads = false;
+    bench.settle();
+    bench.reload(Reload::Graceful);
+    assert!(!bench.has(&Action::ReadConfiguration));
+    bench.send(Event::ZygoteLoaded { generation: Generation(1), boot_us: MS });
+    assert!(bench.has(&Action::ReadConfiguration));
+}
+
+#[test]
+fn the_old_generation_is_respawned_and_scaled_while_the_new_one_loads() {
+    let mut bench = Bench::serving(Plan { initial: 2, ..plan(4) });
+    bench.loads = false;
+    begin_switch(&mut bench, Reload::Graceful, plan(4));
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    bench.send(target(3, &[]));
+    assert_eq!(bench.ready(), [1, 2, 3]);
+    bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+    assert_eq!((bench.machine.current(), bench.ready()), (Generation(2), vec![1, 2, 3]));
+    assert_eq!(bench.machine.workers().count(), 3);
+}
+
+#[test]
+fn a_reload_to_fewer_workers_keeps_within_the_new_plan() {
+    let mut bench = Bench::serving(plan(4));
+    begin_switch(&mut bench, Reload::Graceful, Plan { seats: 10, ..plan(2) });
+    assert_eq!(bench.ready(), [1, 2]);
+    assert_eq!(bench.machine.workers().count(), 2);
+}
+
+#[test]
+fn a_reload_to_a_higher_minimum_starts_that_many() {
+    let mut bench = Bench::serving(plan(1));
+    begin_switch(&mut bench, Reload::Graceful, Plan { minimum: 3, ..plan(4) });
+    assert_eq!(bench.ready(), [1, 2, 3]);
+}
+
+#[test]
+fn the_zygote_of_the_current_generation_may_die_during_a_reload() {
+    let mut bench = Bench::serving(plan(2));
+    bench.loads = false;
+    begin_switch(&mut bench, Reload::Graceful, plan(2));
+    bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
+    bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+    assert_eq!((bench.machine.current(), bench.ready()), (Generation(2), vec![1, 2]));
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
+    assert_eq!(bench.machine.zygotes.len(), 1);
+}
+
+#[test]
+fn a_workers_reload_starts_all_successors_at_once() {
+    let mut bench = Bench::serving(plan(3));
+    bench.gets_ready = false;
+    bench.reload(Reload::Workers);
+    assert_eq!(bench.count(is_fork), 3);
+    assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 0);
+    bench.send(Event::WorkerReady { seat: Seat(4), boot_us: MS });
+    assert!(bench.has(&Action::Retire { seat: Seat(1) }));
+    assert_eq!(bench.outcomes(), []);
+    bench.send(Event::WorkerReady { seat: Seat(3), boot_us: MS });
+    bench.send(Event::WorkerReady { seat: Seat(5), boot_us: MS });
+    assert_eq!(bench.outcomes(), [(Reload::Workers, Outcome::Done)]);
+    assert_eq!(bench.machine.current(), Generation(1));
+}
+
+#[test]
+fn a_brutal_workers_reload_kills_when_the_successor_is_ready() {
+    let mut bench = Bench::serving(plan(2));
+    bench.reload(Reload::WorkersBrutal);
+    assert_eq!(bench.count(|action| matches!(action, Action::Kill { .. })), 2);
+    assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 0);
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+#[test]
+fn a_chain_goes_one_by_one() {
+    let mut bench = Bench::serving(plan(3));
+    bench.gets_ready = false;
+    bench.reload(Reload::Chain);
+    for (seat, forks) in [(3, 1), (4, 2), (0, 3)] {
+        assert_eq!(bench.count(is_fork), forks);
+        assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), forks - 1);
+        assert_eq!(bench.outcomes(), []);
+        bench.send(Event::WorkerReady { seat: Seat(seat), boot_us: MS });
+    }
+    assert_eq!(bench.outcomes(), [(Reload::Chain, Outcome::Done)]);
+    assert_eq!(bench.ready(), [1, 2, 3]);
+    let chain = ["chain reload starting...", "chain next victim is worker 1", "chain reloading complete"];
+    assert!(chain.iter().all(|line| bench.notes().iter().any(|note| note == line)), "{:?}", bench.notes());
+}
+
+#[test]
+fn a_chain_stops_at_a_successor_that_cannot_serve() {
+    let mut bench = Bench::serving(plan(3));
+    bench.gets_ready = false;
+    bench.reload(Reload::Chain);
+    bench.send(Event::WorkerReady { seat: Seat(3), boot_us: MS });
+    bench.send(Event::WorkerNotReady { seat: Seat(4), exit_code: 22, reason: "syntax".to_owned() });
+    bench.send(bench.exit(Seat(4), ExitStatus::Code(22)));
+    assert_eq!(bench.outcomes(), [(Reload::Chain, Outcome::Failed("syntax".to_owned()))]);
+    bench.wait(60 * SECOND);
+    assert_eq!(bench.ready(), [1, 2, 3]);
+    assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 1);
+    assert_eq!(bench.count(is_fork), 2);
+}
+
+#[test]
+fn a_workers_reload_that_fails_takes_its_other_successors_back() {
+    let mut bench = Bench::serving(plan(3));
+    bench.gets_ready = false;
+    bench.reload(Reload::Workers);
+    bench.send(bench.exit(Seat(4), ExitStatus::Signal(11)));
+    assert!(matches!(bench.outcomes().as_slice(), [(Reload::Workers, Outcome::Failed(_))]));
+    assert_eq!(bench.machine.workers().map(|worker| worker.seat.0).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(bench.ready(), [1, 2, 3]);
+}
+
+#[test]
+fn a_workers_reload_ends_when_the_zygote_does() {
+    let mut bench = Bench::serving(plan(2));
+    bench.gets_ready = false;
+    bench.loads = false;
+    bench.reload(Reload::Workers);
+    bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
+    let failed = Outcome::Failed("zygote killed by signal 9".to_owned());
+    assert_eq!(bench.outcomes(), [(Reload::Workers, failed)]);
+    assert_eq!(bench.machine.count().ready, 2);
+}
+
+#[test]
+fn no_mercy_at_all_is_a_mercy_too() {
+    let hasty = Plan { mercy_us: 0, ..plan(2) };
+    let mut bench = Bench::serving(hasty.clone());
+    bench.leaves = false;
+    begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..hasty });
+    bench.wait(51 * MS);
+    assert!(bench.has(&Action::Retire { seat: Seat(0) }) && bench.has(&Action::Kill { seat: Seat(0) }));
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+#[test]
+fn a_stop_wins_over_a_reload_and_answers_it() {
+    let mut bench = Bench::serving(plan(2));
+    bench.loads = false;
+    begin_switch(&mut bench, Reload::Graceful, plan(2));
+    bench.reload(Reload::Chain);
+    bench.order(Order::Stop);
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Stopped), (Reload::Chain, Outcome::Stopped)]);
+    assert_eq!(bench.log.last(), Some(&Action::Exit { code: 0 }));
+}
+
+#[test]
+fn a_reload_during_a_stop_is_refused() {
+    let mut bench = Bench::serving(plan(2));
+    bench.leaves = false;
+    bench.order(Order::Stop);
+    bench.reload(Reload::Graceful);
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Stopped)]);
+}
+
+#[test]
+fn a_stop_during_the_first_load_stops() {
+    let mut bench = Bench::new(plan(2));
+    bench.loads = false;
+    bench.settle();
+    bench.order(Order::Stop);
+    assert!(bench.has(&Action::KillZygote { generation: Generation(1) }));
+    assert_eq!(bench.log.last(), Some(&Action::Exit { code: 0 }));
+}
+
+#[test]
+fn a_stop_is_bounded_by_mercy() {
+    let mut bench = Bench::serving(plan(2));
+    bench.leaves = false;
+    bench.order(Order::Stop);
+    bench.wait(60 * SECOND - 1);
+    assert_eq!(bench.machine.workers().count(), 2);
+    bench.wait(1);
+    assert_eq!(bench.log.last(), Some(&Action::Exit { code: 0 }));
+}
+
+#[test]
+fn a_stop_at_once_makes_haste_of_a_stop() {
+    let mut bench = Bench::serving(plan(2));
+    bench.leaves = false;
+    bench.order(Order::Stop);
+    bench.order(Order::StopNow);
+    assert_eq!(bench.count(|action| matches!(action, Action::Kill { .. })), 2);
+    assert_eq!(bench.log.last(), Some(&Action::Exit { code: 0 }));
+    assert_eq!(bench.count(|action| *action == Action::Announce(Announcement::Stopping)), 1);
+}
+
+#[test]
+fn a_stop_ends_even_if_nothing_dies() {
+    let mut bench = Bench::serving(plan(2));
+    bench.machine.handle(bench.now, Event::Order(Order::Stop));
+    let mut actions = Vec::new();
+    while let Some(at) = bench.machine.deadline() {
+        bench.machine.handle(at, Event::Elapsed);
+        actions.extend(std::iter::from_fn(|| bench.machine.poll_action()));
+    }
+    assert_eq!(actions.last(), Some(&Action::Exit { code: 0 }));
+    assert!(actions.contains(&Action::Note(Note::LeftBehind { workers: 2, zygotes: 1 })));
+}
+
+#[test]
+fn a_stop_after_a_stall_of_the_master_still_lets_the_killed_die() {
+    let mut bench = Bench::serving(plan(2));
+    bench.machine.handle(bench.now, Event::Order(Order::Stop));
+    bench.machine.handle(bench.now.plus_us(1_000 * SECOND), Event::Elapsed);
+    let actions: Vec<Action> = std::iter::from_fn(|| bench.machine.poll_action()).collect();
+    assert!(actions.contains(&Action::Kill { seat: Seat(1) }));
+    assert!(!actions.contains(&Action::Exit { code: 0 }));
+}
+
+#[test]
+fn what_was_said_in_time_counts_after_a_stall_of_the_master() {
+    let mut bench = Bench::serving(plan(1));
+    bench.gets_ready = false;
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    bench.now = bench.now.plus_us(1_000 * SECOND);
+    bench.send(Event::WorkerReady { seat: Seat(0), boot_us: MS });
+    bench.send(Event::Elapsed);
+    assert_eq!(bench.ready(), [1]);
+    assert_eq!(bench.count(|action| matches!(action, Action::Kill { .. })), 0);
+}
+
+#[test]
+fn an_upgrade_waits_until_nothing_is_half_done_and_the_next_image_goes_on() {
+    let mut bench = Bench::serving(plan(2));
+    bench.order(Order::Pause);
+    begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: SECOND, ..plan(2) });
+    bench.order(Order::Upgrade);
+    assert!(!bench.has(&Action::Upgrade));
+    bench.leaves = false;
+    bench.wait(SECOND);
+    assert!(bench.has(&Action::Upgrade));
+    let text = serde_json::to_string(&bench.machine.snapshot()).unwrap();
+    let before: Vec<WorkerView> = bench.machine.workers().collect();
+    bench.machine = Machine::adopt(bench.now, serde_json::from_str(&text).unwrap()).unwrap();
+    assert_eq!(bench.machine.workers().collect::<Vec<_>>(), before);
+    assert!(bench.machine.is_paused());
+    bench.log.clear();
+    bench.wait(60 * SECOND);
+    assert_eq!(bench.count(|action| matches!(action, Action::Kill { .. })), 2, "mercy goes on");
+    assert!(bench.has(&Action::StopZygote { generation: Generation(1) }));
+    assert_eq!(bench.ready(), [1, 2]);
+}
+
+#[test]
+fn what_cannot_be_is_counted_and_survived() {
+    let mut bench = Bench::serving(plan(1));
+    let status = ExitStatus::Code(0);
+    let impossible = [
+        Event::WorkerForked { seat: Seat(0), pid: ProcessId(7) },
+        Event::WorkerReady { seat: Seat(0), boot_us: 0 },
+        Event::WorkerReady { seat: Seat(99), boot_us: 0 },
+        Event::WorkerExited { seat: Seat(0), pid: ProcessId(7), status },
+        Event::WorkerExited { seat: Seat(1), pid: ProcessId(7), status },
+        Event::ZygoteLoaded { generation: Generation(1), boot_us: 0 },
+        Event::ZygoteExited { generation: Generation(9), status },
+        Event::ConfigurationRead(Ok(plan(1))),
+    ];
+    for (count, event) in (1..).zip(impossible) {
+        bench.machine.handle(bench.now, event.clone());
+        assert_eq!(bench.machine.impossible_count(), count, "{event:?}");
+        let actions: Vec<Action> = std::iter::from_fn(|| bench.machine.poll_action()).collect();
+        assert!(matches!(actions.as_slice(), [Action::Note(Note::Impossible { .. })]), "{event:?}: {actions:?}");
+    }
+    assert_eq!(bench.ready(), [1]);
+}
+
+/// What every pair of the table does, with data that fits the state.
+#[test]
+fn every_pair_of_the_workers_table_is_carried_out() {
+    let (pid, since, until) = (ProcessId(7), Time(SECOND), Time(99 * SECOND));
+    let why = Farewell::Itself;
+    let phases = [
+        None,
+        Some(Phase::Forking { until, ready: None }),
+        Some(Phase::Doomed { until }),
+        Some(Phase::Lost { until }),
+        Some(Phase::Starting { pid, until: Some(until) }),
+        Some(Phase::Ready { pid, since, paused: false }),
+        Some(Phase::Leaving { pid, since, until, why }),
+        Some(Phase::Retiring { pid, since, until, why }),
+        Some(Phase::Killed { pid, since, why }),
+    ];
+    let incidents = [
+        Incident::Forked(pid),
+        Incident::ForkFailed { errno: 11 },
+        Incident::Ready { boot_us: MS },
+        Incident::NotReady { exit_code: 22, reason: "test".to_owned() },
+        Incident::Leaving(LeaveReason::Other),
+        Incident::Exited { pid, status: ExitStatus::Signal(9) },
+        Incident::Dismiss(why),
+        Incident::Kill(why),
+        Incident::Expire,
+        Incident::Orphan,
+    ];
+    for (state, phase) in worker::State::ALL.into_iter().zip(phases) {
+        for (stimulus, incident) in worker::Stimulus::ALL.into_iter().zip(&incidents) {
+            let mut machine = Bench::serving(plan(1)).machine;
+            let sitting = |phase| Worker { slot: Slot(1), generation: Generation(1), life: 2, replace: None, phase };
+            machine.seats[1] = phase.map(sitting);
+            assert_eq!((worker::State::of(machine.seats[1].as_ref()), incident.stimulus()), (state, stimulus));
+            let step = worker::step(state, stimulus);
+            machine.befall(Seat(1), incident.clone());
+            let after = worker::State::of(machine.seats[1].as_ref());
+            let impossible = u64::from(step == worker::Step::Impossible);
+            assert_eq!(machine.impossible_count(), impossible, "{state:?} {stimulus:?}");
+            let cell = step.to_string();
+            let promised = cell.split("→ ").nth(1).and_then(|text| text.split(',').next());
+            let expected = promised.map_or(format!("{state:?}"), str::to_owned);
+            assert_eq!(format!("{after:?}"), expected, "{state:?} {stimulus:?}: {cell}");
+        }
+    }
+}
+
+#[test]
+fn a_process_nobody_ordered_is_killed() {
+    let mut bench = Bench::serving(plan(1));
+    bench.send(Event::WorkerForked { seat: Seat(2), pid: ProcessId(7) });
+    assert!(bench.has(&Action::Kill { seat: Seat(2) }));
+    assert_eq!(bench.machine.workers().count(), 1);
+}
+
+#[test]
+fn time_never_runs_backwards() {
+    let mut bench = Bench::serving(plan(1));
+    bench.send(Event::Elapsed);
+    bench.machine.handle(Time(0), Event::WorkerLeaving { seat: Seat(0), reason: LeaveReason::Other });
+    bench.settle();
+    assert!(bench.machine.deadline().unwrap().since_us(bench.now) > 50 * SECOND);
+}
+
+#[test]
+fn many_workers_start_reload_shrink_and_stop() {
+    let mut bench = Bench::serving(plan(200));
+    begin_switch(&mut bench, Reload::Graceful, plan(200));
+    assert_eq!((bench.machine.current(), bench.ready().len()), (Generation(2), 200));
+    bench.send(target(10, &[]));
+    assert_eq!(bench.ready(), (1..=10).collect::<Vec<u32>>());
+    bench.order(Order::Stop);
+    assert_eq!(bench.log.last(), Some(&Action::Exit { code: 0 }));
+}
+
+#[test]
+fn a_plan_that_does_not_fit_together_is_refused() {
+    for bad in [
+        Plan { workers: 0, ..plan(2) },
+        plan(WORKERS_MAX + 1),
+        Plan { initial: 3, ..plan(2) },
+        Plan { seats: 5, ..plan(2) },
+    ] {
+        assert!(Machine::start(Time(0), bad.clone()).is_err(), "{bad:?}");
+    }
+}

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What sits in a seat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Worker {
     pub(super) slot: Slot,
     pub(super) generation: Generation,
@@ -28,7 +28,7 @@ pub(super) enum Manner {
 }
 
 /// How far a worker's life has come. `until` is when patience ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// Ordered; `ready` when it said so before the zygote told its pid.
     Forking { until: Time, ready: Option<Time> },
@@ -56,6 +56,10 @@ impl Worker {
 
     pub(super) fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready { .. })
+    }
+
+    pub(super) fn ready_since(&self) -> Option<Time> {
+        if let Phase::Ready { since, .. } = self.phase { Some(since) } else { None }
     }
 
     pub(super) fn pid(&self) -> Option<ProcessId> {

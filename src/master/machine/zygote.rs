@@ -4,17 +4,18 @@
 
 use super::event::ExitStatus;
 use super::identity::{Generation, Time};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A zygote that exists or is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Zygote {
     pub(super) generation: Generation,
     pub(super) phase: Phase,
 }
 
 /// How far a zygote's life has come. `until` is when patience ends; one that is gone has no entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// Its start waits for the back-off.
     Waiting { until: Time },

@@ -1,0 +1,105 @@
+//! With what status rhinod ends: one place that turns every kind of end into a number. Every process.
+
+/// With what status rhinod ends. From 64 on the numbers are those of sysexits.h; 22 is uWSGI's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done. For `check`: every line does what it says.
+    Success,
+    /// For `check`: the configuration can be started, but some lines do nothing.
+    LinesDoNothing,
+    /// For `check` and `show`: the configuration cannot be started.
+    WillNotStart,
+    /// No application could be loaded although `need-app` asks for one (reference/processes.md 1.7).
+    Application,
+    /// The command line asks for nothing that there is.
+    Usage,
+    /// A file to read is not there.
+    Input,
+    /// The user or group to run as does not exist.
+    Account,
+    /// The instance that a command is for is not there or does not answer.
+    NoInstance,
+    /// An address to listen on is in use or cannot be bound.
+    Address,
+    /// A fault of rhinod's own.
+    Fault,
+    /// The system refused a process, memory or a descriptor.
+    System,
+    /// A pid file, log or fifo cannot be created.
+    Create,
+    /// A reload failed and the old generation goes on serving.
+    Reload,
+    /// The right to do it is missing.
+    Permission,
+    /// The configuration is wrong.
+    Configuration,
+}
+
+impl Exit {
+    /// Every status, by number.
+    pub const ALL: &'static [Exit] = &[
+        Exit::Success,
+        Exit::LinesDoNothing,
+        Exit::WillNotStart,
+        Exit::Application,
+        Exit::Usage,
+        Exit::Input,
+        Exit::Account,
+        Exit::NoInstance,
+        Exit::Address,
+        Exit::Fault,
+        Exit::System,
+        Exit::Create,
+        Exit::Reload,
+        Exit::Permission,
+        Exit::Configuration,
+    ];
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::LinesDoNothing => 1,
+            Exit::WillNotStart => 2,
+            Exit::Application => 22,
+            Exit::Usage => 64,
+            Exit::Input => 66,
+            Exit::Account => 67,
+            Exit::NoInstance => 68,
+            Exit::Address => 69,
+            Exit::Fault => 70,
+            Exit::System => 71,
+            Exit::Create => 73,
+            Exit::Reload => 75,
+            Exit::Permission => 77,
+            Exit::Configuration => 78,
+        }
+    }
+
+    /// One sentence for the manual page.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Success => "Everything was done. For check: every line does what it says.",
+            Exit::LinesDoNothing => "For check: the configuration can be started, but some lines do nothing.",
+            Exit::WillNotStart => "For check and show: the configuration cannot be started.",
+            Exit::Application => "No application could be loaded, and need-app asks for one.",
+            Exit::Usage => "The command line asks for nothing that there is.",
+            Exit::Input => "A file to read is not there.",
+            Exit::Account => "The user or group to run as does not exist.",
+            Exit::NoInstance => "The instance that a command is for is not there or does not answer.",
+            Exit::Address => "An address to listen on is in use or cannot be bound.",
+            Exit::Fault => "A fault of rhinod's own; please report it.",
+            Exit::System => "The system refused a process, memory or a descriptor.",
+            Exit::Create => "A pid file, log or fifo cannot be created.",
+            Exit::Reload => "A reload failed; the old generation goes on serving.",
+            Exit::Permission => "The right to do it is missing.",
+            Exit::Configuration => "The configuration is wrong.",
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

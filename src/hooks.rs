@@ -1,0 +1,211 @@
+//! Hooks: what the configuration wants done at moments of the life cycle (reference/processes.md 5.4).
+//!
+//! Runs in whichever process has the moment: the master (`asap` to `master-start`, `as-user-atexit`), the zygote
+//! (`pre-app`, `post-app`), the workers (`post-fork`, `accepting`…). Blocks: it is meant for the edges of a life, and
+//! what the running master does (a watched file) goes through [`spawn`].
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::config::model::Hook;
+use crate::master::machine::{Order, Reload};
+
+/// How long `wait_for_*` waits, as in uWSGI.
+const WAIT_FOR: Duration = Duration::from_secs(60);
+
+/// How often `wait_for_*` and `spinningfifo` look again: nothing tells of a file that does not exist yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Why a hook failed; the sentence names where it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: hook-{phase} = {action}:{argument}: {problem}")]
+pub struct HookFailure {
+    origin: String,
+    phase: String,
+    action: String,
+    argument: String,
+    problem: String,
+}
+
+/// Runs all hooks of a moment in the order of the configuration; the first failure ends it.
+pub fn run(hooks: &[Hook], phase: &str) -> Result<(), HookFailure> {
+    for hook in hooks.iter().filter(|hook| hook.phase == phase) {
+        log::info!("running \"{}:{}\" (hook-{phase})", hook.action, hook.argument);
+        perform(&hook.action, &hook.argument).map_err(|error| HookFailure {
+            origin: hook.origin.clone(),
+            phase: phase.to_owned(),
+            action: hook.action.clone(),
+            argument: hook.argument.clone(),
+            problem: error.to_string(),
+        })?;
+    }
+    Ok(())
+}
+
+/// Starts a shell command and does not wait for it: its end is reaped like that of any stranger.
+pub fn spawn(command: &str) -> io::Result<()> {
+    Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::null()).spawn().map(drop)
+}
+
+/// Performs an action that was written as `action:argument`, as `hook-touch` has it.
+pub fn perform_written(written: &str) -> io::Result<()> {
+    let (action, argument) = written.split_once(':').unwrap_or((written, ""));
+    if action == "exec" { spawn(argument) } else { perform(action, argument) }
+}
+
+/// What a signal means by a `unix_signal` hook; the names are those of uWSGI's functions that configurations use.
+pub fn meaning_of_signal(hooks: &[Hook], signal: i32) -> Option<Order> {
+    let actions = hooks.iter().filter(|hook| hook.action == "unix_signal");
+    actions
+        .filter_map(|hook| {
+            let (number, function) = hook.argument.trim().split_once(char::is_whitespace)?;
+            (number.parse() == Ok(signal)).then(|| order_of_function(function.trim()))?
+        })
+        .last()
+}
+
+fn order_of_function(function: &str) -> Option<Order> {
+    Some(match function {
+        "gracefully_kill_them_all" => Order::Stop,
+        "kill_them_all" => Order::StopNow,
+        "reap_them_all" => Order::Reload(Reload::Brutal),
+        "grace_them_all" => Order::Reload(Reload::Graceful),
+        "uwsgi_chain_reload" => Order::Reload(Reload::Chain),
+        _ => return None,
+    })
+}
+
+fn perform(action: &str, argument: &str) -> io::Result<()> {
+    let (first, rest) = argument.split_once(char::is_whitespace).unwrap_or((argument, ""));
+    let path = Path::new(first);
+    match action {
+        "exec" | "safeexec" => match shell(argument) {
+            Err(error) if action == "safeexec" => {
+                log::warn!("{error}");
+                Ok(())
+            }
+            other => other,
+        },
+        "print" | "log" => {
+            log::info!("{argument}");
+            Ok(())
+        }
+        "write" => fs::write(path, rest),
+        "writen" => fs::write(path, format!("{rest}\n")),
+        "append" => append(path, rest),
+        "appendn" => append(path, &format!("{rest}\n")),
+        "writefifo" => write_fifo(path, rest),
+        "spinningfifo" => until(|| write_fifo(path, rest).is_ok_and(|()| true), None),
+        "unlink" => match fs::remove_file(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        },
+        "touch" | "create" | "creat" => touch(path),
+        "mkdir" => fs::create_dir(path),
+        "cd" | "chdir" => std::env::set_current_dir(path),
+        "chmod" => chmod(path, rest),
+        "wait_for_fs" => until(|| path.exists(), Some(path)),
+        "wait_for_file" => until(|| path.is_file(), Some(path)),
+        "wait_for_dir" => until(|| path.is_dir(), Some(path)),
+        "wait_for_socket" => until(|| std::os::unix::net::UnixStream::connect(path).is_ok(), Some(path)),
+        // Carried out where signals are heard, see `meaning_of_signal`.
+        "unix_signal" => Ok(()),
+        "exit" => std::process::exit(argument.trim().parse().unwrap_or(0)),
+        other => Err(io::Error::other(format!("the action {other} is not supported"))),
+    }
+}
+
+fn shell(command: &str) -> io::Result<()> {
+    let status = Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("the command ended with {status}"))) }
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Writes without waiting for a reader; that nobody reads is no failure, a missing fifo is (reference 4.8).
+fn write_fifo(path: &Path, text: &str) -> io::Result<()> {
+    let opened = OpenOptions::new().write(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path);
+    match opened {
+        Ok(mut fifo) => fifo.write_all(text.as_bytes()),
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn touch(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    file.set_modified(std::time::SystemTime::now())
+}
+
+fn chmod(path: &Path, mode: &str) -> io::Result<()> {
+    let bits = u32::from_str_radix(mode.trim(), 8).map_err(io::Error::other)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(bits))
+}
+
+/// Waits for a condition; with a path, only so long.
+fn until(mut holds: impl FnMut() -> bool, path: Option<&Path>) -> io::Result<()> {
+    let begun = Instant::now();
+    while !holds() {
+        if let Some(path) = path
+            && begun.elapsed() >= WAIT_FOR
+        {
+            let seconds = WAIT_FOR.as_secs();
+            return Err(io::Error::new(ErrorKind::TimedOut, format!("{} after {seconds} s still not there", path.display())));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(phase: &str, action: &str, argument: &str) -> Hook {
+        Hook {
+            phase: phase.to_owned(),
+            action: action.to_owned(),
+            argument: argument.to_owned(),
+            origin: "t.ini:1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn hooks_of_a_moment_run_in_order_and_the_first_failure_names_its_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let line = |text: &str| format!("{} {text}", path.display());
+        let hooks = [
+            hook("asap", "writen", &line("one")),
+            hook("post-fork", "unlink", &path.display().to_string()),
+            hook("asap", "exec", &format!("echo two >> {}", path.display())),
+            hook("asap", "exec", "exit 3"),
+            hook("asap", "appendn", &line("never")),
+        ];
+        let failure = run(&hooks, "asap").unwrap_err().to_string();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        assert!(failure.starts_with("t.ini:1: hook-asap = exec:exit 3:"), "{failure}");
+    }
+
+    #[test]
+    fn the_idiom_of_the_graceful_stop_is_understood_to_the_letter() {
+        let hooks = [hook("master-start", "unix_signal", "15 gracefully_kill_them_all")];
+        assert_eq!(meaning_of_signal(&hooks, 15), Some(Order::Stop));
+        assert_eq!(meaning_of_signal(&hooks, 1), None);
+    }
+
+    #[test]
+    fn a_fifo_without_reader_is_no_failure_and_a_missing_one_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        assert!(write_fifo(&fifo, "q").is_err());
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(write_fifo(&fifo, "q").is_ok());
+    }
+}

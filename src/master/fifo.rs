@@ -1,0 +1,173 @@
+//! The master fifo: one-letter commands (reference/processes.md 6). Master only.
+//!
+//! Differs from uWSGI where the reference says WART: each fifo is opened once, for reading and writing, so that no
+//! command is lost between two writers; and the digits choose which of the fifos is heard without any end-of-file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::machine::{Order, Reload};
+
+/// Bytes taken up at once.
+const COMMANDS_MAX: usize = 256;
+
+/// Fifos that a configuration can have: the digits.
+pub(super) const SLOTS_MAX: usize = 10;
+
+/// The fifos of an instance, of which one is heard.
+#[derive(Debug, Default)]
+pub(super) struct Fifos {
+    paths: Vec<PathBuf>,
+    active: usize,
+    open: Option<File>,
+}
+
+/// What a letter asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Letter {
+    /// `0` to `9`: listen to that fifo from now on.
+    Listen(usize),
+    /// Something for the machine.
+    Order(Order),
+    /// `l`, `L`: open the log anew.
+    ReopenLog,
+    /// `P`: write the pid files again.
+    PidFiles,
+    /// `s`: the state into the log.
+    Statistics,
+    /// A letter that uWSGI knows and this server does not.
+    Unsupported(char),
+}
+
+impl Fifos {
+    /// Makes the first fifo and opens it.
+    pub(super) fn open(paths: &[PathBuf]) -> io::Result<Self> {
+        let mut fifos = Self { paths: paths.to_vec(), active: 0, open: None };
+        fifos.listen(0)?;
+        Ok(fifos)
+    }
+
+    /// Listens to another of the fifos; a number beyond the list means the first one, as in uWSGI.
+    pub(super) fn listen(&mut self, slot: usize) -> io::Result<()> {
+        self.active = if slot < self.paths.len() { slot } else { 0 };
+        self.open = None;
+        if let Some(path) = self.paths.get(self.active) {
+            self.open = Some(make(path)?);
+        }
+        Ok(())
+    }
+
+    /// The fifo that is heard.
+    pub(super) fn active(&self) -> Option<(&Path, &File)> {
+        Some((self.paths.get(self.active)?, self.open.as_ref()?))
+    }
+
+    /// The letters that have come.
+    pub(super) fn read(&mut self) -> Vec<Letter> {
+        let Some(fifo) = &mut self.open else { return Vec::new() };
+        let mut letters = Vec::new();
+        let mut bytes = [0; COMMANDS_MAX];
+        loop {
+            match fifo.read(&mut bytes) {
+                Ok(0) => return letters,
+                Ok(count) => letters.extend(bytes[..count].iter().filter_map(|byte| letter(*byte))),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    if error.kind() != ErrorKind::WouldBlock {
+                        log::error!("cannot read the master fifo: {error}");
+                    }
+                    return letters;
+                }
+            }
+        }
+    }
+
+    /// Removes all that were made.
+    pub(super) fn remove(&self) {
+        for path in &self.paths {
+            if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_fifo())
+                && let Err(error) = fs::remove_file(path)
+            {
+                log::warn!("VACUUM: cannot remove {}: {error}", path.display());
+            }
+        }
+    }
+}
+
+/// Makes a fifo, or takes the one that is there, and opens it for both directions: it never comes to an end.
+fn make(path: &Path) -> io::Result<File> {
+    let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
+    match nix::unistd::mkfifo(path, mode) {
+        Ok(()) => {}
+        Err(nix::errno::Errno::EEXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
+    OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path)
+}
+
+/// What a byte of the fifo means; line ends and blanks between commands mean nothing.
+fn letter(byte: u8) -> Option<Letter> {
+    Some(match byte {
+        b'0'..=b'9' => Letter::Listen(usize::from(byte - b'0')),
+        b'+' => Letter::Order(Order::More),
+        b'-' => Letter::Order(Order::Fewer),
+        b'c' => Letter::Order(Order::Reload(Reload::Chain)),
+        b'C' => Letter::Order(Order::Cheap),
+        b'p' => Letter::Order(Order::TogglePause),
+        b'q' => Letter::Order(Order::Stop),
+        b'Q' => Letter::Order(Order::StopNow),
+        b'r' => Letter::Order(Order::Reload(Reload::Graceful)),
+        b'R' => Letter::Order(Order::Reload(Reload::Brutal)),
+        b'w' => Letter::Order(Order::Reload(Reload::Workers)),
+        b'W' => Letter::Order(Order::Reload(Reload::WorkersBrutal)),
+        // Ours: uWSGI's master has no binary of its own to replace.
+        b'u' => Letter::Order(Order::Upgrade),
+        b'l' | b'L' => Letter::ReopenLog,
+        b'P' => Letter::PidFiles,
+        b's' => Letter::Statistics,
+        b'B' | b'E' | b'f' | b'S' => Letter::Unsupported(char::from(byte)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn commands_of_several_writers_are_all_heard_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        let mut fifos = Fifos::open(std::slice::from_ref(&path)).unwrap();
+        for command in ["r", "w\n", "+-"] {
+            OpenOptions::new().write(true).open(&path).unwrap().write_all(command.as_bytes()).unwrap();
+        }
+        let orders = [Order::Reload(Reload::Graceful), Order::Reload(Reload::Workers), Order::More, Order::Fewer];
+        assert_eq!(fifos.read(), orders.map(Letter::Order));
+        assert_eq!(fifos.read(), []);
+    }
+
+    #[test]
+    fn another_slot_is_another_file_and_a_number_too_high_is_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = [directory.path().join("a"), directory.path().join("b")];
+        let mut fifos = Fifos::open(&paths).unwrap();
+        fifos.listen(1).unwrap();
+        assert_eq!(fifos.active().map(|(path, _)| path), Some(paths[1].as_path()));
+        fifos.listen(7).unwrap();
+        assert_eq!(fifos.active().map(|(path, _)| path), Some(paths[0].as_path()));
+        fifos.remove();
+        assert!(!paths[0].exists() && !paths[1].exists());
+    }
+
+    #[test]
+    fn a_file_that_is_no_fifo_is_left_alone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(Fifos::open(&[file.path().to_owned()]).is_err());
+        assert!(file.path().exists());
+    }
+}

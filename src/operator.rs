@@ -1,0 +1,120 @@
+//! What the command line says to an instance that runs: stop, reload, pause, resume, status. Runs in a process of its
+//! own that ends when it has the answer; the master's side is `master::operator`.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::{Path, PathBuf};
+
+use worker_protocol::control::ProcessId;
+
+use crate::cli::Command;
+use crate::exit::Exit;
+use crate::master::StartFailure;
+use crate::sys::process::PidFd;
+
+/// The abstract unix socket on which the master with this pid hears operators.
+pub(crate) fn address_of(pid: u32) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("rhinod/{pid}"))
+}
+
+/// First word of an answer that says that what was asked for is done; the rest of the line is for people.
+pub(crate) const DONE: &str = "done";
+/// First word of an answer that says that it could not be done; the rest of the line says why.
+pub(crate) const FAILED: &str = "failed";
+
+/// Carries out a command that is for another process.
+pub(crate) fn carry_out(command: &Command) -> Result<Exit, StartFailure> {
+    match command {
+        Command::Reload { pidfile } => ask(pidfile, "reload"),
+        Command::Stop { pidfile } => ask(pidfile, "stop"),
+        Command::Pause { pidfile } => ask(pidfile, "pause"),
+        Command::Resume { pidfile } => ask(pidfile, "resume"),
+        Command::Status { target } => status(Path::new(target)),
+        Command::ConnectAndRead { address } => connect_and_read(address),
+        other => Err(StartFailure { message: format!("{other:?} is not for another process"), exit: Exit::Fault }),
+    }
+}
+
+/// Sends one word to the master of a pid file and waits for what comes of it.
+fn ask(pidfile: &Path, word: &str) -> Result<Exit, StartFailure> {
+    let pid = read_pid(pidfile)?;
+    let gone = |error: io::Error| StartFailure {
+        message: format!("process {} of {} does not answer: {error}", pid.get(), pidfile.display()),
+        exit: Exit::NoInstance,
+    };
+    // Also proves that the process lives, so that a stale pid file is told apart from a refusal.
+    PidFd::open(pid).map_err(gone)?;
+    let connection = address_of(pid.get().unsigned_abs()).and_then(|address| UnixStream::connect_addr(&address));
+    let mut stream = connection.map_err(gone)?;
+    stream.write_all(format!("{word}\n").as_bytes()).map_err(gone)?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_to_string(&mut answer).map_err(gone)?;
+    match answer.trim_end().split_once(' ').unwrap_or((answer.trim_end(), "")) {
+        (DONE, told) => {
+            if !told.is_empty() {
+                println!("{told}");
+            }
+            Ok(Exit::Success)
+        }
+        (FAILED, why) => Err(StartFailure { message: format!("{word} failed: {why}"), exit: Exit::Reload }),
+        _ => Err(StartFailure {
+            message: format!("the instance went away before it said what came of the {word}"),
+            exit: Exit::NoInstance,
+        }),
+    }
+}
+
+/// Prints how an instance is doing: by its pid file, its statistics socket, or its master fifo.
+fn status(target: &Path) -> Result<Exit, StartFailure> {
+    match fs::metadata(target).map(|found| found.file_type()) {
+        Ok(kind) if kind.is_socket() => connect_and_read(&target.to_string_lossy()),
+        Ok(kind) if kind.is_fifo() => ask_fifo(target),
+        Ok(_) => ask(target, "status"),
+        Err(_) if target.to_string_lossy().contains(':') => connect_and_read(&target.to_string_lossy()),
+        Err(error) => Err(no_input(target, &error)),
+    }
+}
+
+/// A fifo cannot answer: the master writes its state into its log.
+fn ask_fifo(fifo: &Path) -> Result<Exit, StartFailure> {
+    let mut open = fs::OpenOptions::new();
+    // Non-blocking, so that a fifo that no master reads is an error and not a wait without end.
+    let opened = open.write(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(fifo);
+    opened.and_then(|mut fifo| fifo.write_all(b"s")).map_err(|error| StartFailure {
+        message: format!("nobody reads {}: {error}", fifo.display()),
+        exit: Exit::NoInstance,
+    })?;
+    println!("the state of the instance is in its log; a pid file or a statistics socket would answer here");
+    Ok(Exit::Success)
+}
+
+fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {
+    let failed = |error: io::Error| StartFailure {
+        message: format!("cannot read from {address}: {error}"),
+        exit: Exit::NoInstance,
+    };
+    let mut out = io::stdout();
+    let copied = match address.parse::<std::net::SocketAddr>() {
+        Ok(tcp) => TcpStream::connect(tcp).and_then(|mut stream| io::copy(&mut stream, &mut out)),
+        Err(_) => UnixStream::connect(PathBuf::from(address)).and_then(|mut stream| io::copy(&mut stream, &mut out)),
+    };
+    copied.map(|_| Exit::Success).map_err(failed)
+}
+
+fn read_pid(pidfile: &Path) -> Result<ProcessId, StartFailure> {
+    let file = fs::File::open(pidfile).map_err(|error| no_input(pidfile, &error))?;
+    let mut line = String::new();
+    BufReader::new(file).read_line(&mut line).map_err(|error| no_input(pidfile, &error))?;
+    line.trim().parse().ok().and_then(ProcessId::new).ok_or_else(|| StartFailure {
+        message: format!("{} holds no process id: {:?}", pidfile.display(), line.trim()),
+        exit: Exit::Input,
+    })
+}
+
+fn no_input(path: &Path, error: &io::Error) -> StartFailure {
+    StartFailure { message: format!("cannot read {}: {error}", path.display()), exit: Exit::Input }
+}

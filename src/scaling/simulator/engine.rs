@@ -1,0 +1,458 @@
+//! The event loop of the model. Not for making load (see `load`) or judging it (see `outcome`).
+
+use super::cores::Cores;
+use super::load::Load;
+use super::outcome::Outcome;
+use super::rivals::Scaler;
+use super::{Job, World};
+use crate::scaling::{CpuUse, Decided, Decision, Sample, Wake, WorkerTime};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// Plays the load against the scaler and returns what came of it. `watch` sees every look with its outcome.
+pub fn run(world: &World, scaler: &mut Scaler, load: &Load, watch: &mut dyn FnMut(&Sample, &Decided)) -> Outcome {
+    let mut engine = Engine::new(world, scaler, load);
+    engine.start();
+    while let Some(now_us) = engine.next_time() {
+        if now_us > load.until_us {
+            break;
+        }
+        engine.advance(now_us);
+        engine.happen(watch);
+    }
+    engine.advance(load.until_us.max(engine.now_us));
+    engine.finish()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A request has finished everything.
+    Done(u32),
+    /// A worker is ready.
+    Ready(u32),
+    /// A client of a closed loop begins anew.
+    Client(u32),
+    /// A client loses patience with its connection (the number of the connection) and tries again.
+    Impatient(u64),
+    /// The master looks.
+    Look,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worker {
+    Vacant,
+    Starting,
+    Ready { in_hand: u32, idle_since_us: u64 },
+}
+
+/// A connection: in the queue, or in a worker's hands.
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    job: Job,
+    number: u64,
+    tries_left: u32,
+    client: Option<u32>,
+    worker: u32,
+    begun_us: u64,
+}
+
+struct Engine<'a> {
+    world: &'a World,
+    scaler: &'a mut Scaler,
+    load: &'a Load,
+    now_us: u64,
+    next_job: usize,
+    events: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    sequence: u64,
+    cores: Cores,
+    workers: Vec<Worker>,
+    running_us: Vec<u64>,
+    /// One bit a slot: ready and with a free thread.
+    free: Vec<u64>,
+    queue: VecDeque<Request>,
+    in_hand: Vec<Request>,
+    in_hand_vacant: Vec<u32>,
+    connections: u64,
+    busy: u32,
+    idle: u32,
+    starting: u32,
+    serving: u32,
+    begun_sum_us: u64,
+    busy_us: u64,
+    requests_total: u64,
+    busy_time_us: u64,
+    zygote_free_us: u64,
+    look_due_us: Option<u64>,
+    look_number: u64,
+    wake: Wake,
+    outcome: Outcome,
+}
+
+impl<'a> Engine<'a> {
+    fn new(world: &'a World, scaler: &'a mut Scaler, load: &'a Load) -> Self {
+        let slots = scaler.maximum() as usize;
+        Engine {
+            cores: Cores::new(world.cores),
+            workers: vec![Worker::Vacant; slots],
+            running_us: vec![0; slots],
+            free: vec![0; slots.div_ceil(64)],
+            outcome: Outcome::new(world.late_us),
+            world,
+            scaler,
+            load,
+            now_us: 0,
+            next_job: 0,
+            events: BinaryHeap::new(),
+            sequence: 0,
+            queue: VecDeque::new(),
+            in_hand: Vec::new(),
+            in_hand_vacant: Vec::new(),
+            connections: 0,
+            busy: 0,
+            idle: 0,
+            starting: 0,
+            serving: 0,
+            begun_sum_us: 0,
+            busy_us: 0,
+            requests_total: 0,
+            busy_time_us: 0,
+            zygote_free_us: 0,
+            look_due_us: None,
+            look_number: 0,
+            wake: Wake::Never,
+        }
+    }
+
+    /// The workers of the start are ready before the first request.
+    fn start(&mut self) {
+        for slot in 0..self.scaler.initial().min(self.scaler.maximum()) {
+            self.starting += 1;
+            self.ready(slot);
+        }
+        self.note_workers();
+        self.look_at(0);
+        for client in 0..self.load.clients {
+            self.at(self.load.clients_begin_us, Event::Client(client));
+        }
+    }
+
+    fn next_time(&self) -> Option<u64> {
+        let event = self.events.peek().map(|Reverse((when, ..))| *when);
+        let arrival = self.load.jobs.get(self.next_job).map(|job| job.at_us);
+        [event, arrival, self.cores.next_finish_us()].into_iter().flatten().min()
+    }
+
+    fn advance(&mut self, now_us: u64) {
+        let elapsed_us = now_us - self.now_us;
+        self.outcome.worker_us += elapsed_us * u64::from(self.live());
+        self.busy_us += elapsed_us * u64::from(self.serving);
+        self.cores.advance(now_us);
+        self.now_us = now_us;
+    }
+
+    /// Everything that is due now: what ends before what begins, the master last.
+    fn happen(&mut self, watch: &mut dyn FnMut(&Sample, &Decided)) {
+        while let Some(request) = self.cores.pop_finished() {
+            self.computed(request);
+        }
+        while let Some(&Reverse((when, number, event))) = self.events.peek() {
+            if when > self.now_us {
+                break;
+            }
+            self.events.pop();
+            match event {
+                Event::Done(request) => self.done(request),
+                Event::Ready(slot) => {
+                    self.ready(slot);
+                    self.wake_master();
+                }
+                Event::Client(client) => self.client(client),
+                Event::Impatient(number) => self.impatient(number),
+                Event::Look if number == self.look_number => self.look(watch),
+                Event::Look => {} // overtaken by an earlier look
+            }
+        }
+        while let Some(&job) = self.load.jobs.get(self.next_job) {
+            if job.at_us > self.now_us {
+                break;
+            }
+            self.next_job += 1;
+            self.connect(job, None, self.load.retries);
+        }
+    }
+
+    fn at(&mut self, when_us: u64, event: Event) -> u64 {
+        self.sequence += 1;
+        self.events.push(Reverse((when_us, self.sequence, event)));
+        self.sequence
+    }
+
+    fn live(&self) -> u32 {
+        self.busy + self.idle + self.starting
+    }
+
+    fn connect(&mut self, job: Job, client: Option<u32>, tries_left: u32) {
+        self.outcome.arrived += 1;
+        self.connections += 1;
+        let number = self.connections;
+        let request = Request { job, number, tries_left, client, worker: 0, begun_us: 0 };
+        if tries_left > 0 && self.load.impatient_after_us > 0 {
+            self.at(self.now_us + self.load.impatient_after_us, Event::Impatient(number));
+        }
+        match self.first_free() {
+            Some(slot) => self.begin(request, slot),
+            None if self.queue.len() > self.world.queue_max as usize => self.refuse(client),
+            None => {
+                self.queue.push_back(request);
+                self.outcome.queue_max = self.outcome.queue_max.max(self.queue.len() as u32);
+                if self.wake == Wake::QueueReadable {
+                    self.wake_master();
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, client: Option<u32>) {
+        self.outcome.refused += 1;
+        if let Some(client) = client {
+            self.at(self.now_us + self.load.think_us.max(1_000), Event::Client(client));
+        }
+    }
+
+    fn first_free(&self) -> Option<u32> {
+        let word = self.free.iter().position(|&word| word != 0)?;
+        Some(word as u32 * 64 + self.free[word].trailing_zeros())
+    }
+
+    fn set_free(&mut self, slot: u32, free: bool) {
+        let bit = 1 << (slot % 64);
+        let word = &mut self.free[slot as usize / 64];
+        if free {
+            *word |= bit;
+        } else {
+            *word &= !bit;
+        }
+    }
+
+    fn begin(&mut self, mut request: Request, slot: u32) {
+        let Worker::Ready { in_hand, .. } = &mut self.workers[slot as usize] else { return };
+        *in_hand += 1;
+        let (first, full) = (*in_hand == 1, *in_hand == self.world.threads);
+        if first {
+            self.idle -= 1;
+            self.busy += 1;
+        }
+        if full {
+            self.set_free(slot, false);
+        }
+        self.serving += 1;
+        self.begun_sum_us += self.now_us;
+        self.outcome.begun(self.now_us - request.job.at_us);
+        (request.worker, request.begun_us) = (slot, self.now_us);
+        let place = self.keep(request);
+        if request.job.compute_us > 0 {
+            self.cores.begin(place, request.job.compute_us);
+        } else {
+            self.computed(place);
+        }
+        if let Wake::SpareAtMost(spare) = self.wake
+            && self.idle <= spare
+        {
+            self.wake_master();
+        }
+    }
+
+    fn keep(&mut self, request: Request) -> u32 {
+        match self.in_hand_vacant.pop() {
+            Some(place) => {
+                self.in_hand[place as usize] = request;
+                place
+            }
+            None => {
+                self.in_hand.push(request);
+                self.in_hand.len() as u32 - 1
+            }
+        }
+    }
+
+    fn computed(&mut self, place: u32) {
+        let wait_us = self.in_hand[place as usize].job.wait_us;
+        self.at(self.now_us + wait_us, Event::Done(place));
+    }
+
+    fn done(&mut self, place: u32) {
+        let request = self.in_hand[place as usize];
+        self.in_hand_vacant.push(place);
+        let spent_us = self.now_us - request.begun_us;
+        self.serving -= 1;
+        self.begun_sum_us -= request.begun_us;
+        self.busy_time_us += spent_us;
+        self.requests_total += 1;
+        self.running_us[request.worker as usize] += spent_us;
+        self.outcome.completed(self.now_us - request.job.at_us);
+        self.release(request.worker);
+        if let Some(client) = request.client {
+            self.at(self.now_us + self.load.think_us, Event::Client(client));
+        }
+    }
+
+    fn release(&mut self, slot: u32) {
+        if let Worker::Ready { in_hand, idle_since_us } = &mut self.workers[slot as usize] {
+            *in_hand -= 1;
+            if *in_hand == 0 {
+                *idle_since_us = self.now_us;
+                self.busy -= 1;
+                self.idle += 1;
+            }
+            self.set_free(slot, true);
+        }
+        self.take_from_queue();
+    }
+
+    fn take_from_queue(&mut self) {
+        while let Some(slot) = self.first_free() {
+            let Some(request) = self.queue.pop_front() else { return };
+            self.begin(request, slot);
+        }
+    }
+
+    fn ready(&mut self, slot: u32) {
+        self.workers[slot as usize] = Worker::Ready { in_hand: 0, idle_since_us: self.now_us };
+        self.running_us[slot as usize] = 0;
+        self.starting -= 1;
+        self.idle += 1;
+        self.set_free(slot, true);
+        self.take_from_queue();
+    }
+
+    fn client(&mut self, client: u32) {
+        let job = self.load.client_job(client, self.now_us);
+        self.connect(job, Some(client), 0);
+    }
+
+    /// Whoever still waits in the queue gives up and comes back; the dead connection stays, as it does in the kernel.
+    fn impatient(&mut self, number: u64) {
+        let Ok(place) = self.queue.binary_search_by_key(&number, |request| request.number) else { return };
+        let request = &mut self.queue[place];
+        let (job, tries_left) = (Job { at_us: self.now_us, ..request.job }, request.tries_left - 1);
+        request.tries_left = 0;
+        self.outcome.retried += 1;
+        self.connect(job, None, tries_left);
+    }
+
+    fn wake_master(&mut self) {
+        self.look_at(self.now_us + self.world.reaction_us);
+    }
+
+    /// One look is outstanding at most: the earliest.
+    fn look_at(&mut self, when_us: u64) {
+        if self.look_due_us.is_some_and(|due| due <= when_us) {
+            return;
+        }
+        self.look_due_us = Some(when_us);
+        self.look_number = self.at(when_us, Event::Look);
+    }
+
+    fn look(&mut self, watch: &mut dyn FnMut(&Sample, &Decided)) {
+        self.look_due_us = None;
+        self.outcome.looks += 1;
+        let sample = self.sample();
+        let decided = self.scaler.look(&sample);
+        watch(&sample, &decided);
+        match decided.decision {
+            Decision::Hold => {}
+            Decision::Grow(count) => self.grow(count),
+            Decision::Shrink(count) => self.shrink(count),
+        }
+        self.outcome.decided(self.now_us, decided.decision);
+        self.wake = decided.wake;
+        if self.wake == Wake::QueueReadable && !self.queue.is_empty() {
+            self.wake_master();
+        }
+        if let Some(next_us) = decided.next_look_us {
+            self.look_at(next_us.max(self.now_us + 1));
+        }
+    }
+
+    fn sample(&self) -> Sample {
+        let (used_us, delayed_us) = self.cores.use_us();
+        let mean_begun_us = self.begun_sum_us.checked_div(u64::from(self.serving)).unwrap_or(self.now_us);
+        Sample {
+            now_us: self.now_us,
+            busy: self.busy,
+            idle: self.idle,
+            starting: self.starting,
+            serving: self.serving,
+            queue: Some(self.queue.len() as u32),
+            queue_max: self.world.queue_max,
+            busy_age_us: self.now_us - mean_begun_us,
+            requests_total: self.requests_total,
+            busy_time_us: self.busy_time_us,
+            workers: if self.scaler.needs_worker_times() { self.worker_times() } else { Vec::new() },
+            boot_us: self.world.fork_us + self.world.boot_us,
+            worker_rss_bytes: self.world.worker_rss_bytes,
+            rss_total_bytes: self.world.worker_rss_bytes * u64::from(self.busy + self.idle),
+            cpus: self.world.cores,
+            cpu: Some(CpuUse { busy_us: self.busy_us, used_us, delayed_us }),
+            ..Sample::default()
+        }
+    }
+
+    fn worker_times(&self) -> Vec<WorkerTime> {
+        let slots = self.workers.iter().zip(&self.running_us).zip(0..);
+        slots
+            .filter_map(|((worker, &running_us), slot)| match worker {
+                Worker::Vacant => None,
+                Worker::Starting => Some(WorkerTime { slot, running_us, busy: false }),
+                Worker::Ready { in_hand, .. } => Some(WorkerTime { slot, running_us, busy: *in_hand > 0 }),
+            })
+            .collect()
+    }
+
+    fn grow(&mut self, count: u32) {
+        let vacant: Vec<u32> = self.slots(|worker| worker == Worker::Vacant).take(count as usize).collect();
+        for slot in vacant {
+            self.workers[slot as usize] = Worker::Starting;
+            self.running_us[slot as usize] = 0;
+            self.starting += 1;
+            self.outcome.forks += 1;
+            self.zygote_free_us = self.zygote_free_us.max(self.now_us) + self.world.fork_us;
+            self.at(self.zygote_free_us + self.world.boot_us, Event::Ready(slot));
+        }
+        self.note_workers();
+    }
+
+    /// Retires those idle for longest; the latest slot among equals.
+    fn shrink(&mut self, count: u32) {
+        for _ in 0..count {
+            let idle = self.workers.iter().zip(0..).filter_map(|(worker, slot)| match worker {
+                Worker::Ready { in_hand: 0, idle_since_us } => Some((*idle_since_us, Reverse(slot))),
+                _ => None,
+            });
+            let Some((_, Reverse(slot))) = idle.min() else { break };
+            self.workers[slot as usize] = Worker::Vacant;
+            self.set_free(slot, false);
+            self.idle -= 1;
+        }
+        self.note_workers();
+    }
+
+    fn slots(&self, wanted: impl Fn(Worker) -> bool) -> impl Iterator<Item = u32> {
+        self.workers.iter().zip(0..).filter(move |(worker, _)| wanted(**worker)).map(|(_, slot)| slot)
+    }
+
+    fn note_workers(&mut self) {
+        let live = self.live();
+        self.outcome.workers_changed(self.now_us, live);
+    }
+
+    /// What still waits at the end has waited at least until now.
+    fn finish(mut self) -> Outcome {
+        for request in &self.queue {
+            self.outcome.still_waiting(self.now_us - request.job.at_us);
+        }
+        self.outcome.busy_us = self.busy_us;
+        self.outcome.ended_us = self.now_us;
+        self.outcome
+    }
+}

@@ -1,0 +1,202 @@
+//! What `simulate` prints: the file's own policy beside the alternatives on one load, and what to write into the file.
+//! Text out, no files.
+
+use super::compare::{Plane, Point, measured};
+use super::{Load, Scaler, World, picture};
+use crate::config::model::Policy;
+use crate::scaling::{Pace, Settings, policy_name};
+use std::fmt::Write;
+
+/// The default of `cheaper-target-wait`.
+const TARGET_US: u64 = 10_000;
+/// Late requests that a suggestion may have beyond the best candidate: a thousandth of all.
+const LATE_TOLERATED_PPM: u64 = 1_000;
+
+/// One policy, how it would be written, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The lines of the configuration; `None` for what rhinod does not offer.
+    pub ini: Option<Vec<String>>,
+    /// The result.
+    pub point: Point,
+}
+
+/// The file's own policy first, then what else rhinod could do, then what others would do.
+pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> {
+    let mut all = vec![offered(world, load, own.clone())];
+    let adaptive = Settings { policy: Policy::Adaptive, target_wait_us: TARGET_US, ..own.clone() };
+    let roomy = Settings { maximum: own.maximum.saturating_mul(4).min(1_000), ..adaptive.clone() };
+    let needed = measured(world, load, Scaler::policy(roomy.clone())).outcome.workers_max();
+    let mut alternatives = vec![adaptive.clone(), Settings { target_wait_us: 2 * TARGET_US, ..adaptive.clone() }];
+    if needed > own.maximum {
+        alternatives.push(Settings { maximum: needed, ..adaptive });
+    }
+    alternatives.push(Settings { policy: Policy::Spare, overload: 3, ..own.clone() });
+    for settings in alternatives {
+        if settings != *own {
+            all.push(offered(world, load, settings));
+        }
+    }
+    let fixed = Settings { minimum: own.maximum, initial: own.maximum, policy: Policy::Manual, ..own.clone() };
+    all.push(Candidate {
+        ini: Some(vec![format!("workers = {}", own.maximum)]),
+        point: measured(world, load, Scaler::Fixed(fixed.maximum)),
+    });
+    let letter = if own.policy == Policy::Adaptive { Policy::Spare } else { own.policy };
+    let uwsgi = Settings { policy: letter, pace: Pace::Ticks, ..own.clone() };
+    all.push(foreign(world, load, Scaler::policy(uwsgi)));
+    all.push(foreign(world, load, Scaler::php_fpm(2, 1, 3, own.maximum.max(3))));
+    all.push(foreign(world, load, Scaler::franken_php(own.minimum.max(1), own.maximum)));
+    all
+}
+
+fn offered(world: &World, load: &Load, settings: Settings) -> Candidate {
+    let ini = Some(ini(&settings));
+    Candidate { ini, point: measured(world, load, Scaler::policy(settings)) }
+}
+
+fn foreign(world: &World, load: &Load, scaler: Scaler) -> Candidate {
+    Candidate { ini: None, point: measured(world, load, scaler) }
+}
+
+fn ini(settings: &Settings) -> Vec<String> {
+    let mut lines = vec![format!("workers = {}", settings.maximum), format!("cheaper = {}", settings.minimum)];
+    if settings.initial != settings.minimum {
+        lines.push(format!("cheaper-initial = {}", settings.initial));
+    }
+    lines.push(format!("cheaper-algo = {}", policy_name(settings.policy)));
+    match settings.policy {
+        Policy::Adaptive if settings.target_wait_us != TARGET_US => {
+            lines.push(format!("cheaper-target-wait = {}", settings.target_wait_us / 1000));
+        }
+        Policy::Adaptive | Policy::Manual => {}
+        _ => {
+            lines.push(format!("cheaper-step = {}", settings.step));
+            lines.push(format!("cheaper-overload = {}", settings.overload));
+        }
+    }
+    lines
+}
+
+/// Everything for one load: the table, the file's own policy over time, the suggestion.
+pub fn text(load: &Load, candidates: &[Candidate]) -> String {
+    let mut text = String::new();
+    let seconds = load.until_us as f64 / 1e6;
+    let requests = candidates.first().map_or(0, |own| own.point.outcome.arrived);
+    let erlang = load.erlang_milli() as f64 / 1e3;
+    let _ = writeln!(text, "{}: {requests} requests in {seconds:.0} s, {erlang:.2} in hand on average\n", load.name);
+    text += &table(candidates);
+    if let Some(own) = candidates.first() {
+        let _ = writeln!(text, "\nworkers over time, {} (your file)", own.point.name);
+        text += &picture::workers_text(&own.point.outcome, 72, 8);
+    }
+    text + &suggestion(candidates)
+}
+
+fn table(candidates: &[Candidate]) -> String {
+    let mut text = format!(
+        "{:<36} {:>10} {:>6} {:>5} {:>9} {:>9} {:>8} {:>8} {:>7}\n",
+        "policy", "worker-s", "mean", "most", "p50 ms", "p99 ms", "late %", "refused", "forks"
+    );
+    for candidate in candidates {
+        let run = &candidate.point.outcome;
+        let _ = writeln!(
+            text,
+            "{:<36} {:>10.1} {:>6.2} {:>5} {:>9.2} {:>9.2} {:>8.3} {:>8} {:>7}",
+            candidate.point.name,
+            candidate.point.worker_s(),
+            run.workers_mean_milli() as f64 / 1e3,
+            run.workers_max(),
+            run.waits.quantile_us(500) as f64 / 1e3,
+            run.waits.quantile_us(990) as f64 / 1e3,
+            run.late_ppm() as f64 / 1e4,
+            run.refused,
+            run.forks
+        );
+    }
+    text
+}
+
+/// The cheapest of what rhinod offers that is late hardly more often than the best of it.
+pub fn suggested(candidates: &[Candidate]) -> Option<&Candidate> {
+    let offered = || candidates.iter().filter(|candidate| candidate.ini.is_some());
+    let best = offered().map(|candidate| candidate.point.outcome.late_ppm()).min()?;
+    let good = offered().filter(|candidate| candidate.point.outcome.late_ppm() <= best + best / 5 + LATE_TOLERATED_PPM);
+    good.min_by_key(|candidate| candidate.point.outcome.worker_us)
+}
+
+fn suggestion(candidates: &[Candidate]) -> String {
+    let (Some(own), Some(best)) = (candidates.first(), suggested(candidates)) else { return String::new() };
+    if own == best {
+        return "\nsuggestion: keep what the file says\n".to_owned();
+    }
+    let mut text = format!(
+        "\nsuggestion ({:.3} % late instead of {:.3} %, {:.0} worker-seconds instead of {:.0}):\n",
+        best.point.outcome.late_ppm() as f64 / 1e4,
+        own.point.outcome.late_ppm() as f64 / 1e4,
+        best.point.worker_s(),
+        own.point.worker_s()
+    );
+    for line in best.ini.iter().flatten() {
+        let _ = writeln!(text, "    {line}");
+    }
+    text
+}
+
+/// One row of the manual's table for a plane: Markdown, without the newline.
+pub fn plane_row(name: &str, plane: &Plane) -> String {
+    let beaten = plane.beaten();
+    let rivals: usize = plane.rivals.iter().map(|(_, points)| points.len()).sum();
+    let default = plane.default_point().map_or_else(String::new, |point| {
+        format!("{:.0} | {:.4}", point.worker_s(), point.outcome.late_ppm() as f64 / 1e4)
+    });
+    let worst = beaten.iter().max_by(|one, other| {
+        (one.curve_ppm - one.late_ppm as f64).total_cmp(&(other.curve_ppm - other.late_ppm as f64))
+    });
+    let named = worst.map_or_else(
+        || "none".to_owned(),
+        |worst| {
+            format!(
+                "{} of {rivals}, most: {} at {:.0} worker-s, {:.3} % (curve {:.3} %)",
+                beaten.len(),
+                worst.rival,
+                worst.worker_s,
+                worst.late_ppm as f64 / 1e4,
+                worst.curve_ppm / 1e4
+            )
+        },
+    );
+    format!("| {name} | {default} | {:.0} | {:.4} | {named} |", plane.oracle.0, plane.oracle.1 as f64 / 1e4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{candidates, suggested, text};
+    use crate::config::model::Policy;
+    use crate::scaling::Pace;
+    use crate::scaling::fixture::settings;
+    use crate::scaling::simulator::load::{Service, poisson};
+    use crate::scaling::simulator::{Load, World};
+
+    #[test]
+    fn a_backlog_file_under_a_step_is_told_to_use_adaptive() {
+        let rate = |at: f64| if at < 20.0 { 5.0 } else { 150.0 };
+        let load = Load::open("step", poisson(3, 60, 150.0, rate, Service::Exponential(50_000), 20));
+        let mut own = settings(Policy::Backlog, Pace::Events, 1, 20);
+        own.overload = 20;
+        let candidates = candidates(&World::default(), &load, &own);
+        let best = suggested(&candidates).and_then(|best| best.ini.clone()).unwrap_or_default();
+        assert!(best.contains(&"cheaper-algo = adaptive".to_owned()), "{best:?}");
+        let text = text(&load, &candidates);
+        assert!(text.contains("suggestion (") && text.contains("workers over time"), "{text}");
+    }
+
+    #[test]
+    fn too_few_workers_are_noticed() {
+        let load = Load::open("heavy", poisson(3, 60, 200.0, |_| 200.0, Service::Exponential(50_000), 20));
+        let own = settings(Policy::Adaptive, Pace::Events, 1, 5);
+        let candidates = candidates(&World::default(), &load, &own);
+        let best = suggested(&candidates).map(|best| best.point.outcome.workers_max()).unwrap_or(0);
+        assert!(best > 10, "{best}");
+    }
+}
