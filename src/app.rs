@@ -13,8 +13,11 @@ use crate::config::{Host, Invocation};
 use crate::exit::Exit;
 use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
+use crate::master::upgrade::{ADOPT_ARGUMENT, Handover, UNDERSTAND_ARGUMENT, first_arguments};
 use crate::master::{self, StartFailure};
 use crate::operator;
+use crate::scaling::Settings;
+use crate::simulate::{self, SimulateError};
 use crate::zygote::{self, ZYGOTE_ARGUMENT};
 
 /// Turns a binary into a full rhinod around one application.
@@ -30,7 +33,46 @@ where
     crate::logging::start();
     match zygote_control() {
         Some(control) => code(zygote::run(control, &mut RustHost::new(factory))),
-        None => obey(),
+        None => match image() {
+            Image::First => obey(),
+            Image::Next(number) => adopt(number),
+            // Reading it is the test.
+            Image::Asked(number) => code(i32::from(Handover::read(number).is_err())),
+        },
+    }
+}
+
+/// Which image of a master this process is.
+enum Image {
+    /// The first one.
+    First,
+    /// The next one of a master that has replaced its own binary; what it was left is behind this descriptor.
+    Next(i32),
+    /// None: it is only asked whether it could be.
+    Asked(i32),
+}
+
+fn image() -> Image {
+    let mut arguments = std::env::args_os().skip(1);
+    let (word, number) = (arguments.next(), arguments.next());
+    let number = number.and_then(|number| number.to_str()?.parse().ok());
+    match (word, number) {
+        (Some(word), Some(number)) if word == ADOPT_ARGUMENT => Image::Next(number),
+        (Some(word), Some(number)) if word == UNDERSTAND_ARGUMENT => Image::Asked(number),
+        _ => Image::First,
+    }
+}
+
+fn adopt(number: i32) -> ExitCode {
+    let ended = Handover::read(number)
+        .map_err(|error| StartFailure::system("read what the image before has left", &error))
+        .and_then(|handover| {
+            let reader = Reader::new()?;
+            master::resume(handover, &|| reader.read(true).map_err(|failure| failure.message))
+        });
+    match ended {
+        Ok(number) => code(number),
+        Err(failure) => complain(&failure),
     }
 }
 
@@ -67,10 +109,31 @@ fn obey() -> ExitCode {
     }
     match command {
         Command::Serve => serve(&reader),
+        Command::Simulate { arguments } => try_out(&reader, &arguments),
         other => match operator::carry_out(&other) {
             Ok(exit) => exit.into(),
             Err(failure) => complain(&failure),
         },
+    }
+}
+
+/// The `simulate` command: scaling rules on a recorded load, with the bounds of an ini file.
+fn try_out(reader: &Reader, arguments: &[std::ffi::OsString]) -> ExitCode {
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let settings_of = |ini: &std::path::Path| {
+        let invocation = Invocation { arguments: vec!["--ini".into(), ini.into()], ..reader.invocation.clone() };
+        let loaded = load(&invocation, &reader.world, &facts()).map_err(|rejected| rejected.errors.to_string())?;
+        let config = loaded.config;
+        Settings::from_config(&config.scaling, config.workers, config.threads).map_err(|error| error.to_string())
+    };
+    let done = simulate::Arguments::parse(&words)
+        .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout()));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ SimulateError::Usage(_)) => {
+            complain(&StartFailure { message: error.to_string(), exit: Exit::Usage })
+        }
+        Err(error) => complain(&StartFailure { message: error.to_string(), exit: Exit::Input }),
     }
 }
 
@@ -101,6 +164,7 @@ impl Reader {
     fn new() -> Result<Self, StartFailure> {
         let invocation = Invocation::of_this_process()
             .map_err(|error| StartFailure::system("find out how the program was called", &error))?;
+        let invocation = Invocation { arguments: first_arguments().collect(), ..invocation };
         Ok(Self { invocation, world: Host::new() })
     }
 

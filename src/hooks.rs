@@ -59,13 +59,14 @@ pub fn perform_written(written: &str) -> io::Result<()> {
 
 /// What a signal means by a `unix_signal` hook; the names are those of uWSGI's functions that configurations use.
 pub fn meaning_of_signal(hooks: &[Hook], signal: i32) -> Option<Order> {
-    let actions = hooks.iter().filter(|hook| hook.action == "unix_signal");
+    // The last one that is written counts.
+    let actions = hooks.iter().rev().filter(|hook| hook.action == "unix_signal");
     actions
         .filter_map(|hook| {
             let (number, function) = hook.argument.trim().split_once(char::is_whitespace)?;
             (number.parse() == Ok(signal)).then(|| order_of_function(function.trim()))?
         })
-        .last()
+        .next()
 }
 
 fn order_of_function(function: &str) -> Option<Order> {
@@ -156,7 +157,10 @@ fn until(mut holds: impl FnMut() -> bool, path: Option<&Path>) -> io::Result<()>
             && begun.elapsed() >= WAIT_FOR
         {
             let seconds = WAIT_FOR.as_secs();
-            return Err(io::Error::new(ErrorKind::TimedOut, format!("{} after {seconds} s still not there", path.display())));
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("{} after {seconds} s still not there", path.display()),
+            ));
         }
         std::thread::sleep(LOOK_AGAIN);
     }

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::client::Target;
 use crate::lab::{Error, Lab, io_error};
@@ -71,6 +72,11 @@ impl Setup {
     pub fn load_ms(mut self, load_ms: u64) -> Self {
         self.load_ms = load_ms;
         self
+    }
+
+    /// How long loading the application takes at least.
+    pub fn loading(&self) -> Duration {
+        Duration::from_millis(self.load_ms)
     }
 
     /// The name shown in tables.

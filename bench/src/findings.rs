@@ -146,8 +146,15 @@ pub struct Findings {
     pub tables: Vec<Table>,
     /// Targets.
     pub checks: Vec<Check>,
-    /// What was left out, and why.
-    pub skipped: Vec<String>,
+    left_out: Vec<Gap>,
+    failed: Vec<Gap>,
+}
+
+/// Contenders without numbers, and what they have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Gap {
+    contenders: Vec<String>,
+    reason: String,
 }
 
 impl Findings {
@@ -157,11 +164,28 @@ impl Findings {
         for check in &self.checks {
             text += &check.render();
         }
-        for reason in &self.skipped {
-            // Writing to a string cannot fail.
-            let _written = writeln!(text, "  left out: {reason}");
+        for (words, gaps) in [("left out", &self.left_out), ("FAILED", &self.failed)] {
+            for gap in gaps {
+                // Writing to a string cannot fail.
+                let _written = writeln!(text, "  {words}: {}: {}", gap.contenders.join(", "), gap.reason);
+            }
         }
         text
+    }
+
+    /// Notes a contender that is not there.
+    pub fn leave_out(&mut self, contender: &str, reason: &str) {
+        note(&mut self.left_out, contender, reason);
+    }
+
+    /// Notes a contender that is there and does not run.
+    pub fn fail(&mut self, contender: &str, reason: &str) {
+        note(&mut self.failed, contender, reason);
+    }
+
+    /// Whether every contender that is there ran.
+    pub fn complete(&self) -> bool {
+        self.failed.is_empty()
     }
 
     /// As JSON, under the scenario's name.
@@ -171,13 +195,21 @@ impl Findings {
             "scenario": scenario,
             "tables": self.tables.iter().map(Table::value).collect::<Vec<_>>(),
             "checks": self.checks.iter().map(met).collect::<Vec<_>>(),
-            "skipped": self.skipped,
+            "left_out": self.left_out,
+            "failed": self.failed,
         })
     }
 
     /// Whether every target is met.
     pub fn met(&self) -> bool {
         self.checks.iter().all(Check::met)
+    }
+}
+
+fn note(gaps: &mut Vec<Gap>, contender: &str, reason: &str) {
+    match gaps.iter_mut().find(|gap| gap.reason == reason) {
+        Some(gap) => gap.contenders.push(contender.to_owned()),
+        None => gaps.push(Gap { contenders: vec![contender.to_owned()], reason: reason.to_owned() }),
     }
 }
 
@@ -198,14 +230,18 @@ mod tests {
         table.row(vec![Cell::text("x")]);
         let checks =
             vec![Check::new("ratio", 1.1, Target::AtMost(1.1)), Check::new("share", f64::NAN, Target::AtLeast(0.95))];
-        Findings { tables: vec![table], checks, skipped: vec!["uwsgi: not there".to_owned()] }
+        let mut findings = Findings { tables: vec![table], checks, ..Findings::default() };
+        findings.leave_out("a", "not there");
+        findings.fail("c", "it ended");
+        findings.leave_out("b", "not there");
+        findings
     }
 
     #[test]
     fn text_is_aligned_and_names_targets_and_gaps() {
         let expected = "CPU\n  contender    us\n  floor      14.3\n  x             -\n  \
             met     ratio: 1.100, target at most 1.1\n  MISSED  share: NaN, target at least 0.95\n  \
-            left out: uwsgi: not there\n";
+            left out: a, b: not there\n  FAILED: c: it ended\n";
         assert_eq!(findings().render(), expected);
     }
 
@@ -216,6 +252,7 @@ mod tests {
         assert_eq!(value["tables"][0]["rows"][1]["us"], Value::Null);
         assert_eq!(value["checks"][0]["target"], json!({ "at_most": 1.1 }));
         assert_eq!((&value["checks"][0]["met"], &value["checks"][1]["met"]), (&json!(true), &json!(false)));
-        assert!(!findings().met());
+        assert!(!findings().met() && !findings().complete());
+        assert_eq!(value["left_out"], json!([{ "contenders": ["a", "b"], "reason": "not there" }]));
     }
 }

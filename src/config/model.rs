@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows of ini files or option names; `options` fills it. Times are [`Duration`]s, sizes are bytes.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -92,6 +93,18 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A descriptor inherited at start (`fd://N`, or standard input being a socket).
     Inherited(RawFd),
+}
+
+/// As configurations write it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => path.display().fmt(f),
+            Self::Abstract(name) => write!(f, "@{}", String::from_utf8_lossy(name)),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Inherited(number) => write!(f, "fd://{number}"),
+        }
+    }
 }
 
 /// What is spoken on a socket.

@@ -5,17 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token};
 use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 use worker_protocol::control::{self, FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message, ToWorker, ToZygote};
 use worker_protocol::scoreboard::{self, Layout, Scoreboard};
 
 use super::launch;
 use super::machine::{Action, Event, ExitStatus, Generation, LeaveReason, Order, Plan, ProcessId, Reload, Seat, Slot};
+use super::upgrade::{pass, take};
 use crate::config::model::Config;
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::{ControlSocket, Received};
@@ -49,6 +51,26 @@ struct Worker {
     life: u64,
     ordered_us: u64,
     /// Whether its zygote is gone, so that it is ours to reap.
+    orphan: bool,
+}
+
+/// What the next image of the master must know of the children: processes, and descriptors by their numbers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ChildrenHandover {
+    scoreboard: RawFd,
+    lives: u64,
+    zygotes: Vec<(Generation, i32, RawFd)>,
+    workers: Vec<WorkerHandover>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct WorkerHandover {
+    seat: Seat,
+    generation: Generation,
+    control: RawFd,
+    process: Option<(i32, RawFd)>,
+    life: u64,
+    ordered_us: u64,
     orphan: bool,
 }
 
@@ -98,6 +120,70 @@ impl Children {
             workers: BTreeMap::new(),
             lives: 0,
         })
+    }
+
+    /// Writes everything down for the next image and lets the descriptors pass.
+    pub(super) fn hand_over(&self) -> io::Result<ChildrenHandover> {
+        let zygote = |(generation, zygote): (&Generation, &Zygote)| {
+            Ok((*generation, zygote.pid.get(), pass(zygote.control.as_fd())?))
+        };
+        let worker = |(seat, worker): (&Seat, &Worker)| -> io::Result<_> {
+            let of_process =
+                |(pid, pidfd): &(control::ProcessId, PidFd)| -> io::Result<_> { Ok((pid.get(), pass(pidfd.as_fd())?)) };
+            let process = worker.process.as_ref().map(of_process);
+            Ok(WorkerHandover {
+                seat: *seat,
+                generation: worker.generation,
+                control: pass(worker.control.as_fd())?,
+                process: process.transpose()?,
+                life: worker.life,
+                ordered_us: worker.ordered_us,
+                orphan: worker.orphan,
+            })
+        };
+        Ok(ChildrenHandover {
+            scoreboard: pass(self.words.as_fd())?,
+            lives: self.lives,
+            zygotes: self.zygotes.iter().map(zygote).collect::<io::Result<_>>()?,
+            workers: self.workers.iter().map(worker).collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// Takes over the children of the image before.
+    pub(super) fn adopt(handover: ChildrenHandover, poll: &Poll) -> io::Result<Self> {
+        let impossible = || io::Error::other("an impossible process id was handed over");
+        let words = SharedWords::map(take(handover.scoreboard)?)?;
+        let layout = Scoreboard::attach(words.words()).map_err(io::Error::other)?.layout();
+        let mut zygotes = BTreeMap::new();
+        for (generation, pid, control) in handover.zygotes {
+            let control = ControlSocket::from_owned(take(control)?);
+            register(poll, control.as_fd(), Speaker::Zygote(generation).token())?;
+            let pid = control::ProcessId::new(pid).ok_or_else(impossible)?;
+            zygotes.insert(generation, Zygote { pid, control, deaf: false });
+        }
+        let mut workers = BTreeMap::new();
+        for worker in handover.workers {
+            let WorkerHandover { seat, generation, control, process, life, ordered_us, orphan } = worker;
+            let control = ControlSocket::from_owned(take(control)?);
+            register(poll, control.as_fd(), Speaker::Worker(seat).token())?;
+            let process = match process {
+                Some((pid, pidfd)) => {
+                    let pidfd = PidFd::from_owned(take(pidfd)?);
+                    if orphan {
+                        register(poll, pidfd.as_fd(), Speaker::Orphan(seat).token())?;
+                    }
+                    Some((control::ProcessId::new(pid).ok_or_else(impossible)?, pidfd))
+                }
+                None => None,
+            };
+            workers.insert(seat, Worker { generation, control, process, life, ordered_us, orphan });
+        }
+        Ok(Self { own_path: launch::own_path()?, words, layout, zygotes, workers, lives: handover.lives })
+    }
+
+    /// Where this program is; after an upgrade of the file, where the new one is.
+    pub(super) fn own_path(&self) -> &std::path::Path {
+        &self.own_path
     }
 
     /// Number of seats in the scoreboard.
@@ -264,7 +350,7 @@ impl Children {
             let Some(zygote) = self.zygotes.get_mut(&generation) else { return events };
             match zygote.control.receive(&mut buffer) {
                 Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
-                    Ok(record) => events.extend(self.from_zygote(generation, record, beside)),
+                    Ok(record) => events.extend(self.take_from_zygote(generation, record, beside)),
                     Err(error) => log::error!("zygote of generation {generation}: {error}"),
                 },
                 Ok(Received::Nothing) => return events,
@@ -280,7 +366,7 @@ impl Children {
         }
     }
 
-    fn from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
+    fn take_from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {

@@ -13,9 +13,6 @@ use super::machine::{Order, Reload};
 /// Bytes taken up at once.
 const COMMANDS_MAX: usize = 256;
 
-/// Fifos that a configuration can have: the digits.
-pub(super) const SLOTS_MAX: usize = 10;
-
 /// The fifos of an instance, of which one is heard.
 #[derive(Debug, Default)]
 pub(super) struct Fifos {
@@ -42,11 +39,16 @@ pub(super) enum Letter {
 }
 
 impl Fifos {
-    /// Makes the first fifo and opens it.
-    pub(super) fn open(paths: &[PathBuf]) -> io::Result<Self> {
+    /// Makes the fifo of a slot and opens it.
+    pub(super) fn open(paths: &[PathBuf], slot: usize) -> io::Result<Self> {
         let mut fifos = Self { paths: paths.to_vec(), active: 0, open: None };
-        fifos.listen(0)?;
+        fifos.listen(slot)?;
         Ok(fifos)
+    }
+
+    /// The slot that is heard.
+    pub(super) fn slot(&self) -> usize {
+        self.active
     }
 
     /// Listens to another of the fifos; a number beyond the list means the first one, as in uWSGI.
@@ -142,7 +144,7 @@ mod tests {
     fn commands_of_several_writers_are_all_heard_in_order() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fifo");
-        let mut fifos = Fifos::open(std::slice::from_ref(&path)).unwrap();
+        let mut fifos = Fifos::open(std::slice::from_ref(&path), 0).unwrap();
         for command in ["r", "w\n", "+-"] {
             OpenOptions::new().write(true).open(&path).unwrap().write_all(command.as_bytes()).unwrap();
         }
@@ -155,7 +157,7 @@ mod tests {
     fn another_slot_is_another_file_and_a_number_too_high_is_the_first() {
         let directory = tempfile::tempdir().unwrap();
         let paths = [directory.path().join("a"), directory.path().join("b")];
-        let mut fifos = Fifos::open(&paths).unwrap();
+        let mut fifos = Fifos::open(&paths, 0).unwrap();
         fifos.listen(1).unwrap();
         assert_eq!(fifos.active().map(|(path, _)| path), Some(paths[1].as_path()));
         fifos.listen(7).unwrap();
@@ -167,7 +169,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_fifo_is_left_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(Fifos::open(&[file.path().to_owned()]).is_err());
+        assert!(Fifos::open(&[file.path().to_owned()], 0).is_err());
         assert!(file.path().exists());
     }
 }

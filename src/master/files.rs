@@ -30,6 +30,16 @@ impl PidFiles {
         Ok(())
     }
 
+    /// Goes on with those that the image before has written.
+    pub(super) fn adopt(paths: Vec<PathBuf>) -> Self {
+        Self(paths)
+    }
+
+    /// Their paths.
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.0
+    }
+
     /// Writes all of them again (fifo `P`).
     pub(super) fn rewrite(&mut self) -> Result<(), StartFailure> {
         for path in self.0.clone() {

@@ -4,8 +4,8 @@
 
 mod children;
 mod failure;
-mod files;
 mod fifo;
+mod files;
 mod launch;
 pub mod machine;
 mod notify;
@@ -13,6 +13,7 @@ mod operator;
 mod scaler;
 mod signals;
 mod startup;
+pub(crate) mod upgrade;
 mod watches;
 
 use std::io;
@@ -37,6 +38,7 @@ use notify::Notifier;
 use operator::{Operators, Question};
 use scaler::Scaler;
 use signals::{Heard, Signals};
+use upgrade::{Handover, SocketHandover};
 use watches::Watches;
 
 /// Reads the configuration anew: at start, and at each reload.
@@ -50,7 +52,61 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
     // First of all, so that a signal that comes during the start is remembered and not lost.
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     let started = startup::start(&config)?;
-    Driver::new(config, read, signals, started)?.run()
+    let plan = Plan { seats: startup::seats(&config), ..Plan::of(&config) };
+    let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
+    let system = |what| move |error: io::Error| StartFailure::system(what, &error);
+    let poll = Poll::new().map_err(system("set up the event loop"))?;
+    let children = Children::new(&plan, &config).map_err(system("make the scoreboard"))?;
+    let bell = Doorbell::new().map_err(system("make a doorbell"))?;
+    let operators = Operators::listen(&poll).map_err(system("listen for operators"))?;
+    let parts = Parts { poll, machine, children, bell, operators, sockets: started.sockets, fifo_slot: 0 };
+    let mut driver = Driver::new(config, read, signals, parts, started.pid_files)?;
+    if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
+        log::error!("{failure}");
+        driver.order(Order::StopNow);
+    }
+    driver.run()
+}
+
+/// Goes on as the next image of a master that has replaced its own binary; see [`upgrade`].
+///
+/// # Errors
+/// When what was handed over cannot be used: the old image has asked before, so that this is a fault of the system.
+pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
+    let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
+    crate::sys::process::unblock_signals(nix::sys::signal::SigSet::empty());
+    crate::logging::stamp_lines(&handover.config.logging);
+    crate::sys::process::set_name("rhinod master");
+    let adopted = || -> io::Result<Parts> {
+        let poll = Poll::new()?;
+        let children = Children::adopt(handover.children, &poll)?;
+        let sockets = handover.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>()?;
+        let bell = Doorbell::from_owned(upgrade::take(handover.bell)?);
+        let operators = Operators::adopt(upgrade::take(handover.operators)?, &poll)?;
+        let machine = Machine::adopt(Time(monotonic_us()), handover.snapshot).map_err(io::Error::other)?;
+        Ok(Parts { poll, machine, children, bell, operators, sockets, fifo_slot: handover.fifo_slot })
+    };
+    let parts = adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
+    let pid_files = PidFiles::adopt(handover.pid_files);
+    let mut driver = Driver::new(handover.config, read, signals, parts, pid_files)?;
+    log::info!("the master (pid {}) runs version {} now", std::process::id(), env!("CARGO_PKG_VERSION"));
+    driver.notifier.announce(&Announcement::Ready);
+    // Children that ended while nobody listened.
+    driver.reap();
+    driver.look_due = true;
+    driver.scale();
+    driver.run()
+}
+
+/// What a driver is made of, at a first start or after a re-execution.
+struct Parts {
+    poll: Poll,
+    machine: Machine,
+    children: Children,
+    bell: Doorbell,
+    operators: Operators,
+    sockets: Vec<BoundSocket>,
+    fifo_slot: usize,
 }
 
 /// Carries out what the machine decides.
@@ -91,37 +147,29 @@ impl<'a> Driver<'a> {
         config: Config,
         read: ReadConfig<'a>,
         mut signals: Signals,
-        started: startup::Started,
+        parts: Parts,
+        pid_files: PidFiles,
     ) -> Result<Self, StartFailure> {
-        let mut poll = || -> io::Result<Poll> {
-            let poll = Poll::new()?;
-            poll.registry().register(signals.source(), SIGNALS, Interest::READABLE)?;
-            Ok(poll)
-        };
+        let Parts { poll, machine, children, bell, operators, sockets, fifo_slot } = parts;
         let system = |what| move |error: io::Error| StartFailure::system(what, &error);
-        let poll = poll().map_err(system("set up the event loop"))?;
-        let bell = Doorbell::new().map_err(system("make a doorbell"))?;
+        let registered = poll.registry().register(signals.source(), SIGNALS, Interest::READABLE);
+        registered.map_err(system("watch for signals"))?;
         watch(&poll, &bell, BELL).map_err(system("watch the doorbell"))?;
-        let operators = Operators::listen(&poll).map_err(system("listen for operators"))?;
-        let fifos = Fifos::open(&config.master_fifos)
+        let fifos = Fifos::open(&config.master_fifos, fifo_slot)
             .map_err(|error| StartFailure::file(format!("cannot make the master fifo: {error}")))?;
         if let Some((_, fifo)) = fifos.active() {
             watch(&poll, fifo, FIFO).map_err(system("watch the master fifo"))?;
         }
         let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
         watch(&poll, &watches, WATCHES).map_err(system("watch for changed files"))?;
-        let plan = Plan::of(&config);
-        let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
         let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
-        let children =
-            Children::new(&plan, &config).map_err(|error| StartFailure::system("make the scoreboard", &error))?;
         Ok(Self {
             machine,
             children,
             config,
             candidate: None,
-            sockets: started.sockets,
-            pid_files: started.pid_files,
+            sockets,
+            pid_files,
             bell,
             signals,
             scaler,
@@ -139,10 +187,6 @@ impl<'a> Driver<'a> {
 
     fn run(mut self) -> Result<i32, StartFailure> {
         let mut events = Events::with_capacity(256);
-        if let Err(failure) = crate::hooks::run(&self.config.hooks, "master-start") {
-            log::error!("{failure}");
-            self.order(Order::StopNow);
-        }
         loop {
             if let Some(code) = self.act() {
                 self.clean_up();
@@ -250,15 +294,17 @@ impl<'a> Driver<'a> {
     fn hear_signals(&mut self) {
         for heard in self.signals.take(&self.config) {
             match heard {
-                Heard::ChildEnded => {
-                    for event in self.children.reap(&self.poll) {
-                        self.handle(event);
-                    }
-                }
+                Heard::ChildEnded => self.reap(),
                 Heard::Order(order) => self.order(order),
                 Heard::Statistics => log::info!("{}", self.status()),
                 Heard::Ignored(name) => log::info!("{name} received: nothing to do"),
             }
+        }
+    }
+
+    fn reap(&mut self) {
+        for event in self.children.reap(&self.poll) {
+            self.handle(event);
         }
     }
 
@@ -381,7 +427,7 @@ impl<'a> Driver<'a> {
                         self.handle(event);
                     }
                 }
-                Action::Upgrade => log::warn!("this build cannot replace its own master; restart it instead"),
+                Action::Upgrade => self.upgrade(),
                 other => {
                     if let Some(event) = self.children.carry_out(&other, &self.poll) {
                         self.handle(event);
@@ -390,6 +436,31 @@ impl<'a> Driver<'a> {
             }
         }
         None
+    }
+
+    /// Executes the binary that is now where ours was. When that cannot be done, nothing has changed.
+    fn upgrade(&mut self) {
+        let hand_over = || -> io::Result<Handover> {
+            Ok(Handover {
+                snapshot: self.machine.snapshot(),
+                config: self.config.clone(),
+                children: self.children.hand_over()?,
+                sockets: self.sockets.iter().map(SocketHandover::of).collect::<io::Result<_>>()?,
+                bell: upgrade::pass(self.bell.as_fd())?,
+                operators: upgrade::pass(self.operators.listener().as_fd())?,
+                fifo_slot: self.fifos.slot(),
+                pid_files: self.pid_files.paths().to_vec(),
+            })
+        };
+        let path = self.children.own_path();
+        log::info!("re-executing the master from {}", path.display());
+        let error = match hand_over() {
+            Ok(handover) => handover.execute(path),
+            Err(error) => error,
+        };
+        log::error!("the master was not replaced and goes on: {error}");
+        // Zygotes that are executed from here on must not inherit what was meant to pass.
+        crate::sys::process::close_strangers_on_exec();
     }
 
     fn announce(&mut self, announcement: &Announcement) {
@@ -451,7 +522,7 @@ impl<'a> Driver<'a> {
             }
         }
         if config.master_fifos != self.config.master_fifos {
-            match Fifos::open(&config.master_fifos) {
+            match Fifos::open(&config.master_fifos, 0) {
                 Ok(new) => {
                     self.fifos = new;
                     self.listen_to_fifo(0);

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use super::failure::StartFailure;
 use super::files::PidFiles;
-use crate::config::model::{Config, Listener};
+use crate::config::model::{Address, Config, Listener, Protocol};
 use crate::sys::identity::{self, Credentials};
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
@@ -66,12 +66,14 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     if let Some(path) = &config.pidfiles.pidfile2 {
         started.pid_files.write(path)?;
     }
-    if config.sockets.is_empty() {
+    let activated = activated_sockets()
+        .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
+    if config.sockets.is_empty() && activated.is_empty() {
         return Err(StartFailure::configuration(
             "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",
         ));
     }
-    started.sockets = open_sockets(config, &[])?;
+    started.sockets = open_sockets(config, &activated)?;
     if !early {
         drop_privileges(config, &credentials)?;
     }
@@ -87,7 +89,10 @@ fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
 
 fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
     crate::logging::redirect(path).map_err(|error| {
-        StartFailure::file(format!("cannot open the log {}: {error}", path.unwrap_or(std::path::Path::new("")).display()))
+        StartFailure::file(format!(
+            "cannot open the log {}: {error}",
+            path.unwrap_or(std::path::Path::new("")).display()
+        ))
     })
 }
 
@@ -108,8 +113,17 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         defer_accept: config.request.socket_timeout,
     };
     let mut sockets = Vec::with_capacity(config.sockets.len());
-    for listener in &config.sockets {
-        let socket = match open.iter().find(|socket| socket.listener == *listener) {
+    let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
+    // What the init system opened stays, also when no line of the configuration names it.
+    for socket in open.iter().filter(|socket| socket.activated && !names.contains(&socket.name)) {
+        let shared = share(socket, &socket.listener, config.listen);
+        sockets.push(
+            shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?,
+        );
+    }
+    for (listener, name) in config.sockets.iter().zip(&names) {
+        let known = |socket: &&BoundSocket| socket.listener == *listener || (socket.activated && socket.name == *name);
+        let socket = match open.iter().find(known) {
             Some(socket) => share(socket, listener, config.listen)
                 .map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error)),
             None => BoundSocket::bind(listener, &options).map_err(Into::into),
@@ -129,9 +143,21 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     Ok(sockets)
 }
 
+/// The sockets of socket activation (sd_listen_fds(3)): they begin at descriptor 3.
+fn activated_sockets() -> io::Result<Vec<BoundSocket>> {
+    let count = i32::try_from(crate::sys::machine::activated_sockets()).unwrap_or(0);
+    let adopt = |number: i32| {
+        let descriptor = process::adopt_descriptor(3 + number)?;
+        let listener =
+            Listener { address: Address::Inherited(3 + number), protocol: Protocol::Uwsgi, reuse_port: false };
+        BoundSocket::adopt(listener, descriptor, None, true)
+    };
+    (0..count).map(adopt).collect()
+}
+
 fn share(socket: &BoundSocket, listener: &Listener, backlog: u32) -> io::Result<BoundSocket> {
     let copy = socket.as_fd().try_clone_to_owned()?;
-    let shared = BoundSocket::adopt(listener.clone(), copy, socket.file.clone())?;
+    let shared = BoundSocket::adopt(listener.clone(), copy, socket.file.clone(), socket.activated)?;
     shared.set_backlog(backlog)?;
     Ok(shared)
 }
@@ -142,8 +168,16 @@ fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    identity::resolve((!user.is_empty()).then_some(user), group, &[])
-        .map_err(|error| StartFailure { message: format!("chown-socket = {text}: {error}"), ..StartFailure::from(error) })
+    identity::resolve((!user.is_empty()).then_some(user), group, &[]).map_err(|error| StartFailure {
+        message: format!("chown-socket = {text}: {error}"),
+        ..StartFailure::from(error)
+    })
+}
+
+/// How many seats the scoreboard has: room for reloads that ask for more workers. Untouched seats cost no memory.
+pub(super) fn seats(config: &Config) -> u32 {
+    const ROOM: u32 = 256;
+    super::machine::Plan::of(config).seats.max(super::machine::Plan::seats_for(ROOM))
 }
 
 /// Options that differ between two configurations but cannot change without a restart.

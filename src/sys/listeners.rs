@@ -24,6 +24,8 @@ pub struct BoundSocket {
     pub name: String,
     /// The socket file that is ours to remove, with the device and inode that it had when we made it.
     pub file: Option<(PathBuf, u64, u64)>,
+    /// Whether it was handed in by the init system, and so is neither in the configuration nor ours to close.
+    pub activated: bool,
     socket: OwnedFd,
 }
 
@@ -82,15 +84,20 @@ impl BoundSocket {
             _ => refused(error),
         })?;
         socket.set_nonblocking(true).map_err(refused)?;
-        Ok(Self { listener: listener.clone(), name, file, socket: socket.into() })
+        Ok(Self { listener: listener.clone(), name, file, activated: false, socket: socket.into() })
     }
 
     /// Takes over a socket that listens already: from before a re-execution, or from another process.
-    pub fn adopt(listener: Listener, socket: OwnedFd, file: Option<(PathBuf, u64, u64)>) -> io::Result<Self> {
+    pub fn adopt(
+        listener: Listener,
+        socket: OwnedFd,
+        file: Option<(PathBuf, u64, u64)>,
+        activated: bool,
+    ) -> io::Result<Self> {
         let socket = Socket::from(socket);
         socket.set_nonblocking(true)?;
         let name = name_of(&listener.address, &socket);
-        Ok(Self { listener, name, file, socket: socket.into() })
+        Ok(Self { listener, name, file, activated, socket: socket.into() })
     }
 
     /// Changes the length of the queue of a socket that listens.
@@ -230,17 +237,14 @@ fn defer_accept(socket: &Socket, hold: Duration) -> io::Result<()> {
     Ok(())
 }
 
+/// The address as people write it; of TCP with the real port, and of an inherited socket what it is bound to.
 fn name_of(address: &Address, socket: &Socket) -> String {
-    match address {
-        Address::Unix(path) => path.display().to_string(),
-        Address::Abstract(name) => format!("@{}", String::from_utf8_lossy(name)),
-        Address::Tcp(_) | Address::Inherited(_) => match socket.local_addr() {
-            Ok(local) => match (local.as_socket(), local.as_pathname()) {
-                (Some(address), _) => address.to_string(),
-                (None, Some(path)) => path.display().to_string(),
-                (None, None) => "an unnamed socket".to_owned(),
-            },
-            Err(_) => "an unknown socket".to_owned(),
+    match (address, socket.local_addr()) {
+        (Address::Tcp(_) | Address::Inherited(_), Ok(local)) => match (local.as_socket(), local.as_pathname()) {
+            (Some(bound), _) => bound.to_string(),
+            (None, Some(path)) => path.display().to_string(),
+            (None, None) => address.to_string(),
         },
+        _ => address.to_string(),
     }
 }

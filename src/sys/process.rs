@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::ForkResult;
 use worker_protocol::control::ProcessId;
 
@@ -145,6 +145,19 @@ pub fn exec(path: &CStr, arguments: &[CString], environment: &[CString]) -> io::
         Ok(never) => match never {},
         Err(error) => error.into(),
     }
+}
+
+/// Blocks every signal that can be blocked; returns the mask to go back to.
+pub fn block_signals() -> SigSet {
+    let mut before = SigSet::empty();
+    // Cannot fail: the operation and the set are valid.
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before));
+    before
+}
+
+/// Goes back to a mask of blocked signals.
+pub fn unblock_signals(mask: SigSet) {
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
 }
 
 /// Makes standard output and standard error go where `file` goes.

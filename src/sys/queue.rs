@@ -121,7 +121,8 @@ fn tcp_queue(listener: &impl AsFd) -> Option<ListenQueue> {
             &raw mut length,
         )
     };
-    (told == 0 && info.tcpi_state == TCP_LISTEN).then_some(ListenQueue { waiting: info.tcpi_unacked, limit: info.tcpi_sacked })
+    (told == 0 && info.tcpi_state == TCP_LISTEN)
+        .then_some(ListenQueue { waiting: info.tcpi_unacked, limit: info.tcpi_sacked })
 }
 
 #[cfg(test)]

@@ -450,9 +450,7 @@ impl<'w> Core<'w> {
                 }
                 Ok(None)
             }
-            Some(index) => {
-                self.accept_from(index as usize)
-            }
+            Some(index) => self.accept_from(index as usize),
             None => {
                 self.retire_if_worn_out();
                 Ok(None)

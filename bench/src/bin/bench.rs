@@ -5,6 +5,7 @@
 //! case but SIGKILL.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 const USAGE: &str = "\
 usage: bench [options] [scenario...]
-  --rounds N        how often each contender is measured (5)
-  --requests N      requests of one CPU measurement (50000)
+  --rounds N        how often each contender is started and measured (9)
+  --requests N      requests of one CPU measurement (20000)
   --clients N       clients of the CPU measurements (8)
   --no-rivals       leave out uWSGI and gunicorn
   --root DIR        the project (where this program was built)
@@ -62,11 +63,16 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&format!("{error}\n{USAGE}")),
     };
     match given.show {
-        Some(Show::Help) => println!("{USAGE}"),
-        Some(Show::List) => ALL.iter().for_each(|scenario| println!("{:<10} {}", scenario.name, scenario.about)),
+        Some(Show::Help) => say(USAGE),
+        Some(Show::List) => ALL.iter().for_each(|scenario| say(&format!("{:<10} {}", scenario.name, scenario.about))),
         None => return measure(given),
     }
     ExitCode::SUCCESS
+}
+
+/// Prints a line. Whoever listened may have gone; the JSON is written all the same.
+fn say(line: &str) {
+    let _heard = writeln!(io::stdout(), "{line}");
 }
 
 fn refuse(message: &str) -> ExitCode {
@@ -76,7 +82,7 @@ fn refuse(message: &str) -> ExitCode {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Given, lexopt::Error> {
     let mut given = Given {
-        sizes: Sizes { rounds: 5, requests: 50_000, clients: 8 },
+        sizes: Sizes { rounds: 9, requests: 20_000, clients: 8 },
         rivals: true,
         root: Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
         programs: None,
@@ -144,16 +150,16 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>, String> {
 fn run_all(lab: &Lab, out: &Path, scenarios: &[Scenario]) -> Verdict {
     let mut verdict = Verdict::Met;
     for scenario in scenarios {
-        println!("== {}: {}", scenario.name, scenario.about);
+        say(&format!("== {}: {}", scenario.name, scenario.about));
         let one = match (scenario.run)(lab) {
             Ok(findings) => conclude(&findings, scenario, out),
             Err(Error::Interrupted) => Verdict::Interrupted,
             Err(error) => {
-                println!("  could not be measured: {error}");
+                say(&format!("  could not be measured: {error}"));
                 Verdict::Broken
             }
         };
-        println!();
+        say("");
         let over = one == Verdict::Interrupted;
         verdict = verdict.max(one);
         if over {
@@ -164,15 +170,19 @@ fn run_all(lab: &Lab, out: &Path, scenarios: &[Scenario]) -> Verdict {
 }
 
 fn conclude(findings: &Findings, scenario: &Scenario, out: &Path) -> Verdict {
-    print!("{}", findings.render());
+    say(findings.render().trim_end());
     let mut value = findings.value(scenario.name);
     value["machine"] = machine();
     let path = out.join(format!("{}.json", scenario.name));
     if let Err(error) = fs::write(&path, format!("{value:#}\n")) {
-        println!("  {}: {error}", path.display());
+        say(&format!("  {}: {error}", path.display()));
         return Verdict::Broken;
     }
-    if findings.met() { Verdict::Met } else { Verdict::Missed }
+    match (findings.complete(), findings.met()) {
+        (false, _) => Verdict::Broken,
+        (true, false) => Verdict::Missed,
+        (true, true) => Verdict::Met,
+    }
 }
 
 /// What the numbers depend on.

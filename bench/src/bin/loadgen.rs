@@ -3,13 +3,14 @@
 //! Only the command line is here; the loop is [`rhinod_bench::client`]. Runs by itself. Exit code 0: every request
 //! ended well; 1: some did not; 2: it could not run.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use lexopt::prelude::*;
-use rhinod_bench::client::{Load, Pace, Report, Target, Until, Wire};
+use rhinod_bench::client::{Bucket, Load, Pace, Report, Target, Until, Wire};
 use rhinod_bench::packet::Request;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&format!("{error}\n{USAGE}")),
     };
     if given.help {
-        println!("{USAGE}");
+        let _heard = writeln!(io::stdout(), "{USAGE}");
         return ExitCode::SUCCESS;
     }
     match settings(given).and_then(|settings| measure(&settings)) {
@@ -150,38 +151,43 @@ fn measure(settings: &Settings) -> Result<Report, String> {
         signal_hook::flag::register(signal, stop.clone()).map_err(|error| error.to_string())?;
     }
     let report = settings.load.run(&stop).map_err(|error| format!("{}: {error}", settings.load.target))?;
-    if settings.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?);
+    let text = if settings.json {
+        serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?
     } else {
-        print(&report);
-    }
+        as_text(&report)
+    };
+    // Whoever listened may have gone; the exit code tells the result all the same.
+    let _heard = writeln!(io::stdout(), "{text}");
     Ok(report)
 }
 
-fn print(report: &Report) {
-    let counts = &report.counts;
-    println!(
-        "ok {}  refused {}  reset {}  short {}  empty {}  malformed {}  bad status {}  timed out {}  abandoned {}",
-        counts.ok,
-        counts.refused,
-        counts.reset,
-        counts.short,
-        counts.empty,
-        counts.malformed,
-        counts.bad_status,
-        counts.timed_out,
-        counts.abandoned
-    );
-    println!("{:.0} requests/s in {:.3} s", report.throughput_per_s, report.elapsed_s);
-    let latency = &report.latency;
-    println!(
-        "latency in us: p50 {:.0}  p90 {:.0}  p99 {:.0}  p99.9 {:.0}  max {:.0}  mean {:.0}",
-        latency.p50_us, latency.p90_us, latency.p99_us, latency.p999_us, latency.max_us, latency.mean_us
-    );
+fn as_text(report: &Report) -> String {
+    let (counts, latency) = (&report.counts, &report.latency);
+    let mut lines = vec![
+        format!(
+            "ok {}  refused {}  reset {}  short {}  empty {}  malformed {}  bad status {}  timed out {}  abandoned {}",
+            counts.ok,
+            counts.refused,
+            counts.reset,
+            counts.short,
+            counts.empty,
+            counts.malformed,
+            counts.bad_status,
+            counts.timed_out,
+            counts.abandoned
+        ),
+        format!("{:.0} requests/s in {:.3} s", report.throughput_per_s, report.elapsed_s),
+        format!(
+            "latency in us: p50 {:.0}  p90 {:.0}  p99 {:.0}  p99.9 {:.0}  max {:.0}  mean {:.0}",
+            latency.p50_us, latency.p90_us, latency.p99_us, latency.p999_us, latency.max_us, latency.mean_us
+        ),
+    ];
     if !report.timeline.is_empty() {
-        println!("{:>8} {:>10} {:>8} {:>12}", "from ms", "completed", "failed", "longest us");
+        lines.push(format!("{:>8} {:>10} {:>8} {:>12}", "from ms", "completed", "failed", "longest us"));
     }
-    for bucket in &report.timeline {
-        println!("{:>8} {:>10} {:>8} {:>12.0}", bucket.from_ms, bucket.completed, bucket.failed, bucket.longest_us);
-    }
+    let line = |bucket: &Bucket| {
+        format!("{:>8} {:>10} {:>8} {:>12.0}", bucket.from_ms, bucket.completed, bucket.failed, bucket.longest_us)
+    };
+    lines.extend(report.timeline.iter().map(line));
+    lines.join("\n")
 }

@@ -1,33 +1,43 @@
 //! CPU time for each request, throughput and latency: hello against the floor, Python against uWSGI and gunicorn.
 //!
 //! The time is user and system time of the contender's whole process tree over a fixed number of requests, so what the
-//! client and the measuring cost does not count.
+//! client and the measuring cost does not count. What else the machine does changes within seconds, so all contenders
+//! of a round run side by side and are measured in turns, many short batches each; only the ratio of neighbouring
+//! batches is used. Each round starts them afresh, because where a process's memory lands is a matter of luck that
+//! lasts as long as the process.
 
 use crate::client::{Load, Report, Until, Wire};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target, spread_cells};
 use crate::lab::{Error, Lab};
 use crate::packet::Request;
-use crate::proc;
-use crate::scenario::{Series, in_turns, series_of};
+use crate::scenario::{Series, running, series_of, turn};
 use crate::server::Server;
 use crate::statistics::Spread;
 
-/// One measurement of one contender.
-struct Sample {
-    cpu_us: f64,
-    report: Report,
-    /// PSS of the whole tree after the load.
-    proportional_kib: u64,
+/// What one contender did in one round.
+#[derive(Default)]
+struct Round {
+    /// CPU time for each request in microseconds, batch by batch.
+    cpu_us: Vec<f64>,
+    throughput_per_s: Vec<f64>,
+    p50_us: Vec<f64>,
+    p99_us: Vec<f64>,
 }
 
-/// Requests before the measurement, as a share of its own: caches, branch predictors and allocators settle.
-const WARM_UP_SHARE: u64 = 10;
+/// Batches of a round: enough for a median, and each some milliseconds long.
+const BATCHES: usize = 40;
+/// Requests before a batch, as a share of its own: the other contenders left the caches cold.
+const WARM_UP_SHARE: u64 = 5;
 
 /// The floor against itself.
 pub(super) fn noise(lab: &Lab) -> Result<Findings, Error> {
     let floor = |name| Setup::pool(Contender::Floor, 2).named(name);
-    let (findings, _) = compare(lab, "The floor against itself", &[floor("floor A"), floor("floor B")])?;
+    let (mut findings, series) = compare(lab, "The floor against itself", &[floor("floor A"), floor("floor B")])?;
+    if let Some(ratio) = cpu_ratio(&series, "floor B", "floor A") {
+        let off = (ratio.median - 1.0).abs();
+        findings.checks.push(Check::new("the two differ by a share of", off, Target::AtMost(0.02)));
+    }
     Ok(findings)
 }
 
@@ -56,17 +66,34 @@ pub(super) fn python(lab: &Lab) -> Result<Findings, Error> {
 }
 
 /// Measures the setups in turns; ratios are to the first one that is there.
-fn compare(lab: &Lab, title: &str, setups: &[Setup]) -> Result<(Findings, Vec<Series<Sample>>), Error> {
+fn compare(lab: &Lab, title: &str, setups: &[Setup]) -> Result<(Findings, Vec<Series<Round>>), Error> {
     let mut findings = Findings::default();
-    let rounds = lab.sizes.rounds;
-    let series = in_turns(lab, rounds, setups, &mut findings.skipped, |_, server| measure(lab, server))?;
+    let setups = running(lab, setups, &mut findings)?;
+    let mut series: Vec<Series<Round>> = setups.iter().map(|setup| Series::new(setup.name())).collect();
+    for _ in 0..lab.sizes.rounds {
+        let servers = setups.iter().map(|setup| setup.serve(lab)).collect::<Result<Vec<_>, _>>()?;
+        for (series, round) in series.iter_mut().zip(measure_round(lab, &servers)?) {
+            series.samples.push(round);
+        }
+    }
     findings.tables.push(cpu_table(lab, title, &series));
     findings.tables.push(latency_table(&series));
     Ok((findings, series))
 }
 
-fn measure(lab: &Lab, server: &mut Server) -> Result<Sample, Error> {
-    let requests = lab.sizes.requests;
+/// Batches in turns; every other turn runs backwards, so that nobody always follows the same neighbour.
+fn measure_round(lab: &Lab, servers: &[Server]) -> Result<Vec<Round>, Error> {
+    let mut rounds: Vec<Round> = servers.iter().map(|_| Round::default()).collect();
+    for batch in 0..BATCHES {
+        for index in turn(servers.len(), batch) {
+            measure_batch(lab, &servers[index], &mut rounds[index])?;
+        }
+    }
+    Ok(rounds)
+}
+
+fn measure_batch(lab: &Lab, server: &Server, round: &mut Round) -> Result<(), Error> {
+    let requests = lab.sizes.requests.div_ceil(BATCHES as u64);
     lab.run(&load(lab, server, requests.div_ceil(WARM_UP_SHARE))?)?;
     let before = server.cpu_time();
     let report = lab.run(&load(lab, server, requests)?)?;
@@ -74,12 +101,12 @@ fn measure(lab: &Lab, server: &mut Server) -> Result<Sample, Error> {
     if report.counts.failed() > 0 {
         return Err(server.error(format!("requests failed: {:?}", report.counts)));
     }
-    let memories = server.tree().into_iter().filter_map(|process| proc::memory(process.pid).ok());
-    Ok(Sample {
-        cpu_us: spent.as_secs_f64() * 1e6 / requests as f64,
-        report,
-        proportional_kib: memories.map(|memory| memory.proportional_kib).sum(),
-    })
+    let Report { throughput_per_s, latency, .. } = report;
+    round.cpu_us.push(spent.as_secs_f64() * 1e6 / requests as f64);
+    round.throughput_per_s.push(throughput_per_s);
+    round.p50_us.push(latency.p50_us);
+    round.p99_us.push(latency.p99_us);
+    Ok(())
 }
 
 fn load(lab: &Lab, server: &Server, requests: u64) -> Result<Load, Error> {
@@ -87,43 +114,48 @@ fn load(lab: &Lab, server: &Server, requests: u64) -> Result<Load, Error> {
     Ok(Load::new(server.target(), Wire::Uwsgi, &Request::get("/"), lab.sizes.clients, until)?)
 }
 
-fn cpu_ratio(series: &[Series<Sample>], name: &str, baseline: &str) -> Option<Spread> {
-    let cpu = |name| Some(series_of(series, name)?.numbers(|sample| sample.cpu_us));
-    Spread::of_ratios(&cpu(name)?, &cpu(baseline)?)
+/// The rounds' ratios, each the median over its pairs of neighbouring batches.
+fn cpu_ratio(series: &[Series<Round>], name: &str, baseline: &str) -> Option<Spread> {
+    let (one, base) = (series_of(series, name)?, series_of(series, baseline)?);
+    let of_round = |(one, base): (&Round, &Round)| Some(Spread::of_ratios(&one.cpu_us, &base.cpu_us)?.median);
+    Spread::of(&one.samples.iter().zip(&base.samples).filter_map(of_round).collect::<Vec<_>>())
 }
 
-fn cpu_table(lab: &Lab, title: &str, series: &[Series<Sample>]) -> Table {
+/// The rounds' medians.
+fn over_rounds(series: &Series<Round>, numbers: fn(&Round) -> &[f64]) -> Option<Spread> {
+    let medians = series.samples.iter().filter_map(|round| Some(Spread::of(numbers(round))?.median));
+    Spread::of(&medians.collect::<Vec<_>>())
+}
+
+fn cpu_table(lab: &Lab, title: &str, series: &[Series<Round>]) -> Table {
     let sizes = &lab.sizes;
     let title = format!(
         "{title}: CPU time for each request; {} rounds of {} requests, {} clients",
         sizes.rounds, sizes.requests, sizes.clients
     );
-    let columns =
-        ["contender", "us median", "us min", "us max", "ratio median", "ratio min", "ratio max", "tree PSS KiB"];
+    let columns = ["contender", "us median", "us min", "us max", "ratio median", "ratio min", "ratio max"];
     let mut table = Table::new(title, &columns);
     for one in series {
         let ratio = series.first().and_then(|first| cpu_ratio(series, &one.name, &first.name));
-        let memory = Spread::of(&one.numbers(|sample| sample.proportional_kib as f64));
         let mut cells = vec![Cell::text(&one.name)];
-        cells.extend(spread_cells(Spread::of(&one.numbers(|sample| sample.cpu_us)), 2));
+        cells.extend(spread_cells(over_rounds(one, |round| &round.cpu_us), 2));
         cells.extend(spread_cells(ratio, 3));
-        cells.push(memory.map_or(Cell::Nothing, |memory| Cell::Number(memory.median, 0)));
         table.row(cells);
     }
     table
 }
 
-fn latency_table(series: &[Series<Sample>]) -> Table {
-    let mut table =
-        Table::new("The same runs as the client saw them (medians)", &["contender", "requests/s", "p50 us", "p99 us"]);
+fn latency_table(series: &[Series<Round>]) -> Table {
+    let columns = ["contender", "requests/s", "p50 us", "p99 us"];
+    let mut table = Table::new("The same batches as the client saw them (medians)", &columns);
+    let numbers: [fn(&Round) -> &[f64]; 3] =
+        [|round| &round.throughput_per_s, |round| &round.p50_us, |round| &round.p99_us];
     for one in series {
-        let median = |number: fn(&Report) -> f64| {
-            let spread = Spread::of(&one.numbers(|sample| number(&sample.report)));
-            spread.map_or(Cell::Nothing, |spread| Cell::Number(spread.median, 0))
+        let median = |of: fn(&Round) -> &[f64]| {
+            over_rounds(one, of).map_or(Cell::Nothing, |spread| Cell::Number(spread.median, 0))
         };
-        let latency = [median(|report| report.latency.p50_us), median(|report| report.latency.p99_us)];
-        let mut cells = vec![Cell::text(&one.name), median(|report| report.throughput_per_s)];
-        cells.extend(latency);
+        let mut cells = vec![Cell::text(&one.name)];
+        cells.extend(numbers.map(median));
         table.row(cells);
     }
     table

@@ -18,7 +18,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let adaptive = |contender| Setup::pool(contender, 20).option("cheaper", 2).option("cheaper-initial", 2);
     let setups = [adaptive(Contender::Hello), adaptive(Contender::Uwsgi)];
-    let series = in_turns(lab, 1, &setups, &mut findings.skipped, |_, server| {
+    let series = in_turns(lab, 1, &setups, &mut findings, |_, server| {
         lab.pause(SETTLE)?;
         let before = proc::context_switches(&server.tree());
         lab.pause(LOOK)?;

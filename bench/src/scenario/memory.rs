@@ -6,8 +6,9 @@ use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
 use crate::packet::Request;
 use crate::proc;
-use crate::scenario::available;
+use crate::scenario::{in_turns, series_of};
 use crate::server::Server;
+use crate::statistics::Spread;
 
 /// What one server holds.
 struct Sample {
@@ -18,34 +19,54 @@ struct Sample {
 }
 
 /// Every worker has served before it is looked at.
-const REQUESTS: u64 = 2_000;
+const REQUESTS: u64 = 10_000;
 const CLIENTS: usize = 32;
+/// Python contenders are compared with that many.
+const PYTHON_WORKERS: usize = 8;
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let columns =
         ["contender", "processes", "master resident KiB", "worker private KiB (largest)", "whole tree PSS KiB"];
     let mut table = Table::new(format!("Memory of idle servers after {REQUESTS} requests"), &columns);
-    let pool = |contender: Contender, workers: usize| {
-        Setup::pool(contender, workers).named(&format!("{} x {workers}", Setup::pool(contender, workers).name()))
-    };
-    let setups =
-        [pool(Contender::Hello, 4), pool(Contender::Hello, 20), pool(Contender::Uwsgi, 4), pool(Contender::Uwsgi, 20)];
-    for setup in available(lab, &setups, &mut findings.skipped)? {
-        let sample = measure(lab, &setup.serve(lab)?)?;
-        table.row(vec![
-            Cell::text(setup.name()),
-            Cell::count(sample.processes as u64),
-            Cell::count(sample.master_resident_kib),
-            Cell::count(sample.worker_private_max_kib),
-            Cell::count(sample.tree_proportional_kib),
-        ]);
-        if setup.name().starts_with("rhinod") {
-            findings.checks.extend(checks(setup.name(), &sample));
+    let setups = [
+        pool(Contender::Hello, 4),
+        pool(Contender::Hello, 20),
+        pool(Contender::Wsgi, PYTHON_WORKERS),
+        pool(Contender::Uwsgi, PYTHON_WORKERS),
+    ];
+    let samples = in_turns(lab, 1, &setups, &mut findings, |_, server| measure(lab, server))?;
+    for one in &samples {
+        for sample in &one.samples {
+            table.row(vec![
+                Cell::text(&one.name),
+                Cell::count(sample.processes as u64),
+                Cell::count(sample.master_resident_kib),
+                Cell::count(sample.worker_private_max_kib),
+                Cell::count(sample.tree_proportional_kib),
+            ]);
+            if one.name.starts_with("rhinod hello") {
+                findings.checks.extend(checks(&one.name, sample));
+            }
         }
     }
     findings.tables.push(table);
+    let proportional = |contender| {
+        let series = series_of(&samples, pool(contender, PYTHON_WORKERS).name())?;
+        Some(series.numbers(|sample| sample.tree_proportional_kib as f64))
+    };
+    if let (Some(ours), Some(theirs)) = (proportional(Contender::Wsgi), proportional(Contender::Uwsgi))
+        && let Some(ratio) = Spread::of_ratios(&ours, &theirs)
+    {
+        findings.checks.push(Check::new("PSS of rhinod / uWSGI, WSGI hello", ratio.median, Target::AtMost(0.80)));
+    }
     Ok(findings)
+}
+
+fn pool(contender: Contender, workers: usize) -> Setup {
+    let setup = Setup::pool(contender, workers);
+    let name = format!("{} x {workers}", setup.name());
+    setup.named(&name)
 }
 
 fn checks(name: &str, sample: &Sample) -> [Check; 2] {

@@ -7,6 +7,7 @@ mod cores;
 mod cpu;
 mod idle;
 mod memory;
+mod micro;
 mod reload;
 mod scaling;
 mod startup;
@@ -58,6 +59,7 @@ pub const ALL: &[Scenario] = &[
         run: cores::run,
     },
     Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
+    Scenario { name: "micro", about: "reading a configuration, one scaling decision", run: micro::run },
 ];
 
 /// The samples of one contender, one for each round.
@@ -67,6 +69,11 @@ pub(crate) struct Series<T> {
 }
 
 impl<T> Series<T> {
+    /// Without samples yet.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), samples: Vec::new() }
+    }
+
     /// One number of each sample.
     pub(crate) fn numbers(&self, number: impl Fn(&T) -> f64) -> Vec<f64> {
         self.samples.iter().map(number).collect()
@@ -74,23 +81,18 @@ impl<T> Series<T> {
 }
 
 /// Measures contenders in turns, `rounds` times, each time on a fresh server; every other round runs backwards, so that
-/// nobody is always first. Contenders that are not there are named in `skipped` and have no series.
+/// nobody is always first. Contenders that do not run are named in the findings and have no series.
 pub(crate) fn in_turns<T>(
     lab: &Lab,
     rounds: usize,
     setups: &[Setup],
-    skipped: &mut Vec<String>,
+    findings: &mut Findings,
     mut measure: impl FnMut(&Setup, &mut Server) -> Result<T, Error>,
 ) -> Result<Vec<Series<T>>, Error> {
-    let setups = available(lab, setups, skipped)?;
-    let mut series: Vec<Series<T>> =
-        setups.iter().map(|setup| Series { name: setup.name().to_owned(), samples: Vec::new() }).collect();
+    let setups = running(lab, setups, findings)?;
+    let mut series: Vec<Series<T>> = setups.iter().map(|setup| Series::new(setup.name())).collect();
     for round in 0..rounds {
-        let mut order: Vec<usize> = (0..setups.len()).collect();
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for index in order {
+        for index in turn(setups.len(), round) {
             lab.check_stop()?;
             let mut server = setups[index].serve(lab)?;
             series[index].samples.push(measure(setups[index], &mut server)?);
@@ -99,18 +101,27 @@ pub(crate) fn in_turns<T>(
     Ok(series)
 }
 
-/// The setups whose programs are there.
-pub(crate) fn available<'a>(
-    lab: &Lab,
-    setups: &'a [Setup],
-    skipped: &mut Vec<String>,
-) -> Result<Vec<&'a Setup>, Error> {
+/// The order of a turn: forwards and backwards alternate.
+pub(crate) fn turn(contenders: usize, number: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..contenders).collect();
+    if number % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
+/// The setups that run, each tried once: it answers, and not before its application could be loaded.
+pub(crate) fn running<'a>(lab: &Lab, setups: &'a [Setup], findings: &mut Findings) -> Result<Vec<&'a Setup>, Error> {
     let mut found = Vec::new();
     for setup in setups {
-        match setup.launch(lab) {
+        match setup.launch(lab).and_then(|launch| Server::start(launch)?.wait_ready(lab)) {
+            Ok(ready) if ready < setup.loading() => {
+                findings.leave_out(setup.name(), "its application does not take LOAD_MS to load");
+            }
             Ok(_) => found.push(setup),
-            Err(Error::Unavailable(reason)) => skipped.push(format!("{}: {reason}", setup.name())),
-            Err(error) => return Err(error),
+            Err(Error::Unavailable(reason)) => findings.leave_out(setup.name(), &reason),
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => findings.fail(setup.name(), &error.to_string()),
         }
     }
     Ok(found)
@@ -119,4 +130,22 @@ pub(crate) fn available<'a>(
 /// The series of that name.
 pub(crate) fn series_of<'a, T>(series: &'a [Series<T>], name: &str) -> Option<&'a Series<T>> {
     series.iter().find(|series| series.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_go_forth_and_back() {
+        assert_eq!((turn(3, 0), turn(3, 1), turn(3, 2)), (vec![0, 1, 2], vec![2, 1, 0], vec![0, 1, 2]));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
 }

@@ -45,7 +45,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
             let setup = setup.named(&name);
             listen.map_or(setup.clone(), |length: u32| setup.option("listen", length))
         });
-        let series = in_turns(lab, 1, &setups, &mut findings.skipped, |_, server| measure(lab, server, reloads))?;
+        let series = in_turns(lab, 1, &setups, &mut findings, |_, server| measure(lab, server, reloads))?;
         for one in &series {
             for report in &one.samples {
                 table.row(row(&one.name, report, reloads));

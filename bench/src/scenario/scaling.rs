@@ -37,7 +37,7 @@ pub(super) fn burst(lab: &Lab) -> Result<Findings, Error> {
     findings.checks.extend(share_checks(&series, &pairs, 0.95));
     if let Some(p99) = series_of(&series, "rhinod 2 to 20").and_then(|one| Spread::of(&one.numbers(p99_ms))) {
         let limit = 2.0 * SERVICE.as_secs_f64() * 1e3;
-        findings.checks.push(Check::new("p99 of rhinod 2 to 20, ms", p99.median, Target::AtMost(limit)));
+        findings.checks.push(Check::new("p99 of rhinod 2 to 20, ms (worst run)", p99.max, Target::AtMost(limit)));
     }
 
     let talk = |contender, name: &str| {
@@ -61,7 +61,7 @@ pub(super) fn reaction(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let setup = |contender| Setup::pool(contender, 20).option("cheaper", 1).option("cheaper-initial", 1);
     let setups = [setup(Contender::Hello), setup(Contender::Uwsgi)];
-    let series = in_turns(lab, 1, &setups, &mut findings.skipped, |_, server| {
+    let series = in_turns(lab, 1, &setups, &mut findings, |_, server| {
         lab.pause(SETTLE)?;
         let mut load = load(server, "/sleep?ms=1000", Until::Requests(CLIENTS as u64))?;
         load.patience = PATIENCE;
@@ -95,7 +95,7 @@ fn burst_table(
 ) -> Result<Vec<Series<Report>>, Error> {
     // Bursts vary less than CPU times; three are enough.
     let rounds = lab.sizes.rounds.min(3);
-    let series = in_turns(lab, rounds, setups, &mut findings.skipped, |_, server| {
+    let series = in_turns(lab, rounds, setups, findings, |_, server| {
         lab.pause(SETTLE)?;
         lab.run(&load(server, &format!("/sleep?ms={}", SERVICE.as_millis()), Until::Elapsed(BURST))?)
     })?;
@@ -120,7 +120,8 @@ fn share_checks(series: &[Series<Report>], pairs: &[(&str, &str)], least: f64) -
     let numbers = |name: &str| Some(series_of(series, name)?.numbers(completed));
     let check = |(adaptive, fixed): &(&str, &str)| {
         let ratio = Spread::of_ratios(&numbers(adaptive)?, &numbers(fixed)?)?;
-        Some(Check::new(format!("completed by {adaptive} / {fixed}"), ratio.median, Target::AtLeast(least)))
+        let what = format!("completed by {adaptive} / {fixed} (worst run)");
+        Some(Check::new(what, ratio.min, Target::AtLeast(least)))
     };
     pairs.iter().filter_map(check).collect()
 }

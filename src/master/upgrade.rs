@@ -1,0 +1,139 @@
+//! Replacing the master's own binary in place: same pid, and zygotes, workers, sockets and scoreboard go on. Master only.
+//!
+//! The old image writes down what it holds (a [`Handover`], in memory behind a descriptor), has the new binary say that
+//! it understands it, and executes it. Descriptors pass through the exec by their numbers. All signals are blocked from
+//! before the exec until the new image hears them, so that none is lost and none kills.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::children::ChildrenHandover;
+use super::machine::Snapshot;
+use crate::config::model::{Config, Listener};
+use crate::sys::listeners::BoundSocket;
+use crate::sys::process;
+use crate::sys::shared_memory::memory_file;
+
+/// The argument that makes a binary the next image of a master; the number of the handover's descriptor follows, then
+/// the arguments of the first image.
+pub(crate) const ADOPT_ARGUMENT: &str = "__adopt";
+
+/// The argument that asks a binary whether it understands a handover.
+pub(crate) const UNDERSTAND_ARGUMENT: &str = "__understand";
+
+/// Everything that the next image must know.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Handover {
+    pub(super) snapshot: Snapshot,
+    pub(super) config: Config,
+    pub(super) children: ChildrenHandover,
+    pub(super) sockets: Vec<SocketHandover>,
+    pub(super) bell: RawFd,
+    pub(super) operators: RawFd,
+    pub(super) fifo_slot: usize,
+    pub(super) pid_files: Vec<PathBuf>,
+}
+
+/// A listening socket on its way to the next image.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SocketHandover {
+    listener: Listener,
+    file: Option<(PathBuf, u64, u64)>,
+    activated: bool,
+    descriptor: RawFd,
+}
+
+impl SocketHandover {
+    pub(super) fn of(socket: &BoundSocket) -> io::Result<Self> {
+        Ok(Self {
+            listener: socket.listener.clone(),
+            file: socket.file.clone(),
+            activated: socket.activated,
+            descriptor: pass(socket.as_fd())?,
+        })
+    }
+
+    pub(super) fn adopt(self) -> io::Result<BoundSocket> {
+        let descriptor = process::adopt_descriptor(self.descriptor)?;
+        BoundSocket::adopt(self.listener, descriptor, self.file, self.activated)
+    }
+}
+
+/// Lets a descriptor pass through the exec; the number to find it by.
+pub(super) fn pass(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
+    process::inherit(descriptor)?;
+    Ok(descriptor.as_raw_fd())
+}
+
+impl Handover {
+    /// Executes the binary at `path` as the next image. Comes back only with the reason why not, and then nothing has
+    /// changed.
+    pub(super) fn execute(&self, path: &Path) -> io::Error {
+        match self.prepare(path) {
+            Ok((program, arguments, environment)) => {
+                let blocked = process::block_signals();
+                let error = process::exec(&program, &arguments, &environment);
+                process::unblock_signals(blocked);
+                error
+            }
+            Err(error) => error,
+        }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn prepare(&self, path: &Path) -> io::Result<(CString, Vec<CString>, Vec<CString>)> {
+        let file = memory_file(&serde_json::to_vec(self)?)?;
+        let number = pass(file.as_fd())?.to_string();
+        let understood = Command::new(path).args([UNDERSTAND_ARGUMENT, &number]).stdin(Stdio::null()).status()?;
+        if !understood.success() {
+            return Err(io::Error::other(format!("{} does not understand this master: {understood}", path.display())));
+        }
+        // The file is the next image's to read; from here on this one does not close it.
+        let _kept: RawFd = std::os::fd::IntoRawFd::into_raw_fd(file);
+        let mut arguments = std::env::args_os();
+        let name = arguments.next().unwrap_or_else(|| OsString::from("rhinod"));
+        let words = [name, OsString::from(ADOPT_ARGUMENT), OsString::from(number)].into_iter().chain(first_arguments());
+        let words = words.map(|word| CString::new(word.into_vec())).collect::<Result<Vec<_>, _>>()?;
+        let variables = std::env::vars_os().map(|(name, value)| {
+            let mut pair = name.into_vec();
+            pair.push(b'=');
+            pair.extend_from_slice(value.as_bytes());
+            CString::new(pair)
+        });
+        let environment = variables.collect::<Result<Vec<_>, _>>()?;
+        Ok((CString::new(path.as_os_str().as_bytes())?, words, environment))
+    }
+
+    /// Reads what the image before has left behind a descriptor.
+    pub(crate) fn read(number: RawFd) -> io::Result<Self> {
+        let file = std::fs::File::from(process::adopt_descriptor(number)?);
+        Self::parse(file)
+    }
+
+    fn parse(mut file: std::fs::File) -> io::Result<Self> {
+        use std::io::Seek;
+        // The image before and the check have both been at its end.
+        file.rewind()?;
+        serde_json::from_reader(io::BufReader::new(file)).map_err(io::Error::other)
+    }
+}
+
+/// The arguments that the very first image was called with.
+pub(crate) fn first_arguments() -> impl Iterator<Item = OsString> {
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == ADOPT_ARGUMENT) {
+        arguments.drain(..2.min(arguments.len()));
+    }
+    arguments.into_iter()
+}
+
+/// Takes over a descriptor that the image before has passed.
+pub(super) fn take(number: RawFd) -> io::Result<OwnedFd> {
+    process::adopt_descriptor(number)
+}
