@@ -1,6 +1,6 @@
 """A Flask application in one file: `examples/flask/flask.ini` serves it.
 
-    python3 -m venv venv && venv/bin/pip install Flask
+    python3 -m venv venv && venv/bin/pip install -r requirements.txt
     rhinod --ini flask.ini
 
 Loaded once in the zygote; the functions run in the workers.
