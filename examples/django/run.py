@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the Django example: Redis, Celery, the application server and nginx, until Ctrl-C.
 
-`make run` calls it. The first start makes a virtualenv, the database and an administrator in `examples/django/run`;
-later ones find them there. Exit code 0 after Ctrl-C, 1 with a message when something cannot be done.
+`make run` calls it. The first start makes a virtualenv, the database and an administrator, in `venv` and `run` beside
+this file; later ones find them there. Exit code 0 after Ctrl-C, 1 with a message when something cannot be done.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def parsed_arguments() -> argparse.Namespace:
     """The command line; its help is the manual."""
     parser = argparse.ArgumentParser(description="Run the Django example behind nginx until Ctrl-C.")
     parser.add_argument("--port", type=int, help=f"where nginx listens; without it {PORT}, or the next that is free")
-    parser.add_argument("--base", type=Path, default=PROJECT / "run", help="directory of the instance")
+    parser.add_argument("--base", type=Path, default=PROJECT, help="where run/ and venv/ go; without it the project's directory")
     parser.add_argument("--server", help="rhinod, or a uwsgi to compare it with; without it the one from `make`")
     parser.add_argument("--venv", type=Path, help="a virtualenv to share between instances; made if missing")
     return parser.parse_args()
@@ -140,7 +140,7 @@ def services(instance: Instance, server: str, address: str) -> list[Service]:
 def redis_command(instance: Instance) -> list[str]:
     """A Redis of this instance alone: on a unix socket, in memory, nothing written to disk."""
     socket = ["--port", "0", "--unixsocket", str(instance.redis_socket), "--unixsocketperm", "700"]
-    return [str(machine.program("redis-server")), *socket, "--save", "", "--dir", str(instance.base)]
+    return [str(machine.program("redis-server")), *socket, "--save", "", "--dir", str(instance.run)]
 
 
 def celery_command(instance: Instance) -> list[str]:

@@ -16,7 +16,7 @@ import threading
 import unittest
 from pathlib import Path
 
-from processes import await_that, children, descendants, is_alive, program_of, workers
+from processes import await_that, descendants, is_alive, workers
 from visitor import Visitor
 
 PROJECT = Path(__file__).resolve().parents[2] / "examples" / "django"
@@ -24,9 +24,11 @@ CLIENTS = 16
 WORKERS_MIN, WORKERS_MAX = 2, 10
 STOP_SECONDS_MAX = 60
 
-# Every line that a healthy life may leave in the server's log.
+# Every line that these tests may leave in the server's log; two are Django's about requests that it refuses.
 SERVER_LINES = re.compile(
     r"""\[pid:\ \d+\|
+      | Forbidden\ \(CSRF\ cookie\ not\ set
+      | Not\ Found:\ /no\ such/
       | \[warn\]\ .*:\ cheaper-initial\ =\ 2:\ without\ `cheaper`
       | \[warn\]\ .*:\ the\ application\ runs\ as\ root
       | rhinod\ socket\ 0\ bound\ to\ 
@@ -37,7 +39,6 @@ SERVER_LINES = re.compile(
       | graceful\ shutdown\ triggered
       | worker\ \d+\ buried\ after
       | goodbye\ to\ uWSGI
-      | VACUUM:\ unix\ socket\ .*\ removed
     """,
     re.VERBOSE,
 )
@@ -81,10 +82,11 @@ class Site:
         return re.search(r"admin, password (\S+)", self.output.read_text())[1]
 
     def master(self) -> int:
-        return next(pid for pid in children(self.process.pid) if program_of(pid) == os.path.realpath(os.environ["RHINOD"]))
+        """The number in the pid file that the ini names."""
+        return int((self.base / "run" / "myProject.pid").read_text())
 
     def log(self, name: str) -> list[str]:
-        return (self.base / "log" / name).read_text().splitlines()
+        return (self.base / "run" / "log" / name).read_text().splitlines()
 
 
 class DjangoSite(unittest.TestCase):
@@ -147,13 +149,12 @@ class DjangoSite(unittest.TestCase):
 
     def test_08_static_files_come_from_nginx_to_stay(self) -> None:
         name = re.search(r'href="(/static/guestbook/style\.[0-9a-f]{12}\.css)"', self.visitor.get("/")[2])[1]
-        requests_before = sum(line.startswith("[pid: ") for line in self.site.log("server.log"))
         status, headers, text = self.visitor.get(name)
         self.assertEqual((status, headers.get_content_type()), (200, "text/css"))
-        self.assertIn("immutable", headers.get_all("Cache-Control"))
+        self.assertIn("immutable", ", ".join(headers.get_all("Cache-Control")))
         self.assertIn("max-width", text)
         self.assertEqual(self.visitor.get("/static/guestbook/none.css")[0], 404)
-        self.assertEqual(sum(line.startswith("[pid: ") for line in self.site.log("server.log")), requests_before)
+        self.assertFalse([line for line in self.site.log("server.log") if " /static/" in line])
 
     def test_09_figures_come_from_the_cache_whichever_worker_answers(self) -> None:
         pages = {self.visitor.get("/figures/")[2] for _ in range(20)}
@@ -163,7 +164,8 @@ class DjangoSite(unittest.TestCase):
     def test_10_paths_and_queries_arrive_as_they_were_sent(self) -> None:
         status, _, _ = self.visitor.get("/no%20such/p%C3%A4ge?x=%2F")
         self.assertEqual(status, 404)
-        self.assertTrue(any("GET /no%20such/p%C3%A4ge?x=%2F =>" in line for line in self.site.log("server.log")))
+        line = "GET /no%20such/p%C3%A4ge?x=%2F => generated"
+        await_that(line, lambda: any(line in entry for entry in self.site.log("server.log")))
 
     def test_11_ten_workers_come_under_load_and_go_again(self) -> None:
         statuses, enough = [], threading.Event()
@@ -171,7 +173,7 @@ class DjangoSite(unittest.TestCase):
         def visit() -> None:
             visitor = Visitor(self.site.address)
             while not enough.is_set():
-                statuses.append(visitor.get("/wait/100/")[0])
+                statuses.append(visitor.get("/wait/500/")[0])
 
         clients = [threading.Thread(target=visit) for _ in range(CLIENTS)]
         for client in clients:
@@ -202,14 +204,13 @@ class DjangoSite(unittest.TestCase):
 
     def test_14_ctrl_c_ends_everything_and_the_logs_are_clean(self) -> None:
         started = descendants(self.site.process.pid)
-        self.assertGreater(len(started), 6)
+        self.assertIn(self.site.master(), started)
         self.site.process.send_signal(signal.SIGINT)
         self.assertEqual(self.site.process.wait(STOP_SECONDS_MAX), 0, self.site.output.read_text())
         self.assertTrue(self.site.output.read_text().endswith("Stopped.\n"))
         await_that("the end of every process", lambda: not any(is_alive(pid) for pid in started))
         self.assertEqual([line for line in self.site.log("server.log") if not SERVER_LINES.match(line)], [])
         self.assertEqual(self.site.log("nginx-error.log"), [])
-        self.assertFalse(any(self.site.base.glob("*.sock")))
 
 
 if __name__ == "__main__":

@@ -45,14 +45,6 @@ def is_alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def program_of(pid: int) -> str:
-    """The path of the program a process executes; empty when it is gone."""
-    try:
-        return str(Path(f"/proc/{pid}/exe").readlink())
-    except OSError:
-        return ""
-
-
 def workers(master: int) -> list[int]:
     """The workers of a rhinod: master, zygotes below it, workers below those."""
     return [worker for zygote in children(master) for worker in children(zygote)]

@@ -1,11 +1,13 @@
 """The directory of one instance: secrets, filled templates, the environment of its processes.
 
-    run/
-    ├── environment      secrets made at the first start; only the owner may read it
-    ├── myProject.ini    the filled template
-    ├── nginx.conf
-    ├── venv/  static/  log/  nginx/
-    └── db.sqlite3  redis.sock  myProject.sock  nginx.pid  lock
+    base/                    the project's own directory, unless --base says otherwise
+    ├── venv/                where the ini's `home` says
+    └── run/
+        ├── environment      secrets made at the first start; only the owner may read it
+        ├── myProject.ini    the filled template
+        ├── nginx.conf
+        ├── static/  log/  nginx/
+        └── db.sqlite3  redis.sock  myProject.sock  myProject.pid  nginx.pid  lock
 """
 
 from __future__ import annotations
@@ -27,15 +29,15 @@ class Instance:
     """One directory that belongs to this process as long as it lives."""
 
     def __init__(self, base: Path) -> None:
-        self.base = base
-        self.ini = base / "myProject.ini"
-        self.nginx_conf = base / "nginx.conf"
-        self.redis_socket = base / "redis.sock"
-        self.logs = base / "log"
-        for directory in (base, self.logs, base / "nginx", base / "static"):
+        self.run = base / "run"
+        self.ini = self.run / "myProject.ini"
+        self.nginx_conf = self.run / "nginx.conf"
+        self.redis_socket = self.run / "redis.sock"
+        self.logs = self.run / "log"
+        for directory in (self.logs, self.run / "nginx", self.run / "static"):
             directory.mkdir(parents=True, exist_ok=True)
-        self.lock = claim(base / "lock")
-        self.secrets = secrets_of(base / "environment")
+        self.lock = claim(self.run / "lock")
+        self.secrets = secrets_of(self.run / "environment")
         self.ini.write_text(filled(PROJECT / "myProject.ini.template", base=str(base)))
         self.home = Path(self.option("home"))
         self.socket = self.option("socket")
@@ -44,24 +46,18 @@ class Instance:
                 raise Failure(f"{path} is too long for a unix socket; choose a shorter directory with --base")
 
     def option(self, name: str) -> str:
-        """The value of an option of the ini, its own placeholders resolved."""
-        values = {}
+        """The value of an option as it stands in the ini."""
         for line in self.ini.read_text().splitlines():
             key, separator, value = line.partition("=")
-            if separator:
-                values.setdefault(key.strip(), value.strip())
-        if name not in values:
-            raise Failure(f"{self.ini} has no {name}")
-        value = values.pop(name)
-        for key, text in values.items():
-            value = value.replace(f"%({key})", text)
-        return value
+            if separator and key.strip() == name:
+                return value.strip()
+        raise Failure(f"{self.ini} has no {name}")
 
     def write_nginx_conf(self, port: int) -> None:
         """Fills the template. As root nginx would change to a user that may not read this directory."""
         user_line = "user root;" if os.geteuid() == 0 else ""
         text = filled(
-            PROJECT / "nginx.conf.template", base=str(self.base), socket=self.socket, port=str(port), user_line=user_line
+            PROJECT / "nginx.conf.template", run=str(self.run), socket=self.socket, port=str(port), user_line=user_line
         )
         self.nginx_conf.write_text(text)
 
@@ -69,10 +65,10 @@ class Instance:
         """What server, Celery and `manage.py` find in their environment."""
         return os.environ | {
             "SECRET_KEY": self.secrets["SECRET_KEY"],
-            "DATABASE_PATH": str(self.base / "db.sqlite3"),
+            "DATABASE_PATH": str(self.run / "db.sqlite3"),
             "CACHE_URL": f"unix://{self.redis_socket}?db=1",
             "BROKER_URL": f"redis+socket://{self.redis_socket}",
-            "STATIC_ROOT": str(self.base / "static"),
+            "STATIC_ROOT": str(self.run / "static"),
         }
 
 
