@@ -52,8 +52,9 @@ fn burn(time: Duration) {
 
 /// The whole body is taken in first: a client that sends everything before it reads would wait for us otherwise.
 fn echo(request: &mut Request<'_>) -> Response {
-    let content_type = request.header("Content-Type").map(|value| String::from_utf8_lossy(value).into_owned());
-    let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+    let is_sendable = |value: &&[u8]| value.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let content_type = request.header("Content-Type").filter(is_sendable).map(String::from_utf8_lossy);
+    let content_type = content_type.map_or_else(|| "application/octet-stream".to_owned(), |text| text.into_owned());
     let mut body = Vec::new();
     match request.read_to_end(&mut body) {
         Ok(_) => Response::bytes(content_type, body),

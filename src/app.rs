@@ -1,12 +1,18 @@
 //! What every binary with rhinod in it does first: become a zygote, or read the command line and become a master.
 
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{self, Command};
 use crate::config::build::Machine;
-use crate::config::load::load;
+use crate::config::collect::Collected;
+use crate::config::directive::Directive;
+use crate::config::error::ConfigError;
+use crate::config::load::{Loaded, load};
 use crate::config::model::Config;
+use crate::config::options;
 use crate::config::paint::Paint;
 use crate::config::show::as_ini;
 use crate::config::{Host, Invocation};
@@ -68,7 +74,7 @@ fn adopt(number: i32) -> ExitCode {
         .map_err(|error| StartFailure::system("read what the image before has left", &error))
         .and_then(|handover| {
             let reader = Reader::new()?;
-            master::resume(handover, &|| reader.read(true).map_err(|failure| failure.message))
+            master::resume(handover, &|| reader.reread())
         });
     match ended {
         Ok(number) => code(number),
@@ -98,7 +104,7 @@ fn obey() -> ExitCode {
     };
     let command = match cli::parse(&reader.invocation) {
         Ok(command) => command,
-        Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage }),
+        Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, option: None }),
     };
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
     if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &facts(), paint) {
@@ -117,23 +123,19 @@ fn obey() -> ExitCode {
     }
 }
 
-/// The `simulate` command: scaling rules on a recorded load, with the bounds of an ini file.
-fn try_out(reader: &Reader, arguments: &[std::ffi::OsString]) -> ExitCode {
-    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let settings_of = |ini: &std::path::Path| {
-        let invocation = Invocation { arguments: vec!["--ini".into(), ini.into()], ..reader.invocation.clone() };
-        let loaded = load(&invocation, &reader.world, &facts()).map_err(|rejected| rejected.errors.to_string())?;
-        let config = loaded.config;
-        Settings::from_config(&config.scaling, config.workers, config.threads).map_err(|error| error.to_string())
+/// `simulate`, which reads the configuration it is given instead of the one the program was called with.
+fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
+    let settings_of = |ini: &Path| {
+        let config = reader.read_file(ini)?;
+        Settings::from_config(&config.scaling, config.workers, config.threads).map_err(|wrong| wrong.to_string())
     };
-    let done = simulate::Arguments::parse(&words)
-        .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout()));
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error @ SimulateError::Usage(_)) => {
-            complain(&StartFailure { message: error.to_string(), exit: Exit::Usage })
-        }
-        Err(error) => complain(&StartFailure { message: error.to_string(), exit: Exit::Input }),
+    let outcome = simulate::Arguments::parse(arguments)
+        .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout().lock()));
+    match outcome {
+        Ok(()) => Exit::Success.into(),
+        // A reader that has gone (`| head`) is no error of ours.
+        Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Success.into(),
+        Err(error) => complain(&StartFailure { message: error.to_string(), exit: error.exit(), option: None }),
     }
 }
 
@@ -145,9 +147,9 @@ fn complain(failure: &StartFailure) -> ExitCode {
 }
 
 fn serve(reader: &Reader) -> ExitCode {
-    let ended = reader
-        .read(false)
-        .and_then(|config| master::run(config, &|| reader.read(true).map_err(|failure| failure.message)));
+    let ended = reader.read(false).and_then(|Loaded { config, collected }| {
+        master::run(config, &|| reader.reread()).map_err(|failure| with_place(failure, &collected))
+    });
     match ended {
         Ok(number) => code(number),
         Err(failure) => complain(&failure),
@@ -168,17 +170,44 @@ impl Reader {
         Ok(Self { invocation, world: Host::new() })
     }
 
-    fn read(&self, reload: bool) -> Result<Config, StartFailure> {
+    /// A configuration that was named on purpose, with everything else as the program was called.
+    fn read_file(&self, ini: &Path) -> Result<Config, String> {
+        let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
+        let loaded = load(&invocation, &self.world, &facts());
+        loaded.map(|loaded| loaded.config).map_err(|rejected| rejected.errors.to_string())
+    }
+
+    /// For a reload.
+    fn reread(&self) -> Result<Config, String> {
+        self.read(true).map(|loaded| loaded.config).map_err(|failure| failure.message)
+    }
+
+    fn read(&self, reload: bool) -> Result<Loaded, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
-        let loaded = load(&invocation, &self.world, &facts())
-            .map_err(|rejected| StartFailure::configuration(&rejected.errors))?;
+        let loaded = load(&invocation, &self.world, &facts()).map_err(|rejected| match rejected.missed_source {
+            true => StartFailure::no_input(&rejected.errors),
+            false => StartFailure::configuration(&rejected.errors),
+        })?;
         for note in &loaded.config.notes {
             log::warn!("{note}");
         }
         if loaded.config.show_config {
             print!("{}", as_ini(&loaded.collected));
         }
-        Ok(loaded.config)
+        Ok(loaded)
+    }
+}
+
+/// Says where the option was given that a failure is about.
+fn with_place(failure: StartFailure, collected: &Collected) -> StartFailure {
+    let Some(option) = failure.option else { return failure };
+    let gave = |directive: &&Directive| options::find(&directive.key).is_some_and(|found| found.name == option);
+    match collected.directives.iter().rfind(gave) {
+        Some(directive) => {
+            let message = ConfigError::about(directive, &failure.message).to_string();
+            StartFailure { message, ..failure }
+        }
+        None => failure,
     }
 }
 

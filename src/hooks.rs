@@ -9,10 +9,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::model::Hook;
 use crate::master::machine::{Order, Reload};
+use crate::sys::clock::monotonic_us;
 
 /// How long `wait_for_*` waits, as in uWSGI.
 const WAIT_FOR: Duration = Duration::from_secs(60);
@@ -151,10 +152,10 @@ fn chmod(path: &Path, mode: &str) -> io::Result<()> {
 
 /// Waits for a condition; with a path, only so long.
 fn until(mut holds: impl FnMut() -> bool, path: Option<&Path>) -> io::Result<()> {
-    let begun = Instant::now();
+    let begun_us = monotonic_us();
     while !holds() {
         if let Some(path) = path
-            && begun.elapsed() >= WAIT_FOR
+            && Duration::from_micros(monotonic_us() - begun_us) >= WAIT_FOR
         {
             let seconds = WAIT_FOR.as_secs();
             return Err(io::Error::new(

@@ -35,7 +35,11 @@ pub(crate) fn carry_out(command: &Command) -> Result<Exit, StartFailure> {
         Command::Resume { pidfile } => ask(pidfile, "resume"),
         Command::Status { target } => status(Path::new(target)),
         Command::ConnectAndRead { address } => connect_and_read(address),
-        other => Err(StartFailure { message: format!("{other:?} is not for another process"), exit: Exit::Fault }),
+        other => Err(StartFailure {
+            message: format!("{other:?} is not for another process"),
+            exit: Exit::Fault,
+            option: None,
+        }),
     }
 }
 
@@ -45,6 +49,7 @@ fn ask(pidfile: &Path, word: &str) -> Result<Exit, StartFailure> {
     let gone = |error: io::Error| StartFailure {
         message: format!("process {} of {} does not answer: {error}", pid.get(), pidfile.display()),
         exit: Exit::NoInstance,
+        option: None,
     };
     // Also proves that the process lives, so that a stale pid file is told apart from a refusal.
     PidFd::open(pid).map_err(gone)?;
@@ -60,10 +65,13 @@ fn ask(pidfile: &Path, word: &str) -> Result<Exit, StartFailure> {
             }
             Ok(Exit::Success)
         }
-        (FAILED, why) => Err(StartFailure { message: format!("{word} failed: {why}"), exit: Exit::Reload }),
+        (FAILED, why) => {
+            Err(StartFailure { message: format!("{word} failed: {why}"), exit: Exit::Reload, option: None })
+        }
         _ => Err(StartFailure {
             message: format!("the instance went away before it said what came of the {word}"),
             exit: Exit::NoInstance,
+            option: None,
         }),
     }
 }
@@ -87,6 +95,7 @@ fn ask_fifo(fifo: &Path) -> Result<Exit, StartFailure> {
     opened.and_then(|mut fifo| fifo.write_all(b"s")).map_err(|error| StartFailure {
         message: format!("nobody reads {}: {error}", fifo.display()),
         exit: Exit::NoInstance,
+        option: None,
     })?;
     println!("the state of the instance is in its log; a pid file or a statistics socket would answer here");
     Ok(Exit::Success)
@@ -96,6 +105,7 @@ fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {
     let failed = |error: io::Error| StartFailure {
         message: format!("cannot read from {address}: {error}"),
         exit: Exit::NoInstance,
+        option: None,
     };
     let mut out = io::stdout();
     let copied = match address.parse::<std::net::SocketAddr>() {
@@ -112,9 +122,10 @@ fn read_pid(pidfile: &Path) -> Result<ProcessId, StartFailure> {
     line.trim().parse().ok().and_then(ProcessId::new).ok_or_else(|| StartFailure {
         message: format!("{} holds no process id: {:?}", pidfile.display(), line.trim()),
         exit: Exit::Input,
+        option: None,
     })
 }
 
 fn no_input(path: &Path, error: &io::Error) -> StartFailure {
-    StartFailure { message: format!("cannot read {}: {error}", path.display()), exit: Exit::Input }
+    StartFailure { message: format!("cannot read {}: {error}", path.display()), exit: Exit::Input, option: None }
 }

@@ -3,15 +3,17 @@
 //! process of its own, never in a server.
 
 use crate::config::model::Policy;
+use crate::exit::Exit;
 use crate::scaling::decision_log::{self, ReplayError};
 use crate::scaling::simulator::compare::{Plane, plane, settings};
 use crate::scaling::simulator::traces::{self, Reading, TraceError};
 use crate::scaling::simulator::{Load, Scaler, World, load, picture, report, run};
 use crate::scaling::{Pace, Settings};
+use crate::sys::clock::monotonic_us;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// What the command takes, for `--help`.
 pub const USAGE: &str = "\
@@ -80,6 +82,19 @@ pub enum SimulateError {
     Output(#[from] io::Error),
 }
 
+impl SimulateError {
+    /// The status to end with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            SimulateError::Usage(_) => Exit::Usage,
+            SimulateError::Configuration(_) => Exit::Configuration,
+            SimulateError::File { .. } | SimulateError::Trace { .. } | SimulateError::Replay { .. } => Exit::Input,
+            SimulateError::Output(_) => Exit::Create,
+            SimulateError::Different(_) => Exit::Fault,
+        }
+    }
+}
+
 /// The command line, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
@@ -128,12 +143,13 @@ impl Arguments {
     ///
     /// # Errors
     /// [`SimulateError::Usage`].
-    pub fn parse(arguments: &[String]) -> Result<Self, SimulateError> {
+    pub fn parse(arguments: &[OsString]) -> Result<Self, SimulateError> {
         let mut given = Given::default();
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
+            let name = name.to_string_lossy();
             let value = rest.next().ok_or_else(|| usage(format!("{name} needs a value")))?;
-            given.take(name, value)?;
+            given.take(&name, value)?;
         }
         let task = given.task()?;
         Ok(Arguments { task, svg: given.svg, world: given.world, reading: given.reading })
@@ -154,15 +170,17 @@ struct Given {
 }
 
 impl Given {
-    fn take(&mut self, name: &str, value: &str) -> Result<(), SimulateError> {
+    fn take(&mut self, name: &str, given: &OsStr) -> Result<(), SimulateError> {
+        let text = given.to_string_lossy();
+        let value = text.as_ref();
         match name {
-            "--ini" => self.ini = Some(value.into()),
-            "--trace" => self.trace = Some(value.into()),
+            "--ini" => self.ini = Some(given.into()),
+            "--trace" => self.trace = Some(given.into()),
             "--shape" => self.shape = Some(value.to_lowercase()),
-            "--replay" => self.replay = Some(value.into()),
-            "--pictures" => self.pictures = Some(value.into()),
-            "--traces" => self.traces = Some(value.into()),
-            "--svg" => self.svg = Some(value.into()),
+            "--replay" => self.replay = Some(given.into()),
+            "--pictures" => self.pictures = Some(given.into()),
+            "--traces" => self.traces = Some(given.into()),
+            "--svg" => self.svg = Some(given.into()),
             "--cores" => self.world.cores = whole(name, value, 1, 4096)? as u32,
             "--fork-ms" => self.world.fork_us = millis(name, value)?,
             "--boot-ms" => self.world.boot_us = millis(name, value)?,
@@ -244,9 +262,9 @@ fn replay(log: &Path, out: &mut dyn Write) -> Result<(), SimulateError> {
 fn compare(arguments: &Arguments, own: &Settings, source: &Source, out: &mut dyn Write) -> Result<(), SimulateError> {
     let load = load_of(source, arguments.reading)?;
     let world = World { threads: own.threads, ..arguments.world.clone() };
-    let began = Instant::now();
+    let began_us = monotonic_us();
     let candidates = report::candidates(&world, &load, own);
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = (monotonic_us() - began_us) as f64 / 1e6;
     write!(out, "{}", report::text(&load, &candidates))?;
     let requests: u64 = candidates.iter().map(|one| one.point.outcome.arrived).sum();
     let rate = requests as f64 / seconds.max(1e-6) / 1e6;
@@ -365,10 +383,11 @@ fn burst_picture(directory: &Path) -> Result<(), SimulateError> {
 #[cfg(test)]
 mod tests {
     use super::{Arguments, SimulateError, Source, Task, settings, simulate};
+    use std::ffi::OsString;
     use std::fs;
 
     fn parsed(line: &str) -> Result<Arguments, SimulateError> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
         Arguments::parse(&words)
     }
 

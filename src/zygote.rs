@@ -235,7 +235,8 @@ impl Zygote {
     /// A master that is gone shows as end-of-file at the next wait; only then does the zygote leave.
     fn report_with(&self, record: &FromZygote, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         match self.control.send_record_waiting(record, descriptors) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            // A reset: it died with a report of ours unread.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
             other => other,
         }
     }

@@ -1,7 +1,19 @@
 //! The configuration language against its reference, its examples, uWSGI itself, and nonsense.
 
+#[path = "config_language/cases.rs"]
+mod cases;
+#[path = "config_language/examples.rs"]
+mod examples;
+#[path = "config_language/fuzz.rs"]
+mod fuzz;
+#[path = "config_language/messages.rs"]
+mod messages;
+#[path = "config_language/rival.rs"]
+mod rival;
 #[path = "config_language/support.rs"]
 mod support;
+#[path = "config_language/vectors.rs"]
+mod vectors;
 
 use support::{Memory, run, shown};
 

@@ -72,11 +72,12 @@ fn the_sample_can_be_started_as_it_is() {
     let reading = read(&invocation, &Host::new(), &machine);
     let report = check(&reading);
     assert_eq!(report.verdict, Verdict::Fine, "{}", report.text(Paint::Bare));
-    let directory = reading.config.identity.chdir.expect("a directory of the application");
-    assert_eq!(directory, root.join("examples/wsgi"));
     let Application::Python(python) = reading.config.application else { panic!("a Python application") };
+    let directory = Path::new(python.path.first().expect("a directory of the application"));
+    assert_eq!(directory, root.join("examples/wsgi"));
     let module = python.module.expect("a module");
-    let file = directory.join(module.split(':').next().expect("a name")).with_extension("py");
+    let dotted = module.split(':').next().expect("a name").replace('.', "/");
+    let file = directory.join(dotted).with_extension("py");
     assert!(file.is_file(), "{}", file.display());
 }
 

@@ -48,7 +48,7 @@ pub enum Error {
 }
 
 /// Says what was being done when an error of the machine came up.
-pub(crate) fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+pub fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
     let what = what.into();
     move |source| {
         if source.kind() == io::ErrorKind::Interrupted { Error::Interrupted } else { Error::Io { what, source } }
@@ -105,7 +105,10 @@ impl Lab {
     }
 
     /// Fails when the run is to end.
-    pub(crate) fn check_stop(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub fn check_stop(&self) -> Result<(), Error> {
         if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 

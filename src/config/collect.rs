@@ -8,23 +8,20 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::command_line;
 use super::declaration::Declaration;
 use super::directive::{Directive, Origin};
+use super::entry::{Entries, Entry};
 use super::environment;
-use super::error::{ConfigError, ConfigErrors};
+use super::error::{Complaints, ConfigError, ConfigErrors};
 use super::expand::{self, Budget};
+use super::files::{Role, Text};
 use super::guard::Guards;
-use super::ini::{self, Item, NotText};
-use super::keyword::{Format, Keyword, Opener, Place};
+use super::keyword::{Keyword, Opener};
 use super::logic::{Block, Blocks, Trouble, View};
-use super::magic::{FileNames, Line, Magic};
-use super::placeholder::{Environment, Files, Placeholders};
-use super::source::{self, Reader, Source};
-use super::strict::{Judge, Judgement};
-use super::structured;
+use super::magic::Magic;
+use super::source::{self, Reader};
 use super::vocabulary::Vocabulary;
 use super::world::{Invocation, World};
 
@@ -33,12 +30,6 @@ pub const DEFAULT_SECTION: &str = "uwsgi";
 
 /// Most entries of one configuration: the bound of loops.
 const ENTRIES_MAX: usize = 100_000;
-
-/// Deepest nesting of files that name each other.
-const FILES_DEPTH_MAX: usize = 32;
-
-/// Most errors and most warnings of one run.
-const COMPLAINTS_MAX: usize = 1_000;
 
 /// What a configuration says, with everything resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +49,8 @@ pub struct Collected {
     pub strict: Option<bool>,
     /// The last `fallback-config`, if there is any.
     pub fallback: Option<String>,
+    /// Whether a file, or another source, could not be read at all.
+    pub missed_source: bool,
 }
 
 impl Collected {
@@ -80,7 +73,8 @@ pub fn collect(
     errors.into_result(collected)
 }
 
-/// The same, with what could be read although there are errors: so that the values are judged in the same run.
+/// The same for who wants to see everything even when something is wrong (`rhinod check`): what could be read, and
+/// the errors.
 pub fn collect_all(
     invocation: &Invocation,
     vocabulary: &dyn Vocabulary,
@@ -95,59 +89,33 @@ pub fn collect_all(
     collector.finish()
 }
 
-/// One entry on its way.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) directive: Directive,
-    /// Whether its value stays as it stands.
-    pub(crate) done: bool,
-    /// Whether it came from `set-placeholder`, which even `strict` allows.
-    pub(crate) placeholder: bool,
-}
-
-/// Which options the file that is being read belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// Named by `ini`, `yaml`, `json`, `config` or a positional argument: names the upper-case magic variables.
-    Main,
-    /// Named by `include` or `inherit`.
-    Side,
-}
-
-struct Collector<'a> {
-    invocation: &'a Invocation,
-    vocabulary: &'a dyn Vocabulary,
-    world: &'a dyn World,
-    reader: Reader<'a>,
-    magic: Magic,
-    entries: Vec<Entry>,
+/// A run in progress.
+pub(super) struct Collector<'a> {
+    pub(super) invocation: &'a Invocation,
+    pub(super) vocabulary: &'a dyn Vocabulary,
+    pub(super) world: &'a dyn World,
+    pub(super) reader: Reader<'a>,
+    pub(super) magic: Magic,
+    pub(super) entries: Entries,
     /// What `declare-option` made; applied before all others, because uWSGI applies them while it reads.
-    declared: Vec<Entry>,
-    declarations: HashMap<String, Declaration>,
-    blocks: Blocks,
-    guards: Guards,
-    injected_before: Vec<Text>,
-    injected_after: Vec<Text>,
+    pub(super) declared: Vec<Entry>,
+    pub(super) declarations: HashMap<String, Declaration>,
+    pub(super) blocks: Blocks,
+    pub(super) guards: Guards,
+    pub(super) injected_before: Vec<Text>,
+    pub(super) injected_after: Vec<Text>,
     /// The ini file read last, which `:section` speaks of.
-    last_ini: Option<String>,
-    depth: usize,
+    pub(super) last_ini: Option<String>,
+    pub(super) depth: usize,
     /// Whether entries come from `inherit`, whose values are not expanded.
-    inheriting: bool,
-    budget: Budget,
-    references: HashSet<String>,
-    strict: Option<bool>,
-    fallback: Option<String>,
-    errors: Vec<ConfigError>,
-    warnings: Vec<ConfigError>,
+    pub(super) inheriting: bool,
+    pub(super) budget: Budget,
+    pub(super) references: HashSet<String>,
+    pub(super) strict: Option<bool>,
+    pub(super) errors: Complaints,
+    pub(super) warnings: Complaints,
     /// A limit was reached; nothing more is read.
-    stopped: bool,
-}
-
-/// A piece of a file's text and the name of the file that it is from.
-#[derive(Debug, Clone)]
-struct Text {
-    name: Arc<str>,
-    bytes: Vec<u8>,
+    pub(super) stopped: bool,
 }
 
 impl<'a> Collector<'a> {
@@ -158,7 +126,7 @@ impl<'a> Collector<'a> {
             world,
             reader: Reader::new(world, &invocation.directory),
             magic: Magic::new(invocation, world.facts()),
-            entries: Vec::new(),
+            entries: Entries::default(),
             declared: Vec::new(),
             declarations: HashMap::new(),
             blocks: Blocks::new(),
@@ -171,21 +139,24 @@ impl<'a> Collector<'a> {
             budget: Budget::new(),
             references: HashSet::new(),
             strict: None,
-            fallback: None,
-            errors: Vec::new(),
-            warnings: Vec::new(),
+            errors: Complaints::default(),
+            warnings: Complaints::default(),
             stopped: false,
         }
     }
 
     fn read_environment(&mut self) {
-        for variable in environment::options(&self.invocation.environment, &mut self.errors) {
+        let mut errors = Vec::new();
+        for variable in environment::options(&self.invocation.environment, &mut errors) {
             self.add(&variable.key, Some(&variable.value), &variable.origin);
         }
+        errors.into_iter().for_each(|error| self.complain(error));
     }
 
     fn read_command_line(&mut self, arguments: &[OsString]) {
-        let line = command_line::parse(arguments, self.vocabulary, &mut self.errors);
+        let mut errors = Vec::new();
+        let line = command_line::parse(arguments, self.vocabulary, &mut errors);
+        errors.into_iter().for_each(|error| self.complain(error));
         for (key, value) in &line.options {
             self.add(key, value.as_deref(), &Origin::CommandLine);
         }
@@ -213,7 +184,7 @@ impl<'a> Collector<'a> {
     }
 
     /// One entry from any source: guarded, put through the open blocks, listed and, if it is of the language, obeyed.
-    fn add(&mut self, key: &str, value: Option<&str>, origin: &Origin) {
+    pub(super) fn add(&mut self, key: &str, value: Option<&str>, origin: &Origin) {
         if self.stopped {
             return;
         }
@@ -248,9 +219,7 @@ impl<'a> Collector<'a> {
     /// What the open blocks make of a value; `None` when they take it away for good.
     fn through_blocks(&mut self, value: Option<&str>) -> Option<Vec<Option<String>>> {
         let entries = &self.entries;
-        let first = |name: &str| {
-            entries.iter().find(|entry| entry.directive.key == name).and_then(|entry| entry.directive.value.clone())
-        };
+        let first = |name: &str| entries.first_value(name).map(str::to_owned);
         let mut remarks = Vec::new();
         let mut view = View {
             invocation: self.invocation,
@@ -339,8 +308,7 @@ impl<'a> Collector<'a> {
                 format!("more than {ENTRIES_MAX} entries"),
             ));
         }
-        let directive = Directive { key: key.to_owned(), value, origin: origin.clone() };
-        self.entries.push(Entry { directive, done, placeholder: false });
+        self.entries.push(Entry::new(Directive { key: key.to_owned(), value, origin: origin.clone() }, done));
     }
 
     fn obey(&mut self, keyword: Keyword, key: &str, value: Option<&str>, origin: &Origin) {
@@ -353,13 +321,10 @@ impl<'a> Collector<'a> {
             Keyword::SetPlaceholder => self.set(text, origin, true),
             Keyword::DeclareOption => self.declare(text),
             Keyword::Inject(place) => self.inject(place, text),
-            Keyword::Inherit | Keyword::Open(_) | Keyword::Close => Ok(()), // later; not here
+            Keyword::Inherit | Keyword::FallbackConfig => Ok(()), // when all is read
+            Keyword::Open(_) | Keyword::Close => Ok(()),          // only where it stands in the text
             Keyword::Strict => {
                 self.strict = Some(is_on(text));
-                Ok(())
-            }
-            Keyword::FallbackConfig => {
-                self.fallback = Some(text.to_owned());
                 Ok(())
             }
             Keyword::Blacklist => {
@@ -387,8 +352,7 @@ impl<'a> Collector<'a> {
     fn set(&mut self, text: &str, origin: &Origin, placeholder: bool) -> Result<(), String> {
         let (key, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
         if !placeholder {
-            self.add(key, Some(value), origin);
-            return Ok(());
+            return self.deepen(|collector| collector.add(key, Some(value), origin));
         }
         if self.vocabulary.lookup(key).is_some() {
             return Err(format!("`{key}` is an option and cannot be a placeholder; use set = {text}"));
@@ -422,336 +386,34 @@ impl<'a> Collector<'a> {
             }
             let keyword = Keyword::of(&key);
             let directive = Directive { key: key.clone(), value: Some(value.clone()), origin: origin.clone() };
-            self.declared.push(Entry { directive, done: self.inheriting, placeholder: false });
-            if let Some(keyword) = keyword {
-                self.deepen(&origin, |collector| collector.obey(keyword, &key, Some(&value), &origin));
+            self.declared.push(Entry::new(directive, self.inheriting));
+            if let Some(keyword) = keyword
+                && let Err(problem) = self.deepen(|collector| collector.obey(keyword, &key, Some(&value), &origin))
+            {
+                self.complain(ConfigError::at(&origin, problem));
             }
         }
     }
 
-    fn inject(&mut self, place: Place, name: &str) -> Result<(), String> {
-        let text = Text { name: name.into(), bytes: self.reader.read_named(name)? };
-        match place {
-            Place::Before => self.injected_before.push(text),
-            Place::After => self.injected_after.push(text),
-        }
-        Ok(())
+    pub(super) fn complain(&mut self, error: ConfigError) {
+        self.errors.note(error);
     }
 
-    /// Runs something that may read files which may come here again.
-    fn deepen(&mut self, origin: &Origin, act: impl FnOnce(&mut Self)) {
-        if self.depth >= FILES_DEPTH_MAX {
-            let problem = format!("files name each other more than {FILES_DEPTH_MAX} deep; does one include itself?");
-            return self.stop(ConfigError::at(origin, problem));
-        }
-        self.depth += 1;
-        act(self);
-        self.depth -= 1;
+    pub(super) fn warn(&mut self, warning: ConfigError) {
+        self.warnings.note(warning);
     }
 
-    fn load_by_ending(&mut self, name: &str, role: Role) -> Result<(), String> {
-        match source::by_ending(name) {
-            Some((format, file, section)) => self.load(format, file, section, role),
-            None => Err("expected the name of a file that ends in .ini, .yaml, .yml, .json or .js".to_owned()),
-        }
-    }
-
-    fn load_with_section(&mut self, format: Format, name: &str, role: Role) -> Result<(), String> {
-        let (file, section) = source::split_section(name);
-        self.load(format, file, section, role)
-    }
-
-    /// Reads one source now; its entries are added as it is read.
-    fn load(&mut self, format: Format, file: &str, section: Option<&str>, role: Role) -> Result<(), String> {
-        let file = match (file, &self.last_ini) {
-            ("", Some(last)) if section.is_some() => last.clone(),
-            ("", None) if section.is_some() => {
-                return Err("no ini file was read yet that could have this section".into());
-            }
-            _ => file.to_owned(),
-        };
-        let source = Source::parse(&file, &self.invocation.directory)?;
-        let bytes = self.reader.read(&source)?;
-        if format == Format::Ini {
-            self.last_ini = Some(file.clone());
-        }
-        self.enter(&file, &source, section.unwrap_or_default(), role);
-        let texts = self.with_injections(Text { name: file.as_str().into(), bytes: without_mark(bytes) });
-        let section = section.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_SECTION);
-        let origin = Origin::File { path: file.as_str().into(), line: 0, section: section.into() };
-        let mut result = Ok(());
-        self.deepen(&origin, |collector| match format {
-            Format::Ini => collector.read_ini(&texts, section, &origin),
-            Format::Yaml | Format::Json | Format::Xml => result = collector.read_structured(format, &texts, section),
-        });
-        result
-    }
-
-    fn enter(&mut self, given: &str, source: &Source, section: &str, role: Role) {
-        let Source::File(path) = source else { return self.magic.enter_unnamed(given) };
-        let shown =
-            if self.world.is_link(path) { path.clone() } else { self.world.resolve(path).unwrap_or(path.clone()) };
-        let inode = self.world.look(path).map_or(0, |sight| sight.inode);
-        self.magic.enter(FileNames::new(given, &shown, section, inode), role == Role::Main);
-    }
-
-    fn with_injections(&self, text: Text) -> Vec<Text> {
-        self.injected_before.iter().cloned().chain([text]).chain(self.injected_after.iter().cloned()).collect()
-    }
-
-    fn read_ini(&mut self, texts: &[Text], section: &str, origin: &Origin) {
-        let name: Arc<str> = section.into();
-        let mut inside = false;
-        let mut any = false;
-        for text in texts {
-            for Line { number, text: line } in self.magic.lines(&text.bytes) {
-                let origin = || Origin::File { path: text.name.clone(), line: number, section: name.clone() };
-                match ini::read_line(&line) {
-                    Ok(Item::Nothing) => {}
-                    Ok(Item::Section(found)) => inside = found == section,
-                    Ok(Item::Entry { .. }) if !inside => {}
-                    Ok(Item::Entry { key, value }) => {
-                        any = true;
-                        self.add(&key, Some(&value), &origin());
-                    }
-                    Err(NotText) if inside => self.complain(ConfigError::at(&origin(), "expected text in UTF-8")),
-                    Err(NotText) => {}
-                }
-                if self.stopped {
-                    return;
-                }
-            }
-        }
-        if !any {
-            self.warn(ConfigError::at(origin, format!("there is nothing in its section [{section}]")));
-        }
-    }
-
-    fn read_structured(&mut self, format: Format, texts: &[Text], section: &str) -> Result<(), String> {
-        let mut lines = Vec::new();
-        for text in texts {
-            lines.extend(self.magic.lines(&text.bytes).into_iter().map(|line| (text.name.clone(), line)));
-        }
-        let whole = lines.iter().map(|(_, line)| line.text.as_slice()).collect::<Vec<_>>().join(&b'\n');
-        let text = String::from_utf8(whole).map_err(|_| "expected text in UTF-8".to_owned())?;
-        let found = structured::read(format, &text, section)?;
-        let name: Arc<str> = section.into();
-        for (number, item) in found {
-            let (path, line) =
-                lines.get(number.saturating_sub(1)).map_or(("".into(), 0), |(path, line)| (path.clone(), line.number));
-            let origin = Origin::File { path, line, section: name.clone() };
-            match item {
-                structured::Item::Entry { key, value } => self.add(&key, Some(&value), &origin),
-                structured::Item::Ignored { key, what } => {
-                    self.warn(ConfigError::of(
-                        &key,
-                        None,
-                        &origin,
-                        format!("{what} is no value of an option; ignored"),
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn expand_at_once(&mut self, value: Option<String>, key: &str, origin: &Origin) -> Option<String> {
-        let value = value?;
-        if !value.contains("$(") && !value.contains("%(") {
-            return Some(value);
-        }
-        let first = first_of_each_key(&self.entries);
-        let mut used = HashSet::new();
-        let mut placeholders = Placeholders { entries: &self.entries, first: &first, used: &mut used };
-        let mut environment = Environment { variables: &self.invocation.environment };
-        let result = expand::substitute(value.clone(), b'%', &mut placeholders, &mut Vec::new(), &mut self.budget)
-            .and_then(|text| expand::substitute(text, b'$', &mut environment, &mut Vec::new(), &mut self.budget));
-        match result {
-            Ok(text) => Some(text),
-            Err(problem) => {
-                self.complain(ConfigError::of(key, Some(&value), origin, problem));
-                Some(value)
-            }
-        }
-    }
-
-    fn tell_of_open_blocks(&mut self) {
-        for block in self.blocks.set_aside() {
-            let problem =
-                format!("`{}` is never closed; it dropped {} entries after it", block.opening(), block.dropped);
-            self.warn(ConfigError::at(&block.origin, problem).suggest("add an endif or endfor"));
-        }
-    }
-
-    /// The three passes over every value. An entry with an error keeps what it has.
-    fn expand(&mut self) {
-        for symbol in [b'$', b'@', b'%'] {
-            let first = first_of_each_key(&self.entries);
-            for index in 0..self.entries.len() {
-                self.expand_entry(index, symbol, &first);
-            }
-            for index in 0..self.declared.len() {
-                self.expand_declared(index, symbol, &first);
-            }
-        }
-    }
-
-    fn expand_entry(&mut self, index: usize, symbol: u8, first: &HashMap<String, usize>) {
-        let entry = &mut self.entries[index];
-        if entry.done || !entry.directive.value.as_deref().is_some_and(|value| has_symbol(value, symbol)) {
-            return;
-        }
-        let text = entry.directive.value.clone().unwrap_or_default();
-        let is_first = first.get(&entry.directive.key) == Some(&index);
-        let mut chain = if is_first && symbol == b'%' { vec![entry.directive.key.clone()] } else { Vec::new() };
-        match self.substitute(text, symbol, first, &mut chain) {
-            Ok(text) => self.entries[index].directive.value = Some(text),
-            Err(problem) => {
-                let error = ConfigError::about(&self.entries[index].directive, problem);
-                self.entries[index].done = true;
-                self.complain(error);
-            }
-        }
-    }
-
-    fn expand_declared(&mut self, index: usize, symbol: u8, first: &HashMap<String, usize>) {
-        let entry = &self.declared[index];
-        if entry.done {
-            return;
-        }
-        let text = entry.directive.value.clone().unwrap_or_default();
-        match self.substitute(text, symbol, first, &mut Vec::new()) {
-            Ok(text) => self.declared[index].directive.value = Some(text),
-            Err(problem) => {
-                let error = ConfigError::about(&self.declared[index].directive, problem);
-                self.declared[index].done = true;
-                self.complain(error);
-            }
-        }
-    }
-
-    fn substitute(
-        &mut self,
-        text: String,
-        symbol: u8,
-        first: &HashMap<String, usize>,
-        chain: &mut Vec<String>,
-    ) -> Result<String, String> {
-        let budget = &mut self.budget;
-        match symbol {
-            b'$' => {
-                let mut environment = Environment { variables: &self.invocation.environment };
-                expand::substitute(text, symbol, &mut environment, chain, budget)
-            }
-            b'@' => expand::substitute(text, symbol, &mut Files { reader: &mut self.reader }, chain, budget),
-            _ => {
-                let mut used = std::mem::take(&mut self.references);
-                let mut placeholders = Placeholders { entries: &self.entries, first, used: &mut used };
-                let result = expand::substitute(text, symbol, &mut placeholders, chain, budget);
-                self.references = used;
-                result
-            }
-        }
-    }
-
-    /// `inherit`, in the order of the list, which grows at its end meanwhile.
-    fn read_inherited(&mut self) {
-        self.inheriting = true;
-        let mut index = 0;
-        while index < self.entries.len() && !self.stopped {
-            let directive = &self.entries[index].directive;
-            if Keyword::of(&directive.key) == Some(Keyword::Inherit) {
-                let directive = directive.clone();
-                if let Err(problem) = self.load_by_ending(directive.value.as_deref().unwrap_or_default(), Role::Side) {
-                    self.complain(ConfigError::about(&directive, problem));
-                }
-                self.tell_of_open_blocks();
-            }
-            index += 1;
-        }
-    }
-
-    fn finish(mut self) -> (Collected, ConfigErrors) {
-        self.judge_keys();
-        let entries = self.declared.into_iter().chain(self.entries);
-        let collected = Collected {
-            directives: entries.map(|entry| entry.directive).collect(),
-            warnings: self.warnings,
-            files: self.reader.files,
-            placeholders_used: self.references,
-            magic: self.magic.table(),
-            strict: self.strict,
-            fallback: self.fallback,
-        };
-        (collected, ConfigErrors(self.errors))
-    }
-
-    fn judge_keys(&mut self) {
-        let judge = Judge {
-            vocabulary: self.vocabulary,
-            strict: self.strict,
-            used: &self.references,
-            declared: &|key| self.declarations.contains_key(key),
-        };
-        let judgements: Vec<Judgement> =
-            self.declared.iter().chain(&self.entries).map(|entry| judge.judge(entry)).collect();
-        for judgement in judgements {
-            match judgement {
-                Judgement::Fine => {}
-                Judgement::Warning(warning) => self.warn(warning),
-                Judgement::Error(error) => self.complain(error),
-            }
-        }
-    }
-
-    fn complain(&mut self, error: ConfigError) {
-        note(&mut self.errors, error);
-    }
-
-    fn warn(&mut self, warning: ConfigError) {
-        note(&mut self.warnings, warning);
-    }
-
-    fn stop(&mut self, error: ConfigError) {
+    pub(super) fn stop(&mut self, error: ConfigError) {
         if !self.stopped {
             self.stopped = true;
-            note(&mut self.errors, error);
+            self.errors.note(error);
         }
     }
-}
-
-/// Says the same thing once, as a loop may come by many times.
-fn note(complaints: &mut Vec<ConfigError>, complaint: ConfigError) {
-    if complaints.len() < COMPLAINTS_MAX && !complaints.contains(&complaint) {
-        complaints.push(complaint);
-    }
-}
-
-fn first_of_each_key(entries: &[Entry]) -> HashMap<String, usize> {
-    let mut first = HashMap::with_capacity(entries.len());
-    for (index, entry) in entries.iter().enumerate() {
-        if !first.contains_key(&entry.directive.key) {
-            first.insert(entry.directive.key.clone(), index);
-        }
-    }
-    first
-}
-
-fn has_symbol(value: &str, symbol: u8) -> bool {
-    value.as_bytes().windows(2).any(|pair| pair == [symbol, b'('])
 }
 
 /// The switch of uWSGI: only these words turn it off (reference/config.md 4).
 fn is_on(text: &str) -> bool {
     text != "0" && !["false", "off", "no"].iter().any(|word| text.eq_ignore_ascii_case(word))
-}
-
-/// Drops the byte-order mark of UTF-8, which would hide the first section from uWSGI.
-fn without_mark(mut bytes: Vec<u8>) -> Vec<u8> {
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
-    }
-    bytes
 }
 
 fn instead_of_positional(name: &str) -> String {

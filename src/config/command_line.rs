@@ -11,6 +11,7 @@ use lexopt::Arg;
 use super::directive::Origin;
 use super::error::ConfigError;
 use super::nearest::nearest;
+use super::source;
 use super::vocabulary::{Argument, Meaning, Vocabulary};
 
 /// Most candidates that a message about an ambiguous name lists.
@@ -28,13 +29,16 @@ pub(crate) struct CommandLine {
 /// Reads the arguments behind the program's name. What is wrong goes to `errors`; the rest is read all the same.
 pub(crate) fn parse(arguments: &[OsString], vocabulary: &dyn Vocabulary, errors: &mut Vec<ConfigError>) -> CommandLine {
     let mut line = CommandLine::default();
+    let mut after_unknown = false;
     let mut parser = lexopt::Parser::from_args(arguments);
     parser.set_short_equals(false);
     loop {
         let named = match parser.next() {
             Ok(None) => return line,
             Ok(Some(Arg::Value(word))) => {
+                let may_be_value = std::mem::take(&mut after_unknown); // of the option that was complained about
                 match text(word) {
+                    Ok(word) if may_be_value && source::by_ending(&word).is_none() => {}
                     Ok(word) => line.positional.push(word),
                     Err(error) => errors.push(error),
                 }
@@ -53,6 +57,7 @@ pub(crate) fn parse(arguments: &[OsString], vocabulary: &dyn Vocabulary, errors:
                 continue;
             }
         };
+        after_unknown = named.found.is_err();
         match take_value(&mut parser, named) {
             Ok(option) => line.options.push(option),
             Err(error) => errors.push(error),
@@ -143,4 +148,61 @@ fn text(word: OsString) -> Result<String, ConfigError> {
 
 fn complaint(problem: String) -> ConfigError {
     ConfigError::at(&Origin::CommandLine, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::Table;
+
+    fn read(words: &[&str]) -> (CommandLine, Vec<String>) {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let mut errors = Vec::new();
+        let line = parse(&words, &Table, &mut errors);
+        (line, errors.iter().map(ToString::to_string).collect())
+    }
+
+    fn options_of(words: &[&str]) -> Vec<String> {
+        let (line, errors) = read(words);
+        assert_eq!(errors, Vec::<String>::new(), "{words:?}");
+        let shown = |(key, value): &(String, Option<String>)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => key.clone(),
+        };
+        line.options.iter().map(shown).chain(line.positional.iter().map(|word| format!("<{word}>"))).collect()
+    }
+
+    #[test]
+    fn every_way_of_giving_a_value_is_read() {
+        let expected = ["processes=1", "processes=2", "processes=3", "processes=4", "processes=="];
+        assert_eq!(options_of(&["--processes", "1", "--processes=2", "-p", "3", "-p4", "-p="]), expected);
+        assert_eq!(
+            options_of(&["-MTp4", "-C", "664", "-C664"]),
+            ["master", "enable-threads", "processes=4", "chmod-socket", "chmod-socket=664", "<664>",]
+        );
+    }
+
+    #[test]
+    fn options_come_first_wherever_they_stand() {
+        assert_eq!(
+            options_of(&["a.ini", "--master", "b.ini", "--", "--master", "-p"]),
+            ["master", "<a.ini>", "<b.ini>", "<--master>", "<-p>",]
+        );
+        assert_eq!(options_of(&["--chdir", "--", "-"]), ["chdir=--", "<->"]);
+    }
+
+    #[test]
+    fn a_unique_beginning_and_underscores_will_do() {
+        assert_eq!(
+            options_of(&["--vac", "--buffer_s=1", "--wsgi_file", "a.py"]),
+            ["vacuum", "buffer-size=1", "wsgi-file=a.py",]
+        );
+    }
+
+    #[test]
+    fn the_word_behind_an_unknown_option_is_not_complained_about_as_well() {
+        let (line, errors) = read(&["--no-such-option", "4", "--no-such-option", "a.ini", "5"]);
+        assert_eq!(line.positional, ["a.ini", "5"]);
+        assert_eq!(errors.len(), 2, "{errors:?}");
+    }
 }

@@ -25,7 +25,7 @@ impl Directive {
 
 /// Where a directive was written. Its `Display` is what messages and `show` print: `app.ini:12`, `command line`,
 /// `UWSGI_PROCESSES`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A line of a file.
     File {

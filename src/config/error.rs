@@ -3,6 +3,7 @@
 //! Shared by everything in `config`. A warning has the same shape; only the list it stands in differs.
 //! Pure; runs in the master before anything is started.
 
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::fmt;
 
@@ -11,10 +12,13 @@ use super::directive::{Directive, Origin};
 /// Longest part of a value that a message repeats, in characters.
 const VALUE_CHARACTERS_MAX: usize = 100;
 
+/// Most errors and most warnings of one run.
+const COMPLAINTS_MAX: usize = 1_000;
+
 /// One complaint about the configuration: where, which key and value, what is wrong or was expected, what to do.
 ///
 /// `Display` gives one line: `app.ini:3: process = 4: not an option …; did you mean 'processes'?`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConfigError {
     /// Where it was written.
     pub origin: Origin,
@@ -107,6 +111,52 @@ impl Error for ConfigErrors {}
 impl From<ConfigError> for ConfigErrors {
     fn from(error: ConfigError) -> Self {
         Self(vec![error])
+    }
+}
+
+/// The errors or the warnings of a run while it goes on: each said once, and not without end.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    list: Vec<ConfigError>,
+    seen: HashSet<ConfigError>,
+}
+
+impl Complaints {
+    /// Notes a complaint. A loop may come by with the same one many times.
+    pub(crate) fn note(&mut self, complaint: ConfigError) {
+        if self.list.len() < COMPLAINTS_MAX && self.seen.insert(complaint.clone()) {
+            self.list.push(complaint);
+        }
+    }
+
+    /// The directives that something was said about: where they stand, and their keys.
+    pub(crate) fn places(&self) -> HashSet<(&Origin, &str)> {
+        self.list.iter().filter_map(|one| Some((&one.origin, one.key.as_deref()?))).collect()
+    }
+
+    /// Environment first, then command line, then each file in the order of its first complaint, by lines.
+    pub(crate) fn sorted(mut self) -> Vec<ConfigError> {
+        let mut files: HashMap<String, usize> = HashMap::new();
+        let mut places = HashMap::new();
+        for complaint in &self.list {
+            let place = place(&complaint.origin, &mut files);
+            places.insert(complaint.origin.clone(), place);
+        }
+        self.list.sort_by_key(|complaint| places.get(&complaint.origin).copied());
+        self.list
+    }
+}
+
+/// Rank of the source, rank of the file, line.
+fn place(origin: &Origin, files: &mut HashMap<String, usize>) -> (usize, usize, usize) {
+    match origin {
+        Origin::Environment { .. } => (0, 0, 0),
+        Origin::CommandLine | Origin::Program => (1, 0, 0),
+        Origin::Declared { used, .. } => place(used, files),
+        Origin::File { path, line, .. } => {
+            let next = files.len();
+            (2, *files.entry(path.to_string()).or_insert(next), *line)
+        }
     }
 }
 

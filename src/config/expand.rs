@@ -11,9 +11,9 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 const REPLACEMENTS_MAX: usize = 10_000;
 
 /// Most replacements of one run, all values together.
-const REPLACEMENTS_OF_RUN_MAX: usize = 1_000_000;
+const REPLACEMENTS_OF_RUN_MAX: usize = 200_000;
 
-/// Most bytes that all replacements of one run may write.
+/// Most bytes that all replacements of one run may write or move.
 const BYTES_OF_RUN_MAX: usize = 256 << 20;
 
 /// Deepest chain of placeholders within placeholders.
@@ -24,26 +24,38 @@ const DEPTH_MAX: usize = 64;
 pub(crate) struct Budget {
     replacements: usize,
     bytes: usize,
+    exhausted: bool,
 }
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self { replacements: REPLACEMENTS_OF_RUN_MAX, bytes: BYTES_OF_RUN_MAX }
+        Self { replacements: REPLACEMENTS_OF_RUN_MAX, bytes: BYTES_OF_RUN_MAX, exhausted: false }
     }
 
-    /// Charges one replacement in a text of `length` bytes, `nth` of that text.
-    fn charge(&mut self, nth: usize, length: usize) -> Result<(), String> {
-        if length > VALUE_BYTES_MAX {
-            return Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10));
+    /// Whether the limits of the run are reached, so that every further value would fail too.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Charges one replacement that moves or writes so many bytes.
+    fn charge(&mut self, bytes: usize) -> Result<(), String> {
+        match (self.replacements.checked_sub(1), self.bytes.checked_sub(bytes)) {
+            (Some(replacements), Some(bytes)) => {
+                (self.replacements, self.bytes) = (replacements, bytes);
+                Ok(())
+            }
+            _ => {
+                self.exhausted = true;
+                Err("the expansions of this configuration take too much in all".to_owned())
+            }
         }
-        if nth > REPLACEMENTS_MAX {
-            return Err(format!("its expansion takes more than {REPLACEMENTS_MAX} replacements"));
-        }
-        let left = (self.replacements.checked_sub(1), self.bytes.checked_sub(length));
-        let (Some(replacements), Some(bytes)) = left else {
-            return Err("the expansions of this configuration take too much in all".to_owned());
-        };
-        (self.replacements, self.bytes) = (replacements, bytes);
+    }
+}
+
+fn check_size(length: usize) -> Result<(), String> {
+    if length > VALUE_BYTES_MAX {
+        Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10))
+    } else {
         Ok(())
     }
 }
@@ -145,7 +157,11 @@ pub(crate) fn substitute(
             return Err(format!("placeholders refer to each other more than {DEPTH_MAX} deep"));
         }
         count += 1;
-        budget.charge(count, text.len() - (found.end - found.start) + new.len())?;
+        if count > REPLACEMENTS_MAX {
+            return Err(format!("its expansion takes more than {REPLACEMENTS_MAX} replacements"));
+        }
+        check_size(text.len() - (found.end - found.start) + new.len())?;
+        budget.charge(new.len() + text.len() - found.end)?;
         text.replace_range(found.start..found.end, &new);
         let new_end = found.start + new.len();
         for (_, end) in &mut regions {
@@ -196,9 +212,7 @@ pub(crate) fn compute(
                     Some(apply) => result = apply(number(&result), number(&operand)).to_string(),
                     None => result.push_str(&operand),
                 }
-                if result.len() > VALUE_BYTES_MAX {
-                    return Err(format!("its expansion is longer than {} KiB", VALUE_BYTES_MAX >> 10));
-                }
+                check_size(result.len())?;
             }
         }
     }
@@ -225,4 +239,102 @@ pub(crate) fn number(text: &str) -> i64 {
         let value = value.saturating_mul(10);
         if negative { value.saturating_sub(digit) } else { value.saturating_add(digit) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names with fixed values.
+    struct Fixed(&'static [(&'static str, &'static str)]);
+
+    impl Resolver for Fixed {
+        fn resolve(&mut self, name: &str, _: &mut Vec<String>, _: &mut Budget) -> Result<Replacement, String> {
+            let found = self.0.iter().find(|(known, _)| *known == name);
+            Ok(found.map_or(Replacement::Unknown, |(_, text)| Replacement::Reread((*text).to_owned())))
+        }
+    }
+
+    fn expanded(text: &str, names: &'static [(&'static str, &'static str)]) -> Result<String, String> {
+        substitute(text.to_owned(), b'%', &mut Fixed(names), &mut Vec::new(), &mut Budget::new())
+    }
+
+    #[test]
+    fn the_innermost_name_is_found_first() {
+        let found = find("a%(x%(n))", b'%', 0).map(|found| (found.start, found.end, found.outer));
+        assert_eq!(found, Some((4, 8, 1)));
+        assert_eq!(find("%(a(b)c)", b'%', 0).map(|found| found.end), Some(8));
+        for text in ["", "%", "%(", "%()", "%(a", "%(a(b)", "$(a)", ")%(", "%( (a)"] {
+            assert_eq!(find(text, b'%', 0), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_replaces_a_name_is_read_again() {
+        let names = &[("n", "b"), ("xb", "1"), ("p", "%"), ("late", "%(n)/%(xb)"), ("empty", "")];
+        for (text, result) in [
+            ("%(n)", "b"),
+            ("%(x%(n))", "1"),
+            ("%(late)", "b/1"),
+            ("ä%(late)ö%(n)ü", "äb/1öbü"),
+            ("x%(p)(n)", "xb"),
+            ("%(nope)%(n)", "%(nope)b"),
+            ("[%(empty)%(empty)]", "[]"),
+            ("%(y%(nope)%(n))", "%(y%(nope)b)"),
+        ] {
+            assert_eq!(expanded(text, names).as_deref(), Ok(result), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_name_twice_is_no_cycle_and_a_name_within_itself_is() {
+        assert_eq!(expanded("%(a)%(a)%(b)", &[("a", "%(b)"), ("b", "1")]).as_deref(), Ok("111"));
+        assert_eq!(expanded("%(a)", &[("a", "x%(b)y"), ("b", "%(a)")]), Err("it refers to itself: a → b → a".into()));
+        assert_eq!(expanded("-%(a)", &[("a", "%(a)")]), Err("it refers to itself: a → a".into()));
+    }
+
+    #[test]
+    fn arithmetic_goes_from_left_to_right() {
+        let value = |name: &str| {
+            Ok([("n1", "17"), ("n2", "30"), ("base", "/srv")]
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or(String::new(), |(_, value)| (*value).to_owned()))
+        };
+        for (expression, result) in [
+            ("n1 + n2 + 3", Some("50")),
+            ("n1 + n2 + 3 * 2", Some("100")),
+            ("n1 ++", Some("18")),
+            ("n2 / 7", Some("4")),
+            ("n1 - n2", Some("-13")),
+            ("nope + 3", Some("3")),
+            (" n1 ", Some("17")),
+            ("n1 x 5", Some("175")),
+            ("n1 n2", Some("1730")),
+            ("n1 n2 ++", Some("1731")),
+            ("n2 --", Some("29")),
+            ("n2 / 0", Some("0")),
+            ("3 * 4", Some("12")),
+            ("base + 3", Some("3")),
+            ("n1 + -3", Some("17")),
+            ("  ", None),
+        ] {
+            assert_eq!(compute(expression, value).unwrap().as_deref(), result, "{expression}"); // config.md 2.5
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        for (text, value) in [("", 0), (" \t12x", 12), ("-3", -3), ("+4", 4), ("- 5", 0), ("1.9", 1), ("٣", 0)] {
+            assert_eq!(number(text), value, "{text}");
+        }
+        assert_eq!(number("99999999999999999999"), i64::MAX);
+        assert_eq!(number("-99999999999999999999"), i64::MIN);
+        assert_eq!(divide(i64::MIN, -1), i64::MIN);
+    }
+
+    #[test]
+    fn references_are_all_names_and_all_tokens() {
+        assert_eq!(references("a%(b)c%(d + 1)%()%(e"), ["b", "d", "+", "1"]);
+    }
 }

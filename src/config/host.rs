@@ -78,8 +78,9 @@ impl World for Host {
         read_bounded(File::open(format!("/proc/self/fd/{descriptor}"))?)
     }
 
-    fn run(&self, command: &str) -> io::Result<Vec<u8>> {
-        let mut shell = Command::new("/bin/sh").arg("-c").arg(command).stdout(Stdio::piped()).spawn()?;
+    fn run(&self, command: &str, directory: &Path) -> io::Result<Vec<u8>> {
+        let mut shell = Command::new("/bin/sh");
+        let mut shell = shell.arg("-c").arg(command).current_dir(directory).stdout(Stdio::piped()).spawn()?;
         let output = shell.stdout.take().map_or(Ok(Vec::new()), read_bounded);
         let status = shell.wait()?;
         if status.success() { output } else { Err(io::Error::other(format!("the command ended with {status}"))) }

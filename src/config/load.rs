@@ -29,6 +29,8 @@ pub struct Rejected {
     pub errors: ConfigErrors,
     /// `fallback-config`, when one was named before things went wrong.
     pub fallback: Option<String>,
+    /// Whether a file, or another source, could not be read at all.
+    pub missed_source: bool,
 }
 
 /// A configuration with everything there is to say about it, whether it can be started or not.
@@ -55,7 +57,8 @@ pub fn load(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Re
     if reading.errors.0.is_empty() {
         Ok(Loaded { config: reading.config, collected: reading.collected })
     } else {
-        Err(Rejected { errors: reading.errors, fallback: reading.collected.fallback })
+        let Collected { fallback, missed_source, .. } = reading.collected;
+        Err(Rejected { errors: reading.errors, fallback, missed_source })
     }
 }
 

@@ -187,3 +187,65 @@ impl Magic {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn magic() -> Magic {
+        let facts = Facts { hostname: "web1".into(), cpus: 4, uid: 1, user: "u".into(), gid: 2, group: "g".into() };
+        let invocation = Invocation {
+            program: "/usr/bin/rhinod".into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: "/srv/app".into(),
+            started: UNIX_EPOCH + std::time::Duration::from_micros(1_718_000_000_000_001),
+            reload: false,
+        };
+        Magic::new(&invocation, &facts)
+    }
+
+    fn replaced(magic: &Magic, text: &str) -> String {
+        let lines: Vec<Vec<u8>> = magic.lines(text.as_bytes()).into_iter().map(|line| line.text).collect();
+        String::from_utf8(lines.join(&b'\n')).unwrap()
+    }
+
+    #[test]
+    fn every_letter_stands_for_what_the_reference_says() {
+        let mut magic = magic();
+        let path = Path::new("/srv/app/conf/site.prod.ini"); // the example of config.md 2.2
+        magic.enter(FileNames::new("conf/site.prod.ini", path, "web", 262_171), true);
+        let text = "%o|%p|%s|%d|%e|%n|%c|%x|%i|%0|%1|%2|%3|%v|%h|%t|%T|%k|%u|%U|%g|%G|%b|%%|%(a)|%[|%q|";
+        let expected = "conf/site.prod.ini|/srv/app/conf/site.prod.ini|site.prod.ini|/srv/app/conf/|ini|site.prod|conf|web\
+                        |262171|srv|app|conf||/srv/app|web1|1718000000|1718000000000001|4|1|u|2|g|/usr/bin/rhinod|%|%(a)\
+                        |\u{1b}||";
+        assert_eq!(replaced(&magic, text), expected);
+    }
+
+    #[test]
+    fn the_hash_is_that_of_uwsgi() {
+        for (path, hash) in
+            [("/tmp/bb/sub/m.ini", "2506437F"), ("/tmp/bb/sub/lm.ini", "49C1EB5B"), ("/tmp/bb/lsub/lm.ini", "051AC038")]
+        {
+            assert_eq!(djb33x(path.as_bytes()), hash, "{path}"); // as 2.0.31 showed them
+        }
+    }
+
+    #[test]
+    fn upper_case_letters_stay_with_the_first_main_file() {
+        let mut magic = magic();
+        assert_eq!(replaced(&magic, "%n%N"), "");
+        for (name, main, expected) in [("a", false, "a-"), ("b", true, "b-b"), ("c", true, "c-b"), ("d", false, "d-b")]
+        {
+            magic.enter(FileNames::new(name, Path::new(&format!("/{name}.ini")), "", 1), main);
+            assert_eq!(replaced(&magic, "%n-%N"), expected);
+        }
+    }
+
+    #[test]
+    fn lines_keep_the_number_of_the_line_they_began_on() {
+        let lines = magic().lines(b"a%\nb\n\nc%\n\nd");
+        let numbered: Vec<(usize, &[u8])> = lines.iter().map(|line| (line.number, line.text.as_slice())).collect();
+        assert_eq!(numbered, [(1, b"ab".as_slice()), (3, b""), (4, b"c"), (6, b"d")]);
+    }
+}

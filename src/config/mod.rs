@@ -1,11 +1,12 @@
 //! Configuration: what the user said (`directive`), what each option means (`options`), what the program will do
 //! (`model::Config`). Pure but for the files the text itself names; runs in the master before anything else.
 //!
-//! The language, from text to directives: `collect` puts `environment`, `command_line` and the files of `source`
-//! together; `magic` and `ini` (or `structured`) read a file, `keyword`, `logic`, `guard` and `declaration` obey the
-//! directives of the language itself, `expand` and `placeholder` replace what values refer to, `strict` judges
-//! unknown keys. From directives to `Config`: `options` is the table, `build` runs it, `load` does both in one go;
-//! `check` and `show` report. `world` is all that a configuration may ask of the machine, `host` the machine.
+//! The language, from text to directives: `collect` puts `environment`, `command_line` and the files of `files` into one
+//! list (`entry`), `resolve` finishes it. `source` reads, `magic` and `ini` (or `structured`) parse, `keyword`, `logic`,
+//! `guard` and `declaration` obey the language's own directives, `expand` and `placeholder` replace what values refer
+//! to, `strict` judges unknown keys. From directives to `Config`: `options` is the table, `build` runs it, `load` does
+//! both in one go; `check` and `show` report. `world` is all that a configuration may ask of the machine, `host` the
+//! machine.
 
 pub mod build;
 pub mod check;
@@ -13,9 +14,11 @@ pub mod collect;
 pub(crate) mod command_line;
 mod declaration;
 pub mod directive;
+mod entry;
 pub mod environment;
 pub mod error;
 mod expand;
+mod files;
 mod guard;
 pub mod host;
 mod ini;
@@ -28,6 +31,7 @@ pub mod nearest;
 pub mod options;
 pub mod paint;
 mod placeholder;
+mod resolve;
 pub mod show;
 mod source;
 mod strict;
@@ -35,7 +39,7 @@ mod structured;
 pub mod vocabulary;
 pub mod world;
 
-pub use collect::{Collected, collect};
+pub use collect::{Collected, collect, collect_all};
 pub use directive::{Directive, Origin};
 pub use error::{ConfigError, ConfigErrors};
 pub use host::Host;

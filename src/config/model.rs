@@ -115,6 +115,7 @@ pub enum Protocol {
 }
 
 /// The application that workers serve.
+#[expect(clippy::large_enum_variant, reason = "there is one value of it in a process")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Application {
     /// None was named: fine for a binary that embeds its own, else an error at start.

@@ -5,6 +5,9 @@
 
 use strsim::osa_distance;
 
+/// Longest name that is searched for. The longest of uWSGI's has 40 characters.
+const NAME_CHARACTERS_MAX: usize = 60;
+
 /// The likely meaning of a misspelled name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nearest<'a> {
@@ -14,30 +17,73 @@ pub struct Nearest<'a> {
     pub close: bool,
 }
 
-/// The candidate nearest to `name`, hyphens and underscores being alike; `None` when all are far away.
-///
-/// A suggestion is made up to a distance of a third of the length, at most 3. *Close* is stricter, because a key that
-/// is close and unused stops the start: a distance of 1 from five characters on, of 2 from eight on, a missing or
-/// additional ending of up to two letters, another case, or a first word that is an option (`env DEBUG`).
-pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<Nearest<'a>> {
-    let wanted = name.trim().to_ascii_lowercase().replace('_', "-");
-    let first_word = wanted.split([' ', ':']).next().filter(|word| word.len() < wanted.len());
-    let length = wanted.chars().count();
-    let distance_max = (length / 3).clamp(1, 3);
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
-        if Some(candidate) == first_word {
-            return Some(Nearest { name: candidate, close: true });
-        }
-        if candidate.len().abs_diff(wanted.len()) > distance_max {
-            continue;
-        }
-        let distance = osa_distance(&wanted, candidate);
-        if distance <= distance_max && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
-        }
+/// Known names, prepared for many searches.
+#[derive(Debug, Clone)]
+pub struct Names<'a> {
+    list: Vec<(Letters, &'a str)>,
+}
+
+impl<'a> Names<'a> {
+    /// Takes the names to search; of equally near ones the first is found.
+    pub fn new(names: impl Iterator<Item = &'a str>) -> Self {
+        Self { list: names.map(|name| (Letters::of(name), name)).collect() }
     }
-    best.map(|(distance, name)| Nearest { name, close: is_close(&wanted, name, distance) })
+
+    /// The name nearest to `name`, hyphens and underscores being alike; `None` when all are far away.
+    ///
+    /// A suggestion is made up to a distance of a third of the length, at most 3. *Close* is stricter, because a key
+    /// that is close and unused stops the start: a distance of 1 from five characters on, of 2 from eight on, a missing
+    /// or additional ending of up to two letters, another case, or a first word that is an option (`env DEBUG`).
+    pub fn nearest(&self, name: &str) -> Option<Nearest<'a>> {
+        let wanted = name.trim().to_lowercase().replace('_', "-");
+        let first_word = wanted.split([' ', ':']).next().filter(|word| word.len() < wanted.len());
+        if let Some((_, known)) = self.list.iter().find(|(_, known)| Some(*known) == first_word) {
+            return Some(Nearest { name: known, close: true });
+        }
+        let length = wanted.chars().count();
+        if length > NAME_CHARACTERS_MAX {
+            return None;
+        }
+        let distance_max = (length / 3).clamp(1, 3);
+        let letters = Letters::of(&wanted);
+        let mut best: Option<(usize, &str)> = None;
+        for (known_letters, known) in &self.list {
+            if !letters.may_be_within(*known_letters, distance_max) {
+                continue;
+            }
+            let distance = osa_distance(&wanted, known);
+            if distance <= distance_max && best.is_none_or(|(least, _)| distance < least) {
+                best = Some((distance, known));
+            }
+        }
+        best.map(|(distance, name)| Nearest { name, close: is_close(&wanted, name, distance) })
+    }
+}
+
+/// One search; see [`Names::nearest`].
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<Nearest<'a>> {
+    Names::new(candidates).nearest(name)
+}
+
+/// Which letters a name has and how many: a lower bound of the distance that costs next to nothing.
+#[derive(Debug, Clone, Copy)]
+struct Letters {
+    set: u64,
+    count: usize,
+}
+
+impl Letters {
+    fn of(name: &str) -> Self {
+        let set = name.chars().fold(0, |set, letter| set | 1 << (u32::from(letter) % 64));
+        Self { set, count: name.chars().count() }
+    }
+
+    /// One edit adds or takes a letter at most, or does both.
+    fn may_be_within(self, other: Self, distance: usize) -> bool {
+        self.count.abs_diff(other.count) <= distance
+            && (self.set & !other.set).count_ones() as usize <= distance
+            && (other.set & !self.set).count_ones() as usize <= distance
+    }
 }
 
 fn is_close(wanted: &str, candidate: &str, distance: usize) -> bool {

@@ -2,10 +2,10 @@
 //!
 //! The passes themselves are `expand`. Pure but for the files that `@( )` names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 
-use super::collect::Entry;
+use super::entry::Entries;
 use super::expand::{self, Budget, Replacement, Resolver};
 use super::source::Reader;
 
@@ -45,14 +45,13 @@ impl Resolver for Files<'_, '_> {
 
 /// `%(name)`: the value of the first entry of that name, or arithmetic when there is a space in it.
 pub(crate) struct Placeholders<'a> {
-    pub(crate) entries: &'a [Entry],
-    pub(crate) first: &'a HashMap<String, usize>,
+    pub(crate) entries: &'a Entries,
     pub(crate) used: &'a mut HashSet<String>,
 }
 
 impl Placeholders<'_> {
     fn value(&mut self, name: &str) -> Option<String> {
-        let value = self.entries[*self.first.get(name)?].directive.value.clone()?;
+        let value = self.entries.first_value(name)?.to_owned();
         self.used.insert(name.to_owned());
         Some(value)
     }

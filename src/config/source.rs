@@ -90,11 +90,13 @@ pub(crate) struct Reader<'a> {
     sources_left: usize,
     /// Every file read, absolute, once, in order.
     pub(crate) files: Vec<PathBuf>,
+    /// Whether some source could not be read at all.
+    pub(crate) missed: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(world: &'a dyn World, directory: &'a Path) -> Self {
-        Self { world, directory, bytes_left: BYTES_MAX, sources_left: SOURCES_MAX, files: Vec::new() }
+        Self { world, directory, bytes_left: BYTES_MAX, sources_left: SOURCES_MAX, files: Vec::new(), missed: false }
     }
 
     /// The content of a source by its name, or why there is none.
@@ -112,10 +114,16 @@ impl<'a> Reader<'a> {
         let read = match source {
             Source::StandardInput => self.world.read_standard_input(),
             Source::Descriptor(descriptor) => self.world.read_descriptor(*descriptor),
-            Source::Command(command) => self.world.run(command),
+            Source::Command(command) => self.world.run(command, self.directory),
             Source::File(path) => self.world.read(path),
         };
-        let bytes = read.map_err(|error| format!("cannot be read: {error}"))?;
+        let bytes = read.map_err(|error| {
+            self.missed = true;
+            match source {
+                Source::File(path) => format!("{} cannot be read: {error}", path.display()),
+                _ => format!("cannot be read: {error}"),
+            }
+        })?;
         if bytes.len() > SOURCE_BYTES_MAX {
             return Err(format!("is larger than {} MiB", SOURCE_BYTES_MAX >> 20));
         }

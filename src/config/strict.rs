@@ -6,11 +6,11 @@
 
 use std::collections::HashSet;
 
-use super::collect::Entry;
 use super::directive::Origin;
+use super::entry::Entry;
 use super::error::ConfigError;
 use super::keyword::Keyword;
-use super::nearest::{Nearest, nearest};
+use super::nearest::Names;
 use super::vocabulary::Vocabulary;
 
 /// What is known when the keys are judged.
@@ -20,6 +20,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) used: &'a HashSet<String>,
     /// Whether `declare-option` made an option of that name.
     pub(crate) declared: &'a dyn Fn(&str) -> bool,
+    /// The names of the vocabulary.
+    pub(crate) names: Names<'a>,
 }
 
 /// What is to be said about a key.
@@ -32,32 +34,31 @@ pub(crate) enum Judgement {
 impl Judge<'_> {
     pub(crate) fn judge(&self, entry: &Entry) -> Judgement {
         let directive = &entry.directive;
-        if self.is_known(&directive.key) || entry.placeholder {
+        let strict = self.strict == Some(true);
+        if entry.placeholder || self.is_known(&directive.key) || !strict && self.used.contains(&directive.key) {
             return Judgement::Fine;
         }
-        let near = self.nearest(&directive.key);
+        let near = self.names.nearest(&directive.key);
         let complaint = |problem: &str| {
             let error = ConfigError::about(directive, problem);
-            match (&near, directive.key.contains(' ')) {
-                (Some(near), true) => error.suggest(format!("did you forget the '=' behind `{}`?", near.name)),
-                (Some(near), false) => error.suggest(format!("did you mean `{}`?", near.name)),
-                (None, _) => error,
+            match &near {
+                Some(near) if directive.key.contains([' ', ':']) => {
+                    error.suggest(format!("did you forget the '=' behind `{}`?", near.name))
+                }
+                Some(near) => error.suggest(format!("did you mean `{}`?", near.name)),
+                None => error,
             }
         };
-        if self.strict == Some(true) {
+        if strict {
             return Judgement::Error(complaint("not an option, and the configuration is strict"));
         }
-        if self.used.contains(&directive.key) {
-            return Judgement::Fine;
-        }
-        let close = near.is_some_and(|near| near.close);
-        match (&directive.origin, close) {
+        match (&directive.origin, near.is_some_and(|near| near.close)) {
             (Origin::Environment { .. }, false) => Judgement::Fine, // names of other programs: UWSGI_PORT, UWSGI_OPTS
             (Origin::Environment { .. }, true) => Judgement::Warning(complaint("not an option")),
-            (_, true) if self.strict.is_none() => {
-                Judgement::Error(complaint("not an option, and nothing refers to it as a placeholder"))
-            }
-            (_, true) | (_, false) => Judgement::Warning(complaint(
+            (_, true) if self.strict.is_none() => Judgement::Error(complaint(
+                "not an option, and nothing refers to it as a placeholder (`strict = false` makes this a warning)",
+            )),
+            (_, true | false) => Judgement::Warning(complaint(
                 "not an option, and nothing refers to it as a placeholder: it does nothing",
             )),
         }
@@ -67,9 +68,5 @@ impl Judge<'_> {
     fn is_known(&self, key: &str) -> bool {
         let language = self.strict != Some(true) && Keyword::of(key).is_some();
         language || self.vocabulary.lookup(key).is_some() || (self.declared)(key)
-    }
-
-    fn nearest(&self, key: &str) -> Option<Nearest<'static>> {
-        nearest(key, self.vocabulary.names())
     }
 }

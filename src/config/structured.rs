@@ -31,18 +31,40 @@ pub(crate) enum Item {
     },
 }
 
+/// Why a text could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    /// The line, from 1; 0 speaks of the whole text.
+    pub(crate) line: usize,
+    pub(crate) problem: String,
+}
+
+impl Malformed {
+    fn at(line: usize, problem: impl Into<String>) -> Self {
+        Self { line, problem: problem.into() }
+    }
+
+    fn json(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let problem = text.split(" at line ").next().unwrap_or_default();
+        Self::at(error.line(), format!("expected json: {problem}"))
+    }
+}
+
 /// Reads the object called `section`. Items come with their line, from 1, in order.
-pub(crate) fn read(format: Format, text: &str, section: &str) -> Result<Vec<(usize, Item)>, String> {
+pub(crate) fn read(format: Format, text: &str, section: &str) -> Result<Vec<(usize, Item)>, Malformed> {
     let found = match format {
         Format::Yaml => read_yaml(text, section)?,
         Format::Json => read_json(text, section)?,
-        Format::Xml => return Err("xml is not supported; write the same keys and values as an ini file".to_owned()),
-        Format::Ini => return Err("an ini file has no objects".to_owned()),
+        Format::Xml => {
+            return Err(Malformed::at(0, "xml is not supported; write the same keys and values as an ini file"));
+        }
+        Format::Ini => return Err(Malformed::at(0, "an ini file has no objects")),
     };
-    found.ok_or_else(|| format!("expected an object named `{section}`"))
+    found.ok_or_else(|| Malformed::at(0, format!("expected an object named `{section}`")))
 }
 
-fn read_yaml(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, String> {
+fn read_yaml(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, Malformed> {
     let mut events = Events { parser: Parser::new_from_str(text) };
     loop {
         match events.next()?.1 {
@@ -65,7 +87,9 @@ fn read_yaml(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, St
         let (_, value) = events.next()?;
         match value {
             Event::MappingStart(..) if key == section => events.members(items.get_or_insert_default())?,
-            _ if key == section => return Err(format!("line {line}: expected `{section}` to hold keys and values")),
+            _ if key == section => {
+                return Err(Malformed::at(line, format!("expected `{section}` to hold keys and values")));
+            }
             other => events.skip(&other)?,
         }
     }
@@ -76,20 +100,19 @@ struct Events<'t> {
 }
 
 impl<'t> Events<'t> {
-    fn next(&mut self) -> Result<(usize, Event<'t>), String> {
+    fn next(&mut self) -> Result<(usize, Event<'t>), Malformed> {
         match self.parser.next_event() {
             None => Ok((0, Event::StreamEnd)),
             Some(Ok((event, span))) => Ok((span.start.line(), event)),
             Some(Err(error)) => {
-                let problem = format!("line {}: {}", error.marker().line(), error.info());
-                let percent = "; a value that begins with % needs quotes";
-                Err(if error.info().contains('%') { problem + percent } else { problem })
+                let hint = if error.info().contains('%') { "; a value that begins with % needs quotes" } else { "" };
+                Err(Malformed::at(error.marker().line(), format!("expected yaml: {}{hint}", error.info())))
             }
         }
     }
 
     /// Passes over the rest of what an event began.
-    fn skip(&mut self, begun: &Event<'_>) -> Result<(), String> {
+    fn skip(&mut self, begun: &Event<'_>) -> Result<(), Malformed> {
         let mut depth = usize::from(matches!(begun, Event::MappingStart(..) | Event::SequenceStart(..)));
         while depth > 0 {
             match self.next()?.1 {
@@ -103,7 +126,7 @@ impl<'t> Events<'t> {
     }
 
     /// The members of the mapping that has just begun.
-    fn members(&mut self, items: &mut Vec<(usize, Item)>) -> Result<(), String> {
+    fn members(&mut self, items: &mut Vec<(usize, Item)>) -> Result<(), Malformed> {
         loop {
             let (line, event) = self.next()?;
             let key = match event {
@@ -124,7 +147,7 @@ impl<'t> Events<'t> {
         }
     }
 
-    fn elements(&mut self, key: &str, items: &mut Vec<(usize, Item)>) -> Result<(), String> {
+    fn elements(&mut self, key: &str, items: &mut Vec<(usize, Item)>) -> Result<(), Malformed> {
         loop {
             match self.next()? {
                 (_, Event::SequenceEnd | Event::StreamEnd) => return Ok(()),
@@ -139,7 +162,7 @@ impl<'t> Events<'t> {
         key: String,
         value: &Event<'_>,
         items: &mut Vec<(usize, Item)>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Malformed> {
         let item = match value {
             Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&**text, "" | "~" | "null") => return Ok(()),
             Event::Scalar(text, ..) => Item::Entry { key, value: text.clone().into_owned() },
@@ -177,15 +200,14 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, String> {
+fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, Malformed> {
     let lines = LineStarts::of(text);
-    let problem = |error: serde_json::Error| error.to_string();
-    let Members(root) = serde_json::from_str(text).map_err(problem)?;
+    let Members(root) = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
     let mut items = None;
     for (_, object) in root.iter().filter(|(name, _)| name == section) {
         let line = lines.line_of(object.get());
-        let Members(members) = serde_json::from_str(object.get())
-            .map_err(|_| format!("line {line}: expected `{section}` to be an object"))?;
+        let problem = |_| Malformed::at(line, format!("expected `{section}` to be an object"));
+        let Members(members) = serde_json::from_str(object.get()).map_err(problem)?;
         let items = items.get_or_insert_with(Vec::new);
         for (key, value) in members {
             let line = lines.line_of(value.get());
@@ -193,7 +215,8 @@ fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, St
                 items.push((line, json_value(key, value, "an object")));
                 continue;
             }
-            let elements: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(problem)?;
+            let elements: Vec<&RawValue> =
+                serde_json::from_str(value.get()).map_err(|error| Malformed::json(&error))?;
             for element in elements {
                 items.push((
                     lines.line_of(element.get()),

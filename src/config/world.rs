@@ -48,11 +48,11 @@ pub trait World {
     /// When it is not open or cannot be read.
     fn read_descriptor(&self, descriptor: u32) -> io::Result<Vec<u8>>;
 
-    /// The standard output of a shell command (`exec://command`).
+    /// The standard output of a shell command (`exec://command`), run in a directory.
     ///
     /// # Errors
     /// When the command cannot be run or fails.
-    fn run(&self, command: &str) -> io::Result<Vec<u8>>;
+    fn run(&self, command: &str, directory: &Path) -> io::Result<Vec<u8>>;
 
     /// What stands at a path, links followed; `None` when nothing does.
     fn look(&self, path: &Path) -> Option<Sight>;

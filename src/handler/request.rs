@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 
 use worker_protocol::head::RequestHead;
 
-use crate::worker::body::DeclaredBody;
-
 /// One request.
 ///
 /// Text that came over the wire is bytes, since nothing guarantees UTF-8; the `_text` variants replace what is not.
@@ -153,6 +151,15 @@ impl std::fmt::Debug for Request<'_> {
             .field("content_length", &self.content_length())
             .finish_non_exhaustive()
     }
+}
+
+/// A body whose length was declared before it came.
+pub trait DeclaredBody: Read {
+    /// The declared length in bytes (`CONTENT_LENGTH`); 0 when there is none.
+    fn length(&self) -> u64;
+
+    /// Bytes of the declared length that have not been read yet.
+    fn remaining(&self) -> u64;
 }
 
 /// Whether a key of the wire, without `HTTP_`, is this header: `-` and `_` are the same there.

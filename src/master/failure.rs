@@ -12,22 +12,34 @@ pub struct StartFailure {
     pub message: String,
     /// The status to end with.
     pub exit: Exit,
+    /// The option whose value is at fault, where one is: whoever read the configuration knows its place.
+    pub option: Option<&'static str>,
 }
 
 impl StartFailure {
     /// The configuration cannot be used.
     pub fn configuration(message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit: Exit::Configuration }
+        Self { message: message.to_string(), exit: Exit::Configuration, option: None }
+    }
+
+    /// A file of the configuration, or another source of it, cannot be read.
+    pub fn no_input(message: impl ToString) -> Self {
+        Self { message: message.to_string(), exit: Exit::Input, option: None }
     }
 
     /// A system call failed.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self { message: format!("cannot {what}: {error}"), exit: Exit::System }
+        Self { message: format!("cannot {what}: {error}"), exit: Exit::System, option: None }
     }
 
     /// A file cannot be written.
     pub fn file(message: String) -> Self {
-        Self { message, exit: Exit::Create }
+        Self { message, exit: Exit::Create, option: None }
+    }
+
+    /// The same, with the option whose value is at fault.
+    pub fn about(self, option: &'static str) -> Self {
+        Self { option: Some(option), ..self }
     }
 }
 
@@ -39,7 +51,7 @@ impl From<ListenError> for StartFailure {
             ListenError::Refused(..) => Exit::System,
             ListenError::Owner(..) => Exit::Account,
         };
-        Self { message: error.to_string(), exit }
+        Self { message: error.to_string(), exit, option: None }
     }
 }
 
@@ -50,6 +62,6 @@ impl From<IdentityError> for StartFailure {
             IdentityError::NotRoot(..) => Exit::Permission,
             IdentityError::Refused(..) => Exit::System,
         };
-        Self { message: error.to_string(), exit }
+        Self { message: error.to_string(), exit, option: None }
     }
 }

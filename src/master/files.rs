@@ -48,11 +48,18 @@ impl PidFiles {
         Ok(())
     }
 
+    /// Removes those that still hold our pid, without a word: for a start that fails.
+    pub(super) fn withdraw(&mut self) {
+        for path in self.0.drain(..).filter(|path| is_ours(path)) {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = fs::remove_file(&path);
+        }
+    }
+
     /// Removes those that still hold our pid.
     pub(super) fn remove(&mut self) {
         for path in self.0.drain(..) {
-            let ours = fs::read_to_string(&path).is_ok_and(|text| text.trim() == std::process::id().to_string());
-            if ours {
+            if is_ours(&path) {
                 match fs::remove_file(&path) {
                     Ok(()) => log::info!("VACUUM: pidfile removed."),
                     Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", path.display()),
@@ -60,4 +67,8 @@ impl PidFiles {
             }
         }
     }
+}
+
+fn is_ours(path: &Path) -> bool {
+    fs::read_to_string(path).is_ok_and(|text| text.trim() == std::process::id().to_string())
 }

@@ -51,7 +51,26 @@ pub type ReadConfig<'a> = &'a dyn Fn() -> Result<Config, String>;
 pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
     // First of all, so that a signal that comes during the start is remembered and not lost.
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
-    let started = startup::start(&config)?;
+    let mut started = startup::start(&config)?;
+    match first_image(config, read, signals) {
+        Ok(mut driver) => {
+            driver.sockets = std::mem::take(&mut started.sockets);
+            driver.pid_files = std::mem::take(&mut started.pid_files);
+            if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
+                log::error!("{failure}");
+                driver.order(Order::StopNow);
+            }
+            driver.run()
+        }
+        Err(failure) => {
+            started.withdraw();
+            Err(failure)
+        }
+    }
+}
+
+/// A driver for a first start; its sockets and pid files are still to come.
+fn first_image(config: Config, read: ReadConfig<'_>, signals: Signals) -> Result<Driver<'_>, StartFailure> {
     let plan = Plan { seats: startup::seats(&config), ..Plan::of(&config) };
     let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
     let system = |what| move |error: io::Error| StartFailure::system(what, &error);
@@ -59,13 +78,8 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
     let children = Children::new(&plan, &config).map_err(system("make the scoreboard"))?;
     let bell = Doorbell::new().map_err(system("make a doorbell"))?;
     let operators = Operators::listen(&poll).map_err(system("listen for operators"))?;
-    let parts = Parts { poll, machine, children, bell, operators, sockets: started.sockets, fifo_slot: 0 };
-    let mut driver = Driver::new(config, read, signals, parts, started.pid_files)?;
-    if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
-        log::error!("{failure}");
-        driver.order(Order::StopNow);
-    }
-    driver.run()
+    let parts = Parts { poll, machine, children, bell, operators, sockets: Vec::new(), fifo_slot: 0 };
+    Driver::new(config, read, signals, parts, PidFiles::default())
 }
 
 /// Goes on as the next image of a master that has replaced its own binary; see [`upgrade`].
@@ -470,6 +484,7 @@ impl<'a> Driver<'a> {
                 if let Err(error) = self.pid_files.write_safe(&self.config.pidfiles) {
                     log::error!("{error}");
                 }
+                log::info!("ready to serve: {}", self.machine.count());
             }
             Announcement::ReloadDone { outcome, .. } => self.reload_done(outcome),
             Announcement::Reloading(_) | Announcement::Stopping | Announcement::Status(_) => {}
@@ -484,6 +499,8 @@ impl<'a> Driver<'a> {
                 self.operators.reload_ended(Ok(&told));
             }
             Outcome::Failed(reason) => {
+                // Also where the machine refused the plan before there was a generation to abandon.
+                self.candidate = None;
                 self.operators.reload_ended(Err(reason));
                 self.last_failure = Some(reason.lines().last().unwrap_or_default().to_owned());
             }

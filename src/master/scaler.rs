@@ -1,12 +1,12 @@
 //! Joins the pure scaling policies to the running instance: takes samples, arms the wake-ups they ask for, turns
 //! decisions into targets of the machine. Master only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use worker_protocol::control;
 use worker_protocol::scoreboard::{Armed, CORES_MAX, CoreState, Scoreboard};
 
-use super::machine::{Condition, Event, Machine, Seat};
+use super::machine::{Condition, Event, Machine, Seat, WorkerView};
 use crate::config::model::Config;
 use crate::scaling::{CpuUse, Decided, Decision, Memory, Sample, Settings, SettingsError, Wake, WorkerTime, step};
 use crate::sys::listeners::BoundSocket;
@@ -171,7 +171,11 @@ impl Scaler {
         sample.now_us = now_us;
         sample.requests_total = self.buried.requests;
         sample.busy_time_us = self.buried.running_us;
-        for worker in machine.workers() {
+        // While one worker replaces another their slot has two: it counts once, as the one that serves.
+        let mut workers: Vec<WorkerView> = machine.workers().collect();
+        workers.sort_by_key(|worker| worker.condition == Condition::Starting);
+        let mut slots = BTreeSet::new();
+        for worker in workers {
             let Some(own) = board.master(control::Seat(worker.seat.0)) else { continue };
             let figures = own.figures();
             sample.requests_total += figures.requests;
@@ -179,7 +183,7 @@ impl Scaler {
             match worker.condition {
                 Condition::Leaving => continue,
                 Condition::Starting => {
-                    sample.starting += 1;
+                    sample.starting += u32::from(slots.insert(worker.slot));
                     continue;
                 }
                 Condition::Ready(_) | Condition::Paused(_) => picture.ready += 1,
@@ -192,6 +196,9 @@ impl Scaler {
             let cores = starts.map(|start| ages_us += now_us.saturating_sub(start)).count() as u32;
             sample.serving += cores;
             picture.busy_cores += cores;
+            if !slots.insert(worker.slot) {
+                continue;
+            }
             if cores == 0 {
                 sample.idle += 1;
                 picture.idle.push(worker.seat);

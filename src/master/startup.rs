@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use super::failure::StartFailure;
 use super::files::PidFiles;
-use crate::config::model::{Address, Config, Listener, Protocol};
-use crate::sys::identity::{self, Credentials};
+use crate::config::model::{Address, Config, Identity, Listener, Protocol};
+use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
 
@@ -27,19 +27,27 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
         Err(failure) => {
-            for socket in &started.sockets {
-                // Best effort: the failure itself is what the operator must read.
-                let _ = socket.remove_file();
-            }
-            started.pid_files.remove();
+            started.withdraw();
             Err(failure)
         }
     }
 }
 
+impl Started {
+    /// Removes what a start has made that does not succeed.
+    pub(super) fn withdraw(&mut self) {
+        for socket in self.sockets.drain(..) {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = socket.remove_file();
+        }
+        self.pid_files.withdraw();
+    }
+}
+
 fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     let who = &config.identity;
-    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)?;
+    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)
+        .map_err(|error| blame_identity(error, who))?;
     if let Some(bits) = who.umask {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
     }
@@ -47,7 +55,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     hooks(config, "asap")?;
     open_log(config.logging.to.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile {
-        started.pid_files.write(path)?;
+        started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }
     for phase in ["pre-jail", "in-jail", "as-root"] {
         hooks(config, phase)?;
@@ -59,12 +67,12 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     if let Some(directory) = &who.chdir {
         std::env::set_current_dir(directory)
-            .map_err(|error| StartFailure::system(&format!("chdir to {}", directory.display()), &error))?;
+            .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
     hooks(config, "as-user")?;
     open_log(config.logging.to2.as_deref())?;
     if let Some(path) = &config.pidfiles.pidfile2 {
-        started.pid_files.write(path)?;
+        started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
     let activated = activated_sockets()
         .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
@@ -98,7 +106,7 @@ fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
     if !config.identity.master_as_root {
-        identity::become_user(credentials)?;
+        identity::become_user(credentials).map_err(|error| blame_identity(error, &config.identity))?;
     }
     Ok(())
 }
@@ -168,10 +176,17 @@ fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    identity::resolve((!user.is_empty()).then_some(user), group, &[]).map_err(|error| StartFailure {
-        message: format!("chown-socket = {text}: {error}"),
-        ..StartFailure::from(error)
-    })
+    identity::resolve((!user.is_empty()).then_some(user), group, &[])
+        .map_err(|error| StartFailure::from(error).about("chown-socket"))
+}
+
+fn blame_identity(error: IdentityError, who: &Identity) -> StartFailure {
+    let option = match &error {
+        IdentityError::NoSuchGroup(name) if who.gid.as_ref() == Some(name) => "gid",
+        IdentityError::NoSuchGroup(_) => "add-gid",
+        IdentityError::NoSuchUser(_) | IdentityError::NotRoot(..) | IdentityError::Refused(..) => "uid",
+    };
+    StartFailure::from(error).about(option)
 }
 
 /// How many seats the scoreboard has: room for reloads that ask for more workers. Untouched seats cost no memory.

@@ -11,11 +11,9 @@ pub fn somaxconn() -> Option<u32> {
     std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()
 }
 
-/// Most processes of this user; `None` without a limit. Root is not bound by it.
+/// Most processes that a user may have, as inherited; `None` without a limit. Root is not bound by it, but whom root
+/// becomes is.
 pub fn process_limit() -> Option<u64> {
-    if effective_user() == 0 {
-        return None;
-    }
     let (soft, _) = getrlimit(Resource::RLIMIT_NPROC).ok()?;
     (soft != RLIM_INFINITY).then_some(soft)
 }

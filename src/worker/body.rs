@@ -2,18 +2,10 @@
 
 use std::io::{self, ErrorKind, Read};
 
+use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Interest, wait_ready};
-
-/// A body whose length was declared before it came.
-pub trait DeclaredBody: Read {
-    /// The declared length in bytes (`CONTENT_LENGTH`); 0 when there is none.
-    fn length(&self) -> u64;
-
-    /// Bytes of the declared length that have not been read yet.
-    fn remaining(&self) -> u64;
-}
 
 /// A request body that is read on demand.
 ///

@@ -7,10 +7,11 @@ use worker_protocol::response::Protocol;
 use worker_protocol::scoreboard::Served;
 use worker_protocol::uwsgi::{self, Kind, Limits, PONG};
 
-use super::body::{DeclaredBody, RequestBody};
+use super::body::RequestBody;
 use super::reply::{Reply, Sent};
 use super::{Exchange, Service, Worker};
 use crate::config::model::RequestLimits;
+use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Interest, wait_ready};
@@ -39,6 +40,7 @@ impl Buffers {
 }
 
 /// What is left to say of a connection once it is closed.
+#[expect(clippy::large_enum_variant, reason = "one lives on the stack of each thread; a box would cost an allocation")]
 pub(crate) enum Ended<'b> {
     /// There was no request: the peer said nothing, or something that is not logged as a request.
     NoRequest,

@@ -1,63 +1,15 @@
-//! A vocabulary and a world for the tests of the configuration language: the spellings of reference/options.tsv, and a
-//! machine that lives in memory and records what is asked of it.
+//! A world for the tests of the configuration language: a machine that lives in memory and records what is asked of it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
 
+use rhinod::config::options::Table;
 use rhinod::config::world::{Facts, Kind, Sight};
-use rhinod::config::{Argument, Collected, ConfigErrors, Invocation, Meaning, Vocabulary, World, collect};
-
-struct Table {
-    names: Vec<&'static str>,
-    meanings: HashMap<&'static str, Meaning>,
-    shorts: HashMap<char, Meaning>,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { names: Vec::new(), meanings: HashMap::new(), shorts: HashMap::new() };
-    for row in include_str!("vocabulary.tsv").lines().filter(|row| !row.starts_with('#')) {
-        let [name, canonical, short, argument] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
-        let argument = match argument {
-            "none" => Argument::None,
-            "required" => Argument::Required,
-            "optional" => Argument::Optional,
-            _ => panic!("{row}"),
-        };
-        let meaning = Meaning { name, canonical, argument };
-        table.names.push(name);
-        table.meanings.insert(name, meaning);
-        if let Some(letter) = short.chars().next() {
-            table.shorts.insert(letter, meaning);
-        }
-    }
-    table
-});
-
-/// Every option of uWSGI 2.0.30 and its plugins.
-pub(crate) struct Uwsgi;
-
-impl Vocabulary for Uwsgi {
-    fn lookup(&self, name: &str) -> Option<Meaning> {
-        TABLE.meanings.get(name).or_else(|| TABLE.meanings.get(name.replace('_', "-").as_str())).copied()
-    }
-
-    fn short(&self, letter: char) -> Option<Meaning> {
-        TABLE.shorts.get(&letter).copied()
-    }
-
-    fn names(&self) -> Box<dyn Iterator<Item = &'static str> + '_> {
-        Box::new(TABLE.names.iter().copied())
-    }
-
-    fn provides(&self, plugin: &str) -> bool {
-        ["python", "python3", "http"].contains(&plugin)
-    }
-}
+use rhinod::config::{Collected, ConfigErrors, Invocation, World, collect};
 
 /// A machine in memory. Its directory is `/srv/app`, its host `web1`; it has 4 CPUs.
 pub(crate) struct Memory {
@@ -114,7 +66,7 @@ impl Memory {
 impl World for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.ask(path.display().to_string());
-        self.files.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        self.files.get(path).cloned().ok_or_else(|| io::Error::from_raw_os_error(2))
     }
 
     fn read_standard_input(&self) -> io::Result<Vec<u8>> {
@@ -127,11 +79,11 @@ impl World for Memory {
         if descriptor == 7 {
             Ok(b"[uwsgi]\nfrom-descriptor = 7\n".to_vec())
         } else {
-            Err(io::ErrorKind::NotFound.into())
+            Err(io::Error::from_raw_os_error(2))
         }
     }
 
-    fn run(&self, command: &str) -> io::Result<Vec<u8>> {
+    fn run(&self, command: &str, _: &Path) -> io::Result<Vec<u8>> {
         self.ask(format!("exec://{command}"));
         match command.strip_prefix("echo ") {
             Some(text) => Ok(format!("{text}\n").into_bytes()),
@@ -179,9 +131,9 @@ pub(crate) fn invocation(arguments: &[&str], environment: &[(&str, &str)]) -> In
     }
 }
 
-/// Collects, with the vocabulary of uWSGI.
+/// Collects, with rhinod's table of options.
 pub(crate) fn run(world: &Memory, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Collected, ConfigErrors> {
-    collect(&invocation(arguments, environment), &Uwsgi, world)
+    collect(&invocation(arguments, environment), &Table, world)
 }
 
 /// The entries as `--show-config` prints them, without the first `ini = …`.

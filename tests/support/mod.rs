@@ -107,7 +107,7 @@ impl World for Case {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn run(&self, _command: &str) -> io::Result<Vec<u8>> {
+    fn run(&self, _command: &str, _directory: &Path) -> io::Result<Vec<u8>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

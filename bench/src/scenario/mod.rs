@@ -7,7 +7,6 @@ mod cores;
 mod cpu;
 mod idle;
 mod memory;
-mod micro;
 mod reload;
 mod scaling;
 mod startup;
@@ -29,7 +28,7 @@ pub struct Scenario {
     pub run: fn(&Lab) -> Result<Findings, Error>,
 }
 
-/// Every scenario, in the order they run.
+/// Every scenario that starts servers, in the order they run.
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "noise",
@@ -59,7 +58,6 @@ pub const ALL: &[Scenario] = &[
         run: cores::run,
     },
     Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
-    Scenario { name: "micro", about: "reading a configuration, one scaling decision", run: micro::run },
 ];
 
 /// The samples of one contender, one for each round.

@@ -235,6 +235,11 @@ impl Draft<'_> {
 
     fn finish_workers(&mut self) {
         let Some(directive) = self.given.get("processes") else { return };
+        let stays_root = matches!(self.config.identity.uid.as_deref(), None | Some("root" | "0"));
+        if self.machine.euid == 0 && stays_root {
+            // The kernel does not hold root to the limit (setrlimit(2), RLIMIT_NPROC).
+            return;
+        }
         // The master and the zygote need a process each.
         let needed = self.config.workers as u64 + 2;
         if let Some(limit) = self.machine.process_limit.filter(|limit| needed > *limit) {

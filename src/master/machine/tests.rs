@@ -111,7 +111,7 @@ impl Bench {
     }
 
     fn pid(&self, seat: Seat) -> Option<ProcessId> {
-        self.machine.workers().find(|worker| worker.seat == seat)?.pid
+        self.machine.seats[seat.0 as usize].as_ref()?.pid()
     }
 
     /// The ready workers of the current generation, as slots.
@@ -532,6 +532,18 @@ fn a_worker_that_served_and_left_by_itself_passed_its_probation() {
     assert_eq!(bench.machine.current(), Generation(1), "its successor is not ready");
     bench.send(Event::WorkerReady { seat: Seat(4), boot_us: MS });
     assert_eq!((bench.machine.current(), bench.ready()), (Generation(2), vec![1, 2]));
+}
+
+#[test]
+fn a_worker_that_left_before_it_served_passed_nothing() {
+    let mut bench = Bench::serving(plan(1));
+    bench.gets_ready = false;
+    begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..plan(1) });
+    bench.send(Event::WorkerLeaving { seat: Seat(1), reason: LeaveReason::Other });
+    bench.send(Event::WorkerReady { seat: Seat(2), boot_us: MS });
+    assert_eq!(bench.machine.current(), Generation(1));
+    bench.wait(50 * MS);
+    assert_eq!(bench.machine.current(), Generation(2));
 }
 
 #[test]
@@ -972,7 +984,7 @@ fn a_process_nobody_ordered_is_killed() {
     let mut bench = Bench::serving(plan(1));
     bench.send(Event::WorkerForked { seat: Seat(2), pid: ProcessId(7) });
     assert!(bench.has(&Action::Kill { seat: Seat(2) }));
-    assert_eq!(bench.machine.workers().count(), 1);
+    assert_eq!(bench.machine.seats.iter().flatten().count(), 1);
 }
 
 #[test]

@@ -27,7 +27,11 @@ pub(super) struct Cores {
 
 impl Cores {
     pub(super) fn learn(&mut self, now: CpuUse) {
-        let busy = now.busy_us.saturating_sub(self.last.busy_us);
+        let Some(busy) = now.busy_us.checked_sub(self.last.busy_us) else {
+            // workers have left and took their figures along
+            self.last = now;
+            return;
+        };
         if busy < WINDOW_MIN_US {
             return;
         }
@@ -98,6 +102,14 @@ mod tests {
     #[test]
     fn requests_that_compute_a_tenth_of_their_time_need_ten_times_as_many() {
         assert_eq!(seen(100_000, 7_000, 30_000).useful_workers(2), Some(31));
+    }
+
+    #[test]
+    fn figures_that_left_with_their_workers_begin_a_new_window() {
+        let mut cores = seen(900_000, 450_000, 0);
+        cores.learn(CpuUse { busy_us: 100_000, used_us: 50_000, delayed_us: 0 });
+        cores.learn(CpuUse { busy_us: 200_000, used_us: 100_000, delayed_us: 50_000 });
+        assert_eq!(cores.useful_workers(2), Some(5), "on a core all the time that it did not wait for one");
     }
 
     #[test]

@@ -114,21 +114,26 @@ impl Memory {
         }
         self.forget_regret(sample.now_us);
         let waited_us = self.traffic.waited(sample);
-        let patience_us = patience_us(sample.boot_us, settings.target_wait_us);
+        let patience_us = patience_us(self.traffic.boot_us(), settings.target_wait_us);
         // whether fewer would have done is a question of the target, not of how long a start takes
         let sufficient = self.traffic.workers_within(sample, u64::from(sample.jobs()), settings.target_wait_us);
         self.needs.note(sample.now_us, workers(sufficient, settings.threads), memory_us(patience_us));
         Finding { waited_us, need: self.need(view, waited_us), reserve: self.reserve(view), patience_us }
     }
 
+    /// What is left of the target wait once a worker has started.
+    fn slack_us(&self, view: &View) -> u64 {
+        view.settings.target_wait_us.saturating_sub(self.traffic.boot_us()).saturating_sub(REACTION_US)
+    }
+
     /// Workers that serve within the slack what will still be here when a worker ordered now is ready.
     fn need(&self, view: &View, waited_us: u64) -> u32 {
         let sample = view.sample;
         let threads = view.settings.threads;
-        let slack_us = slack_us(view);
+        let slack_us = self.slack_us(view);
         let waited_us = waited_us.saturating_add(REACTION_US);
         // whoever has waited that long proves the estimate of what leaves by itself wrong
-        if waited_us >= slack_us.max(sample.boot_us) {
+        if waited_us >= slack_us.max(self.traffic.boot_us()) {
             return workers(u64::from(sample.jobs()), threads);
         }
         let jobs = self.traffic.jobs_after_boot(sample, u64::from(sample.live()) * u64::from(threads));
@@ -138,7 +143,7 @@ impl Memory {
     /// `load + beta * sqrt(load)`, phased in where a start takes between a quarter of the target wait and all of it.
     fn reserve(&self, view: &View) -> u32 {
         let target_us = view.settings.target_wait_us.max(1);
-        let boot_permille = (view.sample.boot_us.saturating_mul(1000) / target_us).min(1000);
+        let boot_permille = (self.traffic.boot_us().saturating_mul(1000) / target_us).min(1000);
         let Some(service_us) = self.traffic.service_us() else { return 0 };
         if boot_permille <= 250 {
             return 0;
@@ -193,7 +198,7 @@ impl Memory {
     /// A worker is missed that was retired a moment ago: keep one more for a while.
     fn regret(&mut self, view: &View) {
         let now = view.sample.now_us;
-        let steady = patience_us(view.sample.boot_us, view.settings.target_wait_us) >= PATIENCE_US;
+        let steady = patience_us(self.traffic.boot_us(), view.settings.target_wait_us) >= PATIENCE_US;
         if steady && self.shrunk_last_us.is_some_and(|shrunk| now < shrunk.saturating_add(PATIENCE_US)) {
             self.regret = (self.regret + 1).min(REGRET_MAX);
             self.regret_since_us = now;
@@ -235,7 +240,7 @@ impl Memory {
         let pause_us = (finding.patience_us / 10).clamp(SURPLUS_LOOK_MIN_US, SURPLUS_LOOK_MAX_US);
         let cores_full = self.cores.useful_workers(sample.cpus).is_some_and(|useful| sample.live() >= useful);
         if sample.queue.unwrap_or(0) > 0 && view.room() > 0 && view.may_grow && !cores_full {
-            return Some(now + (slack_us(view) / 4).clamp(QUEUE_LOOK_MIN_US, QUEUE_LOOK_MAX_US));
+            return Some(now + (self.slack_us(view) / 4).clamp(QUEUE_LOOK_MIN_US, QUEUE_LOOK_MAX_US));
         }
         if workers < 0 {
             let surplus = u64::from(sample.live().saturating_sub(self.keep(view, finding)).max(1));
@@ -266,11 +271,6 @@ impl Needs {
     fn largest(&self) -> u32 {
         self.0.front().map_or(0, |&(_, need)| need)
     }
-}
-
-/// What is left of the target wait once a worker has started.
-fn slack_us(view: &View) -> u64 {
-    view.settings.target_wait_us.saturating_sub(view.sample.boot_us).saturating_sub(REACTION_US)
 }
 
 /// Requests at once to workers.

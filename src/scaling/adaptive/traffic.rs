@@ -17,6 +17,16 @@ pub(super) struct Traffic {
     /// Arrivals in 1,000 seconds.
     rate: u64,
     standing: Option<Standing>,
+    boot: Boot,
+}
+
+/// Time that a worker takes to start on its own. Of several that start at once all but the first also wait for the
+/// others' forks: a longer measurement counts only if no other worker was starting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Boot {
+    measured_us: u64,
+    believed_us: u64,
+    starting: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +46,7 @@ struct Standing {
 
 impl Traffic {
     pub(super) fn learn(&mut self, sample: &Sample) {
+        self.boot.learn(sample.boot_us, sample.starting);
         let arrived = begun(sample).saturating_add(u64::from(sample.queue.unwrap_or(0)));
         let now = Last {
             now_us: sample.now_us,
@@ -84,6 +95,11 @@ impl Traffic {
         self.rate.saturating_mul(self.service_us.unwrap_or(0)) / 1_000_000
     }
 
+    /// Time that a worker takes to start on its own.
+    pub(super) fn boot_us(&self) -> u64 {
+        self.boot.believed_us
+    }
+
     /// The mean, corrected by the requests in hand: one seen at a random moment is at half its time.
     fn service_seen_us(&self, sample: &Sample) -> Option<u64> {
         let service_us = self.service_us?;
@@ -106,11 +122,26 @@ impl Traffic {
         if jobs <= capacity {
             return jobs;
         }
-        let in_boot = |milli: u64| milli.saturating_mul(sample.boot_us) / service_us / 1000;
+        let in_boot = |milli: u64| milli.saturating_mul(self.boot_us()) / service_us / 1000;
         let load_milli = self.load_milli();
         let grows = in_boot(load_milli.saturating_sub(capacity.saturating_mul(1000)));
         let drains = in_boot(capacity.saturating_mul(1000).saturating_sub(load_milli));
         jobs.saturating_add(grows).saturating_sub(drains).max(capacity)
+    }
+}
+
+impl Boot {
+    fn learn(&mut self, measured_us: u64, starting: u32) {
+        let together = std::mem::replace(&mut self.starting, starting);
+        if measured_us == self.measured_us {
+            return;
+        }
+        let first = std::mem::replace(&mut self.measured_us, measured_us) == 0;
+        if first || measured_us < self.believed_us {
+            self.believed_us = measured_us;
+        } else if together <= 1 {
+            self.believed_us = blend(self.believed_us, measured_us, 1, 1);
+        }
     }
 }
 
@@ -127,7 +158,7 @@ pub(super) fn blend(old: u64, new: u64, weight: u64, memory: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Traffic, blend};
+    use super::{Boot, Traffic, blend};
     use crate::scaling::Sample;
     use crate::scaling::fixture::{SECOND_US, sample};
 
@@ -169,13 +200,26 @@ mod tests {
 
     #[test]
     fn a_slow_start_counts_only_what_it_can_still_help() {
-        let traffic = steady();
-        let seen = |boot_us| Sample { boot_us, queue: Some(6), ..sample(20 * SECOND_US, 4, 0) };
-        assert_eq!(traffic.jobs_after_boot(&seen(0), 4), 10);
+        let with_boot =
+            |boot_us| Traffic { boot: Boot { measured_us: boot_us, believed_us: boot_us, starting: 0 }, ..steady() };
+        let seen = Sample { queue: Some(6), ..sample(20 * SECOND_US, 4, 0) };
+        assert_eq!(with_boot(0).jobs_after_boot(&seen, 4), 10);
         // in 40 ms, two service times, 4 at once serve 8 while 2 * 2 come
-        assert_eq!(traffic.jobs_after_boot(&seen(40_000), 4), 6);
-        assert_eq!(traffic.jobs_after_boot(&seen(400_000), 4), 4, "the queue is gone before the worker is there");
-        assert_eq!(traffic.jobs_after_boot(&seen(400_000), 1), 29, "one alone falls behind by one in a service time");
+        assert_eq!(with_boot(40_000).jobs_after_boot(&seen, 4), 6);
+        assert_eq!(with_boot(400_000).jobs_after_boot(&seen, 4), 4, "the queue is gone before the worker is there");
+        assert_eq!(with_boot(400_000).jobs_after_boot(&seen, 1), 29, "one alone falls behind by one in a service time");
+    }
+
+    #[test]
+    fn sixteen_starts_at_once_do_not_make_a_start_slow() {
+        let mut boot = Boot::default();
+        for started in 1..=16 {
+            boot.learn(2_000 * started, 17 - started as u32);
+        }
+        assert_eq!(boot.believed_us, 2_000);
+        boot.learn(32_000, 1);
+        boot.learn(6_000, 0);
+        assert_eq!(boot.believed_us, 4_000, "alone it counts");
     }
 
     #[test]

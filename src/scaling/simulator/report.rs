@@ -33,9 +33,14 @@ pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> 
     }
     alternatives.push(Settings { policy: Policy::Spare, overload: 3, ..own.clone() });
     for settings in alternatives {
-        if settings != *own {
-            all.push(offered(world, load, settings));
+        if settings == *own {
+            continue;
         }
+        let mut other = offered(world, load, settings.clone());
+        if settings.maximum != own.maximum {
+            other.point.name += &format!(", {} workers", settings.maximum);
+        }
+        all.push(other);
     }
     let fixed = Settings { minimum: own.maximum, initial: own.maximum, policy: Policy::Manual, ..own.clone() };
     all.push(Candidate {
