@@ -1,7 +1,8 @@
 //! A small application for trying things out, and the one that tests and measurements use.
 //!
 //! `hello --ini hello.ini` serves, behind nginx's `uwsgi_pass`: `/` a greeting, `/sleep?ms=N` the same later,
-//! `/burn?ms=N` after N milliseconds of computing, `/echo` the request body, `/env` the variables of the request,
+//! `/burn?ms=N` after N milliseconds of
+//! processor time, `/echo` the request body, `/env` the variables of the request,
 //! `/panic` a panic, `/stream?n=N` N chunks without a declared length, `/file` this very source file,
 //! `/ignore` an answer without reading the body.
 
@@ -9,12 +10,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use rhinod::{Body, Request, Response};
 
 fn main() -> ExitCode {
-    rhinod::main(|_config| Ok(answer))
+    rhinod::main(|_config| {
+        // Stands for an application that takes its time to load.
+        let load_ms = std::env::var("LOAD_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        thread::sleep(Duration::from_millis(load_ms));
+        Ok(answer)
+    })
 }
 
 fn answer(request: &mut Request<'_>) -> Response {
@@ -42,10 +49,11 @@ fn number(request: &Request<'_>, name: &str) -> u64 {
     request.query_value(name).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Keeps a processor busy, as an application that computes does.
+/// Keeps a processor busy for so much of its time, as an application that computes does.
 fn burn(time: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < time {
+    let used = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::MAX, Duration::from);
+    let end = used().saturating_add(time);
+    while used() < end {
         std::hint::spin_loop();
     }
 }

@@ -25,8 +25,16 @@ pub const LOAD_FAILED: i32 = 22;
 
 /// What a zygote hosts: the runtime of one language.
 pub trait Host {
+    /// Called once in the zygote, before anything else, also with `lazy-apps`.
+    fn prepare(&mut self, _config: &Config) -> Result<(), LoadFailure> {
+        Ok(())
+    }
+
     /// Loads the application. Called once in the zygote; with `lazy-apps` once in each worker instead.
-    fn load(&mut self, config: &Config) -> Result<(), LoadFailure>;
+    ///
+    /// `generation`: a runtime that serves errors in place of an application that cannot be loaded may do so in the
+    /// first one; a later one replaces a generation that serves, and must fail.
+    fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure>;
 
     /// Called in the zygote right before a fork.
     fn before_fork(&mut self) {}
@@ -138,7 +146,9 @@ impl Zygote {
 
     fn load(&mut self, host: &mut dyn Host) -> Result<(), i32> {
         let started = crate::sys::clock::monotonic_us();
-        if let Err(failure) = load_with_hooks(host, &self.common.config, !self.common.config.lazy_apps) {
+        let Common { config, generation, .. } = &self.common;
+        let loaded = host.prepare(config).and_then(|()| load_with_hooks(host, config, *generation, !config.lazy_apps));
+        if let Err(failure) = loaded {
             let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.reason });
             return Err(told.map_or(1, |()| failure.exit_code));
         }
@@ -256,13 +266,18 @@ impl Common {
 }
 
 /// Loads the application between its hooks, if this is the process to load it.
-pub(crate) fn load_with_hooks(host: &mut dyn Host, config: &Config, here: bool) -> Result<(), LoadFailure> {
+pub(crate) fn load_with_hooks(
+    host: &mut dyn Host,
+    config: &Config,
+    generation: Generation,
+    here: bool,
+) -> Result<(), LoadFailure> {
     if !here {
         return Ok(());
     }
     let hook = |phase| crate::hooks::run(&config.hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
     hook("pre-app")?;
-    host.load(config)?;
+    host.load(config, generation)?;
     hook("post-app")
 }
 

@@ -3,6 +3,8 @@
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use worker_protocol::control::Generation;
+
 use super::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::config::model::Config;
 use crate::worker::reply::{Reply, StartError};
@@ -29,7 +31,7 @@ where
     F: FnOnce(&Config) -> Result<H, BoxError>,
     H: Handler,
 {
-    fn load(&mut self, config: &Config) -> Result<(), LoadFailure> {
+    fn load(&mut self, config: &Config, _generation: Generation) -> Result<(), LoadFailure> {
         log_panics();
         let Some(factory) = self.factory.take() else { return Ok(()) };
         let made = catch_unwind(AssertUnwindSafe(|| factory(config)));

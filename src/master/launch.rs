@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use super::interpreter;
 use crate::config::model::{Application, Config, EnvironmentChange};
 use crate::sys::control::ControlSocket;
 use crate::sys::process::{close_on_exec, inherit};
@@ -54,6 +55,6 @@ fn program(config: &Config, own_path: &std::path::Path) -> io::Result<Command> {
             command.arg(ZYGOTE_ARGUMENT);
             Ok(command)
         }
-        Application::Python(_) => Err(io::Error::other("this build has no support for Python applications yet")),
+        Application::Python(python) => interpreter::command(python, own_path),
     }
 }

@@ -6,6 +6,7 @@ mod children;
 mod failure;
 mod fifo;
 mod files;
+mod interpreter;
 mod launch;
 pub mod machine;
 mod notify;

@@ -19,6 +19,9 @@ const CPU_SEATS_MAX: usize = 64;
 /// How soon to look again when the wake-up that was asked for had already happened.
 const LOOK_AGAIN_US: u64 = 1_000;
 
+/// How soon to look again while nothing can wake us because everybody is busy.
+const LOOK_UNARMED_US: u64 = 50_000;
+
 /// Decides on the number of workers, whenever there is something to decide.
 #[derive(Debug)]
 pub(super) struct Scaler {
@@ -152,11 +155,10 @@ impl Scaler {
             board.capacity().disarm();
             return;
         }
-        // A core that became busy since the sample was taken would have woken us; the others were seen.
-        if let Armed::Reached { busy } = board.capacity().arm(wake_at)
-            && busy > picture.busy_cores
-        {
-            let soon = now_us + LOOK_AGAIN_US;
+        // Nothing is armed when as many are busy already. A core that became so since the sample was taken is news;
+        // and although the policy has seen the others, without a wake-up it must get another look.
+        if let Armed::Reached { busy } = board.capacity().arm(wake_at) {
+            let soon = now_us + if busy > picture.busy_cores { LOOK_AGAIN_US } else { LOOK_UNARMED_US };
             self.next_look_us = Some(self.next_look_us.map_or(soon, |look| look.min(soon)));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use crate::handler::request::DeclaredBody;
+pub use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Interest, wait_ready};
@@ -30,7 +30,7 @@ impl<'c> RequestBody<'c> {
     }
 
     /// Whether reading has failed, so that no more can come.
-    pub(crate) fn failed(&self) -> bool {
+    pub fn failed(&self) -> bool {
         self.failed.is_some()
     }
 

@@ -10,14 +10,14 @@ pub mod reply;
 mod request_log;
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Seat, Slot};
 use worker_protocol::head::RequestHead;
-use worker_protocol::scoreboard::{self, Order, Presence, Scoreboard, WorkerSeat};
+use worker_protocol::scoreboard::{self, MasterSeat, Order, Presence, Scoreboard, WorkerSeat};
 
 use crate::config::model::{Config, RequestLimits};
 use crate::handler::WorkerInfo;
@@ -138,7 +138,7 @@ impl<'z> Worker<'z> {
         if let Err(failure) = self.run_hooks(&["post-fork"]) {
             return self.refuse(&failure);
         }
-        if let Err(failure) = load_with_hooks(host, self.config(), self.config().lazy_apps) {
+        if let Err(failure) = load_with_hooks(host, self.config(), self.common.generation, self.config().lazy_apps) {
             return self.refuse(&failure);
         }
         if let Some(directory) = &self.config().identity.chdir2
@@ -355,10 +355,25 @@ impl<'z> Worker<'z> {
         Some((lifetime + delta).as_micros() as u64)
     }
 
+    /// Requests that this worker has handled.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     /// Requests of all workers that live now.
-    fn instance_requests(&self) -> u64 {
-        let seats = (0..self.scoreboard.layout().seats()).filter_map(|seat| self.scoreboard.master(Seat(seat)));
-        seats.map(|seat| seat.figures().requests).sum()
+    pub fn instance_requests(&self) -> u64 {
+        self.seats().map(|(_, seat)| seat.figures().requests).sum()
+    }
+
+    /// The seats of all workers, this one's among them, as the master sees them.
+    pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> {
+        let seats = (0..self.scoreboard.layout().seats()).map(Seat);
+        seats.filter_map(|seat| Some((seat, self.scoreboard.master(seat)?)))
+    }
+
+    /// The memory file that all processes of the instance share; record locks on it hold over all of them.
+    pub fn shared_memory(&self) -> BorrowedFd<'_> {
+        self.common.scoreboard.as_fd()
     }
 
     fn limits(&self) -> &'z RequestLimits {

@@ -17,7 +17,7 @@ mod process;
 use std::time::{Duration, Instant};
 
 pub use http::{HttpReply, http_get};
-pub use instance::{Failed, Instance, Launch, example_path, program_path};
+pub use instance::{Failed, Instance, Launch, example_path, program_path, target_directory};
 pub use log::{Line, Log};
 pub use nginx::{Nginx, NginxSetup};
 pub use process::{Exit, Process, await_exit, processes_with};

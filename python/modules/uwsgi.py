@@ -1,0 +1,361 @@
+"""The module `uwsgi` that applications import (reference/wire.md 5.9): uWSGI's API as far as rhinod has it.
+
+Compiled into the extension module and registered before any application is loaded. Text values are bytes, as uWSGI's are
+on Python 3. What rhinod does not have (yet) is there by name and raises NotImplementedError, which says so. Zygote and
+worker. Python 3.9 and later.
+"""
+
+import fcntl as _fcntl
+import os as _os
+import select as _select
+import socket as _socket
+import sys as _sys
+import threading as _threading
+import time as _time
+
+import _rhinod
+
+#: The version of uWSGI whose API this is.
+version = b"2.0.31"
+version_info = (2, 0, 31, 0, b"")
+#: rhinod's own version.
+rhinod_version = _rhinod.__version__.encode()
+
+hostname = _socket.gethostname().encode()
+started_on = int(_time.time())
+has_threads = True
+loop = b"uwsgi"
+SPOOL_OK, SPOOL_RETRY, SPOOL_IGNORE = -2, -1, 0
+
+#: Set by the configuration, see _configure.
+opt = {}
+numproc = 1
+cores = 1
+buffer_size = 0
+applications = None
+pidfile = None
+
+#: Callables without arguments that an application may set.
+post_fork_hook = None
+atexit = None
+
+_master_pid = 0
+_worker_id = 0
+_user_locks = []
+
+
+def _configure(settings):
+    """Takes over what the configuration says. Called once, in the zygote."""
+    global opt, numproc, cores, buffer_size, pidfile, _master_pid, _user_locks
+    opt = _options(settings["given"])
+    numproc, cores, buffer_size = settings["workers"], settings["threads"], settings["buffer_size"]
+    pidfile = _bytes_or_none(settings["pidfile"])
+    # The zygote is the master's child.
+    _master_pid = _os.getppid()
+    _user_locks = [_UserLock(number) for number in range(max(1, settings["locks"]))]
+
+
+def _options(given):
+    """Options as uWSGI shows them: keys are text, values bytes, flags True, repeated ones lists."""
+    options = {}
+    for name, value in given:
+        value = True if value is None else value.encode()
+        if name not in options:
+            options[name] = value
+        elif isinstance(options[name], list):
+            options[name].append(value)
+        else:
+            options[name] = [options[name], value]
+    return options
+
+
+def _bytes_or_none(text):
+    return None if text is None else text.encode()
+
+
+def _to_bytes(value):
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _begin_worker(number):
+    """Called in each worker after the fork."""
+    global _worker_id
+    _worker_id = number
+    if post_fork_hook is not None:
+        post_fork_hook()
+
+
+def _name_thread():
+    """Names the thread of a core as uWSGI does."""
+    thread = _threading.current_thread()
+    core = 0 if thread is _threading.main_thread() else _rhinod.core_of_thread()
+    thread.name = "uWSGIWorker%dCore%d" % (_worker_id, core)
+
+
+def _end_worker():
+    """The end of a worker: what an interpreter does when it exits."""
+    import atexit as handlers
+
+    try:
+        if atexit is not None:
+            atexit()
+    finally:
+        _threading._shutdown()
+        handlers._run_exitfuncs()
+        for stream in (_sys.stdout, _sys.stderr):
+            try:
+                stream.flush()
+            except (AttributeError, OSError, ValueError):
+                pass
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Processes
+
+
+def worker_id():
+    """Number of this worker, from 1; 0 in the zygote."""
+    return _worker_id
+
+
+def masterpid():
+    """Process id of the master."""
+    return _master_pid
+
+
+def mypid():
+    """Process id of this process."""
+    return _os.getpid()
+
+
+def workers():
+    """A tuple with one dict for each worker that lives."""
+    return tuple(_rhinod.workers())
+
+
+def total_requests():
+    """Requests of all workers that live."""
+    return _rhinod.total_requests()
+
+
+def request_id():
+    """Requests of this worker before the present one, plus one."""
+    return _rhinod.request_id()
+
+
+def reload():
+    """Asks the master for a graceful reload."""
+    return True if _rhinod.ask_reload() else None
+
+
+def stop():
+    """Asks the master to stop the instance."""
+    return True if _rhinod.ask_stop() else None
+
+
+def cheap():
+    """Asks the master for one worker less."""
+    return True if _rhinod.ask_cheap() else None
+
+
+def accepting(flag=True):
+    """A worker accepts once it has told the master; there is nothing left to tell."""
+
+
+def ready():
+    """Whether the instance serves."""
+    return True if _worker_id else None
+
+
+def setprocname(name):
+    """Names the process, as top shows it; 15 bytes."""
+    _rhinod.set_process_name(name)
+
+
+def mem():
+    """Resident and virtual size of this process in bytes."""
+    return _rhinod.memory()
+
+
+def set_user_harakiri(seconds):
+    raise NotImplementedError("uwsgi.set_user_harakiri: rhinod has no harakiri that an application can set yet")
+
+
+def log(message):
+    """Writes a line to the log."""
+    if isinstance(message, bytes):
+        message = message.decode("utf-8", "backslashreplace")
+    _rhinod.write_log(message)
+    return True
+
+
+def micros():
+    """Microseconds since the epoch."""
+    return _time.time_ns() // 1000
+
+
+def async_sleep(seconds):
+    """Sleeps; other threads of the worker run on."""
+    _time.sleep(seconds)
+
+
+def wait_fd_read(descriptor, timeout=0):
+    """Waits until a descriptor can be read; False when the time (seconds, 0 is none) is over."""
+    return bool(_select.select([descriptor], [], [], timeout or None)[0])
+
+
+def wait_fd_write(descriptor, timeout=0):
+    """Waits until a descriptor can be written; False when the time (seconds, 0 is none) is over."""
+    return bool(_select.select([], [descriptor], [], timeout or None)[1])
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The request of this thread
+
+
+def connection_fd():
+    """Descriptor of the client's connection."""
+    return _rhinod.connection_fd()
+
+
+def is_connected(descriptor=None):
+    """Whether the client (or another connected socket) is still there."""
+    return _rhinod.is_connected(connection_fd() if descriptor is None else descriptor)
+
+
+def disconnect():
+    """Ends the connection to the client; the application runs on."""
+    _rhinod.disconnect()
+
+
+def cl():
+    """Length of the request body."""
+    return _rhinod.content_length()
+
+
+def set_logvar(name, value):
+    """Sets a variable for the log line of this request."""
+    _rhinod.set_logvar(_to_bytes(name), _to_bytes(value))
+
+
+def get_logvar(name):
+    """A variable of the log line, or None."""
+    return _rhinod.get_logvar(_to_bytes(name))
+
+
+def sendfile(file, chunk=0, position=0, length=0):
+    """A result for an application to return: the file (an object, or a path), sent by the kernel."""
+    if isinstance(file, (str, bytes, _os.PathLike)):
+        file = open(file, "rb")
+    if position:
+        file.seek(position)
+    return _rhinod.FileWrapper(file, chunk) if chunk else _rhinod.FileWrapper(file)
+
+
+def __getattr__(name):
+    if name == "env":
+        environ = _rhinod.current_environ()
+        return {} if environ is None else environ
+    raise AttributeError("module 'uwsgi' has no attribute %r" % name)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Locks
+
+
+class _UserLock:
+    """One lock over all threads of all workers: a lock of this process, and a record lock on the shared memory.
+
+    Record locks belong to processes, and the kernel releases those of a process that ends.
+    """
+
+    #: Far behind the end of the memory file, where nothing is stored.
+    FIRST_BYTE = 1 << 40
+
+    def __init__(self, number):
+        self.byte = self.FIRST_BYTE + number
+        self.within = _threading.Lock()
+
+    def lock(self):
+        self.within.acquire()
+        try:
+            _fcntl.lockf(_rhinod.shared_memory(), _fcntl.LOCK_EX, 1, self.byte)
+        except BaseException:
+            self.within.release()
+            raise
+
+    def unlock(self):
+        if self.within.locked():
+            _fcntl.lockf(_rhinod.shared_memory(), _fcntl.LOCK_UN, 1, self.byte)
+            self.within.release()
+
+    def is_locked(self):
+        if not self.within.acquire(False):
+            return True
+        try:
+            _fcntl.lockf(_rhinod.shared_memory(), _fcntl.LOCK_EX | _fcntl.LOCK_NB, 1, self.byte)
+            _fcntl.lockf(_rhinod.shared_memory(), _fcntl.LOCK_UN, 1, self.byte)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            self.within.release()
+
+
+def _lock_number(number):
+    if not isinstance(number, int) or not 0 <= number < len(_user_locks):
+        raise ValueError("there is no user lock %r: there are %d" % (number, len(_user_locks)))
+    return _user_locks[number]
+
+
+def lock(number=0):
+    """Takes a lock, waiting for it."""
+    _lock_number(number).lock()
+
+
+def unlock(number=0):
+    """Gives a lock back."""
+    _lock_number(number).unlock()
+
+
+def is_locked(number=0):
+    """Whether anyone holds a lock."""
+    return _lock_number(number).is_locked()
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What rhinod does not have
+
+
+def _missing(feature, names):
+    for name in names.split():
+
+        def call(*_arguments, _name=name, **_keywords):
+            raise NotImplementedError("uwsgi.%s: rhinod has no %s" % (_name, feature))
+
+        call.__name__ = call.__qualname__ = name
+        call.__doc__ = "Not available: rhinod has no %s." % feature
+        globals()[name] = call
+
+
+_missing("caching framework yet", "cache_get cache_set cache_update cache_del cache_exists cache_clear cache_inc "
+         "cache_dec cache_mul cache_div cache_num cache_keys")
+_missing("signals, timers and crons yet", "register_signal signal signal_registered signal_wait signal_received "
+         "add_timer add_rb_timer add_cron add_file_monitor add_probe add_ms_timer")
+_missing("mules and farms yet", "mule_msg mule_get_msg mule_id farm_msg farm_get_msg in_farm install_mule_msg_hook")
+_missing("websockets yet", "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
+         "websocket_send_binary websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
+_missing("chunked request bodies (the web server decodes them)", "chunked_read chunked_read_nb")
+_missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "
+         "metric_set_max metric_set_min metric_get")
+_missing("remote procedure calls", "rpc call register_rpc rpc_list")
+_missing("alarms yet", "alarm")
+_missing("greenlets or other suspension of a request", "suspend green_schedule async_connect ready_fd")
+_missing("sockets of its own for applications (use the socket module)", "connect send recv close")
+_missing("offloading and routing from an application", "offload route parsefile")
+_missing("request variables that are set after the environ is made", "add_var")
+_missing("log lines that an application forces", "log_this_request logsize")
+_missing("reading of the listen queue from an application yet", "listen_queue")
+_missing("warning messages for pings", "set_warning_message")
+_missing("embedded data", "embedded_data extract")
+_missing("emperor or lord from an application", "i_am_the_lord lord_scroll scrolls")

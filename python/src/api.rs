@@ -1,0 +1,201 @@
+//! What the `uwsgi` module asks of the extension: the worker, the instance, and the request of the calling thread. Worker;
+//! in the zygote, where there is neither, the functions answer as uWSGI does outside of a request.
+
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use worker_protocol::control::FromWorker;
+use worker_protocol::scoreboard::{MasterSeat, Presence};
+
+use crate::current::with_current;
+use crate::ffi::lease::with_worker;
+
+/// Adds the functions to the extension module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(ask_reload, module)?)?;
+    module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
+    module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;
+    module.add_function(wrap_pyfunction!(workers, module)?)?;
+    module.add_function(wrap_pyfunction!(total_requests, module)?)?;
+    module.add_function(wrap_pyfunction!(request_id, module)?)?;
+    module.add_function(wrap_pyfunction!(shared_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(set_process_name, module)?)?;
+    module.add_function(wrap_pyfunction!(memory, module)?)?;
+    module.add_function(wrap_pyfunction!(write_log, module)?)?;
+    module.add_function(wrap_pyfunction!(core_of_thread, module)?)?;
+    module.add_function(wrap_pyfunction!(connection_fd, module)?)?;
+    module.add_function(wrap_pyfunction!(is_connected, module)?)?;
+    module.add_function(wrap_pyfunction!(disconnect, module)?)?;
+    module.add_function(wrap_pyfunction!(content_length, module)?)?;
+    module.add_function(wrap_pyfunction!(current_environ, module)?)?;
+    module.add_function(wrap_pyfunction!(set_logvar, module)?)?;
+    module.add_function(wrap_pyfunction!(get_logvar, module)?)
+}
+
+/// Asks the master for a graceful reload. False: there is no worker that could ask.
+#[pyfunction]
+fn ask_reload(py: Python<'_>) -> bool {
+    tell(py, &FromWorker::AskReload)
+}
+
+/// Asks the master to stop the instance.
+#[pyfunction]
+fn ask_stop(py: Python<'_>) -> bool {
+    tell(py, &FromWorker::AskStop)
+}
+
+/// Asks the master for one worker less.
+#[pyfunction]
+fn ask_cheap(py: Python<'_>) -> bool {
+    tell(py, &FromWorker::AskCheap)
+}
+
+fn tell(py: Python<'_>, record: &FromWorker) -> bool {
+    py.detach(|| with_worker(|worker| worker.tell(record)).is_some())
+}
+
+/// One dict for each worker that accepts or still finishes what it holds. `id` is the number of its seat.
+#[pyfunction]
+fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let living = with_worker(|worker| {
+        let seats = worker.seats().filter(|(_, seat)| seat.presence() != Presence::NotAccepting);
+        seats.map(|(number, seat)| (number.0, figures(&seat))).collect::<Vec<_>>()
+    });
+    let list = PyList::empty(py);
+    for (number, figures) in living.unwrap_or_default() {
+        let worker = PyDict::new(py);
+        worker.set_item("id", number + 1)?;
+        worker.set_item("status", PyBytes::new(py, if figures.busy { b"busy" } else { b"idle" }))?;
+        for (name, value) in figures.numbers {
+            worker.set_item(name, value)?;
+        }
+        list.append(worker)?;
+    }
+    Ok(list)
+}
+
+struct Figures {
+    busy: bool,
+    numbers: [(&'static str, u64); 7],
+}
+
+fn figures(seat: &MasterSeat<'_>) -> Figures {
+    let figures = seat.figures();
+    Figures {
+        busy: figures.busy_cores > 0,
+        numbers: [
+            ("requests", figures.requests),
+            ("exceptions", figures.exceptions),
+            ("rss", figures.rss_bytes),
+            ("vsz", figures.vsz_bytes),
+            ("running_time", figures.running_us),
+            ("avg_rt", figures.average_us),
+            ("tx", figures.sent_bytes),
+        ],
+    }
+}
+
+/// Requests of all workers that live.
+#[pyfunction]
+fn total_requests() -> u64 {
+    with_worker(|worker| worker.instance_requests()).unwrap_or(0)
+}
+
+/// Number of the present request in this worker, from 1.
+#[pyfunction]
+fn request_id() -> u64 {
+    with_worker(|worker| worker.requests() + 1).unwrap_or(0)
+}
+
+/// Descriptor of the memory that all processes of the instance share, for record locks.
+#[pyfunction]
+fn shared_memory() -> PyResult<RawFd> {
+    let descriptor = with_worker(|worker| worker.shared_memory().as_raw_fd());
+    descriptor.ok_or_else(|| PyRuntimeError::new_err("locks are for workers: the application is still being loaded"))
+}
+
+/// Names the process.
+#[pyfunction]
+fn set_process_name(name: &str) {
+    rhinod::sys::process::set_name(name);
+}
+
+/// Resident and virtual size of this process in bytes.
+#[pyfunction]
+fn memory() -> (u64, u64) {
+    rhinod::sys::process::memory_bytes()
+}
+
+/// Writes a line to the log.
+#[pyfunction]
+fn write_log(message: &str) {
+    log::info!("{message}");
+}
+
+/// Number of the worker's thread that calls, from the name that the server gave it; 0 for other threads.
+#[pyfunction]
+fn core_of_thread() -> usize {
+    let thread = std::thread::current();
+    thread.name().and_then(|name| name.strip_prefix("core ")).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// Descriptor of the connection of this thread's request; -1 outside of one.
+#[pyfunction]
+fn connection_fd(py: Python<'_>) -> RawFd {
+    let lease = with_current(|current| current.lease.clone());
+    lease.and_then(|lease| lease.with(py, |exchange| exchange.stream.as_fd().as_raw_fd())).unwrap_or(-1)
+}
+
+/// Whether the other side of a connected socket is still there.
+#[pyfunction]
+fn is_connected(descriptor: RawFd) -> bool {
+    let mut byte = [0];
+    match recv(descriptor, &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
+        Ok(count) => count > 0,
+        Err(error) => matches!(error, nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR),
+    }
+}
+
+/// Ends the connection of this thread's request, in both directions.
+#[pyfunction]
+fn disconnect(py: Python<'_>) {
+    let descriptor = connection_fd(py);
+    if descriptor >= 0 {
+        // A connection that the client has ended already is where it should be.
+        let _ = shutdown(descriptor, Shutdown::Both);
+    }
+}
+
+/// Declared length of this thread's request body.
+#[pyfunction]
+fn content_length(py: Python<'_>) -> u64 {
+    use rhinod::worker::body::DeclaredBody;
+    let lease = with_current(|current| current.lease.clone());
+    lease.and_then(|lease| lease.with(py, |exchange| exchange.body.length())).unwrap_or(0)
+}
+
+/// The environ of this thread's request.
+#[pyfunction]
+fn current_environ(py: Python<'_>) -> Option<Py<PyDict>> {
+    with_current(|current| current.environ.clone_ref(py))
+}
+
+/// Sets a variable for the log line of this thread's request.
+#[pyfunction]
+fn set_logvar(name: &[u8], value: &[u8]) -> PyResult<()> {
+    match with_current(|current| current.set_log_variable(name, value)) {
+        Some(true) => Ok(()),
+        Some(false) => Err(PyValueError::new_err("a request has at most 64 log variables")),
+        None => Err(PyValueError::new_err("there is no request to set a log variable for")),
+    }
+}
+
+/// A variable of the log line of this thread's request.
+#[pyfunction]
+fn get_logvar<'py>(py: Python<'py>, name: &[u8]) -> Option<Bound<'py, PyBytes>> {
+    let value = with_current(|current| current.log_variables.get(name).cloned()).flatten();
+    value.map(|value| PyBytes::new(py, &value))
+}

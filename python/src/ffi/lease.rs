@@ -1,0 +1,134 @@
+//! Lends what lives on a worker's stack to Python objects, which live as long as anyone keeps them.
+//!
+//! `wsgi.input`, `start_response` and `write` reach into the [`Exchange`] of their request. An application may keep them
+//! beyond it, pass them to threads, or call them from two threads at once; uWSGI handed out a bare pointer and gave such
+//! code the next client's body (reference/wire.md 5.6, WART). A lease is taken back before the exchange ends, waits for
+//! calls that are under way, and lets one caller in at a time. Worker only.
+
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+
+use pyo3::Python;
+use rhinod::worker::{Exchange, Worker};
+
+/// A claim to the exchange of one request, for as long as the request lasts.
+pub(crate) struct Lease {
+    exchange: Mutex<Option<Lent>>,
+}
+
+/// The exchange, its lifetimes erased.
+struct Lent(NonNull<Exchange<'static>>);
+
+// SAFETY: the pointer is only followed under the lease's lock, so by one thread at a time, and an `Exchange` may move
+// between threads (see the assertion below).
+unsafe impl Send for Lent {}
+
+const _: () = {
+    const fn may_move_between_threads<T: Send>() {}
+    may_move_between_threads::<&mut Exchange<'static>>();
+};
+
+impl Lease {
+    /// Runs `service` with a lease of `exchange`, and ends the lease whatever happens.
+    ///
+    /// Attached to the interpreter on entry and exit; calls of other threads that are still inside the exchange are
+    /// waited for.
+    pub(crate) fn lend<R>(py: Python<'_>, exchange: &mut Exchange<'_>, service: impl FnOnce(&Arc<Lease>) -> R) -> R {
+        let lent = Lent(NonNull::from(exchange).cast());
+        let lease = Arc::new(Lease { exchange: Mutex::new(Some(lent)) });
+        let ending = Ending { py, lease: &lease };
+        let result = service(&lease);
+        drop(ending);
+        result
+    }
+
+    /// Uses the exchange for a moment, without blocking inside. `None`: the request is over.
+    pub(crate) fn with<R: Send>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&mut Exchange<'_>) -> R + Send,
+    ) -> Option<R> {
+        match self.exchange.try_lock() {
+            Ok(mut guard) => apply(&mut guard, action),
+            Err(TryLockError::Poisoned(poisoned)) => apply(&mut poisoned.into_inner(), action),
+            // Another thread of the application is inside: it may need the interpreter to come out again.
+            Err(TryLockError::WouldBlock) => self.detached(py, action),
+        }
+    }
+
+    /// Uses the exchange detached from the interpreter: for whatever may block.
+    pub(crate) fn detached<R: Send>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&mut Exchange<'_>) -> R + Send,
+    ) -> Option<R> {
+        py.detach(|| apply(&mut self.lock(), action))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Lent>> {
+        // A panic inside an action leaves an exchange that is whole, if perhaps unfinished.
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn apply<R>(lent: &mut Option<Lent>, action: impl FnOnce(&mut Exchange<'_>) -> R) -> Option<R> {
+    let Lent(exchange) = lent.as_mut()?;
+    // SAFETY: `lend` holds the only reference to the exchange while the lease is not empty, and empties it under the
+    // same lock before that reference ends. The action is generic over the exchange's lifetime, so that it can carry
+    // nothing borrowed out of it and put nothing shorter-lived into it.
+    Some(action(unsafe { exchange.as_mut() }))
+}
+
+/// Takes the lease back when it goes out of scope.
+struct Ending<'l, 'py> {
+    py: Python<'py>,
+    lease: &'l Lease,
+}
+
+impl Drop for Ending<'_, '_> {
+    fn drop(&mut self) {
+        let taken_back = match self.lease.exchange.try_lock() {
+            Ok(mut guard) => guard.take(),
+            Err(_) => self.py.detach(|| self.lease.lock().take()),
+        };
+        drop(taken_back);
+    }
+}
+
+/// The worker of this process, for functions that an application may call outside of any request.
+static WORKER: RwLock<Option<Hosted>> = RwLock::new(None);
+
+/// The worker, its lifetimes erased.
+struct Hosted(NonNull<Worker<'static>>);
+
+// SAFETY: only shared references are made from the pointer, and a `Worker` may be shared between threads (see below).
+unsafe impl Send for Hosted {}
+// SAFETY: as above.
+unsafe impl Sync for Hosted {}
+
+const _: () = {
+    const fn may_be_shared<T: Sync>() {}
+    may_be_shared::<Worker<'static>>();
+};
+
+/// Runs `life` while [`with_worker`] finds `worker`.
+pub(crate) fn host_worker<R>(worker: &Worker<'_>, life: impl FnOnce() -> R) -> R {
+    struct Leaving;
+    impl Drop for Leaving {
+        fn drop(&mut self) {
+            *WORKER.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+    *WORKER.write().unwrap_or_else(PoisonError::into_inner) = Some(Hosted(NonNull::from(worker).cast()));
+    let leaving = Leaving;
+    let result = life();
+    drop(leaving);
+    result
+}
+
+/// Uses the worker of this process; `None` in the zygote. The action must not call into Python.
+pub(crate) fn with_worker<R>(action: impl FnOnce(&Worker<'_>) -> R) -> Option<R> {
+    let hosted = WORKER.read().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: `host_worker` keeps the worker borrowed until it has emptied the static, which waits for this lock.
+    hosted.as_ref().map(|Hosted(worker)| action(unsafe { worker.as_ref() }))
+}

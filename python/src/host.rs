@@ -1,0 +1,253 @@
+//! Joins WSGI applications to rhinod's processes: a zygote's host whose runtime is the interpreter it runs in.
+//!
+//! The zygote holds the interpreter's lock all its life, so that threads which an application started while it was
+//! loaded stand still at each fork; the workers let go of it. Zygote, and worker after the fork.
+
+use std::ffi::CString;
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyModule};
+use rhinod::config::model::{Application, Config, Python as PythonConfig};
+use rhinod::worker::Worker;
+use rhinod::zygote::{Host, LoadFailure};
+use worker_protocol::control::Generation;
+
+use crate::environ::Remembered;
+use crate::failure::traceback;
+use crate::ffi::{fork, lease};
+use crate::file_wrapper::FileWrapper;
+use crate::mounts::Mounts;
+use crate::names::Names;
+use crate::proxies::Proxies;
+use crate::service::WsgiService;
+
+/// The server's own modules: name and source.
+const MODULES: [(&str, &str); 3] = [
+    ("uwsgi", include_str!("../modules/uwsgi.py")),
+    ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
+    ("rhinod_autoreload", include_str!("../modules/autoreload.py")),
+];
+
+const LOADER: &str = include_str!("../modules/loader.py");
+
+/// The generation that serves errors when it cannot load, unless `need-app` is set: there is nothing to replace yet.
+const FIRST: Generation = Generation(1);
+
+/// A zygote's host for WSGI applications.
+#[derive(Default)]
+pub(crate) struct PythonHost {
+    loaded: Option<Loaded>,
+}
+
+struct Loaded {
+    loader: Py<PyModule>,
+    /// The part of the configuration that Python code reads, as a dict.
+    settings: Py<PyAny>,
+    applications: Vec<(Vec<u8>, Py<PyAny>)>,
+}
+
+impl Host for PythonHost {
+    fn prepare(&mut self, config: &Config) -> Result<(), LoadFailure> {
+        let Application::Python(python) = &config.application else {
+            return Err(LoadFailure::new("the configuration names no Python application"));
+        };
+        rhinod::logging::stamp_lines(&config.logging);
+        Python::attach(|py| {
+            let loaded = prepare(py, config, python).map_err(|error| internal(py, &error))?;
+            self.loaded = Some(loaded);
+            Ok(())
+        })
+    }
+
+    fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure> {
+        let Some(loaded) = &mut self.loaded else { return Err(LoadFailure::new("load came before prepare")) };
+        Python::attach(|py| match loaded.load(py) {
+            Ok(()) => loaded.freeze(py),
+            Err(failure) if config.need_app || generation != FIRST => Err(failure),
+            Err(failure) => {
+                log::error!("{}", failure.reason);
+                log::error!(
+                    "*** no app loaded: every request is answered with 500 (need-app = true stops instead) ***"
+                );
+                Ok(())
+            }
+        })
+    }
+
+    fn before_fork(&mut self) {
+        Python::attach(fork::before);
+    }
+
+    fn after_fork_in_zygote(&mut self) {
+        Python::attach(fork::after_in_parent);
+    }
+
+    fn after_fork_in_worker(&mut self) {
+        Python::attach(fork::after_in_child);
+    }
+
+    fn live_threads(&mut self) -> Vec<String> {
+        let Some(loaded) = &self.loaded else { return Vec::new() };
+        Python::attach(|py| {
+            let names = loaded.loader.bind(py).call_method0("live_threads").and_then(|names| names.extract());
+            names.unwrap_or_else(|error: PyErr| {
+                log::warn!("cannot tell which threads there are: {error}");
+                Vec::new()
+            })
+        })
+    }
+
+    fn work(&mut self, worker: &Worker<'_>) -> i32 {
+        let Some(loaded) = &self.loaded else {
+            return worker.refuse(&LoadFailure::new("no application was loaded"));
+        };
+        lease::host_worker(worker, || Python::attach(|py| loaded.work(py, worker)))
+    }
+}
+
+/// Makes the interpreter what applications expect.
+fn prepare(py: Python<'_>, config: &Config, python: &PythonConfig) -> PyResult<Loaded> {
+    let loader = embedded(py, "rhinod_loader", LOADER)?;
+    let settings = settings(py, config, python)?;
+    let sources = PyDict::new(py);
+    for (name, source) in MODULES {
+        sources.set_item(name, source)?;
+    }
+    loader.call_method1("prepare", (&settings, sources))?;
+    loader.call_method1("import_shared", (&settings,))?;
+    Ok(Loaded { loader: loader.unbind(), settings: settings.unbind(), applications: Vec::new() })
+}
+
+fn embedded<'py>(py: Python<'py>, name: &str, source: &str) -> PyResult<Bound<'py, PyModule>> {
+    let file = format!("<rhinod {name}>");
+    PyModule::from_code(py, &CString::new(source)?, &CString::new(file)?, &CString::new(name)?)
+}
+
+/// What of the configuration Python code reads: through JSON, which has exactly the types that Python has.
+fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyResult<Bound<'py, PyAny>> {
+    let locks = config.given.iter().rev().find(|(name, _)| name == "locks");
+    let locks = locks.and_then(|(_, value)| value.as_deref()?.parse::<u32>().ok()).unwrap_or(0);
+    let json = serde_json::json!({
+        "module": python.module,
+        "file": python.file,
+        "callable": python.callable,
+        "path": python.path,
+        "argv": python.argv,
+        "imports": python.imports,
+        "shared_imports": python.shared_imports,
+        "mounts": python.mounts,
+        "given": config.given,
+        "workers": config.workers,
+        "threads": config.threads.max(1),
+        "buffer_size": config.request.buffer_size,
+        "pidfile": config.pidfiles.pidfile,
+        "locks": locks,
+    });
+    py.import("json")?.call_method1("loads", (json.to_string(),))
+}
+
+impl Loaded {
+    fn load(&mut self, py: Python<'_>) -> Result<(), LoadFailure> {
+        let loader = self.loader.bind(py);
+        let applications = loader.call_method1("load", (&self.settings,)).and_then(|list| list.extract());
+        match applications {
+            Ok(applications) => {
+                let applications: Vec<(String, Py<PyAny>)> = applications;
+                self.applications =
+                    applications.into_iter().map(|(mountpoint, app)| (mountpoint.into_bytes(), app)).collect();
+                Ok(())
+            }
+            Err(error) => Err(load_failure(py, loader, &error)),
+        }
+    }
+
+    fn freeze(&self, py: Python<'_>) -> Result<(), LoadFailure> {
+        self.loader.bind(py).call_method0("freeze").map(drop).map_err(|error| internal(py, &error))
+    }
+
+    /// The life of a worker, from its hooks to the end of its interpreter.
+    fn work(&self, py: Python<'_>, worker: &Worker<'_>) -> i32 {
+        if let Err(error) = self.begin(py, worker) {
+            log::error!("an application's hook for new workers failed\n{}", traceback(py, &error));
+        }
+        let code = match self.service(py, worker.config()) {
+            Ok(service) => py.detach(|| worker.serve(&service)),
+            Err(error) => worker.refuse(&internal(py, &error)),
+        };
+        let ended = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method0("_end_worker"));
+        if let Err(error) = ended {
+            log::error!("the application's end failed\n{}", traceback(py, &error));
+        }
+        code
+    }
+
+    fn begin(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
+        if let Application::Python(python) = &worker.config().application
+            && python.autoreload > 0
+        {
+            let files = self.loader.bind(py).call_method1("watched", (&self.settings,))?;
+            py.import("rhinod_autoreload")?.call_method1("start", (python.autoreload, files))?;
+        }
+        // Operators count workers from 1.
+        let number = worker.info().slot.0 + 1;
+        py.import("uwsgi")?.call_method1("_begin_worker", (number,))?;
+        Ok(())
+    }
+
+    fn service(&self, py: Python<'_>, config: &Config) -> PyResult<WsgiService> {
+        let Application::Python(python) = &config.application else {
+            return Err(pyo3::exceptions::PyRuntimeError::new_err("the configuration names no Python application"));
+        };
+        let (proxies, wrong) = Proxies::parse(&config.request.trusted_proxies);
+        if !wrong.is_empty() {
+            log::warn!("trusted-proxy: neither an address nor a network: {}", wrong.join(", "));
+        }
+        let applications = self.applications.iter().map(|(mountpoint, app)| (mountpoint.clone(), app.clone_ref(py)));
+        let threads = config.threads.max(1);
+        Ok(WsgiService {
+            mounts: Mounts::new(applications, python.manage_script_name),
+            base: self.base_environ(py, config)?,
+            names: Names::new(py),
+            clients: config.clients.clone(),
+            show_exceptions: python.catch_exceptions,
+            proxies,
+            remembered: (0..threads).map(|_| Mutex::new(Remembered::default())).collect(),
+            tell_core: threads > 1,
+            thread_hook: py.import("uwsgi")?.getattr("_name_thread")?.unbind(),
+        })
+    }
+
+    /// The entries of the environ that are the same for every request (reference/wire.md 5.1).
+    fn base_environ(&self, py: Python<'_>, config: &Config) -> PyResult<Py<PyDict>> {
+        let uwsgi = py.import("uwsgi")?;
+        let base = PyDict::new(py);
+        base.set_item("wsgi.version", (1, 0))?;
+        base.set_item("wsgi.errors", self.loader.bind(py).call_method0("error_stream")?)?;
+        base.set_item("wsgi.url_scheme", "http")?;
+        base.set_item("wsgi.multithread", config.threads > 1)?;
+        base.set_item("wsgi.multiprocess", config.workers > 1)?;
+        base.set_item("wsgi.run_once", false)?;
+        base.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
+        base.set_item("uwsgi.version", uwsgi.getattr("version")?)?;
+        base.set_item("uwsgi.node", uwsgi.getattr("hostname")?)?;
+        // uWSGI leaves it out for some paths (reference/wire.md 2.6, WART).
+        base.set_item("SCRIPT_NAME", "")?;
+        Ok(base.unbind())
+    }
+}
+
+/// A failure of loading: the loader's own text, or the traceback of an error that it did not foresee.
+fn load_failure(py: Python<'_>, loader: &Bound<'_, PyModule>, error: &PyErr) -> LoadFailure {
+    let foreseen = loader.getattr("LoadError").is_ok_and(|kind| error.matches(py, kind).unwrap_or(false));
+    let text = match foreseen {
+        true => error.value(py).str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default(),
+        false => traceback(py, error),
+    };
+    LoadFailure::new(format!("unable to load app (callable not found or import error): {text}"))
+}
+
+/// An error of the server's own Python code.
+fn internal(py: Python<'_>, error: &PyErr) -> LoadFailure {
+    LoadFailure { exit_code: 1, reason: format!("the Python runtime cannot be prepared\n{}", traceback(py, error)) }
+}

@@ -1,0 +1,237 @@
+//! Answers requests with a WSGI application (PEP 3333; reference/wire.md 5). Worker, on each of its threads.
+//!
+//! The accept loop runs detached from the interpreter; a request attaches once, and detaches around every system call.
+
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView};
+use rhinod::config::model::VanishedClients;
+use rhinod::worker::{Exchange, Service};
+use worker_protocol::head::RequestHead;
+
+use crate::current;
+use crate::environ::Remembered;
+use crate::failure::traceback;
+use crate::ffi::accept_loop::run_detached;
+use crate::ffi::lease::Lease;
+use crate::ffi::text::from_latin1;
+use crate::file_wrapper::{Extent, FileWrapper};
+use crate::input::Input;
+use crate::mounts::Mounts;
+use crate::names::Names;
+use crate::proxies::Proxies;
+use crate::start_response::StartResponse;
+
+/// The page for a request that no application could answer (reference/wire.md 5.5).
+const ERROR_PAGE: &str = "Internal Server Error\n";
+
+/// The applications of a worker, and what every request needs.
+pub(crate) struct WsgiService {
+    pub(crate) mounts: Mounts<Py<PyAny>>,
+    /// The entries of the environ that are the same for every request.
+    pub(crate) base: Py<PyDict>,
+    pub(crate) names: Names,
+    pub(crate) clients: VanishedClients,
+    /// `catch-exceptions`: tracebacks go to the client too.
+    pub(crate) show_exceptions: bool,
+    pub(crate) proxies: Proxies,
+    /// One for each thread, which is the only one to use it.
+    pub(crate) remembered: Vec<Mutex<Remembered>>,
+    /// `uwsgi.core` is set (more than one thread).
+    pub(crate) tell_core: bool,
+    /// Called on each thread before it serves, with its number.
+    pub(crate) thread_hook: Py<PyAny>,
+}
+
+/// How the delivery of a result ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivered {
+    Whole,
+    /// The client has gone, or has not read for the socket timeout.
+    Undeliverable,
+}
+
+impl Service for WsgiService {
+    fn serve(&self, exchange: &mut Exchange<'_>) {
+        Python::attach(|py| {
+            if let Err(error) = self.answer(py, exchange) {
+                self.failed(py, exchange, &error);
+            }
+        });
+    }
+
+    fn on_thread(&self, accept_loop: &mut dyn FnMut()) {
+        // The thread state lives as long as the thread, so that attaching for a request only takes the lock.
+        Python::attach(|py| {
+            if let Err(error) = self.thread_hook.call0(py) {
+                log::warn!("naming a thread: {}", traceback(py, &error));
+            }
+            run_detached(py, accept_loop);
+        });
+    }
+}
+
+impl WsgiService {
+    /// Calls the application and delivers what it returns.
+    fn answer(&self, py: Python<'_>, exchange: &mut Exchange<'_>) -> PyResult<()> {
+        let Some(chosen) = self.mounts.choose(exchange.head.script_name, exchange.head.path) else {
+            log::error!("--- no python application found, check your startup logs for errors ---");
+            exchange.answer_plainly(500, ERROR_PAGE);
+            return Ok(());
+        };
+        let environ = self.environ(py, exchange.core, exchange.head)?;
+        if let Some((script_name, path_info)) = chosen.rewritten {
+            environ.set_item(&self.names.script_name, from_latin1(py, script_name)?)?;
+            environ.set_item(&self.names.path_info, from_latin1(py, path_info)?)?;
+        }
+        let delivered = Lease::lend(py, exchange, |lease| {
+            environ.set_item(&self.names.input, Py::new(py, Input::new(Arc::clone(lease)))?)?;
+            let start_response = StartResponse::new(Arc::clone(lease), self.clients.disable_write_exception);
+            current::during(lease, &environ, || {
+                let result = chosen.application.bind(py).call1((&environ, start_response))?;
+                self.deliver(lease, &result)
+            })
+        })?;
+        if delivered == Delivered::Undeliverable {
+            self.log_vanished(exchange);
+        }
+        Ok(())
+    }
+
+    /// The environ without `wsgi.input`.
+    fn environ<'py>(&self, py: Python<'py>, core: usize, head: &RequestHead<'_>) -> PyResult<Bound<'py, PyDict>> {
+        let environ = self.base.bind(py).copy()?;
+        if let Some(remembered) = self.remembered.get(core) {
+            // Nobody else waits for it: each thread has its own.
+            remembered.lock().unwrap_or_else(PoisonError::into_inner).add(&environ, head)?;
+        }
+        if head.scheme(self.proxies.trusts(head.remote_addr)) == "https" {
+            environ.set_item(&self.names.url_scheme, &self.names.https)?;
+        }
+        if self.tell_core {
+            environ.set_item(&self.names.core, core)?;
+        }
+        Ok(environ)
+    }
+
+    /// Sends what the application returned, and closes it.
+    fn deliver(&self, lease: &Lease, result: &Bound<'_, PyAny>) -> PyResult<Delivered> {
+        let sent = self.send(lease, result);
+        if let Some(close) = self.close_method(result)?
+            && let Err(error) = close.call0()
+        {
+            log::error!("the application's close() failed\n{}", traceback(result.py(), &error));
+        }
+        sent
+    }
+
+    /// The result's `close`; the most common results have none.
+    fn close_method<'py>(&self, result: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if result.is_exact_instance_of::<PyList>() || result.is_exact_instance_of::<PyBytes>() {
+            return Ok(None);
+        }
+        result.getattr_opt(&self.names.close)
+    }
+
+    fn send(&self, lease: &Lease, result: &Bound<'_, PyAny>) -> PyResult<Delivered> {
+        if let Ok(bytes) = result.cast_exact::<PyBytes>() {
+            return send_piece(lease, bytes);
+        }
+        if let Ok(list) = result.cast_exact::<PyList>()
+            && list.len() == 1
+            && let Ok(bytes) = list.get_item(0)?.cast_into_exact::<PyBytes>()
+        {
+            return send_piece(lease, &bytes);
+        }
+        if let Ok(wrapper) = result.cast_exact::<FileWrapper>()
+            && let Some(extent) = wrapper.get().extent(result.py())
+        {
+            return send_file(result.py(), lease, &extent);
+        }
+        for piece in result.try_iter()? {
+            if send_any(lease, &piece?)? == Delivered::Undeliverable {
+                return Ok(Delivered::Undeliverable);
+            }
+        }
+        ended(result.py(), lease)
+    }
+
+    /// The application raised an exception: into the log, and a page to the client if nothing is on its way yet.
+    fn failed(&self, py: Python<'_>, exchange: &mut Exchange<'_>, error: &PyErr) {
+        if error.is_instance_of::<PyOSError>(py) && (exchange.reply.sent().write_failed || exchange.body.failed()) {
+            self.log_vanished(exchange);
+            exchange.answer_plainly(500, ERROR_PAGE);
+            return;
+        }
+        let text = traceback(py, error);
+        log::error!("exception in {} {}\n{text}", exchange.head.method, shown(exchange.head.uri));
+        exchange.exception = true;
+        exchange.answer_plainly(500, if self.show_exceptions { &text } else { ERROR_PAGE });
+    }
+
+    /// A client that goes away is its own business, and no error of ours.
+    fn log_vanished(&self, exchange: &Exchange<'_>) {
+        if !(self.clients.ignore_write_errors || self.clients.ignore_sigpipe) {
+            log::info!("the client of {} {} went away before the end", exchange.head.method, shown(exchange.head.uri));
+        }
+    }
+}
+
+/// Sends one element of an iterable: bytes, anything with a buffer, or `None`, which uWSGI skips.
+fn send_any(lease: &Lease, piece: &Bound<'_, PyAny>) -> PyResult<Delivered> {
+    if let Ok(bytes) = piece.cast::<PyBytes>() {
+        return send_piece(lease, bytes);
+    }
+    if piece.is_none() {
+        return Ok(Delivered::Whole);
+    }
+    let Ok(view) = PyMemoryView::from(piece) else {
+        let kind = piece.get_type();
+        return Err(PyTypeError::new_err(format!("a piece of the response body must be bytes, not {}", kind.name()?)));
+    };
+    send_piece(lease, view.call_method0("tobytes")?.cast::<PyBytes>()?)
+}
+
+fn send_piece(lease: &Lease, piece: &Bound<'_, PyBytes>) -> PyResult<Delivered> {
+    let bytes = piece.as_bytes();
+    outcome(lease.detached(piece.py(), |exchange| exchange.reply.send(bytes)))
+}
+
+fn send_file(py: Python<'_>, lease: &Lease, extent: &Extent) -> PyResult<Delivered> {
+    outcome(lease.detached(py, |exchange| exchange.reply.send_file(&extent.file, extent.offset, extent.length)))
+}
+
+/// The iterable is at its end: sends the head, if no piece had any bytes.
+fn ended(py: Python<'_>, lease: &Lease) -> PyResult<Delivered> {
+    let started = lease.with(py, |exchange| exchange.reply.is_started());
+    if started != Some(true) {
+        return Err(not_started());
+    }
+    Ok(Delivered::Whole)
+}
+
+fn outcome(sent: Option<io::Result<()>>) -> PyResult<Delivered> {
+    match sent {
+        Some(Ok(())) => Ok(Delivered::Whole),
+        Some(Err(error)) if error.kind() == ErrorKind::InvalidInput => Err(not_started()),
+        Some(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+            Err(PyOSError::new_err("the file became shorter while it was sent"))
+        }
+        _ => Ok(Delivered::Undeliverable),
+    }
+}
+
+fn not_started() -> PyErr {
+    PyRuntimeError::new_err("the application returned a body without calling start_response")
+}
+
+/// A URI for the log.
+fn shown(uri: &[u8]) -> String {
+    /// Longest URI in a log line, in bytes.
+    const URI_BYTES_MAX: usize = 2_048;
+    let cut = &uri[..uri.len().min(URI_BYTES_MAX)];
+    String::from_utf8_lossy(cut).escape_debug().to_string()
+}

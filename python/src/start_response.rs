@@ -1,0 +1,148 @@
+//! `start_response` and the `write` that it returns (PEP 3333; reference/wire.md 5.2, its faults apart). Worker.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use rhinod::worker::reply::StartError;
+
+use crate::ffi::lease::Lease;
+use crate::ffi::text::to_latin1;
+
+/// The callable that an application gets to set status and headers.
+#[pyclass(frozen, module = "uwsgi", name = "StartResponse")]
+pub(crate) struct StartResponse {
+    lease: Arc<Lease>,
+    /// `disable-write-exception`: a client that has gone is no exception.
+    silent_writes: bool,
+}
+
+/// The callable that `start_response` returns: writes a piece of the body at once.
+#[pyclass(frozen, module = "uwsgi", name = "Write")]
+pub(crate) struct Write {
+    lease: Arc<Lease>,
+    silent: bool,
+}
+
+/// What the application may still do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Fresh,
+    Started,
+    Sending,
+}
+
+impl StartResponse {
+    pub(crate) fn new(lease: Arc<Lease>, silent_writes: bool) -> Self {
+        Self { lease, silent_writes }
+    }
+
+    fn progress(&self, py: Python<'_>) -> PyResult<Progress> {
+        let progress = self.lease.with(py, |exchange| match &exchange.reply {
+            reply if reply.is_sending() => Progress::Sending,
+            reply if reply.is_started() => Progress::Started,
+            _ => Progress::Fresh,
+        });
+        progress.ok_or_else(over)
+    }
+}
+
+#[pymethods]
+impl StartResponse {
+    /// Sets status and headers; they are sent with the first piece of the body.
+    #[pyo3(signature = (status, headers, exc_info=None, /))]
+    fn __call__(
+        &self,
+        py: Python<'_>,
+        status: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        exc_info: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Write> {
+        match (self.progress(py)?, exc_info) {
+            (Progress::Fresh, _) | (Progress::Started, Some(_)) => {}
+            (Progress::Started, None) => {
+                return Err(PyAssertionError::new_err("start_response was called twice without exc_info"));
+            }
+            (Progress::Sending, None) => return Err(PyOSError::new_err("headers already sent")),
+            (Progress::Sending, Some(exc_info)) => return Err(raised(exc_info)?),
+        }
+        let status = status.cast::<PyString>().map_err(|_| PyTypeError::new_err("http status must be a string"))?;
+        let not_latin1 = |_| PyTypeError::new_err("http status string must be encodable in latin1");
+        let status = to_latin1(status).map_err(not_latin1)?;
+        let (code, reason) = parse_status(status.as_bytes()).ok_or_else(|| {
+            let shown = String::from_utf8_lossy(status.as_bytes()).into_owned();
+            PyValueError::new_err(format!("http status must begin with a code of three digits, not {shown:?}"))
+        })?;
+        let headers = encode(headers)?;
+        let pairs: Vec<(&[u8], &[u8])> =
+            headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let started = self.lease.with(py, |exchange| exchange.reply.start(code, reason, pairs, None));
+        started.ok_or_else(over)?.map_err(refused)?;
+        Ok(Write { lease: Arc::clone(&self.lease), silent: self.silent_writes })
+    }
+}
+
+#[pymethods]
+impl Write {
+    /// Sends a piece of the body now.
+    #[pyo3(signature = (data, /))]
+    fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Ok(data) = data.cast::<PyBytes>() else {
+            return Err(PyTypeError::new_err(format!("write() takes bytes, not {}", data.get_type().name()?)));
+        };
+        let piece = data.as_bytes();
+        match self.lease.detached(py, |exchange| exchange.reply.send(piece)) {
+            None => Err(over()),
+            Some(Err(_)) if !self.silent => Err(PyOSError::new_err("write error")),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+fn over() -> PyErr {
+    PyOSError::new_err("the request is over")
+}
+
+fn refused(error: StartError) -> PyErr {
+    match error {
+        StartError::AlreadySent => PyOSError::new_err("headers already sent"),
+        other => PyValueError::new_err(other.to_string()),
+    }
+}
+
+/// The exception of `exc_info`, to be raised again: it is too late for another answer.
+fn raised(exc_info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let value = exc_info.get_item(1)?;
+    Ok(PyErr::from_value(value))
+}
+
+/// Three digits, then nothing or a blank and the reason. Without a reason the registered one is sent.
+fn parse_status(status: &[u8]) -> Option<(u16, Option<&[u8]>)> {
+    let (code, rest) = status.split_at_checked(3)?;
+    let code =
+        code.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0')))?;
+    match rest {
+        [] | [b' '] => Some((code, None)),
+        [b' ', reason @ ..] => Some((code, Some(reason))),
+        _ => None,
+    }
+}
+
+/// The headers as bytes.
+fn encode<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+    let list = headers.cast::<PyList>().map_err(|_| PyTypeError::new_err("http headers must be in a python list"))?;
+    list.iter().map(|header| encode_one(&header)).collect()
+}
+
+fn encode_one<'py>(header: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let pair = header.cast::<PyTuple>().map_err(|_| PyTypeError::new_err("http header must be defined in a tuple"))?;
+    if pair.len() != 2 {
+        return Err(PyTypeError::new_err("http header must be a tuple of two"));
+    }
+    let (name, value) = (pair.get_item(0)?, pair.get_item(1)?);
+    let name = name.cast::<PyString>().map_err(|_| PyTypeError::new_err("http header key must be a string"))?;
+    let value = value.cast::<PyString>().map_err(|_| PyTypeError::new_err("http header value must be a string"))?;
+    let not_latin1 = |_| PyTypeError::new_err("http header must be encodable in latin1");
+    Ok((to_latin1(name).map_err(not_latin1)?, to_latin1(value).map_err(not_latin1)?))
+}

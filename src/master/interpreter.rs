@@ -1,0 +1,69 @@
+//! Which Python runs an application, and how it becomes a zygote. Master only; pure but for looking at files.
+//!
+//! The virtualenv's own interpreter is executed, so that its packages, version and paths are what its owner knows. It is
+//! told to load rhinod's extension module, which lies beside the `rhinod` binary and not in the virtualenv.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::config::model::Python;
+
+/// What the interpreter runs; its arguments follow.
+const BOOTSTRAP: &str = include_str!("zygote.py");
+
+/// Where the extension module may be, from the directory of the `rhinod` binary: beside it under the name that an
+/// installation or the build tool gives it, and in `lib` under the same prefix.
+const EXTENSION_NAMES: [&str; 3] = ["_rhinod.abi3.so", "lib_rhinod.so", "../lib/rhinod/_rhinod.abi3.so"];
+
+/// The interpreter of `python`, ready to become a zygote; the number of the control socket is to follow.
+///
+/// # Errors
+/// When there is no interpreter, or no extension module; the text says where it was looked for.
+pub(super) fn command(python: &Python, own_path: &Path) -> io::Result<Command> {
+    let mut command = Command::new(interpreter(python)?);
+    match python.optimize {
+        0 => {}
+        1 => drop(command.arg("-O")),
+        _ => drop(command.arg("-OO")),
+    }
+    command.arg("-c").arg(BOOTSTRAP).arg(extension(own_path)?);
+    Ok(command)
+}
+
+/// The virtualenv's interpreter, else `python-executable`, else `python3` of PATH.
+fn interpreter(python: &Python) -> io::Result<OsString> {
+    if let Some(home) = &python.home {
+        let candidates = [home.join("bin/python"), home.join("bin/python3")];
+        return match candidates.iter().find(|path| path.exists()) {
+            Some(path) => Ok(with_slash(path)),
+            None => Err(not_found("interpreter in the virtualenv (home)", &candidates)),
+        };
+    }
+    match &python.interpreter {
+        Some(path) if path.exists() => Ok(with_slash(path)),
+        Some(path) => Err(not_found("such interpreter (python-executable)", std::slice::from_ref(path))),
+        None => Ok("python3".into()),
+    }
+}
+
+/// A name without a slash would be looked for in PATH.
+fn with_slash(path: &Path) -> OsString {
+    if path.components().count() == 1 { Path::new(".").join(path).into() } else { path.into() }
+}
+
+fn extension(own_path: &Path) -> io::Result<PathBuf> {
+    let directory = own_path.parent().unwrap_or(Path::new("/"));
+    let candidates = EXTENSION_NAMES.map(|name| directory.join(name));
+    candidates.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
+        let mut error = not_found("extension module for Python beside rhinod", &candidates).to_string();
+        error.push_str("; in a source checkout `cargo build -p rhinod-python` makes it");
+        io::Error::new(io::ErrorKind::NotFound, error)
+    })
+}
+
+fn not_found(what: &str, candidates: &[PathBuf]) -> io::Error {
+    let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
+    io::Error::new(io::ErrorKind::NotFound, format!("there is no {what}: looked for {}", places.join(", ")))
+}

@@ -1,0 +1,28 @@
+# What the virtualenv's interpreter is told with -c: load rhinod's extension module and become a zygote.
+# Arguments: path of the extension, number of the control socket. Old versions of Python must be able to read this too.
+import sys
+
+
+def become_zygote(path, control):
+    import importlib.machinery
+    import importlib.util
+
+    loader = importlib.machinery.ExtensionFileLoader("_rhinod", path)
+    spec = importlib.util.spec_from_loader("_rhinod", loader)
+    try:
+        module = importlib.util.module_from_spec(spec)
+        loader.exec_module(module)
+    except ImportError as error:
+        sys.stderr.write("rhinod: %s cannot load %s: %s\n" % (sys.executable, path, error))
+        return 22
+    sys.modules["_rhinod"] = module
+    return module.run_zygote(int(control))
+
+
+if sys.version_info < (3, 9):
+    sys.stderr.write(
+        "rhinod: %s is Python %d.%d; applications need CPython 3.9 or later: make the virtualenv anew\n"
+        % ((sys.executable,) + tuple(sys.version_info[:2]))
+    )
+    sys.exit(22)
+sys.exit(become_zygote(*sys.argv[1:]))
