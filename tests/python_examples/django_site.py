@@ -33,6 +33,7 @@ SERVER_LINES = re.compile(
       | \[warn\]\ .*:\ the\ application\ runs\ as\ root
       | rhinod\ socket\ 0\ bound\ to\ 
       | generation\ 1\ loaded\ in\ 
+      | ready\ to\ serve:\ 
       | spawned\ uWSGI\ worker\ \d+\ \(
       | uWSGI\ worker\ \d+\ cheaped
       | workers:\ \d+\ ->\ \d+:\ 
