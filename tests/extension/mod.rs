@@ -3,6 +3,8 @@
 //! Cargo builds for a test program the commands of its own package, not the libraries of another. Runs in the test's
 //! process.
 
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +17,11 @@ pub fn rhinod() -> PathBuf {
         .status()
         .expect("execute cargo");
     assert!(built.success(), "cargo cannot build the extension module");
-    assert!(rhinod.with_file_name("lib_rhinod.so").is_file(), "the extension module is not beside {}", rhinod.display());
+    assert!(
+        rhinod.with_file_name("lib_rhinod.so").is_file(),
+        "the extension module is not beside {}",
+        rhinod.display()
+    );
     rhinod.to_owned()
 }
 
