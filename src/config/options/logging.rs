@@ -9,6 +9,7 @@ use super::{Kind, Opt, bytes, count, flag, list, millis, path, text, value};
 const ROTATION: &str = "rotation by rhinod itself; use logrotate with copytruncate";
 const SINKS: &str = "logging to other places; redirect the output";
 const WHOLE_LINES: &str = "each line of the log is written whole";
+const FORMATS: &str = "request lines of another form; they have uWSGI's default form";
 const CONDITIONS: &str = "more conditions of request lines";
 
 /// The rows.
@@ -25,10 +26,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Log to file or udp host:port, opened as root early"),
     path("logto2").sets(|d, v| d.config.logging.to2 = Some(v.path())).works()
         .says("Log to file/UDP, opened after privilege drop"),
-    text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
+    text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).not_yet(FORMATS)
         .says("Request log template with %(name) and %(var.X)"),
     flag("logformat-strftime").aka(&["log-format-strftime"]).sets(|d, v| d.config.logging.format_strftime = v.on())
-        .works().says("Run strftime over the request log template"),
+        .not_yet(FORMATS).says("Run strftime over the request log template"),
     flag("logfile-chown").not_yet("owner and mode of the log").says("Give the log file to uid/gid"),
     value("logfile-chmod", Kind::Mode).not_yet("owner and mode of the log")
         .says("Three octal digits mode for log file"),
