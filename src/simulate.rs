@@ -5,10 +5,11 @@
 use crate::config::model::Policy;
 use crate::exit::Exit;
 use crate::scaling::decision_log::{self, ReplayError};
-use crate::scaling::simulator::compare::{Plane, plane, settings};
+use crate::scaling::simulator::compare::{Plane, measured, plane, settings};
+use crate::scaling::simulator::load::Service;
 use crate::scaling::simulator::traces::{self, Reading, TraceError};
-use crate::scaling::simulator::{Load, Scaler, World, load, picture, report, run};
-use crate::scaling::{Pace, Settings};
+use crate::scaling::simulator::{Load, Scaler, World, load, picture, report, run, warmed};
+use crate::scaling::{Pace, Settings, policy_name, step};
 use crate::sys::clock::monotonic_us;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -310,7 +311,10 @@ fn write_file(path: &Path, text: &str) -> Result<(), SimulateError> {
 /// Draws every picture of docs/SCALING.md and prints its tables.
 fn pictures(directory: &Path, traces: Option<&Path>, out: &mut dyn Write) -> Result<(), SimulateError> {
     fs::create_dir_all(directory).map_err(|source| SimulateError::File { path: directory.to_owned(), source })?;
-    burst_picture(directory)?;
+    burst(directory, out)?;
+    at_once(out)?;
+    steadiness(out)?;
+    cost(out)?;
     let mut loads = load::catalogue(SEED);
     if let Some(traces) = traces {
         let reading = Reading { seed: SEED, ..Reading::default() };
@@ -354,8 +358,8 @@ fn draw(directory: &Path, suffix: &str, load: &Load, plane: &Plane) -> Result<()
     write_file(&directory.join(file), &picture::workers_svg(&load.name, &runs))
 }
 
-/// The burst of the issue: 16 clients of 50 ms each, from 2 workers up to 20, for six seconds.
-fn burst_picture(directory: &Path) -> Result<(), SimulateError> {
+/// 16 clients of 50 ms each, from 2 workers up, for six seconds: picture and table.
+fn burst(directory: &Path, out: &mut dyn Write) -> Result<(), SimulateError> {
     let job = load::Job { at_us: 0, compute_us: 500, wait_us: 49_500 };
     let load = Load::closed("16 clients of 50 ms at once", 16, job, 100, 0, 6_000_000);
     let ours = settings(2, 20);
@@ -367,17 +371,83 @@ fn burst_picture(directory: &Path) -> Result<(), SimulateError> {
         Scaler::policy(letter),
         Scaler::php_fpm(2, 1, 3, 20),
         Scaler::franken_php(2, 20),
+        Scaler::Fixed(10),
+        Scaler::Fixed(20),
     ];
     let world = World::default();
     let runs: Vec<_> = scalers
         .iter_mut()
         .map(|scaler| {
             let outcome = run(&world, scaler, &load, &mut |_, _| {});
-            (format!("{}: {}", scaler.name(), outcome.finished), outcome)
+            (scaler.name(), outcome)
         })
         .collect();
+    writeln!(out, "The burst: 16 clients of 50 ms each for six seconds\n")?;
+    writeln!(out, "| policy | most workers | requests served | p99 wait, ms |")?;
+    writeln!(out, "|---|---|---|---|")?;
+    for (name, run) in &runs {
+        let p99_ms = run.waits.quantile_us(990) as f64 / 1e3;
+        writeln!(out, "| {name} | {} | {} | {p99_ms:.1} |", run.workers_max(), run.finished)?;
+    }
+    writeln!(out)?;
     let named: Vec<_> = runs.iter().map(|(name, outcome)| (name.clone(), outcome)).collect();
     write_file(&directory.join("burst.svg"), &picture::workers_svg(&load.name, &named))
+}
+
+/// 16 requests of one second at once on one idle worker, for forks of 1, 2 and 3 ms.
+fn at_once(out: &mut dyn Write) -> Result<(), SimulateError> {
+    let jobs = vec![load::Job { at_us: 1_000_000, compute_us: 0, wait_us: 1_000_000 }; 16];
+    let load = Load::open("16 at once", jobs);
+    for fork_us in [1_000, 2_000, 3_000] {
+        let world = World { fork_us, ..World::default() };
+        let last_us = measured(&world, &load, Scaler::policy(settings(1, 20))).outcome.waits.quantile_us(1000);
+        writeln!(
+            out,
+            "16 at once on 1 worker, fork {} ms: the last waits {:.1} ms",
+            fork_us / 1000,
+            last_us as f64 / 1e3
+        )?;
+    }
+    Ok(())
+}
+
+/// Changes of direction under steady Poisson loads, ten minutes each.
+fn steadiness(out: &mut dyn Write) -> Result<(), SimulateError> {
+    const MINUTES: u64 = 10;
+    let mut each = Vec::new();
+    for rate in [20.0, 60.0, 160.0, 400.0] {
+        for service in [Service::Exponential(50_000), Service::Exponential(5_000), Service::Fixed(50_000)] {
+            for seed in 1..6 {
+                let jobs = load::poisson(seed, 60 * MINUTES, rate, |_| rate, service, 20);
+                let scaler = Scaler::policy(settings(2, 60));
+                let outcome = measured(&World::default(), &Load::open("steady", jobs), scaler).outcome;
+                each.push(outcome.reversals.len() as f64 / (6 * MINUTES) as f64);
+            }
+        }
+    }
+    let (mean, worst) = (each.iter().sum::<f64>() / each.len() as f64, each.iter().copied().fold(0.0, f64::max));
+    writeln!(
+        out,
+        "changes of direction in 10 s, {} steady runs: {mean:.2} on average, {worst:.2} in the worst",
+        each.len()
+    )?;
+    Ok(())
+}
+
+/// What one decision about 1,000 workers takes.
+fn cost(out: &mut dyn Write) -> Result<(), SimulateError> {
+    for policy in [Policy::Adaptive, Policy::Spare, Policy::Spare2, Policy::Backlog, Policy::Busyness] {
+        let (settings, memory, sample) = warmed(policy, 1_000);
+        let memories = vec![memory; 1_000];
+        let began_us = monotonic_us();
+        for memory in memories {
+            std::hint::black_box(step(&settings, memory, &sample));
+        }
+        let each_us = monotonic_us().saturating_sub(began_us) as f64 / 1e3;
+        writeln!(out, "{}: {each_us:.2} us a decision", policy_name(policy))?;
+    }
+    writeln!(out)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -197,7 +197,9 @@ fn vanish(instance: &Instance, request: &Request, bytes: usize) {
 fn nginx_gets_whole_answers_whatever_the_application_does() {
     let mut instance = launch(&one(), "rows").start();
     instance.expect_log("[error] exception in GET /");
-    let nginx = Nginx::before(&instance);
+    let mut nginx = Nginx::before(&instance);
+    nginx.expect_log("a client request body is buffered to a temporary file");
+    nginx.expect_log("an upstream response is buffered to a temporary file");
     assert_eq!(nginx.get("/hello").text(), "Hello\n");
     assert_eq!(nginx.get("/generator").text(), "piece 0\npiece 1\npiece 2\n");
     assert_eq!(nginx.get("/file_large?8").body.len(), 8 << 20);

@@ -183,35 +183,44 @@ fn with_a_worker_only_its_own_request_is_lost() {
 
 #[test]
 fn a_worker_is_replaced_within_50_milliseconds() {
-    let mut server = Launch::hello().set("workers", 1).start();
-    server.expect_log("died, killed by signal 9");
-    let packet = Request::get("/").to_uwsgi().expect("a small request");
-    let times: Vec<Duration> = (1..=3)
-        .map(|round| {
-            let (killed, pause) = (Instant::now(), Duration::from_micros(200));
-            server.workers()[0].signal(Signal::SIGKILL);
-            wait_for_answer(&server.target(), &packet, pause, PATIENCE, || Ok(())).expect("an answer");
-            let took = killed.elapsed();
-            server.log.wait_for_count(round, "Respawned uWSGI worker 1");
-            took
-        })
-        .collect();
-    assert!(times.iter().any(|time| *time < Duration::from_millis(50)), "{times:?}");
+    assert_50_ms_are_enough(|| {
+        let mut server = Launch::hello().set("workers", 1).start();
+        server.expect_log("died, killed by signal 9");
+        let killed = Instant::now();
+        server.workers()[0].signal(Signal::SIGKILL);
+        wait_for_greeting(&server);
+        let took = killed.elapsed();
+        server.log.wait_for("Respawned uWSGI worker 1");
+        took
+    });
 }
 
 #[test]
 fn the_first_request_is_answered_within_50_milliseconds_of_the_start() {
+    assert_50_ms_are_enough(|| {
+        let began = Instant::now();
+        let server = Launch::hello().spawn();
+        wait_for_greeting(&server);
+        began.elapsed()
+    });
+}
+
+/// One attempt in time is enough: whatever else the machine does makes the others late.
+fn assert_50_ms_are_enough(attempt: impl Fn() -> Duration) {
+    let limit = Duration::from_millis(50);
+    let mut times = Vec::new();
+    while times.len() < 20 {
+        times.push(attempt());
+        if times.last().is_some_and(|time| *time < limit) {
+            return;
+        }
+    }
+    panic!("never within {limit:?}: {times:?}");
+}
+
+fn wait_for_greeting(server: &Instance) {
     let packet = Request::get("/").to_uwsgi().expect("a small request");
-    let times: Vec<Duration> = (0..5)
-        .map(|_| {
-            let began = Instant::now();
-            let server = Launch::hello().spawn();
-            let pause = Duration::from_micros(200);
-            wait_for_answer(&server.target(), &packet, pause, PATIENCE, || Ok(())).expect("an answer");
-            began.elapsed()
-        })
-        .collect();
-    assert!(times.iter().any(|time| *time < Duration::from_millis(50)), "{times:?}");
+    wait_for_answer(&server.target(), &packet, Duration::from_micros(200), PATIENCE, || Ok(())).expect("an answer");
 }
 
 #[test]

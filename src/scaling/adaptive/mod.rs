@@ -28,7 +28,7 @@
 mod cores;
 mod traffic;
 
-use super::{Reason, View, Wake, Wish};
+use super::{Reason, View, Wake, Wish, bounds};
 use cores::Cores;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -59,6 +59,7 @@ pub(crate) struct Memory {
     traffic: Traffic,
     cores: Cores,
     needs: Needs,
+    looked_last_us: Option<u64>,
     grown_last_us: Option<u64>,
     shrunk_last_us: Option<u64>,
     regret: u32,
@@ -85,7 +86,9 @@ pub(crate) fn look(memory: &mut Memory, view: &View) -> Wish {
     let (workers, reason) =
         memory.grow(view, &finding).or_else(|| memory.shrink(view, &finding)).unwrap_or((0, Reason::Steady));
     let next_look_us = memory.next_look(view, &finding, workers);
-    Wish { workers, reason, next_look_us, wake: wake(view, finding.reserve, next_look_us) }
+    let wake = wake(view, finding.reserve, next_look_us);
+    let (next_look_us, wake) = memory.unhurried(view, workers, next_look_us, wake);
+    Wish { workers, reason, next_look_us, wake }
 }
 
 /// How long a need is remembered. At the default target of 10 ms: 10 s. A larger target says that memory counts for more
@@ -235,12 +238,28 @@ impl Memory {
         Some((-1, Reason::Surplus { workers: sample.live(), keep, for_us: finding.patience_us }))
     }
 
+    fn queue_pause_us(&self, view: &View) -> u64 {
+        (self.slack_us(view) / 4).clamp(QUEUE_LOOK_MIN_US, QUEUE_LOOK_MAX_US)
+    }
+
+    /// Short requests take the last idle worker thousands of times a second. Two looks in quick succession that found
+    /// nothing to do are followed by a pause that only the timer ends; a queue of that age is still within the slack.
+    fn unhurried(&mut self, view: &View, workers: i64, next_us: Option<u64>, wake: Wake) -> (Option<u64>, Wake) {
+        let now = view.sample.now_us;
+        let pause_us = self.queue_pause_us(view);
+        let hurried = self.looked_last_us.replace(now).is_some_and(|last| now < last.saturating_add(pause_us));
+        if !hurried || workers != 0 || wake == Wake::Never {
+            return (next_us, wake);
+        }
+        (bounds::earliest(next_us, Some(now + pause_us)), Wake::Never)
+    }
+
     fn next_look(&self, view: &View, finding: &Finding, workers: i64) -> Option<u64> {
         let (sample, now) = (view.sample, view.sample.now_us);
         let pause_us = (finding.patience_us / 10).clamp(SURPLUS_LOOK_MIN_US, SURPLUS_LOOK_MAX_US);
         let cores_full = self.cores.useful_workers(sample.cpus).is_some_and(|useful| sample.live() >= useful);
         if sample.queue.unwrap_or(0) > 0 && view.room() > 0 && view.may_grow && !cores_full {
-            return Some(now + (self.slack_us(view) / 4).clamp(QUEUE_LOOK_MIN_US, QUEUE_LOOK_MAX_US));
+            return Some(now + self.queue_pause_us(view));
         }
         if workers < 0 {
             let surplus = u64::from(sample.live().saturating_sub(self.keep(view, finding)).max(1));
@@ -374,6 +393,17 @@ mod tests {
             }
         }
         assert_eq!(left, [30, 30]);
+    }
+
+    #[test]
+    fn looks_in_quick_succession_are_followed_by_a_pause() {
+        let mut run = run(2, 20);
+        let served = |now, requests_total| Sample { requests_total, ..sample(now, 1, 1) };
+        assert_eq!(run.look(&served(0, 1)).wake, Wake::SpareAtMost(0));
+        let hurried = run.look(&served(500, 2));
+        assert_eq!((hurried.wake, hurried.next_look_us), (Wake::Never, Some(2_875)));
+        let rested = run.look(&served(2_875, 9));
+        assert_eq!((rested.wake, rested.next_look_us), (Wake::SpareAtMost(0), None));
     }
 
     #[test]

@@ -41,13 +41,12 @@ pub fn workers_svg(title: &str, runs: &[(String, &Outcome)]) -> String {
     axes(&mut svg, "seconds", "workers");
     for ((name, run), (index, colour)) in runs.iter().zip(COLOURS.iter().enumerate()) {
         let mut path = String::new();
-        for &(when_us, count) in &run.workers {
-            let joint = if path.is_empty() { 'M' } else { 'H' };
-            if joint == 'H' {
-                let _ = write!(path, "H{:.1}V{:.1}", x(when_us), y(f64::from(count)));
-            } else {
-                let _ = write!(path, "M{:.1} {:.1}", x(when_us), y(f64::from(count)));
-            }
+        for (across, count) in thinned(run.workers.iter().map(|&(when_us, count)| (x(when_us), count))) {
+            let height = y(f64::from(count));
+            let _ = match path.is_empty() {
+                true => write!(path, "M{across:.1} {height:.1}"),
+                false => write!(path, "H{across:.1}V{height:.1}"),
+            };
         }
         let _ = write!(path, "H{:.1}", x(run.ended_us));
         let _ = writeln!(svg, r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.4"/>"#);
@@ -116,6 +115,18 @@ pub fn workers_text(run: &Outcome, width: usize, height: usize) -> String {
     text
 }
 
+/// Of all points within half a pixel only the highest, so that a long run does not make a large file.
+fn thinned(points: impl Iterator<Item = (f64, u32)>) -> Vec<(f64, u32)> {
+    let mut kept: Vec<(f64, u32)> = Vec::new();
+    for (across, count) in points {
+        match kept.last_mut() {
+            Some(last) if across - last.0 < 0.5 => last.1 = last.1.max(count),
+            _ => kept.push((across, count)),
+        }
+    }
+    kept
+}
+
 fn opened(title: &str) -> String {
     let title = escaped(title);
     format!(
@@ -153,7 +164,14 @@ fn axes(svg: &mut String, below: &str, left: &str) {
 
 fn legend(svg: &mut String, index: usize, colour: &str, name: &str) {
     let y = TOP + 12.0 + 14.0 * index as f64;
-    let (x, name) = (WIDTH - RIGHT - 176.0, escaped(name));
+    let (x, name) = (WIDTH - RIGHT - 196.0, escaped(name));
+    // whatever is drawn below stays visible, the words stay legible
+    let _ = writeln!(
+        svg,
+        r##"<rect x="{:.0}" y="{:.0}" width="200" height="14" fill="#ffffff" fill-opacity="0.8"/>"##,
+        x - 4.0,
+        y - 10.0
+    );
     let _ = writeln!(
         svg,
         r##"<rect x="{x:.0}" y="{:.0}" width="10" height="4" fill="{colour}"/><text x="{:.0}" y="{y:.0}" fill="#222222">{name}</text>"##,

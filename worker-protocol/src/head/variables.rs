@@ -65,6 +65,7 @@ impl<'a, P> Variables<'a, P> {
 pub struct Joined<'a, P = Pairs<'a>>(Inner<'a, P>);
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one lives on the stack of each request; a box would cost an allocation")]
 enum Inner<'a, P> {
     AsSent(Variables<'a, P>),
     Merged(std::vec::IntoIter<(&'a [u8], Cow<'a, [u8]>)>),
