@@ -13,7 +13,7 @@ PORT ?= 8080
 # Arguments of `make bench`, such as: make bench BENCH='--rounds 3 cpu'
 BENCH ?=
 
-.PHONY: help build run run-rust test check bench nginx clean
+.PHONY: help build run-rust test check bench nginx clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -22,9 +22,7 @@ build: ## Build the optimised server and the hello example
 	$(CARGO) build --release --locked --bin rhinod --example hello
 	@echo "built: target/release/rhinod and target/release/examples/hello"
 
-run: run-rust ## Serve the hello example behind nginx (PORT=8080); Ctrl-C ends it
-
-run-rust: build nginx
+run-rust: build nginx ## Serve the hello example, a Rust application, behind nginx (PORT=8080)
 	@examples/run-hello $(PORT)
 
 test: check nginx ## Check format and lints, run every test
@@ -41,6 +39,9 @@ bench: ## Measure CPU per request, memory, start-up and scaling against the floo
 # Installs nginx if it is missing.
 nginx:
 	@tests/need-nginx
+
+include examples/django/django.mk
+include packaging/wheel.mk
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

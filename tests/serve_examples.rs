@@ -1,4 +1,4 @@
-//! What is meant to be copied works as it stands: the configurations in `examples/`, the script behind `make run`, and
+//! What is meant to be copied works as it stands: the configurations in `examples/`, the script behind `make run-rust`, and
 //! the snippets of the README.
 
 mod harness;
@@ -18,7 +18,7 @@ fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `make run` is this script after a build.
+/// `make run-rust` is this script after a build.
 #[test]
 fn the_hello_example_runs_behind_nginx_until_ctrl_c_and_leaves_nothing() {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");

@@ -1,0 +1,7 @@
+# The Django example's target; the Makefile includes this file.
+
+.PHONY: run
+
+run: build ## Serve the Django example behind nginx (PORT=8080, or the next free one); Ctrl-C ends it
+	$(CARGO) build --release --locked --package rhinod-python
+	@python3 examples/django/run.py --server target/release/rhinod $(if $(filter command environment,$(origin PORT)),--port $(PORT))
