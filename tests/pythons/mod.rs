@@ -4,12 +4,16 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
+#[path = "../extension/mod.rs"]
+mod extension;
+
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Once, OnceLock};
 
-use crate::harness::{Launch, target_directory};
+use crate::harness::Launch;
 
 /// One CPython.
 #[derive(Debug, Clone)]
@@ -29,7 +33,8 @@ pub fn supported() -> &'static [Python] {
     SUPPORTED.get_or_init(|| {
         let found: Vec<Python> = all().into_iter().filter(|python| python.version >= OLDEST).collect();
         assert!(!found.is_empty(), "there is no Python from 3.9 on");
-        eprintln!("interpreters: {}", list(&found));
+        // Not through a macro, whose output only failing tests show.
+        let _ = writeln!(std::io::stderr(), "interpreters: {}", list(&found));
         found
     })
 }
@@ -92,22 +97,13 @@ pub fn launch(python: &Python, module: &str) -> Launch {
 
 /// An instance with one worker whose application is in `directory`, and still to be named.
 pub fn launch_in(python: &Python, directory: &Path) -> Launch {
-    build_extension();
+    build_extension_once();
     let launch = Launch::rhinod().env("PYTHONDONTWRITEBYTECODE", 1).set("workers", 1);
     launch.set("python-executable", python.path.display()).set("chdir", directory.display())
 }
 
-/// Has cargo build the extension module, as it was told to build the tests. It is no dependency of theirs: a test
-/// program cannot be linked with it.
-fn build_extension() {
+/// Builds the extension module at the first call in a test program.
+fn build_extension_once() {
     static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "--package", "rhinod-python"]);
-        if target_directory().ends_with("release") {
-            cargo.arg("--release");
-        }
-        let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).status().expect("cargo");
-        assert!(built.success(), "the extension module cannot be built");
-    });
+    BUILT.call_once(|| drop(extension::rhinod()));
 }
