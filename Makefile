@@ -34,7 +34,8 @@ check: ## Check format and lints only
 
 bench: ## Measure CPU per request, memory, start-up and scaling against the floor and uWSGI
 	$(CARGO) build --release --locked --bin rhinod --example hello
-	$(CARGO) run --release --locked -p rhinod-bench --bin bench -- $(BENCH)
+	$(CARGO) build --release --locked -p rhinod-bench
+	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 
 # Installs nginx if it is missing.
 nginx:

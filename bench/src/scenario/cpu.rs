@@ -129,8 +129,9 @@ fn over_rounds(series: &Series<Round>, numbers: fn(&Round) -> &[f64]) -> Option<
 
 fn cpu_table(lab: &Lab, title: &str, series: &[Series<Round>]) -> Table {
     let sizes = &lab.sizes;
+    let baseline = series.first().map_or("nothing", |first| &first.name);
     let title = format!(
-        "{title}: CPU time for each request; {} rounds of {} requests, {} clients",
+        "{title}: CPU time for each request, ratios to {baseline}; {} rounds of {} requests, {} clients",
         sizes.rounds, sizes.requests, sizes.clients
     );
     let columns = ["contender", "us median", "us min", "us max", "ratio median", "ratio min", "ratio max"];
