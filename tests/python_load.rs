@@ -79,7 +79,8 @@ fn an_application_can_be_named_in_every_way() {
 
 #[test]
 fn the_interpreter_is_what_applications_expect() {
-    let text = saying("[sys.argv, sys.path[:3], os.environ.get('SET'), os.getcwd(), sys.flags.optimize, sys.executable]");
+    let text =
+        saying("[sys.argv, sys.path[:3], os.environ.get('SET'), os.getcwd(), sys.flags.optimize, sys.executable]");
     let files = Files::new(&[("web.py", &text), ("one/first.py", ""), ("two/second.py", "")]);
     for python in supported() {
         let launch = files.launch(python).set("module", "web").set("pyargv", "--flag value").set("optimize", 1);
@@ -176,16 +177,25 @@ fn a_dictionary_of_applications_is_mounted() {
 
 /// What is wrong with an application, and what the operator reads.
 const WRONG: &[(&[(&str, &str)], &[&str])] = &[
-    (&[("module", "missing.web")], &["module = missing.web cannot be loaded", "No module named 'missing'", "Looked for the module missing"]),
+    (
+        &[("module", "missing.web")],
+        &["module = missing.web cannot be loaded", "No module named 'missing'", "Looked for the module missing"],
+    ),
     (&[("module", "web.py")], &["web.py looks like a file: write wsgi-file = web.py"]),
-    (&[("module", "web:missing")], &["module = web:missing: module web (", "has no 'missing'", "Callables there: application"]),
+    (
+        &[("module", "web:missing")],
+        &["module = web:missing: module web (", "has no 'missing'", "Callables there: application"],
+    ),
     (&[("module", "web:text")], &["the application is of type str, which cannot be called"]),
     (&[("module", "web:failing()")], &["module = web:failing(): failing() failed", "ValueError: no application today"]),
     (&[("module", "raising")], &["Traceback", "raising.py\", line 2", "ZeroDivisionError"]),
     (&[("module", "leaving")], &["SystemExit: 31"]),
     (&[("module", "wrong_syntax")], &["SyntaxError"]),
     (&[("module", "importing")], &["importing.py", "No module named 'not_installed'"]),
-    (&[("wsgi-file", "missing.py")], &["wsgi-file = missing.py: No such file or directory (looked for /", "/missing.py)"]),
+    (
+        &[("wsgi-file", "missing.py")],
+        &["wsgi-file = missing.py: No such file or directory (looked for /", "/missing.py)"],
+    ),
     (&[("wsgi-file", "raising.py")], &["wsgi-file = raising.py cannot be loaded", "ZeroDivisionError"]),
     (&[("mount", "/x=missing:app")], &["mount = /x=missing:app cannot be loaded"]),
 ];

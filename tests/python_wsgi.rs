@@ -129,7 +129,10 @@ fn status_lines_and_headers_go_out_as_they_are() {
     );
     let latin1 = row(&instance, "headers_latin1");
     assert!(latin1.bytes.windows(14).any(|bytes| bytes == b"X-Name: caf\xe9\r\n"));
-    assert_eq!(head("exc_info_before"), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 10");
+    assert_eq!(
+        head("exc_info_before"),
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 10"
+    );
     assert_eq!(body(&row(&instance, "exc_info_before")), "error page");
 }
 

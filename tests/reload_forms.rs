@@ -29,7 +29,9 @@ fn replaces_workers_within_the_generation(launch: Launch, done: &str, cause: imp
 
 #[test]
 fn the_fifo_replaces_the_workers() {
-    replaces_workers_within_the_generation(unsteady(), "workers' reload done: generation 1", |server| tell(server, "w"));
+    replaces_workers_within_the_generation(unsteady(), "workers' reload done: generation 1", |server| {
+        tell(server, "w")
+    });
 }
 
 #[test]
@@ -52,7 +54,9 @@ fn a_touched_file_replaces_the_workers_in_a_chain() {
     let launch = unsteady();
     let file = launch.dir().join("touched");
     let launch = launch.set("touch-chain-reload", file.display());
-    replaces_workers_within_the_generation(launch, "chain reloading complete", |_| fs::write(&file, "").expect("touch"));
+    replaces_workers_within_the_generation(launch, "chain reloading complete", |_| {
+        fs::write(&file, "").expect("touch")
+    });
 }
 
 #[test]

@@ -231,10 +231,8 @@ fn hooks_run_in_the_order_of_a_life() {
     let server = launch.start();
     who(&server);
     server.signal(Signal::SIGTERM);
-    let directory = journal.parent().expect("a directory").to_owned();
     let text = wait_for_text(&journal, "hook-as-user-atexit");
     server.ends_with(0);
-    drop(directory);
     assert_eq!(text.lines().collect::<Vec<_>>(), phases);
 }
 
@@ -275,6 +273,23 @@ fn a_new_instance_can_end_the_old_one_by_its_fifo() {
     let new = unsteady().set("hook-accepting1-once", hook).start();
     old.ends_with(0);
     assert!(who(&new).ends_with("of generation 1"));
+}
+
+#[test]
+fn in_the_background_it_logs_into_its_file_and_serves() {
+    let launch = unsteady();
+    let log = launch.dir().join("log");
+    let mut server = launch.set("daemonize", log.display()).spawn();
+    assert_eq!(server.wait_exit(), 0);
+    wait_for_text(&log, "ready to serve");
+    assert!(who(&server).ends_with("of generation 1"));
+    reload(&server);
+    wait_for_generation(&server, 2);
+    let output = operator(&server, "--stop");
+    assert!(output.status.success(), "{output:?}");
+    wait_for_text(&log, "goodbye to uWSGI");
+    assert!(wait_until(|| server.processes().is_empty()), "{:?}", server.processes());
+    server.ends_with(0);
 }
 
 /// Whether this machine lets us make a pid namespace.

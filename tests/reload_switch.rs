@@ -9,8 +9,8 @@ use std::fs;
 use harness::{Instance, Launch, Nginx, wait_until};
 use nix::sys::signal::Signal;
 use reloading::{
-    Held, RELOAD_FAILED, Traffic, complaint, edit, goes, misdeed, operator, reload, tell, unsteady, wait_for_generation,
-    who,
+    Held, RELOAD_FAILED, Traffic, complaint, edit, goes, misdeed, operator, reload, tell, unsteady,
+    wait_for_generation, who,
 };
 use rhinod_bench::client::{Target, Wire, exchange};
 use rhinod_bench::packet::Request;

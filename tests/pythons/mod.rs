@@ -46,7 +46,8 @@ pub fn too_old() -> Option<Python> {
 }
 
 fn list(pythons: &[Python]) -> String {
-    let each = pythons.iter().map(|python| format!("{}.{} {}", python.version.0, python.version.1, python.path.display()));
+    let each =
+        pythons.iter().map(|python| format!("{}.{} {}", python.version.0, python.version.1, python.path.display()));
     each.collect::<Vec<_>>().join(", ")
 }
 
