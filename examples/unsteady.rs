@@ -1,9 +1,10 @@
 //! An application that misbehaves when it is told to: what the tests of crashes, back-off and stops use.
 //!
 //! The file that `UNSTEADY_FILE` names says how, read anew at each load and at each start of a worker; without it all
-//! is well. It holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load hang`, or the same with
-//! `start`. Requests: `/` says which worker answers, `/hold?until=PATH` sends one line, then a second one once the
-//! file PATH is there, `/exit` ends the process in the middle of the request.
+//! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`, `load hang`,
+//! `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker answers, `/hold?until=PATH` sends
+//! one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after so long, `/stream?ms=N` streams
+//! for so long, `/exit` ends the process in the middle of the request.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,6 +35,11 @@ impl Handler for Unsteady {
         match request.path_bytes() {
             b"/" => Response::text(self.name()),
             b"/hold" => hold(PathBuf::from(request.query_value("until").unwrap_or_default())),
+            b"/sleep" => {
+                thread::sleep(time_of(request));
+                Response::text("slept\n")
+            }
+            b"/stream" => stream(time_of(request)),
             b"/exit" => std::process::exit(3),
             _ => Response::text("Not found\n").with_status(404),
         }
@@ -52,15 +58,41 @@ impl Unsteady {
 fn misbehave(moment: &str) -> Result<(), BoxError> {
     let said = std::env::var_os("UNSTEADY_FILE").and_then(|path| std::fs::read_to_string(path).ok());
     let said = said.unwrap_or_default();
-    match said.trim().strip_prefix(moment).map(str::trim) {
-        Some("fail") => Err("told to fail".into()),
-        Some("panic") => panic!("told to panic"),
-        Some("exit") => std::process::exit(3),
-        Some("hang") => loop {
+    let misdeeds = said.lines().filter_map(|line| line.trim().strip_prefix(moment));
+    misdeeds.map(str::trim).try_for_each(commit)
+}
+
+fn commit(misdeed: &str) -> Result<(), BoxError> {
+    match misdeed.split_once(' ').unwrap_or((misdeed, "")) {
+        ("fail", _) => return Err("told to fail".into()),
+        ("panic", _) => panic!("told to panic"),
+        ("exit", _) => std::process::exit(3),
+        ("abort", _) => std::process::abort(),
+        ("hang", _) => loop {
             thread::sleep(Duration::from_secs(3_600));
         },
-        _ => Ok(()),
+        ("slow", time) => thread::sleep(Duration::from_millis(time.parse()?)),
+        _ => {}
     }
+    Ok(())
+}
+
+/// The time that the query's `ms` names.
+fn time_of(request: &Request<'_>) -> Duration {
+    let written = request.query_value("ms").and_then(|text| text.parse().ok());
+    Duration::from_millis(written.unwrap_or(0))
+}
+
+/// Ten lines, spread over the time.
+fn stream(time: Duration) -> Response {
+    Response::writer("text/plain", move |out| {
+        for line in 0..10 {
+            writeln!(out, "line {line}")?;
+            out.flush()?;
+            thread::sleep(time / 10);
+        }
+        Ok(())
+    })
 }
 
 /// Waits in small steps: the other side is a file, which nobody announces.

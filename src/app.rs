@@ -147,12 +147,42 @@ fn complain(failure: &StartFailure) -> ExitCode {
 }
 
 fn serve(reader: &Reader) -> ExitCode {
-    let ended = reader.read(false).and_then(|Loaded { config, collected }| {
-        master::run(config, &|| reader.reread()).map_err(|failure| with_place(failure, &collected))
-    });
-    match ended {
-        Ok(number) => code(number),
+    match reader.read(false) {
+        Ok(loaded) => match loaded.config.daemonize.clone() {
+            Some(log) => in_background(&log, || run_master(reader, loaded)),
+            None => code(run_master(reader, loaded)),
+        },
         Err(failure) => complain(&failure),
+    }
+}
+
+fn run_master(reader: &Reader, Loaded { config, collected }: Loaded) -> i32 {
+    match master::run(config, &|| reader.reread()).map_err(|failure| with_place(failure, &collected)) {
+        Ok(number) => number,
+        Err(failure) => {
+            complain(&failure);
+            i32::from(failure.exit.code())
+        }
+    }
+}
+
+/// `daemonize`: a child in a session of its own goes on and logs into the file; this process is done. As in uWSGI only
+/// the configuration has been judged by then: what keeps the instance from starting is in the log.
+fn in_background(log: &Path, live: impl FnOnce() -> i32) -> ExitCode {
+    if let Err(error) = crate::logging::redirect(Some(log)) {
+        return complain(&StartFailure::file(format!("cannot open the log {}: {error}", log.display())));
+    }
+    let child = crate::sys::process::fork_child(|| match crate::sys::process::leave_session() {
+        Ok(()) => live(),
+        Err(error) => {
+            let failure = StartFailure::system("go to the background", &error);
+            complain(&failure);
+            i32::from(failure.exit.code())
+        }
+    });
+    match child {
+        Ok(_) => Exit::Success.into(),
+        Err(error) => complain(&StartFailure::system("go to the background", &error)),
     }
 }
 

@@ -30,6 +30,14 @@ pub fn fork_child(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
     }
 }
 
+/// Leaves terminal and session, and gives up standard input: for a process that goes to the background.
+pub fn leave_session() -> io::Result<()> {
+    nix::unistd::setsid()?;
+    let nothing = std::fs::File::open("/dev/null")?;
+    nix::unistd::dup2_stdin(&nothing)?;
+    Ok(())
+}
+
 /// A descriptor that stands for exactly this process, whatever happens to its number.
 #[derive(Debug)]
 pub struct PidFd(OwnedFd);

@@ -13,9 +13,9 @@ const TITLES: &str = "titles of one's own; processes are called rhinod master, z
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     path("daemonize").short('d').sets(|d, v| d.config.daemonize = Some(v.path()))
-        .not_yet("going to the background; start it by an init system, and log with logto")
+        .works()
         .says("Go to background and log to file or udp host:port"),
-    text("daemonize2").not_yet("going to the background once the application is loaded")
+    text("daemonize2").not_yet("going to the background once the application is loaded; use daemonize")
         .says("Go to background only after the apps are loaded"),
     value("umask", Kind::Octal).sets(|d, v| d.config.identity.umask = u32::try_from(v.number).ok()).works()
         .says("Process umask in octal, applied immediately"),

@@ -1,0 +1,310 @@
+//! The other forms of reloading and what sets them off: workers', chain, brutal, touched files, fifos, signals, pauses.
+//! Issue 4, parts 2 and 3.
+
+mod harness;
+mod reloading;
+
+use std::fs;
+use std::time::Duration;
+
+use harness::{Instance, Launch, PATIENCE, Process, wait_until};
+use nix::sys::signal::Signal;
+use reloading::{Held, Traffic, edit, goes, misdeed, operator, tell, tell_fifo, unsteady, wait_for_generation, who};
+use rhinod_bench::client::exchange;
+use rhinod_bench::packet::Request;
+
+/// Does something under load that must replace all workers of generation 1 by others of the same.
+fn replaces_workers_within_the_generation(launch: Launch, done: &str, cause: impl FnOnce(&Instance)) {
+    misdeed(launch.dir(), "start slow 50");
+    let server = launch.start();
+    let old = server.workers();
+    let traffic = Traffic::start(&server, 8, "/sleep?ms=5");
+    cause(&server);
+    server.log.wait_for(done);
+    traffic.end();
+    assert!(old.iter().all(goes), "an old worker stays");
+    assert!(who(&server).ends_with("of generation 1"));
+    assert!(wait_until(|| server.workers().len() == old.len()), "{:?}", server.workers());
+}
+
+#[test]
+fn the_fifo_replaces_the_workers() {
+    replaces_workers_within_the_generation(unsteady(), "workers' reload done: generation 1", |server| {
+        tell(server, "w")
+    });
+}
+
+#[test]
+fn the_fifo_replaces_the_workers_in_a_chain() {
+    replaces_workers_within_the_generation(unsteady(), "chain reloading complete", |server| tell(server, "c"));
+}
+
+#[test]
+fn a_touched_file_replaces_the_workers() {
+    let launch = unsteady();
+    let file = launch.dir().join("touched");
+    let launch = launch.set("touch-workers-reload", file.display());
+    replaces_workers_within_the_generation(launch, "workers' reload done: generation 1", |_| {
+        fs::write(&file, "").expect("touch");
+    });
+}
+
+#[test]
+fn a_touched_file_replaces_the_workers_in_a_chain() {
+    let launch = unsteady();
+    let file = launch.dir().join("touched");
+    let launch = launch.set("touch-chain-reload", file.display());
+    replaces_workers_within_the_generation(launch, "chain reloading complete", |_| {
+        fs::write(&file, "").expect("touch")
+    });
+}
+
+#[test]
+fn a_chain_takes_one_worker_at_a_time() {
+    let server = unsteady().start();
+    tell(&server, "c");
+    server.log.wait_for("chain reloading complete");
+    let lines = server.log.lines();
+    let steps: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| {
+            let word = ["chain next victim", "Respawned uWSGI worker"].into_iter().find(|word| line.contains(word));
+            word.map(|word| if word.starts_with("chain") { "next" } else { "born" })
+        })
+        .collect();
+    assert_eq!(steps, ["next", "born"].repeat(4), "{lines:#?}");
+}
+
+#[test]
+fn a_chain_stops_at_a_worker_that_cannot_serve() {
+    let mut server = unsteady().start();
+    let old = server.workers();
+    let traffic = Traffic::start(&server, 4, "/sleep?ms=1");
+    misdeed(server.dir(), "start fail");
+    tell(&server, "c");
+    server.expect_log("OOPS");
+    server.wait_for_expected("chain reload failed, the old goes on serving");
+    traffic.end();
+    assert!(old.iter().all(Process::is_alive), "a worker that served was given up for one that does not");
+}
+
+#[test]
+fn a_workers_reload_with_bad_code_keeps_the_workers_that_serve() {
+    let mut server = unsteady().start();
+    let old = server.workers();
+    misdeed(server.dir(), "start exit");
+    tell(&server, "w");
+    for word in ["OOPS", "DAMN", "respawning too fast"] {
+        server.expect_log(word);
+    }
+    server.wait_for_expected("workers' reload failed, the old goes on serving");
+    assert!(old.iter().all(Process::is_alive));
+    assert!(who(&server).ends_with("of generation 1"));
+}
+
+#[test]
+fn a_brutal_reload_loads_first_and_then_waits_for_nobody() {
+    let mut server = unsteady().start();
+    server.expect_log("killed by signal 9");
+    let old = server.workers();
+    let _held = Held::begin(&server);
+    tell(&server, "R");
+    server.log.wait_for("brutal reload done: generation 2 serves");
+    assert!(old.iter().all(goes), "an old worker stays");
+    wait_for_generation(&server, 2);
+}
+
+#[test]
+fn a_brutal_workers_reload_waits_for_nobody() {
+    let mut server = unsteady().start();
+    server.expect_log("killed by signal 9");
+    let old = server.workers();
+    let _held = Held::begin(&server);
+    tell(&server, "W");
+    server.log.wait_for("brutal workers' reload done: generation 1 serves");
+    assert!(old.iter().all(goes), "an old worker stays");
+}
+
+#[test]
+fn touching_deleting_and_making_a_file_again_reload_once_each() {
+    let launch = unsteady();
+    let file = launch.dir().join("touched");
+    fs::write(&file, "").expect("make the file");
+    let server = launch.set("touch-reload", file.display()).start();
+    fs::write(&file, "again").expect("touch");
+    server.log.wait_for("reload done: generation 2 serves");
+    fs::remove_file(&file).expect("delete");
+    fs::write(&file, "").expect("make it again");
+    server.log.wait_for("reload done: generation 3 serves");
+    // A reload by another way comes after anything that the deletion may have set off.
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for("reload done: generation 4 serves");
+    assert_eq!(server.log.lines_with("has been touched").len(), 2, "{}", server.log.tail());
+}
+
+#[test]
+fn anything_that_happens_in_a_watched_directory_reloads() {
+    let launch = unsteady();
+    let directory = launch.dir().join("code");
+    fs::create_dir(&directory).expect("a directory");
+    let server = launch.set("fs-reload", directory.display()).start();
+    fs::write(directory.join("module.py"), "").expect("a file");
+    server.log.wait_for("reload done: generation 2 serves");
+}
+
+#[test]
+fn a_touched_file_executes_a_command() {
+    let launch = unsteady();
+    let (file, made) = (launch.dir().join("touched"), launch.dir().join("made"));
+    let server = launch.set("touch-exec", format!("{} touch {}", file.display(), made.display())).start();
+    fs::write(&file, "").expect("touch");
+    assert!(wait_until(|| made.exists()), "{}", server.log.tail());
+}
+
+#[test]
+fn of_several_fifos_the_digits_choose() {
+    let launch = unsteady();
+    let second = launch.dir().join("fifo2");
+    let server = launch.line(format!("master-fifo = {}", second.display())).start();
+    tell(&server, "1");
+    server.log.wait_for("active master fifo is now");
+    assert!(second.exists());
+    tell_fifo(&second, "r");
+    server.log.wait_for("reload done: generation 2 serves");
+    // The slot is kept through a reload; `0` leads back.
+    tell_fifo(&second, "0");
+    server.log.wait_for_count(2, "active master fifo is now");
+    tell(&server, "r");
+    server.log.wait_for("reload done: generation 3 serves");
+}
+
+/// Whether a request is answered within a time in which a server that runs answers a hundred times.
+fn answers(server: &Instance) -> bool {
+    let packet = Request::get("/").to_uwsgi().expect("a small request");
+    exchange(&server.target(), &packet, Duration::from_millis(300)).is_ok()
+}
+
+#[test]
+fn a_pause_is_absolute_by_the_command_line_and_toggled_by_signal_and_fifo() {
+    let server = unsteady().start();
+    for (pause, resume) in [("--pause", "--resume"), ("--pause", "SIGTSTP"), ("p", "p"), ("SIGTSTP", "--resume")] {
+        let seen = server.log.position();
+        ask(&server, pause);
+        server.log.wait_for_after(seen, "PAUSE");
+        if pause == "--pause" {
+            // A second one changes nothing.
+            ask(&server, pause);
+        }
+        assert!(wait_until(|| !answers(&server)), "{pause}: still answering");
+        let seen = server.log.position();
+        ask(&server, resume);
+        server.log.wait_for_after(seen, "resuming");
+        assert!(who(&server).ends_with("of generation 1"));
+    }
+}
+
+fn ask(server: &Instance, how: &str) {
+    match how {
+        "SIGTSTP" => server.signal(Signal::SIGTSTP),
+        letter if letter.len() == 1 => tell(server, letter),
+        command => {
+            let output = operator(server, command);
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn who_comes_during_a_pause_is_answered_after_it() {
+    let server = unsteady().start();
+    ask(&server, "--pause");
+    let traffic = Traffic::start(&server, 8, "/");
+    ask(&server, "--resume");
+    server.get("/");
+    traffic.end();
+}
+
+#[test]
+fn the_fifo_changes_the_number_of_workers_and_writes_the_state() {
+    let server = unsteady().set("workers", 3).set("cheaper", 1).set("cheaper-algo", "manual").start();
+    tell(&server, "+");
+    server.log.wait_for("spawned uWSGI worker 2 ");
+    tell(&server, "-");
+    server.log.wait_for("cheaped.");
+    tell(&server, "s");
+    server.log.wait_for("generation 1");
+}
+
+#[test]
+fn the_command_line_tells_how_it_is_and_stops() {
+    let server = unsteady().start();
+    let status = std::process::Command::new(harness::program_path("rhinod"))
+        .arg("status")
+        .arg(server.dir().join("pid"))
+        .output()
+        .expect("execute rhinod");
+    let said = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.status.success() && said.contains("generation 1"), "{status:?}");
+    let output = operator(&server, "--stop");
+    assert!(output.status.success(), "{output:?}");
+    server.ends_with(0);
+}
+
+#[test]
+fn an_operator_without_an_instance_is_told_so() {
+    let server = unsteady().start();
+    let gone = server.dir().join("pid");
+    let text = fs::read_to_string(&gone).expect("the pid file");
+    let output = operator(&server, "--stop");
+    assert!(output.status.success(), "{output:?}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let stale = directory.path().join("pid");
+    fs::write(&stale, text).expect("keep the pid");
+    server.ends_with(0);
+    let output = std::process::Command::new(harness::program_path("rhinod"))
+        .arg("--reload")
+        .arg(&stale)
+        .output()
+        .expect("execute rhinod");
+    assert_eq!(output.status.code(), Some(68), "{output:?}");
+}
+
+#[test]
+fn sigterm_means_what_the_configuration_says() {
+    let server = unsteady().set("reload-on-term", true).start();
+    server.signal(Signal::SIGTERM);
+    server.log.wait_for("brutal reload done: generation 2 serves");
+    tell(&server, "q");
+    server.ends_with(0);
+}
+
+#[test]
+fn the_idiom_of_the_graceful_stop_works_to_the_letter() {
+    let launch = unsteady().set("hook-master-start", "unix_signal:15 gracefully_kill_them_all");
+    let server = launch.set("reload-on-term", true).start();
+    let held = Held::begin(&server);
+    server.signal(Signal::SIGTERM);
+    server.log.wait_for("graceful shutdown triggered");
+    held.finish();
+    server.ends_with(0);
+}
+
+#[test]
+fn a_stop_at_once_does_not_wait() {
+    let mut server = unsteady().start();
+    server.expect_log("killed by signal 9");
+    let _held = Held::begin(&server);
+    server.signal(Signal::SIGQUIT);
+    assert!(server.wait_gone(PATIENCE));
+    server.ends_with(0);
+}
+
+#[test]
+fn watched_files_change_with_the_configuration() {
+    let server = unsteady().start();
+    let file = server.dir().join("touched");
+    edit(&server, |text| format!("{text}touch-reload = {}\n", file.display()));
+    reloading::reload(&server);
+    fs::write(&file, "").expect("touch");
+    server.log.wait_for("reload done: generation 3 serves");
+}
