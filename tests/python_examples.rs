@@ -11,7 +11,7 @@ use std::process::Command;
 
 #[test]
 fn the_django_example_works_behind_nginx() {
-    run("django_site.py", "django-venv", 14);
+    run("django_site.py", "django-venv", 15);
 }
 
 #[test]
