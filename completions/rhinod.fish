@@ -161,3 +161,4 @@ complete -c rhinod -l cheaper-algo-list -d 'Print the names that cheaper-algo ta
 complete -c rhinod -l dump-options -d 'Print the names of all options and exit'
 complete -c rhinod -l show-config -d 'Print the configuration as an ini file, then go on'
 complete -c rhinod -l version -d 'Print the version and exit'
+complete -c rhinod -l locks -x -d 'Number of user locks available to the app'

@@ -73,7 +73,9 @@ fn an_application_can_be_named_in_every_way() {
     ];
     for (options, name) in ways {
         let launch = options.iter().fold(files.launch(&one()), |launch, (key, value)| launch.set(key, value));
-        assert_eq!(get(&launch.start(), "/"), name, "{options:?}");
+        let mut instance = launch.start();
+        instance.expect_log("wsgi-file = package/web.py: has no effect: `module` names the application");
+        assert_eq!(get(&instance, "/"), name, "{options:?}");
     }
 }
 
@@ -175,8 +177,11 @@ fn a_dictionary_of_applications_is_mounted() {
     assert_eq!((get(&instance, "/"), get(&instance, "/other/x")), ("root".to_owned(), "other".to_owned()));
 }
 
+/// Options that name an application which cannot be loaded.
+type Options = &'static [(&'static str, &'static str)];
+
 /// What is wrong with an application, and what the operator reads.
-const WRONG: &[(&[(&str, &str)], &[&str])] = &[
+const WRONG: &[(Options, &[&str])] = &[
     (
         &[("module", "missing.web")],
         &["module = missing.web cannot be loaded", "No module named 'missing'", "Looked for the module missing"],
@@ -238,9 +243,7 @@ fn without_need_app_every_request_gets_500_until_the_reload_works() {
     files.write("raising.py", &saying("'repaired'"));
     instance.signal(Signal::SIGHUP);
     instance.log.wait_for("generation 2 loaded");
-    while instance.get("/").status() == Some(500) {
-        std::thread::yield_now();
-    }
+    instance.log.wait_for("worker 1 buried");
     assert_eq!(get(&instance, "/"), "repaired");
 }
 
@@ -291,10 +294,8 @@ fn a_changed_source_reloads_under_py_autoreload() {
     assert_eq!(get(&instance, "/"), "old");
     touch_with(&files.path("part.py"), "PART = 'new'\n");
     instance.log.wait_for("part.py has changed, reloading");
-    instance.log.wait_for("generation 2 loaded");
-    while get(&instance, "/") != "new" {
-        std::thread::yield_now();
-    }
+    instance.log.wait_for("worker 1 buried");
+    assert_eq!(get(&instance, "/"), "new");
 }
 
 /// Writes a file anew, so that its time is surely another one.

@@ -17,18 +17,19 @@ ASKING_BYTE = (1 << 41) - 1
 
 def start(interval_s, extra_files):
     """Looks at all loaded modules, and at `extra_files`, every `interval_s` seconds, in a thread."""
-    watcher = threading.Thread(target=_watch, args=(interval_s, extra_files), name="rhinod autoreload", daemon=True)
-    watcher.start()
-
-
-def _watch(interval_s, extra_files):
-    waiting = threading.Event()
     seen = {}
+    look(seen, extra_files)
+    arguments = (interval_s, extra_files, seen)
+    threading.Thread(target=_watch, args=arguments, name="rhinod autoreload", daemon=True).start()
+
+
+def _watch(interval_s, extra_files, seen):
+    waiting = threading.Event()
     while True:
+        waiting.wait(interval_s)
         changed = look(seen, extra_files)
         if changed:
             _ask(changed[0], interval_s, waiting)
-        waiting.wait(interval_s)
 
 
 def look(seen, extra_files):

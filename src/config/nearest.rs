@@ -48,7 +48,7 @@ impl<'a> Names<'a> {
         let letters = Letters::of(&wanted);
         let mut best: Option<(usize, &str)> = None;
         for (known_letters, known) in &self.list {
-            if !letters.may_be_within(*known_letters, distance_max) {
+            if !letters.may_be_within(known_letters, distance_max) {
                 continue;
             }
             let distance = osa_distance(&wanted, known);
@@ -65,25 +65,41 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     Names::new(candidates).nearest(name)
 }
 
-/// Which letters a name has and how many: a lower bound of the distance that costs next to nothing.
+/// Which letters a name has and how often: a lower bound of the distance that costs next to nothing.
 #[derive(Debug, Clone, Copy)]
 struct Letters {
     set: u64,
     count: usize,
+    often: [u8; BUCKETS],
 }
+
+/// Letters are counted in so many heaps.
+const BUCKETS: usize = 32;
 
 impl Letters {
     fn of(name: &str) -> Self {
-        let set = name.chars().fold(0, |set, letter| set | 1 << (u32::from(letter) % 64));
-        Self { set, count: name.chars().count() }
+        let mut letters = Self { set: 0, count: 0, often: [0; BUCKETS] };
+        for letter in name.chars() {
+            letters.set |= 1 << (u32::from(letter) % 64);
+            letters.count += 1;
+            let heap = &mut letters.often[u32::from(letter) as usize % BUCKETS];
+            *heap = heap.saturating_add(1);
+        }
+        letters
     }
 
     /// One edit adds or takes a letter at most, or does both.
-    fn may_be_within(self, other: Self, distance: usize) -> bool {
+    fn may_be_within(&self, other: &Self, distance: usize) -> bool {
         self.count.abs_diff(other.count) <= distance
             && (self.set & !other.set).count_ones() as usize <= distance
             && (other.set & !self.set).count_ones() as usize <= distance
+            && surplus(&self.often, &other.often) <= distance
+            && surplus(&other.often, &self.often) <= distance
     }
+}
+
+fn surplus(more: &[u8; BUCKETS], less: &[u8; BUCKETS]) -> usize {
+    more.iter().zip(less).map(|(more, less)| usize::from(more.saturating_sub(*less))).sum()
 }
 
 fn is_close(wanted: &str, candidate: &str, distance: usize) -> bool {

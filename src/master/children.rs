@@ -216,7 +216,7 @@ impl Children {
         sockets: &[BoundSocket],
         bell: &Doorbell,
         poll: &Poll,
-    ) -> Result<(), Event> {
+    ) -> Result<(), [Event; 2]> {
         let attempt = || -> io::Result<Zygote> {
             let (ours, theirs) = ControlSocket::pair()?;
             let settings = memory_file(&serde_json::to_vec(config)?)?;
@@ -240,11 +240,15 @@ impl Children {
                 self.zygotes.insert(generation, zygote);
                 Ok(())
             }
-            Err(error) => Err(Event::ZygoteLoadFailed {
-                generation,
-                exit_code: 1,
-                reason: format!("cannot execute the zygote: {error}"),
-            }),
+            // There is no process whose end could be awaited.
+            Err(error) => Err([
+                Event::ZygoteLoadFailed {
+                    generation,
+                    exit_code: 1,
+                    reason: format!("cannot execute the zygote: {error}"),
+                },
+                Event::ZygoteExited { generation, status: ExitStatus::Code(1) },
+            ]),
         }
     }
 

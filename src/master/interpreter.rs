@@ -14,7 +14,8 @@ use crate::config::model::Python;
 const BOOTSTRAP: &str = include_str!("zygote.py");
 
 /// Where the extension module may be, from the directory of the `rhinod` binary: beside it under the name that an
-/// installation or the build tool gives it, and in `lib` under the same prefix.
+/// installation or the build tool gives it, and in `lib` under the same prefix. A wheel puts it into the package
+/// `rhinod` of a virtualenv, see [`in_packages`].
 const EXTENSION_NAMES: [&str; 3] = ["_rhinod.abi3.so", "lib_rhinod.so", "../lib/rhinod/_rhinod.abi3.so"];
 
 /// The interpreter of `python`, ready to become a zygote; the number of the control socket is to follow.
@@ -55,12 +56,20 @@ fn with_slash(path: &Path) -> OsString {
 
 fn extension(own_path: &Path) -> io::Result<PathBuf> {
     let directory = own_path.parent().unwrap_or(Path::new("/"));
-    let candidates = EXTENSION_NAMES.map(|name| directory.join(name));
+    let mut candidates = EXTENSION_NAMES.map(|name| directory.join(name)).to_vec();
+    candidates.extend(in_packages(&directory.join("../lib")));
     candidates.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
         let mut error = not_found("extension module for Python beside rhinod", &candidates).to_string();
         error.push_str("; in a source checkout `cargo build -p rhinod-python` makes it");
         io::Error::new(io::ErrorKind::NotFound, error)
     })
+}
+
+/// In the packages of the virtualenv whose `bin` has the `rhinod` command, whatever its version of Python.
+fn in_packages(lib: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let versions = std::fs::read_dir(lib).into_iter().flatten().flatten();
+    let versions = versions.filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"));
+    versions.map(|version| version.path().join("site-packages/rhinod/_rhinod.abi3.so"))
 }
 
 fn not_found(what: &str, candidates: &[PathBuf]) -> io::Error {

@@ -438,7 +438,7 @@ impl<'a> Driver<'a> {
                         _ => (&self.config, &self.sockets),
                     };
                     let failed = self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
-                    if let Some(event) = failed {
+                    for event in failed.into_iter().flatten() {
                         self.handle(event);
                     }
                 }

@@ -1,4 +1,4 @@
-# What the virtualenv's interpreter is told with -c: load rhinod's extension module and become a zygote.
+# rhinod zygote, or a worker forked by it: what the master tells the virtualenv's interpreter with -c.
 # Arguments: path of the extension, number of the control socket. Old versions of Python must be able to read this too.
 import sys
 

@@ -87,11 +87,10 @@ struct Ending<'l, 'py> {
 
 impl Drop for Ending<'_, '_> {
     fn drop(&mut self) {
-        let taken_back = match self.lease.exchange.try_lock() {
-            Ok(mut guard) => guard.take(),
-            Err(_) => self.py.detach(|| self.lease.lock().take()),
-        };
-        drop(taken_back);
+        match self.lease.exchange.try_lock() {
+            Ok(mut guard) => *guard = None,
+            Err(_) => self.py.detach(|| *self.lease.lock() = None),
+        }
     }
 }
 

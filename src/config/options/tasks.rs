@@ -21,7 +21,7 @@ const C_FUNCTION: &str = "C functions cannot be called";
 pub(super) const OPTIONS: &[Opt] = &[
     seconds("mule-harakiri").default("0").not_yet(MULES).says("Kill a mule task running longer than this many seconds"),
     seconds("mule-reload-mercy").default("60").not_yet(MULES).says("Seconds a mule may take to stop"),
-    count("locks").not_yet("locks for the application").says("Number of user locks available to the app"),
+    count("locks").works().says("Number of user locks available to the app"),
     list("sharedarea").short('A').not_yet(SHARING).says("Create shared memory area of N pages (or key=value form)"),
     count("cache").not_yet(CACHE).says("Create the old default cache with N items"),
     bytes("cache-blocksize").default("65536").not_yet(CACHE).says("Block size in bytes of the old cache"),
