@@ -15,6 +15,11 @@ fn the_django_example_works_behind_nginx() {
 }
 
 #[test]
+fn the_django_example_says_what_is_wrong() {
+    run("django_refusals.py", "django-venv", 4);
+}
+
+#[test]
 fn the_flask_example_works() {
     run("flask_app.py", "flask-venv", 5);
 }
