@@ -11,7 +11,12 @@ use std::process::Command;
 
 #[test]
 fn the_django_example_works_behind_nginx() {
-    run("django_site.py", "django-venv", 14);
+    run("django_site.py", "django-venv", 15);
+}
+
+#[test]
+fn the_django_example_says_what_is_wrong() {
+    run("django_refusals.py", "django-venv", 4);
 }
 
 #[test]

@@ -47,7 +47,9 @@ def parsed_arguments() -> argparse.Namespace:
     """The command line; its help is the manual."""
     parser = argparse.ArgumentParser(description="Run the Django example behind nginx until Ctrl-C.")
     parser.add_argument("--port", type=int, help=f"where nginx listens; without it {PORT}, or the next that is free")
-    parser.add_argument("--base", type=Path, default=PROJECT, help="where run/ and venv/ go; without it the project's directory")
+    parser.add_argument(
+        "--base", type=Path, default=PROJECT, help="where run/ and venv/ go; without it the project's directory"
+    )
     parser.add_argument("--server", help="rhinod, or a uwsgi to compare it with; without it the one from `make`")
     parser.add_argument("--venv", type=Path, help="a virtualenv to share between instances; made if missing")
     return parser.parse_args()
@@ -130,7 +132,13 @@ def services(instance: Instance, server: str, address: str) -> list[Service]:
         service("celery", celery_command(instance), ready=lambda: True),
         service(
             "nginx",
-            [str(machine.program("nginx")), "-c", str(instance.nginx_conf), "-e", str(instance.logs / "nginx-error.log")],
+            [
+                str(machine.program("nginx")),
+                "-c",
+                str(instance.nginx_conf),
+                "-e",
+                str(instance.logs / "nginx-error.log"),
+            ],
             ready=lambda: readiness.page_is_good(f"{address}/health"),
             stop_signal=signal.SIGQUIT,
         ),
@@ -151,14 +159,17 @@ def celery_command(instance: Instance) -> list[str]:
 
 def announce(instance: Instance, server: str, address: str) -> None:
     """What to open, with whose name, and where the logs are."""
-    print(f"""
+    print(
+        f"""
   Guest book  {address}/
   Admin page  {address}/admin/   admin, password {instance.secrets["ADMIN_PASSWORD"]}
   Health      {address}/health
   Load        for i in $(seq 16); do curl -s {address}/wait/2000/ & done; wait
   Logs        {os.path.relpath(instance.logs)}/   server: {server}
 
-Ctrl-C stops everything.""", flush=True)
+Ctrl-C stops everything.""",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

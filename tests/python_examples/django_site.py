@@ -5,6 +5,7 @@ Started by tests/python_examples.rs, which says in the environment where things 
 and on a port that is free.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import threading
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 
 from processes import await_that, descendants, is_alive, workers
@@ -23,6 +25,7 @@ PROJECT = Path(__file__).resolve().parents[2] / "examples" / "django"
 CLIENTS = 16
 WORKERS_MIN, WORKERS_MAX = 2, 10
 STOP_SECONDS_MAX = 60
+COMMAND_SECONDS_MAX = 300
 
 # Every line that these tests may leave in the server's log; two are Django's about requests that it refuses.
 SERVER_LINES = re.compile(
@@ -32,9 +35,12 @@ SERVER_LINES = re.compile(
       | \[warn\]\ .*:\ cheaper-initial\ =\ 2:\ without\ `cheaper`
       | \[warn\]\ .*:\ the\ application\ runs\ as\ root
       | rhinod\ socket\ 0\ bound\ to\ 
-      | generation\ 1\ loaded\ in\ 
+      | generation\ \d\ loaded\ in\ 
       | ready\ to\ serve:\ 
       | spawned\ uWSGI\ worker\ \d+\ \(
+      | reload:\ starting
+      | reload\ done:\ generation\ 2\ serves
+      | Respawned\ uWSGI\ worker\ \d+\ \(
       | uWSGI\ worker\ \d+\ cheaped
       | workers:\ \d+\ ->\ \d+:\ 
       | graceful\ shutdown\ triggered
@@ -169,41 +175,63 @@ class DjangoSite(unittest.TestCase):
         await_that(line, lambda: any(line in entry for entry in self.site.log("server.log")))
 
     def test_11_ten_workers_come_under_load_and_go_again(self) -> None:
+        with self.load("/wait/500/") as statuses:
+            await_that("10 workers", lambda: len(workers(self.site.master())) == WORKERS_MAX)
+        self.assertEqual(set(statuses), {200})
+        await_that("2 workers again", lambda: len(workers(self.site.master())) == WORKERS_MIN)
+
+    def test_12_a_reload_under_load_loses_no_request(self) -> None:
+        master = self.site.master()
+        command = [os.environ["RHINOD"], "--reload", str(self.site.base / "run" / "myProject.pid")]
+        with self.load("/figures/") as statuses:
+            reload = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX)
+        self.assertEqual((reload.returncode, reload.stdout), (0, "generation 2 serves\n"), reload.stderr)
+        self.assertEqual(set(statuses), {200})
+        self.assertEqual(self.site.master(), master)
+
+    @contextlib.contextmanager
+    def load(self, path: str) -> Iterator[list[int]]:
+        """Visitors who ask for `path` again and again until the block ends; the statuses they got."""
         statuses, enough = [], threading.Event()
 
         def visit() -> None:
             visitor = Visitor(self.site.address)
             while not enough.is_set():
-                statuses.append(visitor.get("/wait/500/")[0])
+                statuses.append(visitor.get(path)[0])
 
         clients = [threading.Thread(target=visit) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         try:
-            await_that("10 workers", lambda: len(workers(self.site.master())) == WORKERS_MAX)
+            yield statuses
         finally:
             enough.set()
             for client in clients:
                 client.join()
-        self.assertEqual(set(statuses), {200})
-        await_that("2 workers again", lambda: len(workers(self.site.master())) == WORKERS_MIN)
 
-    def test_12_a_second_run_py_leaves_the_directory_alone(self) -> None:
+    def test_13_a_second_run_py_leaves_the_directory_alone(self) -> None:
         command = [sys.executable, str(PROJECT / "run.py"), "--base", str(self.site.base)]
-        second = subprocess.run([*command, "--server", os.environ["RHINOD"]], capture_output=True, text=True, timeout=60)
+        second = subprocess.run(
+            [*command, "--server", os.environ["RHINOD"]], capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX
+        )
         self.assertEqual(second.returncode, 1)
         self.assertIn("another run.py is at work", second.stderr)
         self.assertEqual(self.visitor.get("/health")[0], 200)
 
-    def test_13_the_project_passes_its_own_tests(self) -> None:
+    def test_14_the_project_passes_its_own_tests(self) -> None:
         command = [str(self.site.base / "venv" / "bin" / "python"), "manage.py", "test"]
         tests = subprocess.run(
-            command, cwd=PROJECT, env=os.environ | {"DEBUG": "true"}, capture_output=True, text=True, timeout=300
+            command,
+            cwd=PROJECT,
+            env=os.environ | {"DEBUG": "true"},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
         )
         self.assertEqual(tests.returncode, 0, tests.stderr)
         self.assertRegex(tests.stderr, r"(?m)^Ran [1-9]\d* tests")
 
-    def test_14_ctrl_c_ends_everything_and_the_logs_are_clean(self) -> None:
+    def test_15_ctrl_c_ends_everything_and_the_logs_are_clean(self) -> None:
         started = descendants(self.site.process.pid)
         self.assertIn(self.site.master(), started)
         self.site.process.send_signal(signal.SIGINT)

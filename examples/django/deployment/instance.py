@@ -1,13 +1,13 @@
 """The directory of one instance: secrets, filled templates, the environment of its processes.
 
-    base/                    the project's own directory, unless --base says otherwise
-    ├── venv/                where the ini's `home` says
-    └── run/
-        ├── environment      secrets made at the first start; only the owner may read it
-        ├── myProject.ini    the filled template
-        ├── nginx.conf
-        ├── static/  log/  nginx/
-        └── db.sqlite3  redis.sock  myProject.sock  myProject.pid  nginx.pid  lock
+base/                    the project's own directory, unless --base says otherwise
+├── venv/                where the ini's `home` says
+└── run/
+    ├── environment      secrets made at the first start; only the owner may read it
+    ├── myProject.ini    the filled template
+    ├── nginx.conf
+    ├── static/  log/  nginx/
+    └── db.sqlite3  redis.sock  myProject.sock  myProject.pid  nginx.pid  lock
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def install(command: list[str]) -> None:
     """Runs apt-get, after an update of its lists."""
     surroundings = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for step in (["apt-get", "update"], command):
-        done = subprocess.run(step, env=surroundings, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS_MAX, check=False)
+        done = subprocess.run(
+            step, env=surroundings, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS_MAX, check=False
+        )
         if done.returncode != 0:
             raise Failure(f"{' '.join(step)} ended with code {done.returncode}")
 

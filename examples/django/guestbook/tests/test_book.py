@@ -64,7 +64,10 @@ class Book(TestCase):
         self.assertEqual(Entry.objects.count(), 0)
 
     def test_an_entry_that_cannot_be_stored_leaves_no_task(self):
-        with mock.patch.object(Entry, "save", side_effect=IntegrityError), mock.patch.object(count_words, "delay") as put:
+        with (
+            mock.patch.object(Entry, "save", side_effect=IntegrityError),
+            mock.patch.object(count_words, "delay") as put,
+        ):
             with self.assertRaises(IntegrityError):
                 self.write()
         put.assert_not_called()
