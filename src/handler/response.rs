@@ -162,10 +162,6 @@ impl Response {
             Body::Chunks(_) | Body::Writer(_) => None,
         }
     }
-
-    pub(crate) fn has_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
-    }
 }
 
 impl fmt::Debug for Response {
@@ -235,12 +231,6 @@ mod tests {
         assert_eq!(Response::text("abc").known_length(), Some(3));
         assert_eq!(Response::stream("text/plain", [Ok(b"abc".to_vec())]).known_length(), None);
         assert_eq!(Response::writer("text/plain", |_| Ok(())).known_length(), None);
-    }
-
-    #[test]
-    fn headers_are_found_whatever_their_case() {
-        let response = Response::text("").with_header("X-One", "1");
-        assert!(response.has_header("x-one") && response.has_header("CONTENT-TYPE") && !response.has_header("x-two"));
     }
 
     #[test]

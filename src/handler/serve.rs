@@ -103,8 +103,7 @@ impl<H: Handler> HandlerService<H> {
 
 fn start(reply: &mut Reply<'_>, response: &Response) -> Result<(), StartError> {
     let headers = response.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_ref()));
-    let length = if response.has_header("Content-Length") { None } else { response.known_length() };
-    reply.start(response.status, None, headers, length)
+    reply.start(response.status, None, headers, response.known_length())
 }
 
 fn send_body(reply: &mut Reply<'_>, body: Body) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, shutdown};
+use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, send, shutdown};
 
 /// A connection from a web server.
 #[derive(Debug)]
@@ -35,12 +35,17 @@ pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
 impl Stream {
     /// Reads what is there. `WouldBlock` when there is nothing; 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| nix::unistd::read(&self.0, buffer))
+        // recv(2) and send(2) do the same as read(2) and write(2), without the file layer's checks on the way.
+        retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()))
     }
 
-    /// Writes what fits. `WouldBlock` when nothing does.
-    pub fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| nix::sys::uio::writev(&self.0, parts))
+    /// Writes what fits of `first`, then `second`; either may be empty. `WouldBlock` when nothing does.
+    pub fn write(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let only = match (first, second) {
+            (only, []) | ([], only) => only,
+            _ => return retry(|| nix::sys::uio::writev(&self.0, &[IoSlice::new(first), IoSlice::new(second)])),
+        };
+        retry(|| send(self.0.as_raw_fd(), only, MsgFlags::MSG_NOSIGNAL))
     }
 
     /// Sends bytes of a file from its `offset`, without copying them through this process; returns how many.

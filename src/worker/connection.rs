@@ -1,6 +1,6 @@
 //! One connection: read the head, let the service answer, close so that nothing is lost. Worker only.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::ErrorKind;
 
 use worker_protocol::head::RequestHead;
 use worker_protocol::response::Protocol;
@@ -105,7 +105,7 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
     };
     let Kind::Request(path_info) = parsed.kind() else {
         // A peer that hangs up before the pong has no use for it.
-        let _ = stream.write(&[IoSlice::new(&PONG)]);
+        let _ = stream.write(&PONG, &[]);
         return Ended::NoRequest;
     };
     let head = match RequestHead::read(parsed.pairs(), path_info) {
@@ -196,6 +196,7 @@ fn await_bytes(stream: &Stream, filled: usize, deadline: u64) -> Result<(), Refu
 }
 
 /// Answers what could not be understood, and lets the peer read the answer before the connection closes.
+#[cold]
 fn refuse(stream: &Stream, head_buffer: &mut Vec<u8>, limits: &RequestLimits, refusal: &Refusal) {
     let Refusal::Answer { status, reason } = refusal else { return };
     log::warn!("request refused with status {status}: {reason}");

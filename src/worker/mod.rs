@@ -19,7 +19,7 @@ use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Seat,
 use worker_protocol::head::RequestHead;
 use worker_protocol::scoreboard::{self, MasterSeat, Order, Presence, Scoreboard, WorkerSeat};
 
-use crate::config::model::{Config, RequestLimits};
+use crate::config::model::{Config, Recycling, RequestLimits};
 use crate::handler::WorkerInfo;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::control::{ControlSocket, Received};
@@ -74,9 +74,35 @@ pub struct Worker<'z> {
     born_us: u64,
     /// Whether no other worker had its number before.
     first: bool,
+    wear: Wear,
     /// Requests since birth, of all threads.
     requests: AtomicU64,
     gate: Gate,
+}
+
+/// When this worker is to be replaced, worked out once (reference/processes.md 3.1).
+#[derive(Debug)]
+struct Wear {
+    /// Monotonic time at which it is too old.
+    old_at_us: Option<u64>,
+    /// Monotonic time until which only its age counts.
+    spared_until_us: u64,
+    requests_max: Option<u64>,
+    has_memory_limit: bool,
+}
+
+impl Wear {
+    /// The deltas let workers that were started together end one after another.
+    fn new(recycling: &Recycling, slot: Slot, born_us: u64) -> Self {
+        let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * slot.0).as_micros() as u64;
+        let requests_max = recycling.max_requests + recycling.max_requests_delta * u64::from(slot.0);
+        Self {
+            old_at_us: recycling.max_lifetime.map(|most| born_us.saturating_add(lifetime(most))),
+            spared_until_us: born_us.saturating_add(recycling.min_lifetime.as_micros() as u64),
+            requests_max: (recycling.max_requests > 0).then_some(requests_max),
+            has_memory_limit: recycling.rss.is_some() || recycling.address_space.is_some(),
+        }
+    }
 }
 
 /// What decides whether this worker's threads go on, apart from the order word of the seat.
@@ -110,6 +136,7 @@ impl<'z> Worker<'z> {
         let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
         let seat = scoreboard.worker(seat_number).ok_or_else(|| io::Error::other("there is no such seat"))?;
         seat.take(life);
+        let born_us = monotonic_us();
         Ok(Self {
             common,
             control,
@@ -117,8 +144,9 @@ impl<'z> Worker<'z> {
             scoreboard,
             seat,
             life,
-            born_us: monotonic_us(),
+            born_us,
             first: false,
+            wear: Wear::new(&common.config.recycling, slot, born_us),
             requests: AtomicU64::new(0),
             gate: Gate { leaving: AtomicU8::new(0), bell: Doorbell::new()?, changed: (Mutex::new(()), Condvar::new()) },
         })
@@ -323,36 +351,24 @@ impl<'z> Worker<'z> {
 
     /// Whether the worker has lived or worked for so long that it is to be replaced (reference/processes.md 3.1).
     fn worn_out(&self, now_us: u64) -> Option<LeaveReason> {
-        let recycling = &self.config().recycling;
-        let age_us = now_us.saturating_sub(self.born_us);
-        if let Some(lifetime_us) = self.lifetime_us()
-            && age_us >= lifetime_us
-        {
+        let wear = &self.wear;
+        if wear.old_at_us.is_some_and(|old_at_us| now_us >= old_at_us) {
             return Some(LeaveReason::MaxLifetime);
         }
-        if age_us < recycling.min_lifetime.as_micros() as u64 {
+        if now_us < wear.spared_until_us {
             return None;
         }
-        let older = u64::from(self.slot.0);
-        let requests_max = recycling.max_requests + recycling.max_requests_delta * older;
-        if recycling.max_requests > 0 && self.requests.load(Ordering::Relaxed) >= requests_max {
+        if wear.requests_max.is_some_and(|requests_max| self.requests.load(Ordering::Relaxed) >= requests_max) {
             return Some(LeaveReason::MaxRequests);
         }
-        if recycling.rss.is_some() || recycling.address_space.is_some() {
-            let (resident, virtual_size) = process::memory_bytes();
-            let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
-            if over(recycling.rss, resident) || over(recycling.address_space, virtual_size) {
-                return Some(LeaveReason::Memory);
-            }
-        }
-        None
+        (wear.has_memory_limit && self.is_too_big()).then_some(LeaveReason::Memory)
     }
 
-    fn lifetime_us(&self) -> Option<u64> {
+    fn is_too_big(&self) -> bool {
         let recycling = &self.config().recycling;
-        let lifetime = recycling.max_lifetime?;
-        let delta = recycling.max_lifetime_delta * self.slot.0;
-        Some((lifetime + delta).as_micros() as u64)
+        let (resident, virtual_size) = process::memory_bytes();
+        let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
+        over(recycling.rss, resident) || over(recycling.address_space, virtual_size)
     }
 
     /// Requests that this worker has handled.
@@ -492,13 +508,13 @@ impl<'w> Core<'w> {
     }
 
     fn time_to_live_ms(&self) -> Option<u64> {
-        let lifetime_us = self.worker.lifetime_us()?;
-        Some((self.worker.born_us + lifetime_us).saturating_sub(self.now_us).div_ceil(1_000))
+        Some(self.worker.wear.old_at_us?.saturating_sub(self.now_us).div_ceil(1_000))
     }
 
     fn answer<S: Service + ?Sized>(&mut self, service: &S, stream: Stream) {
         let worker = self.worker;
-        let started_us = monotonic_us();
+        // The moment at which the wait for it ended.
+        let started_us = self.now_us;
         if self.seat.begin_request(started_us) {
             worker.common.master_bell.ring();
         }
