@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use harness::{Instance, Launch, PATIENCE, Process, wait_until};
 use nix::sys::signal::Signal;
-use reloading::{Held, Traffic, complaint, misdeed, operator, reload, unsteady, wait_for_generation, who};
+use reloading::{Traffic, complaint, misdeed, operator, reload, unsteady, wait_for_generation, who};
 use rhinod_bench::packet::Request;
 
 /// What systemd would hear: one entry for each datagram.

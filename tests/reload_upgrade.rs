@@ -240,7 +240,7 @@ fn reloads_of_all_kinds_in_a_row_lose_nothing_and_nothing_piles_up() {
     let late = Stock::take(&server);
     let answered: u64 = traffic.into_iter().map(|traffic| traffic.end().counts.ok).sum();
     println!("{} reloads, {answered} requests; after the tenth {early:?}, at the end {late:?}", reloads());
-    assert_eq!((late.descriptors, late.processes), (early.descriptors, early.processes));
+    assert!(late.descriptors <= early.descriptors && late.processes == early.processes, "{early:?} {late:?}");
     assert!(late.resident_kb <= early.resident_kb + 1_024, "{early:?} {late:?}");
 }
 
