@@ -47,7 +47,7 @@ fn an_upgrade_under_load_is_noticed_by_nobody() {
     let server = unsteady().start();
     let (workers, zygotes) = (server.workers(), server.zygotes());
     let traffic = Traffic::start(&server, 8, "/sleep?ms=2");
-    let streams = Traffic::start(&server, 2, "/stream?ms=100");
+    let streams = Traffic::start(&server, 2, "/stream?ms=5");
     let held = Held::begin(&server);
     for _ in 0..3 {
         upgrade(&server);

@@ -13,7 +13,7 @@ use mio::{Interest, Poll, Token};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use worker_protocol::control::{self, FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message, ToWorker, ToZygote};
-use worker_protocol::scoreboard::{self, Layout, Scoreboard};
+use worker_protocol::scoreboard::{self, Layout, Presence, Scoreboard};
 
 use super::launch;
 use super::machine::{Action, Event, ExitStatus, Generation, LeaveReason, Order, Plan, ProcessId, Reload, Seat, Slot};
@@ -50,6 +50,8 @@ struct Worker {
     process: Option<(control::ProcessId, PidFd)>,
     life: u64,
     ordered_us: u64,
+    /// Whether it has said that it accepts.
+    heard_ready: bool,
     /// Whether its zygote is gone, so that it is ours to reap.
     orphan: bool,
 }
@@ -176,7 +178,7 @@ impl Children {
                 }
                 None => None,
             };
-            workers.insert(seat, Worker { generation, control, process, life, ordered_us, orphan });
+            workers.insert(seat, Worker { generation, control, process, life, ordered_us, heard_ready: true, orphan });
         }
         Ok(Self { own_path: launch::own_path()?, words, layout, zygotes, workers, lives: handover.lives })
     }
@@ -301,7 +303,15 @@ impl Children {
             };
             zygote.control.send_record(&order, &[theirs.as_fd()])?;
             register(poll, ours.as_fd(), Speaker::Worker(seat).token())?;
-            Ok(Worker { generation, control: ours, process: None, life, ordered_us: monotonic_us(), orphan: false })
+            Ok(Worker {
+                generation,
+                control: ours,
+                process: None,
+                life,
+                ordered_us: monotonic_us(),
+                heard_ready: false,
+                orphan: false,
+            })
         };
         match attempt() {
             Ok(worker) => {
@@ -325,6 +335,11 @@ impl Children {
     }
 
     fn kill(&mut self, seat: Seat) {
+        if self.is_ready_unheard(seat) {
+            // The machine takes it for a worker that has never served, but it may hold a request by now.
+            self.order(seat, scoreboard::Order::Retire, &ToWorker::Retire);
+            return;
+        }
         match self.workers.get(&seat).map(|worker| &worker.process) {
             Some(Some((pid, pidfd))) => {
                 if let Err(error) = pidfd.signal(Signal::SIGKILL) {
@@ -335,6 +350,20 @@ impl Children {
             Some(None) => drop(self.workers.remove(&seat)),
             None => {}
         }
+    }
+
+    /// Whether a worker accepts already although its word of that has not been heard. True at most once for each, so
+    /// that a second order to kill kills.
+    fn is_ready_unheard(&mut self, seat: Seat) -> bool {
+        let Some(worker) = self.workers.get_mut(&seat) else { return false };
+        if std::mem::replace(&mut worker.heard_ready, true) {
+            return false;
+        }
+        let life = worker.life;
+        let Some(own) = self.board().and_then(|board| board.master(control::Seat(seat.0))) else { return false };
+        // The word first: a worker that does not accept yet then never will.
+        own.set_order(scoreboard::Order::Retire, life);
+        own.is_taken_by(life) && own.presence() == Presence::Accepting
     }
 
     /// What has been said on a token, as events.
@@ -354,7 +383,13 @@ impl Children {
             let Some(zygote) = self.zygotes.get_mut(&generation) else { return events };
             match zygote.control.receive(&mut buffer) {
                 Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
-                    Ok(record) => events.extend(self.take_from_zygote(generation, record, beside)),
+                    Ok(record) => {
+                        if let FromZygote::Exited { seat, .. } = record {
+                            // What the worker said before its end comes first.
+                            events.extend(self.hear_worker(Seat(seat.0)));
+                        }
+                        events.extend(self.take_from_zygote(generation, record, beside));
+                    }
                     Err(error) => log::error!("zygote of generation {generation}: {error}"),
                 },
                 Ok(Received::Nothing) => return events,
@@ -401,10 +436,13 @@ impl Children {
         let mut events = Vec::new();
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
-            let Some(worker) = self.workers.get(&seat) else { return events };
+            let Some(worker) = self.workers.get_mut(&seat) else { return events };
             match worker.control.receive(&mut buffer) {
                 Ok(Received::Message(length, _)) => match FromWorker::decode(&buffer[..length]) {
-                    Ok(record) => events.push(from_worker(seat, record)),
+                    Ok(record) => {
+                        worker.heard_ready |= matches!(record, FromWorker::Ready { .. });
+                        events.push(from_worker(seat, record));
+                    }
                     Err(error) => log::error!("worker in seat {seat}: {error}"),
                 },
                 // Its end is reported by whoever reaps it.
@@ -436,7 +474,10 @@ impl Children {
                 .find(|(_, worker)| worker.process.as_ref().is_some_and(|(own, _)| *own == pid))
                 .map(|(seat, _)| *seat);
             match worker {
-                Some(seat) => events.push(self.buried(seat, pid, status)),
+                Some(seat) => {
+                    events.extend(self.hear_worker(seat));
+                    events.push(self.buried(seat, pid, status));
+                }
                 None => log::debug!("subprocess {pid} {}", exit_status(status)),
             }
         }
