@@ -132,20 +132,13 @@ impl Launch {
         format!("[uwsgi]\n{}\n", self.lines.join("\n"))
     }
 
-    /// Starts it and waits until all of its workers are there; with `cheaper`, the first.
+    /// Starts it and waits until it says that its workers serve.
     pub fn start(self) -> Instance {
-        let last =
-            self.value("cheaper").map_or_else(|| self.value("workers"), |_| None).unwrap_or_else(|| "1".to_owned());
         let instance = self.spawn();
-        if instance.log.wait_for_or_end(&format!("spawned uWSGI worker {last} ")).is_none() {
+        if instance.log.wait_for_or_end("ready to serve").is_none() {
             panic!("the instance ended instead of starting:\n{}", instance.log.tail());
         }
         instance
-    }
-
-    fn value(&self, key: &str) -> Option<String> {
-        let pairs = self.lines.iter().filter_map(|line| line.split_once('='));
-        pairs.rev().find(|(known, _)| known.trim() == key).map(|(_, value)| value.trim().to_owned())
     }
 
     /// Starts it and waits for nothing.
