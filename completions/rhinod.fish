@@ -28,8 +28,6 @@ complete -c rhinod -l cheaper-step -x -d 'Most workers added by one decision of 
 complete -c rhinod -l cheaper-overload -x -d 'What adds workers: hundredths of check-interval (spare), connections (backlog), seconds (busyness)'
 complete -c rhinod -l cheaper-rss-limit-soft -x -d 'Stop adding workers above this total RSS bytes'
 complete -c rhinod -l cheaper-rss-limit-hard -x -d 'Remove workers above this total RSS bytes'
-complete -c rhinod -l idle -x -d 'Stop workers after N seconds without requests'
-complete -c rhinod -l die-on-idle -d 'Exit instead of going cheap when idle'
 complete -c rhinod -l cheaper-busyness-max -x -d 'Busy percent above which workers are added'
 complete -c rhinod -l cheaper-busyness-min -x -d 'Busy percent below which workers are removed'
 complete -c rhinod -l cheaper-busyness-multiplier -x -d 'Idle cycles before removing a worker'

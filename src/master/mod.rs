@@ -193,7 +193,7 @@ impl<'a> Driver<'a> {
             watches,
             notifier: Notifier::new(),
             last_failure: None,
-            look_due: false,
+            look_due: true,
             watching_queue: false,
             read,
             poll,
