@@ -7,6 +7,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use rhinod::worker::Exchange;
 use worker_protocol::control::FromWorker;
 use worker_protocol::scoreboard::{MasterSeat, Presence};
 
@@ -146,7 +147,12 @@ fn core_of_thread() -> usize {
 #[pyfunction]
 fn connection_fd(py: Python<'_>) -> RawFd {
     let lease = with_current(|current| current.lease.clone());
-    lease.and_then(|lease| lease.with(py, |exchange| exchange.stream.as_fd().as_raw_fd())).unwrap_or(-1)
+    let handed_out = |exchange: &mut Exchange<'_>| {
+        // It fails for no open descriptor.
+        let _ = exchange.stream.set_nonblocking();
+        exchange.stream.as_fd().as_raw_fd()
+    };
+    lease.and_then(|lease| lease.with(py, handed_out)).unwrap_or(-1)
 }
 
 /// Whether the other side of a connected socket is still there.

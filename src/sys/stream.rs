@@ -1,11 +1,14 @@
-//! One accepted connection: accept, read, write, sendfile, half-close. Worker only. All non-blocking; whoever waits
-//! does so with a deadline of its own (`wait::wait_ready`).
+//! One accepted connection: accept, read, write, sendfile, half-close. Worker only. Nothing here waits but
+//! [`Stream::read_within`]; whoever else waits does so with a deadline of its own (`wait::wait_ready`).
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, send, shutdown};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, send, sendmsg, setsockopt, shutdown};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 /// A connection from a web server.
 #[derive(Debug)]
@@ -13,7 +16,7 @@ pub struct Stream(OwnedFd);
 
 /// Accepts one connection, or `None` if there is none for us.
 pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
-    match accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK) {
+    match accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
         // SAFETY: the descriptor is new and ours.
         Ok(raw) => Ok(Some(Stream(unsafe { OwnedFd::from_raw_fd(raw) }))),
         // The client has already gone, or the network has a passing fault: see accept(2), "Error handling".
@@ -36,22 +39,42 @@ impl Stream {
     /// Reads what is there. `WouldBlock` when there is nothing; 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // recv(2) and send(2) do the same as read(2) and write(2), without the file layer's checks on the way.
-        retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()))
+        retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
+    }
+
+    /// Reads what is there, or waits for it: one call to the system less than asking whether something is there, waiting
+    /// and reading. `WouldBlock` when nothing came within the time, `Interrupted` when a signal did.
+    pub fn read_within(&self, buffer: &mut [u8], timeout_us: u64) -> io::Result<usize> {
+        setsockopt(&self.0, ReceiveTimeout, &TimeVal::microseconds(timeout_us.max(1) as i64))?;
+        Ok(recv(self.0.as_raw_fd(), buffer, MsgFlags::empty())?)
     }
 
     /// Writes what fits of `first`, then `second`; either may be empty. `WouldBlock` when nothing does.
     pub fn write(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        const FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL.union(MsgFlags::MSG_DONTWAIT);
         let only = match (first, second) {
             (only, []) | ([], only) => only,
-            _ => return retry(|| nix::sys::uio::writev(&self.0, &[IoSlice::new(first), IoSlice::new(second)])),
+            _ => {
+                let both = [IoSlice::new(first), IoSlice::new(second)];
+                return retry(|| sendmsg::<()>(self.0.as_raw_fd(), &both, &[], FLAGS, None));
+            }
         };
-        retry(|| send(self.0.as_raw_fd(), only, MsgFlags::MSG_NOSIGNAL))
+        retry(|| send(self.0.as_raw_fd(), only, FLAGS))
     }
 
     /// Sends bytes of a file from its `offset`, without copying them through this process; returns how many.
     pub fn send_file(&self, file: &impl AsFd, offset: u64, length: usize) -> io::Result<usize> {
+        // sendfile(2) knows no MSG_DONTWAIT.
+        self.set_nonblocking()?;
         let mut position = offset as i64;
         retry(|| nix::sys::sendfile::sendfile(&self.0, file.as_fd(), Some(&mut position), length))
+    }
+
+    /// Makes every call on the descriptor non-blocking, also those that are not made here: as uWSGI hands it to
+    /// applications (reference/wire.md 1.8). `read_within` must have been used for the last time.
+    pub fn set_nonblocking(&self) -> io::Result<()> {
+        fcntl(&self.0, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(())
     }
 
     /// Says that nothing more will be written.

@@ -14,7 +14,6 @@ use crate::config::model::RequestLimits;
 use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
-use crate::sys::wait::{Interest, wait_ready};
 
 /// Longest time for which the rest of a refused or unread request is waited for (reference/wire.md 1.8.4).
 const LINGER_US: u64 = 2_000_000;
@@ -74,19 +73,22 @@ impl Request<'_> {
 }
 
 /// Handles one connection from its first byte to its end.
+///
+/// `at_once`: whether it waited in the queue, so that its first bytes are probably there.
 pub(crate) fn handle<'b, S: Service + ?Sized>(
     worker: &Worker<'_>,
     service: &S,
     core: usize,
     stream: Stream,
     buffers: &'b mut Buffers,
+    at_once: bool,
     started_us: u64,
 ) -> Ended<'b> {
     let limits = worker.limits();
     let deadline = started_us.saturating_add(limits.socket_timeout.as_micros() as u64);
     let Buffers { packet, head: head_buffer } = buffers;
     let wire = Limits { packet_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
-    let filled = match read_packet(&stream, packet, &wire, deadline) {
+    let filled = match read_packet(&stream, packet, &wire, at_once, deadline) {
         Ok(filled) => filled,
         Err(refusal) => {
             refuse(&stream, head_buffer, limits, &refusal);
@@ -160,10 +162,22 @@ impl Refusal {
 }
 
 /// Reads until a whole packet is there; returns how many bytes are. The deadline is for all of it.
-fn read_packet(stream: &Stream, buffer: &mut [u8], limits: &Limits, deadline: u64) -> Result<usize, Refusal> {
+///
+/// `at_once`: whether the first bytes are probably there, so that the first read need not be one that waits.
+fn read_packet(
+    stream: &Stream,
+    buffer: &mut [u8],
+    limits: &Limits,
+    at_once: bool,
+    deadline: u64,
+) -> Result<usize, Refusal> {
     let mut filled = 0;
+    let mut waits = !at_once;
     loop {
-        match stream.read(&mut buffer[filled..]) {
+        let room = &mut buffer[filled..];
+        let read =
+            if waits { stream.read_within(room, deadline.saturating_sub(monotonic_us())) } else { stream.read(room) };
+        match read {
             Ok(0) => {
                 if filled > 0 {
                     log::debug!("the client closed the connection after {filled} bytes of a request");
@@ -171,9 +185,11 @@ fn read_packet(stream: &Stream, buffer: &mut [u8], limits: &Limits, deadline: u6
                 return Err(Refusal::Silent);
             }
             Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => await_bytes(stream, filled, deadline)?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock && waits => return Err(too_slow(filled)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(_) => return Err(Refusal::Silent),
         }
+        waits = true;
         match uwsgi::missing(&buffer[..filled], limits) {
             Ok(0) => return Ok(filled),
             Ok(_) => {}
@@ -182,16 +198,14 @@ fn read_packet(stream: &Stream, buffer: &mut [u8], limits: &Limits, deadline: u6
     }
 }
 
-fn await_bytes(stream: &Stream, filled: usize, deadline: u64) -> Result<(), Refusal> {
-    let left = deadline.saturating_sub(monotonic_us());
-    match wait_ready(stream, Interest::Readable, left) {
-        Ok(true) if left > 0 => Ok(()),
-        Ok(_) if filled == 0 => Err(Refusal::Silent),
-        Ok(_) => Err(Refusal::Answer {
+/// What becomes of a connection on which the head was not there in time.
+fn too_slow(filled: usize) -> Refusal {
+    match filled {
+        0 => Refusal::Silent,
+        _ => Refusal::Answer {
             status: 408,
             reason: format!("only {filled} bytes of a request came within the socket timeout"),
-        }),
-        Err(_) => Err(Refusal::Silent),
+        },
     }
 }
 

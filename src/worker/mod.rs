@@ -8,6 +8,7 @@ pub mod body;
 mod connection;
 pub mod reply;
 mod request_log;
+mod rush;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -31,6 +32,7 @@ use crate::zygote::{Common, Host, LoadFailure, load_with_hooks};
 use body::RequestBody;
 use connection::{Buffers, Ended};
 use reply::Reply;
+use rush::Rush;
 
 /// What answers requests. Shared by all threads of a worker.
 pub trait Service: Sync {
@@ -413,6 +415,9 @@ struct Core<'w> {
     hears: Hears,
     waiting: WaitSet,
     seat: scoreboard::Core<'w>,
+    /// The listening socket of the last connection.
+    listener: usize,
+    rush: Rush,
     looked_us: u64,
     now_us: u64,
     buffers: Buffers,
@@ -437,6 +442,8 @@ impl<'w> Core<'w> {
             hears,
             waiting,
             seat: worker.seat.core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
+            listener: 0,
+            rush: Rush::default(),
             looked_us: now_us,
             now_us,
             buffers: Buffers::new(worker.limits()),
@@ -461,16 +468,25 @@ impl<'w> Core<'w> {
 
     /// The next connection, or `None` when there may be an order instead.
     ///
-    /// Always waits first, although under load a connection is usually there: an `accept4` that finds nothing costs
-    /// several times as much as an `epoll_wait` that finds something, because the kernel makes the new socket before it
-    /// looks at the queue.
+    /// Waits first, unless connections come so fast that the next one is surely there.
     fn next_connection(&mut self) -> io::Result<Option<Stream>> {
         if self.hears == Hears::Master && self.now_us.saturating_sub(self.looked_us) >= MASTER_CHECK_US {
             self.looked_us = self.now_us;
             self.worker.hear()?;
             return Ok(None);
         }
+        if self.rush.expects_another() {
+            match self.accept_from(self.listener)? {
+                // It was there when the last request ended, so that its wait ended then, too.
+                Some(stream) => {
+                    self.rush.hit();
+                    return Ok(Some(stream));
+                }
+                None => self.rush.missed(),
+            }
+        }
         let timeout_ms = self.time_to_live_ms();
+        let began_us = self.now_us;
         let woken = self.waiting.wait(timeout_ms)?;
         self.now_us = monotonic_us();
         self.looked_us = self.now_us;
@@ -481,7 +497,11 @@ impl<'w> Core<'w> {
                 }
                 Ok(None)
             }
-            Some(index) => self.accept_from(index as usize),
+            Some(index) => {
+                self.rush.waited(self.now_us - began_us);
+                self.listener = index as usize;
+                self.accept_from(self.listener)
+            }
             None => {
                 self.retire_if_worn_out();
                 Ok(None)
@@ -518,7 +538,8 @@ impl<'w> Core<'w> {
         if self.seat.begin_request(started_us) {
             worker.common.master_bell.ring();
         }
-        let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, started_us);
+        let at_once = self.rush.is_on();
+        let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, at_once, started_us);
         self.now_us = monotonic_us();
         let Ended::Request(request) = ended else {
             self.seat.abandon_request();

@@ -123,7 +123,6 @@ pub struct RequestHead<'a, P = Pairs<'a>> {
     secure: Secure<'a>,
     arrival: Arrival<'a>,
     synthesised: Synthesised,
-    has_duplicates: bool,
 }
 
 /// What tells the scheme, as received.
@@ -157,12 +156,10 @@ where
     /// Gives the pairs their meaning, in one pass. The first error ends it.
     pub fn read(pairs: P, path_info: PathInfo) -> Result<Self, Error> {
         let mut head = Fields::default();
-        let mut seen = SeenKeys::default();
-        for (index, (key, value)) in pairs.clone().enumerate() {
+        for (key, value) in pairs.clone() {
             head.note(key, value)?;
-            seen.note(key, || pairs.clone().take(index));
         }
-        head.finish(pairs, path_info, seen.any_repeated())
+        head.finish(pairs, path_info)
     }
 
     /// The protocol version for the answer's status line.
@@ -195,9 +192,14 @@ where
 
     /// Whether a key is repeated, so that [`RequestHead::joined`] differs from [`RequestHead::variables`].
     ///
-    /// Packets built for it may make this `true` without a repeated key; `false` is always exact.
+    /// Packets built for it may make this `true` without a repeated key; `false` is always exact. Each call goes through
+    /// the variables: an application that takes them one by one need not pay for the answer.
     pub fn has_duplicates(&self) -> bool {
-        self.has_duplicates
+        let mut seen = SeenKeys::default();
+        for (index, (key, _)) in self.pairs.clone().enumerate() {
+            seen.note(key, || self.pairs.clone().take(index));
+        }
+        seen.any_repeated()
     }
 
     /// The variables as received, those included that the application does not see.
@@ -220,7 +222,7 @@ where
     ///
     /// Allocates only when [`RequestHead::has_duplicates`]; takes linear time however the keys are chosen.
     pub fn joined(&self) -> Joined<'a, P> {
-        Joined::new(self.variables(), self.has_duplicates)
+        Joined::new(self.variables(), self.has_duplicates())
     }
 
     fn additions(&self) -> [Option<Pair<'a>>; ADDITIONS_MAX] {
@@ -310,7 +312,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn finish<P>(self, pairs: P, path_info: PathInfo, has_duplicates: bool) -> Result<RequestHead<'a, P>, Error> {
+    fn finish<P>(self, pairs: P, path_info: PathInfo) -> Result<RequestHead<'a, P>, Error> {
         let method = method(self.method)?;
         let protocol = self.protocol.and_then(valid_protocol);
         let (script_name, path) = match path_info {
@@ -346,7 +348,6 @@ impl<'a> Fields<'a> {
             secure: self.secure,
             arrival: self.arrival,
             synthesised,
-            has_duplicates,
         })
     }
 }
