@@ -308,3 +308,31 @@ fn watched_files_change_with_the_configuration() {
     fs::write(&file, "").expect("touch");
     server.log.wait_for("reload done: generation 3 serves");
 }
+
+/// Panics with a text of the test's own, among requests that go well: every one is answered, and the worker is replaced
+/// or not.
+fn a_panic_replaces_its_worker(line: &str, expected: bool) {
+    let mut server = Launch::hello().set("workers", 1).set("disable-logging", true).line(line).start();
+    server.expect_log("panicked at");
+    let old = server.workers();
+    let traffic = Traffic::start(&server, 4, "/");
+    assert_eq!(server.get("/panic").status(), Some(500), "{line}");
+    if expected {
+        server.log.wait_for("leaves: monitored exception");
+        assert!(old.iter().all(goes), "{line}: the worker stays");
+        server.log.wait_for("Respawned uWSGI worker 1");
+    }
+    assert_eq!(server.get("/").status(), Some(200), "{line}");
+    traffic.end();
+    assert_eq!(old.iter().all(Process::is_alive), !expected, "{line}");
+}
+
+#[test]
+fn a_monitored_panic_replaces_the_worker_and_costs_nobody_else_anything() {
+    a_panic_replaces_its_worker("reload-on-exception = true", true);
+    a_panic_replaces_its_worker("reload-on-exception-type = panic", true);
+    a_panic_replaces_its_worker("reload-on-exception-value = asked for with GET", true);
+    a_panic_replaces_its_worker("reload-on-exception-repr = panic:asked for with GET", true);
+    a_panic_replaces_its_worker("reload-on-exception-value = asked for", false);
+    a_panic_replaces_its_worker("reload-on-exception = false", false);
+}

@@ -313,6 +313,21 @@ pub struct Recycling {
     pub evil_rss: Option<u64>,
     /// `evil-reload-on-as`, in bytes.
     pub evil_address_space: Option<u64>,
+    /// `reload-on-exception` and its relatives.
+    pub exceptions: MonitoredExceptions,
+}
+
+/// Failures of the application after which the worker is replaced. All texts are compared as wholes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MonitoredExceptions {
+    /// `reload-on-exception`: whatever it is.
+    pub any: bool,
+    /// `reload-on-exception-type`, in order.
+    pub types: Vec<String>,
+    /// `reload-on-exception-value`, in order.
+    pub values: Vec<String>,
+    /// `reload-on-exception-repr`, in order.
+    pub reprs: Vec<String>,
 }
 
 /// How long the master waits for what it asked for.

@@ -6,9 +6,6 @@
 use super::{Opt, flag, list, path, seconds};
 use crate::config::model::{TermMeaning, WatchEffect};
 
-// What stands behind several rows.
-const EXCEPTIONS: &str = "reloading on exceptions of the application";
-
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
@@ -37,11 +34,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Brutal reload on filesystem event for path"),
     flag("propagate-touch").accepted("touched files are seen by the master alone")
         .says("Forward touch events for systems with poor signals"),
-    flag("reload-on-exception").not_yet(EXCEPTIONS).says("Recycle worker after an uncaught exception"),
-    list("reload-on-exception-type").not_yet(EXCEPTIONS).says("Recycle worker after this exception type"),
-    list("reload-on-exception-value").not_yet(EXCEPTIONS).says("Recycle worker after this exception value"),
-    list("reload-on-exception-repr").not_yet(EXCEPTIONS).says("Recycle worker after this type:value text"),
-    list("exception-handler").not_yet(EXCEPTIONS).says("Send exceptions to a handler plugin"),
+    flag("reload-on-exception").sets(|d, v| d.config.recycling.exceptions.any = v.on()).works()
+        .says("Recycle worker after an uncaught exception"),
+    list("reload-on-exception-type").sets(|d, v| d.config.recycling.exceptions.types.push(v.string())).works()
+        .says("Recycle worker after this exception type"),
+    list("reload-on-exception-value").sets(|d, v| d.config.recycling.exceptions.values.push(v.string())).works()
+        .says("Recycle worker after this exception value"),
+    list("reload-on-exception-repr").sets(|d, v| d.config.recycling.exceptions.reprs.push(v.string())).works()
+        .says("Recycle worker after this type:value text"),
+    list("exception-handler").not_yet("telling others of exceptions").says("Send exceptions to a handler plugin"),
     path("master-fifo").list().sets(|d, v| d.config.master_fifos.push(v.path())).works()
         .says("Create FIFO accepting one-letter commands"),
     seconds("forkbomb-delay").default("2").sets(|d, v| d.config.patience.respawn_delay_max = v.duration()).works()
