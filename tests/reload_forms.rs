@@ -5,9 +5,12 @@ mod harness;
 mod reloading;
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use harness::{Instance, Launch, PATIENCE, Process, wait_until};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use reloading::{Held, Traffic, edit, goes, misdeed, operator, tell, tell_fifo, unsteady, wait_for_generation, who};
 use rhinod_bench::client::exchange;
@@ -335,4 +338,90 @@ fn a_monitored_panic_replaces_the_worker_and_costs_nobody_else_anything() {
     a_panic_replaces_its_worker("reload-on-exception-repr = panic:asked for with GET", true);
     a_panic_replaces_its_worker("reload-on-exception-value = asked for", false);
     a_panic_replaces_its_worker("reload-on-exception = false", false);
+}
+
+/// Has an instance inherit a descriptor with the number 7.
+fn with_descriptor(launch: Launch, descriptor: impl Into<OwnedFd>) -> Launch {
+    launch.stdin(descriptor.into()).through(["sh", "-c", "exec 7<&0 </dev/null; exec \"$@\"", "sh"])
+}
+
+#[test]
+fn a_descriptor_asks_for_a_reload_each_time_it_becomes_readable() {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let mut server = with_descriptor(unsteady(), reader).set("reload-on-fd", "7:4 new code").start();
+    let traffic = Traffic::start(&server, 4, "/sleep?ms=1");
+    writer.write_all(b"code").expect("write");
+    server.log.wait_for("*** descriptor 7 is ready... new code ***");
+    server.log.wait_for("reload done: generation 2 serves");
+    // Also the next image of the master hears it.
+    tell(&server, "u");
+    server.log.wait_for("runs version");
+    writer.write_all(b"code").expect("write");
+    server.log.wait_for("reload done: generation 3 serves");
+    traffic.end();
+    // Eight bytes are two requests, of which the later one takes the place of the earlier.
+    writer.write_all(b"codecode").expect("write");
+    server.log.wait_for("reload done: generation 5 serves");
+    // The end of it is no request, and does not keep the master busy.
+    server.expect_log("descriptor 7 asks for no more reloads: its other end was closed");
+    drop(writer);
+    server.log.wait_for("its other end was closed");
+    assert!(who(&server).ends_with("of generation 5"));
+    assert_eq!(server.log.lines_with("is ready... new code").len(), 4, "{}", server.log.tail());
+}
+
+#[test]
+fn an_eventfd_can_ask_for_a_brutal_reload() {
+    let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).expect("an eventfd");
+    let other = event.as_fd().try_clone_to_owned().expect("a second one");
+    let mut server = with_descriptor(unsteady(), other).set("brutal-reload-on-fd", "7:8").start();
+    server.expect_log("killed by signal 9");
+    let _held = Held::begin(&server);
+    for generation in 2..4 {
+        // However often it was written, the counter is read as one.
+        event.write(3).expect("write");
+        server.log.wait_for(&format!("brutal reload done: generation {generation} serves"));
+    }
+    assert_eq!(server.log.lines_with("descriptor 7 is ready... brutal reload").len(), 2, "{}", server.log.tail());
+}
+
+#[test]
+fn a_descriptor_that_was_not_inherited_or_cannot_be_waited_for_keeps_it_from_starting() {
+    let complains = |launch: Launch, problem: &str| {
+        let failed = launch.fails();
+        assert_eq!(failed.code, 78);
+        let named = |line: &String| line.contains("app.ini:") && line.contains("reload-on-fd = 7: descriptor 7");
+        assert!(failed.lines.iter().any(|line| named(line) && line.contains(problem)), "{:?}", failed.lines);
+    };
+    complains(unsteady().set("reload-on-fd", 7), "was not inherited");
+    let launch = unsteady();
+    let path = launch.dir().join("file");
+    fs::write(&path, "text").expect("write a file");
+    let file = fs::File::open(&path).expect("open the file");
+    complains(with_descriptor(launch, file).set("brutal-reload-on-fd", 7), "cannot be waited for");
+}
+
+#[test]
+fn with_exit_on_reload_it_finishes_what_it_holds_and_ends_with_0() {
+    let server = unsteady().set("exit-on-reload", true).start();
+    // Workers are replaced all the same: uWSGI does not execute itself anew for that either.
+    tell(&server, "w");
+    server.log.wait_for("workers' reload done: generation 1 serves");
+    let held = Held::begin(&server);
+    let output = operator(&server, "--reload");
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("exit-on-reload"), "{output:?}");
+    server.log.wait_for("graceful shutdown triggered");
+    held.finish();
+    server.ends_with(0);
+}
+
+#[test]
+fn with_exit_on_reload_a_brutal_reload_waits_for_nobody() {
+    let mut server = unsteady().set("exit-on-reload", true).start();
+    server.expect_log("killed by signal 9");
+    let _held = Held::begin(&server);
+    tell(&server, "R");
+    assert!(server.wait_gone(PATIENCE));
+    server.ends_with(0);
 }

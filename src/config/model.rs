@@ -51,6 +51,10 @@ pub struct Config {
     pub master_fifos: Vec<PathBuf>,
     /// What reloads when which file changes (`touch-*`, `fs-*`).
     pub watches: Vec<Watch>,
+    /// Descriptors that ask for a reload when they become readable (`reload-on-fd`, `brutal-reload-on-fd`).
+    pub reload_descriptors: Vec<ReloadDescriptor>,
+    /// End with exit code 0 where a reload would begin (`exit-on-reload`).
+    pub exit_on_reload: bool,
     /// What runs at which moment of the life cycle (`hook-*`, `exec-*`).
     pub hooks: Vec<Hook>,
     /// Old meaning of the signals, see the issue of reloading (`die-on-term`, `reload-on-term`).
@@ -441,6 +445,19 @@ pub enum WatchEffect {
     Execute(String),
     /// A hook action.
     Hook(String),
+}
+
+/// An inherited descriptor that asks for a reload when it becomes readable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadDescriptor {
+    /// Its number at the start.
+    pub number: RawFd,
+    /// Most bytes to read of it each time; an eventfd needs 8.
+    pub bytes: usize,
+    /// What to say in the log.
+    pub message: Option<String>,
+    /// Whether old workers are killed.
+    pub brutal: bool,
 }
 
 /// Something to run at a moment of the life cycle.

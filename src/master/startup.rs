@@ -211,6 +211,9 @@ pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     if old.pidfiles != new.pidfiles {
         named.push("pidfile");
     }
+    if old.reload_descriptors != new.reload_descriptors {
+        named.push("reload-on-fd, brutal-reload-on-fd");
+    }
     if old.daemonize != new.daemonize {
         named.push("daemonize");
     }

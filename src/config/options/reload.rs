@@ -13,12 +13,13 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds granted to workers/daemons at shutdown or reload"),
     seconds("worker-reload-mercy").default("60").sets(|d, v| d.config.patience.mercy = v.duration()).works()
         .says("Seconds a worker may take to stop before SIGKILL"),
-    flag("exit-on-reload").not_yet("ending in place of a reload")
+    flag("exit-on-reload").sets(|d, v| d.config.exit_on_reload = v.on()).works()
         .says("Exit instead of re-executing when reload is requested"),
     flag("die-on-term").sets(|d, v| d.term(v, TermMeaning::Stop)).works()
         .says("SIGTERM stops at once instead of gracefully"),
-    list("reload-on-fd").not_yet("reloading on a descriptor").says("Reload when descriptor becomes readable"),
-    list("brutal-reload-on-fd").not_yet("reloading on a descriptor")
+    list("reload-on-fd").sets(|d, v| d.reload_descriptor(v, false)).works()
+        .says("Reload when descriptor becomes readable"),
+    list("brutal-reload-on-fd").sets(|d, v| d.reload_descriptor(v, true)).works()
         .says("Brutal reload when descriptor becomes readable"),
     list("touch-reload").sets(|d, v| d.watch(v, WatchEffect::Reload, false)).works()
         .says("Reload everything when file's mtime changes"),
