@@ -156,6 +156,23 @@ fn anything_that_happens_in_a_watched_directory_reloads() {
 }
 
 #[test]
+fn anything_that_happens_to_a_watched_file_reloads_brutally_if_that_is_asked_for() {
+    let launch = unsteady();
+    let file = launch.dir().join("stamp");
+    fs::write(&file, "").expect("a file");
+    let mut server = launch.set("fs-brutal-reload", file.display()).start();
+    server.expect_log("killed by signal 9");
+    let old = server.workers();
+    let _held = Held::begin(&server);
+    fs::write(&file, "again").expect("write");
+    server.log.wait_for("brutal reload done: generation 2 serves");
+    assert!(old.iter().all(goes), "an old worker stays");
+    // Deleting it is an event as well.
+    fs::remove_file(&file).expect("delete");
+    server.log.wait_for("brutal reload done: generation 3 serves");
+}
+
+#[test]
 fn a_touched_file_executes_a_command() {
     let launch = unsteady();
     let (file, made) = (launch.dir().join("touched"), launch.dir().join("made"));

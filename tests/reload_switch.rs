@@ -75,17 +75,20 @@ const BAD_CODE: &[(&str, &str)] = &[
     ("load panic", "panicked"),
     ("load exit", "3"),
     ("load abort", "6"),
-    ("load hang", "load"),
+    ("load segfault", "signal 11"),
+    ("load hang", "load-timeout"),
     ("start fail", "told to fail"),
     ("start panic", "panicked"),
     ("start exit", "3"),
     ("start abort", "6"),
+    ("start segfault", "signal 11"),
+    ("start hang", "load-timeout"),
 ];
 
-/// Reloads with each kind of bad code under load, then with good code.
+/// Reloads with each kind of bad code under load and with a wrong configuration, then with good ones.
 fn bad_code_is_survived(launch: Launch) {
     let mut server = launch.set("load-timeout", 1).start();
-    for word in ["failed", "told to", "panicked at", "OOPS", "DAMN", "died"] {
+    for word in ["failed", "told to", "panicked at", "OOPS", "DAMN", "died", "respawning too fast", "listen = many"] {
         server.expect_log(word);
     }
     let old = server.workers();
@@ -97,8 +100,16 @@ fn bad_code_is_survived(launch: Launch) {
         assert!(complaint(&output).contains(reason), "{text}: {output:?}");
         assert!(who(&server).ends_with("of generation 1"), "{text}");
     }
-    assert!(old.iter().all(harness::Process::is_alive), "a worker of the old generation was lost");
     misdeed(server.dir(), "");
+    edit(&server, |text| format!("{text}listen = many\n"));
+    let output = operator(&server, "--reload");
+    assert_eq!(output.status.code(), Some(RELOAD_FAILED), "{output:?}");
+    assert!(complaint(&output).contains("listen = many"), "{output:?}");
+    edit(&server, |text| text.replace("listen = many\n", ""));
+    // With `cheaper` the load may have let some go, but none may have died.
+    for worker in old.iter().filter(|worker| !worker.is_alive()) {
+        assert_eq!(server.log.lines_with(&format!("(pid: {}) died", worker.pid)), [""; 0], "a worker was lost");
+    }
     reload(&server);
     assert!(old.iter().all(goes), "an old worker stays");
     traffic.end();
