@@ -5,7 +5,8 @@ mod harness;
 mod reloading;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use harness::{Instance, Launch, PATIENCE, Process, wait_until};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use reloading::{Held, Traffic, edit, goes, misdeed, operator, tell, tell_fifo, unsteady, wait_for_generation, who};
-use rhinod_bench::client::exchange;
+use rhinod_bench::client::{Target, Wire, exchange};
 use rhinod_bench::packet::Request;
 
 /// Does something under load that must replace all workers of generation 1 by others of the same.
@@ -441,4 +442,59 @@ fn with_exit_on_reload_a_brutal_reload_waits_for_nobody() {
     tell(&server, "R");
     assert!(server.wait_gone(PATIENCE));
     server.ends_with(0);
+}
+
+/// Runs a test of this program once more, in a network of its own in which the kernel migrates connections. False: this
+/// is that run.
+fn runs_in_a_network_of_its_own(test: &str) -> bool {
+    const MARK: &str = "REUSE_PORT_TEST";
+    if std::env::var_os(MARK).is_some() {
+        return false;
+    }
+    let prepared = "ip link set lo up && echo 1 > /proc/sys/net/ipv4/tcp_migrate_req";
+    let alone = |then: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-n", "sh", "-c", &format!("{prepared} {then}"), "sh"]).env(MARK, "1");
+        command
+    };
+    if !alone("").output().is_ok_and(|output| output.status.success()) {
+        // Networks are root's, and migration is Linux 5.14's; nothing to see without them.
+        println!("skipped: no network of its own, or none that migrates connections");
+        return true;
+    }
+    let own = std::env::current_exe().expect("the test's own path");
+    let output =
+        alone("&& exec \"$@\"").arg(own).args(["--exact", test, "--nocapture"]).output().expect("execute unshare");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
+#[test]
+fn what_waits_for_an_instance_that_stops_goes_to_the_other_one_with_its_port() {
+    if runs_in_a_network_of_its_own("what_waits_for_an_instance_that_stops_goes_to_the_other_one_with_its_port") {
+        return;
+    }
+    let address = "127.0.0.1:3031";
+    let start = || unsteady().set("socket", address).set("reuse-port", true).start();
+    let (old, new) = (start(), start());
+    // A reload keeps the socket, and whoever waits on it.
+    let target = || Target::Tcp(address.parse().expect("an address"));
+    let traffic = Traffic::to(target(), Wire::Uwsgi, 16, "/sleep?ms=5");
+    reloading::reload(&old);
+    traffic.end();
+    // Paused, both let everyone wait; the kernel deals half of them to each.
+    ask(&old, "--pause");
+    ask(&new, "--pause");
+    let packet = Request::get("/").to_uwsgi().expect("a small request");
+    let mut waiting: Vec<TcpStream> = (0..32).map(|_| TcpStream::connect(address).expect("connect")).collect();
+    waiting.iter_mut().for_each(|stream| stream.write_all(&packet).expect("send"));
+    old.stop();
+    ask(&new, "--resume");
+    for mut stream in waiting {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains("of generation 1"), "{answer}");
+    }
 }

@@ -65,6 +65,9 @@ const RELOAD_BYTES_MAX: usize = 4_096;
 pub struct Machine {
     /// `net.core.somaxconn`, the kernel's bound on `listen`; `None` when it cannot be read.
     pub somaxconn: Option<u32>,
+    /// Whether the kernel hands the queue of a closed socket to another one with its port
+    /// (`net.ipv4.tcp_migrate_req`); `None` when it cannot be read.
+    pub migrates_connections: Option<bool>,
     /// Most processes of this user (`RLIMIT_NPROC`); `None` without a limit.
     pub process_limit: Option<u64>,
     /// The effective user; 0 is root.

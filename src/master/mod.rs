@@ -597,7 +597,7 @@ impl<'a> Driver<'a> {
         self.renew_watches(&config);
         let old = std::mem::replace(&mut self.sockets, sockets);
         for socket in old {
-            let kept = self.sockets.iter().any(|new| new.listener == socket.listener);
+            let kept = self.sockets.iter().any(|new| new.listener.address == socket.listener.address);
             if !kept && let Err(error) = socket.remove_file() {
                 log::warn!("cannot remove {}: {error}", socket.name);
             }

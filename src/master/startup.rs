@@ -130,7 +130,9 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         );
     }
     for (listener, name) in config.sockets.iter().zip(&names) {
-        let known = |socket: &&BoundSocket| socket.listener == *listener || (socket.activated && socket.name == *name);
+        let known = |socket: &&BoundSocket| {
+            socket.listener.address == listener.address || (socket.activated && socket.name == *name)
+        };
         let socket = match open.iter().find(known) {
             Some(socket) => share(socket, listener, config.listen)
                 .map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error)),
@@ -139,8 +141,8 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         match socket {
             Ok(socket) => sockets.push(socket),
             Err(failure) => {
-                let fresh =
-                    sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
+                let is_open = |new: &&BoundSocket| open.iter().any(|old| old.listener.address == new.listener.address);
+                let fresh = sockets.iter().filter(|new| !is_open(new));
                 for socket in fresh {
                     let _ = socket.remove_file();
                 }
@@ -213,6 +215,10 @@ pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     }
     if old.reload_descriptors != new.reload_descriptors {
         named.push("reload-on-fd, brutal-reload-on-fd");
+    }
+    let reused = |config: &Config| config.sockets.iter().any(|listener| listener.reuse_port);
+    if reused(old) != reused(new) {
+        named.push("reuse-port");
     }
     if old.daemonize != new.daemonize {
         named.push("daemonize");

@@ -61,6 +61,13 @@ impl Draft<'_> {
                 listener.address = Address::Abstract(path.as_os_str().as_encoded_bytes().to_vec());
             }
         }
+        if let (Some(false), Some(directive)) =
+            (self.machine.migrates_connections, self.given.get("reuse-port").filter(|_| self.reuse_port))
+        {
+            let problem = "what waits in the queue when this instance ends is reset, although others have the port";
+            let suggestion = "set `sysctl -w net.ipv4.tcp_migrate_req=1` (Linux 5.14), which hands it to them";
+            self.warnings.push(ConfigError::about(directive, problem).suggest(suggestion));
+        }
         self.refuse_doubled_sockets();
         if let (Some(most), false) = (self.machine.somaxconn, self.given.contains_key("listen"))
             && most < self.config.listen
