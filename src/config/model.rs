@@ -75,6 +75,16 @@ pub struct Config {
     pub notes: Vec<String>,
 }
 
+impl Config {
+    /// How long the kernel's queue of each socket is: those who wait, `listen`, and those who do not really, because
+    /// they come when all threads of all workers have just finished. There may be two generations of workers, since a
+    /// reload can come at any time. (The kernel cuts what exceeds `net.core.somaxconn`.)
+    pub fn backlog(&self) -> u32 {
+        let taken_at_once = self.workers.saturating_mul(self.threads.max(1)).saturating_mul(2);
+        self.listen.saturating_add(u32::try_from(taken_at_once).unwrap_or(u32::MAX))
+    }
+}
+
 /// One listening socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {

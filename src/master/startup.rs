@@ -115,7 +115,7 @@ fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), Sta
 pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<BoundSocket>, StartFailure> {
     let owner = config.chown_socket.as_deref().map(parse_owner).transpose()?;
     let options = BindOptions {
-        backlog: config.listen,
+        backlog: config.backlog(),
         mode: config.chmod_socket,
         owner,
         defer_accept: config.request.socket_timeout,
@@ -124,7 +124,7 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
     // What the init system opened stays, also when no line of the configuration names it.
     for socket in open.iter().filter(|socket| socket.activated && !names.contains(&socket.name)) {
-        let shared = share(socket, &socket.listener, config.listen);
+        let shared = share(socket, &socket.listener, options.backlog);
         sockets.push(
             shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?,
         );
@@ -134,7 +134,7 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
             socket.listener.address == listener.address || (socket.activated && socket.name == *name)
         };
         let socket = match open.iter().find(known) {
-            Some(socket) => share(socket, listener, config.listen)
+            Some(socket) => share(socket, listener, options.backlog)
                 .map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error)),
             None => BoundSocket::bind(listener, &options).map_err(Into::into),
         };
