@@ -197,6 +197,36 @@ fn workers_sockets_and_logging_change_without_a_restart() {
 }
 
 #[test]
+fn the_log_moves_to_the_file_of_a_new_configuration_and_takes_its_form() {
+    let launch = unsteady().without("disable-logging");
+    let (old, new) = (launch.dir().join("old.log"), launch.dir().join("new.log"));
+    let server = launch.set("logto", old.display()).spawn();
+    let text = |path: &std::path::Path| fs::read_to_string(path).unwrap_or_default();
+    assert!(wait_until(|| text(&old).contains("ready to serve")), "{}", text(&old));
+    let missing = server.dir().join("missing/new.log");
+    edit(&server, |text| text.replace("old.log", "missing/new.log"));
+    let output = operator(&server, "--reload");
+    assert_eq!(output.status.code(), Some(RELOAD_FAILED), "{output:?}");
+    assert!(complaint(&output).contains(&format!("cannot open the log {}", missing.display())), "{output:?}");
+    edit(&server, |text| text.replace("missing/new.log", "new.log") + "log-prefix = app one\n");
+    misdeed(server.dir(), "load fail");
+    assert_eq!(operator(&server, "--reload").status.code(), Some(RELOAD_FAILED));
+    assert!(text(&old).contains("told to fail"), "the old generation's log has the reason");
+    misdeed(server.dir(), "");
+    reload(&server);
+    wait_for_generation(&server, 3);
+    server.get("/seen-by-the-new-generation");
+    assert!(wait_until(|| text(&new).contains("GET /seen-by-the-new-generation")), "{}", text(&new));
+    assert!(wait_until(|| text(&new).contains("app one - reload done: generation 3 serves")), "{}", text(&new));
+    assert!(!text(&old).contains("reload done"), "{}", text(&old));
+    // The lines of the workers, too.
+    server.signal(Signal::SIGKILL);
+    assert!(wait_until(|| text(&new).contains("app one - [error] worker 1: the master is gone")), "{}", text(&new));
+    assert!(server.wait_gone(harness::PATIENCE));
+    server.ends_with(137);
+}
+
+#[test]
 fn what_cannot_change_without_a_restart_is_named() {
     let mut server = unsteady().start();
     edit(&server, |text| format!("{text}umask = 027\n"));

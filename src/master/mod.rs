@@ -18,8 +18,10 @@ mod startup;
 pub(crate) mod upgrade;
 mod watches;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -136,13 +138,21 @@ struct Parts {
     fifo_slot: usize,
 }
 
+/// A configuration that is to come into force, and what it has opened already.
+struct Candidate {
+    config: Config,
+    sockets: Vec<BoundSocket>,
+    /// The log, if it is another file than now.
+    log: Option<File>,
+}
+
 /// Carries out what the machine decides.
 struct Driver<'a> {
     machine: Machine,
     children: Children,
     config: Config,
-    /// A configuration that was read for a reload, with its sockets, until the machine commits or abandons it.
-    candidate: Option<(Config, Vec<BoundSocket>)>,
+    /// What was prepared for a reload, until the machine commits or abandons it.
+    candidate: Option<Candidate>,
     sockets: Vec<BoundSocket>,
     pid_files: PidFiles,
     bell: Doorbell,
@@ -469,11 +479,12 @@ impl<'a> Driver<'a> {
                 Action::Commit { .. } => self.commit(),
                 Action::Abandon { .. } => self.candidate = None,
                 Action::StartZygote { generation, candidate } => {
-                    let (config, sockets) = match &self.candidate {
-                        Some((config, sockets)) if candidate => (config, sockets),
-                        _ => (&self.config, &self.sockets),
+                    let (config, sockets, log) = match &self.candidate {
+                        Some(new) if candidate => (&new.config, &new.sockets, new.log.as_ref()),
+                        _ => (&self.config, &self.sockets, None),
                     };
-                    let failed = self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
+                    let (bell, poll) = (&self.bell, &self.poll);
+                    let failed = self.children.start_zygote(generation, config, sockets, log, bell, poll).err();
                     for event in failed.into_iter().flatten() {
                         self.handle(event);
                     }
@@ -550,22 +561,29 @@ impl<'a> Driver<'a> {
 
     /// Reads the configuration for a reload and opens its sockets, without touching what is in force.
     fn read_configuration(&mut self) {
-        let answer = self.prepare_candidate().map(|(config, sockets)| {
-            let plan = Plan { seats: self.children.seats(), ..Plan::of(&config) };
-            self.candidate = Some((config, sockets));
+        let answer = self.prepare_candidate().map(|candidate| {
+            let plan = Plan { seats: self.children.seats(), ..Plan::of(&candidate.config) };
+            self.candidate = Some(candidate);
             plan
         });
         self.handle(Event::ConfigurationRead(answer));
     }
 
-    fn prepare_candidate(&self) -> Result<(Config, Vec<BoundSocket>), String> {
+    fn prepare_candidate(&self) -> Result<Candidate, String> {
         let config = (self.read)()?;
         self.children.fits(&config)?;
         for option in startup::not_reloadable(&self.config, &config) {
             log::warn!("{option} changes only with a restart");
         }
+        let file = crate::logging::file(&config.logging);
+        let changed = file.filter(|_| file != crate::logging::file(&self.config.logging));
+        let open = |path: &Path| {
+            crate::logging::open(path).map_err(|error| format!("cannot open the log {}: {error}", path.display()))
+        };
+        let log = changed.map(open).transpose()?;
+        // Last, since a socket leaves a file.
         let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
-        Ok((config, sockets))
+        Ok(Candidate { config, sockets, log })
     }
 
     /// Takes over the files to watch and the fifos of a new configuration.
@@ -588,7 +606,13 @@ impl<'a> Driver<'a> {
     }
 
     fn commit(&mut self) {
-        let Some((config, sockets)) = self.candidate.take() else { return };
+        let Some(Candidate { config, sockets, log }) = self.candidate.take() else { return };
+        if let Some(log) = log
+            && let Err(error) = crate::sys::process::redirect_output(&log)
+        {
+            log::error!("the master goes on logging where it did: {error}");
+        }
+        crate::logging::stamp_lines(&config.logging);
         self.watch_queue(false);
         if let Err(error) = self.scaler.reconfigure(&config) {
             log::error!("the number of workers goes on being decided as before: {error}");
@@ -630,7 +654,7 @@ fn watch(poll: &Poll, descriptor: &impl AsFd, token: Token) -> io::Result<()> {
 }
 
 /// Logs what a watched file has set off.
-fn follow(path: &std::path::Path, what: &str, done: io::Result<()>) {
+fn follow(path: &Path, what: &str, done: io::Result<()>) {
     match done {
         Ok(()) => log::info!("*** {} has been touched... {what} ***", path.display()),
         Err(error) => log::error!("{} has been touched, but {what} failed: {error}", path.display()),

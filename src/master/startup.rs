@@ -220,6 +220,10 @@ pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     if reused(old) != reused(new) {
         named.push("reuse-port");
     }
+    if crate::logging::file(&old.logging).is_some() && crate::logging::file(&new.logging).is_none() {
+        // Where the log went before is long closed.
+        named.push("the absence of logto");
+    }
     if old.daemonize != new.daemonize {
         named.push("daemonize");
     }

@@ -5,7 +5,7 @@
 
 use super::{Built, Draft};
 use crate::config::error::{ConfigError, ConfigErrors};
-use crate::config::model::{Address, Application, Listener, Policy};
+use crate::config::model::{Address, Application, Listener, Policy, TermMeaning};
 use crate::config::options::{self, Kind, Status};
 
 /// Options that change how far `cheaper` goes but do not switch it on by themselves.
@@ -49,6 +49,7 @@ impl Draft<'_> {
         self.finish_lifetimes();
         self.finish_workers();
         self.finish_identity();
+        self.judge_term();
         self.config.notes = self.warnings.iter().chain(&self.idle).map(ToString::to_string).collect();
         let built = Built { config: self.config, idle: self.idle, warnings: self.warnings };
         (built, ConfigErrors(self.errors))
@@ -76,6 +77,15 @@ impl Draft<'_> {
         }
         if self.config.sockets.is_empty() {
             self.judge_no_sockets();
+        }
+    }
+
+    /// Who switches `die-on-term` off in so many words wants what uWSGI does without it.
+    fn judge_term(&mut self) {
+        if let (TermMeaning::GracefulStop, Some(directive)) = (self.config.term, self.given.get("die-on-term")) {
+            let problem = "SIGTERM stops gracefully, where uWSGI reloads brutally";
+            let suggestion = "reload-on-term = true brings that back";
+            self.warnings.push(ConfigError::about(directive, problem).suggest(suggestion));
         }
     }
 

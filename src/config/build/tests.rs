@@ -386,6 +386,9 @@ fn every_message_of_options_together() {
     let root = Machine { euid: 0, ..machine() };
     all.push_str(&messages_on(&root, "socket = /s"));
     all.push_str(&messages_on(&root, "socket = /s\nuid = www-data\ngid = www-data"));
+    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = false"));
+    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = true"));
+    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = false\nreload-on-term = true"));
     let resetting = Machine { migrates_connections: Some(false), ..machine() };
     all.push_str(&messages_on(&resetting, "socket = :3031\nreuse-port = true"));
     all.push_str(&messages_on(&resetting, "socket = :3031\nreuse-port = false"));
