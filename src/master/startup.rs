@@ -210,6 +210,12 @@ pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     if before.umask != after.umask {
         named.push("umask");
     }
+    if before.master_as_root != after.master_as_root {
+        named.push("master-as-root");
+    }
+    if (old.chmod_socket, &old.chown_socket) != (new.chmod_socket, &new.chown_socket) {
+        named.push("chmod-socket, chown-socket of a socket that is open");
+    }
     if old.pidfiles != new.pidfiles {
         named.push("pidfile");
     }
