@@ -2,9 +2,10 @@
 //!
 //! The file that `UNSTEADY_FILE` names says how, read anew at each load and at each start of a worker; without it all
 //! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`,
-//! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker answers, `/hold?until=PATH` sends
-//! one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after so long, `/stream?ms=N` streams
-//! for so long, `/exit` ends the process in the middle of the request.
+//! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker
+//! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
+//! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance, `/exit` ends the process in
+//! the middle of the request.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -40,6 +41,10 @@ impl Handler for Unsteady {
                 Response::text("slept\n")
             }
             b"/stream" => stream(time_of(request)),
+            b"/reload" => {
+                request.reload_instance();
+                Response::text(self.name())
+            }
             b"/exit" => std::process::exit(3),
             _ => Response::text("Not found\n").with_status(404),
         }

@@ -330,6 +330,17 @@ fn watched_files_change_with_the_configuration() {
     server.log.wait_for("reload done: generation 3 serves");
 }
 
+#[test]
+fn an_application_asks_for_a_reload_and_answers_all_the_same() {
+    let server = unsteady().start();
+    let traffic = Traffic::start(&server, 4, "/sleep?ms=1");
+    let answer = String::from_utf8_lossy(server.get("/reload").body()).into_owned();
+    assert!(answer.ends_with("of generation 1\n"), "{answer}");
+    server.log.wait_for("reload done: generation 2 serves");
+    traffic.end();
+    wait_for_generation(&server, 2);
+}
+
 /// Panics with a text of the test's own, among requests that go well: every one is answered, and the worker is replaced
 /// or not.
 fn a_panic_replaces_its_worker(line: &str, expected: bool) {

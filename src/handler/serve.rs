@@ -4,7 +4,7 @@ use std::any::Any;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use worker_protocol::control::Generation;
+use worker_protocol::control::{FromWorker, Generation};
 
 use super::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::config::model::Config;
@@ -87,8 +87,9 @@ impl<H: Handler> Service for HandlerService<H> {
 impl<H: Handler> HandlerService<H> {
     fn answer(&self, exchange: &mut Exchange<'_>) {
         let response = {
-            let (head, body) = (exchange.head, &mut exchange.body);
-            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded };
+            let (head, body, worker) = (exchange.head, &mut exchange.body, exchange.worker);
+            let ask_reload = &|| worker.tell(&FromWorker::AskReload);
+            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded, ask_reload };
             self.handler.handle(&mut request)
         };
         let uri = || String::from_utf8_lossy(exchange.head.uri).escape_debug().to_string();
