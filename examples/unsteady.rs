@@ -1,10 +1,11 @@
 //! An application that misbehaves when it is told to: what the tests of crashes, back-off and stops use.
 //!
 //! The file that `UNSTEADY_FILE` names says how, read anew at each load and at each start of a worker; without it all
-//! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`, `load hang`,
-//! `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker answers, `/hold?until=PATH` sends
-//! one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after so long, `/stream?ms=N` streams
-//! for so long, `/exit` ends the process in the middle of the request.
+//! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`,
+//! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker
+//! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
+//! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance, `/exit` ends the process in
+//! the middle of the request.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -40,6 +41,10 @@ impl Handler for Unsteady {
                 Response::text("slept\n")
             }
             b"/stream" => stream(time_of(request)),
+            b"/reload" => {
+                request.reload_instance();
+                Response::text(self.name())
+            }
             b"/exit" => std::process::exit(3),
             _ => Response::text("Not found\n").with_status(404),
         }
@@ -68,6 +73,10 @@ fn commit(misdeed: &str) -> Result<(), BoxError> {
         ("panic", _) => panic!("told to panic"),
         ("exit", _) => std::process::exit(3),
         ("abort", _) => std::process::abort(),
+        // Sent as the kernel would, since the real thing needs unsafe code; Rust's own handler takes the first one.
+        ("segfault", _) => loop {
+            nix::sys::signal::raise(nix::sys::signal::Signal::SIGSEGV)?;
+        },
         ("hang", _) => loop {
             thread::sleep(Duration::from_secs(3_600));
         },

@@ -245,6 +245,7 @@ fn with_place(failure: StartFailure, collected: &Collected) -> StartFailure {
 fn facts() -> Machine {
     Machine {
         somaxconn: crate::sys::machine::somaxconn(),
+        migrates_connections: crate::sys::machine::migrates_connections(),
         process_limit: crate::sys::machine::process_limit(),
         euid: crate::sys::machine::effective_user(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),

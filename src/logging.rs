@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock};
 
 use env_logger::{Builder, Target};
 use jiff::{Timestamp, tz::TimeZone};
@@ -13,10 +13,11 @@ use log::LevelFilter;
 
 use crate::config::model::Logging;
 
-/// How each line begins, fixed at start.
-static STAMP: OnceLock<Stamp> = OnceLock::new();
+/// How each line begins. The logger is one for the whole process, so this is, too; only the master changes it after the
+/// start, at a reload.
+static STAMP: RwLock<Stamp> = RwLock::new(Stamp { date: None, prefix: None });
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stamp {
     date: Option<String>,
     prefix: Option<String>,
@@ -26,7 +27,7 @@ struct Stamp {
 pub fn start() {
     let mut builder = Builder::new();
     builder.filter_level(LevelFilter::Info).parse_default_env().target(Target::Stderr).format(|out, record| {
-        let stamp = STAMP.get().map(begin).unwrap_or_default();
+        let stamp = begin(&STAMP.read().unwrap_or_else(PoisonError::into_inner));
         // Composed first, so that the line is one write whatever its parts are.
         let line = match record.level() {
             log::Level::Info => format!("{stamp}{}\n", record.args()),
@@ -38,9 +39,10 @@ pub fn start() {
     let _ = builder.try_init();
 }
 
-/// Sets `log-date` and `log-prefix`; the first call counts.
+/// Sets `log-date` and `log-prefix`.
 pub fn stamp_lines(logging: &Logging) {
-    let _ = STAMP.set(Stamp { date: logging.date.clone(), prefix: logging.prefix.clone() });
+    let stamp = Stamp { date: logging.date.clone(), prefix: logging.prefix.clone() };
+    *STAMP.write().unwrap_or_else(PoisonError::into_inner) = stamp;
 }
 
 /// Sends standard output and standard error to `logto` or `logto2`, if one is set; children inherit that.
@@ -48,9 +50,20 @@ pub fn stamp_lines(logging: &Logging) {
 /// # Errors
 /// When the file cannot be opened; the log then stays where it was.
 pub fn redirect(path: Option<&Path>) -> io::Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    let file = File::options().append(true).create(true).mode(0o640).open(path)?;
-    crate::sys::process::redirect_output(&file)
+    path.map_or(Ok(()), |path| crate::sys::process::redirect_output(&open(path)?))
+}
+
+/// Opens a log file, and makes it if need be.
+///
+/// # Errors
+/// When that cannot be done.
+pub fn open(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).mode(0o640).open(path)
+}
+
+/// The file that the log goes to once the instance has started.
+pub fn file(logging: &Logging) -> Option<&Path> {
+    logging.to2.as_deref().or(logging.to.as_deref())
 }
 
 /// Opens the log file anew by its name, for logrotate (fifo `l`).
@@ -58,7 +71,7 @@ pub fn redirect(path: Option<&Path>) -> io::Result<()> {
 /// # Errors
 /// As for [`redirect`].
 pub fn reopen(logging: &Logging) -> io::Result<()> {
-    redirect(logging.to2.as_deref().or(logging.to.as_deref()))
+    redirect(file(logging))
 }
 
 fn begin(stamp: &Stamp) -> String {

@@ -123,6 +123,7 @@ impl Zygote {
             return Err(io::Error::other("the master's first record is not the set-up"));
         };
         let common = Common::take(generation, descriptors)?;
+        crate::logging::stamp_lines(&common.config.logging);
         Ok(Self { control, common, children: BTreeMap::new() })
     }
 

@@ -63,6 +63,7 @@ fn the_sample_can_be_started_as_it_is() {
     };
     let machine = Machine {
         somaxconn: None,
+        migrates_connections: None,
         process_limit: None,
         euid: 1000,
         cpus: 2,

@@ -84,6 +84,48 @@ fn an_application_reloads_and_stops_the_instance() {
     instance.ends_with(0);
 }
 
+/// Whether the worker is another one after a request for `target`, which must be answered with this status.
+fn replaces_the_worker(instance: &Instance, target: &str, status: u16) -> bool {
+    let (before, seen) = (body(instance, "/pid"), instance.log.position());
+    assert_eq!(instance.get(target).status(), Some(status), "{target}");
+    let after = body(instance, "/pid");
+    if after != before {
+        instance.log.wait_for_after(seen, "leaves: monitored exception");
+        instance.log.wait_for_after(seen, "Respawned uWSGI worker 1");
+    }
+    after != before
+}
+
+#[test]
+fn monitored_exceptions_replace_the_worker_after_the_answer() {
+    let targets = [("/raise", 500), ("/raise_in_generator", 200), ("/exit?31", 500), ("/pid", 200)];
+    let cases = [
+        ("reload-on-exception = true", [true, true, true, false]),
+        ("reload-on-exception-type = ValueError", [true, true, false, false]),
+        ("reload-on-exception-type = before start_response", [false, false, false, false]),
+        ("reload-on-exception-value = in the middle", [false, true, false, false]),
+        ("reload-on-exception-repr = ValueError:before start_response", [true, false, false, false]),
+        ("reload-on-exception-repr = SystemExit(31)", [false, false, true, false]),
+        ("reload-on-exception = false", [false, false, false, false]),
+    ];
+    for (line, expected) in cases {
+        let mut instance = launch(&one(), "rows").line(line).start();
+        for word in ["exception in GET", "ended before its announced length"] {
+            instance.expect_log(word);
+        }
+        for ((target, status), expected) in targets.iter().zip(expected) {
+            assert_eq!(replaces_the_worker(&instance, target, *status), expected, "{line}: {target}");
+        }
+    }
+}
+
+#[test]
+fn an_exception_that_cannot_be_described_is_survived() {
+    let mut instance = launch(&one(), "rows").line("reload-on-exception-value = anything").start();
+    instance.expect_log("exception in GET");
+    assert!(!replaces_the_worker(&instance, "/raise_unprintable", 500));
+}
+
 #[test]
 fn a_connection_can_be_ended_before_the_answer() {
     let mut instance = launch(&one(), "calls").start();

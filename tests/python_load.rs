@@ -3,6 +3,7 @@
 
 mod harness;
 mod pythons;
+mod reloading;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -257,6 +258,55 @@ fn a_reload_that_cannot_load_leaves_the_old_generation_serving() {
     instance.log.wait_for("No module named 'nothing_of_that_name'");
     instance.log.wait_for("reload failed");
     assert_eq!(get(&instance, "/"), "first");
+}
+
+/// Code that cannot serve, and what the log says of it. (What raises in a hook after the fork serves, as in uWSGI.)
+const BAD_CODE: &[(&str, &str)] = &[
+    ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
+    ("raise ValueError('no database')\n", "ValueError: no database"),
+    ("def application(:\n", "SyntaxError"),
+    ("import sys\nsys.exit(31)\n", "SystemExit: 31"),
+    ("import os\nos._exit(7)\n", "7"),
+    ("import ctypes\nctypes.string_at(0)\n", "signal 11"),
+    ("import time\nwhile True: time.sleep(60)\n", "load-timeout"),
+    ("import os, uwsgidecorators as d\n@d.postfork\ndef f():\n    os._exit(8)\n", "8"),
+    ("application = None\n", "NoneType"),
+];
+
+/// Brings bad code to an instance that serves, then good code again.
+fn bad_code_is_survived(change: impl FnOnce(Launch) -> Launch) {
+    let first = saying("'first'");
+    let files = Files::new(&[("web.py", &first)]);
+    let launch = files.launch(&one()).set("need-app", true).set("load-timeout", 3).set("module", "web");
+    let launch = change(launch);
+    let pid_file = launch.dir().join("pid");
+    let mut instance = launch.set("pidfile", pid_file.display()).start();
+    for word in ["[error]", "[warn]", "DAMN"] {
+        instance.expect_log(word);
+    }
+    for (code, reason) in BAD_CODE {
+        let seen = instance.log.position();
+        files.write("web.py", &format!("{first}\n{code}"));
+        let output = reloading::operator(&instance, "--reload");
+        assert_eq!(output.status.code(), Some(reloading::RELOAD_FAILED), "{code}: {output:?}");
+        instance.log.wait_for_after(seen, reason);
+        assert_eq!(get(&instance, "/"), "first", "{code}");
+    }
+    files.write("web.py", &saying("'mended'"));
+    let old = instance.workers();
+    reloading::reload(&instance);
+    assert!(old.iter().all(reloading::goes), "an old worker stays");
+    assert_eq!(get(&instance, "/"), "mended");
+}
+
+#[test]
+fn bad_code_is_survived_with_one_worker() {
+    bad_code_is_survived(|launch| launch);
+}
+
+#[test]
+fn bad_code_is_survived_with_cheaper_and_lazy_applications() {
+    bad_code_is_survived(|launch| launch.set("workers", 3).set("cheaper", 1).set("lazy-apps", true));
 }
 
 #[test]

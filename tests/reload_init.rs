@@ -236,6 +236,29 @@ fn hooks_run_in_the_order_of_a_life() {
     assert_eq!(text.lines().collect::<Vec<_>>(), phases);
 }
 
+#[test]
+fn hooks_of_accepting_run_in_each_worker_or_once() {
+    let launch = unsteady().set("workers", 2);
+    let journal = launch.dir().join("journal");
+    let phases = ["accepting", "accepting-once", "accepting1", "accepting1-once"];
+    let launch = phases.iter().fold(launch, |launch, phase| {
+        launch.set(&format!("hook-{phase}"), format!("appendn:{} {phase}", journal.display()))
+    });
+    let server = launch.start();
+    // How often each has run, by its name.
+    let counts = || {
+        let text = fs::read_to_string(&journal).unwrap_or_default();
+        phases.map(|phase| text.lines().filter(|line| *line == phase).count())
+    };
+    assert_eq!(counts(), [2, 2, 1, 1]);
+    reloading::tell(&server, "w");
+    server.log.wait_for("workers' reload done");
+    assert_eq!(counts(), [4, 2, 2, 1]);
+    // A new generation is no new life of the worker's number.
+    reload(&server);
+    assert_eq!(counts(), [6, 2, 3, 1]);
+}
+
 fn wait_for_text(path: &Path, needle: &str) -> String {
     let read = || fs::read_to_string(path).unwrap_or_default();
     assert!(wait_until(|| read().contains(needle)), "no {needle} in {:?}", read());

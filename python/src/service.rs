@@ -14,7 +14,7 @@ use worker_protocol::head::RequestHead;
 
 use crate::current;
 use crate::environ::Remembered;
-use crate::failure::traceback;
+use crate::failure::{raised, traceback};
 use crate::ffi::accept_loop::run_detached;
 use crate::ffi::lease::Lease;
 use crate::ffi::text::from_latin1;
@@ -168,7 +168,7 @@ impl WsgiService {
         }
         let text = traceback(py, error);
         log::error!("exception in {} {}\n{text}", exchange.head.method, shown(exchange.head.uri));
-        exchange.exception = true;
+        exchange.note_exception(|| raised(py, error));
         exchange.answer_plainly(500, if self.show_exceptions { &text } else { ERROR_PAGE });
     }
 

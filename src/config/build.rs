@@ -18,8 +18,8 @@ use super::directive::{Directive, Origin};
 use super::error::{ConfigError, ConfigErrors};
 use super::model::{
     Address, Application, Busyness, Config, EnvironmentChange, Hook, Identity, Listener, Logging, Patience, PidFiles,
-    Policy, ProcessNames, Protocol, Python, Recycling, RequestLimits, Scaling, TermMeaning, VanishedClients, Watch,
-    WatchEffect,
+    Policy, ProcessNames, Protocol, Python, Recycling, ReloadDescriptor, RequestLimits, Scaling, TermMeaning,
+    VanishedClients, Watch, WatchEffect,
 };
 use super::options::{self, Kind, Opt, Parsed, Status};
 
@@ -57,11 +57,17 @@ const HOOK_ACTIONS: &[&str] = &[
     "wait_for_socket",
 ];
 
+/// Most bytes that are read at once of a descriptor that asks for a reload.
+const RELOAD_BYTES_MAX: usize = 4_096;
+
 /// What a configuration has to know of the machine it is for.
 #[derive(Debug, Clone)]
 pub struct Machine {
     /// `net.core.somaxconn`, the kernel's bound on `listen`; `None` when it cannot be read.
     pub somaxconn: Option<u32>,
+    /// Whether the kernel hands the queue of a closed socket to another one with its port
+    /// (`net.ipv4.tcp_migrate_req`); `None` when it cannot be read.
+    pub migrates_connections: Option<bool>,
     /// Most processes of this user (`RLIMIT_NPROC`); `None` without a limit.
     pub process_limit: Option<u64>,
     /// The effective user; 0 is root.
@@ -182,6 +188,8 @@ pub fn defaults() -> Config {
         environment: Vec::new(),
         master_fifos: Vec::new(),
         watches: Vec::new(),
+        reload_descriptors: Vec::new(),
+        exit_on_reload: false,
         hooks: Vec::new(),
         term: TermMeaning::GracefulStop,
         lazy_apps: false,
@@ -418,6 +426,22 @@ impl<'a> Draft<'a> {
                 any_event: false,
             }),
             _ => self.refuse("expected a path, a blank and what to do", "for example /tmp/touched echo changed"),
+        }
+    }
+
+    /// `reload-on-fd` and `brutal-reload-on-fd`: `FD[:BYTES] [MESSAGE]` (reference/processes.md 1.4).
+    pub fn reload_descriptor(&mut self, value: &Parsed<'_>, brutal: bool) {
+        let (numbers, message) = value.text.split_once(' ').unwrap_or((value.text, ""));
+        let (number, bytes) = numbers.split_once(':').unwrap_or((numbers, "1"));
+        let message = Some(message.trim()).filter(|message| !message.is_empty()).map(str::to_owned);
+        match (number.parse(), bytes.parse()) {
+            (Ok(number @ 3..), Ok(bytes @ 1..=RELOAD_BYTES_MAX)) => {
+                self.config.reload_descriptors.push(ReloadDescriptor { number, bytes, message, brutal });
+            }
+            _ => self.refuse(
+                "expected an inherited descriptor from 3 on, `:` and how many bytes to read (1 to 4096), and a message",
+                "for example 3, or 3:8 for an eventfd, or 3:8 the code has changed",
+            ),
         }
     }
 

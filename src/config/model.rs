@@ -51,6 +51,10 @@ pub struct Config {
     pub master_fifos: Vec<PathBuf>,
     /// What reloads when which file changes (`touch-*`, `fs-*`).
     pub watches: Vec<Watch>,
+    /// Descriptors that ask for a reload when they become readable (`reload-on-fd`, `brutal-reload-on-fd`).
+    pub reload_descriptors: Vec<ReloadDescriptor>,
+    /// End with exit code 0 where a reload would begin (`exit-on-reload`).
+    pub exit_on_reload: bool,
     /// What runs at which moment of the life cycle (`hook-*`, `exec-*`).
     pub hooks: Vec<Hook>,
     /// Old meaning of the signals, see the issue of reloading (`die-on-term`, `reload-on-term`).
@@ -69,6 +73,16 @@ pub struct Config {
     pub given: Vec<(String, Option<String>)>,
     /// What the operator should know before start-up: one sentence each, with its origin.
     pub notes: Vec<String>,
+}
+
+impl Config {
+    /// How long the kernel's queue of each socket is: those who wait, `listen`, and those who do not really, because
+    /// they come when all threads of all workers have just finished. There may be two generations of workers, since a
+    /// reload can come at any time. (The kernel cuts what exceeds `net.core.somaxconn`.)
+    pub fn backlog(&self) -> u32 {
+        let taken_at_once = self.workers.saturating_mul(self.threads.max(1)).saturating_mul(2);
+        self.listen.saturating_add(u32::try_from(taken_at_once).unwrap_or(u32::MAX))
+    }
 }
 
 /// One listening socket.
@@ -313,6 +327,21 @@ pub struct Recycling {
     pub evil_rss: Option<u64>,
     /// `evil-reload-on-as`, in bytes.
     pub evil_address_space: Option<u64>,
+    /// `reload-on-exception` and its relatives.
+    pub exceptions: MonitoredExceptions,
+}
+
+/// Failures of the application after which the worker is replaced. All texts are compared as wholes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MonitoredExceptions {
+    /// `reload-on-exception`: whatever it is.
+    pub any: bool,
+    /// `reload-on-exception-type`, in order.
+    pub types: Vec<String>,
+    /// `reload-on-exception-value`, in order.
+    pub values: Vec<String>,
+    /// `reload-on-exception-repr`, in order.
+    pub reprs: Vec<String>,
 }
 
 /// How long the master waits for what it asked for.
@@ -426,6 +455,19 @@ pub enum WatchEffect {
     Execute(String),
     /// A hook action.
     Hook(String),
+}
+
+/// An inherited descriptor that asks for a reload when it becomes readable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadDescriptor {
+    /// Its number at the start.
+    pub number: RawFd,
+    /// Most bytes to read of it each time; an eventfd needs 8.
+    pub bytes: usize,
+    /// What to say in the log.
+    pub message: Option<String>,
+    /// Whether old workers are killed.
+    pub brutal: bool,
 }
 
 /// Something to run at a moment of the life cycle.

@@ -34,7 +34,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     ///
-    /// A panic answers 500 (if nothing was sent yet), is logged with its place, and leaves the worker serving.
+    /// A panic answers 500 (if nothing was sent yet), is logged with its place, and leaves the worker serving (but with
+    /// `reload-on-exception` another one takes its place).
     fn handle(&self, request: &mut Request<'_>) -> Response;
 
     /// Runs once in each worker, after the fork and before its first request: for what must not be shared between

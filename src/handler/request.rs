@@ -15,9 +15,17 @@ pub struct Request<'r> {
     pub(crate) head: &'r RequestHead<'r>,
     pub(crate) body: &'r mut (dyn DeclaredBody + 'r),
     pub(crate) trust_forwarded: bool,
+    /// Tells the master that the application wants a reload.
+    pub(crate) ask_reload: &'r dyn Fn(),
 }
 
 impl<'r> Request<'r> {
+    /// Asks for a graceful reload of the whole instance, as SIGHUP does. Comes back at once: this request is answered by
+    /// this worker, whatever becomes of the reload.
+    pub fn reload_instance(&self) {
+        (self.ask_reload)();
+    }
+
     /// The method, such as `GET`. Case-sensitive (RFC 9110, section 9.1).
     pub fn method(&self) -> &'r str {
         self.head.method

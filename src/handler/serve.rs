@@ -1,14 +1,15 @@
 //! Joins a [`Handler`] to a worker: a zygote's host for Rust applications, and the service that runs in its workers.
 
+use std::any::Any;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use worker_protocol::control::Generation;
+use worker_protocol::control::{FromWorker, Generation};
 
 use super::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::config::model::Config;
 use crate::worker::reply::{Reply, StartError};
-use crate::worker::{Exchange, Service, Worker};
+use crate::worker::{Exchange, Raised, Service, Worker};
 use crate::zygote::{Host, LoadFailure};
 
 /// How much is read at once of a body that comes from a reader.
@@ -72,8 +73,12 @@ impl<H: Handler> Service for HandlerService<H> {
     fn serve(&self, exchange: &mut Exchange<'_>) {
         // Only the answer matters after a panic; what the handler shares between requests is its own to keep whole,
         // as with any thread that unwinds.
-        if catch_unwind(AssertUnwindSafe(|| self.answer(exchange))).is_err() {
-            exchange.exception = true;
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.answer(exchange))) {
+            exchange.note_exception(|| Raised {
+                types: vec!["panic".to_owned()],
+                value: panic_message(&*payload),
+                reprs: Vec::new(),
+            });
             exchange.answer_plainly(500, "Internal Server Error\n");
         }
     }
@@ -82,8 +87,9 @@ impl<H: Handler> Service for HandlerService<H> {
 impl<H: Handler> HandlerService<H> {
     fn answer(&self, exchange: &mut Exchange<'_>) {
         let response = {
-            let (head, body) = (exchange.head, &mut exchange.body);
-            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded };
+            let (head, body, worker) = (exchange.head, &mut exchange.body, exchange.worker);
+            let ask_reload = &|| worker.tell(&FromWorker::AskReload);
+            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded, ask_reload };
             self.handler.handle(&mut request)
         };
         let uri = || String::from_utf8_lossy(exchange.head.uri).escape_debug().to_string();
@@ -144,15 +150,16 @@ fn copy(reply: &mut Reply<'_>, mut reader: impl Read) -> io::Result<()> {
 /// Panics go to the log with their place, as one line.
 fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
-        let message = info
-            .payload()
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| info.payload().downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "(no message)".to_owned());
+        let message = panic_message(info.payload());
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         log::error!("the application panicked at {place}: {message}");
     }));
+}
+
+/// What a panic was called with.
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".to_owned())
 }
 
 /// An error with its causes.

@@ -4,6 +4,7 @@
 //! signals. Decides nothing. Master only.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -216,13 +217,14 @@ impl Children {
         generation: Generation,
         config: &Config,
         sockets: &[BoundSocket],
+        log: Option<&File>,
         bell: &Doorbell,
         poll: &Poll,
     ) -> Result<(), [Event; 2]> {
         let attempt = || -> io::Result<Zygote> {
             let (ours, theirs) = ControlSocket::pair()?;
             let settings = memory_file(&serde_json::to_vec(config)?)?;
-            let child = launch::launch(config, &self.own_path, &theirs)?;
+            let child = launch::launch(config, &self.own_path, &theirs, log)?;
             let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
             beside.extend(sockets.iter().map(AsFd::as_fd));
             let setup = ToZygote::Setup {

@@ -1,5 +1,6 @@
 //! How a zygote is executed: which program, which arguments, which environment. Master only.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
@@ -20,9 +21,17 @@ pub(super) fn own_path() -> io::Result<PathBuf> {
     Ok(text.strip_suffix(" (deleted)").map(PathBuf::from).unwrap_or(path))
 }
 
-/// Executes a zygote that holds `control`.
-pub(super) fn launch(config: &Config, own_path: &std::path::Path, control: &ControlSocket) -> io::Result<Child> {
+/// Executes a zygote that holds `control`. It logs where the master does, or into `log`.
+pub(super) fn launch(
+    config: &Config,
+    own_path: &std::path::Path,
+    control: &ControlSocket,
+    log: Option<&File>,
+) -> io::Result<Child> {
     let mut command = program(config, own_path)?;
+    if let Some(log) = log {
+        command.stdout(log.try_clone()?).stderr(log.try_clone()?);
+    }
     // The init system's words are for the master alone.
     for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
         command.env_remove(name);

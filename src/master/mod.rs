@@ -3,6 +3,7 @@
 //! `machine` decides (pure), everything else here acts. The loop in [`Driver::run`] is the one place that waits.
 
 mod children;
+mod descriptors;
 mod failure;
 mod fifo;
 mod files;
@@ -17,8 +18,10 @@ mod startup;
 pub(crate) mod upgrade;
 mod watches;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -31,6 +34,7 @@ use crate::sys::listeners::BoundSocket;
 use crate::sys::wait::Doorbell;
 
 use children::Children;
+use descriptors::Descriptors;
 pub use failure::StartFailure;
 use fifo::{Fifos, Letter};
 use files::PidFiles;
@@ -50,10 +54,12 @@ pub type ReadConfig<'a> = &'a dyn Fn() -> Result<Config, String>;
 /// # Errors
 /// What keeps it from starting. Nothing is left behind then.
 pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
-    // First of all, so that a signal that comes during the start is remembered and not lost.
+    // Before anything of ours is open, which might have one of these numbers.
+    let descriptors = Descriptors::inherit(&config.reload_descriptors)?;
+    // Before anything else, so that a signal that comes during the start is remembered and not lost.
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     let mut started = startup::start(&config)?;
-    match first_image(config, read, signals) {
+    match first_image(config, read, signals, descriptors) {
         Ok(mut driver) => {
             driver.sockets = std::mem::take(&mut started.sockets);
             driver.pid_files = std::mem::take(&mut started.pid_files);
@@ -71,7 +77,12 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
 }
 
 /// A driver for a first start; its sockets and pid files are still to come.
-fn first_image(config: Config, read: ReadConfig<'_>, signals: Signals) -> Result<Driver<'_>, StartFailure> {
+fn first_image(
+    config: Config,
+    read: ReadConfig<'_>,
+    signals: Signals,
+    descriptors: Descriptors,
+) -> Result<Driver<'_>, StartFailure> {
     let plan = Plan { seats: startup::seats(&config), ..Plan::of(&config) };
     let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
     let system = |what| move |error: io::Error| StartFailure::system(what, &error);
@@ -79,7 +90,7 @@ fn first_image(config: Config, read: ReadConfig<'_>, signals: Signals) -> Result
     let children = Children::new(&plan, &config).map_err(system("make the scoreboard"))?;
     let bell = Doorbell::new().map_err(system("make a doorbell"))?;
     let operators = Operators::listen(&poll).map_err(system("listen for operators"))?;
-    let parts = Parts { poll, machine, children, bell, operators, sockets: Vec::new(), fifo_slot: 0 };
+    let parts = Parts { poll, machine, children, bell, operators, descriptors, sockets: Vec::new(), fifo_slot: 0 };
     Driver::new(config, read, signals, parts, PidFiles::default())
 }
 
@@ -98,8 +109,10 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
         let sockets = handover.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>()?;
         let bell = Doorbell::from_owned(upgrade::take(handover.bell)?);
         let operators = Operators::adopt(upgrade::take(handover.operators)?, &poll)?;
+        let descriptors = Descriptors::adopt(handover.descriptors)?;
         let machine = Machine::adopt(Time(monotonic_us()), handover.snapshot).map_err(io::Error::other)?;
-        Ok(Parts { poll, machine, children, bell, operators, sockets, fifo_slot: handover.fifo_slot })
+        let fifo_slot = handover.fifo_slot;
+        Ok(Parts { poll, machine, children, bell, operators, descriptors, sockets, fifo_slot })
     };
     let parts = adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
     let pid_files = PidFiles::adopt(handover.pid_files);
@@ -120,8 +133,17 @@ struct Parts {
     children: Children,
     bell: Doorbell,
     operators: Operators,
+    descriptors: Descriptors,
     sockets: Vec<BoundSocket>,
     fifo_slot: usize,
+}
+
+/// A configuration that is to come into force, and what it has opened already.
+struct Candidate {
+    config: Config,
+    sockets: Vec<BoundSocket>,
+    /// The log, if it is another file than now.
+    log: Option<File>,
 }
 
 /// Carries out what the machine decides.
@@ -129,14 +151,15 @@ struct Driver<'a> {
     machine: Machine,
     children: Children,
     config: Config,
-    /// A configuration that was read for a reload, with its sockets, until the machine commits or abandons it.
-    candidate: Option<(Config, Vec<BoundSocket>)>,
+    /// What was prepared for a reload, until the machine commits or abandons it.
+    candidate: Option<Candidate>,
     sockets: Vec<BoundSocket>,
     pid_files: PidFiles,
     bell: Doorbell,
     signals: Signals,
     scaler: Scaler,
     operators: Operators,
+    descriptors: Descriptors,
     fifos: Fifos,
     watches: Watches,
     notifier: Notifier,
@@ -165,7 +188,7 @@ impl<'a> Driver<'a> {
         parts: Parts,
         pid_files: PidFiles,
     ) -> Result<Self, StartFailure> {
-        let Parts { poll, machine, children, bell, operators, sockets, fifo_slot } = parts;
+        let Parts { poll, machine, children, bell, operators, descriptors, sockets, fifo_slot } = parts;
         let system = |what| move |error: io::Error| StartFailure::system(what, &error);
         let registered = poll.registry().register(signals.source(), SIGNALS, Interest::READABLE);
         registered.map_err(system("watch for signals"))?;
@@ -177,6 +200,7 @@ impl<'a> Driver<'a> {
         }
         let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
         watch(&poll, &watches, WATCHES).map_err(system("watch for changed files"))?;
+        descriptors.watch(&poll)?;
         let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
         Ok(Self {
             machine,
@@ -189,6 +213,7 @@ impl<'a> Driver<'a> {
             signals,
             scaler,
             operators,
+            descriptors,
             fifos,
             watches,
             notifier: Notifier::new(),
@@ -239,6 +264,11 @@ impl<'a> Driver<'a> {
                 FIFO => self.hear_fifo(),
                 WATCHES => self.watches.read(monotonic_us()),
                 token if Operators::owns(token) => self.hear_operators(token),
+                token if Descriptors::owns(token) => {
+                    if let Some(reload) = self.descriptors.hear(token, &self.poll) {
+                        self.order(Order::Reload(reload));
+                    }
+                }
                 token => {
                     for event in self.children.hear(token) {
                         self.handle(event);
@@ -254,6 +284,10 @@ impl<'a> Driver<'a> {
 
     /// Passes an event on, and notes what the number of workers depends on.
     fn handle(&mut self, event: Event) {
+        let event = match event {
+            Event::Order(Order::Reload(reload)) if self.config.exit_on_reload => self.end_in_place_of(reload),
+            event => event,
+        };
         match &event {
             Event::WorkerReady { seat, .. } => {
                 if let Some(boot_us) = self.children.age_us(*seat) {
@@ -270,6 +304,18 @@ impl<'a> Driver<'a> {
             _ => {}
         }
         self.machine.handle(Time(monotonic_us()), event);
+    }
+
+    /// `exit-on-reload`: what would execute the master anew in uWSGI ends the instance.
+    fn end_in_place_of(&mut self, reload: Reload) -> Event {
+        let order = match reload {
+            Reload::Graceful => Order::Stop,
+            Reload::Brutal => Order::StopNow,
+            workers => return Event::Order(Order::Reload(workers)),
+        };
+        log::info!("exit-on-reload: the instance ends in place of a {reload}. GAME OVER (insert coin)");
+        self.operators.reload_ended(Ok("the instance ends in place of a reload (exit-on-reload)"));
+        Event::Order(order)
     }
 
     /// Looks at the load if there is a reason to, and has the machine follow what is decided.
@@ -433,11 +479,12 @@ impl<'a> Driver<'a> {
                 Action::Commit { .. } => self.commit(),
                 Action::Abandon { .. } => self.candidate = None,
                 Action::StartZygote { generation, candidate } => {
-                    let (config, sockets) = match &self.candidate {
-                        Some((config, sockets)) if candidate => (config, sockets),
-                        _ => (&self.config, &self.sockets),
+                    let (config, sockets, log) = match &self.candidate {
+                        Some(new) if candidate => (&new.config, &new.sockets, new.log.as_ref()),
+                        _ => (&self.config, &self.sockets, None),
                     };
-                    let failed = self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
+                    let (bell, poll) = (&self.bell, &self.poll);
+                    let failed = self.children.start_zygote(generation, config, sockets, log, bell, poll).err();
                     for event in failed.into_iter().flatten() {
                         self.handle(event);
                     }
@@ -462,6 +509,7 @@ impl<'a> Driver<'a> {
                 children: self.children.hand_over()?,
                 sockets: self.sockets.iter().map(SocketHandover::of).collect::<io::Result<_>>()?,
                 bell: upgrade::pass(self.bell.as_fd())?,
+                descriptors: self.descriptors.hand_over()?,
                 operators: upgrade::pass(self.operators.listener().as_fd())?,
                 fifo_slot: self.fifos.slot(),
                 pid_files: self.pid_files.paths().to_vec(),
@@ -513,22 +561,29 @@ impl<'a> Driver<'a> {
 
     /// Reads the configuration for a reload and opens its sockets, without touching what is in force.
     fn read_configuration(&mut self) {
-        let answer = self.prepare_candidate().map(|(config, sockets)| {
-            let plan = Plan { seats: self.children.seats(), ..Plan::of(&config) };
-            self.candidate = Some((config, sockets));
+        let answer = self.prepare_candidate().map(|candidate| {
+            let plan = Plan { seats: self.children.seats(), ..Plan::of(&candidate.config) };
+            self.candidate = Some(candidate);
             plan
         });
         self.handle(Event::ConfigurationRead(answer));
     }
 
-    fn prepare_candidate(&self) -> Result<(Config, Vec<BoundSocket>), String> {
+    fn prepare_candidate(&self) -> Result<Candidate, String> {
         let config = (self.read)()?;
         self.children.fits(&config)?;
         for option in startup::not_reloadable(&self.config, &config) {
             log::warn!("{option} changes only with a restart");
         }
+        let file = crate::logging::file(&config.logging);
+        let changed = file.filter(|_| file != crate::logging::file(&self.config.logging));
+        let open = |path: &Path| {
+            crate::logging::open(path).map_err(|error| format!("cannot open the log {}: {error}", path.display()))
+        };
+        let log = changed.map(open).transpose()?;
+        // Last, since a socket leaves a file.
         let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
-        Ok((config, sockets))
+        Ok(Candidate { config, sockets, log })
     }
 
     /// Takes over the files to watch and the fifos of a new configuration.
@@ -551,7 +606,13 @@ impl<'a> Driver<'a> {
     }
 
     fn commit(&mut self) {
-        let Some((config, sockets)) = self.candidate.take() else { return };
+        let Some(Candidate { config, sockets, log }) = self.candidate.take() else { return };
+        if let Some(log) = log
+            && let Err(error) = crate::sys::process::redirect_output(&log)
+        {
+            log::error!("the master goes on logging where it did: {error}");
+        }
+        crate::logging::stamp_lines(&config.logging);
         self.watch_queue(false);
         if let Err(error) = self.scaler.reconfigure(&config) {
             log::error!("the number of workers goes on being decided as before: {error}");
@@ -560,7 +621,7 @@ impl<'a> Driver<'a> {
         self.renew_watches(&config);
         let old = std::mem::replace(&mut self.sockets, sockets);
         for socket in old {
-            let kept = self.sockets.iter().any(|new| new.listener == socket.listener);
+            let kept = self.sockets.iter().any(|new| new.listener.address == socket.listener.address);
             if !kept && let Err(error) = socket.remove_file() {
                 log::warn!("cannot remove {}: {error}", socket.name);
             }
@@ -593,7 +654,7 @@ fn watch(poll: &Poll, descriptor: &impl AsFd, token: Token) -> io::Result<()> {
 }
 
 /// Logs what a watched file has set off.
-fn follow(path: &std::path::Path, what: &str, done: io::Result<()>) {
+fn follow(path: &Path, what: &str, done: io::Result<()>) {
     match done {
         Ok(()) => log::info!("*** {} has been touched... {what} ***", path.display()),
         Err(error) => log::error!("{} has been touched, but {what} failed: {error}", path.display()),

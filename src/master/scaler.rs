@@ -27,6 +27,8 @@ const LOOK_UNARMED_US: u64 = 50_000;
 pub(super) struct Scaler {
     settings: Settings,
     memory: Memory,
+    /// `listen` as it is configured: what the kernel allows on top is not for waiting.
+    queue_max: u32,
     probe: QueueProbe,
     next_look_us: Option<u64>,
     /// Whether a connection in the queue shall wake the master.
@@ -75,6 +77,7 @@ impl Scaler {
         Ok(Self {
             settings: Settings::from_config(&config.scaling, config.workers, config.threads)?,
             memory: Memory::default(),
+            queue_max: config.listen,
             probe: QueueProbe::new(),
             next_look_us: None,
             wake_on_queue: false,
@@ -90,6 +93,7 @@ impl Scaler {
     /// Takes over the settings of a new configuration; what was learnt of the load is kept.
     pub(super) fn reconfigure(&mut self, config: &Config) -> Result<(), SettingsError> {
         self.settings = Settings::from_config(&config.scaling, config.workers, config.threads)?;
+        self.queue_max = config.listen;
         Ok(())
     }
 
@@ -230,7 +234,7 @@ impl Scaler {
     fn add_queue(&self, sample: &mut Sample, sockets: &[BoundSocket]) {
         for queue in sockets.iter().filter_map(|socket| self.probe.queue_of(socket)) {
             sample.queue = Some(sample.queue.unwrap_or(0) + queue.waiting);
-            sample.queue_max = sample.queue_max.max(queue.limit);
+            sample.queue_max = self.queue_max;
         }
     }
 

@@ -115,7 +115,7 @@ fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), Sta
 pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<BoundSocket>, StartFailure> {
     let owner = config.chown_socket.as_deref().map(parse_owner).transpose()?;
     let options = BindOptions {
-        backlog: config.listen,
+        backlog: config.backlog(),
         mode: config.chmod_socket,
         owner,
         defer_accept: config.request.socket_timeout,
@@ -124,23 +124,25 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
     // What the init system opened stays, also when no line of the configuration names it.
     for socket in open.iter().filter(|socket| socket.activated && !names.contains(&socket.name)) {
-        let shared = share(socket, &socket.listener, config.listen);
+        let shared = share(socket, &socket.listener, options.backlog);
         sockets.push(
             shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?,
         );
     }
     for (listener, name) in config.sockets.iter().zip(&names) {
-        let known = |socket: &&BoundSocket| socket.listener == *listener || (socket.activated && socket.name == *name);
+        let known = |socket: &&BoundSocket| {
+            socket.listener.address == listener.address || (socket.activated && socket.name == *name)
+        };
         let socket = match open.iter().find(known) {
-            Some(socket) => share(socket, listener, config.listen)
+            Some(socket) => share(socket, listener, options.backlog)
                 .map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error)),
             None => BoundSocket::bind(listener, &options).map_err(Into::into),
         };
         match socket {
             Ok(socket) => sockets.push(socket),
             Err(failure) => {
-                let fresh =
-                    sockets.iter().filter(|new: &&BoundSocket| !open.iter().any(|old| old.listener == new.listener));
+                let is_open = |new: &&BoundSocket| open.iter().any(|old| old.listener.address == new.listener.address);
+                let fresh = sockets.iter().filter(|new| !is_open(new));
                 for socket in fresh {
                     let _ = socket.remove_file();
                 }
@@ -208,8 +210,25 @@ pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     if before.umask != after.umask {
         named.push("umask");
     }
+    if before.master_as_root != after.master_as_root {
+        named.push("master-as-root");
+    }
+    if (old.chmod_socket, &old.chown_socket) != (new.chmod_socket, &new.chown_socket) {
+        named.push("chmod-socket, chown-socket of a socket that is open");
+    }
     if old.pidfiles != new.pidfiles {
         named.push("pidfile");
+    }
+    if old.reload_descriptors != new.reload_descriptors {
+        named.push("reload-on-fd, brutal-reload-on-fd");
+    }
+    let reused = |config: &Config| config.sockets.iter().any(|listener| listener.reuse_port);
+    if reused(old) != reused(new) {
+        named.push("reuse-port");
+    }
+    if crate::logging::file(&old.logging).is_some() && crate::logging::file(&new.logging).is_none() {
+        // Where the log went before is long closed.
+        named.push("the absence of logto");
     }
     if old.daemonize != new.daemonize {
         named.push("daemonize");

@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::children::ChildrenHandover;
+use super::descriptors::DescriptorHandover;
 use super::machine::Snapshot;
 use crate::config::model::{Config, Listener};
 use crate::sys::listeners::BoundSocket;
@@ -35,6 +36,7 @@ pub(crate) struct Handover {
     pub(super) children: ChildrenHandover,
     pub(super) sockets: Vec<SocketHandover>,
     pub(super) bell: RawFd,
+    pub(super) descriptors: Vec<DescriptorHandover>,
     pub(super) operators: RawFd,
     pub(super) fifo_slot: usize,
     pub(super) pid_files: Vec<PathBuf>,

@@ -63,7 +63,7 @@ pub struct Sample {
     /// Connections that wait for accept, all sockets together. Where the kernel does not tell: `Some(1)` if a listening
     /// socket is readable, else `None`.
     pub queue: Option<u32>,
-    /// How many may wait before the kernel refuses more.
+    /// How many may wait on one socket (`listen`).
     pub queue_max: u32,
     /// How long the connection at the head of the queue has waited for certain; zero if unknown. The policies keep
     /// their own lower bound beside it.

@@ -13,6 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::identity::{Credentials, IdentityError};
 use super::process::adopt_descriptor;
+use super::queue::QueueProbe;
 use crate::config::model::{Address, Listener};
 
 /// A socket that listens.
@@ -76,15 +77,16 @@ impl BoundSocket {
             }
         };
         let name = name_of(&listener.address, &socket);
-        let refused = |error| ListenError::Refused(name.clone(), error);
-        let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
-        // The queue opens last: whoever can connect finds permissions and owner in place.
-        socket.listen(backlog).map_err(|error| match error.kind() {
+        let failed = |error: io::Error| match error.kind() {
             ErrorKind::AddrInUse => ListenError::InUse(name.clone()),
-            _ => refused(error),
-        })?;
-        socket.set_nonblocking(true).map_err(refused)?;
-        Ok(Self { listener: listener.clone(), name, file, activated: false, socket: socket.into() })
+            _ => ListenError::Refused(name.clone(), error),
+        };
+        socket.set_nonblocking(true).map_err(failed)?;
+        let (listener, socket) = (listener.clone(), socket.into());
+        let bound = Self { listener, name: name.clone(), file, activated: false, socket };
+        // The queue opens last: whoever can connect finds permissions and owner in place.
+        bound.set_backlog(options.backlog).map_err(failed)?;
+        Ok(bound)
     }
 
     /// Takes over a socket that listens already: from before a re-execution, or from another process.
@@ -100,10 +102,20 @@ impl BoundSocket {
         Ok(Self { listener, name, file, activated, socket: socket.into() })
     }
 
-    /// Changes the length of the queue of a socket that listens.
+    /// Sets the length of the queue; the socket listens from then on. Who handed a socket in may have meant a longer
+    /// queue, which stays.
     pub fn set_backlog(&self, backlog: u32) -> io::Result<()> {
-        nix::sys::socket::listen(&self.socket, nix::sys::socket::Backlog::new(backlog.min(i32::MAX as u32) as i32)?)?;
-        Ok(())
+        let handed_in = self.activated || matches!(self.listener.address, Address::Inherited(_));
+        let given = if handed_in { self.queue_limit() } else { 0 };
+        let backlog = i32::try_from(backlog.max(given)).unwrap_or(i32::MAX);
+        Ok(nix::sys::socket::listen(&self.socket, nix::sys::socket::Backlog::new(backlog)?)?)
+    }
+
+    /// How long the queue is as the kernel tells it; 0 if it does not, or if the socket does not listen yet.
+    fn queue_limit(&self) -> u32 {
+        let listens = nix::sys::socket::getsockopt(&self.socket, nix::sys::socket::sockopt::AcceptConn);
+        let queue = || QueueProbe::new().queue_of(&self.socket);
+        listens.is_ok_and(|listens| listens).then(queue).flatten().map_or(0, |queue| queue.limit)
     }
 
     /// Removes the socket file, if it is still the one that we made.
@@ -246,5 +258,28 @@ fn name_of(address: &Address, socket: &Socket) -> String {
             (None, None) => address.to_string(),
         },
         _ => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::Protocol;
+
+    /// The limit of a socket of 50 after another length was asked for.
+    fn limit_after(backlog: u32, handed_in: bool) -> u32 {
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::Unix(directory.path().join("s"));
+        let listener = Listener { address, protocol: Protocol::Uwsgi, reuse_port: false };
+        let bound = BoundSocket::bind(&listener, &BindOptions { backlog: 50, ..BindOptions::default() }).unwrap();
+        let adopted = BoundSocket::adopt(listener, bound.socket, bound.file, handed_in).unwrap();
+        adopted.set_backlog(backlog).unwrap();
+        adopted.queue_limit()
+    }
+
+    #[test]
+    fn the_queue_of_a_socket_that_was_handed_in_only_grows() {
+        assert_eq!([limit_after(10, false), limit_after(60, false)], [10, 60]);
+        assert_eq!([limit_after(10, true), limit_after(60, true)], [50, 60]);
     }
 }

@@ -8,7 +8,16 @@ use nix::sys::socket::{getsockopt, sockopt};
 
 /// The kernel's bound on listen queues (`net.core.somaxconn`).
 pub fn somaxconn() -> Option<u32> {
-    std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse().ok()
+    setting("net/core/somaxconn")
+}
+
+/// Whether the queue of a TCP socket that closes goes to another one with its port (`net.ipv4.tcp_migrate_req`).
+pub fn migrates_connections() -> Option<bool> {
+    setting("net/ipv4/tcp_migrate_req").map(|number| number != 0)
+}
+
+fn setting(name: &str) -> Option<u32> {
+    std::fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse().ok()
 }
 
 /// Most processes that a user may have, as inherited; `None` without a limit. Root is not bound by it, but whom root

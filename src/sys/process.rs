@@ -121,6 +121,16 @@ pub fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// A descriptor of our own for what an inherited one stands for, which stays as it is.
+///
+/// # Errors
+/// When there is no such descriptor.
+pub fn duplicate_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: only looked at; `fcntl` fails with EBADF if there is no such descriptor.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    borrowed.try_clone_to_owned()
+}
+
 /// Marks every descriptor from 3 up close-on-exec, whatever the limit of descriptors is.
 pub fn close_strangers_on_exec() {
     // SAFETY: changes flags only. A kernel without CLOSE_RANGE_CLOEXEC (before 5.11) refuses, which costs nothing

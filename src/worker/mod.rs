@@ -6,6 +6,7 @@
 
 pub mod body;
 mod connection;
+mod exception;
 pub mod reply;
 mod request_log;
 mod rush;
@@ -31,6 +32,7 @@ use crate::zygote::{Common, Host, LoadFailure, load_with_hooks};
 
 use body::RequestBody;
 use connection::{Buffers, Ended};
+pub use exception::Raised;
 use reply::Reply;
 use rush::Rush;
 
@@ -60,8 +62,19 @@ pub struct Exchange<'c> {
     pub core: usize,
     /// The connection itself.
     pub stream: &'c Stream,
-    /// Set by the service when the application failed: a panic, an exception.
-    pub exception: bool,
+    /// Whether the application failed.
+    exception: bool,
+}
+
+impl Exchange<'_> {
+    /// Notes that the application failed: a panic, an exception. If it is one that the configuration monitors, the
+    /// worker leaves after this request.
+    pub fn note_exception(&mut self, describe: impl FnOnce() -> Raised) {
+        self.exception = true;
+        if self.worker.config().recycling.exceptions.include(describe) {
+            self.worker.retire_self(LeaveReason::Exception);
+        }
+    }
 }
 
 /// A worker process: what the zygote gave it, and its seat in the scoreboard.

@@ -30,6 +30,7 @@ pub(crate) struct Case {
 pub(crate) fn machine() -> Machine {
     Machine {
         somaxconn: Some(4096),
+        migrates_connections: Some(true),
         process_limit: None,
         euid: 1000,
         cpus: 4,

@@ -5,7 +5,7 @@
 
 use super::{Built, Draft};
 use crate::config::error::{ConfigError, ConfigErrors};
-use crate::config::model::{Address, Application, Listener, Policy};
+use crate::config::model::{Address, Application, Listener, Policy, TermMeaning};
 use crate::config::options::{self, Kind, Status};
 
 /// Options that change how far `cheaper` goes but do not switch it on by themselves.
@@ -49,6 +49,7 @@ impl Draft<'_> {
         self.finish_lifetimes();
         self.finish_workers();
         self.finish_identity();
+        self.judge_term();
         self.config.notes = self.warnings.iter().chain(&self.idle).map(ToString::to_string).collect();
         let built = Built { config: self.config, idle: self.idle, warnings: self.warnings };
         (built, ConfigErrors(self.errors))
@@ -61,6 +62,13 @@ impl Draft<'_> {
                 listener.address = Address::Abstract(path.as_os_str().as_encoded_bytes().to_vec());
             }
         }
+        if let (Some(false), Some(directive)) =
+            (self.machine.migrates_connections, self.given.get("reuse-port").filter(|_| self.reuse_port))
+        {
+            let problem = "what waits in the queue when this instance ends is reset, although others have the port";
+            let suggestion = "set `sysctl -w net.ipv4.tcp_migrate_req=1` (Linux 5.14), which hands it to them";
+            self.warnings.push(ConfigError::about(directive, problem).suggest(suggestion));
+        }
         self.refuse_doubled_sockets();
         if let (Some(most), false) = (self.machine.somaxconn, self.given.contains_key("listen"))
             && most < self.config.listen
@@ -69,6 +77,15 @@ impl Draft<'_> {
         }
         if self.config.sockets.is_empty() {
             self.judge_no_sockets();
+        }
+    }
+
+    /// Who switches `die-on-term` off in so many words wants what uWSGI does without it.
+    fn judge_term(&mut self) {
+        if let (TermMeaning::GracefulStop, Some(directive)) = (self.config.term, self.given.get("die-on-term")) {
+            let problem = "SIGTERM stops gracefully, where uWSGI reloads brutally";
+            let suggestion = "reload-on-term = true brings that back";
+            self.warnings.push(ConfigError::about(directive, problem).suggest(suggestion));
         }
     }
 

@@ -11,6 +11,7 @@ use crate::config::model::Policy;
 fn machine() -> Machine {
     Machine {
         somaxconn: Some(4096),
+        migrates_connections: Some(true),
         process_limit: Some(1000),
         euid: 1000,
         cpus: 4,
@@ -336,6 +337,9 @@ fn every_message_of_one_value() {
         "hook-asap = true",
         "hook-asap = launch:now",
         "touch-exec = /tmp/x",
+        "reload-on-fd = 0",
+        "reload-on-fd = 3:0 message",
+        "brutal-reload-on-fd = pipe",
         "cheaper-algo = magic",
         "cheaper-overload = 0",
         "cheaper-step = 0",
@@ -382,6 +386,12 @@ fn every_message_of_options_together() {
     let root = Machine { euid: 0, ..machine() };
     all.push_str(&messages_on(&root, "socket = /s"));
     all.push_str(&messages_on(&root, "socket = /s\nuid = www-data\ngid = www-data"));
+    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = false"));
+    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = true"));
+    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = false\nreload-on-term = true"));
+    let resetting = Machine { migrates_connections: Some(false), ..machine() };
+    all.push_str(&messages_on(&resetting, "socket = :3031\nreuse-port = true"));
+    all.push_str(&messages_on(&resetting, "socket = :3031\nreuse-port = false"));
     all.push_str(&messages_on(&machine(), "http-socket = :8000"));
     all.push_str(&messages_on(&Machine { inherited_sockets: None, ..machine() }, "http-socket = :8000"));
     all.push_str(&messages_on(&machine(), "processes = 2"));

@@ -6,9 +6,6 @@
 use super::{Opt, flag, list, path, seconds};
 use crate::config::model::{TermMeaning, WatchEffect};
 
-// What stands behind several rows.
-const EXCEPTIONS: &str = "reloading on exceptions of the application";
-
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
@@ -16,12 +13,13 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds granted to workers/daemons at shutdown or reload"),
     seconds("worker-reload-mercy").default("60").sets(|d, v| d.config.patience.mercy = v.duration()).works()
         .says("Seconds a worker may take to stop before SIGKILL"),
-    flag("exit-on-reload").not_yet("ending in place of a reload")
+    flag("exit-on-reload").sets(|d, v| d.config.exit_on_reload = v.on()).works()
         .says("Exit instead of re-executing when reload is requested"),
     flag("die-on-term").sets(|d, v| d.term(v, TermMeaning::Stop)).works()
         .says("SIGTERM stops at once instead of gracefully"),
-    list("reload-on-fd").not_yet("reloading on a descriptor").says("Reload when descriptor becomes readable"),
-    list("brutal-reload-on-fd").not_yet("reloading on a descriptor")
+    list("reload-on-fd").sets(|d, v| d.reload_descriptor(v, false)).works()
+        .says("Reload when descriptor becomes readable"),
+    list("brutal-reload-on-fd").sets(|d, v| d.reload_descriptor(v, true)).works()
         .says("Brutal reload when descriptor becomes readable"),
     list("touch-reload").sets(|d, v| d.watch(v, WatchEffect::Reload, false)).works()
         .says("Reload everything when file's mtime changes"),
@@ -37,11 +35,15 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Brutal reload on filesystem event for path"),
     flag("propagate-touch").accepted("touched files are seen by the master alone")
         .says("Forward touch events for systems with poor signals"),
-    flag("reload-on-exception").not_yet(EXCEPTIONS).says("Recycle worker after an uncaught exception"),
-    list("reload-on-exception-type").not_yet(EXCEPTIONS).says("Recycle worker after this exception type"),
-    list("reload-on-exception-value").not_yet(EXCEPTIONS).says("Recycle worker after this exception value"),
-    list("reload-on-exception-repr").not_yet(EXCEPTIONS).says("Recycle worker after this type:value text"),
-    list("exception-handler").not_yet(EXCEPTIONS).says("Send exceptions to a handler plugin"),
+    flag("reload-on-exception").sets(|d, v| d.config.recycling.exceptions.any = v.on()).works()
+        .says("Recycle worker after an uncaught exception"),
+    list("reload-on-exception-type").sets(|d, v| d.config.recycling.exceptions.types.push(v.string())).works()
+        .says("Recycle worker after this exception type"),
+    list("reload-on-exception-value").sets(|d, v| d.config.recycling.exceptions.values.push(v.string())).works()
+        .says("Recycle worker after this exception value"),
+    list("reload-on-exception-repr").sets(|d, v| d.config.recycling.exceptions.reprs.push(v.string())).works()
+        .says("Recycle worker after this type:value text"),
+    list("exception-handler").not_yet("telling others of exceptions").says("Send exceptions to a handler plugin"),
     path("master-fifo").list().sets(|d, v| d.config.master_fifos.push(v.path())).works()
         .says("Create FIFO accepting one-letter commands"),
     seconds("forkbomb-delay").default("2").sets(|d, v| d.config.patience.respawn_delay_max = v.duration()).works()

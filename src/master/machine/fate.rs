@@ -169,7 +169,7 @@ impl Machine {
     }
 
     fn give_up(&mut self, seat: Seat, worker: Worker) {
-        let reason = "not ready in time".to_owned();
+        let reason = "not ready in time (load-timeout)".to_owned();
         self.note(Note::WorkerUnfit { slot: worker.slot, pid: worker.pid(), reason: reason.clone() });
         self.kill_known(seat, worker.clone(), Farewell::Unfit);
         self.blame(&worker, reason);

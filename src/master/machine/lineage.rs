@@ -141,7 +141,7 @@ fn verdict(before: Phase, incident: Incident) -> (i32, String) {
         }
         Incident::Mute => (stop::FAILURE, "the zygote does not answer".to_owned()),
         Incident::Loaded { .. } | Incident::Dismiss | Incident::Kill | Incident::Expire => {
-            (stop::FAILURE, "not loaded in time".to_owned())
+            (stop::FAILURE, "not loaded in time (load-timeout)".to_owned())
         }
     }
 }

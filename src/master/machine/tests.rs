@@ -575,7 +575,7 @@ fn whatever_fails_in_a_reload_the_old_goes_on() {
         ("zygote killed by signal 11 while loading", |bench| {
             bench.send(Event::ZygoteExited { generation: Generation(2), status: ExitStatus::Signal(11) });
         }),
-        ("not loaded in time", |bench| bench.wait(30 * SECOND)),
+        ("not loaded in time (load-timeout)", |bench| bench.wait(30 * SECOND)),
         ("worker 1 killed by signal 11", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
             bench.send(bench.exit(Seat(2), ExitStatus::Signal(11)));
@@ -585,7 +585,7 @@ fn whatever_fails_in_a_reload_the_old_goes_on() {
             bench.send(Event::WorkerNotReady { seat: Seat(3), exit_code: 22, reason: "no module".to_owned() });
             bench.send(bench.exit(Seat(3), ExitStatus::Code(22)));
         }),
-        ("not ready in time", |bench| {
+        ("not ready in time (load-timeout)", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
             bench.wait(30 * SECOND);
         }),

@@ -89,6 +89,7 @@ fn large_ini() -> String {
 fn machine() -> Machine {
     Machine {
         somaxconn: None,
+        migrates_connections: None,
         process_limit: None,
         euid: 1_000,
         cpus: 2,

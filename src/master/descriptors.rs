@@ -1,0 +1,118 @@
+//! Inherited descriptors that ask for a reload when they become readable: `reload-on-fd`, `brutal-reload-on-fd`
+//! (reference/processes.md 1.4). Master only.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Token};
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::failure::StartFailure;
+use super::machine::Reload;
+use super::upgrade::{pass, take};
+use crate::config::model::ReloadDescriptor;
+use crate::sys::process::duplicate_descriptor;
+use crate::sys::wait::{self, wait_ready};
+
+/// Tokens: one for each descriptor, by its place.
+const DESCRIPTORS: usize = 6 << 32;
+
+/// The descriptors, as long as they can be read.
+#[derive(Default)]
+pub(super) struct Descriptors(Vec<Option<(ReloadDescriptor, OwnedFd)>>);
+
+/// A descriptor on its way to the next image of the master.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DescriptorHandover(ReloadDescriptor, RawFd);
+
+impl Descriptors {
+    /// Takes what was inherited. Only before this process opens anything itself are the numbers what their giver meant.
+    ///
+    /// # Errors
+    /// When one of them is not there.
+    pub(super) fn inherit(named: &[ReloadDescriptor]) -> Result<Self, StartFailure> {
+        let inherit = |named: &ReloadDescriptor| match duplicate_descriptor(named.number) {
+            Ok(own) => Ok(Some((named.clone(), own))),
+            Err(error) => Err(blame(named, "was not inherited", &error)),
+        };
+        named.iter().map(inherit).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Takes over what the image before has passed.
+    pub(super) fn adopt(handed: Vec<DescriptorHandover>) -> io::Result<Self> {
+        let adopt = |DescriptorHandover(named, number)| Ok(Some((named, take(number)?)));
+        handed.into_iter().map(adopt).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Lets them pass to the next image.
+    pub(super) fn hand_over(&self) -> io::Result<Vec<DescriptorHandover>> {
+        let open = self.0.iter().flatten();
+        open.map(|(named, own)| Ok(DescriptorHandover(named.clone(), pass(own.as_fd())?))).collect()
+    }
+
+    /// Has the event loop wake up for each.
+    ///
+    /// # Errors
+    /// When one of them cannot be waited for, as regular files.
+    pub(super) fn watch(&self, poll: &Poll) -> Result<(), StartFailure> {
+        for (place, (named, own)) in self.0.iter().enumerate().filter_map(|(place, one)| Some((place, one.as_ref()?))) {
+            poll.registry()
+                .register(&mut SourceFd(&own.as_raw_fd()), Token(DESCRIPTORS | place), Interest::READABLE)
+                .map_err(|error| blame(named, "cannot be waited for", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a token is of this module.
+    pub(super) fn owns(token: Token) -> bool {
+        token.0 & !(u32::MAX as usize) == DESCRIPTORS
+    }
+
+    /// Reads what has come on a token, once; the reload that it asks for.
+    pub(super) fn hear(&mut self, token: Token, poll: &Poll) -> Option<Reload> {
+        let place = token.0 & u32::MAX as usize;
+        let (named, own) = self.0.get(place)?.as_ref()?;
+        match read_once(own, named.bytes).and_then(|come| rearm(poll, own, token).map(|()| come)) {
+            Ok(true) => {
+                let message = named.message.as_deref().unwrap_or(if named.brutal { "brutal reload" } else { "reload" });
+                log::info!("*** descriptor {} is ready... {message} ***", named.number);
+                Some(if named.brutal { Reload::Brutal } else { Reload::Graceful })
+            }
+            Ok(false) => None,
+            Err(error) => {
+                log::warn!("descriptor {} asks for no more reloads: {error}", named.number);
+                // Closing it would not end the waiting while others hold what it stands for.
+                let _ = poll.registry().deregister(&mut SourceFd(&own.as_raw_fd()));
+                self.0[place] = None;
+                None
+            }
+        }
+    }
+}
+
+fn blame(named: &ReloadDescriptor, problem: &str, error: &io::Error) -> StartFailure {
+    let option = if named.brutal { "brutal-reload-on-fd" } else { "reload-on-fd" };
+    StartFailure::configuration(format!("descriptor {} {problem}: {error}", named.number)).about(option)
+}
+
+/// The event loop tells of a change only; what is left over is news once more after this.
+fn rearm(poll: &Poll, own: &OwnedFd, token: Token) -> io::Result<()> {
+    poll.registry().reregister(&mut SourceFd(&own.as_raw_fd()), token, Interest::READABLE)
+}
+
+/// Reads at most so many bytes. False: there are none after all.
+///
+/// The descriptor may be shared with others, so that it is not for us to make it non-blocking.
+fn read_once(own: &OwnedFd, bytes: usize) -> io::Result<bool> {
+    if !wait_ready(own, wait::Interest::Readable, 0)? {
+        return Ok(false);
+    }
+    match nix::unistd::read(own, &mut vec![0; bytes]) {
+        Ok(0) => Err(io::Error::other("its other end was closed")),
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
