@@ -37,7 +37,7 @@ check: ## Check format and lints only
 
 bench: ## Measure CPU per request, memory, start-up and scaling against the floor and uWSGI
 	$(CARGO) build --release --locked --bin rhinod --example hello
-	$(CARGO) build --release --locked -p rhinod-bench
+	$(CARGO) build --release --locked -p rhinod-bench -p rhinod-python
 	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 
 include examples/django/django.mk
