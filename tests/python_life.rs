@@ -1,5 +1,6 @@
 //! Python workers in their processes: the `uwsgi` module, forks and threads, clients that vanish, bodies that are large.
-//! Issue 5, deliver 3 to 5 and "It must reach".
+//! Issue 5, deliver 3 to 5 and "It must reach". `VANISHING_SECONDS=60 cargo test --test python_life vanishing` has 500
+//! clients vanish for the issue's minute.
 
 mod harness;
 mod pythons;
@@ -8,9 +9,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use harness::{Instance, Nginx, PATIENCE};
+use harness::{Instance, Nginx, PATIENCE, Random};
 use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
@@ -215,43 +216,74 @@ fn nginx_gets_whole_answers_whatever_the_application_does() {
 }
 
 #[test]
-fn many_vanishing_clients_leave_nothing_behind() {
+fn five_hundred_vanishing_clients_leave_nothing_behind() {
     let mut instance = launch(&one(), "rows").set("threads", 4).start();
     instance.expect_log(THREADS);
-    let round = |seed: usize| {
-        std::thread::scope(|scope| {
-            for client in 0..50 {
-                let instance = &instance;
-                scope.spawn(move || match (client + seed) % 5 {
-                    0 => vanish(instance, &Request::get("/stream?100"), 1 + client * 997),
-                    1 => drop(UnixStream::connect(instance.socket())),
-                    2 => half_a_request(instance, client * 3),
-                    3 => vanish(instance, &Request::get("/file_large?8"), client * 1000 + 1),
-                    _ => drop(body(instance, "/hello")),
-                });
-            }
-        });
+    // The first crowd sees to it that every thread has what it keeps for good; a leak would grow with the second.
+    crowd(&instance, 1, |connections, _| connections < 4);
+    let (idle, resident) = (idle_descriptors(&instance), resident_kib(&instance));
+    let served = match vanishing_for() {
+        Some(time) => crowd(&instance, 2, |_, began| began.elapsed() < time),
+        None => crowd(&instance, 2, |connections, _| connections < 10),
     };
-    // The first round sees to it that every thread has what it keeps for good; a leak would grow with each of the others.
-    round(0);
-    assert_eq!(body(&instance, "/hello"), "Hello\n");
-    let idle = descriptors(&instance);
-    (1..10).for_each(round);
-    assert_eq!(body(&instance, "/hello"), "Hello\n");
-    // A thread may still be finding out that its client has gone.
-    let deadline = Instant::now() + PATIENCE;
-    while descriptors(&instance) > idle {
-        assert!(Instant::now() < deadline, "{} descriptors, {idle} before", descriptors(&instance));
-        std::thread::yield_now();
+    let (left, grown) = (idle_descriptors(&instance), resident_kib(&instance));
+    println!("{served} connections; descriptors {idle} -> {left}, resident {resident} -> {grown} KiB");
+    assert!(left <= idle, "{left} descriptors, {idle} before");
+    assert!(grown < resident + 4096, "resident memory grew from {resident} to {grown} KiB");
+}
+
+/// How long the clients of the second crowd go on. Not with our prefix: the server takes `RHINOD_*` for options.
+fn vanishing_for() -> Option<Duration> {
+    let seconds = std::env::var("VANISHING_SECONDS").ok()?;
+    Some(Duration::from_secs(seconds.parse().expect("VANISHING_SECONDS is a number")))
+}
+
+/// 500 clients at once; each comes again as long as `more`, given the number of its connections and when all began.
+/// Returns how many connections there were.
+fn crowd(instance: &Instance, seed: u64, more: impl Fn(usize, Instant) -> bool + Sync) -> usize {
+    let began = Instant::now();
+    let client = |number: u64| {
+        let mut random = Random((seed << 32 | number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut connections = 0;
+        while more(connections, began) {
+            come_and_vanish(instance, &mut random);
+            connections += 1;
+        }
+        connections
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (1..=500).map(|number| scope.spawn(move || client(number))).collect();
+        clients.into_iter().map(|client| client.join().expect("a client")).sum()
+    })
+}
+
+/// One connection that ends anywhere; one in six stays to the end and gets its answer.
+fn come_and_vanish(instance: &Instance, random: &mut Random) {
+    let upload = |bytes| Request::get("/input_sum").method("POST").body("text/plain", vec![7; bytes]);
+    match random.below(6) {
+        0 => vanish(instance, &Request::get("/stream?100"), random.below(20_000)),
+        1 => vanish(instance, &Request::get("/file_large?8"), random.below(1_000_000)),
+        2 => part_of_a_request(instance, &upload(1_000), random.below(300)),
+        3 => part_of_a_request(instance, &upload(100_000), random.below(100_000)),
+        4 => drop(UnixStream::connect(instance.socket())),
+        _ => assert_eq!(body(instance, "/hello"), "Hello\n"),
     }
 }
 
-fn half_a_request(instance: &Instance, bytes: usize) {
-    let upload = Request::get("/input_sum").method("POST").body("text/plain", vec![7; 1000]);
-    let packet = upload.to_uwsgi().expect("a packet");
+fn part_of_a_request(instance: &Instance, request: &Request, bytes: usize) {
+    let packet = request.to_uwsgi().expect("a packet");
     let mut stream = UnixStream::connect(instance.socket()).expect("connect");
     stream.write_all(&packet[..bytes.min(packet.len() - 1)]).expect("a part of the request");
     let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// The fewest descriptors of many looks: a thread may still be finding out that its client has gone.
+fn idle_descriptors(instance: &Instance) -> usize {
+    let look = |_| {
+        assert_eq!(body(instance, "/hello"), "Hello\n");
+        descriptors(instance)
+    };
+    (0..100).map(look).min().unwrap_or(0)
 }
 
 /// Descriptors that the worker holds open.
