@@ -217,7 +217,7 @@ impl Setup {
 
 /// The virtualenv of the Django example, with a migrated database in it.
 fn django_home(lab: &Lab) -> Result<PathBuf, Error> {
-    let python = lab.rival("django")?;
+    let python = lab.rival("frameworks")?;
     Ok(python.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned())
 }
 

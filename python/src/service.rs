@@ -155,6 +155,10 @@ impl WsgiService {
             if send_any(lease, &piece?)? == Delivered::Undeliverable {
                 return Ok(Delivered::Undeliverable);
             }
+            // Of an iterable without an end nobody would get to know that the client of a HEAD has gone.
+            if lease.with(result.py(), |exchange| exchange.reply.wants_more()) == Some(false) {
+                break;
+            }
         }
         ended(result.py(), lease)
     }
