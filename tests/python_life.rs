@@ -9,6 +9,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::{Instance, Nginx, PATIENCE, Random};
@@ -337,19 +339,42 @@ fn resident_kib(instance: &Instance) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
+/// Writes a wheel of the package `packaged`; arguments are the directory and the version.
+const WHEEL: &str = "import sys, zipfile
+directory, version = sys.argv[1:]
+with zipfile.ZipFile('%s/packaged-%s-py3-none-any.whl' % (directory, version), 'w') as wheel:
+    about = 'packaged-%s.dist-info/' % version
+    wheel.writestr('packaged.py', 'VERSION = %r\\n' % version)
+    wheel.writestr(about + 'METADATA', 'Metadata-Version: 2.1\\nName: packaged\\nVersion: %s\\n' % version)
+    wheel.writestr(about + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(about + 'RECORD', 'packaged.py,,\\n%sMETADATA,,\\n%sWHEEL,,\\n' % (about, about))
+";
+
 #[test]
 fn a_reload_picks_up_a_newer_package() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let package = |version: &str| fs::write(directory.path().join("package.py"), format!("VERSION = '{version}'\n"));
-    let text = "import package\n\
+    let venv = directory.path().join("venv");
+    let run = |program: &Path, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(directory.path()).output().expect("execute it");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&one().path, &["-m", "venv", "venv"]);
+    let install = |version: &str| {
+        run(&venv.join("bin/python"), &["-c", WHEEL, ".", version]);
+        let pip = ["-m", "pip", "install", "--no-index", "--find-links", ".", "--upgrade", "packaged"];
+        run(&venv.join("bin/python"), &pip);
+    };
+    let text = "import packaged\n\
                 def application(environ, start_response):\n\
                 \x20   start_response('200 OK', [])\n\
-                \x20   return [package.VERSION.encode()]\n";
+                \x20   return [packaged.VERSION.encode()]\n";
     fs::write(directory.path().join("web.py"), text).expect("write the application");
-    package("1").expect("write the package");
-    let instance = launch_in(&one(), directory.path()).set("module", "web").start();
-    assert_eq!(body(&instance, "/"), "1");
-    package("2.0").expect("write the package");
+    install("1.0");
+    let launch = launch_in(&one(), directory.path()).without("python-executable").set("home", venv.display());
+    let instance = launch.set("module", "web").start();
+    assert_eq!(body(&instance, "/"), "1.0");
+    install("2.0");
+    assert_eq!(body(&instance, "/"), "1.0");
     instance.signal(Signal::SIGHUP);
     instance.log.wait_for("worker 1 buried");
     assert_eq!(body(&instance, "/"), "2.0");
