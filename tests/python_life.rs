@@ -53,7 +53,9 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
                 "('tuple', 1, b'busy')",
             ),
             ("uwsgi.total_requests() > 0, uwsgi.request_id() > 0", "(True, True)"),
+            ("uwsgi.workers()[0]['pid'] == os.getpid(), uwsgi.opt['workers']", "(True, b'1')"),
             ("uwsgi.mem()[0] > 1 << 20", "True"),
+            ("uwsgi.set_logvar('a', 1)", "TypeError: memoryview: a bytes-like object is required, not 'int'"),
             ("uwsgi.set_logvar('a', 'b'), uwsgi.get_logvar('a'), uwsgi.get_logvar('c')", "(None, b'b', None)"),
             ("os.fstat(uwsgi.connection_fd()).st_mode >> 12 == 0o14, uwsgi.is_connected()", "(True, True)"),
             ("uwsgi.log('a line of the application')", "True"),
@@ -61,6 +63,8 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("uwsgi.async_sleep(0)", "None"),
             ("threaded()", "[True]"),
             ("HOOKS", "['every']"),
+            ("len(SERVED) > 0", "True"),
+            ("uwsgi.is_a_reload, uwsgi.i_am_the_spooler()", "(False, None)"),
             ("uwsgi.lock(2), uwsgi.is_locked(2), uwsgi.unlock(2), uwsgi.is_locked(2)", "(None, True, None, False)"),
             ("uwsgi.lock(3)", "ValueError: there is no user lock 3: there are 3"),
             ("uwsgi.cache_get('k')", "NotImplementedError: uwsgi.cache_get: rhinod has no caching framework yet"),
@@ -83,6 +87,8 @@ fn an_application_reloads_and_stops_the_instance() {
     let instance = launch(&one(), "calls").start();
     assert_eq!(call(&instance, "uwsgi.reload()"), "True");
     instance.log.wait_for("reload done: generation 2 serves");
+    instance.log.wait_for("worker 1 buried");
+    assert_eq!(call(&instance, "uwsgi.is_a_reload"), "True");
     assert_eq!(call(&instance, "uwsgi.stop()"), "True");
     instance.ends_with(0);
 }
