@@ -183,6 +183,7 @@ type Options = &'static [(&'static str, &'static str)];
 
 /// What is wrong with an application, and what the operator reads.
 const WRONG: &[(Options, &[&str])] = &[
+    (&[("module", "")], &["module is empty: it names the application"]),
     (
         &[("module", "missing.web")],
         &["module = missing.web cannot be loaded", "No module named 'missing'", "Looked for the module missing"],
@@ -279,6 +280,8 @@ fn interpreters_that_cannot_serve_are_named() {
     assert!(text.contains("no-virtualenv/bin/python"), "{text}");
     let text = said(base().set("python-executable", "/no/such/python"));
     assert!(text.contains("/no/such/python"), "{text}");
+    let text = said(base().set("python-executable", "/etc/passwd"));
+    assert!(text.contains("cannot execute the zygote: /etc/passwd: Permission denied"), "{text}");
     if let Some(old) = too_old() {
         eprintln!("too old: {}", old.path.display());
         let text = said(base().set("python-executable", old.path.display()));
