@@ -1,5 +1,6 @@
 //! Python workers in their processes: the `uwsgi` module, forks and threads, clients that vanish, bodies that are large.
-//! Issue 5, deliver 3 to 5 and "It must reach".
+//! Issue 5, deliver 3 to 5 and "It must reach". `VANISHING_SECONDS=60 cargo test --test python_life vanishing` has 500
+//! clients vanish for the issue's minute.
 
 mod harness;
 mod pythons;
@@ -8,9 +9,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use harness::{Instance, Nginx, PATIENCE};
+use harness::{Instance, Nginx, PATIENCE, Random};
 use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
@@ -50,7 +53,9 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
                 "('tuple', 1, b'busy')",
             ),
             ("uwsgi.total_requests() > 0, uwsgi.request_id() > 0", "(True, True)"),
+            ("uwsgi.workers()[0]['pid'] == os.getpid(), uwsgi.opt['workers']", "(True, b'1')"),
             ("uwsgi.mem()[0] > 1 << 20", "True"),
+            ("uwsgi.set_logvar('a', 1)", "TypeError: memoryview: a bytes-like object is required, not 'int'"),
             ("uwsgi.set_logvar('a', 'b'), uwsgi.get_logvar('a'), uwsgi.get_logvar('c')", "(None, b'b', None)"),
             ("os.fstat(uwsgi.connection_fd()).st_mode >> 12 == 0o14, uwsgi.is_connected()", "(True, True)"),
             ("uwsgi.log('a line of the application')", "True"),
@@ -58,6 +63,8 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("uwsgi.async_sleep(0)", "None"),
             ("threaded()", "[True]"),
             ("HOOKS", "['every']"),
+            ("len(SERVED) > 0", "True"),
+            ("uwsgi.is_a_reload, uwsgi.i_am_the_spooler()", "(False, None)"),
             ("uwsgi.lock(2), uwsgi.is_locked(2), uwsgi.unlock(2), uwsgi.is_locked(2)", "(None, True, None, False)"),
             ("uwsgi.lock(3)", "ValueError: there is no user lock 3: there are 3"),
             ("uwsgi.cache_get('k')", "NotImplementedError: uwsgi.cache_get: rhinod has no caching framework yet"),
@@ -80,6 +87,8 @@ fn an_application_reloads_and_stops_the_instance() {
     let instance = launch(&one(), "calls").start();
     assert_eq!(call(&instance, "uwsgi.reload()"), "True");
     instance.log.wait_for("reload done: generation 2 serves");
+    instance.log.wait_for("worker 1 buried");
+    assert_eq!(call(&instance, "uwsgi.is_a_reload"), "True");
     assert_eq!(call(&instance, "uwsgi.stop()"), "True");
     instance.ends_with(0);
 }
@@ -257,43 +266,74 @@ fn nginx_gets_whole_answers_whatever_the_application_does() {
 }
 
 #[test]
-fn many_vanishing_clients_leave_nothing_behind() {
+fn five_hundred_vanishing_clients_leave_nothing_behind() {
     let mut instance = launch(&one(), "rows").set("threads", 4).start();
     instance.expect_log(THREADS);
-    let round = |seed: usize| {
-        std::thread::scope(|scope| {
-            for client in 0..50 {
-                let instance = &instance;
-                scope.spawn(move || match (client + seed) % 5 {
-                    0 => vanish(instance, &Request::get("/stream?100"), 1 + client * 997),
-                    1 => drop(UnixStream::connect(instance.socket())),
-                    2 => half_a_request(instance, client * 3),
-                    3 => vanish(instance, &Request::get("/file_large?8"), client * 1000 + 1),
-                    _ => drop(body(instance, "/hello")),
-                });
-            }
-        });
+    // The first crowd sees to it that every thread has what it keeps for good; a leak would grow with the second.
+    crowd(&instance, 1, |connections, _| connections < 4);
+    let (idle, resident) = (idle_descriptors(&instance), resident_kib(&instance));
+    let served = match vanishing_for() {
+        Some(time) => crowd(&instance, 2, |_, began| began.elapsed() < time),
+        None => crowd(&instance, 2, |connections, _| connections < 10),
     };
-    // The first round sees to it that every thread has what it keeps for good; a leak would grow with each of the others.
-    round(0);
-    assert_eq!(body(&instance, "/hello"), "Hello\n");
-    let idle = descriptors(&instance);
-    (1..10).for_each(round);
-    assert_eq!(body(&instance, "/hello"), "Hello\n");
-    // A thread may still be finding out that its client has gone.
-    let deadline = Instant::now() + PATIENCE;
-    while descriptors(&instance) > idle {
-        assert!(Instant::now() < deadline, "{} descriptors, {idle} before", descriptors(&instance));
-        std::thread::yield_now();
+    let (left, grown) = (idle_descriptors(&instance), resident_kib(&instance));
+    println!("{served} connections; descriptors {idle} -> {left}, resident {resident} -> {grown} KiB");
+    assert!(left <= idle, "{left} descriptors, {idle} before");
+    assert!(grown < resident + 4096, "resident memory grew from {resident} to {grown} KiB");
+}
+
+/// How long the clients of the second crowd go on. Not with our prefix: the server takes `RHINOD_*` for options.
+fn vanishing_for() -> Option<Duration> {
+    let seconds = std::env::var("VANISHING_SECONDS").ok()?;
+    Some(Duration::from_secs(seconds.parse().expect("VANISHING_SECONDS is a number")))
+}
+
+/// 500 clients at once; each comes again as long as `more`, given the number of its connections and when all began.
+/// Returns how many connections there were.
+fn crowd(instance: &Instance, seed: u64, more: impl Fn(usize, Instant) -> bool + Sync) -> usize {
+    let began = Instant::now();
+    let client = |number: u64| {
+        let mut random = Random((seed << 32 | number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut connections = 0;
+        while more(connections, began) {
+            come_and_vanish(instance, &mut random);
+            connections += 1;
+        }
+        connections
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (1..=500).map(|number| scope.spawn(move || client(number))).collect();
+        clients.into_iter().map(|client| client.join().expect("a client")).sum()
+    })
+}
+
+/// One connection that ends anywhere; one in six stays to the end and gets its answer.
+fn come_and_vanish(instance: &Instance, random: &mut Random) {
+    let upload = |bytes| Request::get("/input_sum").method("POST").body("text/plain", vec![7; bytes]);
+    match random.below(6) {
+        0 => vanish(instance, &Request::get("/stream?100"), random.below(20_000)),
+        1 => vanish(instance, &Request::get("/file_large?8"), random.below(1_000_000)),
+        2 => part_of_a_request(instance, &upload(1_000), random.below(300)),
+        3 => part_of_a_request(instance, &upload(100_000), random.below(100_000)),
+        4 => drop(UnixStream::connect(instance.socket())),
+        _ => assert_eq!(body(instance, "/hello"), "Hello\n"),
     }
 }
 
-fn half_a_request(instance: &Instance, bytes: usize) {
-    let upload = Request::get("/input_sum").method("POST").body("text/plain", vec![7; 1000]);
-    let packet = upload.to_uwsgi().expect("a packet");
+fn part_of_a_request(instance: &Instance, request: &Request, bytes: usize) {
+    let packet = request.to_uwsgi().expect("a packet");
     let mut stream = UnixStream::connect(instance.socket()).expect("connect");
     stream.write_all(&packet[..bytes.min(packet.len() - 1)]).expect("a part of the request");
     let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// The fewest descriptors of many looks: a thread may still be finding out that its client has gone.
+fn idle_descriptors(instance: &Instance) -> usize {
+    let look = |_| {
+        assert_eq!(body(instance, "/hello"), "Hello\n");
+        descriptors(instance)
+    };
+    (0..100).map(look).min().unwrap_or(0)
 }
 
 /// Descriptors that the worker holds open.
@@ -347,19 +387,42 @@ fn resident_kib(instance: &Instance) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
+/// Writes a wheel of the package `packaged`; arguments are the directory and the version.
+const WHEEL: &str = "import sys, zipfile
+directory, version = sys.argv[1:]
+with zipfile.ZipFile('%s/packaged-%s-py3-none-any.whl' % (directory, version), 'w') as wheel:
+    about = 'packaged-%s.dist-info/' % version
+    wheel.writestr('packaged.py', 'VERSION = %r\\n' % version)
+    wheel.writestr(about + 'METADATA', 'Metadata-Version: 2.1\\nName: packaged\\nVersion: %s\\n' % version)
+    wheel.writestr(about + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(about + 'RECORD', 'packaged.py,,\\n%sMETADATA,,\\n%sWHEEL,,\\n' % (about, about))
+";
+
 #[test]
 fn a_reload_picks_up_a_newer_package() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let package = |version: &str| fs::write(directory.path().join("package.py"), format!("VERSION = '{version}'\n"));
-    let text = "import package\n\
+    let venv = directory.path().join("venv");
+    let run = |program: &Path, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(directory.path()).output().expect("execute it");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&one().path, &["-m", "venv", "venv"]);
+    let install = |version: &str| {
+        run(&venv.join("bin/python"), &["-c", WHEEL, ".", version]);
+        let pip = ["-m", "pip", "install", "--no-index", "--find-links", ".", "--upgrade", "packaged"];
+        run(&venv.join("bin/python"), &pip);
+    };
+    let text = "import packaged\n\
                 def application(environ, start_response):\n\
                 \x20   start_response('200 OK', [])\n\
-                \x20   return [package.VERSION.encode()]\n";
+                \x20   return [packaged.VERSION.encode()]\n";
     fs::write(directory.path().join("web.py"), text).expect("write the application");
-    package("1").expect("write the package");
-    let instance = launch_in(&one(), directory.path()).set("module", "web").start();
-    assert_eq!(body(&instance, "/"), "1");
-    package("2.0").expect("write the package");
+    install("1.0");
+    let launch = launch_in(&one(), directory.path()).without("python-executable").set("home", venv.display());
+    let instance = launch.set("module", "web").start();
+    assert_eq!(body(&instance, "/"), "1.0");
+    install("2.0");
+    assert_eq!(body(&instance, "/"), "1.0");
     instance.signal(Signal::SIGHUP);
     instance.log.wait_for("worker 1 buried");
     assert_eq!(body(&instance, "/"), "2.0");

@@ -104,18 +104,19 @@ fn the_interpreter_is_what_applications_expect() {
 fn a_virtualenv_runs_its_own_interpreter() {
     let files = Files::new(&[("web.py", &saying("sys.prefix"))]);
     let python = one();
-    let made = std::process::Command::new(&python.path)
-        .args(["-m", "venv", "--without-pip"])
-        .arg(files.path("venv"))
-        .status()
-        .expect("execute Python");
-    assert!(made.success());
+    make_virtualenv(&python, &files.path("venv"));
     // Relative to chdir, and absolute.
     for home in ["venv".to_owned(), files.path("venv").display().to_string()] {
         let launch = files.launch(&python).without("python-executable").set("module", "web").set("home", home);
         let prefix = get(&launch.start(), "/");
         assert_eq!(fs::canonicalize(prefix).ok(), fs::canonicalize(files.path("venv")).ok());
     }
+}
+
+/// A virtualenv without packages.
+fn make_virtualenv(python: &Python, place: &Path) {
+    let mut venv = std::process::Command::new(&python.path);
+    assert!(venv.args(["-m", "venv", "--without-pip"]).arg(place).status().expect("execute Python").success());
 }
 
 #[test]
@@ -183,6 +184,7 @@ type Options = &'static [(&'static str, &'static str)];
 
 /// What is wrong with an application, and what the operator reads.
 const WRONG: &[(Options, &[&str])] = &[
+    (&[("module", "")], &["module is empty: it names the application"]),
     (
         &[("module", "missing.web")],
         &["module = missing.web cannot be loaded", "No module named 'missing'", "Looked for the module missing"],
@@ -328,12 +330,21 @@ fn interpreters_that_cannot_serve_are_named() {
     assert!(text.contains("no-virtualenv/bin/python"), "{text}");
     let text = said(base().set("python-executable", "/no/such/python"));
     assert!(text.contains("/no/such/python"), "{text}");
+    let text = said(base().set("python-executable", "/etc/passwd"));
+    assert!(text.contains("cannot execute the zygote: /etc/passwd: Permission denied"), "{text}");
     if let Some(old) = too_old() {
         eprintln!("too old: {}", old.path.display());
         let text = said(base().set("python-executable", old.path.display()));
         let version = format!("is Python {}.{}; applications need CPython 3.9 or later", old.version.0, old.version.1);
         assert!(text.contains(&version), "{text}");
     }
+    // Few machines have a free-threaded one; this is an ordinary one that says so.
+    let python = one();
+    make_virtualenv(&python, &files.path("free"));
+    let packages = format!("free/lib/python{}.{}/site-packages", python.version.0, python.version.1);
+    files.write(&format!("{packages}/sitecustomize.py"), "import sys\nsys.abiflags += 't'\n");
+    let text = said(base().set("home", "free"));
+    assert!(text.contains("free/bin/python is a free-threaded Python, which has no stable ABI"), "{text}");
 }
 
 #[test]

@@ -144,6 +144,10 @@ fn no_body_goes_where_none_may_be() {
     }
     let reply = instance.ask(&Request::get("/hello").method("HEAD"));
     assert_eq!((reply.header("content-length").as_deref(), reply.body()), (Some("6"), &b""[..]));
+    // The head goes out with the first piece, and nobody waits for the last one.
+    let reply = instance.ask(&Request::get("/stream?1000000000000").method("HEAD"));
+    assert_eq!((reply.status(), reply.body()), (Some(200), &b""[..]));
+    assert_eq!(body(&row(&instance, "closed")), "generator");
 }
 
 #[test]

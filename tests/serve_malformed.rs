@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Launch, PATIENCE, Process};
+use harness::{Instance, Launch, PATIENCE, Process, Random};
 use rhinod_bench::client::Reply;
 use rhinod_bench::packet::Request;
 
@@ -254,21 +254,7 @@ fn converse(server: &Instance, bytes: &[u8]) -> Reply {
     }
 }
 
-/// xorshift64: the same mutants on every machine.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
     fn mutate(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());
         match self.below(6) {

@@ -1,4 +1,5 @@
-//! Who is measured: the floor, rhinod with its Rust and Python applications, uWSGI, gunicorn; and how each is started.
+//! Who is measured: the floor, rhinod with its Rust and Python applications, uWSGI, gunicorn; how each is started, and
+//! nginx in front of it.
 //!
 //! rhinod and uWSGI read the same ini options, so one list of options describes a setup for both. Runs in the
 //! measuring process.
@@ -9,11 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::client::Target;
+use tempfile::TempDir;
+
+use crate::client::{Target, Wire};
 use crate::lab::{Error, Lab, io_error};
 use crate::server::{Launch, Server};
 
-/// A program that answers `GET /` with `Hello, world\n`.
+/// A program that answers `GET /`, with `Hello, world\n` where not said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contender {
     /// accept4, read, write, close.
@@ -26,6 +29,10 @@ pub enum Contender {
     Uwsgi,
     /// gunicorn's uwsgi protocol with the Python application.
     Gunicorn,
+    /// rhinod with the Django example, whose front page is a template with entries from a database; `/hello` is plain.
+    Django,
+    /// uWSGI with the Django example.
+    UwsgiDjango,
 }
 
 /// A contender and its options.
@@ -36,6 +43,8 @@ pub struct Setup {
     options: Vec<(String, String)>,
     load_ms: u64,
     workers: usize,
+    page: &'static str,
+    behind_nginx: bool,
 }
 
 impl Contender {
@@ -46,6 +55,8 @@ impl Contender {
             Self::Wsgi => "rhinod wsgi",
             Self::Uwsgi => "uwsgi wsgi",
             Self::Gunicorn => "gunicorn wsgi",
+            Self::Django => "rhinod django",
+            Self::UwsgiDjango => "uwsgi django",
         }
     }
 }
@@ -53,7 +64,8 @@ impl Contender {
 impl Setup {
     /// `workers` processes, request logging off.
     pub fn pool(contender: Contender, workers: usize) -> Self {
-        Self { contender, name: contender.name().to_owned(), options: Vec::new(), load_ms: 0, workers }
+        let name = contender.name().to_owned();
+        Self { contender, name, options: Vec::new(), load_ms: 0, workers, page: "/", behind_nginx: false }
     }
 
     /// Replaces the name shown in tables.
@@ -74,6 +86,18 @@ impl Setup {
         self
     }
 
+    /// Asks for another page than the first one.
+    pub fn page(mut self, page: &'static str) -> Self {
+        self.page = page;
+        self
+    }
+
+    /// Puts an nginx in front, through which the load goes. What it costs is not the contender's.
+    pub fn behind_nginx(mut self) -> Self {
+        self.behind_nginx = true;
+        self
+    }
+
     /// How long loading the application takes at least.
     pub fn loading(&self) -> Duration {
         Duration::from_millis(self.load_ms)
@@ -91,6 +115,9 @@ impl Setup {
     pub fn serve(&self, lab: &Lab) -> Result<Server, Error> {
         let mut server = Server::start(self.launch(lab)?)?;
         server.wait_ready(lab)?;
+        if self.behind_nginx {
+            server.put_behind(nginx(&server.target(), self.page)?, lab)?;
+        }
         Ok(server)
     }
 
@@ -99,11 +126,29 @@ impl Setup {
     /// # Errors
     /// As [`serve`](Self::serve).
     pub fn launch(&self, lab: &Lab) -> Result<Launch, Error> {
-        let dir = tempfile::Builder::new().prefix("rhinod-bench-").tempdir().map_err(io_error("directory"))?;
+        if self.behind_nginx {
+            nginx_program()?;
+        }
+        let dir = directory()?;
         let socket = dir.path().join("s");
         let (program, arguments) = self.command(lab, dir.path(), &socket)?;
-        let environment = vec![("LOAD_MS".to_owned(), self.load_ms.to_string())];
-        Ok(Launch { name: self.name.clone(), program, arguments, environment, target: Target::Unix(socket), dir })
+        let mut environment = vec![("LOAD_MS".to_owned(), self.load_ms.to_string())];
+        if let Contender::Django | Contender::UwsgiDjango = self.contender {
+            // It keeps no secrets here, and is asked under the requests' name.
+            let database = django_home(lab)?.join("db.sqlite3").to_string_lossy().into_owned();
+            let settings = [("SECRET_KEY", "measured"), ("ALLOWED_HOSTS", "app.example"), ("DATABASE_PATH", &database)];
+            environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        Ok(Launch {
+            name: self.name.clone(),
+            program,
+            arguments,
+            environment,
+            target: Target::Unix(socket),
+            wire: Wire::Uwsgi,
+            page: self.page,
+            dir,
+        })
     }
 
     fn command(&self, lab: &Lab, dir: &Path, socket: &Path) -> Result<(PathBuf, Vec<OsString>), Error> {
@@ -113,7 +158,9 @@ impl Setup {
             Ok((program, vec!["--ini".into(), ini.into()]))
         };
         let app = lab.root.join("bench/apps/wsgi.py");
-        let wsgi_file = ("wsgi-file", app.to_string_lossy().into_owned());
+        let wsgi_file = ("wsgi-file", &*app.to_string_lossy());
+        // Without it uWSGI takes SIGTERM for a reload.
+        let die_on_term = ("die-on-term", "true");
         match self.contender {
             Contender::Floor => {
                 let processes = self.workers.to_string();
@@ -121,13 +168,24 @@ impl Setup {
                 Ok((lab.program("floor")?, arguments))
             }
             Contender::Hello => with_ini(lab.program("examples/hello")?, &[]),
-            Contender::Wsgi => {
-                extension(lab)?;
-                with_ini(lab.program("rhinod")?, &[(wsgi_file.0, &wsgi_file.1)])
-            }
-            // Without die-on-term uWSGI takes SIGTERM for a reload.
-            Contender::Uwsgi => with_ini(lab.rival("uwsgi")?, &[(wsgi_file.0, &wsgi_file.1), ("die-on-term", "true")]),
+            Contender::Wsgi => with_ini(python_server(lab)?, &[wsgi_file]),
+            Contender::Uwsgi => with_ini(lab.rival("uwsgi")?, &[wsgi_file, die_on_term]),
             Contender::Gunicorn => Ok((lab.rival("gunicorn")?, self.gunicorn_arguments(&app, socket))),
+            Contender::Django | Contender::UwsgiDjango => {
+                let project = lab.root.join("examples/django");
+                let home = django_home(lab)?;
+                let options = [
+                    ("chdir", &*project.to_string_lossy()),
+                    ("home", &*home.to_string_lossy()),
+                    ("module", "configuration.wsgi:application"),
+                    // As the example's ini has it.
+                    ("enable-threads", "true"),
+                    ("single-interpreter", "true"),
+                    die_on_term,
+                ];
+                let ours = self.contender == Contender::Django;
+                with_ini(if ours { python_server(lab)? } else { lab.rival("uwsgi")? }, &options)
+            }
         }
     }
 
@@ -157,13 +215,80 @@ impl Setup {
     }
 }
 
-/// rhinod's Python support is a module beside the program.
-fn extension(lab: &Lab) -> Result<(), Error> {
+/// The virtualenv of the Django example, with a migrated database in it.
+fn django_home(lab: &Lab) -> Result<PathBuf, Error> {
+    let python = lab.rival("frameworks")?;
+    Ok(python.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned())
+}
+
+fn directory() -> Result<TempDir, Error> {
+    tempfile::Builder::new().prefix("rhinod-bench-").tempdir().map_err(io_error("directory"))
+}
+
+/// nginx in front of `upstream`, on a unix socket, so that it needs no free port.
+fn nginx(upstream: &Target, page: &'static str) -> Result<Launch, Error> {
+    let dir = directory()?;
+    let socket = dir.path().join("front");
+    let configuration = dir.path().join("nginx.conf");
+    fs::write(&configuration, nginx_configuration(upstream, &socket)).map_err(io_error("nginx.conf"))?;
+    let arguments = ["-e".into(), "stderr".into(), "-p".into(), dir.path().into(), "-c".into(), configuration.into()];
+    Ok(Launch {
+        name: "nginx".to_owned(),
+        program: nginx_program()?,
+        arguments: arguments.into(),
+        environment: Vec::new(),
+        target: Target::Unix(socket),
+        wire: Wire::Http { keep_alive: true },
+        page,
+        dir,
+    })
+}
+
+fn nginx_configuration(upstream: &Target, socket: &Path) -> String {
+    // As root nginx would change to a user that may not use the sockets of these directories.
+    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
+    let parameters = [
+        "QUERY_STRING $query_string",
+        "REQUEST_METHOD $request_method",
+        "CONTENT_TYPE $content_type",
+        "CONTENT_LENGTH $content_length",
+        "REQUEST_URI $request_uri",
+        "PATH_INFO $document_uri",
+        "DOCUMENT_ROOT $document_root",
+        "SERVER_PROTOCOL $server_protocol",
+        "REQUEST_SCHEME $scheme",
+        "REMOTE_ADDR $remote_addr",
+        "REMOTE_PORT $remote_port",
+        "SERVER_PORT $server_port",
+        "SERVER_NAME $server_name",
+    ];
+    let parameters: String = parameters.iter().map(|parameter| format!("uwsgi_param {parameter};\n")).collect();
+    format!(
+        "{user}\ndaemon off;\nworker_processes 1;\npid nginx.pid;\nevents {{ worker_connections 512; }}\n\
+        http {{\naccess_log off;\nkeepalive_requests 1000000;\n\
+        client_body_temp_path body;\nproxy_temp_path proxy;\nfastcgi_temp_path fastcgi;\n\
+        scgi_temp_path scgi;\nuwsgi_temp_path uwsgi;\n\
+        server {{\nlisten unix:{};\nserver_name app.example;\nlocation / {{\n{parameters}\
+        uwsgi_pass unix:{upstream};\n}}\n}}\n}}\n",
+        socket.display()
+    )
+}
+
+/// A daemon's directory is not on everybody's PATH.
+fn nginx_program() -> Result<PathBuf, Error> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    let mut programs = places.map(|directory| directory.join("nginx"));
+    programs.find(|program| program.is_file()).ok_or_else(|| Error::Unavailable("nginx is not installed".to_owned()))
+}
+
+/// `rhinod` with its Python support, a module beside the program.
+fn python_server(lab: &Lab) -> Result<PathBuf, Error> {
     let directories = [lab.programs.clone(), lab.root.join("python/python/rhinod")];
     let is_module = |path: &Path| path.extension().is_some_and(|extension| extension == "so");
     let built = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
     if built.into_iter().any(|entry| is_module(&entry.path())) {
-        Ok(())
+        lab.program("rhinod")
     } else {
         Err(Error::Unavailable("rhinod's Python module is not built".to_owned()))
     }

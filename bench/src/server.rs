@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::client::{Target, wait_for_answer};
+use crate::client::{Load, Target, Until, Wire, wait_for_answer};
 use crate::lab::{Error, Lab, io_error};
 use crate::packet::Request;
 use crate::proc::{self, Pid, Process};
@@ -33,6 +33,10 @@ pub struct Launch {
     pub environment: Vec<(String, String)>,
     /// Where it will listen.
     pub target: Target,
+    /// What it speaks.
+    pub wire: Wire,
+    /// The page that it is asked for.
+    pub page: &'static str,
     /// Its directory: working directory, socket, log.
     pub dir: TempDir,
 }
@@ -43,8 +47,11 @@ pub struct Server {
     name: String,
     child: Child,
     target: Target,
+    wire: Wire,
+    page: &'static str,
     dir: TempDir,
     started: Instant,
+    front: Option<Box<Server>>,
 }
 
 /// Longest time for a server to answer first.
@@ -70,10 +77,31 @@ impl Server {
         command.stdin(Stdio::null()).stdout(log.try_clone().map_err(io_error(&what))?).stderr(log);
         let started = Instant::now();
         let child = command.spawn().map_err(io_error(what))?;
-        Ok(Self { name: launch.name, child, target: launch.target, dir: launch.dir, started })
+        let Launch { name, target, wire, page, dir, .. } = launch;
+        Ok(Self { name, child, target, wire, page, dir, started, front: None })
     }
 
-    /// Waits for the first good answer to `GET /`; the time from before exec until then.
+    /// Starts a web server before it, through which [`load`](Self::load) then goes.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start) and [`wait_ready`](Self::wait_ready).
+    pub fn put_behind(&mut self, front: Launch, lab: &Lab) -> Result<(), Error> {
+        let mut front = Self::start(front)?;
+        front.wait_ready(lab)?;
+        self.front = Some(Box::new(front));
+        Ok(())
+    }
+
+    /// A closed loop of clients that ask for its page.
+    ///
+    /// # Errors
+    /// When the request does not fit into a packet.
+    pub fn load(&self, clients: usize, until: Until) -> Result<Load, Error> {
+        let door = self.front.as_deref().unwrap_or(self);
+        Ok(Load::new(door.target(), door.wire, &Request::get(door.page), clients, until)?)
+    }
+
+    /// Waits for the first good answer with its page; the time from before exec until then.
     ///
     /// # Errors
     /// When the server ends or says nothing in half a minute: with the end of its log.
@@ -82,12 +110,16 @@ impl Server {
         Ok(self.started.elapsed())
     }
 
-    /// Waits for a good answer to `GET /`; the time until then.
+    /// Waits for a good answer with its page; the time until then.
     ///
     /// # Errors
     /// As [`wait_ready`](Self::wait_ready).
     pub fn wait_answering(&mut self, lab: &Lab) -> Result<Duration, Error> {
-        let packet = Request::get("/").to_uwsgi()?;
+        let request = Request::get(self.page);
+        let packet = match self.wire {
+            Wire::Uwsgi => request.to_uwsgi()?,
+            Wire::Http { .. } => request.to_http(false),
+        };
         let child = &mut self.child;
         let answered = wait_for_answer(&self.target, &packet, POLL_EVERY, READY_WITHIN, || {
             if lab.check_stop().is_err() {
@@ -143,8 +175,9 @@ impl Server {
         Error::Server { server: self.name.clone(), reason: reason.into(), log: tail }
     }
 
-    /// SIGTERM to the master, ten seconds for it to end, SIGKILL for whatever is left of the tree.
+    /// The front first; then SIGTERM to the master, ten seconds for it to end, SIGKILL for whatever is left of the tree.
     fn end(&mut self) {
+        drop(self.front.take());
         let mut tree = self.tree();
         // The child is not waited for yet, so its pid is still its own.
         let _gone = kill_process(self.pid(), Signal::TERM);

@@ -71,6 +71,9 @@ def load(settings):
     _import_all("import", settings["imports"])
     name = settings["callable"] or "application"
     applications = []
+    for option, setting in (("module", "module"), ("wsgi-file", "file")):
+        if settings[setting] == "":
+            raise LoadError("%s is empty: it names the application" % option)
     if settings["module"]:
         applications += _from_module("module = " + settings["module"], settings["module"], name)
     if settings["file"] and not applications:

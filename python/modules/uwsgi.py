@@ -35,8 +35,12 @@ buffer_size = 0
 applications = None
 pidfile = None
 
-#: Callables without arguments that an application may set.
+#: Whether an older generation of the application serves, or has served.
+is_a_reload = False
+
+#: Callables without arguments that an application may set while it is loaded. The second runs after each request.
 post_fork_hook = None
+after_req_hook = None
 atexit = None
 
 _master_pid = 0
@@ -74,7 +78,8 @@ def _bytes_or_none(text):
 
 
 def _to_bytes(value):
-    return value.encode() if isinstance(value, str) else bytes(value)
+    # Not bytes(value), which makes zeros of a number.
+    return value.encode() if isinstance(value, str) else bytes(memoryview(value))
 
 
 def _begin_worker(number):
@@ -175,6 +180,10 @@ def setprocname(name):
 def mem():
     """Resident and virtual size of this process in bytes."""
     return _rhinod.memory()
+
+
+def i_am_the_spooler():
+    """None: there is no spooler, so this process is none."""
 
 
 def set_user_harakiri(seconds):

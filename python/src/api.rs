@@ -80,7 +80,7 @@ fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 
 struct Figures {
     busy: bool,
-    numbers: [(&'static str, u64); 7],
+    numbers: [(&'static str, u64); 8],
 }
 
 fn figures(seat: &MasterSeat<'_>) -> Figures {
@@ -88,6 +88,7 @@ fn figures(seat: &MasterSeat<'_>) -> Figures {
     Figures {
         busy: figures.busy_cores > 0,
         numbers: [
+            ("pid", figures.process.into()),
             ("requests", figures.requests),
             ("exceptions", figures.exceptions),
             ("rss", figures.rss_bytes),

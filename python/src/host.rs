@@ -62,7 +62,7 @@ impl Host for PythonHost {
 
     fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure> {
         let Some(loaded) = &mut self.loaded else { return Err(LoadFailure::new("load came before prepare")) };
-        Python::attach(|py| match loaded.load(py) {
+        Python::attach(|py| match loaded.load(py, generation) {
             Ok(()) => loaded.freeze(py),
             Err(failure) if config.need_app || generation != FIRST => Err(failure),
             Err(failure) => {
@@ -148,9 +148,10 @@ fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyR
 }
 
 impl Loaded {
-    fn load(&mut self, py: Python<'_>) -> Result<(), LoadFailure> {
+    fn load(&mut self, py: Python<'_>, generation: Generation) -> Result<(), LoadFailure> {
         let loader = self.loader.bind(py);
-        let applications = loader.call_method1("load", (&self.settings,)).and_then(|list| list.extract());
+        let told = py.import("uwsgi").and_then(|uwsgi| uwsgi.setattr("is_a_reload", generation != FIRST));
+        let applications = told.and_then(|()| loader.call_method1("load", (&self.settings,))?.extract());
         match applications {
             Ok(applications) => {
                 let applications: Vec<(String, Py<PyAny>)> = applications;
@@ -204,6 +205,7 @@ impl Loaded {
             log::warn!("trusted-proxy: neither an address nor a network: {}", wrong.join(", "));
         }
         let applications = self.applications.iter().map(|(mountpoint, app)| (mountpoint.clone(), app.clone_ref(py)));
+        let uwsgi = py.import("uwsgi")?;
         let threads = config.threads.max(1);
         Ok(WsgiService {
             mounts: Mounts::new(applications, python.manage_script_name),
@@ -214,7 +216,8 @@ impl Loaded {
             proxies,
             remembered: (0..threads).map(|_| Mutex::new(Remembered::default())).collect(),
             tell_core: threads > 1,
-            thread_hook: py.import("uwsgi")?.getattr("_name_thread")?.unbind(),
+            thread_hook: uwsgi.getattr("_name_thread")?.unbind(),
+            request_hook: Some(uwsgi.getattr("after_req_hook")?.unbind()).filter(|hook| !hook.is_none(py)),
         })
     }
 

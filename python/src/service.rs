@@ -44,6 +44,8 @@ pub(crate) struct WsgiService {
     pub(crate) tell_core: bool,
     /// Called on each thread before it serves, with its number.
     pub(crate) thread_hook: Py<PyAny>,
+    /// Called after each request (`uwsgi.after_req_hook`).
+    pub(crate) request_hook: Option<Py<PyAny>>,
 }
 
 /// How the delivery of a result ended.
@@ -59,6 +61,11 @@ impl Service for WsgiService {
         Python::attach(|py| {
             if let Err(error) = self.answer(py, exchange) {
                 self.failed(py, exchange, &error);
+            }
+            if let Some(hook) = &self.request_hook
+                && let Err(error) = hook.call0(py)
+            {
+                log::error!("uwsgi.after_req_hook failed\n{}", traceback(py, &error));
             }
         });
     }
@@ -154,6 +161,10 @@ impl WsgiService {
         for piece in result.try_iter()? {
             if send_any(lease, &piece?)? == Delivered::Undeliverable {
                 return Ok(Delivered::Undeliverable);
+            }
+            // Of an iterable without an end nobody would get to know that the client of a HEAD has gone.
+            if lease.with(result.py(), |exchange| exchange.reply.wants_more()) == Some(false) {
+                break;
             }
         }
         ended(result.py(), lease)

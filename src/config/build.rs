@@ -270,8 +270,7 @@ impl<'a> Draft<'a> {
     fn take(&mut self, directive: &'a Directive) {
         self.current = directive;
         let option = options::find(&directive.key);
-        let name = option.map_or(directive.key.as_str(), |option| option.name);
-        self.config.given.push((name.to_owned(), directive.value.clone()));
+        self.config.given.push((directive.key.clone(), directive.value.clone()));
         let Some(option) = option else { return };
         self.given.insert(option.name, directive);
         match (option.parse(directive.value.as_deref()), option.status) {

@@ -69,7 +69,7 @@ pub struct Config {
     pub process_names: ProcessNames,
     /// Print the configuration as an ini file before the start (`show-config`).
     pub show_config: bool,
-    /// Every option as given, in order, for `uwsgi.opt` and for `show`: name and value (`None`: a bare flag).
+    /// Every option as given, in order, for `uwsgi.opt`: name as it was written and value (`None`: a bare flag).
     pub given: Vec<(String, Option<String>)>,
     /// What the operator should know before start-up: one sentence each, with its origin.
     pub notes: Vec<String>,

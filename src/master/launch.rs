@@ -49,7 +49,7 @@ pub(super) fn launch(
     inherit(control.as_fd())?;
     let child = command.spawn();
     close_on_exec(control.as_fd())?;
-    child
+    child.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display())))
 }
 
 fn program(config: &Config, own_path: &std::path::Path) -> io::Result<Command> {

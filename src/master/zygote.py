@@ -25,4 +25,10 @@ if sys.version_info < (3, 9):
         % ((sys.executable,) + tuple(sys.version_info[:2]))
     )
     sys.exit(22)
+if "t" in getattr(sys, "abiflags", ""):
+    sys.stderr.write(
+        "rhinod: %s is a free-threaded Python, which has no stable ABI, so the extension module cannot be loaded;"
+        " make the virtualenv with an ordinary CPython\n" % sys.executable
+    )
+    sys.exit(22)
 sys.exit(become_zygote(*sys.argv[1:]))

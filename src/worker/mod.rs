@@ -151,6 +151,7 @@ impl<'z> Worker<'z> {
         let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
         let seat = scoreboard.worker(seat_number).ok_or_else(|| io::Error::other("there is no such seat"))?;
         seat.take(life);
+        seat.set_process(std::process::id());
         let born_us = monotonic_us();
         Ok(Self {
             common,

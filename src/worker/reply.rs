@@ -147,12 +147,18 @@ impl<'c> Reply<'c> {
         self.body_allowed
     }
 
+    /// Whether more of a body changes anything: not when the head alone is the answer, and on its way.
+    pub fn wants_more(&self) -> bool {
+        self.body_allowed || !self.is_sending()
+    }
+
     /// What was sent so far.
     pub fn sent(&self) -> Sent {
         self.sent
     }
 
-    /// Sends a piece of the body. Bytes beyond the announced length, and bodies where none may be, are dropped.
+    /// Sends a piece of the body. Bytes beyond the announced length, and bodies where none may be, are dropped; the head
+    /// goes out all the same.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] when the client has not read for the socket timeout, [`ErrorKind::BrokenPipe`] when it
@@ -162,9 +168,12 @@ impl<'c> Reply<'c> {
             return Err(ErrorKind::InvalidInput.into());
         }
         self.sent.chunks += 1;
-        let piece = &piece[..self.permitted(piece.len() as u64) as usize];
         // An empty piece does not push the head out: an error may still replace it (reference/wire.md 4.2).
-        if piece.is_empty() { self.check() } else { self.write_out(piece) }
+        if piece.is_empty() {
+            return self.check();
+        }
+        let piece = &piece[..self.permitted(piece.len() as u64) as usize];
+        if piece.is_empty() { self.push_head() } else { self.write_out(piece) }
     }
 
     /// Sends a part of a file without copying it. A file that ends early breaks the answer off.

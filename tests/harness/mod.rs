@@ -13,6 +13,7 @@ mod instance;
 mod log;
 mod nginx;
 mod process;
+mod random;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ pub use instance::{Failed, Instance, Launch, example_path, program_path, target_
 pub use log::{Line, Log};
 pub use nginx::{Nginx, NginxSetup};
 pub use process::{Exit, Process, await_exit, processes_with};
+pub use random::Random;
 
 /// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -9,6 +9,8 @@ import uwsgi
 import uwsgidecorators
 
 HOOKS = []
+SERVED = []
+uwsgi.after_req_hook = lambda: SERVED.append(uwsgi.request_id())
 uwsgi.atexit = lambda: print("uwsgi.atexit ran in worker %d" % uwsgi.worker_id())
 
 

@@ -123,6 +123,7 @@ fn the_master_reads_what_the_worker_wrote() {
         worker.set_presence(presence);
         assert_eq!(master.presence(), presence);
     }
+    worker.set_process(4242);
     worker.set_boot_us(900);
     worker.set_memory(4096, 8192);
     let (first, second) = (worker.core(0).expect("a core"), worker.core(1).expect("a core"));
@@ -139,6 +140,7 @@ fn the_master_reads_what_the_worker_wrote() {
         boot_us: 900,
         rss_bytes: 4096,
         vsz_bytes: 8192,
+        process: 4242,
         busy_cores: 1,
         oldest_since_us: Some(3_000),
         requests: 2,

@@ -1,4 +1,5 @@
-//! CPU time for each request, throughput and latency: hello against the floor, Python against uWSGI and gunicorn.
+//! CPU time for each request, throughput and latency: hello against the floor, Python against uWSGI and gunicorn, with
+//! Django, and through nginx.
 //!
 //! The time is user and system time of the contender's whole process tree over a fixed number of requests, so what the
 //! client and the measuring cost does not count. What else the machine does changes within seconds, so all contenders
@@ -6,11 +7,10 @@
 //! batches is used. Each round starts them afresh, because where a process's memory lands is a matter of luck that
 //! lasts as long as the process.
 
-use crate::client::{Load, Report, Until, Wire};
+use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target, spread_cells};
 use crate::lab::{Error, Lab};
-use crate::packet::Request;
 use crate::scenario::{Series, running, series_of, turn};
 use crate::server::Server;
 use crate::statistics::Spread;
@@ -65,6 +65,30 @@ pub(super) fn python(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
+/// The Django example's plainest view.
+pub(super) fn django(lab: &Lab) -> Result<Findings, Error> {
+    let setups = [Contender::UwsgiDjango, Contender::Django].map(|contender| Setup::pool(contender, 2).page("/hello"));
+    let (mut findings, series) = compare(lab, "Django's plain view, 2 workers, unix socket", &setups)?;
+    if let Some(ratio) = cpu_ratio(&series, "rhinod django", "uwsgi django") {
+        findings.checks.push(Check::new("CPU time of rhinod / uWSGI", ratio.median, Target::AtMost(0.95)));
+    }
+    Ok(findings)
+}
+
+/// The Python hello application through nginx. What nginx itself takes is not in the CPU time.
+pub(super) fn through_nginx(lab: &Lab) -> Result<Findings, Error> {
+    let setups = [Contender::Uwsgi, Contender::Wsgi].map(|contender| Setup::pool(contender, 2).behind_nginx());
+    let (mut findings, series) = compare(lab, "WSGI hello, 2 workers, through nginx", &setups)?;
+    let ratio_to_uwsgi = |of| ratio(&series, "rhinod wsgi", "uwsgi wsgi", of);
+    if let Some(ratio) = ratio_to_uwsgi(|round| &round.throughput_per_s) {
+        findings.checks.push(Check::new("throughput of rhinod / uWSGI", ratio.median, Target::AtLeast(1.0)));
+    }
+    if let Some(ratio) = ratio_to_uwsgi(|round| &round.p99_us) {
+        findings.checks.push(Check::new("p99 of rhinod / uWSGI", ratio.median, Target::AtMost(1.0)));
+    }
+    Ok(findings)
+}
+
 /// Measures the setups in turns; ratios are to the first one that is there.
 fn compare(lab: &Lab, title: &str, setups: &[Setup]) -> Result<(Findings, Vec<Series<Round>>), Error> {
     let mut findings = Findings::default();
@@ -94,9 +118,10 @@ fn measure_round(lab: &Lab, servers: &[Server]) -> Result<Vec<Round>, Error> {
 
 fn measure_batch(lab: &Lab, server: &Server, round: &mut Round) -> Result<(), Error> {
     let requests = lab.sizes.requests.div_ceil(BATCHES as u64);
-    lab.run(&load(lab, server, requests.div_ceil(WARM_UP_SHARE))?)?;
+    let load = |requests| server.load(lab.sizes.clients, Until::Requests(requests));
+    lab.run(&load(requests.div_ceil(WARM_UP_SHARE))?)?;
     let before = server.cpu_time();
-    let report = lab.run(&load(lab, server, requests)?)?;
+    let report = lab.run(&load(requests)?)?;
     let spent = server.cpu_time().saturating_sub(before);
     if report.counts.failed() > 0 {
         return Err(server.error(format!("requests failed: {:?}", report.counts)));
@@ -109,15 +134,15 @@ fn measure_batch(lab: &Lab, server: &Server, round: &mut Round) -> Result<(), Er
     Ok(())
 }
 
-fn load(lab: &Lab, server: &Server, requests: u64) -> Result<Load, Error> {
-    let until = Until::Requests(requests);
-    Ok(Load::new(server.target(), Wire::Uwsgi, &Request::get("/"), lab.sizes.clients, until)?)
+/// The rounds' ratios of CPU time.
+fn cpu_ratio(series: &[Series<Round>], name: &str, baseline: &str) -> Option<Spread> {
+    ratio(series, name, baseline, |round| &round.cpu_us)
 }
 
-/// The rounds' ratios, each the median over its pairs of neighbouring batches.
-fn cpu_ratio(series: &[Series<Round>], name: &str, baseline: &str) -> Option<Spread> {
+/// The rounds' ratios of a number, each the median over its pairs of neighbouring batches.
+fn ratio(series: &[Series<Round>], name: &str, baseline: &str, of: fn(&Round) -> &[f64]) -> Option<Spread> {
     let (one, base) = (series_of(series, name)?, series_of(series, baseline)?);
-    let of_round = |(one, base): (&Round, &Round)| Some(Spread::of_ratios(&one.cpu_us, &base.cpu_us)?.median);
+    let of_round = |(one, base): (&Round, &Round)| Some(Spread::of_ratios(of(one), of(base))?.median);
     Spread::of(&one.samples.iter().zip(&base.samples).filter_map(of_round).collect::<Vec<_>>())
 }
 

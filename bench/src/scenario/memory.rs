@@ -1,10 +1,9 @@
 //! Memory: the master, each idle worker's own pages, the whole tree of a scaled pool.
 
-use crate::client::{Load, Until, Wire};
+use crate::client::Until;
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
-use crate::packet::Request;
 use crate::proc;
 use crate::scenario::{in_turns, series_of};
 use crate::server::Server;
@@ -34,6 +33,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
         pool(Contender::Hello, 20),
         pool(Contender::Wsgi, PYTHON_WORKERS),
         pool(Contender::Uwsgi, PYTHON_WORKERS),
+        pool(Contender::Django, PYTHON_WORKERS),
+        pool(Contender::UwsgiDjango, PYTHON_WORKERS),
     ];
     let samples = in_turns(lab, 1, &setups, &mut findings, |_, server| measure(lab, server))?;
     for one in &samples {
@@ -55,10 +56,17 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
         let series = series_of(&samples, pool(contender, PYTHON_WORKERS).name())?;
         Some(series.numbers(|sample| sample.tree_proportional_kib as f64))
     };
-    if let (Some(ours), Some(theirs)) = (proportional(Contender::Wsgi), proportional(Contender::Uwsgi))
-        && let Some(ratio) = Spread::of_ratios(&ours, &theirs)
-    {
-        findings.checks.push(Check::new("PSS of rhinod / uWSGI, WSGI hello", ratio.median, Target::AtMost(0.80)));
+    let comparisons = [
+        ("WSGI hello", Contender::Wsgi, Contender::Uwsgi),
+        ("Django's front page", Contender::Django, Contender::UwsgiDjango),
+    ];
+    for (what, ours, theirs) in comparisons {
+        if let (Some(ours), Some(theirs)) = (proportional(ours), proportional(theirs))
+            && let Some(ratio) = Spread::of_ratios(&ours, &theirs)
+        {
+            let what = format!("PSS of rhinod / uWSGI, {what}");
+            findings.checks.push(Check::new(what, ratio.median, Target::AtMost(0.80)));
+        }
     }
     Ok(findings)
 }
@@ -77,8 +85,7 @@ fn checks(name: &str, sample: &Sample) -> [Check; 2] {
 }
 
 fn measure(lab: &Lab, server: &Server) -> Result<Sample, Error> {
-    let until = Until::Requests(REQUESTS);
-    lab.run(&Load::new(server.target(), Wire::Uwsgi, &Request::get("/"), CLIENTS, until)?)?;
+    lab.run(&server.load(CLIENTS, Until::Requests(REQUESTS))?)?;
     let tree = server.tree();
     let memories = tree.iter().map(|process| proc::memory(process.pid)).collect::<Result<Vec<_>, _>>();
     let memories = memories.map_err(io_error("smaps_rollup"))?;

@@ -115,6 +115,7 @@ mod worker_line {
     pub(super) const BOOT_US: usize = LINE_WORDS + 2;
     pub(super) const RSS_BYTES: usize = LINE_WORDS + 3;
     pub(super) const VSZ_BYTES: usize = LINE_WORDS + 4;
+    pub(super) const PROCESS: usize = LINE_WORDS + 5;
 }
 
 /// Words of a core's line.
@@ -176,6 +177,11 @@ impl<'a> WorkerSeat<'a> {
             word.store(0, Ordering::Relaxed);
         }
         self.words[worker_line::LIFE].store(life, Ordering::Release);
+    }
+
+    /// Says which process it is.
+    pub fn set_process(&self, process: u32) {
+        self.words[worker_line::PROCESS].store(process.into(), Ordering::Relaxed);
     }
 
     /// Says whether it takes requests.
@@ -364,6 +370,7 @@ impl MasterSeat<'_> {
             boot_us: word(worker_line::BOOT_US),
             rss_bytes: word(worker_line::RSS_BYTES),
             vsz_bytes: word(worker_line::VSZ_BYTES),
+            process: word(worker_line::PROCESS) as u32,
             ..WorkerFigures::default()
         };
         for core in (0..self.cores()).filter_map(|index| self.core_figures(index)) {
@@ -417,6 +424,8 @@ pub struct WorkerFigures {
     pub rss_bytes: u64,
     /// Virtual memory as of its last look.
     pub vsz_bytes: u64,
+    /// Its process id.
+    pub process: u32,
     /// Cores that hold a request.
     pub busy_cores: u32,
     /// When the oldest request under way began, monotonic.
