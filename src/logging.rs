@@ -71,7 +71,7 @@ fn begin(stamp: &Stamp) -> String {
 }
 
 /// ctime(3) without its newline: `Mon Nov 23 07:58:15 2026`.
-const CTIME: &str = "%a %b %e %H:%M:%S %Y";
+pub(crate) const CTIME: &str = "%a %b %e %H:%M:%S %Y";
 
 /// A moment, given in microseconds since the epoch, as ctime(3) writes it, in local time.
 pub fn ctime(epoch_us: u64) -> String {
@@ -79,7 +79,7 @@ pub fn ctime(epoch_us: u64) -> String {
 }
 
 /// A moment in a strftime(3) pattern, in local time. A pattern that cannot be used is written out as it is.
-fn format_local(pattern: &str, epoch_us: u64) -> String {
+pub(crate) fn format_local(pattern: &str, epoch_us: u64) -> String {
     let Ok(moment) = Timestamp::from_microsecond(i64::try_from(epoch_us).unwrap_or(i64::MAX)) else {
         return pattern.to_owned();
     };

@@ -76,6 +76,18 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
 }
 
 #[test]
+fn an_application_adds_to_its_line_in_the_log_and_forces_it() {
+    let launch = launch(&one(), "calls").set("disable-logging", true);
+    let instance = launch.set("log-format", "%(method) %(status) tenant=%(tenant) end").start();
+    assert_eq!(call(&instance, "uwsgi.set_logvar('tenant', 'quiet')"), "None");
+    let noted = "uwsgi.set_logvar('tenant', b'a\\nb'), uwsgi.log_this_request(), uwsgi.get_logvar('tenant')";
+    assert_eq!(call(&instance, noted), "(None, None, b'a\\nb')");
+    assert_eq!(instance.log.wait_for(" end").text, "GET 200 tenant=a\\x0ab end");
+    let many = "[uwsgi.set_logvar(str(number), b'') for number in range(65)]";
+    assert_eq!(call(&instance, many), "ValueError: a request has at most 64 log variables");
+}
+
+#[test]
 fn an_application_reloads_and_stops_the_instance() {
     let instance = launch(&one(), "calls").start();
     assert_eq!(call(&instance, "uwsgi.reload()"), "True");

@@ -154,6 +154,74 @@ fn some_requests_can_be_logged_all_the_same() {
 }
 
 #[test]
+fn empty_big_and_sent_files_can_be_logged_too() {
+    let conditions = [
+        ("log-zero", "true", "/nowhere", "/stream?n=0"),
+        ("log-big", "64", "/", "/stream?n=9"),
+        ("log-sendfile", "true", "/stream?n=9", "/file"),
+    ];
+    for (option, value, quiet, logged) in conditions {
+        let server = Launch::hello().set("disable-logging", true).set(option, value).start();
+        server.get(quiet);
+        server.get(logged);
+        let line = request_line(&server, 0);
+        assert!(line.contains(&format!("GET {logged} => ")), "{option}: {line}");
+    }
+}
+
+#[test]
+fn requests_whose_client_went_away_can_be_logged() {
+    let server = Launch::hello().set("disable-logging", true).set("log-ioerror", true).start();
+    server.get("/");
+    let packet = Request::get("/echo").method("POST").var("CONTENT_LENGTH", b"5").to_uwsgi().expect("a small request");
+    UnixStream::connect(server.socket()).and_then(|mut stream| stream.write_all(&packet)).expect("half a request");
+    let line = request_line(&server, 0);
+    assert!(line.contains("POST /echo => "), "{line}");
+}
+
+#[test]
+fn a_handler_can_force_its_line_and_put_something_into_it() {
+    let format = "%(method) %(uri) %(status) note=%(note) end";
+    let server = Launch::hello().set("workers", 1).set("disable-logging", true).set("log-format", format).start();
+    server.get("/");
+    server.get("/note?text=a%0Ab");
+    server.get("/note");
+    let lines = server.log.wait_for_count(2, " end");
+    assert_eq!(lines[0].text, "GET /note?text=a%0Ab 200 note=a\\x0ab end");
+    assert_eq!(lines[1].text, "GET /note 200 note=- end");
+    assert_eq!(server.log.lines_with(" end").len(), 2);
+}
+
+/// reference/observability.md 3.2: the form that most people use.
+#[test]
+fn log_format_can_be_apaches_combined_form() {
+    let format = r#"%(addr) - %(user) [%(ltime)] "%(method) %(uri) %(proto)" %(status) %(size) "%(referer)" "%(uagent)" %(micros)us"#;
+    let server = Launch::hello().set("log-format", format).start();
+    let forged = b"x\" 200\n1.2.3.4 - - \x1b[0m\xff";
+    let request = Request::get("/?q=1").var("REMOTE_ADDR", b"10.0.0.9").var("HTTP_USER_AGENT", forged);
+    let bytes = server.ask(&request).bytes.len().to_string();
+    let line = server.log.wait_for("10.0.0.9").text;
+    let found = matched(&line, r#"10.0.0.9 - - [*] "GET /?q=1 HTTP/1.1" 200 * "-" "*" *us"#);
+    let [time, size, agent, micros] = found[..] else { panic!("{found:?}") };
+    assert_eq!(size, bytes);
+    assert_eq!(agent, "x\\x22 200\\x0a1.2.3.4 - - \\x1b[0m\\xff");
+    // 23/Nov/2026:08:22:57 +0000
+    assert!(time.len() == 26 && time.as_bytes()[11] == b':' && matches!(time.as_bytes()[21], b'+' | b'-'), "{time}");
+    assert!(micros.parse::<u64>().is_ok(), "{micros}");
+}
+
+#[test]
+fn log_format_can_be_json_whatever_a_client_sends() {
+    let format =
+        r#"{"agent":"%(uagent)","trace":"%(var.HTTP_X_TRACE)","worker":%(wid),"all":%(metric.worker.0.requests)}"#;
+    let server = Launch::hello().set("workers", 1).set("log-format", format).set("log-format-json", true).start();
+    server.ask(&Request::get("/").var("HTTP_USER_AGENT", b"\"a\\\n\xff").var("HTTP_X_TRACE", b"t-1"));
+    let line = server.log.wait_for("\"agent\"").text;
+    let read: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    assert_eq!(read, serde_json::json!({"agent": "\"a\\\n\u{fffd}", "trace": "t-1", "worker": 1, "all": 1}));
+}
+
+#[test]
 fn times_can_be_in_microseconds() {
     let server = Launch::hello().set("log-micros", true).start();
     server.get("/sleep?ms=20");

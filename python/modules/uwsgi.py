@@ -243,6 +243,11 @@ def get_logvar(name):
     return _rhinod.get_logvar(_to_bytes(name))
 
 
+def log_this_request():
+    """Has the line of this request written to the log, also with disable-logging."""
+    _rhinod.log_this_request()
+
+
 def sendfile(file, chunk=0, position=0, length=0):
     """A result for an application to return: the file (an object, or a path), sent by the kernel."""
     if isinstance(file, (str, bytes, _os.PathLike)):
@@ -354,7 +359,7 @@ _missing("greenlets or other suspension of a request", "suspend green_schedule a
 _missing("sockets of its own for applications (use the socket module)", "connect send recv close")
 _missing("offloading and routing from an application", "offload route parsefile")
 _missing("request variables that are set after the environ is made", "add_var")
-_missing("log lines that an application forces", "log_this_request logsize")
+_missing("the size of the log", "logsize")
 _missing("reading of the listen queue from an application yet", "listen_queue")
 _missing("warning messages for pings", "set_warning_message")
 _missing("embedded data", "embedded_data extract")

@@ -7,6 +7,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use rhinod::worker::Exchange;
 use worker_protocol::control::FromWorker;
 use worker_protocol::scoreboard::{MasterSeat, Presence};
 
@@ -32,7 +33,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(content_length, module)?)?;
     module.add_function(wrap_pyfunction!(current_environ, module)?)?;
     module.add_function(wrap_pyfunction!(set_logvar, module)?)?;
-    module.add_function(wrap_pyfunction!(get_logvar, module)?)
+    module.add_function(wrap_pyfunction!(get_logvar, module)?)?;
+    module.add_function(wrap_pyfunction!(log_this_request, module)?)
 }
 
 /// Asks the master for a graceful reload. False: there is no worker that could ask.
@@ -145,8 +147,7 @@ fn core_of_thread() -> usize {
 /// Descriptor of the connection of this thread's request; -1 outside of one.
 #[pyfunction]
 fn connection_fd(py: Python<'_>) -> RawFd {
-    let lease = with_current(|current| current.lease.clone());
-    lease.and_then(|lease| lease.with(py, |exchange| exchange.stream.as_fd().as_raw_fd())).unwrap_or(-1)
+    with_exchange(py, |exchange| exchange.stream.as_fd().as_raw_fd()).unwrap_or(-1)
 }
 
 /// Whether the other side of a connected socket is still there.
@@ -173,8 +174,7 @@ fn disconnect(py: Python<'_>) {
 #[pyfunction]
 fn content_length(py: Python<'_>) -> u64 {
     use rhinod::worker::body::DeclaredBody;
-    let lease = with_current(|current| current.lease.clone());
-    lease.and_then(|lease| lease.with(py, |exchange| exchange.body.length())).unwrap_or(0)
+    with_exchange(py, |exchange| exchange.body.length()).unwrap_or(0)
 }
 
 /// The environ of this thread's request.
@@ -185,10 +185,9 @@ fn current_environ(py: Python<'_>) -> Option<Py<PyDict>> {
 
 /// Sets a variable for the log line of this thread's request.
 #[pyfunction]
-fn set_logvar(name: &[u8], value: &[u8]) -> PyResult<()> {
-    match with_current(|current| current.set_log_variable(name, value)) {
-        Some(true) => Ok(()),
-        Some(false) => Err(PyValueError::new_err("a request has at most 64 log variables")),
+fn set_logvar(py: Python<'_>, name: &[u8], value: &[u8]) -> PyResult<()> {
+    match with_exchange(py, |exchange| exchange.notes.set(name, value)) {
+        Some(set) => set.map_err(|error| PyValueError::new_err(error.to_string())),
         None => Err(PyValueError::new_err("there is no request to set a log variable for")),
     }
 }
@@ -196,6 +195,18 @@ fn set_logvar(name: &[u8], value: &[u8]) -> PyResult<()> {
 /// A variable of the log line of this thread's request.
 #[pyfunction]
 fn get_logvar<'py>(py: Python<'py>, name: &[u8]) -> Option<Bound<'py, PyBytes>> {
-    let value = with_current(|current| current.log_variables.get(name).cloned()).flatten();
+    let value = with_exchange(py, |exchange| exchange.notes.get(name).map(<[u8]>::to_vec)).flatten();
     value.map(|value| PyBytes::new(py, &value))
+}
+
+/// Has the line of this thread's request written to the log, whatever the configuration says.
+#[pyfunction]
+fn log_this_request(py: Python<'_>) {
+    // Outside of a request there is no line.
+    let _ = with_exchange(py, |exchange| exchange.notes.forced = true);
+}
+
+/// Uses the exchange of this thread's request; `None` outside of one.
+fn with_exchange<R: Send>(py: Python<'_>, action: impl FnOnce(&mut Exchange<'_>) -> R + Send) -> Option<R> {
+    with_current(|current| current.lease.clone())?.with(py, action)
 }

@@ -335,12 +335,22 @@ pub struct Logging {
     pub status_4xx: bool,
     /// `log-5xx`.
     pub status_5xx: bool,
+    /// `log-zero`: answers without a body.
+    pub zero: bool,
+    /// `log-big`: answers whose body has so many bytes.
+    pub big: Option<u64>,
+    /// `log-sendfile`.
+    pub sendfile: bool,
+    /// `log-ioerror`: requests that could not be read or answers that could not be written.
+    pub io_error: bool,
     /// `log-slow`.
     pub slow: Option<Duration>,
     /// `log-format`; `None` is uWSGI's default line.
     pub format: Option<String>,
-    /// `logformat-strftime`: the line as a whole goes through strftime.
+    /// `logformat-strftime`: `%(ftime)` has the pattern of `log-date`.
     pub format_strftime: bool,
+    /// `log-format-json` (ours): values in `log-format` are escaped as the insides of JSON strings.
+    pub format_json: bool,
     /// `log-micros`.
     pub micros: bool,
     /// `log-x-forwarded-for`.

@@ -82,8 +82,8 @@ impl<H: Handler> Service for HandlerService<H> {
 impl<H: Handler> HandlerService<H> {
     fn answer(&self, exchange: &mut Exchange<'_>) {
         let response = {
-            let (head, body) = (exchange.head, &mut exchange.body);
-            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded };
+            let Exchange { head, body, notes, .. } = &mut *exchange;
+            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded, notes };
             self.handler.handle(&mut request)
         };
         let uri = || String::from_utf8_lossy(exchange.head.uri).escape_debug().to_string();

@@ -11,6 +11,7 @@ use super::body::RequestBody;
 use super::reply::{Reply, Sent};
 use super::{Exchange, Service, Worker};
 use crate::config::model::RequestLimits;
+use crate::handler::LogNotes;
 use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
@@ -52,6 +53,8 @@ pub(crate) enum Ended<'b> {
 #[derive(Debug)]
 pub(crate) struct Request<'b> {
     pub(crate) head: RequestHead<'b>,
+    /// `modifier1` and `modifier2` of the packet.
+    pub(crate) modifiers: (u8, u8),
     pub(crate) variables_count: usize,
     pub(crate) block_bytes: usize,
     pub(crate) sent: Sent,
@@ -59,6 +62,8 @@ pub(crate) struct Request<'b> {
     pub(crate) waited_us: Option<u64>,
     pub(crate) exception: bool,
     pub(crate) read_failed: bool,
+    /// What the application wants of its line in the log.
+    pub(crate) notes: LogNotes,
 }
 
 impl Request<'_> {
@@ -126,6 +131,7 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         core,
         stream: &stream,
         exception: false,
+        notes: LogNotes::default(),
     };
     if limits.body_max.is_some_and(|body_max| length > body_max) {
         exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
@@ -133,8 +139,10 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         service.serve(&mut exchange);
     }
     let (exception, read_failed) = (exchange.exception, exchange.body.failed());
+    let notes = std::mem::take(&mut exchange.notes);
     let sent = exchange.close();
     Ended::Request(Request {
+        modifiers: (parsed.header().modifier1, parsed.header().modifier2),
         variables_count: parsed.variables_count(),
         block_bytes: parsed.block_bytes(),
         head,
@@ -142,6 +150,7 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         waited_us,
         exception,
         read_failed,
+        notes,
     })
 }
 

@@ -20,7 +20,7 @@ use worker_protocol::head::RequestHead;
 use worker_protocol::scoreboard::{self, MasterSeat, Order, Presence, Scoreboard, WorkerSeat};
 
 use crate::config::model::{Config, Recycling, RequestLimits};
-use crate::handler::WorkerInfo;
+use crate::handler::{LogNotes, WorkerInfo};
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process;
@@ -31,6 +31,7 @@ use crate::zygote::{Common, Host, LoadFailure, load_with_hooks};
 use body::RequestBody;
 use connection::{Buffers, Ended};
 use reply::Reply;
+use request_log::Template;
 
 /// What answers requests. Shared by all threads of a worker.
 pub trait Service: Sync {
@@ -60,6 +61,8 @@ pub struct Exchange<'c> {
     pub stream: &'c Stream,
     /// Set by the service when the application failed: a panic, an exception.
     pub exception: bool,
+    /// What the application wants of its line in the log.
+    pub notes: LogNotes,
 }
 
 /// A worker process: what the zygote gave it, and its seat in the scoreboard.
@@ -381,6 +384,25 @@ impl<'z> Worker<'z> {
         self.seats().map(|(_, seat)| seat.figures().requests).sum()
     }
 
+    /// One of uWSGI's metrics (reference/observability.md 2.1), as far as the scoreboard has it: over all workers that
+    /// live now.
+    fn metric(&self, name: &str) -> Option<u64> {
+        let figures = || self.seats().map(|(_, seat)| seat.figures());
+        let accepting = || self.seats().filter(|(_, seat)| seat.presence() == Presence::Accepting);
+        Some(match name {
+            "worker.0.requests" => self.instance_requests(),
+            "core.busy_workers" => figures().filter(|worker| worker.busy_cores > 0).count() as u64,
+            "core.idle_workers" => accepting().filter(|(_, seat)| seat.figures().busy_cores == 0).count() as u64,
+            "core.total_tx" => figures().map(|worker| worker.sent_bytes).sum(),
+            "core.total_running_time" => figures().map(|worker| worker.running_us).sum(),
+            "core.avg_response_time" => {
+                let averages: Vec<u64> = figures().map(|worker| worker.average_us).filter(|us| *us > 0).collect();
+                averages.iter().sum::<u64>() / (averages.len() as u64).max(1)
+            }
+            _ => return None,
+        })
+    }
+
     /// The seats of all workers, this one's among them, as the master sees them.
     pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> {
         let seats = (0..self.scoreboard.layout().seats()).map(Seat);
@@ -416,6 +438,7 @@ struct Core<'w> {
     looked_us: u64,
     now_us: u64,
     buffers: Buffers,
+    template: Option<Template>,
     line: String,
     pid: u32,
 }
@@ -440,6 +463,7 @@ impl<'w> Core<'w> {
             looked_us: now_us,
             now_us,
             buffers: Buffers::new(worker.limits()),
+            template: Template::of(&worker.config().logging),
             line: String::new(),
             pid: std::process::id(),
         })
@@ -531,17 +555,22 @@ impl<'w> Core<'w> {
         worker.requests.fetch_add(1, Ordering::Relaxed);
         let took_us = self.now_us - started_us;
         let logging = &worker.config().logging;
-        if request_log::wanted(logging, request.sent.status, took_us) {
+        if request_log::wanted(logging, &request, took_us) {
+            let (read_errors, write_errors) = self.seat.io_errors();
             let entry = request_log::Entry {
                 request: &request,
                 started_epoch_us: epoch_us().saturating_sub(took_us),
                 took_us,
                 pid: self.pid,
+                slot: worker.slot,
                 core: self.number,
                 requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
                 memory: logging.memory.then(process::memory_bytes),
+                read_errors,
+                write_errors,
+                metric: &|name| worker.metric(name),
             };
-            request_log::write(&mut self.line, logging, &entry);
+            request_log::write(&mut self.line, logging, self.template.as_ref(), &entry);
         }
         self.retire_if_worn_out();
     }

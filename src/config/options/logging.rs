@@ -9,8 +9,6 @@ use super::{Kind, Opt, bytes, count, flag, list, millis, path, text, value};
 const ROTATION: &str = "rotation by rhinod itself; use logrotate with copytruncate";
 const SINKS: &str = "logging to other places; redirect the output";
 const WHOLE_LINES: &str = "each line of the log is written whole";
-const FORMATS: &str = "request lines of another form; they have uWSGI's default form";
-const CONDITIONS: &str = "more conditions of request lines";
 
 /// The rows.
 #[rustfmt::skip]
@@ -26,10 +24,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Log to file or udp host:port, opened as root early"),
     path("logto2").sets(|d, v| d.config.logging.to2 = Some(v.path())).works()
         .says("Log to file/UDP, opened after privilege drop"),
-    text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).not_yet(FORMATS)
+    text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
         .says("Request log template with %(name) and %(var.X)"),
     flag("logformat-strftime").aka(&["log-format-strftime"]).sets(|d, v| d.config.logging.format_strftime = v.on())
-        .not_yet(FORMATS).says("Run strftime over the request log template"),
+        .works().says("Let %(ftime) of log-format have the pattern of log-date"),
     flag("logfile-chown").not_yet("owner and mode of the log").says("Give the log file to uid/gid"),
     value("logfile-chmod", Kind::Mode).not_yet("owner and mode of the log")
         .says("Three octal digits mode for log file"),
@@ -55,16 +53,19 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("log-backupname").not_yet(ROTATION).says("Name for the rotated log file"),
     value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false")
         .sets(|d, v| d.log_date(v)).works().says("Date before each line of the log; a text is its strftime pattern"),
-    flag("log-zero").not_yet(CONDITIONS).says("Log requests with empty response"),
+    flag("log-zero").sets(|d, v| d.config.logging.zero = v.on()).works().says("Log requests with empty response"),
     millis("log-slow").default("0").sets(|d, v| d.config.logging.slow = v.duration_unless_zero()).works()
         .says("Log requests slower than N milliseconds"),
     flag("log-4xx").sets(|d, v| d.config.logging.status_4xx = v.on()).works()
         .says("Log 4xx responses even with disable-logging"),
     flag("log-5xx").sets(|d, v| d.config.logging.status_5xx = v.on()).works()
         .says("Log 5xx responses even with disable-logging"),
-    bytes("log-big").default("0").not_yet(CONDITIONS).says("Log responses larger than N bytes"),
-    flag("log-sendfile").required().not_yet(CONDITIONS).says("Log responses delivered through sendfile"),
-    flag("log-ioerror").required().not_yet(CONDITIONS).says("Log requests that hit read and write failures"),
+    bytes("log-big").default("0").sets(|d, v| d.config.logging.big = v.unless_zero())
+        .works().says("Log responses larger than N bytes"),
+    flag("log-sendfile").required().sets(|d, v| d.config.logging.sendfile = v.on()).works()
+        .says("Log responses delivered through sendfile"),
+    flag("log-ioerror").required().sets(|d, v| d.config.logging.io_error = v.on()).works()
+        .says("Log requests that hit read and write failures"),
     flag("log-micros").sets(|d, v| d.config.logging.micros = v.on()).works().says("Show times in microseconds"),
     flag("log-x-forwarded-for").sets(|d, v| d.config.logging.forwarded_for = v.on()).works()
         .says("Log X-Forwarded-For as client address"),

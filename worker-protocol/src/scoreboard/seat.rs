@@ -269,6 +269,11 @@ impl Core<'_> {
         self.words[core_line::REQUESTS].load(Ordering::Relaxed)
     }
 
+    /// Requests of this core that could not be read, and responses that could not be written, in this life.
+    pub fn io_errors(&self) -> (u32, u32) {
+        unpack_io_errors(self.words[core_line::IO_ERRORS].load(Ordering::Relaxed))
+    }
+
     fn leave(&self, since_us: u64) {
         self.set_state(CoreState::Leaving { since_us });
         self.capacity.leave();
@@ -304,6 +309,11 @@ impl Core<'_> {
         let word = &self.words[index];
         word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
     }
+}
+
+/// Errors of reading and of writing, which share a word.
+fn unpack_io_errors(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
 }
 
 /// The master's side of a seat: it writes the order and reads everything.
@@ -343,7 +353,7 @@ impl MasterSeat<'_> {
     pub fn core_figures(&self, index: usize) -> Option<CoreFigures> {
         let words = core_words(self.words, index)?;
         let word = |index: usize| words[index].load(Ordering::Relaxed);
-        let io_errors = word(core_line::IO_ERRORS);
+        let (read_errors, write_errors) = unpack_io_errors(word(core_line::IO_ERRORS));
         Some(CoreFigures {
             state: CoreState::unpack(words[core_line::STATE].load(Ordering::Acquire)),
             requests: word(core_line::REQUESTS),
@@ -352,8 +362,8 @@ impl MasterSeat<'_> {
             sent_bytes: word(core_line::SENT_BYTES),
             last_wait_us: word(core_line::LAST_WAIT_US),
             average_us: word(core_line::AVERAGE_US),
-            write_errors: io_errors as u32,
-            read_errors: (io_errors >> 32) as u32,
+            write_errors,
+            read_errors,
         })
     }
 
