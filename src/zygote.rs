@@ -198,6 +198,7 @@ impl Zygote {
                         let control = ControlSocket::from_owned(control);
                         self.fork(host, Birth { seat, slot, life, nth, control })?;
                     }
+                    ToZygote::LogTo => log_to(&descriptors),
                     ToZygote::Setup { .. } => log::warn!("the master sent a second set-up, which was ignored"),
                 },
             }
@@ -279,6 +280,17 @@ pub(crate) fn load_with_hooks(
     hook("pre-app")?;
     host.load(config, generation)?;
     hook("post-app")
+}
+
+/// Writes the log where the master says from now on.
+pub(crate) fn log_to(beside: &[OwnedFd]) {
+    let moved = match beside.first() {
+        Some(file) => process::redirect_output(file),
+        None => Err(io::Error::other("the record came without the file")),
+    };
+    if let Err(error) = moved {
+        log::error!("the log goes on where it was: {error}");
+    }
 }
 
 fn decode(message: &[u8]) -> io::Result<ToZygote> {

@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Launch, PATIENCE, Process, wait_until};
+use harness::{Instance, Launch, PATIENCE, Process, wait_for_text, wait_until};
 use nix::sys::signal::Signal;
 use reloading::{Traffic, complaint, misdeed, operator, reload, unsteady, wait_for_generation, who};
 use rhinod_bench::packet::Request;
@@ -234,12 +234,6 @@ fn hooks_run_in_the_order_of_a_life() {
     let text = wait_for_text(&journal, "hook-as-user-atexit");
     server.ends_with(0);
     assert_eq!(text.lines().collect::<Vec<_>>(), phases);
-}
-
-fn wait_for_text(path: &Path, needle: &str) -> String {
-    let read = || fs::read_to_string(path).unwrap_or_default();
-    assert!(wait_until(|| read().contains(needle)), "no {needle} in {:?}", read());
-    read()
 }
 
 #[test]

@@ -3,10 +3,14 @@
 
 mod harness;
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
-use harness::{Instance, Launch, PATIENCE};
+use harness::{Instance, Launch, PATIENCE, wait_for_text};
+use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
 /// The request line that comes after line number `position`.
@@ -135,7 +139,7 @@ fn disable_logging_turns_request_lines_off_and_nothing_else() {
     }
     let reply = server.get("/nowhere");
     assert_eq!(reply.status(), Some(404));
-    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.signal(Signal::SIGTERM);
     server.log.wait_for("goodbye to uWSGI.");
     assert_eq!(server.log.lines_with("[pid: "), Vec::<String>::new());
     assert_eq!(server.log.lines_with("spawned uWSGI worker").len(), 2);
@@ -297,7 +301,7 @@ fn life_cycle_lines_are_uwsgis() {
         let line = format!("spawned uWSGI worker {number} (pid: {}, cores: 1)", worker.pid);
         assert_eq!(server.log.lines_with(&line), [line]);
     }
-    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.signal(Signal::SIGTERM);
     assert!(server.log.wait_for_end(PATIENCE));
     for number in 1..=2 {
         assert_eq!(server.log.lines_with(&format!("worker {number} buried after ")).len(), 1);
@@ -314,4 +318,66 @@ fn lines_can_have_a_date() {
     assert!(rest.starts_with("spawned") && date.len() == 10, "{line:?}");
     server.get("/");
     assert!(request_line(&server, 0).starts_with("[pid: "), "request lines have their own date");
+}
+
+/// What logrotate does: the file is renamed, then the instance is told. Nobody writes to the old one any more: neither
+/// the workers that there are, nor those that are forked afterwards, nor a new generation.
+#[test]
+fn a_renamed_log_is_opened_anew_by_every_process() {
+    let launch = Launch::hello().set("workers", 1).set("logfile-chmod", 604);
+    let (log, old) = (launch.dir().join("log"), launch.dir().join("log.1"));
+    let (touch, fifo) = (launch.dir().join("touch"), launch.dir().join("fifo"));
+    let launch = launch.set("logto", "log").set("touch-logreopen", touch.display()).set("master-fifo", fifo.display());
+    let server = launch.set("chdir", "/").spawn();
+    wait_for_text(&log, "ready to serve");
+    let text = |path: &Path| fs::read_to_string(path).expect("a log");
+    let rename_and = |tell: &dyn Fn()| {
+        fs::rename(&log, &old).expect("rename the log");
+        tell();
+        wait_for_text(&log, " reopened.");
+        assert!(text(&old).trim_end().ends_with("triggering log-reopen..."), "{}", text(&old));
+    };
+    let speaks_here_only = |target: &str| {
+        let before = text(&old);
+        server.get(target);
+        wait_for_text(&log, &format!("GET {target} => "));
+        assert_eq!(text(&old), before);
+    };
+    rename_and(&|| fs::write(&touch, "").expect("touch"));
+    assert_eq!(fs::metadata(&log).expect("the new log").permissions().mode() & 0o777, 0o604);
+    speaks_here_only("/?worker");
+    let workers = server.processes().into_iter().filter(|process| process.name == "rhinod worker 1");
+    workers.for_each(|worker| worker.signal(Signal::SIGKILL));
+    wait_for_text(&log, "Respawned uWSGI worker 1");
+    speaks_here_only("/?successor");
+    rename_and(&|| fs::write(&fifo, "l").expect("write to the fifo"));
+    server.signal(Signal::SIGHUP);
+    wait_for_text(&log, "reload done: generation 2 serves");
+    speaks_here_only("/?generation");
+    server.stop();
+}
+
+#[test]
+fn a_log_is_emptied_at_start_given_away_and_opened_anew_by_a_reload() {
+    let launch = Launch::hello().set("log-truncate", true).set("log-reopen", true);
+    let (log, old) = (launch.dir().join("log"), launch.dir().join("log.1"));
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o777)).expect("a directory for everyone");
+    fs::write(&log, "of yesterday\n").expect("an old log");
+    let is_root = nix::unistd::Uid::effective().is_root();
+    let launch = match is_root {
+        true => launch.set("uid", 12345).set("gid", 23456).set("chmod-socket", 666).set("logfile-chown", true),
+        false => launch,
+    };
+    let server = launch.set("logto", log.display()).spawn();
+    assert!(!wait_for_text(&log, "ready to serve").contains("of yesterday"));
+    if is_root {
+        let owner = fs::metadata(&log).expect("the log");
+        assert_eq!((owner.uid(), owner.gid()), (12345, 23456));
+    }
+    fs::rename(&log, &old).expect("rename the log");
+    server.signal(Signal::SIGHUP);
+    wait_for_text(&log, "reload done: generation 2 serves");
+    server.get("/?reloaded");
+    wait_for_text(&log, "GET /?reloaded => ");
+    server.stop();
 }

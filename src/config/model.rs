@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -359,6 +359,14 @@ pub struct Logging {
     pub to: Option<PathBuf>,
     /// `logto2` (opened after).
     pub to2: Option<PathBuf>,
+    /// `logfile-chmod`.
+    pub mode: Option<u32>,
+    /// `logfile-chown`: the file of `logto` belongs to the user who serves.
+    pub chown: bool,
+    /// `log-truncate`: the file is emptied at start.
+    pub truncate: bool,
+    /// `log-reopen`: the file is opened anew at each reload.
+    pub reopen: bool,
     /// `log-date`: strftime pattern, empty for ctime; `None` for no date.
     pub date: Option<String>,
     /// `log-prefix`.
@@ -410,6 +418,21 @@ pub enum EnvironmentChange {
     Unset(String),
 }
 
+impl Config {
+    /// The file that holds the log, if one does: the last of those that were opened at start.
+    pub fn log_file(&self) -> Option<&Path> {
+        let Logging { to, to2, .. } = &self.logging;
+        to2.as_deref().or(to.as_deref()).or(self.daemonize.as_deref())
+    }
+
+    /// Makes the paths of logs that are opened before `chdir` hold after it.
+    pub fn anchor_logs(&mut self, start_directory: &Path) {
+        for path in [&mut self.logging.to, &mut self.daemonize].into_iter().flatten() {
+            *path = start_directory.join(&*path);
+        }
+    }
+}
+
 /// What a change of a file sets off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
@@ -432,6 +455,8 @@ pub enum WatchEffect {
     WorkersReload,
     /// One worker after the other.
     ChainReload,
+    /// The log is opened anew by its name.
+    ReopenLog,
     /// A command for the shell.
     Execute(String),
     /// A hook action.

@@ -4,6 +4,7 @@
 //! signals. Decides nothing. Master only.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -332,6 +333,19 @@ impl Children {
         // The word is the order and the record only the knock; a full queue means that there are knocks enough, and
         // a worker that has gone shows as a death.
         let _ = worker.control.send_record(record, &[]);
+    }
+
+    /// Has every process write its log to `file` from now on, and with the zygotes those that they fork.
+    pub(super) fn log_to(&self, file: &File) {
+        let beside = [file.as_fd()];
+        let zygotes = self.zygotes.values().map(|zygote| zygote.control.send_record(&ToZygote::LogTo, &beside));
+        let workers = self.workers.values().map(|worker| worker.control.send_record(&ToWorker::LogTo, &beside));
+        for error in zygotes.chain(workers).filter_map(Result::err) {
+            // One that has gone meanwhile writes nothing more.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                log::error!("a process goes on writing to the old log: {error}");
+            }
+        }
     }
 
     fn kill(&mut self, seat: Seat) {

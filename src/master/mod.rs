@@ -348,9 +348,15 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Opens the log anew by its name, and has everyone below write there too.
     fn reopen_log(&self) {
-        if let Err(error) = crate::logging::reopen(&self.config.logging) {
-            log::error!("{error}");
+        let Some(path) = self.config.log_file() else {
+            log::warn!("there is no log to open anew: it is in no file that the configuration names");
+            return;
+        };
+        let reopened = crate::logging::reopen(path, &self.config.logging, |file| self.children.log_to(file));
+        if let Err(error) = reopened {
+            log::error!("the log goes on where it was: cannot open {}: {error}", path.display());
         }
     }
 
@@ -386,6 +392,10 @@ impl<'a> Driver<'a> {
                 WatchEffect::BrutalReload => Reload::Brutal,
                 WatchEffect::WorkersReload => Reload::Workers,
                 WatchEffect::ChainReload => Reload::Chain,
+                WatchEffect::ReopenLog => {
+                    self.reopen_log();
+                    continue;
+                }
                 WatchEffect::Execute(command) => {
                     follow(&path, &command, crate::hooks::spawn(&command));
                     continue;
@@ -565,7 +575,11 @@ impl<'a> Driver<'a> {
                 log::warn!("cannot remove {}: {error}", socket.name);
             }
         }
+        let moved = config.log_file() != self.config.log_file() && config.log_file().is_some();
         self.config = config;
+        if moved || self.config.logging.reopen {
+            self.reopen_log();
+        }
     }
 
     /// Leaves nothing behind that `vacuum` is to remove.

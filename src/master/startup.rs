@@ -1,8 +1,11 @@
 //! From a configuration to an instance that is ready to fork: pid files, identity, directory, sockets, in the order of
 //! reference/processes.md 1.1. Master only.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+
+use nix::unistd::{Gid, Uid};
 
 use super::failure::StartFailure;
 use super::files::PidFiles;
@@ -53,7 +56,13 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     crate::logging::stamp_lines(&config.logging);
     hooks(config, "asap")?;
-    open_log(config.logging.to.as_deref())?;
+    let log = begin_log(config.logging.to.as_deref(), config)?;
+    if let (Some(log), true) = (&log, config.logging.chown) {
+        let (user, group) = (credentials.user.map(Uid::as_raw), credentials.group.map(Gid::as_raw));
+        std::os::unix::fs::fchown(log, user, group).map_err(|error| {
+            StartFailure::system("give the log to the user who serves", &error).about("logfile-chown")
+        })?;
+    }
     if let Some(path) = &config.pidfiles.pidfile {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }
@@ -70,7 +79,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
             .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
     hooks(config, "as-user")?;
-    open_log(config.logging.to2.as_deref())?;
+    begin_log(config.logging.to2.as_deref(), config)?;
     if let Some(path) = &config.pidfiles.pidfile2 {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
@@ -95,13 +104,12 @@ fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
     crate::hooks::run(&config.hooks, phase).map_err(StartFailure::configuration)
 }
 
-fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
-    crate::logging::redirect(path).map_err(|error| {
-        StartFailure::file(format!(
-            "cannot open the log {}: {error}",
-            path.unwrap_or(std::path::Path::new("")).display()
-        ))
-    })
+fn begin_log(path: Option<&std::path::Path>, config: &Config) -> Result<Option<File>, StartFailure> {
+    let begin = |path: &std::path::Path| {
+        crate::logging::begin_in(path, &config.logging)
+            .map_err(|error| StartFailure::file(format!("cannot open the log {}: {error}", path.display())))
+    };
+    path.map(begin).transpose()
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
@@ -213,6 +221,9 @@ pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     }
     if old.daemonize != new.daemonize {
         named.push("daemonize");
+    }
+    if old.log_file().is_some() && new.log_file().is_none() {
+        named.push("logto");
     }
     named
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Seat, Slot};
+use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Message, Seat, Slot, ToWorker};
 use worker_protocol::head::RequestHead;
 use worker_protocol::scoreboard::{self, MasterSeat, Order, Presence, Scoreboard, WorkerSeat};
 
@@ -26,7 +26,7 @@ use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process;
 use crate::sys::stream::{Stream, accept};
 use crate::sys::wait::{Doorbell, WaitSet, wait_any};
-use crate::zygote::{Common, Host, LoadFailure, load_with_hooks};
+use crate::zygote::{Common, Host, LoadFailure, load_with_hooks, log_to};
 
 use body::RequestBody;
 use connection::{Buffers, Ended};
@@ -295,12 +295,16 @@ impl<'z> Worker<'z> {
         result
     }
 
-    /// Takes in what the master sent: the records themselves only say that the order word has changed.
+    /// Takes in what the master sent: most records only say that the order word has changed.
     fn hear(&self) -> io::Result<()> {
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             match self.control.receive(&mut buffer)? {
-                Received::Message(..) => {}
+                Received::Message(length, beside) => {
+                    if let Ok(ToWorker::LogTo) = ToWorker::decode(&buffer[..length]) {
+                        log_to(&beside);
+                    }
+                }
                 Received::Nothing => break,
                 Received::EndOfFile => {
                     if !self.is_leaving() {

@@ -169,6 +169,8 @@ pub enum ToZygote {
     },
     /// Fork no more and leave. Its workers are the master's to stop.
     Stop,
+    /// Write the log there from now on. Beside it: the file.
+    LogTo,
 }
 
 /// Zygote to master.
@@ -227,6 +229,8 @@ pub enum ToWorker {
     Pause,
     /// Accept again.
     Resume,
+    /// Write the log there from now on. Beside it: the file.
+    LogTo,
 }
 
 /// Worker to master.
@@ -305,6 +309,8 @@ pub mod kind {
     pub const FORK: u16 = 2;
     /// [`super::ToZygote::Stop`].
     pub const STOP: u16 = 3;
+    /// [`super::ToZygote::LogTo`].
+    pub const ZYGOTE_LOG_TO: u16 = 4;
     /// [`super::FromZygote::Loaded`]: microseconds in `a`.
     pub const LOADED: u16 = 16;
     /// [`super::FromZygote::LoadFailed`]: exit code in `a`; text.
@@ -323,6 +329,8 @@ pub mod kind {
     pub const PAUSE: u16 = 33;
     /// [`super::ToWorker::Resume`].
     pub const RESUME: u16 = 34;
+    /// [`super::ToWorker::LogTo`].
+    pub const WORKER_LOG_TO: u16 = 35;
     /// [`super::FromWorker::Ready`]: microseconds in `a`.
     pub const READY: u16 = 48;
     /// [`super::FromWorker::NotReady`]: exit code in `a`; text.
@@ -352,6 +360,7 @@ impl Message for ToZygote {
                 Record { seat: seat.0, slot: slot.0, a: life, b: nth.into(), ..Record::new(kind::FORK) }
             }
             ToZygote::Stop => Record::new(kind::STOP),
+            ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
         };
         record.append(out, "");
     }
@@ -372,6 +381,7 @@ impl Message for ToZygote {
                 nth: u32::try_from(record.b).map_err(|_| record.wrong("nth", record.b))?,
             },
             kind::STOP => ToZygote::Stop,
+            kind::ZYGOTE_LOG_TO => ToZygote::LogTo,
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;
@@ -381,7 +391,7 @@ impl Message for ToZygote {
     fn descriptors(&self) -> usize {
         match self {
             ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + *listeners as usize,
-            ToZygote::Fork { .. } => 1,
+            ToZygote::Fork { .. } | ToZygote::LogTo => 1,
             ToZygote::Stop => 0,
         }
     }
@@ -441,6 +451,7 @@ impl Message for ToWorker {
             ToWorker::Retire => kind::RETIRE,
             ToWorker::Pause => kind::PAUSE,
             ToWorker::Resume => kind::RESUME,
+            ToWorker::LogTo => kind::WORKER_LOG_TO,
         };
         Record::new(kind).append(out, "");
     }
@@ -451,6 +462,7 @@ impl Message for ToWorker {
             kind::RETIRE => ToWorker::Retire,
             kind::PAUSE => ToWorker::Pause,
             kind::RESUME => ToWorker::Resume,
+            kind::WORKER_LOG_TO => ToWorker::LogTo,
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;
@@ -458,7 +470,7 @@ impl Message for ToWorker {
     }
 
     fn descriptors(&self) -> usize {
-        0
+        usize::from(*self == ToWorker::LogTo)
     }
 }
 

@@ -49,6 +49,7 @@ fn every_record_survives() {
     check(ToZygote::Setup { generation: Generation(3), seats: 16, threads: 4, listeners: 2 }, false, 5);
     check(ToZygote::Fork { seat, slot, life: u64::MAX, nth: u32::MAX }, false, 1);
     check(ToZygote::Stop, false, 0);
+    check(ToZygote::LogTo, false, 1);
     check(FromZygote::Loaded { boot_us: u64::MAX }, false, 0);
     check(FromZygote::LoadFailed { exit_code: -1, text: text() }, true, 0);
     check(FromZygote::LiveThreads { count: 2, text: text() }, true, 0);
@@ -58,6 +59,7 @@ fn every_record_survives() {
     check(ToWorker::Retire, false, 0);
     check(ToWorker::Pause, false, 0);
     check(ToWorker::Resume, false, 0);
+    check(ToWorker::LogTo, false, 1);
     check(FromWorker::Ready { boot_us: 0 }, false, 0);
     check(FromWorker::NotReady { exit_code: 22, text: text() }, true, 0);
     check(FromWorker::NotReady { exit_code: 22, text: String::new() }, true, 0);

@@ -14,7 +14,7 @@ const TITLES: &str = "titles of one's own; processes are called rhinod master, z
 pub(super) const OPTIONS: &[Opt] = &[
     path("daemonize").short('d').sets(|d, v| d.config.daemonize = Some(v.path()))
         .works()
-        .says("Go to background and log to file or udp host:port"),
+        .says("Go to background and log to a file"),
     text("daemonize2").not_yet("going to the background once the application is loaded; use daemonize")
         .says("Go to background only after the apps are loaded"),
     value("umask", Kind::Octal).sets(|d, v| d.config.identity.umask = u32::try_from(v.number).ok()).works()

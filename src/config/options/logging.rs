@@ -4,9 +4,10 @@
 //! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
 
 use super::{Kind, Opt, bytes, count, flag, list, millis, path, text, value};
+use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
-const ROTATION: &str = "rotation by rhinod itself; use logrotate with copytruncate";
+const ROTATION: &str = "rotation by rhinod itself; use logrotate and touch-logreopen";
 const SINKS: &str = "logging to other places; redirect the output";
 const WHOLE_LINES: &str = "each line of the log is written whole";
 
@@ -19,17 +20,18 @@ pub(super) const OPTIONS: &[Opt] = &[
         .sets(|d, v| d.config.logging.requests = !v.on()).works()
         .says("Turn off request logging; conditional log-* rules still apply"),
     list("touch-logrotate").not_yet(ROTATION).says("Rotate log when file changes"),
-    list("touch-logreopen").not_yet(ROTATION).says("Reopen log when file changes"),
+    list("touch-logreopen").sets(|d, v| d.watch(v, WatchEffect::ReopenLog, false)).works()
+        .says("Reopen log when file changes"),
     path("logto").sets(|d, v| d.config.logging.to = Some(v.path())).works()
-        .says("Log to file or udp host:port, opened as root early"),
+        .says("Log to a file, opened as root early"),
     path("logto2").sets(|d, v| d.config.logging.to2 = Some(v.path())).works()
-        .says("Log to file/UDP, opened after privilege drop"),
+        .says("Log to a file, opened after privilege drop"),
     text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
         .says("Request log template with %(name) and %(var.X)"),
     flag("logformat-strftime").aka(&["log-format-strftime"]).sets(|d, v| d.config.logging.format_strftime = v.on())
         .works().says("Let %(ftime) of log-format have the pattern of log-date"),
-    flag("logfile-chown").not_yet("owner and mode of the log").says("Give the log file to uid/gid"),
-    value("logfile-chmod", Kind::Mode).not_yet("owner and mode of the log")
+    flag("logfile-chown").sets(|d, v| d.config.logging.chown = v.on()).works().says("Give the log file to uid/gid"),
+    value("logfile-chmod", Kind::Mode).sets(|d, v| d.config.logging.mode = u32::try_from(v.number).ok()).works()
         .says("Three octal digits mode for log file"),
     list("log-syslog").optional().not_yet(SINKS).says("Log to syslog (argument: identifier)"),
     list("log-socket").not_yet(SINKS).says("Log to UDP/UNIX socket"),
@@ -47,8 +49,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("log-master-bufsize").default("8192").accepted(WHOLE_LINES).says("Longest log line the master handles"),
     flag("log-master-stream").accepted(WHOLE_LINES).says("Use stream socket for log pipe"),
     flag("log-master-req-stream").accepted(WHOLE_LINES).says("Use stream socket for request log pipe"),
-    flag("log-reopen").not_yet(ROTATION).says("On reload, open the log file again"),
-    flag("log-truncate").not_yet(ROTATION).says("Empty the log file at start"),
+    flag("log-reopen").sets(|d, v| d.config.logging.reopen = v.on()).works().says("On reload, open the log file again"),
+    flag("log-truncate").sets(|d, v| d.config.logging.truncate = v.on()).works().says("Empty the log file at start"),
     bytes("log-maxsize").default("0").not_yet(ROTATION).says("Rotate log when larger than N bytes"),
     text("log-backupname").not_yet(ROTATION).says("Name for the rotated log file"),
     value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false")
