@@ -128,7 +128,7 @@ impl Zygote {
 
     fn live(&mut self, host: &mut dyn Host) -> i32 {
         let generation = self.common.generation.0;
-        process::set_name(&format!("rhinod zygote {generation}"));
+        title_process(&self.common.config.process_names.below_master(&format!("rhinod zygote {generation}")));
         if let Err(code) = self.load(host) {
             return code;
         }
@@ -280,6 +280,13 @@ pub(crate) fn load_with_hooks(
     hook("pre-app")?;
     host.load(config, generation)?;
     hook("post-app")
+}
+
+/// Gives this process a title; without one it works as well.
+pub(crate) fn title_process(title: &str) {
+    if let Err(error) = crate::sys::title::set_title(title) {
+        log::warn!("the process cannot be called {title}: {error}");
+    }
 }
 
 /// Writes the log where the master says from now on.

@@ -10,7 +10,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use harness::{Instance, Nginx, PATIENCE};
+use harness::{Instance, Nginx, PATIENCE, Process};
 use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
@@ -85,6 +85,21 @@ fn an_application_adds_to_its_line_in_the_log_and_forces_it() {
     assert_eq!(instance.log.wait_for(" end").text, "GET 200 tenant=a\\x0ab end");
     let many = "[uwsgi.set_logvar(str(number), b'') for number in range(65)]";
     assert_eq!(call(&instance, many), "ValueError: a request has at most 64 log variables");
+}
+
+#[test]
+fn processes_of_python_have_titles_and_an_application_can_set_its_own() {
+    for python in supported() {
+        let instance = launch(python, "calls").set("procname-append", "@shop").start();
+        let titles = || {
+            let mut titles: Vec<String> = instance.processes().iter().map(Process::title).collect();
+            titles.sort();
+            titles
+        };
+        assert_eq!(titles(), ["rhinod master@shop", "rhinod worker 1@shop", "rhinod zygote 1@shop"]);
+        assert_eq!(call(&instance, "uwsgi.setprocname('rhinod of Ann')"), "None");
+        assert_eq!(titles(), ["rhinod master@shop", "rhinod of Ann@shop", "rhinod zygote 1@shop"]);
+    }
 }
 
 #[test]

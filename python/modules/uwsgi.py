@@ -168,7 +168,7 @@ def ready():
 
 
 def setprocname(name):
-    """Names the process, as top shows it; 15 bytes."""
+    """Gives the process a title, as ps shows it."""
     _rhinod.set_process_name(name)
 
 

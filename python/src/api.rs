@@ -119,10 +119,11 @@ fn shared_memory() -> PyResult<RawFd> {
     descriptor.ok_or_else(|| PyRuntimeError::new_err("locks are for workers: the application is still being loaded"))
 }
 
-/// Names the process.
+/// Gives the process a title.
 #[pyfunction]
-fn set_process_name(name: &str) {
-    rhinod::sys::process::set_name(name);
+fn set_process_name(name: &str) -> PyResult<()> {
+    let title = with_worker(|worker| worker.config().process_names.decorated(name));
+    Ok(rhinod::sys::title::set_title(title.as_deref().unwrap_or(name))?)
 }
 
 /// Resident and virtual size of this process in bytes.

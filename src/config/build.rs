@@ -466,6 +466,12 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// `procname` and its relatives: each of them gives the master a title as well.
+    pub fn titles(&mut self) -> &mut ProcessNames {
+        self.config.process_names.auto = true;
+        &mut self.config.process_names
+    }
+
     /// `log-date`: a switch, or a pattern that is on.
     pub fn log_date(&mut self, value: &Parsed<'_>) {
         let plain = matches!(value.text.to_ascii_lowercase().as_str(), "" | "true" | "on" | "yes" | "1");

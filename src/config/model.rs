@@ -61,7 +61,7 @@ pub struct Config {
     pub need_app: bool,
     /// Go to the background and log there (`daemonize`).
     pub daemonize: Option<PathBuf>,
-    /// Prefix, suffix and fixed names of the processes (`procname-*`, `auto-procname`).
+    /// Titles of the processes (`procname*`, `auto-procname`).
     pub process_names: ProcessNames,
     /// Print the configuration as an ini file before the start (`show-config`).
     pub show_config: bool,
@@ -490,6 +490,8 @@ pub enum TermMeaning {
 /// Names of the processes in `ps`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessNames {
+    /// `auto-procname`, or any of the others: the master has a title too, instead of its command line.
+    pub auto: bool,
     /// `procname`.
     pub name: Option<String>,
     /// `procname-master`.
@@ -498,4 +500,22 @@ pub struct ProcessNames {
     pub prefix: String,
     /// `procname-append`.
     pub append: String,
+}
+
+impl ProcessNames {
+    /// A title with what stands before and after every one.
+    pub fn decorated(&self, title: &str) -> String {
+        format!("{}{title}{}", self.prefix, self.append)
+    }
+
+    /// The master's title; `None`: it keeps its command line.
+    pub fn master(&self) -> Option<String> {
+        let title = self.master.as_deref().or(self.name.as_deref()).unwrap_or("rhinod master");
+        self.auto.then(|| self.decorated(title))
+    }
+
+    /// The title of a zygote or worker; `own` is what it is called unless all have one name.
+    pub fn below_master(&self, own: &str) -> String {
+        self.decorated(self.name.as_deref().unwrap_or(own))
+    }
 }

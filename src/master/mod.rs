@@ -91,7 +91,7 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     crate::sys::process::unblock_signals(nix::sys::signal::SigSet::empty());
     crate::logging::stamp_lines(&handover.config.logging);
-    crate::sys::process::set_name("rhinod master");
+    startup::title_master(&handover.config);
     let adopted = || -> io::Result<Parts> {
         let poll = Poll::new()?;
         let children = Children::adopt(handover.children, &poll)?;
@@ -577,6 +577,7 @@ impl<'a> Driver<'a> {
         }
         let moved = config.log_file() != self.config.log_file() && config.log_file().is_some();
         self.config = config;
+        startup::title_master(&self.config);
         if moved || self.config.logging.reopen {
             self.reopen_log();
         }

@@ -25,7 +25,7 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     process::close_strangers_on_exec();
     process::raise_descriptor_limit();
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
-    process::set_name("rhinod master");
+    title_master(config);
     let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default() };
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
@@ -33,6 +33,16 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
             started.withdraw();
             Err(failure)
         }
+    }
+}
+
+/// Gives the master its name, and its title if it is to have one.
+pub(super) fn title_master(config: &Config) {
+    process::set_name("rhinod master");
+    if let Some(title) = config.process_names.master()
+        && let Err(error) = crate::sys::title::set_title(&title)
+    {
+        log::warn!("the master cannot be called {title}: {error}");
     }
 }
 

@@ -26,7 +26,7 @@ use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process;
 use crate::sys::stream::{Stream, accept};
 use crate::sys::wait::{Doorbell, WaitSet, wait_any};
-use crate::zygote::{Common, Host, LoadFailure, load_with_hooks, log_to};
+use crate::zygote::{Common, Host, LoadFailure, load_with_hooks, log_to, title_process};
 
 use body::RequestBody;
 use connection::{Buffers, Ended};
@@ -160,7 +160,7 @@ impl<'z> Worker<'z> {
     /// `first`: whether it is the first worker with its number, for the hooks that run only once.
     pub(crate) fn live(&mut self, host: &mut dyn Host, first: bool) -> i32 {
         self.first = first;
-        process::set_name(&format!("rhinod worker {}", self.slot));
+        title_process(&self.config().process_names.below_master(&format!("rhinod worker {}", self.slot)));
         if self.config().identity.no_orphans
             && let Err(error) = process::die_with_parent()
         {
