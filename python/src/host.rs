@@ -189,9 +189,7 @@ impl Loaded {
             let files = self.loader.bind(py).call_method1("watched", (&self.settings,))?;
             py.import("rhinod_autoreload")?.call_method1("start", (python.autoreload, files))?;
         }
-        // Operators count workers from 1.
-        let number = worker.info().slot.0 + 1;
-        py.import("uwsgi")?.call_method1("_begin_worker", (number,))?;
+        py.import("uwsgi")?.call_method1("_begin_worker", (worker.info().slot.0,))?;
         Ok(())
     }
 

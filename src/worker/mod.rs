@@ -97,8 +97,9 @@ struct Wear {
 impl Wear {
     /// The deltas let workers that were started together end one after another.
     fn new(recycling: &Recycling, slot: Slot, born_us: u64) -> Self {
-        let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * slot.0).as_micros() as u64;
-        let requests_max = recycling.max_requests + recycling.max_requests_delta * u64::from(slot.0);
+        let earlier = slot.0.saturating_sub(1);
+        let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * earlier).as_micros() as u64;
+        let requests_max = recycling.max_requests + recycling.max_requests_delta * u64::from(earlier);
         Self {
             old_at_us: recycling.max_lifetime.map(|most| born_us.saturating_add(lifetime(most))),
             spared_until_us: born_us.saturating_add(recycling.min_lifetime.as_micros() as u64),
@@ -233,7 +234,7 @@ impl<'z> Worker<'z> {
 
     /// The hooks of the moment at which it begins to accept (reference/processes.md 5.4).
     fn accepting_phases(&self) -> &'static [&'static str] {
-        match (self.slot.0 == 0, self.first) {
+        match (self.slot.0 == 1, self.first) {
             (true, true) => &["accepting", "accepting-once", "accepting1", "accepting1-once"],
             (true, false) => &["accepting", "accepting1"],
             (false, true) => &["accepting", "accepting-once"],

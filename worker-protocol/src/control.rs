@@ -33,21 +33,24 @@ pub const MESSAGE_BYTES_MAX: usize = RECORD_BYTES + TEXT_BYTES_MAX;
 /// Descriptors beside [`ToZygote::Setup`] before the listeners: scoreboard, wake eventfd, settings, in this order.
 pub const SETUP_DESCRIPTORS: usize = 3;
 
-/// One loaded version of the application; counts up with every reload.
+/// One loaded version of the application: a zygote and the workers that it forked. Counts from 1 and never repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Generation(pub u32);
 
-/// A worker's place in shared memory, from 0.
+/// A worker's place in shared memory, from 0. Belongs to one process at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seat(pub u32);
 
-/// A worker's place in the master, from 0. People see it from 1 on, as uWSGI numbers its workers: that is what
-/// `Display` prints.
+/// A worker's number as operators know it, from 1. A worker and its successor share it for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Slot(pub u32);
 
 /// The id of one process: greater than 0, so that no signal can go to a group or to everyone by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "i32", into = "i32"))]
 pub struct ProcessId(i32);
 
 impl ProcessId {
@@ -59,6 +62,20 @@ impl ProcessId {
     /// The number, for system calls.
     pub fn get(self) -> i32 {
         self.0
+    }
+}
+
+impl TryFrom<i32> for ProcessId {
+    type Error = &'static str;
+
+    fn try_from(id: i32) -> Result<ProcessId, &'static str> {
+        ProcessId::new(id).ok_or("a process id is greater than 0")
+    }
+}
+
+impl From<ProcessId> for i32 {
+    fn from(id: ProcessId) -> i32 {
+        id.0
     }
 }
 
@@ -76,7 +93,7 @@ impl fmt::Display for Seat {
 
 impl fmt::Display for Slot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (u64::from(self.0) + 1).fmt(formatter)
+        self.0.fmt(formatter)
     }
 }
 

@@ -81,8 +81,7 @@ const VALUES: &[(&str, Value)] = &[
     ("ctime", Value::Start(CTIME)),
     ("ltime", Value::Start(LTIME)),
     ("pid", Value::Number(|entry| entry.pid.into())),
-    // People count workers from 1.
-    ("wid", Value::Number(|entry| u64::from(entry.slot.0) + 1)),
+    ("wid", Value::Number(|entry| entry.slot.0.into())),
     ("core", Value::Number(|entry| entry.core as u64)),
     ("switches", Value::Number(|entry| entry.request.sent.chunks)),
     ("rss", Value::Known(|entry| entry.memory.map(|(resident, _)| resident))),
@@ -234,7 +233,7 @@ mod tests {
             started_epoch_us: 1_795_420_977_654_321,
             took_us: 3_000_173,
             pid: 4_242,
-            slot: Slot(1),
+            slot: Slot(2),
             core: 6,
             requests: (1, 2),
             memory: logging.memory.then_some((3 << 20, 5 << 20)),
