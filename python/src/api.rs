@@ -129,7 +129,7 @@ fn set_process_name(name: &str) -> PyResult<()> {
 /// Resident and virtual size of this process in bytes.
 #[pyfunction]
 fn memory() -> (u64, u64) {
-    rhinod::sys::process::memory_bytes()
+    rhinod::sys::memory::own_bytes()
 }
 
 /// Writes a line to the log.

@@ -23,6 +23,7 @@ use crate::config::model::{Config, Recycling, RequestLimits};
 use crate::handler::{LogNotes, WorkerInfo};
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::control::{ControlSocket, Received};
+use crate::sys::memory;
 use crate::sys::process;
 use crate::sys::stream::{Stream, accept};
 use crate::sys::wait::{Doorbell, WaitSet, wait_any};
@@ -374,7 +375,7 @@ impl<'z> Worker<'z> {
 
     fn is_too_big(&self) -> bool {
         let recycling = &self.config().recycling;
-        let (resident, virtual_size) = process::memory_bytes();
+        let (resident, virtual_size) = memory::own_bytes();
         let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
         over(recycling.rss, resident) || over(recycling.address_space, virtual_size)
     }
@@ -570,7 +571,7 @@ impl<'w> Core<'w> {
                 slot: worker.slot,
                 core: self.number,
                 requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
-                memory: logging.memory.then(process::memory_bytes),
+                memory: logging.memory.then(memory::own_bytes),
                 read_errors,
                 write_errors,
                 metric: &|name| worker.metric(name),
