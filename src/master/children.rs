@@ -41,8 +41,6 @@ pub(super) struct Children {
 struct Zygote {
     pid: ProcessId,
     control: ControlSocket,
-    /// The control socket is at its end; the exit status is still to come.
-    deaf: bool,
 }
 
 struct Worker {
@@ -158,7 +156,7 @@ impl Children {
         for (generation, pid, control) in handover.zygotes {
             let control = ControlSocket::from_owned(take(control)?);
             register(poll, control.as_fd(), Speaker::Zygote(generation).token())?;
-            zygotes.insert(generation, Zygote { pid, control, deaf: false });
+            zygotes.insert(generation, Zygote { pid, control });
         }
         let mut workers = BTreeMap::new();
         for worker in handover.workers {
@@ -232,7 +230,7 @@ impl Children {
             register(poll, ours.as_fd(), Speaker::Zygote(generation).token())?;
             let pid = i32::try_from(child.id()).ok().and_then(ProcessId::new);
             let pid = pid.ok_or_else(|| io::Error::other("the system gave an impossible process id"))?;
-            Ok(Zygote { pid, control: ours, deaf: false })
+            Ok(Zygote { pid, control: ours })
         };
         match attempt() {
             Ok(zygote) => {
@@ -384,7 +382,7 @@ impl Children {
         let mut events = Vec::new();
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
-            let Some(zygote) = self.zygotes.get_mut(&generation) else { return events };
+            let Some(zygote) = self.zygotes.get(&generation) else { return events };
             match zygote.control.receive(&mut buffer) {
                 Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
                     Ok(record) => {
@@ -396,11 +394,8 @@ impl Children {
                     }
                     Err(error) => log::error!("zygote of generation {generation}: {error}"),
                 },
-                Ok(Received::Nothing) => return events,
-                Ok(Received::EndOfFile) => {
-                    zygote.deaf = true;
-                    return events;
-                }
+                // Its end is told by its exit status, which is still to come.
+                Ok(Received::Nothing | Received::EndOfFile) => return events,
                 Err(error) => {
                     log::error!("zygote of generation {generation}: {error}");
                     return events;
