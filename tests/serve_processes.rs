@@ -399,6 +399,7 @@ fn idle_workers_and_their_master_sleep() {
     server.get("/");
     let spent = |server: &Instance| server.processes().iter().map(harness::Process::cpu_ticks).sum::<u64>();
     let before = spent(&server);
+    // Nothing announces that nothing happens.
     std::thread::sleep(Duration::from_secs(2));
     assert!(spent(&server) - before <= 1, "an idle instance computes");
 }
