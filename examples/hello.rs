@@ -2,7 +2,7 @@
 //!
 //! `hello --ini hello.ini` serves, behind nginx's `uwsgi_pass`: `/` a greeting, `/sleep?ms=N` the same later,
 //! `/burn?ms=N` after N milliseconds of
-//! processor time, `/echo` the request body, `/env` the variables of the request,
+//! processor time, `/echo` the request body, `/env` the variables of the request, `/scheme` http or https,
 //! `/panic` a panic, `/stream?n=N` N chunks without a declared length, `/file` this very source file,
 //! `/ignore` an answer without reading the body, `/note?text=T` is logged in any case, T as `%(note)` of `log-format`.
 
@@ -37,6 +37,7 @@ fn answer(request: &mut Request<'_>) -> Response {
         }
         b"/echo" => echo(request),
         b"/env" => Response::text(environment(request)),
+        b"/scheme" => Response::text(request.scheme()),
         b"/panic" => panic!("asked for with {}", request.method()),
         b"/stream" => stream(number(request, "n")),
         b"/file" => file(),

@@ -19,7 +19,6 @@ use crate::ffi::{fork, lease};
 use crate::file_wrapper::FileWrapper;
 use crate::mounts::Mounts;
 use crate::names::Names;
-use crate::proxies::Proxies;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
@@ -197,10 +196,6 @@ impl Loaded {
         let Application::Python(python) = &config.application else {
             return Err(pyo3::exceptions::PyRuntimeError::new_err("the configuration names no Python application"));
         };
-        let (proxies, wrong) = Proxies::parse(&config.request.trusted_proxies);
-        if !wrong.is_empty() {
-            log::warn!("trusted-proxy: neither an address nor a network: {}", wrong.join(", "));
-        }
         let applications = self.applications.iter().map(|(mountpoint, app)| (mountpoint.clone(), app.clone_ref(py)));
         let threads = config.threads.max(1);
         Ok(WsgiService {
@@ -209,7 +204,6 @@ impl Loaded {
             names: Names::new(py),
             clients: config.clients.clone(),
             show_exceptions: python.catch_exceptions,
-            proxies,
             remembered: (0..threads).map(|_| Mutex::new(Remembered::default())).collect(),
             tell_core: threads > 1,
             thread_hook: py.import("uwsgi")?.getattr("_name_thread")?.unbind(),

@@ -466,6 +466,14 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// `trusted-proxy`: an address or a network.
+    pub fn trust_proxy(&mut self, value: &Parsed<'_>) {
+        match value.text.parse() {
+            Ok(network) => self.config.request.trusted_proxies.push(network),
+            Err(error) => self.refuse(error.to_string(), "for example 10.0.0.0/8"),
+        }
+    }
+
     /// `procname` and its relatives: each of them gives the master a title as well.
     pub fn titles(&mut self) -> &mut ProcessNames {
         self.config.process_names.auto = true;

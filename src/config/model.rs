@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::network::Network;
+
 /// Everything an instance needs to know. Built once for each start and each reload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -278,7 +280,18 @@ pub struct RequestLimits {
     /// `harakiri`: longest time for one request.
     pub harakiri: Option<Duration>,
     /// Peers whose `X-Forwarded-*` headers are believed. Empty: nobody's.
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl RequestLimits {
+    /// Whether the `X-Forwarded-*` headers of a request from this peer (`REMOTE_ADDR`) are believed.
+    pub fn trusts(&self, remote_addr: &[u8]) -> bool {
+        if self.trusted_proxies.is_empty() {
+            return false;
+        }
+        let address = std::str::from_utf8(remote_addr).ok().and_then(|text| text.parse().ok());
+        address.is_some_and(|address| self.trusted_proxies.iter().any(|network| network.contains(address)))
+    }
 }
 
 /// How clients that went away before the response was complete are treated.

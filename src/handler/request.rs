@@ -89,7 +89,7 @@ impl<'r> Request<'r> {
         self.head.variables()
     }
 
-    /// `http` or `https`, as the web server says.
+    /// `http` or `https`, as the web server says, or as a `trusted-proxy` before it does (`X-Forwarded-Proto`).
     pub fn scheme(&self) -> &'static str {
         self.head.scheme(self.trust_forwarded)
     }

@@ -66,6 +66,13 @@ pub struct Exchange<'c> {
     pub notes: LogNotes,
 }
 
+impl Exchange<'_> {
+    /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
+    pub fn trusts_forwarded(&self) -> bool {
+        self.worker.limits().trusts(self.head.remote_addr)
+    }
+}
+
 /// A worker process: what the zygote gave it, and its seat in the scoreboard.
 #[derive(Debug)]
 pub struct Worker<'z> {

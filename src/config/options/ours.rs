@@ -23,6 +23,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
-    list("trusted-proxy").sets(|d, v| d.config.request.trusted_proxies.push(v.string())).works()
+    list("trusted-proxy").sets(|d, v| d.trust_proxy(v)).works()
         .says("Address or network of a proxy whose X-Forwarded headers are believed"),
 ];
