@@ -394,6 +394,14 @@ fn threads_take_requests_side_by_side() {
 }
 
 #[test]
+fn a_worker_is_ready_once_all_its_threads_are() {
+    let server = Launch::hello().set("workers", 1).set("threads", 64).start();
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.workers()[0].pid)).expect("its threads").flatten();
+    let names = tasks.map(|task| fs::read_to_string(task.path().join("comm")).expect("a thread that stays"));
+    assert_eq!(names.filter(|name| name.starts_with("core ")).count(), 64);
+}
+
+#[test]
 fn idle_workers_and_their_master_sleep() {
     let server = Launch::hello().set("workers", 4).start();
     server.get("/");

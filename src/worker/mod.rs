@@ -11,7 +11,7 @@ mod request_log;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -216,10 +216,8 @@ impl<'z> Worker<'z> {
         if let Err(failure) = self.run_hooks(self.accepting_phases()) {
             return self.refuse(&failure);
         }
-        let boot_us = monotonic_us() - self.born_us;
-        self.seat.set_boot_us(boot_us);
+        // From here on it may hold a request.
         self.seat.set_presence(Presence::Accepting);
-        self.tell(&FromWorker::Ready { boot_us });
         let ended = match self.config().threads {
             0 | 1 => self.serve_alone(service),
             threads => self.serve_with_threads(service, threads),
@@ -232,6 +230,13 @@ impl<'z> Worker<'z> {
                 1
             }
         }
+    }
+
+    /// Tells the master that every thread waits for connections.
+    fn tell_ready(&self) {
+        let boot_us = monotonic_us() - self.born_us;
+        self.seat.set_boot_us(boot_us);
+        self.tell(&FromWorker::Ready { boot_us });
     }
 
     fn run_hooks(&self, phases: &[&str]) -> Result<(), LoadFailure> {
@@ -253,7 +258,12 @@ impl<'z> Worker<'z> {
     /// The main thread takes requests and hears the master.
     fn serve_alone<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
         let mut ended = Ok(());
-        service.on_thread(&mut || ended = Core::new(self, 0, Hears::Master).and_then(|mut core| core.run(service)));
+        service.on_thread(&mut || {
+            ended = Core::new(self, 0, Hears::Master).and_then(|mut core| {
+                self.tell_ready();
+                core.run(service)
+            });
+        });
         ended
     }
 
@@ -261,13 +271,19 @@ impl<'z> Worker<'z> {
     fn serve_with_threads<S: Service + ?Sized>(&self, service: &S, threads: usize) -> io::Result<()> {
         let (report, reports) = crossbeam_channel::bounded(threads);
         let done = Doorbell::new()?;
+        let waiting = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for core in 0..threads {
-                let (report, done) = (report.clone(), &done);
+                let (report, done, waiting) = (report.clone(), &done, &waiting);
                 std::thread::Builder::new().name(format!("core {core}")).spawn_scoped(scope, move || {
                     let mut ended = Ok(());
                     service.on_thread(&mut || {
-                        ended = Core::new(self, core, Hears::Bell).and_then(|mut core| core.run(service));
+                        ended = Core::new(self, core, Hears::Bell).and_then(|mut core| {
+                            if waiting.fetch_add(1, Ordering::AcqRel) + 1 == threads {
+                                self.tell_ready();
+                            }
+                            core.run(service)
+                        });
                     });
                     // The receiver outlives the scope; there is room for one report of each thread.
                     let _ = report.send(ended);
