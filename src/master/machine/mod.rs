@@ -207,9 +207,10 @@ impl Machine {
         self.reconcile();
     }
 
-    /// The next thing to do, in order.
+    /// The next thing to do, in order. [`Action::Upgrade`] comes only when there is nothing else: what waits behind it
+    /// would not be done by the next image, for which it counts as done.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        self.actions.pop_front().or_else(|| self.upgrade_if_quiet())
     }
 
     /// When [`Event::Elapsed`] is due though nothing happens. May have passed already: then it is due as soon as

@@ -913,6 +913,22 @@ fn an_upgrade_waits_until_nothing_is_half_done_and_the_next_image_goes_on() {
     assert_eq!(bench.ready(), [1, 2]);
 }
 
+/// Several things may happen before the driver asks what to do.
+#[test]
+fn an_upgrade_comes_after_all_that_was_decided_before_it() {
+    let mut bench = Bench::serving(plan(2));
+    let now = bench.now;
+    bench.machine.handle(now, Event::Order(Order::Upgrade));
+    bench.machine.handle(now, Event::Order(Order::Fewer));
+    let actions: Vec<Action> = std::iter::from_fn(|| bench.machine.poll_action()).collect();
+    assert!(actions.iter().any(|action| matches!(action, Action::Retire { .. })), "{actions:?}");
+    assert_eq!(actions.last(), Some(&Action::Upgrade), "{actions:?}");
+
+    bench.machine.handle(now, Event::Order(Order::Upgrade));
+    bench.machine.handle(now, Event::Order(Order::Stop));
+    assert!(std::iter::from_fn(|| bench.machine.poll_action()).all(|action| action != Action::Upgrade));
+}
+
 #[test]
 fn what_cannot_be_is_counted_and_survived() {
     let mut bench = Bench::serving(plan(1));
