@@ -2,9 +2,9 @@
 //!
 //! `hello --ini hello.ini` serves, behind nginx's `uwsgi_pass`: `/` a greeting, `/sleep?ms=N` the same later,
 //! `/burn?ms=N` after N milliseconds of
-//! processor time, `/echo` the request body, `/env` the variables of the request,
+//! processor time, `/echo` the request body, `/env` the variables of the request, `/scheme` http or https,
 //! `/panic` a panic, `/stream?n=N` N chunks without a declared length, `/file` this very source file,
-//! `/ignore` an answer without reading the body.
+//! `/ignore` an answer without reading the body, `/note?text=T` is logged in any case, T as `%(note)` of `log-format`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,9 +37,11 @@ fn answer(request: &mut Request<'_>) -> Response {
         }
         b"/echo" => echo(request),
         b"/env" => Response::text(environment(request)),
+        b"/scheme" => Response::text(request.scheme()),
         b"/panic" => panic!("asked for with {}", request.method()),
         b"/stream" => stream(number(request, "n")),
         b"/file" => file(),
+        b"/note" => note(request),
         b"/ignore" => Response::text("ignored\n"),
         _ => Response::text("Not found\n").with_status(404),
     }
@@ -67,6 +69,15 @@ fn echo(request: &mut Request<'_>) -> Response {
     match request.read_to_end(&mut body) {
         Ok(_) => Response::bytes(content_type, body),
         Err(error) => Response::text(format!("the request body broke off: {error}\n")).with_status(400),
+    }
+}
+
+fn note(request: &mut Request<'_>) -> Response {
+    let text = request.query_value("text").unwrap_or_default();
+    request.log_this_request();
+    match request.set_log_variable("note", &text) {
+        Ok(()) => Response::text("noted\n"),
+        Err(error) => Response::text(format!("{error}\n")).with_status(500),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::collect::Collected;
 use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
 use crate::config::load::{Loaded, load};
-use crate::config::model::Config;
+use crate::config::model::{Config, Logging};
 use crate::config::options;
 use crate::config::paint::Paint;
 use crate::config::show::as_ini;
@@ -149,7 +149,7 @@ fn complain(failure: &StartFailure) -> ExitCode {
 fn serve(reader: &Reader) -> ExitCode {
     match reader.read(false) {
         Ok(loaded) => match loaded.config.daemonize.clone() {
-            Some(log) => in_background(&log, || run_master(reader, loaded)),
+            Some(log) => in_background(&log, &loaded.config.logging.clone(), || run_master(reader, loaded)),
             None => code(run_master(reader, loaded)),
         },
         Err(failure) => complain(&failure),
@@ -168,8 +168,8 @@ fn run_master(reader: &Reader, Loaded { config, collected }: Loaded) -> i32 {
 
 /// `daemonize`: a child in a session of its own goes on and logs into the file; this process is done. As in uWSGI only
 /// the configuration has been judged by then: what keeps the instance from starting is in the log.
-fn in_background(log: &Path, live: impl FnOnce() -> i32) -> ExitCode {
-    if let Err(error) = crate::logging::redirect(Some(log)) {
+fn in_background(log: &Path, logging: &Logging, live: impl FnOnce() -> i32) -> ExitCode {
+    if let Err(error) = crate::logging::begin_in(log, logging) {
         return complain(&StartFailure::file(format!("cannot open the log {}: {error}", log.display())));
     }
     let child = crate::sys::process::fork_child(|| match crate::sys::process::leave_session() {
@@ -214,10 +214,11 @@ impl Reader {
 
     fn read(&self, reload: bool) -> Result<Loaded, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
-        let loaded = load(&invocation, &self.world, &facts()).map_err(|rejected| match rejected.missed_source {
+        let mut loaded = load(&invocation, &self.world, &facts()).map_err(|rejected| match rejected.missed_source {
             true => StartFailure::no_input(&rejected.errors),
             false => StartFailure::configuration(&rejected.errors),
         })?;
+        loaded.config.anchor_logs(&invocation.directory);
         for note in &loaded.config.notes {
             log::warn!("{note}");
         }

@@ -1,9 +1,10 @@
 //! The log: life-cycle lines through `log` and `env_logger`, each written whole with one write, and the time stamps that
 //! uWSGI's lines have. Every process.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
@@ -45,33 +46,47 @@ pub fn stamp_lines(logging: &Logging) {
     *STAMP.write().unwrap_or_else(PoisonError::into_inner) = stamp;
 }
 
-/// Sends standard output and standard error to `logto` or `logto2`, if one is set; children inherit that.
+/// Opens a file for the log, always to append to it, with the mode of `logfile-chmod`.
 ///
 /// # Errors
-/// When the file cannot be opened; the log then stays where it was.
-pub fn redirect(path: Option<&Path>) -> io::Result<()> {
-    path.map_or(Ok(()), |path| crate::sys::process::redirect_output(&open(path)?))
+/// When it cannot be opened, or its mode is not ours to change.
+pub fn open(path: &Path, logging: &Logging) -> io::Result<File> {
+    let file = File::options().append(true).create(true).mode(0o640).open(path)?;
+    if let Some(mode) = logging.mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
-/// Opens a log file, and makes it if need be.
+/// Sends standard output and standard error to a file at start, emptied before with `log-truncate`; children inherit
+/// that.
 ///
 /// # Errors
-/// When that cannot be done.
-pub fn open(path: &Path) -> io::Result<File> {
-    File::options().append(true).create(true).mode(0o640).open(path)
+/// As for [`open`]; the log then stays where it was.
+pub fn begin_in(path: &Path, logging: &Logging) -> io::Result<File> {
+    let file = open(path, logging)?;
+    if logging.truncate {
+        file.set_len(0)?;
+    }
+    crate::sys::process::redirect_output(&file)?;
+    Ok(file)
 }
 
-/// The file that the log goes to once the instance has started.
-pub fn file(logging: &Logging) -> Option<&Path> {
-    logging.to2.as_deref().or(logging.to.as_deref())
-}
-
-/// Opens the log file anew by its name, for logrotate (fifo `l`).
+/// Opens the log anew by its name and sends what this process writes there: for logrotate, which has renamed the old
+/// file. Both files say so, as uWSGI's do (reference/observability.md 3.5); by the time the new one does,
+/// `tell_others` has been called with it.
 ///
 /// # Errors
-/// As for [`redirect`].
-pub fn reopen(logging: &Logging) -> io::Result<()> {
-    redirect(file(logging))
+/// As for [`open`]; the log then goes on where it was.
+pub fn reopen(path: &Path, logging: &Logging, tell_others: impl FnOnce(&File)) -> io::Result<()> {
+    let file = open(path, logging)?;
+    let old = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let now_s = || crate::sys::clock::epoch_us() / 1_000_000;
+    log::info!("[{}] logsize: {}, triggering log-reopen...", now_s(), old.metadata()?.len());
+    crate::sys::process::redirect_output(&file)?;
+    tell_others(&file);
+    log::info!("[{}] {} reopened.", now_s(), path.display());
+    Ok(())
 }
 
 fn begin(stamp: &Stamp) -> String {
@@ -84,7 +99,7 @@ fn begin(stamp: &Stamp) -> String {
 }
 
 /// ctime(3) without its newline: `Mon Nov 23 07:58:15 2026`.
-const CTIME: &str = "%a %b %e %H:%M:%S %Y";
+pub(crate) const CTIME: &str = "%a %b %e %H:%M:%S %Y";
 
 /// A moment, given in microseconds since the epoch, as ctime(3) writes it, in local time.
 pub fn ctime(epoch_us: u64) -> String {
@@ -92,7 +107,7 @@ pub fn ctime(epoch_us: u64) -> String {
 }
 
 /// A moment in a strftime(3) pattern, in local time. A pattern that cannot be used is written out as it is.
-fn format_local(pattern: &str, epoch_us: u64) -> String {
+pub(crate) fn format_local(pattern: &str, epoch_us: u64) -> String {
     let Ok(moment) = Timestamp::from_microsecond(i64::try_from(epoch_us).unwrap_or(i64::MAX)) else {
         return pattern.to_owned();
     };

@@ -129,7 +129,7 @@ impl Zygote {
 
     fn live(&mut self, host: &mut dyn Host) -> i32 {
         let generation = self.common.generation.0;
-        process::set_name(&format!("rhinod zygote {generation}"));
+        title_process(&self.common.config.process_names.below_master(&format!("rhinod zygote {generation}")));
         if let Err(code) = self.load(host) {
             return code;
         }
@@ -199,6 +199,7 @@ impl Zygote {
                         let control = ControlSocket::from_owned(control);
                         self.fork(host, Birth { seat, slot, life, nth, control })?;
                     }
+                    ToZygote::LogTo => log_to(&descriptors),
                     ToZygote::Setup { .. } => log::warn!("the master sent a second set-up, which was ignored"),
                 },
             }
@@ -280,6 +281,24 @@ pub(crate) fn load_with_hooks(
     hook("pre-app")?;
     host.load(config, generation)?;
     hook("post-app")
+}
+
+/// Gives this process a title; without one it works as well.
+pub(crate) fn title_process(title: &str) {
+    if let Err(error) = crate::sys::title::set_title(title) {
+        log::warn!("the process cannot be called {title}: {error}");
+    }
+}
+
+/// Writes the log where the master says from now on.
+pub(crate) fn log_to(beside: &[OwnedFd]) {
+    let moved = match beside.first() {
+        Some(file) => process::redirect_output(file),
+        None => Err(io::Error::other("the record came without the file")),
+    };
+    if let Err(error) = moved {
+        log::error!("the log goes on where it was: {error}");
+    }
 }
 
 fn decode(message: &[u8]) -> io::Result<ToZygote> {

@@ -4,21 +4,18 @@
 //! from this in the profile alone.
 
 mod extension;
+mod harness;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
+use harness::{Log, PATIENCE};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// An application that says whose interpreter runs it.
 const APPLICATION: &str = "import sys
@@ -96,22 +93,12 @@ fn virtualenv(parent: &Path, name: &str) -> PathBuf {
 
 /// Starts the server in `place`, asks it once, stops it; the whole answer.
 fn serve_once(rhinod: &Path, place: &Path) -> String {
-    let log_path = place.join("log");
-    let log = fs::File::create(&log_path).expect("create the log");
     let mut command = Command::new(rhinod);
-    command.args(["--ini", "hello.ini"]).current_dir(place).stdin(Stdio::null()).stderr(log);
+    command.args(["--ini", "hello.ini"]).current_dir(place).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut server = Server(command.spawn().expect("execute rhinod"));
-    let deadline = Instant::now() + PATIENCE;
-    let mut connection = loop {
-        match UnixStream::connect(place.join("hello.sock")) {
-            Ok(connection) => break connection,
-            Err(error) => {
-                let log = fs::read_to_string(&log_path).unwrap_or_default();
-                assert!(!server.has_ended() && Instant::now() < deadline, "no connection: {error}\n{log}");
-                thread::sleep(PAUSE);
-            }
-        }
-    };
+    let log = Log::of(server.0.stderr.take().expect("a pipe"));
+    assert!(log.wait_for_or_end("ready to serve").is_some(), "it ended instead of starting:\n{}", log.tail());
+    let mut connection = UnixStream::connect(place.join("hello.sock")).expect("connect");
     connection.set_read_timeout(Some(PATIENCE)).expect("a bound for the answer");
     connection.write_all(&request()).expect("send the request");
     let mut answer = String::new();

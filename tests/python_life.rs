@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Nginx, PATIENCE, Random};
+use harness::{Instance, Nginx, PATIENCE, Process, Random};
 use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
@@ -79,6 +79,33 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             assert_eq!(call(&instance, expression), value, "{expression} under {python:?}");
         }
         instance.log.wait_for("a line of the application");
+    }
+}
+
+#[test]
+fn an_application_adds_to_its_line_in_the_log_and_forces_it() {
+    let launch = launch(&one(), "calls").set("disable-logging", true);
+    let instance = launch.set("log-format", "%(method) %(status) tenant=%(tenant) end").start();
+    assert_eq!(call(&instance, "uwsgi.set_logvar('tenant', 'quiet')"), "None");
+    let noted = "uwsgi.set_logvar('tenant', b'a\\nb'), uwsgi.log_this_request(), uwsgi.get_logvar('tenant')";
+    assert_eq!(call(&instance, noted), "(None, None, b'a\\nb')");
+    assert_eq!(instance.log.wait_for(" end").text, "GET 200 tenant=a\\x0ab end");
+    let many = "[uwsgi.set_logvar(str(number), b'') for number in range(65)]";
+    assert_eq!(call(&instance, many), "ValueError: a request has at most 64 log variables");
+}
+
+#[test]
+fn processes_of_python_have_titles_and_an_application_can_set_its_own() {
+    for python in supported() {
+        let instance = launch(python, "calls").set("procname-append", "@shop").start();
+        let titles = || {
+            let mut titles: Vec<String> = instance.processes().iter().map(Process::title).collect();
+            titles.sort();
+            titles
+        };
+        assert_eq!(titles(), ["rhinod master@shop", "rhinod worker 1@shop", "rhinod zygote 1@shop"]);
+        assert_eq!(call(&instance, "uwsgi.setprocname('rhinod of Ann')"), "None");
+        assert_eq!(titles(), ["rhinod master@shop", "rhinod of Ann@shop", "rhinod zygote 1@shop"]);
     }
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Launch, PATIENCE, Process, wait_until};
+use harness::{Instance, Launch, PATIENCE, Process, wait_for_text, wait_until};
 use nix::sys::signal::Signal;
 use reloading::{Traffic, complaint, misdeed, operator, reload, unsteady, wait_for_generation, who};
 use rhinod_bench::packet::Request;
@@ -257,12 +257,6 @@ fn hooks_of_accepting_run_in_each_worker_or_once() {
     // A new generation is no new life of the worker's number.
     reload(&server);
     assert_eq!(counts(), [6, 2, 3, 1]);
-}
-
-fn wait_for_text(path: &Path, needle: &str) -> String {
-    let read = || fs::read_to_string(path).unwrap_or_default();
-    assert!(wait_until(|| read().contains(needle)), "no {needle} in {:?}", read());
-    read()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use harness::{Instance, Launch, example_path, wait_until};
+use harness::{Instance, Launch, Process, example_path, wait_until};
 use nix::sys::signal::Signal;
 use reloading::{
     Held, Traffic, descriptors, edit, goes, misdeed, operator, reload, resident_kb, tell, unsteady,
@@ -254,4 +254,17 @@ fn an_upgrade_keeps_what_a_reload_has_changed() {
     edit(&server, |text| text.replace("workers = 2", "workers = 3"));
     reload(&server);
     assert!(wait_until(|| server.workers().len() == 3), "{:?}", server.workers());
+}
+
+/// A title takes the place of the arguments, by which the next image and every reload find the configuration.
+#[test]
+fn a_master_with_a_title_is_executed_as_it_was_called() {
+    let server = unsteady().set("auto-procname", true).start();
+    for generation in 2..4 {
+        upgrade(&server);
+        let titles: Vec<String> = server.processes().iter().map(Process::title).collect();
+        assert!(titles.iter().any(|title| title == "rhinod master"), "{titles:?}");
+        reload(&server);
+        wait_for_generation(&server, generation);
+    }
 }

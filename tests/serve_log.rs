@@ -3,10 +3,14 @@
 
 mod harness;
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
-use harness::{Instance, Launch, PATIENCE};
+use harness::{Instance, Launch, PATIENCE, wait_for_text};
+use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
 /// The request line that comes after line number `position`.
@@ -135,7 +139,7 @@ fn disable_logging_turns_request_lines_off_and_nothing_else() {
     }
     let reply = server.get("/nowhere");
     assert_eq!(reply.status(), Some(404));
-    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.signal(Signal::SIGTERM);
     server.log.wait_for("goodbye to uWSGI.");
     assert_eq!(server.log.lines_with("[pid: "), Vec::<String>::new());
     assert_eq!(server.log.lines_with("spawned uWSGI worker").len(), 2);
@@ -151,6 +155,74 @@ fn some_requests_can_be_logged_all_the_same() {
     let lines = server.log.wait_for_count(2, "[pid: ");
     assert!(lines[0].text.contains("GET /nowhere => "), "{}", lines[0].text);
     assert!(lines[1].text.contains("GET /sleep?ms=60 => "), "{}", lines[1].text);
+}
+
+#[test]
+fn empty_big_and_sent_files_can_be_logged_too() {
+    let conditions = [
+        ("log-zero", "true", "/nowhere", "/stream?n=0"),
+        ("log-big", "64", "/", "/stream?n=9"),
+        ("log-sendfile", "true", "/stream?n=9", "/file"),
+    ];
+    for (option, value, quiet, logged) in conditions {
+        let server = Launch::hello().set("disable-logging", true).set(option, value).start();
+        server.get(quiet);
+        server.get(logged);
+        let line = request_line(&server, 0);
+        assert!(line.contains(&format!("GET {logged} => ")), "{option}: {line}");
+    }
+}
+
+#[test]
+fn requests_whose_client_went_away_can_be_logged() {
+    let server = Launch::hello().set("disable-logging", true).set("log-ioerror", true).start();
+    server.get("/");
+    let packet = Request::get("/echo").method("POST").var("CONTENT_LENGTH", b"5").to_uwsgi().expect("a small request");
+    UnixStream::connect(server.socket()).and_then(|mut stream| stream.write_all(&packet)).expect("half a request");
+    let line = request_line(&server, 0);
+    assert!(line.contains("POST /echo => "), "{line}");
+}
+
+#[test]
+fn a_handler_can_force_its_line_and_put_something_into_it() {
+    let format = "%(method) %(uri) %(status) note=%(note) end";
+    let server = Launch::hello().set("workers", 1).set("disable-logging", true).set("log-format", format).start();
+    server.get("/");
+    server.get("/note?text=a%0Ab");
+    server.get("/note");
+    let lines = server.log.wait_for_count(2, " end");
+    assert_eq!(lines[0].text, "GET /note?text=a%0Ab 200 note=a\\x0ab end");
+    assert_eq!(lines[1].text, "GET /note 200 note=- end");
+    assert_eq!(server.log.lines_with(" end").len(), 2);
+}
+
+/// reference/observability.md 3.2: the form that most people use.
+#[test]
+fn log_format_can_be_apaches_combined_form() {
+    let format = r#"%(addr) - %(user) [%(ltime)] "%(method) %(uri) %(proto)" %(status) %(size) "%(referer)" "%(uagent)" %(micros)us"#;
+    let server = Launch::hello().set("log-format", format).start();
+    let forged = b"x\" 200\n1.2.3.4 - - \x1b[0m\xff";
+    let request = Request::get("/?q=1").var("REMOTE_ADDR", b"10.0.0.9").var("HTTP_USER_AGENT", forged);
+    let bytes = server.ask(&request).bytes.len().to_string();
+    let line = server.log.wait_for("10.0.0.9").text;
+    let found = matched(&line, r#"10.0.0.9 - - [*] "GET /?q=1 HTTP/1.1" 200 * "-" "*" *us"#);
+    let [time, size, agent, micros] = found[..] else { panic!("{found:?}") };
+    assert_eq!(size, bytes);
+    assert_eq!(agent, "x\\x22 200\\x0a1.2.3.4 - - \\x1b[0m\\xff");
+    // 23/Nov/2026:08:22:57 +0000
+    assert!(time.len() == 26 && time.as_bytes()[11] == b':' && matches!(time.as_bytes()[21], b'+' | b'-'), "{time}");
+    assert!(micros.parse::<u64>().is_ok(), "{micros}");
+}
+
+#[test]
+fn log_format_can_be_json_whatever_a_client_sends() {
+    let format =
+        r#"{"agent":"%(uagent)","trace":"%(var.HTTP_X_TRACE)","worker":%(wid),"all":%(metric.worker.0.requests)}"#;
+    let server = Launch::hello().set("workers", 1).set("log-format", format).set("log-format-json", true).start();
+    server.ask(&Request::get("/").var("HTTP_USER_AGENT", b"\"a\\\n\xff").var("HTTP_X_TRACE", b"t-1"));
+    let line = server.log.wait_for("\"agent\"").text;
+    let read: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    assert_eq!(read, serde_json::json!({"agent": "\"a\\\n\u{fffd}", "trace": "t-1", "worker": 1, "all": 1}));
 }
 
 #[test]
@@ -229,7 +301,7 @@ fn life_cycle_lines_are_uwsgis() {
         let line = format!("spawned uWSGI worker {number} (pid: {}, cores: 1)", worker.pid);
         assert_eq!(server.log.lines_with(&line), [line]);
     }
-    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.signal(Signal::SIGTERM);
     assert!(server.log.wait_for_end(PATIENCE));
     for number in 1..=2 {
         assert_eq!(server.log.lines_with(&format!("worker {number} buried after ")).len(), 1);
@@ -246,4 +318,66 @@ fn lines_can_have_a_date() {
     assert!(rest.starts_with("spawned") && date.len() == 10, "{line:?}");
     server.get("/");
     assert!(request_line(&server, 0).starts_with("[pid: "), "request lines have their own date");
+}
+
+/// What logrotate does: the file is renamed, then the instance is told. Nobody writes to the old one any more: neither
+/// the workers that there are, nor those that are forked afterwards, nor a new generation.
+#[test]
+fn a_renamed_log_is_opened_anew_by_every_process() {
+    let launch = Launch::hello().set("workers", 1).set("logfile-chmod", 604);
+    let (log, old) = (launch.dir().join("log"), launch.dir().join("log.1"));
+    let (touch, fifo) = (launch.dir().join("touch"), launch.dir().join("fifo"));
+    let launch = launch.set("logto", "log").set("touch-logreopen", touch.display()).set("master-fifo", fifo.display());
+    let server = launch.set("chdir", "/").spawn();
+    wait_for_text(&log, "ready to serve");
+    let text = |path: &Path| fs::read_to_string(path).expect("a log");
+    let rename_and = |tell: &dyn Fn()| {
+        fs::rename(&log, &old).expect("rename the log");
+        tell();
+        wait_for_text(&log, " reopened.");
+        assert!(text(&old).trim_end().ends_with("triggering log-reopen..."), "{}", text(&old));
+    };
+    let speaks_here_only = |target: &str| {
+        let before = text(&old);
+        server.get(target);
+        wait_for_text(&log, &format!("GET {target} => "));
+        assert_eq!(text(&old), before);
+    };
+    rename_and(&|| fs::write(&touch, "").expect("touch"));
+    assert_eq!(fs::metadata(&log).expect("the new log").permissions().mode() & 0o777, 0o604);
+    speaks_here_only("/?worker");
+    let workers = server.processes().into_iter().filter(|process| process.name == "rhinod worker 1");
+    workers.for_each(|worker| worker.signal(Signal::SIGKILL));
+    wait_for_text(&log, "Respawned uWSGI worker 1");
+    speaks_here_only("/?successor");
+    rename_and(&|| fs::write(&fifo, "l").expect("write to the fifo"));
+    server.signal(Signal::SIGHUP);
+    wait_for_text(&log, "reload done: generation 2 serves");
+    speaks_here_only("/?generation");
+    server.stop();
+}
+
+#[test]
+fn a_log_is_emptied_at_start_given_away_and_opened_anew_by_a_reload() {
+    let launch = Launch::hello().set("log-truncate", true).set("log-reopen", true);
+    let (log, old) = (launch.dir().join("log"), launch.dir().join("log.1"));
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o777)).expect("a directory for everyone");
+    fs::write(&log, "of yesterday\n").expect("an old log");
+    let is_root = nix::unistd::Uid::effective().is_root();
+    let launch = match is_root {
+        true => launch.set("uid", 12345).set("gid", 23456).set("chmod-socket", 666).set("logfile-chown", true),
+        false => launch,
+    };
+    let server = launch.set("logto", log.display()).spawn();
+    assert!(!wait_for_text(&log, "ready to serve").contains("of yesterday"));
+    if is_root {
+        let owner = fs::metadata(&log).expect("the log");
+        assert_eq!((owner.uid(), owner.gid()), (12345, 23456));
+    }
+    fs::rename(&log, &old).expect("rename the log");
+    server.signal(Signal::SIGHUP);
+    wait_for_text(&log, "reload done: generation 2 serves");
+    server.get("/?reloaded");
+    wait_for_text(&log, "GET /?reloaded => ");
+    server.stop();
 }

@@ -322,6 +322,7 @@ fn a_body_may_take_its_time_but_not_fall_silent() {
     let mut steady = connect(&server);
     steady.write_all(head).expect("the head");
     for byte in body {
+        // Time is what this is about: each pause is shorter than the timeout, all together are longer.
         std::thread::sleep(Duration::from_millis(300));
         steady.write_all(&[*byte]).expect("a byte of the body");
     }

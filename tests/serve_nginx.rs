@@ -217,3 +217,16 @@ fn assert_all_are_answered(line: &str, wire: Wire, request: &Request) {
     let counts = load.run(&AtomicBool::new(false)).expect("sockets and epoll").counts;
     assert_eq!((counts.ok, counts.failed()), (10_000, 0), "{counts:?}");
 }
+
+/// The same rule as for Python (`python_wsgi.rs`): only a proxy that is configured may say that the client came by TLS.
+#[test]
+fn forwarded_headers_count_from_a_trusted_proxy_only() {
+    let server = Launch::hello().set("trusted-proxy", "10.1.0.0/16").line("trusted-proxy = 2001:db8::7").start();
+    let forwarded = Request::get("/scheme").var("HTTP_X_FORWARDED_PROTO", b"https");
+    for (address, scheme) in [("10.1.2.3", "https"), ("10.2.0.1", "http"), ("2001:db8::7", "https"), ("", "http")] {
+        let reply = server.ask(&forwarded.clone().var("REMOTE_ADDR", address.as_bytes()));
+        assert_eq!(String::from_utf8_lossy(reply.body()), scheme, "{address}");
+    }
+    let direct = server.ask(&Request::get("/scheme").var("HTTPS", b"on"));
+    assert_eq!(String::from_utf8_lossy(direct.body()), "https");
+}

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Launch, PATIENCE, wait_until};
+use harness::{Instance, Launch, PATIENCE, Process, example_path, wait_until};
 use nix::sys::signal::Signal;
 use rhinod_bench::client::{Load, Report, Until, Wire, wait_for_answer};
 use rhinod_bench::packet::Request;
@@ -394,11 +394,57 @@ fn threads_take_requests_side_by_side() {
 }
 
 #[test]
+fn a_worker_is_ready_once_all_its_threads_are() {
+    let server = Launch::hello().set("workers", 1).set("threads", 64).start();
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.workers()[0].pid)).expect("its threads").flatten();
+    let names = tasks.map(|task| fs::read_to_string(task.path().join("comm")).expect("a thread that stays"));
+    assert_eq!(names.filter(|name| name.starts_with("core ")).count(), 64);
+}
+
+#[test]
 fn idle_workers_and_their_master_sleep() {
     let server = Launch::hello().set("workers", 4).start();
     server.get("/");
     let spent = |server: &Instance| server.processes().iter().map(harness::Process::cpu_ticks).sum::<u64>();
     let before = spent(&server);
+    // Nothing announces that nothing happens.
     std::thread::sleep(Duration::from_secs(2));
     assert!(spent(&server) - before <= 1, "an idle instance computes");
+}
+
+/// The titles of all processes, sorted.
+fn titles(server: &Instance) -> Vec<String> {
+    let mut titles: Vec<String> = server.processes().iter().map(Process::title).collect();
+    titles.sort();
+    titles
+}
+
+#[test]
+fn processes_say_in_ps_what_they_are() {
+    let launch = Launch::hello();
+    let ini = launch.ini_path();
+    let server = launch.start();
+    let own = format!("{} {}", example_path("hello").display(), ini.display());
+    assert_eq!(titles(&server), [own.as_str(), "rhinod worker 1", "rhinod worker 2", "rhinod zygote 1"]);
+}
+
+#[test]
+fn titles_can_be_the_operators() {
+    let prefixed = Launch::hello().set("procname-prefix-spaced", "shop").set("procname-append", "-blue").start();
+    let expected = ["master", "worker 1", "worker 2", "zygote 1"].map(|name| format!("shop rhinod {name}-blue"));
+    assert_eq!(titles(&prefixed), expected);
+    let named = Launch::hello().set("procname", "shop").set("procname-master", "shop's head").start();
+    assert_eq!(titles(&named), ["shop", "shop", "shop", "shop's head"]);
+    assert_eq!(named.processes().iter().filter(|process| process.name == "shop").count(), 3);
+    let automatic = Launch::hello().set("workers", 1).set("auto-procname", true).start();
+    assert_eq!(titles(&automatic), ["rhinod master", "rhinod worker 1", "rhinod zygote 1"]);
+}
+
+#[test]
+fn a_title_is_cut_to_the_room_that_there_is() {
+    let server = Launch::hello().set("workers", 1).set("procname", "x".repeat(5_000)).start();
+    for process in server.processes() {
+        let title = process.title();
+        assert!(title.len() < 1_000 && title.len() > 20 && title.bytes().all(|byte| byte == b'x'), "{title}");
+    }
 }

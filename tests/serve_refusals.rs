@@ -282,3 +282,10 @@ fn assert_serves(server: &Instance) {
     assert_eq!(server.target(), Target::Unix(server.socket().to_owned()));
     assert_eq!(server.get("/").body(), b"Hello, world\n");
 }
+
+#[test]
+fn a_proxy_that_is_no_address() {
+    let failed = hello().set("trusted-proxy", "10.0.0.0/33").fails();
+    assert_refused(&failed, CONFIGURATION, &["app.ini:5: trusted-proxy = 10.0.0.0/33: ", "ADDRESS/BITS", "10.0.0.0/8"]);
+    assert_left_nothing(&failed);
+}

@@ -173,7 +173,7 @@ def ready():
 
 
 def setprocname(name):
-    """Names the process, as top shows it; 15 bytes."""
+    """Gives the process a title, as ps shows it."""
     _rhinod.set_process_name(name)
 
 
@@ -250,6 +250,11 @@ def set_logvar(name, value):
 def get_logvar(name):
     """A variable of the log line, or None."""
     return _rhinod.get_logvar(_to_bytes(name))
+
+
+def log_this_request():
+    """Has the line of this request written to the log, also with disable-logging."""
+    _rhinod.log_this_request()
 
 
 def sendfile(file, chunk=0, position=0, length=0):
@@ -363,7 +368,7 @@ _missing("greenlets or other suspension of a request", "suspend green_schedule a
 _missing("sockets of its own for applications (use the socket module)", "connect send recv close")
 _missing("offloading and routing from an application", "offload route parsefile")
 _missing("request variables that are set after the environ is made", "add_var")
-_missing("log lines that an application forces", "log_this_request logsize")
+_missing("the size of the log", "logsize")
 _missing("reading of the listen queue from an application yet", "listen_queue")
 _missing("warning messages for pings", "set_warning_message")
 _missing("embedded data", "embedded_data extract")

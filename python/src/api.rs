@@ -33,7 +33,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(content_length, module)?)?;
     module.add_function(wrap_pyfunction!(current_environ, module)?)?;
     module.add_function(wrap_pyfunction!(set_logvar, module)?)?;
-    module.add_function(wrap_pyfunction!(get_logvar, module)?)
+    module.add_function(wrap_pyfunction!(get_logvar, module)?)?;
+    module.add_function(wrap_pyfunction!(log_this_request, module)?)
 }
 
 /// Asks the master for a graceful reload. False: there is no worker that could ask.
@@ -119,16 +120,17 @@ fn shared_memory() -> PyResult<RawFd> {
     descriptor.ok_or_else(|| PyRuntimeError::new_err("locks are for workers: the application is still being loaded"))
 }
 
-/// Names the process.
+/// Gives the process a title.
 #[pyfunction]
-fn set_process_name(name: &str) {
-    rhinod::sys::process::set_name(name);
+fn set_process_name(name: &str) -> PyResult<()> {
+    let title = with_worker(|worker| worker.config().process_names.decorated(name));
+    Ok(rhinod::sys::title::set_title(title.as_deref().unwrap_or(name))?)
 }
 
 /// Resident and virtual size of this process in bytes.
 #[pyfunction]
 fn memory() -> (u64, u64) {
-    rhinod::sys::process::memory_bytes()
+    rhinod::sys::memory::own_bytes()
 }
 
 /// Writes a line to the log.
@@ -147,13 +149,12 @@ fn core_of_thread() -> usize {
 /// Descriptor of the connection of this thread's request; -1 outside of one.
 #[pyfunction]
 fn connection_fd(py: Python<'_>) -> RawFd {
-    let lease = with_current(|current| current.lease.clone());
     let handed_out = |exchange: &mut Exchange<'_>| {
         // It fails for no open descriptor.
         let _ = exchange.stream.set_nonblocking();
         exchange.stream.as_fd().as_raw_fd()
     };
-    lease.and_then(|lease| lease.with(py, handed_out)).unwrap_or(-1)
+    with_exchange(py, handed_out).unwrap_or(-1)
 }
 
 /// Whether the other side of a connected socket is still there.
@@ -180,8 +181,7 @@ fn disconnect(py: Python<'_>) {
 #[pyfunction]
 fn content_length(py: Python<'_>) -> u64 {
     use rhinod::worker::body::DeclaredBody;
-    let lease = with_current(|current| current.lease.clone());
-    lease.and_then(|lease| lease.with(py, |exchange| exchange.body.length())).unwrap_or(0)
+    with_exchange(py, |exchange| exchange.body.length()).unwrap_or(0)
 }
 
 /// The environ of this thread's request.
@@ -192,10 +192,9 @@ fn current_environ(py: Python<'_>) -> Option<Py<PyDict>> {
 
 /// Sets a variable for the log line of this thread's request.
 #[pyfunction]
-fn set_logvar(name: &[u8], value: &[u8]) -> PyResult<()> {
-    match with_current(|current| current.set_log_variable(name, value)) {
-        Some(true) => Ok(()),
-        Some(false) => Err(PyValueError::new_err("a request has at most 64 log variables")),
+fn set_logvar(py: Python<'_>, name: &[u8], value: &[u8]) -> PyResult<()> {
+    match with_exchange(py, |exchange| exchange.notes.set(name, value)) {
+        Some(set) => set.map_err(|error| PyValueError::new_err(error.to_string())),
         None => Err(PyValueError::new_err("there is no request to set a log variable for")),
     }
 }
@@ -203,6 +202,18 @@ fn set_logvar(name: &[u8], value: &[u8]) -> PyResult<()> {
 /// A variable of the log line of this thread's request.
 #[pyfunction]
 fn get_logvar<'py>(py: Python<'py>, name: &[u8]) -> Option<Bound<'py, PyBytes>> {
-    let value = with_current(|current| current.log_variables.get(name).cloned()).flatten();
+    let value = with_exchange(py, |exchange| exchange.notes.get(name).map(<[u8]>::to_vec)).flatten();
     value.map(|value| PyBytes::new(py, &value))
+}
+
+/// Has the line of this thread's request written to the log, whatever the configuration says.
+#[pyfunction]
+fn log_this_request(py: Python<'_>) {
+    // Outside of a request there is no line.
+    let _ = with_exchange(py, |exchange| exchange.notes.forced = true);
+}
+
+/// Uses the exchange of this thread's request; `None` outside of one.
+fn with_exchange<R: Send>(py: Python<'_>, action: impl FnOnce(&mut Exchange<'_>) -> R + Send) -> Option<R> {
+    with_current(|current| current.lease.clone())?.with(py, action)
 }

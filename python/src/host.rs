@@ -19,7 +19,6 @@ use crate::ffi::{fork, lease};
 use crate::file_wrapper::FileWrapper;
 use crate::mounts::Mounts;
 use crate::names::Names;
-use crate::proxies::Proxies;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
@@ -190,9 +189,7 @@ impl Loaded {
             let files = self.loader.bind(py).call_method1("watched", (&self.settings,))?;
             py.import("rhinod_autoreload")?.call_method1("start", (python.autoreload, files))?;
         }
-        // Operators count workers from 1.
-        let number = worker.info().slot.0 + 1;
-        py.import("uwsgi")?.call_method1("_begin_worker", (number,))?;
+        py.import("uwsgi")?.call_method1("_begin_worker", (worker.info().slot.0,))?;
         Ok(())
     }
 
@@ -200,10 +197,6 @@ impl Loaded {
         let Application::Python(python) = &config.application else {
             return Err(pyo3::exceptions::PyRuntimeError::new_err("the configuration names no Python application"));
         };
-        let (proxies, wrong) = Proxies::parse(&config.request.trusted_proxies);
-        if !wrong.is_empty() {
-            log::warn!("trusted-proxy: neither an address nor a network: {}", wrong.join(", "));
-        }
         let applications = self.applications.iter().map(|(mountpoint, app)| (mountpoint.clone(), app.clone_ref(py)));
         let uwsgi = py.import("uwsgi")?;
         let threads = config.threads.max(1);
@@ -213,7 +206,6 @@ impl Loaded {
             names: Names::new(py),
             clients: config.clients.clone(),
             show_exceptions: python.catch_exceptions,
-            proxies,
             remembered: (0..threads).map(|_| Mutex::new(Remembered::default())).collect(),
             tell_core: threads > 1,
             thread_hook: uwsgi.getattr("_name_thread")?.unbind(),

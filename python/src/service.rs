@@ -10,7 +10,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView};
 use rhinod::config::model::VanishedClients;
 use rhinod::worker::{Exchange, Service};
-use worker_protocol::head::RequestHead;
 
 use crate::current;
 use crate::environ::Remembered;
@@ -22,7 +21,6 @@ use crate::file_wrapper::{Extent, FileWrapper};
 use crate::input::Input;
 use crate::mounts::Mounts;
 use crate::names::Names;
-use crate::proxies::Proxies;
 use crate::start_response::StartResponse;
 
 /// The page for a request that no application could answer (reference/wire.md 5.5).
@@ -37,7 +35,6 @@ pub(crate) struct WsgiService {
     pub(crate) clients: VanishedClients,
     /// `catch-exceptions`: tracebacks go to the client too.
     pub(crate) show_exceptions: bool,
-    pub(crate) proxies: Proxies,
     /// One for each thread, which is the only one to use it.
     pub(crate) remembered: Vec<Mutex<Remembered>>,
     /// `uwsgi.core` is set (more than one thread).
@@ -89,7 +86,7 @@ impl WsgiService {
             exchange.answer_plainly(500, ERROR_PAGE);
             return Ok(());
         };
-        let environ = self.environ(py, exchange.core, exchange.head)?;
+        let environ = self.environ(py, exchange)?;
         if let Some((script_name, path_info)) = chosen.rewritten {
             environ.set_item(&self.names.script_name, from_latin1(py, script_name)?)?;
             environ.set_item(&self.names.path_info, from_latin1(py, path_info)?)?;
@@ -109,13 +106,14 @@ impl WsgiService {
     }
 
     /// The environ without `wsgi.input`.
-    fn environ<'py>(&self, py: Python<'py>, core: usize, head: &RequestHead<'_>) -> PyResult<Bound<'py, PyDict>> {
+    fn environ<'py>(&self, py: Python<'py>, exchange: &Exchange<'_>) -> PyResult<Bound<'py, PyDict>> {
+        let Exchange { core, head, .. } = exchange;
         let environ = self.base.bind(py).copy()?;
-        if let Some(remembered) = self.remembered.get(core) {
+        if let Some(remembered) = self.remembered.get(*core) {
             // Nobody else waits for it: each thread has its own.
             remembered.lock().unwrap_or_else(PoisonError::into_inner).add(&environ, head)?;
         }
-        if head.scheme(self.proxies.trusts(head.remote_addr)) == "https" {
+        if head.scheme(exchange.trusts_forwarded()) == "https" {
             environ.set_item(&self.names.url_scheme, &self.names.https)?;
         }
         if self.tell_core {

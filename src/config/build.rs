@@ -489,6 +489,20 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// `trusted-proxy`: an address or a network.
+    pub fn trust_proxy(&mut self, value: &Parsed<'_>) {
+        match value.text.parse() {
+            Ok(network) => self.config.request.trusted_proxies.push(network),
+            Err(error) => self.refuse(error.to_string(), "for example 10.0.0.0/8"),
+        }
+    }
+
+    /// `procname` and its relatives: each of them gives the master a title as well.
+    pub fn titles(&mut self) -> &mut ProcessNames {
+        self.config.process_names.auto = true;
+        &mut self.config.process_names
+    }
+
     /// `log-date`: a switch, or a pattern that is on.
     pub fn log_date(&mut self, value: &Parsed<'_>) {
         let plain = matches!(value.text.to_ascii_lowercase().as_str(), "" | "true" | "on" | "yes" | "1");

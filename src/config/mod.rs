@@ -28,6 +28,7 @@ mod logic;
 mod magic;
 pub mod model;
 pub mod nearest;
+pub mod network;
 pub mod options;
 pub mod paint;
 mod placeholder;

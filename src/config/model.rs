@@ -5,10 +5,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::network::Network;
 
 /// Everything an instance needs to know. Built once for each start and each reload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +67,7 @@ pub struct Config {
     pub need_app: bool,
     /// Go to the background and log there (`daemonize`).
     pub daemonize: Option<PathBuf>,
-    /// Prefix, suffix and fixed names of the processes (`procname-*`, `auto-procname`).
+    /// Titles of the processes (`procname*`, `auto-procname`).
     pub process_names: ProcessNames,
     /// Print the configuration as an ini file before the start (`show-config`).
     pub show_config: bool,
@@ -292,7 +294,18 @@ pub struct RequestLimits {
     /// `harakiri`: longest time for one request.
     pub harakiri: Option<Duration>,
     /// Peers whose `X-Forwarded-*` headers are believed. Empty: nobody's.
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl RequestLimits {
+    /// Whether the `X-Forwarded-*` headers of a request from this peer (`REMOTE_ADDR`) are believed.
+    pub fn trusts(&self, remote_addr: &[u8]) -> bool {
+        if self.trusted_proxies.is_empty() {
+            return false;
+        }
+        let address = std::str::from_utf8(remote_addr).ok().and_then(|text| text.parse().ok());
+        address.is_some_and(|address| self.trusted_proxies.iter().any(|network| network.contains(address)))
+    }
 }
 
 /// How clients that went away before the response was complete are treated.
@@ -364,12 +377,22 @@ pub struct Logging {
     pub status_4xx: bool,
     /// `log-5xx`.
     pub status_5xx: bool,
+    /// `log-zero`: answers without a body.
+    pub zero: bool,
+    /// `log-big`: answers whose body has so many bytes.
+    pub big: Option<u64>,
+    /// `log-sendfile`.
+    pub sendfile: bool,
+    /// `log-ioerror`: requests that could not be read or answers that could not be written.
+    pub io_error: bool,
     /// `log-slow`.
     pub slow: Option<Duration>,
     /// `log-format`; `None` is uWSGI's default line.
     pub format: Option<String>,
-    /// `logformat-strftime`: the line as a whole goes through strftime.
+    /// `logformat-strftime`: `%(ftime)` has the pattern of `log-date`.
     pub format_strftime: bool,
+    /// `log-format-json` (ours): values in `log-format` are escaped as the insides of JSON strings.
+    pub format_json: bool,
     /// `log-micros`.
     pub micros: bool,
     /// `log-x-forwarded-for`.
@@ -378,6 +401,14 @@ pub struct Logging {
     pub to: Option<PathBuf>,
     /// `logto2` (opened after).
     pub to2: Option<PathBuf>,
+    /// `logfile-chmod`.
+    pub mode: Option<u32>,
+    /// `logfile-chown`: the file of `logto` belongs to the user who serves.
+    pub chown: bool,
+    /// `log-truncate`: the file is emptied at start.
+    pub truncate: bool,
+    /// `log-reopen`: the file is opened anew at each reload.
+    pub reopen: bool,
     /// `log-date`: strftime pattern, empty for ctime; `None` for no date.
     pub date: Option<String>,
     /// `log-prefix`.
@@ -429,6 +460,21 @@ pub enum EnvironmentChange {
     Unset(String),
 }
 
+impl Config {
+    /// The file that holds the log, if one does: the last of those that were opened at start.
+    pub fn log_file(&self) -> Option<&Path> {
+        let Logging { to, to2, .. } = &self.logging;
+        to2.as_deref().or(to.as_deref()).or(self.daemonize.as_deref())
+    }
+
+    /// Makes the paths of logs that are opened before `chdir` hold after it.
+    pub fn anchor_logs(&mut self, start_directory: &Path) {
+        for path in [&mut self.logging.to, &mut self.daemonize].into_iter().flatten() {
+            *path = start_directory.join(&*path);
+        }
+    }
+}
+
 /// What a change of a file sets off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
@@ -451,6 +497,8 @@ pub enum WatchEffect {
     WorkersReload,
     /// One worker after the other.
     ChainReload,
+    /// The log is opened anew by its name.
+    ReopenLog,
     /// A command for the shell.
     Execute(String),
     /// A hook action.
@@ -497,6 +545,8 @@ pub enum TermMeaning {
 /// Names of the processes in `ps`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessNames {
+    /// `auto-procname`, or any of the others: the master has a title too, instead of its command line.
+    pub auto: bool,
     /// `procname`.
     pub name: Option<String>,
     /// `procname-master`.
@@ -505,4 +555,22 @@ pub struct ProcessNames {
     pub prefix: String,
     /// `procname-append`.
     pub append: String,
+}
+
+impl ProcessNames {
+    /// A title with what stands before and after every one.
+    pub fn decorated(&self, title: &str) -> String {
+        format!("{}{title}{}", self.prefix, self.append)
+    }
+
+    /// The master's title; `None`: it keeps its command line.
+    pub fn master(&self) -> Option<String> {
+        let title = self.master.as_deref().or(self.name.as_deref()).unwrap_or("rhinod master");
+        self.auto.then(|| self.decorated(title))
+    }
+
+    /// The title of a zygote or worker; `own` is what it is called unless all have one name.
+    pub fn below_master(&self, own: &str) -> String {
+        self.decorated(self.name.as_deref().unwrap_or(own))
+    }
 }

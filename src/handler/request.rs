@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use worker_protocol::head::RequestHead;
 
+use super::log_notes::{LogNotes, TooManyLogVariables};
+
 /// One request.
 ///
 /// Text that came over the wire is bytes, since nothing guarantees UTF-8; the `_text` variants replace what is not.
@@ -17,6 +19,7 @@ pub struct Request<'r> {
     pub(crate) trust_forwarded: bool,
     /// Tells the master that the application wants a reload.
     pub(crate) ask_reload: &'r dyn Fn(),
+    pub(crate) notes: &'r mut LogNotes,
 }
 
 impl<'r> Request<'r> {
@@ -94,7 +97,7 @@ impl<'r> Request<'r> {
         self.head.variables()
     }
 
-    /// `http` or `https`, as the web server says.
+    /// `http` or `https`, as the web server says, or as a `trusted-proxy` before it does (`X-Forwarded-Proto`).
     pub fn scheme(&self) -> &'static str {
         self.head.scheme(self.trust_forwarded)
     }
@@ -127,6 +130,19 @@ impl<'r> Request<'r> {
         let mut body = Vec::with_capacity(usize::try_from(self.body.remaining()).unwrap_or(0).min(1 << 20));
         self.body.read_to_end(&mut body)?;
         Ok(body)
+    }
+
+    /// Sets a variable for this request's line in the log: `log-format` shows it where it says `%(name)`, escaped.
+    ///
+    /// # Errors
+    /// When the request has 64 of them already.
+    pub fn set_log_variable(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), TooManyLogVariables> {
+        self.notes.set(name.as_bytes(), value.as_ref())
+    }
+
+    /// Has this request's line written to the log, also with `disable-logging`.
+    pub fn log_this_request(&mut self) {
+        self.notes.forced = true;
     }
 
     /// The same request in the types of the `http` crate, without its body (which is still to be read here).

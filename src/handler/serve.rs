@@ -56,7 +56,7 @@ where
         };
         let info = worker.info();
         match catch_unwind(AssertUnwindSafe(|| handler.start_worker(&info))) {
-            Ok(Ok(())) => worker.serve(&HandlerService { handler, trust_forwarded: false }),
+            Ok(Ok(())) => worker.serve(&HandlerService { handler }),
             Ok(Err(error)) => worker.refuse(&LoadFailure::new(format!("start_worker: {}", chain(&*error)))),
             Err(_) => worker.refuse(&LoadFailure::new("the application panicked in start_worker")),
         }
@@ -66,7 +66,6 @@ where
 /// Answers a worker's requests with a handler.
 struct HandlerService<H> {
     handler: H,
-    trust_forwarded: bool,
 }
 
 impl<H: Handler> Service for HandlerService<H> {
@@ -87,9 +86,10 @@ impl<H: Handler> Service for HandlerService<H> {
 impl<H: Handler> HandlerService<H> {
     fn answer(&self, exchange: &mut Exchange<'_>) {
         let response = {
-            let (head, body, worker) = (exchange.head, &mut exchange.body, exchange.worker);
+            let (trust_forwarded, worker) = (exchange.trusts_forwarded(), exchange.worker);
             let ask_reload = &|| worker.tell(&FromWorker::AskReload);
-            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded, ask_reload };
+            let Exchange { head, body, notes, .. } = &mut *exchange;
+            let mut request = Request { head, body, trust_forwarded, ask_reload, notes };
             self.handler.handle(&mut request)
         };
         let uri = || String::from_utf8_lossy(exchange.head.uri).escape_debug().to_string();

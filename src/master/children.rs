@@ -39,16 +39,14 @@ pub(super) struct Children {
 }
 
 struct Zygote {
-    pid: control::ProcessId,
+    pid: ProcessId,
     control: ControlSocket,
-    /// The control socket is at its end; the exit status is still to come.
-    deaf: bool,
 }
 
 struct Worker {
     generation: Generation,
     control: ControlSocket,
-    process: Option<(control::ProcessId, PidFd)>,
+    process: Option<(ProcessId, PidFd)>,
     life: u64,
     ordered_us: u64,
     /// Whether it has said that it accepts.
@@ -62,7 +60,7 @@ struct Worker {
 pub(super) struct ChildrenHandover {
     scoreboard: RawFd,
     lives: u64,
-    zygotes: Vec<(Generation, i32, RawFd)>,
+    zygotes: Vec<(Generation, ProcessId, RawFd)>,
     workers: Vec<WorkerHandover>,
 }
 
@@ -71,7 +69,7 @@ struct WorkerHandover {
     seat: Seat,
     generation: Generation,
     control: RawFd,
-    process: Option<(i32, RawFd)>,
+    process: Option<(ProcessId, RawFd)>,
     life: u64,
     ordered_us: u64,
     orphan: bool,
@@ -127,12 +125,10 @@ impl Children {
 
     /// Writes everything down for the next image and lets the descriptors pass.
     pub(super) fn hand_over(&self) -> io::Result<ChildrenHandover> {
-        let zygote = |(generation, zygote): (&Generation, &Zygote)| {
-            Ok((*generation, zygote.pid.get(), pass(zygote.control.as_fd())?))
-        };
+        let zygote =
+            |(generation, zygote): (&Generation, &Zygote)| Ok((*generation, zygote.pid, pass(zygote.control.as_fd())?));
         let worker = |(seat, worker): (&Seat, &Worker)| -> io::Result<_> {
-            let of_process =
-                |(pid, pidfd): &(control::ProcessId, PidFd)| -> io::Result<_> { Ok((pid.get(), pass(pidfd.as_fd())?)) };
+            let of_process = |(pid, pidfd): &(ProcessId, PidFd)| -> io::Result<_> { Ok((*pid, pass(pidfd.as_fd())?)) };
             let process = worker.process.as_ref().map(of_process);
             Ok(WorkerHandover {
                 seat: *seat,
@@ -154,15 +150,13 @@ impl Children {
 
     /// Takes over the children of the image before.
     pub(super) fn adopt(handover: ChildrenHandover, poll: &Poll) -> io::Result<Self> {
-        let impossible = || io::Error::other("an impossible process id was handed over");
         let words = SharedWords::map(take(handover.scoreboard)?)?;
         let layout = Scoreboard::attach(words.words()).map_err(io::Error::other)?.layout();
         let mut zygotes = BTreeMap::new();
         for (generation, pid, control) in handover.zygotes {
             let control = ControlSocket::from_owned(take(control)?);
             register(poll, control.as_fd(), Speaker::Zygote(generation).token())?;
-            let pid = control::ProcessId::new(pid).ok_or_else(impossible)?;
-            zygotes.insert(generation, Zygote { pid, control, deaf: false });
+            zygotes.insert(generation, Zygote { pid, control });
         }
         let mut workers = BTreeMap::new();
         for worker in handover.workers {
@@ -175,7 +169,7 @@ impl Children {
                     if orphan {
                         register(poll, pidfd.as_fd(), Speaker::Orphan(seat).token())?;
                     }
-                    Some((control::ProcessId::new(pid).ok_or_else(impossible)?, pidfd))
+                    Some((pid, pidfd))
                 }
                 None => None,
             };
@@ -228,16 +222,16 @@ impl Children {
             let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
             beside.extend(sockets.iter().map(AsFd::as_fd));
             let setup = ToZygote::Setup {
-                generation: control::Generation(generation.0),
+                generation,
                 seats: self.layout.seats(),
                 threads: self.layout.threads(),
                 listeners: u32::try_from(sockets.len()).map_err(io::Error::other)?,
             };
             ours.send_record(&setup, &beside)?;
             register(poll, ours.as_fd(), Speaker::Zygote(generation).token())?;
-            let pid = i32::try_from(child.id()).ok().and_then(control::ProcessId::new);
+            let pid = i32::try_from(child.id()).ok().and_then(ProcessId::new);
             let pid = pid.ok_or_else(|| io::Error::other("the system gave an impossible process id"))?;
-            Ok(Zygote { pid, control: ours, deaf: false })
+            Ok(Zygote { pid, control: ours })
         };
         match attempt() {
             Ok(zygote) => {
@@ -296,13 +290,7 @@ impl Children {
         let attempt = || -> io::Result<Worker> {
             let zygote = self.zygotes.get(&generation).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
             let (ours, theirs) = ControlSocket::pair()?;
-            let order = ToZygote::Fork {
-                seat: control::Seat(seat.0),
-                // The protocol counts slots from 0, operators from 1.
-                slot: control::Slot(slot.0.saturating_sub(1)),
-                life,
-                nth,
-            };
+            let order = ToZygote::Fork { seat, slot, life, nth };
             zygote.control.send_record(&order, &[theirs.as_fd()])?;
             register(poll, ours.as_fd(), Speaker::Worker(seat).token())?;
             Ok(Worker {
@@ -327,13 +315,26 @@ impl Children {
     fn order(&mut self, seat: Seat, order: scoreboard::Order, record: &ToWorker) {
         let Some(worker) = self.workers.get(&seat) else { return };
         if let Some(board) = self.board()
-            && let Some(own) = board.master(control::Seat(seat.0))
+            && let Some(own) = board.master(seat)
         {
             own.set_order(order, worker.life);
         }
         // The word is the order and the record only the knock; a full queue means that there are knocks enough, and
         // a worker that has gone shows as a death.
         let _ = worker.control.send_record(record, &[]);
+    }
+
+    /// Has every process write its log to `file` from now on, and with the zygotes those that they fork.
+    pub(super) fn log_to(&self, file: &File) {
+        let beside = [file.as_fd()];
+        let zygotes = self.zygotes.values().map(|zygote| zygote.control.send_record(&ToZygote::LogTo, &beside));
+        let workers = self.workers.values().map(|worker| worker.control.send_record(&ToWorker::LogTo, &beside));
+        for error in zygotes.chain(workers).filter_map(Result::err) {
+            // One that has gone meanwhile writes nothing more.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                log::error!("a process goes on writing to the old log: {error}");
+            }
+        }
     }
 
     fn kill(&mut self, seat: Seat) {
@@ -362,7 +363,7 @@ impl Children {
             return false;
         }
         let life = worker.life;
-        let Some(own) = self.board().and_then(|board| board.master(control::Seat(seat.0))) else { return false };
+        let Some(own) = self.board().and_then(|board| board.master(seat)) else { return false };
         // The word first: a worker that does not accept yet then never will.
         own.set_order(scoreboard::Order::Retire, life);
         own.is_taken_by(life) && own.presence() == Presence::Accepting
@@ -382,23 +383,20 @@ impl Children {
         let mut events = Vec::new();
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
-            let Some(zygote) = self.zygotes.get_mut(&generation) else { return events };
+            let Some(zygote) = self.zygotes.get(&generation) else { return events };
             match zygote.control.receive(&mut buffer) {
                 Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
                     Ok(record) => {
                         if let FromZygote::Exited { seat, .. } = record {
                             // What the worker said before its end comes first.
-                            events.extend(self.hear_worker(Seat(seat.0)));
+                            events.extend(self.hear_worker(seat));
                         }
                         events.extend(self.take_from_zygote(generation, record, beside));
                     }
                     Err(error) => log::error!("zygote of generation {generation}: {error}"),
                 },
-                Ok(Received::Nothing) => return events,
-                Ok(Received::EndOfFile) => {
-                    zygote.deaf = true;
-                    return events;
-                }
+                // Its end is told by its exit status, which is still to come.
+                Ok(Received::Nothing | Received::EndOfFile) => return events,
                 Err(error) => {
                     log::error!("zygote of generation {generation}: {error}");
                     return events;
@@ -421,16 +419,16 @@ impl Children {
                 return None;
             }
             FromZygote::Forked { seat, pid } => {
-                let worker = self.workers.get_mut(&Seat(seat.0))?;
+                let worker = self.workers.get_mut(&seat)?;
                 let pidfd = beside.into_iter().next()?;
                 worker.process = Some((pid, PidFd::from_owned(pidfd)));
-                Event::WorkerForked { seat: Seat(seat.0), pid: ProcessId(pid.get()) }
+                Event::WorkerForked { seat, pid }
             }
             FromZygote::ForkFailed { seat, errno } => {
-                self.workers.remove(&Seat(seat.0));
-                Event::ForkFailed { seat: Seat(seat.0), errno }
+                self.workers.remove(&seat);
+                Event::ForkFailed { seat, errno }
             }
-            FromZygote::Exited { seat, pid, wait_status } => self.buried(Seat(seat.0), pid, WaitStatus(wait_status)),
+            FromZygote::Exited { seat, pid, wait_status } => self.buried(seat, pid, WaitStatus(wait_status)),
         })
     }
 
@@ -512,16 +510,16 @@ impl Children {
         self.workers.get(&seat).map(|worker| monotonic_us().saturating_sub(worker.ordered_us))
     }
 
-    fn buried(&mut self, seat: Seat, pid: control::ProcessId, status: WaitStatus) -> Event {
+    fn buried(&mut self, seat: Seat, pid: ProcessId, status: WaitStatus) -> Event {
         self.workers.remove(&seat);
         self.resync();
-        Event::WorkerExited { seat, pid: ProcessId(pid.get()), status: exit_status(status) }
+        Event::WorkerExited { seat, pid, status: exit_status(status) }
     }
 
     /// The dead do not count themselves out of the busy cores.
     fn resync(&self) {
         if let Some(board) = self.board() {
-            let living = self.workers.iter().map(|(seat, worker)| (control::Seat(seat.0), worker.life));
+            let living = self.workers.iter().map(|(seat, worker)| (*seat, worker.life));
             board.resync(living);
         }
     }

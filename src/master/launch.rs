@@ -11,6 +11,7 @@ use super::interpreter;
 use crate::config::model::{Application, Config, EnvironmentChange};
 use crate::sys::control::ControlSocket;
 use crate::sys::process::{close_on_exec, inherit};
+use crate::sys::title::ROOM_BYTES;
 use crate::zygote::ZYGOTE_ARGUMENT;
 
 /// Where this program is, from when it started: after an upgrade the path leads to the new binary.
@@ -43,6 +44,10 @@ pub(super) fn launch(
         };
     }
     command.arg(control.as_fd().as_raw_fd().to_string()).stdin(Stdio::null());
+    // Python's bootstrap is long enough for any title.
+    if !matches!(config.application, Application::Python(_)) {
+        command.arg(" ".repeat(ROOM_BYTES));
+    }
     // A group of its own: Ctrl-C in a terminal is for the master, which then tells everyone what to do.
     command.process_group(0);
     // No other thread can fork in between: the master has none.

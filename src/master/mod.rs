@@ -102,7 +102,7 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     crate::sys::process::unblock_signals(nix::sys::signal::SigSet::empty());
     crate::logging::stamp_lines(&handover.config.logging);
-    crate::sys::process::set_name("rhinod master");
+    startup::title_master(&handover.config);
     let adopted = || -> io::Result<Parts> {
         let poll = Poll::new()?;
         let children = Children::adopt(handover.children, &poll)?;
@@ -394,9 +394,15 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Opens the log anew by its name, and has everyone below write there too.
     fn reopen_log(&self) {
-        if let Err(error) = crate::logging::reopen(&self.config.logging) {
-            log::error!("{error}");
+        let Some(path) = self.config.log_file() else {
+            log::warn!("there is no log to open anew: it is in no file that the configuration names");
+            return;
+        };
+        let reopened = crate::logging::reopen(path, &self.config.logging, |file| self.children.log_to(file));
+        if let Err(error) = reopened {
+            log::error!("the log goes on where it was: cannot open {}: {error}", path.display());
         }
     }
 
@@ -432,6 +438,10 @@ impl<'a> Driver<'a> {
                 WatchEffect::BrutalReload => Reload::Brutal,
                 WatchEffect::WorkersReload => Reload::Workers,
                 WatchEffect::ChainReload => Reload::Chain,
+                WatchEffect::ReopenLog => {
+                    self.reopen_log();
+                    continue;
+                }
                 WatchEffect::Execute(command) => {
                     follow(&path, &command, crate::hooks::spawn(&command));
                     continue;
@@ -575,10 +585,10 @@ impl<'a> Driver<'a> {
         for option in startup::not_reloadable(&self.config, &config) {
             log::warn!("{option} changes only with a restart");
         }
-        let file = crate::logging::file(&config.logging);
-        let changed = file.filter(|_| file != crate::logging::file(&self.config.logging));
+        let changed = config.log_file().filter(|path| self.config.log_file() != Some(path));
         let open = |path: &Path| {
-            crate::logging::open(path).map_err(|error| format!("cannot open the log {}: {error}", path.display()))
+            crate::logging::open(path, &config.logging)
+                .map_err(|error| format!("cannot open the log {}: {error}", path.display()))
         };
         let log = changed.map(open).transpose()?;
         // Last, since a socket leaves a file.
@@ -607,10 +617,11 @@ impl<'a> Driver<'a> {
 
     fn commit(&mut self) {
         let Some(Candidate { config, sockets, log }) = self.candidate.take() else { return };
-        if let Some(log) = log
-            && let Err(error) = crate::sys::process::redirect_output(&log)
-        {
-            log::error!("the master goes on logging where it did: {error}");
+        if let Some(log) = log {
+            if let Err(error) = crate::sys::process::redirect_output(&log) {
+                log::error!("the master goes on logging where it did: {error}");
+            }
+            self.children.log_to(&log);
         }
         crate::logging::stamp_lines(&config.logging);
         self.watch_queue(false);
@@ -627,6 +638,10 @@ impl<'a> Driver<'a> {
             }
         }
         self.config = config;
+        startup::title_master(&self.config);
+        if self.config.logging.reopen {
+            self.reopen_log();
+        }
     }
 
     /// Leaves nothing behind that `vacuum` is to remove.

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use worker_protocol::control;
 use worker_protocol::scoreboard::{Armed, CORES_MAX, CoreState, Scoreboard};
 
 use super::machine::{Condition, Event, Machine, Seat, WorkerView};
@@ -119,7 +118,7 @@ impl Scaler {
 
     /// Keeps the figures of a worker that is gone.
     pub(super) fn bury(&mut self, board: Scoreboard<'_>, seat: Seat) {
-        if let Some(own) = board.master(control::Seat(seat.0)) {
+        if let Some(own) = board.master(seat) {
             let figures = own.figures();
             self.buried.requests += figures.requests;
             self.buried.running_us += figures.running_us;
@@ -182,7 +181,7 @@ impl Scaler {
         workers.sort_by_key(|worker| worker.condition == Condition::Starting);
         let mut slots = BTreeSet::new();
         for worker in workers {
-            let Some(own) = board.master(control::Seat(worker.seat.0)) else { continue };
+            let Some(own) = board.master(worker.seat) else { continue };
             let figures = own.figures();
             sample.requests_total += figures.requests;
             sample.busy_time_us += figures.running_us;
@@ -240,7 +239,7 @@ impl Scaler {
 
     fn read_resources(&self, now_us: u64, machine: &Machine, board: Scoreboard<'_>) -> Resources {
         let mut read = Resources { read_us: now_us, ..Resources::default() };
-        let pids = || machine.workers().filter_map(|worker| Some((worker.seat, worker.pid?.0)));
+        let pids = || machine.workers().filter_map(|worker| Some((worker.seat, worker.pid?.get())));
         if self.settings.needs_rss() {
             read.rss_total_bytes = pids().map(|(_, pid)| memory::resident_bytes(pid)).sum();
         }
@@ -259,7 +258,7 @@ fn processor_use(now_us: u64, workers: impl Iterator<Item = (Seat, i32)>, board:
         let Some((used_us, delayed_us)) = memory::processor_times_us(pid) else { continue };
         sum.used_us += used_us;
         sum.delayed_us += delayed_us;
-        if let Some(own) = board.master(control::Seat(seat.0)) {
+        if let Some(own) = board.master(seat) {
             let figures = own.figures();
             let current_us = figures.oldest_since_us.map_or(0, |since| now_us.saturating_sub(since));
             sum.busy_us += figures.running_us + current_us;

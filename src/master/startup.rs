@@ -1,8 +1,11 @@
 //! From a configuration to an instance that is ready to fork: pid files, identity, directory, sockets, in the order of
 //! reference/processes.md 1.1. Master only.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+
+use nix::unistd::{Gid, Uid};
 
 use super::failure::StartFailure;
 use super::files::PidFiles;
@@ -22,7 +25,7 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     process::close_strangers_on_exec();
     process::raise_descriptor_limit();
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
-    process::set_name("rhinod master");
+    title_master(config);
     let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default() };
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
@@ -30,6 +33,16 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
             started.withdraw();
             Err(failure)
         }
+    }
+}
+
+/// Gives the master its name, and its title if it is to have one.
+pub(super) fn title_master(config: &Config) {
+    process::set_name("rhinod master");
+    if let Some(title) = config.process_names.master()
+        && let Err(error) = crate::sys::title::set_title(&title)
+    {
+        log::warn!("the master cannot be called {title}: {error}");
     }
 }
 
@@ -53,7 +66,13 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     crate::logging::stamp_lines(&config.logging);
     hooks(config, "asap")?;
-    open_log(config.logging.to.as_deref())?;
+    let log = begin_log(config.logging.to.as_deref(), config)?;
+    if let (Some(log), true) = (&log, config.logging.chown) {
+        let (user, group) = (credentials.user.map(Uid::as_raw), credentials.group.map(Gid::as_raw));
+        std::os::unix::fs::fchown(log, user, group).map_err(|error| {
+            StartFailure::system("give the log to the user who serves", &error).about("logfile-chown")
+        })?;
+    }
     if let Some(path) = &config.pidfiles.pidfile {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }
@@ -70,7 +89,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
             .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
     hooks(config, "as-user")?;
-    open_log(config.logging.to2.as_deref())?;
+    begin_log(config.logging.to2.as_deref(), config)?;
     if let Some(path) = &config.pidfiles.pidfile2 {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
@@ -95,13 +114,12 @@ fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
     crate::hooks::run(&config.hooks, phase).map_err(StartFailure::configuration)
 }
 
-fn open_log(path: Option<&std::path::Path>) -> Result<(), StartFailure> {
-    crate::logging::redirect(path).map_err(|error| {
-        StartFailure::file(format!(
-            "cannot open the log {}: {error}",
-            path.unwrap_or(std::path::Path::new("")).display()
-        ))
-    })
+fn begin_log(path: Option<&std::path::Path>, config: &Config) -> Result<Option<File>, StartFailure> {
+    let begin = |path: &std::path::Path| {
+        crate::logging::begin_in(path, &config.logging)
+            .map_err(|error| StartFailure::file(format!("cannot open the log {}: {error}", path.display())))
+    };
+    path.map(begin).transpose()
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
@@ -226,12 +244,12 @@ pub(super) fn not_reloadable(old: &Config, new: &Config) -> Vec<&'static str> {
     if reused(old) != reused(new) {
         named.push("reuse-port");
     }
-    if crate::logging::file(&old.logging).is_some() && crate::logging::file(&new.logging).is_none() {
-        // Where the log went before is long closed.
-        named.push("the absence of logto");
-    }
     if old.daemonize != new.daemonize {
         named.push("daemonize");
+    }
+    if old.log_file().is_some() && new.log_file().is_none() {
+        // Where the log went before is long closed.
+        named.push("the absence of logto");
     }
     named
 }

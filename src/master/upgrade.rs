@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,8 +99,7 @@ impl Handover {
         }
         // The file is the next image's to read; from here on this one does not close it.
         let _kept: RawFd = std::os::fd::IntoRawFd::into_raw_fd(file);
-        let mut arguments = std::env::args_os();
-        let name = arguments.next().unwrap_or_else(|| OsString::from("rhinod"));
+        let name = arguments().first().cloned().unwrap_or_else(|| OsString::from("rhinod"));
         let words = [name, OsString::from(ADOPT_ARGUMENT), OsString::from(number)].into_iter().chain(first_arguments());
         let words = words.map(|word| CString::new(word.into_vec())).collect::<Result<Vec<_>, _>>()?;
         let variables = std::env::vars_os().map(|(name, value)| {
@@ -128,11 +128,15 @@ impl Handover {
 
 /// The arguments that the very first image was called with.
 pub(crate) fn first_arguments() -> impl Iterator<Item = OsString> {
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == ADOPT_ARGUMENT) {
-        arguments.drain(..2.min(arguments.len()));
-    }
-    arguments.into_iter()
+    let own = arguments().iter().skip(1);
+    let is_next = own.clone().next().is_some_and(|first| first == ADOPT_ARGUMENT);
+    own.skip(if is_next { 2 } else { 0 }).cloned()
+}
+
+/// What this image was called with. The first call comes before a title takes the place of the arguments.
+fn arguments() -> &'static [OsString] {
+    static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+    ARGUMENTS.get_or_init(|| std::env::args_os().collect())
 }
 
 /// Takes over a descriptor that the image before has passed.

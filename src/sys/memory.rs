@@ -1,13 +1,24 @@
-//! What processes and the machine use: memory and processor time, read from /proc and the cgroup. Master only.
+//! What processes and the machine use: memory and processor time, read from /proc and the cgroup. Master and worker.
 
 use std::fs;
 
 /// Resident memory of a process in bytes; 0 when it is gone.
 pub fn resident_bytes(pid: i32) -> u64 {
-    let pages = fs::read_to_string(format!("/proc/{pid}/statm"))
-        .ok()
-        .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
-    pages.unwrap_or(0) * page_bytes()
+    used_bytes(&pid.to_string()).0
+}
+
+/// Resident and virtual memory of this process in bytes.
+pub fn own_bytes() -> (u64, u64) {
+    used_bytes("self")
+}
+
+/// Resident and virtual memory, by what a process is called in /proc; 0 when it is gone.
+fn used_bytes(process: &str) -> (u64, u64) {
+    let text = fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
+    let mut pages = text.split_ascii_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
+    let page = page_bytes();
+    let virtual_bytes = pages.next().unwrap_or(0) * page;
+    (pages.next().unwrap_or(0) * page, virtual_bytes)
 }
 
 /// Time on a processor and time waiting for one, in microseconds, since the process started (`/proc/PID/schedstat`).

@@ -13,4 +13,5 @@ pub mod process;
 pub mod queue;
 pub mod shared_memory;
 pub mod stream;
+pub mod title;
 pub mod wait;

@@ -185,16 +185,6 @@ pub fn redirect_output(file: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Resident and virtual size of this process in bytes, from `/proc/self/statm`.
-pub fn memory_bytes() -> (u64, u64) {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let mut pages = text.split_ascii_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
-    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
-    let virtual_pages = pages.next().unwrap_or(0);
-    let resident_pages = pages.next().unwrap_or(0);
-    (resident_pages * page, virtual_pages * page)
-}
-
 /// Raises the soft limit of open descriptors to the hard one: each worker costs the master two.
 pub fn raise_descriptor_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};

@@ -11,6 +11,7 @@ use super::body::RequestBody;
 use super::reply::{Reply, Sent};
 use super::{Exchange, Service, Worker};
 use crate::config::model::RequestLimits;
+use crate::handler::LogNotes;
 use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
@@ -51,6 +52,8 @@ pub(crate) enum Ended<'b> {
 #[derive(Debug)]
 pub(crate) struct Request<'b> {
     pub(crate) head: RequestHead<'b>,
+    /// `modifier1` and `modifier2` of the packet.
+    pub(crate) modifiers: (u8, u8),
     pub(crate) variables_count: usize,
     pub(crate) block_bytes: usize,
     pub(crate) sent: Sent,
@@ -58,6 +61,8 @@ pub(crate) struct Request<'b> {
     pub(crate) waited_us: Option<u64>,
     pub(crate) exception: bool,
     pub(crate) read_failed: bool,
+    /// What the application wants of its line in the log.
+    pub(crate) notes: LogNotes,
 }
 
 impl Request<'_> {
@@ -119,7 +124,9 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
     };
     let silence_us = limits.socket_timeout.as_micros() as u64;
     let length = head.content_length.unwrap_or(0);
-    let waited_us = head.arrival_us(false).map(|arrival| crate::sys::clock::epoch_us().saturating_sub(arrival));
+    let waited_us = head
+        .arrival_us(limits.trusts(head.remote_addr))
+        .map(|arrival| crate::sys::clock::epoch_us().saturating_sub(arrival));
     let mut exchange = Exchange {
         body: RequestBody::new(&stream, &whole[parsed.consumed()..], length, silence_us),
         reply: Reply::new(&stream, silence_us, head_buffer, head.response_protocol(), head.method == "HEAD"),
@@ -128,6 +135,7 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         core,
         stream: &stream,
         exception: false,
+        notes: LogNotes::default(),
     };
     if limits.body_max.is_some_and(|body_max| length > body_max) {
         exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
@@ -135,8 +143,10 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         service.serve(&mut exchange);
     }
     let (exception, read_failed) = (exchange.exception, exchange.body.failed());
+    let notes = std::mem::take(&mut exchange.notes);
     let sent = exchange.close();
     Ended::Request(Request {
+        modifiers: (parsed.header().modifier1, parsed.header().modifier2),
         variables_count: parsed.variables_count(),
         block_bytes: parsed.block_bytes(),
         head,
@@ -144,6 +154,7 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         waited_us,
         exception,
         read_failed,
+        notes,
     })
 }
 

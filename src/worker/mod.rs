@@ -13,27 +13,29 @@ mod rush;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Seat, Slot};
+use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Message, Seat, Slot, ToWorker};
 use worker_protocol::head::RequestHead;
 use worker_protocol::scoreboard::{self, MasterSeat, Order, Presence, Scoreboard, WorkerSeat};
 
 use crate::config::model::{Config, Recycling, RequestLimits};
-use crate::handler::WorkerInfo;
+use crate::handler::{LogNotes, WorkerInfo};
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::control::{ControlSocket, Received};
+use crate::sys::memory;
 use crate::sys::process;
 use crate::sys::stream::{Stream, accept};
 use crate::sys::wait::{Doorbell, WaitSet, wait_any};
-use crate::zygote::{Common, Host, LoadFailure, load_with_hooks};
+use crate::zygote::{Common, Host, LoadFailure, load_with_hooks, log_to, title_process};
 
 use body::RequestBody;
 use connection::{Buffers, Ended};
 pub use exception::Raised;
 use reply::Reply;
+use request_log::Template;
 use rush::Rush;
 
 /// What answers requests. Shared by all threads of a worker.
@@ -62,11 +64,18 @@ pub struct Exchange<'c> {
     pub core: usize,
     /// The connection itself.
     pub stream: &'c Stream,
+    /// What the application wants of its line in the log.
+    pub notes: LogNotes,
     /// Whether the application failed.
     exception: bool,
 }
 
 impl Exchange<'_> {
+    /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
+    pub fn trusts_forwarded(&self) -> bool {
+        self.worker.limits().trusts(self.head.remote_addr)
+    }
+
     /// Notes that the application failed: a panic, an exception. If it is one that the configuration monitors, the
     /// worker leaves after this request.
     pub fn note_exception(&mut self, describe: impl FnOnce() -> Raised) {
@@ -109,8 +118,9 @@ struct Wear {
 impl Wear {
     /// The deltas let workers that were started together end one after another.
     fn new(recycling: &Recycling, slot: Slot, born_us: u64) -> Self {
-        let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * slot.0).as_micros() as u64;
-        let requests_max = recycling.max_requests + recycling.max_requests_delta * u64::from(slot.0);
+        let earlier = slot.0.saturating_sub(1);
+        let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * earlier).as_micros() as u64;
+        let requests_max = recycling.max_requests + recycling.max_requests_delta * u64::from(earlier);
         Self {
             old_at_us: recycling.max_lifetime.map(|most| born_us.saturating_add(lifetime(most))),
             spared_until_us: born_us.saturating_add(recycling.min_lifetime.as_micros() as u64),
@@ -173,7 +183,7 @@ impl<'z> Worker<'z> {
     /// `first`: whether it is the first worker with its number, for the hooks that run only once.
     pub(crate) fn live(&mut self, host: &mut dyn Host, first: bool) -> i32 {
         self.first = first;
-        process::set_name(&format!("rhinod worker {}", self.slot));
+        title_process(&self.config().process_names.below_master(&format!("rhinod worker {}", self.slot)));
         if self.config().identity.no_orphans
             && let Err(error) = process::die_with_parent()
         {
@@ -220,10 +230,8 @@ impl<'z> Worker<'z> {
         if let Err(failure) = self.run_hooks(self.accepting_phases()) {
             return self.refuse(&failure);
         }
-        let boot_us = monotonic_us() - self.born_us;
-        self.seat.set_boot_us(boot_us);
+        // From here on it may hold a request.
         self.seat.set_presence(Presence::Accepting);
-        self.tell(&FromWorker::Ready { boot_us });
         let ended = match self.config().threads {
             0 | 1 => self.serve_alone(service),
             threads => self.serve_with_threads(service, threads),
@@ -238,6 +246,13 @@ impl<'z> Worker<'z> {
         }
     }
 
+    /// Tells the master that every thread waits for connections.
+    fn tell_ready(&self) {
+        let boot_us = monotonic_us() - self.born_us;
+        self.seat.set_boot_us(boot_us);
+        self.tell(&FromWorker::Ready { boot_us });
+    }
+
     fn run_hooks(&self, phases: &[&str]) -> Result<(), LoadFailure> {
         let hooks = &self.config().hooks;
         let run = |phase: &&str| crate::hooks::run(hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
@@ -246,7 +261,7 @@ impl<'z> Worker<'z> {
 
     /// The hooks of the moment at which it begins to accept (reference/processes.md 5.4).
     fn accepting_phases(&self) -> &'static [&'static str] {
-        match (self.slot.0 == 0, self.first) {
+        match (self.slot.0 == 1, self.first) {
             (true, true) => &["accepting", "accepting-once", "accepting1", "accepting1-once"],
             (true, false) => &["accepting", "accepting1"],
             (false, true) => &["accepting", "accepting-once"],
@@ -257,7 +272,12 @@ impl<'z> Worker<'z> {
     /// The main thread takes requests and hears the master.
     fn serve_alone<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
         let mut ended = Ok(());
-        service.on_thread(&mut || ended = Core::new(self, 0, Hears::Master).and_then(|mut core| core.run(service)));
+        service.on_thread(&mut || {
+            ended = Core::new(self, 0, Hears::Master).and_then(|mut core| {
+                self.tell_ready();
+                core.run(service)
+            });
+        });
         ended
     }
 
@@ -265,13 +285,19 @@ impl<'z> Worker<'z> {
     fn serve_with_threads<S: Service + ?Sized>(&self, service: &S, threads: usize) -> io::Result<()> {
         let (report, reports) = crossbeam_channel::bounded(threads);
         let done = Doorbell::new()?;
+        let waiting = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for core in 0..threads {
-                let (report, done) = (report.clone(), &done);
+                let (report, done, waiting) = (report.clone(), &done, &waiting);
                 std::thread::Builder::new().name(format!("core {core}")).spawn_scoped(scope, move || {
                     let mut ended = Ok(());
                     service.on_thread(&mut || {
-                        ended = Core::new(self, core, Hears::Bell).and_then(|mut core| core.run(service));
+                        ended = Core::new(self, core, Hears::Bell).and_then(|mut core| {
+                            if waiting.fetch_add(1, Ordering::AcqRel) + 1 == threads {
+                                self.tell_ready();
+                            }
+                            core.run(service)
+                        });
                     });
                     // The receiver outlives the scope; there is room for one report of each thread.
                     let _ = report.send(ended);
@@ -308,12 +334,16 @@ impl<'z> Worker<'z> {
         result
     }
 
-    /// Takes in what the master sent: the records themselves only say that the order word has changed.
+    /// Takes in what the master sent: most records only say that the order word has changed.
     fn hear(&self) -> io::Result<()> {
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             match self.control.receive(&mut buffer)? {
-                Received::Message(..) => {}
+                Received::Message(length, beside) => {
+                    if let Ok(ToWorker::LogTo) = ToWorker::decode(&buffer[..length]) {
+                        log_to(&beside);
+                    }
+                }
                 Received::Nothing => break,
                 Received::EndOfFile => {
                     if !self.is_leaving() {
@@ -382,7 +412,7 @@ impl<'z> Worker<'z> {
 
     fn is_too_big(&self) -> bool {
         let recycling = &self.config().recycling;
-        let (resident, virtual_size) = process::memory_bytes();
+        let (resident, virtual_size) = memory::own_bytes();
         let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
         over(recycling.rss, resident) || over(recycling.address_space, virtual_size)
     }
@@ -395,6 +425,25 @@ impl<'z> Worker<'z> {
     /// Requests of all workers that live now.
     pub fn instance_requests(&self) -> u64 {
         self.seats().map(|(_, seat)| seat.figures().requests).sum()
+    }
+
+    /// One of uWSGI's metrics (reference/observability.md 2.1), as far as the scoreboard has it: over all workers that
+    /// live now.
+    fn metric(&self, name: &str) -> Option<u64> {
+        let figures = || self.seats().map(|(_, seat)| seat.figures());
+        let accepting = || self.seats().filter(|(_, seat)| seat.presence() == Presence::Accepting);
+        Some(match name {
+            "worker.0.requests" => self.instance_requests(),
+            "core.busy_workers" => figures().filter(|worker| worker.busy_cores > 0).count() as u64,
+            "core.idle_workers" => accepting().filter(|(_, seat)| seat.figures().busy_cores == 0).count() as u64,
+            "core.total_tx" => figures().map(|worker| worker.sent_bytes).sum(),
+            "core.total_running_time" => figures().map(|worker| worker.running_us).sum(),
+            "core.avg_response_time" => {
+                let averages: Vec<u64> = figures().map(|worker| worker.average_us).filter(|us| *us > 0).collect();
+                averages.iter().sum::<u64>() / (averages.len() as u64).max(1)
+            }
+            _ => return None,
+        })
     }
 
     /// The seats of all workers, this one's among them, as the master sees them.
@@ -435,6 +484,7 @@ struct Core<'w> {
     looked_us: u64,
     now_us: u64,
     buffers: Buffers,
+    template: Option<Template>,
     line: String,
     pid: u32,
 }
@@ -461,6 +511,7 @@ impl<'w> Core<'w> {
             looked_us: now_us,
             now_us,
             buffers: Buffers::new(worker.limits()),
+            template: Template::of(&worker.config().logging),
             line: String::new(),
             pid: std::process::id(),
         })
@@ -566,17 +617,22 @@ impl<'w> Core<'w> {
         worker.requests.fetch_add(1, Ordering::Relaxed);
         let took_us = self.now_us - started_us;
         let logging = &worker.config().logging;
-        if request_log::wanted(logging, request.sent.status, took_us) {
+        if request_log::wanted(logging, &request, took_us) {
+            let (read_errors, write_errors) = self.seat.io_errors();
             let entry = request_log::Entry {
                 request: &request,
                 started_epoch_us: epoch_us().saturating_sub(took_us),
                 took_us,
                 pid: self.pid,
+                slot: worker.slot,
                 core: self.number,
                 requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
-                memory: logging.memory.then(process::memory_bytes),
+                memory: logging.memory.then(memory::own_bytes),
+                read_errors,
+                write_errors,
+                metric: &|name| worker.metric(name),
             };
-            request_log::write(&mut self.line, logging, &entry);
+            request_log::write(&mut self.line, logging, self.template.as_ref(), &entry);
         }
         self.retire_if_worn_out();
     }

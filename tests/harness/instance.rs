@@ -336,20 +336,20 @@ impl Instance {
 
     /// Judges an instance that ends or has ended by other means: the exit code, what is left, and the log.
     pub fn ends_with(mut self, code: i32) {
-        self.settled = true;
-        let ended = self.wait_exit();
-        self.assert_nothing_left();
-        self.assert_log_is_clean();
-        assert_eq!(ended, code, "the exit code");
+        self.judge(code);
     }
 
     fn stop_and_judge(&mut self) {
-        self.settled = true;
         self.signal(Signal::SIGTERM);
-        let code = self.wait_exit();
+        self.judge(0);
+    }
+
+    fn judge(&mut self, code: i32) {
+        self.settled = true;
+        let ended = self.wait_exit();
         self.assert_nothing_left();
-        self.assert_log_is_clean();
-        assert_eq!(code, 0, "the exit code");
+        self.log.assert_clean(is_remarkable, &self.expected);
+        assert_eq!(ended, code, "the exit code");
     }
 
     /// No process of it lives, nor will: the log has ended, which all of them held open.
@@ -357,16 +357,6 @@ impl Instance {
         let ended = self.log.wait_for_end(PATIENCE);
         let left = self.processes();
         assert!(ended && left.is_empty(), "left behind: {left:?}; the log:\n{}", self.log.tail());
-    }
-
-    fn assert_log_is_clean(&self) {
-        let unexpected: Vec<String> = self
-            .log
-            .lines()
-            .into_iter()
-            .filter(|line| is_remarkable(line) && !self.expected.iter().any(|needle| line.contains(needle)))
-            .collect();
-        assert!(unexpected.is_empty(), "unexpected in the log: {unexpected:#?}");
     }
 
     /// Ends what is left by force, by pid.

@@ -103,6 +103,13 @@ impl Log {
         self.lines().into_iter().filter(|line| line.contains(needle)).collect()
     }
 
+    /// Fails if there is a remarkable line in which none of the `expected` texts is.
+    pub fn assert_clean(&self, is_remarkable: fn(&str) -> bool, expected: &[String]) {
+        let is_unexpected = |line: &String| is_remarkable(line) && !expected.iter().any(|text| line.contains(text));
+        let unexpected: Vec<String> = self.lines().into_iter().filter(is_unexpected).collect();
+        assert!(unexpected.is_empty(), "unexpected in the log: {unexpected:#?}");
+    }
+
     /// The last lines so far, for messages of failures.
     pub fn tail(&self) -> String {
         let lines = self.lines();

@@ -15,6 +15,7 @@ mod nginx;
 mod process;
 mod random;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use http::{HttpReply, http_get};
@@ -26,6 +27,13 @@ pub use random::Random;
 
 /// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until a file holds this text; returns all that it holds then.
+pub fn wait_for_text(path: &Path, needle: &str) -> String {
+    let read = || std::fs::read_to_string(path).unwrap_or_default();
+    assert!(wait_until(|| read().contains(needle)), "no {needle} in {:?}", read());
+    read()
+}
 
 /// Waits for what nobody announces, such as a file; false when it does not come. Where there is an event, wait for that.
 pub fn wait_until(condition: impl Fn() -> bool) -> bool {

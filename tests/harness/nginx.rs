@@ -160,16 +160,6 @@ impl Nginx {
         converse(self.address, &head, body)
             .unwrap_or_else(|error| panic!("{method} {target}: {error}\nnginx says:\n{}", self.log.tail()))
     }
-
-    fn assert_log_is_clean(&self) {
-        let unexpected: Vec<String> = self
-            .log
-            .lines()
-            .into_iter()
-            .filter(|line| is_remarkable(line) && !self.expected.iter().any(|needle| line.contains(needle)))
-            .collect();
-        assert!(unexpected.is_empty(), "nginx says: {unexpected:#?}");
-    }
 }
 
 impl Drop for Nginx {
@@ -188,7 +178,7 @@ impl Drop for Nginx {
         assert!(self.log.wait_for_end(PATIENCE), "a process of nginx is left:\n{}", self.log.tail());
         if !self.expected.iter().any(String::is_empty) {
             assert!(ended && matches!(code, Ok(0)), "nginx ended with {code:?}:\n{}", self.log.tail());
-            self.assert_log_is_clean();
+            self.log.assert_clean(is_remarkable, &self.expected);
         }
     }
 }

@@ -43,6 +43,12 @@ impl Process {
         look_up(self.pid).is_some()
     }
 
+    /// What `ps` shows of it: its arguments, or the title that stands in their place.
+    pub fn title(&self) -> String {
+        let arguments = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).trim_end_matches('\0').replace('\0', " ")
+    }
+
     /// The time it has spent computing so far, user and system, in clock ticks.
     pub fn cpu_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();

@@ -33,21 +33,24 @@ pub const MESSAGE_BYTES_MAX: usize = RECORD_BYTES + TEXT_BYTES_MAX;
 /// Descriptors beside [`ToZygote::Setup`] before the listeners: scoreboard, wake eventfd, settings, in this order.
 pub const SETUP_DESCRIPTORS: usize = 3;
 
-/// One loaded version of the application; counts up with every reload.
+/// One loaded version of the application: a zygote and the workers that it forked. Counts from 1 and never repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Generation(pub u32);
 
-/// A worker's place in shared memory, from 0.
+/// A worker's place in shared memory, from 0. Belongs to one process at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seat(pub u32);
 
-/// A worker's place in the master, from 0. People see it from 1 on, as uWSGI numbers its workers: that is what
-/// `Display` prints.
+/// A worker's number as operators know it, from 1. A worker and its successor share it for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Slot(pub u32);
 
 /// The id of one process: greater than 0, so that no signal can go to a group or to everyone by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "i32", into = "i32"))]
 pub struct ProcessId(i32);
 
 impl ProcessId {
@@ -59,6 +62,20 @@ impl ProcessId {
     /// The number, for system calls.
     pub fn get(self) -> i32 {
         self.0
+    }
+}
+
+impl TryFrom<i32> for ProcessId {
+    type Error = &'static str;
+
+    fn try_from(id: i32) -> Result<ProcessId, &'static str> {
+        ProcessId::new(id).ok_or("a process id is greater than 0")
+    }
+}
+
+impl From<ProcessId> for i32 {
+    fn from(id: ProcessId) -> i32 {
+        id.0
     }
 }
 
@@ -76,7 +93,7 @@ impl fmt::Display for Seat {
 
 impl fmt::Display for Slot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (u64::from(self.0) + 1).fmt(formatter)
+        self.0.fmt(formatter)
     }
 }
 
@@ -169,6 +186,8 @@ pub enum ToZygote {
     },
     /// Fork no more and leave. Its workers are the master's to stop.
     Stop,
+    /// Write the log there from now on. Beside it: the file.
+    LogTo,
 }
 
 /// Zygote to master.
@@ -227,6 +246,8 @@ pub enum ToWorker {
     Pause,
     /// Accept again.
     Resume,
+    /// Write the log there from now on. Beside it: the file.
+    LogTo,
 }
 
 /// Worker to master.
@@ -305,6 +326,8 @@ pub mod kind {
     pub const FORK: u16 = 2;
     /// [`super::ToZygote::Stop`].
     pub const STOP: u16 = 3;
+    /// [`super::ToZygote::LogTo`].
+    pub const ZYGOTE_LOG_TO: u16 = 4;
     /// [`super::FromZygote::Loaded`]: microseconds in `a`.
     pub const LOADED: u16 = 16;
     /// [`super::FromZygote::LoadFailed`]: exit code in `a`; text.
@@ -323,6 +346,8 @@ pub mod kind {
     pub const PAUSE: u16 = 33;
     /// [`super::ToWorker::Resume`].
     pub const RESUME: u16 = 34;
+    /// [`super::ToWorker::LogTo`].
+    pub const WORKER_LOG_TO: u16 = 35;
     /// [`super::FromWorker::Ready`]: microseconds in `a`.
     pub const READY: u16 = 48;
     /// [`super::FromWorker::NotReady`]: exit code in `a`; text.
@@ -352,6 +377,7 @@ impl Message for ToZygote {
                 Record { seat: seat.0, slot: slot.0, a: life, b: nth.into(), ..Record::new(kind::FORK) }
             }
             ToZygote::Stop => Record::new(kind::STOP),
+            ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
         };
         record.append(out, "");
     }
@@ -372,6 +398,7 @@ impl Message for ToZygote {
                 nth: u32::try_from(record.b).map_err(|_| record.wrong("nth", record.b))?,
             },
             kind::STOP => ToZygote::Stop,
+            kind::ZYGOTE_LOG_TO => ToZygote::LogTo,
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;
@@ -381,7 +408,7 @@ impl Message for ToZygote {
     fn descriptors(&self) -> usize {
         match self {
             ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + *listeners as usize,
-            ToZygote::Fork { .. } => 1,
+            ToZygote::Fork { .. } | ToZygote::LogTo => 1,
             ToZygote::Stop => 0,
         }
     }
@@ -441,6 +468,7 @@ impl Message for ToWorker {
             ToWorker::Retire => kind::RETIRE,
             ToWorker::Pause => kind::PAUSE,
             ToWorker::Resume => kind::RESUME,
+            ToWorker::LogTo => kind::WORKER_LOG_TO,
         };
         Record::new(kind).append(out, "");
     }
@@ -451,6 +479,7 @@ impl Message for ToWorker {
             kind::RETIRE => ToWorker::Retire,
             kind::PAUSE => ToWorker::Pause,
             kind::RESUME => ToWorker::Resume,
+            kind::WORKER_LOG_TO => ToWorker::LogTo,
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;
@@ -458,7 +487,7 @@ impl Message for ToWorker {
     }
 
     fn descriptors(&self) -> usize {
-        0
+        usize::from(*self == ToWorker::LogTo)
     }
 }
 

@@ -39,9 +39,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
 
 pub use self::capacity::{Armed, CORES_MAX, Capacity};
-pub use self::seat::{
-    Core, CoreFigures, CoreState, LIFE_MAX, MasterSeat, Order, Presence, Served, WorkerFigures, WorkerSeat,
-};
+pub use self::seat::{Core, CoreState, LIFE_MAX, MasterSeat, Order, Presence, Served, WorkerFigures, WorkerSeat};
 use crate::control::Seat;
 
 /// `RHSB` in the upper half of the first word, the version of this layout in the lower.

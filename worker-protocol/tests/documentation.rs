@@ -107,6 +107,7 @@ fn the_kinds_are_the_codes() {
         ToZygote::Setup { generation: Generation(1), seats: 1, threads: 1, listeners: 1 },
         ToZygote::Fork { seat, slot: Slot(0), life: 1, nth: 1 },
         ToZygote::Stop,
+        ToZygote::LogTo,
     ];
     let from_zygote = [
         FromZygote::Loaded { boot_us: 1 },
@@ -116,7 +117,7 @@ fn the_kinds_are_the_codes() {
         FromZygote::ForkFailed { seat, errno: 1 },
         FromZygote::Exited { seat, pid, wait_status: 0 },
     ];
-    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume];
+    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, ToWorker::LogTo];
     let from_worker = [
         FromWorker::Ready { boot_us: 1 },
         FromWorker::NotReady { exit_code: 1, text: text() },

@@ -183,7 +183,7 @@ fn the_options_of_requests_and_workers_reach_the_configuration() {
         request: RequestLimits {
             vars_max: 200,
             body_max: Some(1000),
-            trusted_proxies: vec!["10.0.0.0/8".into()],
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             ..defaults().request
         },
         clients: VanishedClients { ignore_sigpipe: true, ..VanishedClients::default() },

@@ -6,28 +6,26 @@
 use super::{Kind, Opt, flag, list, path, text, value};
 use crate::config::model::EnvironmentChange;
 
-// What stands behind several rows.
-const TITLES: &str = "titles of one's own; processes are called rhinod master, zygote N and worker N";
-
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     path("daemonize").short('d').sets(|d, v| d.config.daemonize = Some(v.path()))
         .works()
-        .says("Go to background and log to file or udp host:port"),
+        .says("Go to background and log to a file"),
     text("daemonize2").not_yet("going to the background once the application is loaded; use daemonize")
         .says("Go to background only after the apps are loaded"),
     value("umask", Kind::Octal).sets(|d, v| d.config.identity.umask = u32::try_from(v.number).ok()).works()
         .says("Process umask in octal, applied immediately"),
-    flag("auto-procname").accepted("processes always have readable titles").says("Set readable process titles"),
-    text("procname-prefix").sets(|d, v| d.config.process_names.prefix = v.string()).not_yet(TITLES)
+    flag("auto-procname").sets(|d, v| d.config.process_names.auto = v.on()).works()
+        .says("Give the master a title too, in the place of its command line and no longer than that"),
+    text("procname-prefix").sets(|d, v| d.titles().prefix = v.string()).works()
         .says("Text put before process titles"),
-    text("procname-prefix-spaced").sets(|d, v| d.config.process_names.prefix = format!("{} ", v.text)).not_yet(TITLES)
+    text("procname-prefix-spaced").sets(|d, v| d.titles().prefix = format!("{} ", v.text)).works()
         .says("Like procname-prefix plus a trailing space"),
-    text("procname-append").sets(|d, v| d.config.process_names.append = v.string()).not_yet(TITLES)
+    text("procname-append").sets(|d, v| d.titles().append = v.string()).works()
         .says("Text put after process titles"),
-    text("procname").sets(|d, v| d.config.process_names.name = Some(v.string())).not_yet(TITLES).says("Fixed process title"),
-    text("procname-master").sets(|d, v| d.config.process_names.master = Some(v.string())).not_yet(TITLES)
+    text("procname").sets(|d, v| d.titles().name = Some(v.string())).works().says("Fixed process title"),
+    text("procname-master").sets(|d, v| d.titles().master = Some(v.string())).works()
         .says("Fixed title for the master"),
     flag("honour-stdin").not_yet("keeping standard input open")
         .says("Keep stdin instead of replacing it with /dev/null"),

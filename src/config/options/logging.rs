@@ -4,13 +4,12 @@
 //! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
 
 use super::{Kind, Opt, bytes, count, flag, list, millis, path, text, value};
+use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
-const ROTATION: &str = "rotation by rhinod itself; use logrotate with copytruncate";
+const ROTATION: &str = "rotation by rhinod itself; use logrotate and touch-logreopen";
 const SINKS: &str = "logging to other places; redirect the output";
 const WHOLE_LINES: &str = "each line of the log is written whole";
-const FORMATS: &str = "request lines of another form; they have uWSGI's default form";
-const CONDITIONS: &str = "more conditions of request lines";
 
 /// The rows.
 #[rustfmt::skip]
@@ -21,17 +20,18 @@ pub(super) const OPTIONS: &[Opt] = &[
         .sets(|d, v| d.config.logging.requests = !v.on()).works()
         .says("Turn off request logging; conditional log-* rules still apply"),
     list("touch-logrotate").not_yet(ROTATION).says("Rotate log when file changes"),
-    list("touch-logreopen").not_yet(ROTATION).says("Reopen log when file changes"),
+    list("touch-logreopen").sets(|d, v| d.watch(v, WatchEffect::ReopenLog, false)).works()
+        .says("Reopen log when file changes"),
     path("logto").sets(|d, v| d.config.logging.to = Some(v.path())).works()
-        .says("Log to file or udp host:port, opened as root early"),
+        .says("Log to a file, opened as root early"),
     path("logto2").sets(|d, v| d.config.logging.to2 = Some(v.path())).works()
-        .says("Log to file/UDP, opened after privilege drop"),
-    text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).not_yet(FORMATS)
+        .says("Log to a file, opened after privilege drop"),
+    text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
         .says("Request log template with %(name) and %(var.X)"),
     flag("logformat-strftime").aka(&["log-format-strftime"]).sets(|d, v| d.config.logging.format_strftime = v.on())
-        .not_yet(FORMATS).says("Run strftime over the request log template"),
-    flag("logfile-chown").not_yet("owner and mode of the log").says("Give the log file to uid/gid"),
-    value("logfile-chmod", Kind::Mode).not_yet("owner and mode of the log")
+        .works().says("Let %(ftime) of log-format have the pattern of log-date"),
+    flag("logfile-chown").sets(|d, v| d.config.logging.chown = v.on()).works().says("Give the log file to uid/gid"),
+    value("logfile-chmod", Kind::Mode).sets(|d, v| d.config.logging.mode = u32::try_from(v.number).ok()).works()
         .says("Three octal digits mode for log file"),
     list("log-syslog").optional().not_yet(SINKS).says("Log to syslog (argument: identifier)"),
     list("log-socket").not_yet(SINKS).says("Log to UDP/UNIX socket"),
@@ -49,22 +49,25 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("log-master-bufsize").default("8192").accepted(WHOLE_LINES).says("Longest log line the master handles"),
     flag("log-master-stream").accepted(WHOLE_LINES).says("Use stream socket for log pipe"),
     flag("log-master-req-stream").accepted(WHOLE_LINES).says("Use stream socket for request log pipe"),
-    flag("log-reopen").not_yet(ROTATION).says("On reload, open the log file again"),
-    flag("log-truncate").not_yet(ROTATION).says("Empty the log file at start"),
+    flag("log-reopen").sets(|d, v| d.config.logging.reopen = v.on()).works().says("On reload, open the log file again"),
+    flag("log-truncate").sets(|d, v| d.config.logging.truncate = v.on()).works().says("Empty the log file at start"),
     bytes("log-maxsize").default("0").not_yet(ROTATION).says("Rotate log when larger than N bytes"),
     text("log-backupname").not_yet(ROTATION).says("Name for the rotated log file"),
     value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false")
         .sets(|d, v| d.log_date(v)).works().says("Date before each line of the log; a text is its strftime pattern"),
-    flag("log-zero").not_yet(CONDITIONS).says("Log requests with empty response"),
+    flag("log-zero").sets(|d, v| d.config.logging.zero = v.on()).works().says("Log requests with empty response"),
     millis("log-slow").default("0").sets(|d, v| d.config.logging.slow = v.duration_unless_zero()).works()
         .says("Log requests slower than N milliseconds"),
     flag("log-4xx").sets(|d, v| d.config.logging.status_4xx = v.on()).works()
         .says("Log 4xx responses even with disable-logging"),
     flag("log-5xx").sets(|d, v| d.config.logging.status_5xx = v.on()).works()
         .says("Log 5xx responses even with disable-logging"),
-    bytes("log-big").default("0").not_yet(CONDITIONS).says("Log responses larger than N bytes"),
-    flag("log-sendfile").required().not_yet(CONDITIONS).says("Log responses delivered through sendfile"),
-    flag("log-ioerror").required().not_yet(CONDITIONS).says("Log requests that hit read and write failures"),
+    bytes("log-big").default("0").sets(|d, v| d.config.logging.big = v.unless_zero())
+        .works().says("Log responses larger than N bytes"),
+    flag("log-sendfile").required().sets(|d, v| d.config.logging.sendfile = v.on()).works()
+        .says("Log responses delivered through sendfile"),
+    flag("log-ioerror").required().sets(|d, v| d.config.logging.io_error = v.on()).works()
+        .says("Log requests that hit read and write failures"),
     flag("log-micros").sets(|d, v| d.config.logging.micros = v.on()).works().says("Show times in microseconds"),
     flag("log-x-forwarded-for").sets(|d, v| d.config.logging.forwarded_for = v.on()).works()
         .says("Log X-Forwarded-For as client address"),

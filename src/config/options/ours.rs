@@ -21,6 +21,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)"),
     path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).not_yet("the log of scaling decisions")
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
-    list("trusted-proxy").sets(|d, v| d.config.request.trusted_proxies.push(v.string())).works()
+    flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
+        .says("Escape values in log-format as the insides of JSON strings"),
+    list("trusted-proxy").sets(|d, v| d.trust_proxy(v)).works()
         .says("Address or network of a proxy whose X-Forwarded headers are believed"),
 ];

@@ -134,17 +134,34 @@ impl Machine {
         plan.check()?;
         let slots =
             (1..=plan.workers).map(|number| slot::Slot { active: number <= plan.initial, ..Default::default() });
-        let mut machine = Machine {
-            now,
-            looked: now,
-            stage: Stage::Loading,
+        let zygote = Zygote { generation: Generation(1), phase: zygote::Phase::Waiting { until: now } };
+        let picture = Snapshot {
             current: Generation(1),
             generations_made: 1,
-            zygotes: Vec::new(),
-            zygote_failures: 0,
+            zygotes: vec![zygote],
             seats: vec![None; plan.seats as usize],
             slots: slots.collect(),
             paused: false,
+            plan,
+        };
+        Ok(Machine::with_picture(now, Stage::Loading, picture))
+    }
+
+    /// A machine with this picture of what is there and nothing under way.
+    fn with_picture(now: Time, stage: Stage, picture: Snapshot) -> Machine {
+        let Snapshot { plan, current, generations_made, zygotes, seats, slots, paused } = picture;
+        let mut machine = Machine {
+            now,
+            looked: now,
+            stage,
+            plan,
+            current,
+            generations_made,
+            zygotes,
+            zygote_failures: 0,
+            seats,
+            slots,
+            paused,
             change: None,
             queued: None,
             upgrade_due: false,
@@ -152,12 +169,10 @@ impl Machine {
             told: Count::default(),
             impossible: 0,
             actions: VecDeque::new(),
-            plan,
         };
-        machine.zygotes.push(Zygote { generation: Generation(1), phase: zygote::Phase::Waiting { until: now } });
         machine.expire();
         machine.reconcile();
-        Ok(machine)
+        machine
     }
 
     /// Takes in what happened. `now` that runs backwards is taken for the latest moment heard of.
@@ -192,9 +207,10 @@ impl Machine {
         self.reconcile();
     }
 
-    /// The next thing to do, in order.
+    /// The next thing to do, in order. [`Action::Upgrade`] comes only when there is nothing else: what waits behind it
+    /// would not be done by the next image, for which it counts as done.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        self.actions.pop_front().or_else(|| self.upgrade_if_quiet())
     }
 
     /// When [`Event::Elapsed`] is due though nothing happens. May have passed already: then it is due as soon as

@@ -193,12 +193,11 @@ impl Machine {
     }
 
     /// Re-executes the master when that was ordered and no order to fork, load or change is half done.
-    pub(super) fn upgrade_if_quiet(&mut self) {
+    pub(super) fn upgrade_if_quiet(&mut self) -> Option<Action> {
         let quiet = matches!(self.stage, Stage::Serving) && self.change.is_none() && !self.anything_half_done();
-        if self.upgrade_due && quiet {
-            self.upgrade_due = false;
-            self.actions.push_back(Action::Upgrade);
-        }
+        let now = self.upgrade_due && quiet;
+        self.upgrade_due &= !now;
+        now.then_some(Action::Upgrade)
     }
 
     /// Announces that a reload of this kind is under way.

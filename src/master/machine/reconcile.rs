@@ -50,7 +50,6 @@ impl Machine {
                 break;
             }
         }
-        self.upgrade_if_quiet();
         self.tell_count();
     }
 

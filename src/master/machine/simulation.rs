@@ -306,7 +306,7 @@ impl World {
         }
         match &event {
             Event::WorkerExited { pid, .. } => {
-                if let Some(process) = self.processes.get_mut(&pid.0) {
+                if let Some(process) = self.processes.get_mut(&pid.get()) {
                     process.told = true;
                     self.ordered.remove(&process.seat.clone());
                 }
@@ -385,7 +385,7 @@ impl World {
             self.zygote_dies(generation, ExitStatus::Signal(9));
             self.happen_within(4 * SECOND, Happening::WorkerFound(pid));
         } else {
-            self.send(i64::from(generation.0), Event::WorkerForked { seat, pid: ProcessId(pid) }, None);
+            self.send(i64::from(generation.0), Event::WorkerForked { seat, pid: tests::pid(pid) }, None);
         }
         self.give_fate(pid, bad);
         Ok(())
@@ -453,14 +453,14 @@ impl World {
         let Some(process) = self.living(pid) else { return };
         process.alive = false;
         let (seat, channel) = (process.seat, i64::from(process.generation.0));
-        self.send(channel, Event::WorkerExited { seat, pid: ProcessId(pid), status }, Some(pid));
+        self.send(channel, Event::WorkerExited { seat, pid: tests::pid(pid), status }, Some(pid));
     }
 
     fn worker_is_found(&mut self, pid: i32) -> Check {
         let Some(process) = self.living(pid) else { return Ok(()) };
         process.known = true;
         let seat = process.seat;
-        self.tell(Event::WorkerForked { seat, pid: ProcessId(pid) })
+        self.tell(Event::WorkerForked { seat, pid: tests::pid(pid) })
     }
 
     // Who interferes.

@@ -8,20 +8,19 @@ use super::identity::{Generation, Time};
 use super::plan::Plan;
 use super::worker::Worker;
 use super::zygote::Zygote;
-use super::{Count, Machine, Stage, slot};
+use super::{Machine, Stage, slot};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 /// Everything the next image of the master must know to go on as if nothing had happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    plan: Plan,
-    current: Generation,
-    generations_made: u32,
-    zygotes: Vec<Zygote>,
-    seats: Vec<Option<Worker>>,
-    slots: Vec<slot::Slot>,
-    paused: bool,
+    pub(super) plan: Plan,
+    pub(super) current: Generation,
+    pub(super) generations_made: u32,
+    pub(super) zygotes: Vec<Zygote>,
+    pub(super) seats: Vec<Option<Worker>>,
+    pub(super) slots: Vec<slot::Slot>,
+    pub(super) paused: bool,
 }
 
 impl Machine {
@@ -44,33 +43,12 @@ impl Machine {
     /// # Errors
     /// The sentence that says what in the snapshot does not fit together.
     pub fn adopt(now: Time, snapshot: Snapshot) -> Result<Machine, String> {
-        let Snapshot { plan, current, generations_made, zygotes, seats, slots, paused } = snapshot;
+        let Snapshot { plan, seats, slots, .. } = &snapshot;
         plan.check()?;
-        if seats.len() < plan.seats as usize || slots.len() < plan.workers as usize || generations_made < current.0 {
+        let whole = seats.len() >= plan.seats as usize && slots.len() >= plan.workers as usize;
+        if !whole || snapshot.generations_made < snapshot.current.0 {
             return Err("the snapshot of the master before is not whole".to_owned());
         }
-        let mut machine = Machine {
-            now,
-            looked: now,
-            stage: Stage::Serving,
-            plan,
-            current,
-            generations_made,
-            zygotes,
-            zygote_failures: 0,
-            seats,
-            slots,
-            paused,
-            change: None,
-            queued: None,
-            upgrade_due: false,
-            answers_due: 0,
-            told: Count::default(),
-            impossible: 0,
-            actions: VecDeque::new(),
-        };
-        machine.expire();
-        machine.reconcile();
-        Ok(machine)
+        Ok(Machine::with_picture(now, Stage::Serving, snapshot))
     }
 }

@@ -19,6 +19,10 @@ fn plan(workers: u32) -> Plan {
     }
 }
 
+pub(super) fn pid(number: i32) -> ProcessId {
+    ProcessId::new(number).unwrap()
+}
+
 /// A machine with the actions that it gave out. Pids are handed out from 100.
 struct Bench {
     machine: Machine,
@@ -94,7 +98,7 @@ impl Bench {
             }
             Action::Fork { seat, .. } => {
                 self.next_pid += 1;
-                let mut events = vec![Event::WorkerForked { seat, pid: ProcessId(self.next_pid) }];
+                let mut events = vec![Event::WorkerForked { seat, pid: pid(self.next_pid) }];
                 if self.gets_ready {
                     events.push(Event::WorkerReady { seat, boot_us: MS });
                 }
@@ -329,7 +333,7 @@ fn ready_may_overtake_forked() {
     while bench.machine.poll_action().is_some() {}
     bench.send(Event::WorkerReady { seat: Seat(0), boot_us: MS });
     assert_eq!(bench.ready(), [0; 0]);
-    bench.send(Event::WorkerForked { seat: Seat(0), pid: ProcessId(7) });
+    bench.send(Event::WorkerForked { seat: Seat(0), pid: pid(7) });
     assert_eq!(bench.ready(), [1]);
 }
 
@@ -391,7 +395,7 @@ fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
     bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
     bench.wait(SECOND);
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(0), Seat(1)]);
-    bench.send(Event::WorkerForked { seat: Seat(0), pid: ProcessId(7) });
+    bench.send(Event::WorkerForked { seat: Seat(0), pid: pid(7) });
     assert!(bench.has(&Action::Kill { seat: Seat(0) }));
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(1)]);
 }
@@ -909,16 +913,32 @@ fn an_upgrade_waits_until_nothing_is_half_done_and_the_next_image_goes_on() {
     assert_eq!(bench.ready(), [1, 2]);
 }
 
+/// Several things may happen before the driver asks what to do.
+#[test]
+fn an_upgrade_comes_after_all_that_was_decided_before_it() {
+    let mut bench = Bench::serving(plan(2));
+    let now = bench.now;
+    bench.machine.handle(now, Event::Order(Order::Upgrade));
+    bench.machine.handle(now, Event::Order(Order::Fewer));
+    let actions: Vec<Action> = std::iter::from_fn(|| bench.machine.poll_action()).collect();
+    assert!(actions.iter().any(|action| matches!(action, Action::Retire { .. })), "{actions:?}");
+    assert_eq!(actions.last(), Some(&Action::Upgrade), "{actions:?}");
+
+    bench.machine.handle(now, Event::Order(Order::Upgrade));
+    bench.machine.handle(now, Event::Order(Order::Stop));
+    assert!(std::iter::from_fn(|| bench.machine.poll_action()).all(|action| action != Action::Upgrade));
+}
+
 #[test]
 fn what_cannot_be_is_counted_and_survived() {
     let mut bench = Bench::serving(plan(1));
     let status = ExitStatus::Code(0);
     let impossible = [
-        Event::WorkerForked { seat: Seat(0), pid: ProcessId(7) },
+        Event::WorkerForked { seat: Seat(0), pid: pid(7) },
         Event::WorkerReady { seat: Seat(0), boot_us: 0 },
         Event::WorkerReady { seat: Seat(99), boot_us: 0 },
-        Event::WorkerExited { seat: Seat(0), pid: ProcessId(7), status },
-        Event::WorkerExited { seat: Seat(1), pid: ProcessId(7), status },
+        Event::WorkerExited { seat: Seat(0), pid: pid(7), status },
+        Event::WorkerExited { seat: Seat(1), pid: pid(7), status },
         Event::ZygoteLoaded { generation: Generation(1), boot_us: 0 },
         Event::ZygoteExited { generation: Generation(9), status },
         Event::ConfigurationRead(Ok(plan(1))),
@@ -935,7 +955,7 @@ fn what_cannot_be_is_counted_and_survived() {
 /// What every pair of the table does, with data that fits the state.
 #[test]
 fn every_pair_of_the_workers_table_is_carried_out() {
-    let (pid, since, until) = (ProcessId(7), Time(SECOND), Time(99 * SECOND));
+    let (pid, since, until) = (pid(7), Time(SECOND), Time(99 * SECOND));
     let why = Farewell::Itself;
     let phases = [
         None,
@@ -982,7 +1002,7 @@ fn every_pair_of_the_workers_table_is_carried_out() {
 #[test]
 fn a_process_nobody_ordered_is_killed() {
     let mut bench = Bench::serving(plan(1));
-    bench.send(Event::WorkerForked { seat: Seat(2), pid: ProcessId(7) });
+    bench.send(Event::WorkerForked { seat: Seat(2), pid: pid(7) });
     assert!(bench.has(&Action::Kill { seat: Seat(2) }));
     assert_eq!(bench.machine.seats.iter().flatten().count(), 1);
 }

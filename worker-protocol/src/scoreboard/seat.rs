@@ -275,6 +275,11 @@ impl Core<'_> {
         self.words[core_line::REQUESTS].load(Ordering::Relaxed)
     }
 
+    /// Requests of this core that could not be read, and responses that could not be written, in this life.
+    pub fn io_errors(&self) -> (u32, u32) {
+        unpack_io_errors(self.words[core_line::IO_ERRORS].load(Ordering::Relaxed))
+    }
+
     fn leave(&self, since_us: u64) {
         self.set_state(CoreState::Leaving { since_us });
         self.capacity.leave();
@@ -312,6 +317,11 @@ impl Core<'_> {
     }
 }
 
+/// Errors of reading and of writing, which share a word.
+fn unpack_io_errors(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}
+
 /// The master's side of a seat: it writes the order and reads everything.
 #[derive(Debug, Clone, Copy)]
 pub struct MasterSeat<'a> {
@@ -345,24 +355,6 @@ impl MasterSeat<'_> {
         Some(CoreState::unpack(words[core_line::STATE].load(Ordering::Acquire)))
     }
 
-    /// A core's figures; `None` beyond the last one.
-    pub fn core_figures(&self, index: usize) -> Option<CoreFigures> {
-        let words = core_words(self.words, index)?;
-        let word = |index: usize| words[index].load(Ordering::Relaxed);
-        let io_errors = word(core_line::IO_ERRORS);
-        Some(CoreFigures {
-            state: CoreState::unpack(words[core_line::STATE].load(Ordering::Acquire)),
-            requests: word(core_line::REQUESTS),
-            exceptions: word(core_line::EXCEPTIONS),
-            running_us: word(core_line::RUNNING_US),
-            sent_bytes: word(core_line::SENT_BYTES),
-            last_wait_us: word(core_line::LAST_WAIT_US),
-            average_us: word(core_line::AVERAGE_US),
-            write_errors: io_errors as u32,
-            read_errors: (io_errors >> 32) as u32,
-        })
-    }
-
     /// The worker's figures, the cores added up. Each figure is exact, together they are of slightly different times.
     pub fn figures(&self) -> WorkerFigures {
         let word = |index: usize| self.words[index].load(Ordering::Relaxed);
@@ -373,8 +365,8 @@ impl MasterSeat<'_> {
             process: word(worker_line::PROCESS) as u32,
             ..WorkerFigures::default()
         };
-        for core in (0..self.cores()).filter_map(|index| self.core_figures(index)) {
-            figures.add(&core);
+        for core in (0..self.cores()).filter_map(|index| core_words(self.words, index)) {
+            figures.add(core);
         }
         figures
     }
@@ -390,29 +382,6 @@ impl MasterSeat<'_> {
             CoreState::Entering { .. } | CoreState::Leaving { .. } => None,
         })
     }
-}
-
-/// What one core has done in this life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CoreFigures {
-    /// What it is doing.
-    pub state: CoreState,
-    /// Requests finished.
-    pub requests: u64,
-    /// Requests whose application failed.
-    pub exceptions: u64,
-    /// Time within requests.
-    pub running_us: u64,
-    /// Bytes sent.
-    pub sent_bytes: u64,
-    /// How long the last request waited before it was accepted.
-    pub last_wait_us: u64,
-    /// uWSGI's `avg_rt`: half the previous value and half the last request's time.
-    pub average_us: u64,
-    /// Responses that could not be written.
-    pub write_errors: u32,
-    /// Requests that could not be read.
-    pub read_errors: u32,
 }
 
 /// What a worker has done in this life.
@@ -449,19 +418,22 @@ pub struct WorkerFigures {
 }
 
 impl WorkerFigures {
-    fn add(&mut self, core: &CoreFigures) {
-        if let Some(since_us) = core.state.since_us() {
+    /// Adds a core, by its line.
+    fn add(&mut self, core: &[AtomicU64]) {
+        let word = |index: usize| core[index].load(Ordering::Relaxed);
+        if let Some(since_us) = CoreState::unpack(core[core_line::STATE].load(Ordering::Acquire)).since_us() {
             self.busy_cores += 1;
             self.oldest_since_us = Some(self.oldest_since_us.map_or(since_us, |oldest| oldest.min(since_us)));
         }
+        let (read_errors, write_errors) = unpack_io_errors(word(core_line::IO_ERRORS));
+        self.read_errors += u64::from(read_errors);
+        self.write_errors += u64::from(write_errors);
         // A broken worker may write anything; a sum must not be what brings the master down.
-        self.requests = self.requests.saturating_add(core.requests);
-        self.exceptions = self.exceptions.saturating_add(core.exceptions);
-        self.running_us = self.running_us.saturating_add(core.running_us);
-        self.sent_bytes = self.sent_bytes.saturating_add(core.sent_bytes);
-        self.last_wait_us = self.last_wait_us.max(core.last_wait_us);
-        self.average_us = self.average_us.max(core.average_us);
-        self.write_errors += u64::from(core.write_errors);
-        self.read_errors += u64::from(core.read_errors);
+        self.requests = self.requests.saturating_add(word(core_line::REQUESTS));
+        self.exceptions = self.exceptions.saturating_add(word(core_line::EXCEPTIONS));
+        self.running_us = self.running_us.saturating_add(word(core_line::RUNNING_US));
+        self.sent_bytes = self.sent_bytes.saturating_add(word(core_line::SENT_BYTES));
+        self.last_wait_us = self.last_wait_us.max(word(core_line::LAST_WAIT_US));
+        self.average_us = self.average_us.max(word(core_line::AVERAGE_US));
     }
 }
