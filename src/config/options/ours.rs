@@ -15,7 +15,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
     flag("reload-on-term").sets(|d, v| d.term(v, TermMeaning::BrutalReload)).works()
         .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
-    millis("cheaper-target-wait").default("20").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
+    millis("cheaper-target-wait").default("10").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
         .says("Longest time that requests should wait for a worker under the rule `adaptive`"),
     count("cheaper-idle").default("10").sets(|d, v| d.config.scaling.idle = v.amount()).works()
         .says("Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)"),
