@@ -49,8 +49,15 @@ pub fn stamp_lines(logging: &Logging) {
 /// When the file cannot be opened; the log then stays where it was.
 pub fn redirect(path: Option<&Path>) -> io::Result<()> {
     let Some(path) = path else { return Ok(()) };
-    let file = File::options().append(true).create(true).mode(0o640).open(path)?;
-    crate::sys::process::redirect_output(&file)
+    crate::sys::process::redirect_output(&append_to(path)?)
+}
+
+/// Opens a log file, creating it if need be.
+///
+/// # Errors
+/// What the system says.
+pub fn append_to(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).mode(0o640).open(path)
 }
 
 /// Opens the log file anew by its name, for logrotate (fifo `l`).

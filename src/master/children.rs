@@ -505,6 +505,12 @@ impl Children {
         Some(self.buried(seat, pid, status))
     }
 
+    /// Generation and pid of the worker in a seat, if it has said that it accepts and its pid is known.
+    pub(super) fn accepting(&self, seat: Seat) -> Option<(Generation, control::ProcessId)> {
+        let worker = self.workers.get(&seat).filter(|worker| worker.heard_ready)?;
+        worker.process.as_ref().map(|(pid, _)| (worker.generation, *pid))
+    }
+
     /// How long ago the worker in a seat was ordered, in microseconds.
     pub(super) fn age_us(&self, seat: Seat) -> Option<u64> {
         self.workers.get(&seat).map(|worker| monotonic_us().saturating_sub(worker.ordered_us))

@@ -3,6 +3,7 @@
 //! `machine` decides (pure), everything else here acts. The loop in [`Driver::run`] is the one place that waits.
 
 mod children;
+mod decisions;
 mod failure;
 mod fifo;
 mod files;
@@ -26,15 +27,18 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::config::model::{Config, WatchEffect};
 use crate::operator::DONE;
+use crate::scaling::Settings;
 use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
+use crate::sys::memory::resident_bytes;
 use crate::sys::wait::Doorbell;
 
 use children::Children;
+use decisions::DecisionFile;
 pub use failure::StartFailure;
 use fifo::{Fifos, Letter};
 use files::PidFiles;
-use machine::{Action, Announcement, Event, Machine, Order, Outcome, Plan, Reload, Time};
+use machine::{Action, Announcement, Event, Generation, Machine, Order, Outcome, Plan, Reload, Seat, Time};
 use notify::Notifier;
 use operator::{Operators, Question};
 use scaler::Scaler;
@@ -57,6 +61,7 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
         Ok(mut driver) => {
             driver.sockets = std::mem::take(&mut started.sockets);
             driver.pid_files = std::mem::take(&mut started.pid_files);
+            driver.scaler.record_to(started.decisions.take());
             if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
                 log::error!("{failure}");
                 driver.order(Order::StopNow);
@@ -92,18 +97,23 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
     crate::sys::process::unblock_signals(nix::sys::signal::SigSet::empty());
     crate::logging::stamp_lines(&handover.config.logging);
     crate::sys::process::set_name("rhinod master");
-    let adopted = || -> io::Result<Parts> {
+    let adopted = || -> io::Result<(Parts, Option<DecisionFile>)> {
         let poll = Poll::new()?;
         let children = Children::adopt(handover.children, &poll)?;
         let sockets = handover.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>()?;
         let bell = Doorbell::from_owned(upgrade::take(handover.bell)?);
         let operators = Operators::adopt(upgrade::take(handover.operators)?, &poll)?;
         let machine = Machine::adopt(Time(monotonic_us()), handover.snapshot).map_err(io::Error::other)?;
-        Ok(Parts { poll, machine, children, bell, operators, sockets, fifo_slot: handover.fifo_slot })
+        let decisions = handover.decisions.map(DecisionFile::adopt).transpose()?;
+        let parts = Parts { poll, machine, children, bell, operators, sockets, fifo_slot: handover.fifo_slot };
+        Ok((parts, decisions))
     };
-    let parts = adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
+    let (parts, decisions) =
+        adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
     let pid_files = PidFiles::adopt(handover.pid_files);
     let mut driver = Driver::new(handover.config, read, signals, parts, pid_files)?;
+    driver.scaler.record_to(decisions);
+    driver.scaler.remember(handover.scaling);
     log::info!("the master (pid {}) runs version {} now", std::process::id(), env!("CARGO_PKG_VERSION"));
     driver.notifier.announce(&Announcement::Ready);
     // Children that ended while nobody listened.
@@ -124,13 +134,21 @@ struct Parts {
     fifo_slot: usize,
 }
 
+/// A configuration that was read for a reload, with what had to be opened for it.
+struct Candidate {
+    config: Config,
+    sockets: Vec<BoundSocket>,
+    /// Where decisions will be recorded, if that changes.
+    decisions: Option<Option<DecisionFile>>,
+}
+
 /// Carries out what the machine decides.
 struct Driver<'a> {
     machine: Machine,
     children: Children,
     config: Config,
-    /// A configuration that was read for a reload, with its sockets, until the machine commits or abandons it.
-    candidate: Option<(Config, Vec<BoundSocket>)>,
+    /// What a reload is about to put in force, until the machine commits or abandons it.
+    candidate: Option<Candidate>,
     sockets: Vec<BoundSocket>,
     pid_files: PidFiles,
     bell: Doorbell,
@@ -140,6 +158,10 @@ struct Driver<'a> {
     fifos: Fifos,
     watches: Watches,
     notifier: Notifier,
+    /// The newest generation of which a worker was measured.
+    measured: Generation,
+    /// Why the configuration proved unfit, for the end of a start that fails because of it.
+    unfit: Option<StartFailure>,
     /// What went wrong with the last reload, until the next one.
     last_failure: Option<String>,
     /// Whether something happened that the number of workers may depend on.
@@ -192,6 +214,8 @@ impl<'a> Driver<'a> {
             fifos,
             watches,
             notifier: Notifier::new(),
+            measured: Generation(0),
+            unfit: None,
             last_failure: None,
             look_due: true,
             watching_queue: false,
@@ -204,8 +228,7 @@ impl<'a> Driver<'a> {
         let mut events = Events::with_capacity(256);
         loop {
             if let Some(code) = self.act() {
-                self.clean_up();
-                return Ok(code);
+                return self.end(code);
             }
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
@@ -221,7 +244,8 @@ impl<'a> Driver<'a> {
 
     fn timeout(&self) -> Option<Duration> {
         let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
-        let others = [self.scaler.next_look_us(), self.watches.due_us(), self.notifier.due_us()];
+        let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
+        let others = [look_us, self.watches.due_us(), self.notifier.due_us()];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
     }
@@ -269,14 +293,43 @@ impl<'a> Driver<'a> {
             }
             _ => {}
         }
-        self.machine.handle(Time(monotonic_us()), event);
+        let unfit = match &event {
+            Event::WorkerReady { seat, .. } | Event::WorkerForked { seat, .. } => self.measure(*seat),
+            _ => None,
+        };
+        self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));
+    }
+
+    /// Whether the first worker of a generation is so large that the fewest of them break the memory limit.
+    fn measure(&mut self, seat: Seat) -> Option<Event> {
+        let (generation, pid) = self.children.accepting(seat)?;
+        if generation <= self.measured {
+            return None;
+        }
+        self.measured = generation;
+        let config = match &self.candidate {
+            Some(candidate) if generation != self.machine.current() => &candidate.config,
+            _ => &self.config,
+        };
+        config.scaling.rss_soft?;
+        let settings = Settings::from_config(&config.scaling, config.workers, config.threads).ok()?;
+        let misfit = settings.check_memory(resident_bytes(pid.get())).err()?;
+        let failure = StartFailure::configuration(misfit).about("cheaper-rss-limit-soft");
+        let (exit_code, reason) = (i32::from(failure.exit.code()), failure.message.clone());
+        self.unfit = Some(failure);
+        Some(Event::GenerationUnfit { generation, exit_code, reason })
+    }
+
+    /// Whether the number of workers may change.
+    fn may_scale(&self) -> bool {
+        !self.machine.is_stopping() && !self.machine.is_paused()
     }
 
     /// Looks at the load if there is a reason to, and has the machine follow what is decided.
     fn scale(&mut self) {
         let now_us = monotonic_us();
         let timer = self.scaler.next_look_us().is_some_and(|look| look <= now_us);
-        if !(self.look_due || timer) || self.machine.is_stopping() || self.machine.is_paused() {
+        if !(self.look_due || timer) || !self.may_scale() {
             return;
         }
         self.look_due = false;
@@ -328,7 +381,7 @@ impl<'a> Driver<'a> {
             match letter {
                 Letter::Order(order) => self.order(order),
                 Letter::Listen(slot) => self.listen_to_fifo(slot),
-                Letter::ReopenLog => self.reopen_log(),
+                Letter::ReopenLog => self.reopen_logs(),
                 Letter::PidFiles => self.rewrite_pid_files(),
                 Letter::Statistics => log::info!("{}", self.status()),
                 Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
@@ -348,8 +401,11 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn reopen_log(&self) {
+    fn reopen_logs(&mut self) {
         if let Err(error) = crate::logging::reopen(&self.config.logging) {
+            log::error!("{error}");
+        }
+        if let Some(Err(error)) = self.scaler.recording().map(DecisionFile::reopen) {
             log::error!("{error}");
         }
     }
@@ -413,6 +469,11 @@ impl<'a> Driver<'a> {
             // The bounds of scaling hold for what operators ask, too.
             Order::More => self.ask_for_workers(1),
             Order::Fewer => self.ask_for_workers(-1),
+            Order::Cheap => {
+                self.scaler.sleep(monotonic_us());
+                self.look_due = true;
+                self.handle(Event::Order(order));
+            }
             order => self.handle(Event::Order(order)),
         }
     }
@@ -434,7 +495,7 @@ impl<'a> Driver<'a> {
                 Action::Abandon { .. } => self.candidate = None,
                 Action::StartZygote { generation, candidate } => {
                     let (config, sockets) = match &self.candidate {
-                        Some((config, sockets)) if candidate => (config, sockets),
+                        Some(Candidate { config, sockets, .. }) if candidate => (config, sockets),
                         _ => (&self.config, &self.sockets),
                     };
                     let failed = self.children.start_zygote(generation, config, sockets, &self.bell, &self.poll).err();
@@ -455,7 +516,7 @@ impl<'a> Driver<'a> {
 
     /// Executes the binary that is now where ours was. When that cannot be done, nothing has changed.
     fn upgrade(&mut self) {
-        let hand_over = || -> io::Result<Handover> {
+        let mut hand_over = || -> io::Result<Handover> {
             Ok(Handover {
                 snapshot: self.machine.snapshot(),
                 config: self.config.clone(),
@@ -465,6 +526,8 @@ impl<'a> Driver<'a> {
                 operators: upgrade::pass(self.operators.listener().as_fd())?,
                 fifo_slot: self.fifos.slot(),
                 pid_files: self.pid_files.paths().to_vec(),
+                decisions: self.scaler.recording().map(|file| file.hand_over()).transpose()?,
+                scaling: self.scaler.memory().clone(),
             })
         };
         let path = self.children.own_path();
@@ -513,22 +576,27 @@ impl<'a> Driver<'a> {
 
     /// Reads the configuration for a reload and opens its sockets, without touching what is in force.
     fn read_configuration(&mut self) {
-        let answer = self.prepare_candidate().map(|(config, sockets)| {
-            let plan = Plan { seats: self.children.seats(), ..Plan::of(&config) };
-            self.candidate = Some((config, sockets));
+        let answer = self.prepare_candidate().map(|candidate| {
+            let plan = Plan { seats: self.children.seats(), ..Plan::of(&candidate.config) };
+            self.candidate = Some(candidate);
             plan
         });
         self.handle(Event::ConfigurationRead(answer));
     }
 
-    fn prepare_candidate(&self) -> Result<(Config, Vec<BoundSocket>), String> {
+    fn prepare_candidate(&self) -> Result<Candidate, String> {
         let config = (self.read)()?;
         self.children.fits(&config)?;
         for option in startup::not_reloadable(&self.config, &config) {
             log::warn!("{option} changes only with a restart");
         }
+        let record = &config.scaling.log;
+        let decisions = (*record != self.config.scaling.log)
+            .then(|| record.as_deref().map(DecisionFile::open).transpose())
+            .transpose()
+            .map_err(|failure| failure.to_string())?;
         let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
-        Ok((config, sockets))
+        Ok(Candidate { config, sockets, decisions })
     }
 
     /// Takes over the files to watch and the fifos of a new configuration.
@@ -551,7 +619,10 @@ impl<'a> Driver<'a> {
     }
 
     fn commit(&mut self) {
-        let Some((config, sockets)) = self.candidate.take() else { return };
+        let Some(Candidate { config, sockets, decisions }) = self.candidate.take() else { return };
+        if let Some(file) = decisions {
+            self.scaler.record_to(file);
+        }
         self.watch_queue(false);
         if let Err(error) = self.scaler.reconfigure(&config) {
             log::error!("the number of workers goes on being decided as before: {error}");
@@ -566,6 +637,24 @@ impl<'a> Driver<'a> {
             }
         }
         self.config = config;
+    }
+
+    /// What the instance ends with. A start that failed because of the configuration leaves nothing behind.
+    fn end(mut self, code: i32) -> Result<i32, StartFailure> {
+        let unfit = self.unfit.take().filter(|failure| i32::from(failure.exit.code()) == code);
+        self.clean_up();
+        match unfit {
+            Some(failure) => {
+                for socket in &self.sockets {
+                    // Best effort: the failure itself is what the operator must read.
+                    let _ = socket.remove_file();
+                }
+                self.pid_files.withdraw();
+                self.fifos.remove();
+                Err(failure)
+            }
+            None => Ok(code),
+        }
     }
 
     /// Leaves nothing behind that `vacuum` is to remove.

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use worker_protocol::control;
 use worker_protocol::scoreboard::{Armed, CORES_MAX, CoreState, Scoreboard};
 
-use super::machine::{Condition, Event, Machine, Seat, WorkerView};
+use super::decisions::DecisionFile;
+use super::machine::{Condition, Event, Machine, Order, Seat, WorkerView};
 use crate::config::model::Config;
+use crate::scaling::decision_log::{Record, text_line};
 use crate::scaling::{CpuUse, Decided, Decision, Memory, Sample, Settings, SettingsError, Wake, WorkerTime, step};
 use crate::sys::listeners::BoundSocket;
 use crate::sys::memory;
@@ -27,6 +29,8 @@ const LOOK_UNARMED_US: u64 = 50_000;
 pub(super) struct Scaler {
     settings: Settings,
     memory: Memory,
+    /// Where decisions are recorded (`cheaper-log`).
+    record_to: Option<DecisionFile>,
     probe: QueueProbe,
     next_look_us: Option<u64>,
     /// Whether a connection in the queue shall wake the master.
@@ -75,6 +79,7 @@ impl Scaler {
         Ok(Self {
             settings: Settings::from_config(&config.scaling, config.workers, config.threads)?,
             memory: Memory::default(),
+            record_to: None,
             probe: QueueProbe::new(),
             next_look_us: None,
             wake_on_queue: false,
@@ -91,6 +96,31 @@ impl Scaler {
     pub(super) fn reconfigure(&mut self, config: &Config) -> Result<(), SettingsError> {
         self.settings = Settings::from_config(&config.scaling, config.workers, config.threads)?;
         Ok(())
+    }
+
+    /// Sets where decisions are recorded from now on; the file before.
+    pub(super) fn record_to(&mut self, file: Option<DecisionFile>) -> Option<DecisionFile> {
+        std::mem::replace(&mut self.record_to, file)
+    }
+
+    /// The file that decisions are recorded in.
+    pub(super) fn recording(&mut self) -> Option<&mut DecisionFile> {
+        self.record_to.as_mut()
+    }
+
+    /// What was learnt of the load, for the next image of the master.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Goes on with what the image before has learnt.
+    pub(super) fn remember(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
+    /// The operator wants no worker until a connection comes.
+    pub(super) fn sleep(&mut self, now_us: u64) {
+        self.memory.fall_asleep(now_us);
     }
 
     /// When to look again though nothing happens.
@@ -123,7 +153,7 @@ impl Scaler {
         self.requests_seen.remove(&seat);
     }
 
-    /// Looks, decides, and arms what shall wake the master next. A change of the number of workers comes as an event.
+    /// Looks, decides, tells the logs, and arms what shall wake the master next. What is to be done comes as an event.
     pub(super) fn look(
         &mut self,
         now_us: u64,
@@ -132,16 +162,23 @@ impl Scaler {
         sockets: &[BoundSocket],
     ) -> Option<Event> {
         let picture = self.picture(now_us, machine, board, sockets);
+        let before = self.record_to.as_ref().map(|_| self.memory.clone());
         let (memory, decided) = step(&self.settings, std::mem::take(&mut self.memory), &picture.sample);
         self.memory = memory;
         self.next_look_us = decided.next_look_us;
         self.arm(now_us, &decided, &picture, board);
-        let target = match decided.decision {
-            Decision::Hold => return None,
+        let workers = match decided.decision {
+            Decision::Hold if !decided.reason.ends_instance() => return None,
+            Decision::Hold => machine.target(),
             Decision::Grow(more) => machine.target().saturating_add(more),
             Decision::Shrink(fewer) => machine.target().saturating_sub(fewer),
         };
-        Some(Event::Target { workers: target, reason: decided.reason.to_string(), idle: picture.idle })
+        log::info!("{}", text_line(&picture.sample, &decided));
+        let ends = decided.reason.ends_instance();
+        if let (Some(file), Some(memory)) = (&mut self.record_to, before) {
+            file.write(&Record { settings: self.settings.clone(), memory, sample: picture.sample, decided });
+        }
+        Some(if ends { Event::Order(Order::Stop) } else { Event::Target { workers, idle: picture.idle } })
     }
 
     fn arm(&mut self, now_us: u64, decided: &Decided, picture: &Picture, board: Scoreboard<'_>) {

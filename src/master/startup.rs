@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use super::decisions::DecisionFile;
 use super::failure::StartFailure;
 use super::files::PidFiles;
 use crate::config::model::{Address, Config, Identity, Listener, Protocol};
@@ -15,6 +16,7 @@ use crate::sys::process;
 pub(super) struct Started {
     pub(super) sockets: Vec<BoundSocket>,
     pub(super) pid_files: PidFiles,
+    pub(super) decisions: Option<DecisionFile>,
 }
 
 /// Makes the process what the configuration says. On a failure nothing is left behind.
@@ -23,7 +25,7 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     process::raise_descriptor_limit();
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
     process::set_name("rhinod master");
-    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default() };
+    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default(), decisions: None };
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
         Err(failure) => {
@@ -54,6 +56,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     crate::logging::stamp_lines(&config.logging);
     hooks(config, "asap")?;
     open_log(config.logging.to.as_deref())?;
+    started.decisions = config.scaling.log.as_deref().map(DecisionFile::open).transpose()?;
     if let Some(path) = &config.pidfiles.pidfile {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }

@@ -107,8 +107,11 @@ impl fmt::Display for Reason {
             HardLimit { rss_bytes, limit_bytes } => {
                 write!(f, "{rss_bytes} bytes resident, the hard limit is {limit_bytes}")
             }
-            Idle { for_us, ends: false } => write!(f, "no request for {}", Ms(*for_us)),
-            Idle { for_us, ends: true } => write!(f, "no request for {}, the instance ends", Ms(*for_us)),
+            Idle { for_us, ends } => {
+                // uWSGI's words, which operators grep for.
+                write!(f, "workers have been inactive for more than {} seconds", for_us / 1_000_000)?;
+                if *ends { f.write_str(", the instance ends") } else { Ok(()) }
+            }
             Awakened { queue } => write!(f, "{queue} connections wait and no worker runs"),
         }
     }

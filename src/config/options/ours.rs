@@ -19,7 +19,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Longest time that requests should wait for a worker under the rule `adaptive`"),
     count("cheaper-idle").default("10").sets(|d, v| d.config.scaling.idle = v.amount()).works()
         .says("Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)"),
-    path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).not_yet("the log of scaling decisions")
+    path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).works()
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
     list("trusted-proxy").sets(|d, v| d.config.request.trusted_proxies.push(v.string())).works()
         .says("Address or network of a proxy whose X-Forwarded headers are believed"),

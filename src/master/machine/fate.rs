@@ -230,7 +230,7 @@ impl Machine {
     }
 
     fn fail_fork(&mut self, worker: &Worker, errno: i32) {
-        let reason = format!("fork failed with error {errno}");
+        let reason = format!("fork failed: {}", std::io::Error::from_raw_os_error(errno));
         self.note(Note::WorkerUnfit { slot: worker.slot, pid: None, reason: reason.clone() });
         self.blame(worker, reason);
     }

@@ -489,9 +489,14 @@ impl World {
             80..95 => {
                 let workers = self.dice.below(6) as u32;
                 let idle = (0..16).filter(|_| self.dice.percent(50)).map(Seat).collect();
-                return self.tell(Event::Target { workers, reason: "whim".to_owned(), idle });
+                return self.tell(Event::Target { workers, idle });
             }
             95..97 => return self.tell(Event::Elapsed),
+            97 => {
+                let generation = self.machine.candidate().unwrap_or(self.machine.current());
+                let reason = "its workers are too large".to_owned();
+                return self.tell(Event::GenerationUnfit { generation, exit_code: 78, reason });
+            }
             _ => {
                 let jump_us = self.dice.below(20 * SECOND);
                 self.jumped_us += jump_us;
@@ -541,8 +546,12 @@ impl World {
     fn tell(&mut self, event: Event) -> Check {
         let before = self.serving();
         let lost = self.loses_server(&event);
-        let wanted = if let Event::Target { workers, .. } = event { workers.max(1) } else { u32::MAX };
-        let first_load = matches!(self.machine.stage, Stage::Loading);
+        let wanted = if let Event::Target { workers, .. } = event { workers } else { u32::MAX };
+        let first_load = match self.machine.stage {
+            Stage::Loading => true,
+            Stage::Starting => matches!(event, Event::GenerationUnfit { .. }),
+            Stage::Serving | Stage::Stopping { .. } | Stage::Gone => false,
+        };
         self.write_down(|| format!("  < {event:?}"));
         self.machine.handle(self.now, event);
         if first_load && self.machine.is_stopping() {

@@ -294,7 +294,7 @@ fn a_fork_that_fails_is_tried_again() {
     assert_eq!(bench.ready(), [0; 0]);
     bench.wait(10 * MS);
     assert_eq!(bench.ready(), [1]);
-    assert_eq!(bench.notes()[0], "OOPS ! no worker 1: fork failed with error 11");
+    assert_eq!(bench.notes()[0], "OOPS ! no worker 1: fork failed: Resource temporarily unavailable (os error 11)");
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
 }
 
 fn target(workers: u32, idle: &[u32]) -> Event {
-    Event::Target { workers, reason: "test".to_owned(), idle: idle.iter().copied().map(Seat).collect() }
+    Event::Target { workers, idle: idle.iter().copied().map(Seat).collect() }
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn growth_takes_the_lowest_slots_and_shrinking_the_highest_idle_ones() {
     bench.send(target(2, &[]));
     assert_eq!(bench.ready(), [1, 2]);
     bench.send(target(0, &[0, 1]));
-    assert_eq!(bench.ready(), [1], "never nobody");
+    assert_eq!(bench.ready(), [0; 0], "the idle mode");
     assert!(bench.notes().contains(&"uWSGI worker 3 cheaped.".to_owned()));
     bench.send(target(2, &[]));
     assert_eq!(bench.ready(), [1, 2]);
@@ -442,6 +442,7 @@ fn cheap_sleeps_until_the_next_target() {
     let mut bench = Bench::serving(plan(2));
     bench.order(Order::Cheap);
     assert_eq!(bench.machine.workers().count(), 0);
+    assert!(bench.notes().contains(&"cheap mode enabled: waiting for socket connection...".to_owned()));
     bench.reload(Reload::Graceful);
     bench.send(Event::ConfigurationRead(Ok(plan(2))));
     assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
@@ -560,13 +561,39 @@ fn a_refused_configuration_changes_nothing() {
     assert_eq!(bench.ready(), [1, 2]);
 }
 
+fn unfit(generation: Generation) -> Event {
+    Event::GenerationUnfit { generation, exit_code: 78, reason: "too large".to_owned() }
+}
+
+#[test]
+fn a_first_worker_that_does_not_fit_ends_the_start_and_finishes_what_it_may_have_accepted() {
+    let mut bench = Bench::new(Plan { initial: 1, ..plan(2) });
+    bench.gets_ready = false;
+    bench.settle();
+    let ready = Event::WorkerReady { seat: Seat(0), boot_us: MS };
+    bench.machine.handle_together(bench.now, [ready, unfit(Generation(1))]);
+    bench.settle();
+    assert!(bench.has(&Action::Retire { seat: Seat(0) }) && !bench.has(&Action::Announce(Announcement::Ready)));
+    assert!(bench.has(&Action::Exit { code: 78 }), "{:?}", bench.log);
+}
+
+#[test]
+fn a_generation_that_does_not_fit_is_told_only_once_it_serves() {
+    let mut bench = Bench::serving(plan(2));
+    bench.send(unfit(Generation(1)));
+    assert_eq!(
+        (bench.notes(), bench.ready()),
+        (vec!["generation 1 goes on although too large".to_owned()], vec![1, 2])
+    );
+}
+
 /// How the load of a new generation can go wrong: given the bench in the middle of it.
 type Mishap = fn(&mut Bench);
 
 #[test]
 fn whatever_fails_in_a_reload_the_old_goes_on() {
     let generation = Generation(2);
-    let mishaps: [(&str, Mishap); 8] = [
+    let mishaps: [(&str, Mishap); 9] = [
         ("cannot load", |bench| {
             let reason = "cannot load".to_owned();
             bench.send(Event::ZygoteLoadFailed { generation: Generation(2), exit_code: 22, reason });
@@ -584,6 +611,13 @@ fn whatever_fails_in_a_reload_the_old_goes_on() {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
             bench.send(Event::WorkerNotReady { seat: Seat(3), exit_code: 22, reason: "no module".to_owned() });
             bench.send(bench.exit(Seat(3), ExitStatus::Code(22)));
+        }),
+        ("too large", |bench| {
+            bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+            let ready = Event::WorkerReady { seat: Seat(2), boot_us: MS };
+            bench.machine.handle_together(bench.now, [ready, unfit(Generation(2))]);
+            bench.settle();
+            assert!(bench.has(&Action::Retire { seat: Seat(2) }), "it may have accepted already");
         }),
         ("not ready in time", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
