@@ -108,7 +108,7 @@ complete -c rhinod -l reload-on-term -d 'SIGTERM reloads brutally, as in uWSGI w
 complete -c rhinod -l cheaper-target-wait -x -d 'Longest time that requests should wait for a worker under the rule `adaptive`'
 complete -c rhinod -l cheaper-idle -x -d 'Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)'
 complete -c rhinod -l cheaper-log -r -F -d 'Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`'
-complete -c rhinod -l trusted-proxy -x -d 'Address or network of a proxy whose X-Forwarded headers are believed'
+complete -c rhinod -l trusted-proxy -x -d 'Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed'
 complete -c rhinod -l hook-asap -x -d 'Hook action executed as soon as configuration is read'
 complete -c rhinod -l hook-as-root -x -d 'Hook action executed before dropping privileges'
 complete -c rhinod -l hook-as-user -x -d 'Hook action executed after dropping privileges'

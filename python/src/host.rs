@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use rhinod::config::model::{Application, Config, Python as PythonConfig};
+use rhinod::handler::Proxies;
 use rhinod::worker::Worker;
 use rhinod::zygote::{Host, LoadFailure};
 use worker_protocol::control::Generation;
@@ -19,7 +20,6 @@ use crate::ffi::{fork, lease};
 use crate::file_wrapper::FileWrapper;
 use crate::mounts::Mounts;
 use crate::names::Names;
-use crate::proxies::Proxies;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.

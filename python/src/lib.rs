@@ -14,7 +14,6 @@ mod host;
 mod input;
 mod mounts;
 mod names;
-mod proxies;
 mod service;
 mod start_response;
 

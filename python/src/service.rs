@@ -22,7 +22,6 @@ use crate::file_wrapper::{Extent, FileWrapper};
 use crate::input::Input;
 use crate::mounts::Mounts;
 use crate::names::Names;
-use crate::proxies::Proxies;
 use crate::start_response::StartResponse;
 
 /// The page for a request that no application could answer (reference/wire.md 5.5).

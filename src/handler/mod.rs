@@ -3,10 +3,12 @@
 //! Runs in the workers (and is made in the zygote). It knows nothing of sockets and processes; `serve` joins it to a
 //! worker's connections.
 
+mod proxies;
 pub mod request;
 pub mod response;
 pub mod serve;
 
+pub use proxies::Proxies;
 pub use request::Request;
 pub use response::{Body, BodyWriter, Response};
 

@@ -55,7 +55,7 @@ where
         };
         let info = worker.info();
         match catch_unwind(AssertUnwindSafe(|| handler.start_worker(&info))) {
-            Ok(Ok(())) => worker.serve(&HandlerService { handler, trust_forwarded: false }),
+            Ok(Ok(())) => worker.serve(&HandlerService { handler }),
             Ok(Err(error)) => worker.refuse(&LoadFailure::new(format!("start_worker: {}", chain(&*error)))),
             Err(_) => worker.refuse(&LoadFailure::new("the application panicked in start_worker")),
         }
@@ -65,7 +65,6 @@ where
 /// Answers a worker's requests with a handler.
 struct HandlerService<H> {
     handler: H,
-    trust_forwarded: bool,
 }
 
 impl<H: Handler> Service for HandlerService<H> {
@@ -82,8 +81,8 @@ impl<H: Handler> Service for HandlerService<H> {
 impl<H: Handler> HandlerService<H> {
     fn answer(&self, exchange: &mut Exchange<'_>) {
         let response = {
-            let (head, body) = (exchange.head, &mut exchange.body);
-            let mut request = Request { head, body, trust_forwarded: self.trust_forwarded };
+            let (head, trust_forwarded) = (exchange.head, exchange.worker.trusts(exchange.head));
+            let mut request = Request { head, body: &mut exchange.body, trust_forwarded };
             self.handler.handle(&mut request)
         };
         let uri = || String::from_utf8_lossy(exchange.head.uri).escape_debug().to_string();

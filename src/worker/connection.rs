@@ -117,7 +117,8 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
     };
     let silence_us = limits.socket_timeout.as_micros() as u64;
     let length = head.content_length.unwrap_or(0);
-    let waited_us = head.arrival_us(false).map(|arrival| crate::sys::clock::epoch_us().saturating_sub(arrival));
+    let waited_us =
+        head.arrival_us(worker.trusts(&head)).map(|arrival| crate::sys::clock::epoch_us().saturating_sub(arrival));
     let mut exchange = Exchange {
         body: RequestBody::new(&stream, &whole[parsed.consumed()..], length, silence_us),
         reply: Reply::new(&stream, silence_us, head_buffer, head.response_protocol(), head.method == "HEAD"),

@@ -20,7 +20,7 @@ use worker_protocol::head::RequestHead;
 use worker_protocol::scoreboard::{self, MasterSeat, Order, Presence, Scoreboard, WorkerSeat};
 
 use crate::config::model::{Config, Recycling, RequestLimits};
-use crate::handler::WorkerInfo;
+use crate::handler::{Proxies, WorkerInfo};
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process;
@@ -75,6 +75,7 @@ pub struct Worker<'z> {
     /// Whether no other worker had its number before.
     first: bool,
     wear: Wear,
+    proxies: Proxies,
     /// Requests since birth, of all threads.
     requests: AtomicU64,
     gate: Gate,
@@ -147,6 +148,7 @@ impl<'z> Worker<'z> {
             born_us,
             first: false,
             wear: Wear::new(&common.config.recycling, slot, born_us),
+            proxies: Proxies::parse(&common.config.request.trusted_proxies).0,
             requests: AtomicU64::new(0),
             gate: Gate { leaving: AtomicU8::new(0), bell: Doorbell::new()?, changed: (Mutex::new(()), Condvar::new()) },
         })
@@ -180,6 +182,11 @@ impl<'z> Worker<'z> {
     /// The configuration of the instance.
     pub fn config(&self) -> &'z Config {
         &self.common.config
+    }
+
+    /// Whether what a request's headers say of the way it came is to be believed (`trusted-proxy`).
+    pub fn trusts(&self, head: &RequestHead<'_>) -> bool {
+        self.proxies.trusts(head.remote_addr)
     }
 
     /// What the worker knows of itself.

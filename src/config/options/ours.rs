@@ -22,5 +22,5 @@ pub(super) const OPTIONS: &[Opt] = &[
     path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).works()
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
     list("trusted-proxy").sets(|d, v| d.config.request.trusted_proxies.push(v.string())).works()
-        .says("Address or network of a proxy whose X-Forwarded headers are believed"),
+        .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed"),
 ];
