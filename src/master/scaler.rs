@@ -173,11 +173,12 @@ impl Scaler {
             Decision::Grow(more) => machine.target().saturating_add(more),
             Decision::Shrink(fewer) => machine.target().saturating_sub(fewer),
         };
-        log::info!("{}", text_line(&picture.sample, &decided));
-        let ends = decided.reason.ends_instance();
+        let (line, ends) = (text_line(&picture.sample, &decided), decided.reason.ends_instance());
         if let (Some(file), Some(memory)) = (&mut self.record_to, before) {
             file.write(&Record { settings: self.settings.clone(), memory, sample: picture.sample, decided });
         }
+        // Last, so that whoever reads it finds the record.
+        log::info!("{line}");
         Some(if ends { Event::Order(Order::Stop) } else { Event::Target { workers, idle: picture.idle } })
     }
 
