@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView};
 use rhinod::config::model::VanishedClients;
+use rhinod::handler::Proxies;
 use rhinod::worker::{Exchange, Service};
 use worker_protocol::head::RequestHead;
 

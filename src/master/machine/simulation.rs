@@ -624,6 +624,14 @@ impl World {
             }
             Action::Pause { seat } => return self.set_paused(seat, true),
             Action::Resume { seat } => return self.set_paused(seat, false),
+            Action::Withdraw { seat } => {
+                let pid = self.known(seat, "withdraws")?;
+                if self.processes[&pid].ready {
+                    self.retire(pid);
+                } else {
+                    self.happen_within(MS, Happening::WorkerDies(pid, ExitStatus::Signal(9)));
+                }
+            }
             Action::Kill { seat } => {
                 let pid = self.known(seat, "kills")?;
                 self.happen_within(MS, Happening::WorkerDies(pid, ExitStatus::Signal(9)));
@@ -803,10 +811,10 @@ impl World {
         }
         for worker in self.machine.seats.iter().flatten() {
             let bounded = match worker.phase {
-                Phase::Ready { .. } | Phase::Killed { .. } => continue,
-                Phase::Starting { until, .. } => until,
+                Phase::Ready { .. } | Phase::Killed { until: None, .. } => continue,
+                Phase::Starting { until, .. } | Phase::Killed { until, .. } => until,
                 Phase::Forking { until, .. }
-                | Phase::Doomed { until }
+                | Phase::Doomed { until, .. }
                 | Phase::Lost { until }
                 | Phase::Leaving { until, .. }
                 | Phase::Retiring { until, .. } => Some(until),

@@ -101,7 +101,7 @@ impl Bench {
                 events
             }
             Action::Retire { seat } if self.leaves => vec![self.exit(seat, ExitStatus::Code(30))],
-            Action::Kill { seat } => vec![self.exit(seat, ExitStatus::Signal(9))],
+            Action::Kill { seat } | Action::Withdraw { seat } => vec![self.exit(seat, ExitStatus::Signal(9))],
             _ => vec![],
         }
     }
@@ -304,7 +304,7 @@ fn a_worker_that_does_not_get_ready_is_killed_and_replaced() {
     bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
     bench.gets_ready = true;
     bench.wait(30 * SECOND);
-    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    assert!(bench.has(&Action::Withdraw { seat: Seat(0) }));
     bench.wait(10 * MS);
     assert_eq!(bench.ready(), [1]);
 }
@@ -392,7 +392,7 @@ fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
     bench.wait(SECOND);
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(0), Seat(1)]);
     bench.send(Event::WorkerForked { seat: Seat(0), pid: ProcessId(7) });
-    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    assert!(bench.has(&Action::Withdraw { seat: Seat(0) }));
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(1)]);
 }
 
@@ -414,6 +414,42 @@ fn growth_takes_the_lowest_slots_and_shrinking_the_highest_idle_ones() {
     assert!(bench.notes().contains(&"uWSGI worker 3 cheaped.".to_owned()));
     bench.send(target(2, &[]));
     assert_eq!(bench.ready(), [1, 2]);
+}
+
+/// A worker accepts before that is heard. Whoever is not wanted before it was heard must not be killed blindly, except
+/// when everything is to end at once.
+#[test]
+fn who_is_not_wanted_before_it_was_heard_is_withdrawn_and_not_killed() {
+    let (ready, forked) =
+        (Event::WorkerReady { seat: Seat(1), boot_us: MS }, Event::WorkerForked { seat: Seat(1), pid: ProcessId(77) });
+    let orders: [(&[Event], bool); 4] = [
+        (&[forked.clone(), target(1, &[0])], true),
+        (&[ready.clone(), target(1, &[0]), forked.clone()], true),
+        (&[target(1, &[0]), ready.clone(), forked.clone()], true),
+        (&[ready, Event::Order(Order::StopNow), forked], false),
+    ];
+    for (events, withdraws) in orders {
+        let mut bench = Bench::serving(Plan { initial: 1, ..plan(2) });
+        bench.machine.handle(bench.now, target(2, &[]));
+        while bench.machine.poll_action().is_some() {}
+        for event in events {
+            bench.machine.handle(bench.now, event.clone());
+        }
+        bench.settle();
+        assert_eq!(bench.has(&Action::Withdraw { seat: Seat(1) }), withdraws, "{events:?}");
+        assert_eq!(bench.has(&Action::Kill { seat: Seat(1) }), !withdraws, "{events:?}");
+    }
+}
+
+#[test]
+fn who_was_withdrawn_and_does_not_finish_is_killed() {
+    let mut bench = Bench::serving(Plan { initial: 1, ..plan(2) });
+    bench.gets_ready = false;
+    bench.send(target(2, &[]));
+    bench.machine.handle(bench.now, target(1, &[0]));
+    while bench.machine.poll_action().is_some() {}
+    bench.wait(61 * SECOND);
+    assert!(bench.has(&Action::Kill { seat: Seat(1) }), "{:?}", bench.log);
 }
 
 #[test]
@@ -974,13 +1010,13 @@ fn every_pair_of_the_workers_table_is_carried_out() {
     let phases = [
         None,
         Some(Phase::Forking { until, ready: None }),
-        Some(Phase::Doomed { until }),
+        Some(Phase::Doomed { until, manner: Manner::Graceful }),
         Some(Phase::Lost { until }),
         Some(Phase::Starting { pid, until: Some(until) }),
         Some(Phase::Ready { pid, since, paused: false }),
         Some(Phase::Leaving { pid, since, until, why }),
         Some(Phase::Retiring { pid, since, until, why }),
-        Some(Phase::Killed { pid, since, why }),
+        Some(Phase::Killed { pid, since, until: None, why }),
     ];
     let incidents = [
         Incident::Forked(pid),
