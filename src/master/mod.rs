@@ -281,7 +281,8 @@ impl<'a> Driver<'a> {
         match &event {
             Event::WorkerReady { seat, .. } => {
                 if let Some(boot_us) = self.children.age_us(*seat) {
-                    self.scaler.note_boot(boot_us);
+                    let pid = self.children.accepting(*seat).map(|(_, pid)| pid.get());
+                    self.scaler.note_boot(*seat, pid, boot_us);
                 }
                 self.look_due = true;
             }

@@ -38,6 +38,8 @@ pub(super) struct Scaler {
     /// Workers asked for or refused by the operator since the last look.
     pending: i32,
     boot_us: u64,
+    /// What starting has cost each worker; see [`processor_use`].
+    boot_times: BTreeMap<Seat, ProcessorTimes>,
     buried: Buried,
     /// Requests of each seat at the last look, to tell which waits are new.
     requests_seen: BTreeMap<Seat, u64>,
@@ -57,6 +59,9 @@ struct Resources {
 
 /// How long a reading of /proc counts.
 const RESOURCES_US: u64 = 20_000;
+
+/// Microseconds on a core, and runnable without one.
+type ProcessorTimes = (u64, u64);
 
 /// Figures of workers that are gone.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,6 +90,7 @@ impl Scaler {
             wake_on_queue: false,
             pending: 0,
             boot_us: 0,
+            boot_times: BTreeMap::new(),
             buried: Buried::default(),
             requests_seen: BTreeMap::new(),
             cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1)),
@@ -138,9 +144,14 @@ impl Scaler {
         self.pending = self.pending.saturating_add(workers);
     }
 
-    /// How long the last worker took from the order to fork until it was ready.
-    pub(super) fn note_boot(&mut self, boot_us: u64) {
+    /// A worker is ready, so long after the order to fork it.
+    pub(super) fn note_boot(&mut self, seat: Seat, pid: Option<i32>, boot_us: u64) {
         self.boot_us = boot_us;
+        if self.settings.needs_cpu()
+            && let Some(times) = pid.and_then(memory::processor_times_us)
+        {
+            self.boot_times.insert(seat, times);
+        }
     }
 
     /// Keeps the figures of a worker that is gone.
@@ -151,6 +162,7 @@ impl Scaler {
             self.buried.running_us += figures.running_us;
         }
         self.requests_seen.remove(&seat);
+        self.boot_times.remove(&seat);
     }
 
     /// Looks, decides, tells the logs, and arms what shall wake the master next. What is to be done comes as an event.
@@ -281,18 +293,28 @@ impl Scaler {
         if self.settings.needs_cpu() {
             read.memory_available_bytes = memory::available_bytes();
             read.worker_rss_bytes = pids().next().map_or(0, |(_, pid)| memory::resident_bytes(pid));
-            read.cpu = Some(processor_use(now_us, pids().take(CPU_SEATS_MAX), board));
+            let started = machine.workers().filter(|worker| worker.condition != Condition::Starting);
+            let started = started.filter_map(|worker| Some((worker.seat, worker.pid?.0))).take(CPU_SEATS_MAX);
+            read.cpu = Some(processor_use(now_us, started, &self.boot_times, board));
         }
         read
     }
 }
 
-fn processor_use(now_us: u64, workers: impl Iterator<Item = (Seat, i32)>, board: Scoreboard<'_>) -> CpuUse {
+/// Where the time of requests went. Without what starting has cost: many workers that start at once wait for the cores,
+/// which says nothing of the requests.
+fn processor_use(
+    now_us: u64,
+    workers: impl Iterator<Item = (Seat, i32)>,
+    boot_times: &BTreeMap<Seat, ProcessorTimes>,
+    board: Scoreboard<'_>,
+) -> CpuUse {
     let mut sum = CpuUse::default();
     for (seat, pid) in workers {
         let Some((used_us, delayed_us)) = memory::processor_times_us(pid) else { continue };
-        sum.used_us += used_us;
-        sum.delayed_us += delayed_us;
+        let (boot_used_us, boot_delayed_us) = boot_times.get(&seat).copied().unwrap_or_default();
+        sum.used_us += used_us.saturating_sub(boot_used_us);
+        sum.delayed_us += delayed_us.saturating_sub(boot_delayed_us);
         if let Some(own) = board.master(control::Seat(seat.0)) {
             let figures = own.figures();
             let current_us = figures.oldest_since_us.map_or(0, |since| now_us.saturating_sub(since));
