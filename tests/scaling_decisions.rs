@@ -7,15 +7,13 @@ mod reloading;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::{Instance, Launch, PATIENCE, program_path, wait_until};
 use nix::sys::signal::Signal;
-use reloading::{Held, edit, reload, tell, unsteady};
+use reloading::{Held, edit, reload, send, tell, unsteady};
 use rhinod::scaling::decision_log::{Record, text_line};
 use rhinod::scaling::{Decision, Reason};
-use rhinod_bench::client::{Load, Target, Until, Wire};
 use rhinod_bench::packet::Request;
 
 /// The unsteady example with 2 to 6 workers that records what it decides.
@@ -40,13 +38,6 @@ fn assert_replays(path: &Path, count: usize) {
     let output = output.expect("execute rhinod");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains(&format!("{count} decisions")), "{output:?}");
-}
-
-/// So many requests from so many clients, each of which must be answered.
-fn send(target: Target, request: &Request, clients: usize, requests: u64) {
-    let load = Load::new(target, Wire::Uwsgi, request, clients, Until::Requests(requests)).expect("a small request");
-    let counts = load.run(&AtomicBool::new(false)).expect("sockets and epoll").counts;
-    assert_eq!(counts.ok, requests, "{counts:?}");
 }
 
 /// From the minimum up under load and, with the load gone, back again.

@@ -9,23 +9,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::sync::atomic::AtomicBool;
 
 use harness::{Instance, wait_until};
 use nix::sys::signal::Signal;
-use reloading::{Held, Traffic, edit, operator, reload, tell, unsteady, who};
-use rhinod_bench::client::{Load, Until, Wire};
+use reloading::{Held, Traffic, edit, operator, reload, send, tell, unsteady, who};
 use rhinod_bench::packet::Request;
 
 const ASLEEP: &str = "cheap mode enabled: waiting for socket connection...";
-
-/// So many requests from so many clients, each of which must be answered.
-fn send(server: &Instance, path: &str, clients: usize, requests: u64) {
-    let until = Until::Requests(requests);
-    let load = Load::new(server.target(), Wire::Uwsgi, &Request::get(path), clients, until).expect("a small request");
-    let counts = load.run(&AtomicBool::new(false)).expect("sockets and epoll").counts;
-    assert_eq!(counts.ok, requests, "{counts:?}");
-}
 
 fn wait_for_workers(server: &Instance, count: usize) {
     let come = wait_until(|| server.workers().len() == count);
@@ -38,7 +28,7 @@ fn idle_takes_every_worker_away_and_the_first_connection_brings_them_back() {
     for round in 1..=3 {
         server.log.wait_for_count(round, ASLEEP);
         wait_for_workers(&server, 0);
-        send(&server, "/sleep?ms=1", 8, 200);
+        send(server.target(), &Request::get("/sleep?ms=1"), 8, 200);
     }
     assert!(server.log.lines_with("workers have been inactive for more than 1 seconds").len() >= 3);
 }
@@ -48,7 +38,7 @@ fn idle_without_scaling_takes_and_brings_all_workers() {
     let server = unsteady().set("workers", 2).set("idle", 1).start();
     server.log.wait_for(ASLEEP);
     wait_for_workers(&server, 0);
-    send(&server, "/", 2, 10);
+    send(server.target(), &Request::get("/"), 2, 10);
     wait_for_workers(&server, 2);
 }
 
@@ -71,7 +61,7 @@ fn an_instance_that_starts_cheap_serves_the_first_who_comes() {
     let server = unsteady().set("workers", 4).set("cheaper", 2).set("cheap", true).start();
     server.log.wait_for(ASLEEP);
     assert!(server.workers().is_empty(), "{}", server.log.tail());
-    send(&server, "/sleep?ms=1", 8, 200);
+    send(server.target(), &Request::get("/sleep?ms=1"), 8, 200);
     server.log.wait_for("no worker runs");
 }
 
@@ -147,7 +137,7 @@ fn bursts_and_silence_lose_nothing() {
     let server = launch.set("cheaper-target-wait", 100).start();
     for _ in 0..5 {
         let position = server.log.position();
-        send(&server, "/sleep?ms=50", 24, 96);
+        send(server.target(), &Request::get("/sleep?ms=50"), 24, 96);
         server.log.wait_for_after(position, "scaling: grow");
         server.log.wait_for_after(position, "to 1 workers");
     }
@@ -260,7 +250,7 @@ fn a_fork_that_fails_is_told_with_its_reason_and_tried_again_until_it_succeeds()
 fn a_thousand_workers_may_come() {
     let launch = unsteady().set("workers", 1000).set("cheaper", 2).set("listen", 1024);
     let server = launch.start();
-    send(&server, "/sleep?ms=300", 200, 400);
+    send(server.target(), &Request::get("/sleep?ms=300"), 200, 400);
     let most = server.log.lines_with("scaling: grow").len();
     assert!(most > 0 && server.workers().len() > 20, "{}", server.log.tail());
     server.signal(Signal::SIGTERM);
