@@ -34,7 +34,7 @@ complete -c rhinod -l cheaper-busyness-max -x -d 'Busy percent above which worke
 complete -c rhinod -l cheaper-busyness-min -x -d 'Busy percent below which workers are removed'
 complete -c rhinod -l cheaper-busyness-multiplier -x -d 'Idle cycles before removing a worker'
 complete -c rhinod -l cheaper-busyness-penalty -x -d 'Cycles added after flapping'
-complete -c rhinod -l cheaper-busyness-verbose -d 'Log busyness decisions'
+complete -c rhinod -l cheaper-busyness-verbose -d 'Log each window of busyness, also those without a decision'
 complete -c rhinod -l cheaper-busyness-backlog-alert -x -d 'Backlog triggering emergency workers'
 complete -c rhinod -l cheaper-busyness-backlog-multiplier -x -d 'Multiplier used for emergency workers'
 complete -c rhinod -l cheaper-busyness-backlog-step -x -d 'Emergency workers added at a time'

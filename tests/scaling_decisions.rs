@@ -90,8 +90,9 @@ fn backlog_decides_again_as_it_did() {
 #[test]
 fn busyness_decides_again_as_it_did() {
     let launch = recording("busyness").set("cheaper-overload", 1).set("cheaper-step", 4);
-    let server = launch.set("cheaper-busyness-multiplier", 1).start();
+    let server = launch.set("cheaper-busyness-multiplier", 1).set("cheaper-busyness-verbose", true).start();
     up_and_down(&server);
+    server.log.wait_for("% busy in this window [");
     judge(server);
 }
 

@@ -29,6 +29,8 @@ const LOOK_UNARMED_US: u64 = 50_000;
 pub(super) struct Scaler {
     settings: Settings,
     memory: Memory,
+    /// Whether windows without a decision are told as well (`cheaper-busyness-verbose`).
+    tells_windows: bool,
     /// Where decisions are recorded (`cheaper-log`).
     record_to: Option<DecisionFile>,
     probe: QueueProbe,
@@ -84,6 +86,7 @@ impl Scaler {
         Ok(Self {
             settings: Settings::from_config(&config.scaling, config.workers, config.threads)?,
             memory: Memory::default(),
+            tells_windows: config.scaling.busyness.verbose,
             record_to: None,
             probe: QueueProbe::new(),
             next_look_us: None,
@@ -101,6 +104,7 @@ impl Scaler {
     /// Takes over the settings of a new configuration; what was learnt of the load is kept.
     pub(super) fn reconfigure(&mut self, config: &Config) -> Result<(), SettingsError> {
         self.settings = Settings::from_config(&config.scaling, config.workers, config.threads)?;
+        self.tells_windows = config.scaling.busyness.verbose;
         Ok(())
     }
 
@@ -179,19 +183,23 @@ impl Scaler {
         self.memory = memory;
         self.next_look_us = decided.next_look_us;
         self.arm(now_us, &decided, &picture, board);
-        let workers = match decided.decision {
-            Decision::Hold if !decided.reason.ends_instance() => return None,
-            Decision::Hold => machine.target(),
-            Decision::Grow(more) => machine.target().saturating_add(more),
-            Decision::Shrink(fewer) => machine.target().saturating_sub(fewer),
+        let target = |workers| Some(Event::Target { workers, idle: picture.idle });
+        let event = match decided.decision {
+            Decision::Hold if decided.reason.ends_instance() => Some(Event::Order(Order::Stop)),
+            Decision::Hold => None,
+            Decision::Grow(more) => target(machine.target().saturating_add(more)),
+            Decision::Shrink(fewer) => target(machine.target().saturating_sub(fewer)),
         };
-        let (line, ends) = (text_line(&picture.sample, &decided), decided.reason.ends_instance());
+        if event.is_none() && !(self.tells_windows && decided.reason.ends_window()) {
+            return None;
+        }
+        let line = text_line(&picture.sample, &decided);
         if let (Some(file), Some(memory)) = (&mut self.record_to, before) {
             file.write(&Record { settings: self.settings.clone(), memory, sample: picture.sample, decided });
         }
         // Last, so that whoever reads it finds the record.
         log::info!("{line}");
-        Some(if ends { Event::Order(Order::Stop) } else { Event::Target { workers, idle: picture.idle } })
+        event
     }
 
     fn arm(&mut self, now_us: u64, decided: &Decided, picture: &Picture, board: Scoreboard<'_>) {

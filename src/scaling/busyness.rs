@@ -127,7 +127,7 @@ impl State {
 
     fn judge(&mut self, view: &View, average_percent: u64) -> (i64, Reason) {
         let busyness = &view.settings.busyness;
-        let steady = (0, Reason::Steady);
+        let steady = (0, Reason::Average { average_percent });
         if average_percent > busyness.max_percent {
             let reason = Reason::Busyness { average_percent, max_percent: busyness.max_percent };
             return (self.grow(view), reason);

@@ -42,7 +42,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("cheaper-busyness-penalty").default("2").sets(|d, v| d.busyness(v, |b, n| b.penalty = n)).works()
         .says("Cycles added after flapping"),
     flag("cheaper-busyness-verbose").sets(|d, v| d.config.scaling.busyness.verbose = v.on()).works()
-        .says("Log busyness decisions"),
+        .says("Log each window of busyness, also those without a decision"),
     count("cheaper-busyness-backlog-alert").default("33").sets(|d, v| d.busyness(v, |b, n| b.backlog_alert = n))
         .works().says("Backlog triggering emergency workers"),
     count("cheaper-busyness-backlog-multiplier").default("3")
