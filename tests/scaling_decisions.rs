@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::{Instance, Launch, PATIENCE, program_path, wait_until};
 use nix::sys::signal::Signal;
-use reloading::{Held, edit, reload, send, tell, unsteady};
+use reloading::{Held, Traffic, edit, reload, send, tell, unsteady};
 use rhinod::scaling::decision_log::{Record, text_line};
 use rhinod::scaling::{Decision, Reason};
 use rhinod_bench::packet::Request;
@@ -90,9 +90,19 @@ fn backlog_decides_again_as_it_did() {
 #[test]
 fn busyness_decides_again_as_it_did() {
     let launch = recording("busyness").set("cheaper-overload", 1).set("cheaper-step", 4);
-    let server = launch.set("cheaper-busyness-multiplier", 1).set("cheaper-busyness-verbose", true).start();
+    let server = launch.set("cheaper-busyness-multiplier", 1).start();
     up_and_down(&server);
-    server.log.wait_for("% busy in this window [");
+    judge(server);
+}
+
+#[test]
+fn each_window_of_busyness_can_be_told() {
+    let launch = recording("busyness").set("cheaper-overload", 1).set("cheaper-busyness-max", 100);
+    let server = launch.set("cheaper-busyness-verbose", true).start();
+    let traffic = Traffic::start(&server, 8, "/sleep?ms=50");
+    server.log.wait_for_count(2, "scaling: hold 2 workers: ");
+    traffic.end();
+    assert!(!server.log.lines_with(" % busy in this window [").is_empty());
     judge(server);
 }
 
