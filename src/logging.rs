@@ -51,11 +51,19 @@ pub fn stamp_lines(logging: &Logging) {
 /// # Errors
 /// When it cannot be opened, or its mode is not ours to change.
 pub fn open(path: &Path, logging: &Logging) -> io::Result<File> {
-    let file = File::options().append(true).create(true).mode(0o640).open(path)?;
+    let file = append_to(path)?;
     if let Some(mode) = logging.mode {
         file.set_permissions(Permissions::from_mode(mode))?;
     }
     Ok(file)
+}
+
+/// Opens a file to append lines to it, creating it if need be.
+///
+/// # Errors
+/// What the system says.
+pub fn append_to(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).mode(0o640).open(path)
 }
 
 /// Sends standard output and standard error to a file at start, emptied before with `log-truncate`; children inherit

@@ -208,6 +208,28 @@ fn a_pid_file_that_cannot_be_written() {
 }
 
 #[test]
+fn a_log_of_decisions_that_cannot_be_opened() {
+    let failed = hello().set("cheaper-log", "/nonexistent/decisions").fails();
+    let place = "app.ini:5: cheaper-log = /nonexistent/decisions: cannot open the log of decisions";
+    assert_refused(&failed, FILE, &[place, "No such file or directory"]);
+    assert_left_nothing(&failed);
+}
+
+/// What a worker takes is known once there is one: the start fails late, but it fails, and leaves nothing, with or
+/// without `vacuum`.
+#[test]
+fn a_memory_limit_that_the_fewest_workers_break() {
+    let launch = hello().set("workers", 4).set("cheaper", 2).set("cheaper-rss-limit-soft", 100_000);
+    let fifo = launch.dir().join("fifo").display().to_string();
+    let failed = launch.set("master-fifo", fifo).fails();
+    let why = failed.lines.iter().find(|line| line.contains("cheaper-rss-limit-soft = 100000")).expect("the reason");
+    assert!(why.contains("app.ini:6: ") && why.contains("`cheaper = 2` workers of "), "{why}");
+    assert!(!failed.lines.iter().any(|line| line.contains("ready to serve")), "{:?}", failed.lines);
+    assert_eq!(failed.code, CONFIGURATION, "{:?}", failed.lines);
+    assert_left_nothing(&failed);
+}
+
+#[test]
 fn a_descriptor_that_is_not_open_or_no_socket() {
     let failed = hello().set("socket", "fd://99").fails();
     assert_refused(&failed, SYSTEM, &["fd://99", "Bad file descriptor"]);

@@ -213,7 +213,7 @@ fn default_scaling() -> Scaling {
         idle: 10,
         rss_soft: None,
         rss_hard: None,
-        target_wait: Duration::from_millis(20),
+        target_wait: Scaling::TARGET_WAIT,
         busyness: Busyness {
             max: 50,
             min: 25,

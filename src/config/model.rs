@@ -212,6 +212,11 @@ pub struct Scaling {
     pub log: Option<PathBuf>,
 }
 
+impl Scaling {
+    /// `cheaper-target-wait` without the line. The simulator's figures and pictures are of this target.
+    pub const TARGET_WAIT: Duration = Duration::from_millis(10);
+}
+
 /// Which rule decides on the number of workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Policy {

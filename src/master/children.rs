@@ -14,7 +14,7 @@ use mio::{Interest, Poll, Token};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use worker_protocol::control::{self, FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message, ToWorker, ToZygote};
-use worker_protocol::scoreboard::{self, Layout, Presence, Scoreboard};
+use worker_protocol::scoreboard::{self, Layout, MasterSeat, Presence, Scoreboard};
 
 use super::launch;
 use super::machine::{Action, Event, ExitStatus, Generation, LeaveReason, Order, Plan, ProcessId, Reload, Seat, Slot};
@@ -261,6 +261,7 @@ impl Children {
             Action::Retire { seat } => self.order(*seat, scoreboard::Order::Retire, &ToWorker::Retire),
             Action::Pause { seat } => self.order(*seat, scoreboard::Order::Pause, &ToWorker::Pause),
             Action::Resume { seat } => self.order(*seat, scoreboard::Order::Run, &ToWorker::Resume),
+            Action::Withdraw { seat } => self.withdraw(*seat),
             Action::Kill { seat } => self.kill(*seat),
             other => log::error!("the master does not know how to carry out {other:?}"),
         }
@@ -338,11 +339,6 @@ impl Children {
     }
 
     fn kill(&mut self, seat: Seat) {
-        if self.is_ready_unheard(seat) {
-            // The machine takes it for a worker that has never served, but it may hold a request by now.
-            self.order(seat, scoreboard::Order::Retire, &ToWorker::Retire);
-            return;
-        }
         match self.workers.get(&seat).map(|worker| &worker.process) {
             Some(Some((pid, pidfd))) => {
                 if let Err(error) = pidfd.signal(Signal::SIGKILL) {
@@ -355,18 +351,16 @@ impl Children {
         }
     }
 
-    /// Whether a worker accepts already although its word of that has not been heard. True at most once for each, so
-    /// that a second order to kill kills.
-    fn is_ready_unheard(&mut self, seat: Seat) -> bool {
-        let Some(worker) = self.workers.get_mut(&seat) else { return false };
-        if std::mem::replace(&mut worker.heard_ready, true) {
-            return false;
+    /// Kills a worker unless it accepts, of which its word may still be under way.
+    fn withdraw(&mut self, seat: Seat) {
+        // The word of the order first: a worker that does not accept yet then never will.
+        self.order(seat, scoreboard::Order::Retire, &ToWorker::Retire);
+        let Some(worker) = self.workers.get(&seat) else { return };
+        let own = self.board().and_then(|board| board.master(control::Seat(seat.0)));
+        let accepted = |own: MasterSeat<'_>| own.is_taken_by(worker.life) && own.presence() != Presence::NotAccepting;
+        if !own.is_some_and(accepted) {
+            self.kill(seat);
         }
-        let life = worker.life;
-        let Some(own) = self.board().and_then(|board| board.master(seat)) else { return false };
-        // The word first: a worker that does not accept yet then never will.
-        own.set_order(scoreboard::Order::Retire, life);
-        own.is_taken_by(life) && own.presence() == Presence::Accepting
     }
 
     /// What has been said on a token, as events.
@@ -503,6 +497,12 @@ impl Children {
         // Reaped by the zygote in its last moment: how it ended is not known any more.
         let status = process::reap(Some(pid)).map_or(WaitStatus(0), |(_, status)| status);
         Some(self.buried(seat, pid, status))
+    }
+
+    /// Generation and pid of the worker in a seat, if it has said that it accepts and its pid is known.
+    pub(super) fn accepting(&self, seat: Seat) -> Option<(Generation, control::ProcessId)> {
+        let worker = self.workers.get(&seat).filter(|worker| worker.heard_ready)?;
+        worker.process.as_ref().map(|(pid, _)| (worker.generation, *pid))
     }
 
     /// How long ago the worker in a seat was ordered, in microseconds.

@@ -3,6 +3,7 @@
 //! `machine` decides (pure), everything else here acts. The loop in [`Driver::run`] is the one place that waits.
 
 mod children;
+mod decisions;
 mod descriptors;
 mod failure;
 mod fifo;
@@ -29,16 +30,19 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::config::model::{Config, WatchEffect};
 use crate::operator::DONE;
+use crate::scaling::Settings;
 use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
+use crate::sys::memory::resident_bytes;
 use crate::sys::wait::Doorbell;
 
 use children::Children;
+use decisions::DecisionFile;
 use descriptors::Descriptors;
 pub use failure::StartFailure;
 use fifo::{Fifos, Letter};
 use files::PidFiles;
-use machine::{Action, Announcement, Event, Machine, Order, Outcome, Plan, Reload, Time};
+use machine::{Action, Announcement, Event, Generation, Machine, Order, Outcome, Plan, Reload, Seat, Time};
 use notify::Notifier;
 use operator::{Operators, Question};
 use scaler::Scaler;
@@ -63,6 +67,7 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
         Ok(mut driver) => {
             driver.sockets = std::mem::take(&mut started.sockets);
             driver.pid_files = std::mem::take(&mut started.pid_files);
+            driver.scaler.record_to(started.decisions.take());
             if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
                 log::error!("{failure}");
                 driver.order(Order::StopNow);
@@ -103,7 +108,7 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
     crate::sys::process::unblock_signals(nix::sys::signal::SigSet::empty());
     crate::logging::stamp_lines(&handover.config.logging);
     startup::title_master(&handover.config);
-    let adopted = || -> io::Result<Parts> {
+    let adopted = || -> io::Result<(Parts, Option<DecisionFile>)> {
         let poll = Poll::new()?;
         let children = Children::adopt(handover.children, &poll)?;
         let sockets = handover.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>()?;
@@ -111,12 +116,17 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
         let operators = Operators::adopt(upgrade::take(handover.operators)?, &poll)?;
         let descriptors = Descriptors::adopt(handover.descriptors)?;
         let machine = Machine::adopt(Time(monotonic_us()), handover.snapshot).map_err(io::Error::other)?;
+        let decisions = handover.decisions.map(DecisionFile::adopt).transpose()?;
         let fifo_slot = handover.fifo_slot;
-        Ok(Parts { poll, machine, children, bell, operators, descriptors, sockets, fifo_slot })
+        let parts = Parts { poll, machine, children, bell, operators, descriptors, sockets, fifo_slot };
+        Ok((parts, decisions))
     };
-    let parts = adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
+    let (parts, decisions) =
+        adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
     let pid_files = PidFiles::adopt(handover.pid_files);
     let mut driver = Driver::new(handover.config, read, signals, parts, pid_files)?;
+    driver.scaler.record_to(decisions);
+    driver.scaler.remember(handover.scaling);
     log::info!("the master (pid {}) runs version {} now", std::process::id(), env!("CARGO_PKG_VERSION"));
     driver.notifier.announce(&Announcement::Ready);
     // Children that ended while nobody listened.
@@ -144,6 +154,8 @@ struct Candidate {
     sockets: Vec<BoundSocket>,
     /// The log, if it is another file than now.
     log: Option<File>,
+    /// Where decisions will be recorded, if that changes.
+    decisions: Option<Option<DecisionFile>>,
 }
 
 /// Carries out what the machine decides.
@@ -163,6 +175,10 @@ struct Driver<'a> {
     fifos: Fifos,
     watches: Watches,
     notifier: Notifier,
+    /// The newest generation of which a worker was measured.
+    measured: Generation,
+    /// Why the configuration proved unfit, for the end of a start that fails because of it.
+    unfit: Option<StartFailure>,
     /// What went wrong with the last reload, until the next one.
     last_failure: Option<String>,
     /// Whether something happened that the number of workers may depend on.
@@ -217,6 +233,8 @@ impl<'a> Driver<'a> {
             fifos,
             watches,
             notifier: Notifier::new(),
+            measured: Generation(0),
+            unfit: None,
             last_failure: None,
             look_due: true,
             watching_queue: false,
@@ -229,8 +247,7 @@ impl<'a> Driver<'a> {
         let mut events = Events::with_capacity(256);
         loop {
             if let Some(code) = self.act() {
-                self.clean_up();
-                return Ok(code);
+                return self.end(code);
             }
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
@@ -246,7 +263,8 @@ impl<'a> Driver<'a> {
 
     fn timeout(&self) -> Option<Duration> {
         let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
-        let others = [self.scaler.next_look_us(), self.watches.due_us(), self.notifier.due_us()];
+        let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
+        let others = [look_us, self.watches.due_us(), self.notifier.due_us()];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
     }
@@ -291,7 +309,8 @@ impl<'a> Driver<'a> {
         match &event {
             Event::WorkerReady { seat, .. } => {
                 if let Some(boot_us) = self.children.age_us(*seat) {
-                    self.scaler.note_boot(boot_us);
+                    let pid = self.children.accepting(*seat).map(|(_, pid)| pid.get());
+                    self.scaler.note_boot(*seat, pid, boot_us);
                 }
                 self.look_due = true;
             }
@@ -303,7 +322,36 @@ impl<'a> Driver<'a> {
             }
             _ => {}
         }
-        self.machine.handle(Time(monotonic_us()), event);
+        let unfit = match &event {
+            Event::WorkerReady { seat, .. } | Event::WorkerForked { seat, .. } => self.measure(*seat),
+            _ => None,
+        };
+        self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));
+    }
+
+    /// Whether the first worker of a generation is so large that the fewest of them break the memory limit.
+    fn measure(&mut self, seat: Seat) -> Option<Event> {
+        let (generation, pid) = self.children.accepting(seat)?;
+        if generation <= self.measured {
+            return None;
+        }
+        self.measured = generation;
+        let config = match &self.candidate {
+            Some(candidate) if generation != self.machine.current() => &candidate.config,
+            _ => &self.config,
+        };
+        config.scaling.rss_soft?;
+        let settings = Settings::from_config(&config.scaling, config.workers, config.threads).ok()?;
+        let misfit = settings.check_memory(resident_bytes(pid.get())).err()?;
+        let failure = StartFailure::configuration(misfit).about("cheaper-rss-limit-soft");
+        let (exit_code, reason) = (i32::from(failure.exit.code()), failure.message.clone());
+        self.unfit = Some(failure);
+        Some(Event::GenerationUnfit { generation, exit_code, reason })
+    }
+
+    /// Whether the number of workers may change.
+    fn may_scale(&self) -> bool {
+        !self.machine.is_stopping() && !self.machine.is_paused()
     }
 
     /// `exit-on-reload`: what would execute the master anew in uWSGI ends the instance.
@@ -322,7 +370,7 @@ impl<'a> Driver<'a> {
     fn scale(&mut self) {
         let now_us = monotonic_us();
         let timer = self.scaler.next_look_us().is_some_and(|look| look <= now_us);
-        if !(self.look_due || timer) || self.machine.is_stopping() || self.machine.is_paused() {
+        if !(self.look_due || timer) || !self.may_scale() {
             return;
         }
         self.look_due = false;
@@ -374,7 +422,7 @@ impl<'a> Driver<'a> {
             match letter {
                 Letter::Order(order) => self.order(order),
                 Letter::Listen(slot) => self.listen_to_fifo(slot),
-                Letter::ReopenLog => self.reopen_log(),
+                Letter::ReopenLog => self.reopen_logs(),
                 Letter::PidFiles => self.rewrite_pid_files(),
                 Letter::Statistics => log::info!("{}", self.status()),
                 Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
@@ -391,6 +439,14 @@ impl<'a> Driver<'a> {
             if let Err(error) = watch(&self.poll, fifo, FIFO) {
                 log::error!("cannot watch the master fifo: {error}");
             }
+        }
+    }
+
+    /// Opens anew by their names all files that lines are added to.
+    fn reopen_logs(&mut self) {
+        self.reopen_log();
+        if let Some(Err(error)) = self.scaler.recording().map(DecisionFile::reopen) {
+            log::error!("{error}");
         }
     }
 
@@ -439,7 +495,7 @@ impl<'a> Driver<'a> {
                 WatchEffect::WorkersReload => Reload::Workers,
                 WatchEffect::ChainReload => Reload::Chain,
                 WatchEffect::ReopenLog => {
-                    self.reopen_log();
+                    self.reopen_logs();
                     continue;
                 }
                 WatchEffect::Execute(command) => {
@@ -469,6 +525,11 @@ impl<'a> Driver<'a> {
             // The bounds of scaling hold for what operators ask, too.
             Order::More => self.ask_for_workers(1),
             Order::Fewer => self.ask_for_workers(-1),
+            Order::Cheap => {
+                self.scaler.sleep(monotonic_us());
+                self.look_due = true;
+                self.handle(Event::Order(order));
+            }
             order => self.handle(Event::Order(order)),
         }
     }
@@ -512,7 +573,7 @@ impl<'a> Driver<'a> {
 
     /// Executes the binary that is now where ours was. When that cannot be done, nothing has changed.
     fn upgrade(&mut self) {
-        let hand_over = || -> io::Result<Handover> {
+        let mut hand_over = || -> io::Result<Handover> {
             Ok(Handover {
                 snapshot: self.machine.snapshot(),
                 config: self.config.clone(),
@@ -523,6 +584,8 @@ impl<'a> Driver<'a> {
                 operators: upgrade::pass(self.operators.listener().as_fd())?,
                 fifo_slot: self.fifos.slot(),
                 pid_files: self.pid_files.paths().to_vec(),
+                decisions: self.scaler.recording().map(|file| file.hand_over()).transpose()?,
+                scaling: self.scaler.memory().clone(),
             })
         };
         let path = self.children.own_path();
@@ -591,9 +654,14 @@ impl<'a> Driver<'a> {
                 .map_err(|error| format!("cannot open the log {}: {error}", path.display()))
         };
         let log = changed.map(open).transpose()?;
+        let record = &config.scaling.log;
+        let decisions = (*record != self.config.scaling.log)
+            .then(|| record.as_deref().map(DecisionFile::open).transpose())
+            .transpose()
+            .map_err(|failure| failure.to_string())?;
         // Last, since a socket leaves a file.
         let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
-        Ok(Candidate { config, sockets, log })
+        Ok(Candidate { config, sockets, log, decisions })
     }
 
     /// Takes over the files to watch and the fifos of a new configuration.
@@ -616,7 +684,7 @@ impl<'a> Driver<'a> {
     }
 
     fn commit(&mut self) {
-        let Some(Candidate { config, sockets, log }) = self.candidate.take() else { return };
+        let Some(Candidate { config, sockets, log, decisions }) = self.candidate.take() else { return };
         if let Some(log) = log {
             if let Err(error) = crate::sys::process::redirect_output(&log) {
                 log::error!("the master goes on logging where it did: {error}");
@@ -624,6 +692,9 @@ impl<'a> Driver<'a> {
             self.children.log_to(&log);
         }
         crate::logging::stamp_lines(&config.logging);
+        if let Some(file) = decisions {
+            self.scaler.record_to(file);
+        }
         self.watch_queue(false);
         if let Err(error) = self.scaler.reconfigure(&config) {
             log::error!("the number of workers goes on being decided as before: {error}");
@@ -640,7 +711,25 @@ impl<'a> Driver<'a> {
         self.config = config;
         startup::title_master(&self.config);
         if self.config.logging.reopen {
-            self.reopen_log();
+            self.reopen_logs();
+        }
+    }
+
+    /// What the instance ends with. A start that failed because of the configuration leaves nothing behind.
+    fn end(mut self, code: i32) -> Result<i32, StartFailure> {
+        let unfit = self.unfit.take().filter(|failure| i32::from(failure.exit.code()) == code);
+        self.clean_up();
+        match unfit {
+            Some(failure) => {
+                for socket in &self.sockets {
+                    // Best effort: the failure itself is what the operator must read.
+                    let _ = socket.remove_file();
+                }
+                self.pid_files.withdraw();
+                self.fifos.remove();
+                Err(failure)
+            }
+            None => Ok(code),
         }
     }
 

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use worker_protocol::scoreboard::{Armed, CORES_MAX, CoreState, Scoreboard};
 
-use super::machine::{Condition, Event, Machine, Seat, WorkerView};
+use super::decisions::DecisionFile;
+use super::machine::{Condition, Event, Machine, Order, Seat, WorkerView};
 use crate::config::model::Config;
+use crate::scaling::decision_log::{Record, text_line};
 use crate::scaling::{CpuUse, Decided, Decision, Memory, Sample, Settings, SettingsError, Wake, WorkerTime, step};
 use crate::sys::listeners::BoundSocket;
 use crate::sys::memory;
@@ -28,6 +30,10 @@ pub(super) struct Scaler {
     memory: Memory,
     /// `listen` as it is configured: what the kernel allows on top is not for waiting.
     queue_max: u32,
+    /// Whether windows without a decision are told as well (`cheaper-busyness-verbose`).
+    tells_windows: bool,
+    /// Where decisions are recorded (`cheaper-log`).
+    record_to: Option<DecisionFile>,
     probe: QueueProbe,
     next_look_us: Option<u64>,
     /// Whether a connection in the queue shall wake the master.
@@ -35,6 +41,8 @@ pub(super) struct Scaler {
     /// Workers asked for or refused by the operator since the last look.
     pending: i32,
     boot_us: u64,
+    /// What starting has cost each worker; see [`processor_use`].
+    boot_times: BTreeMap<Seat, ProcessorTimes>,
     buried: Buried,
     /// Requests of each seat at the last look, to tell which waits are new.
     requests_seen: BTreeMap<Seat, u64>,
@@ -54,6 +62,9 @@ struct Resources {
 
 /// How long a reading of /proc counts.
 const RESOURCES_US: u64 = 20_000;
+
+/// Microseconds on a core, and runnable without one.
+type ProcessorTimes = (u64, u64);
 
 /// Figures of workers that are gone.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,11 +88,14 @@ impl Scaler {
             settings: Settings::from_config(&config.scaling, config.workers, config.threads)?,
             memory: Memory::default(),
             queue_max: config.listen,
+            tells_windows: config.scaling.busyness.verbose,
+            record_to: None,
             probe: QueueProbe::new(),
             next_look_us: None,
             wake_on_queue: false,
             pending: 0,
             boot_us: 0,
+            boot_times: BTreeMap::new(),
             buried: Buried::default(),
             requests_seen: BTreeMap::new(),
             cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1)),
@@ -93,7 +107,33 @@ impl Scaler {
     pub(super) fn reconfigure(&mut self, config: &Config) -> Result<(), SettingsError> {
         self.settings = Settings::from_config(&config.scaling, config.workers, config.threads)?;
         self.queue_max = config.listen;
+        self.tells_windows = config.scaling.busyness.verbose;
         Ok(())
+    }
+
+    /// Sets where decisions are recorded from now on; the file before.
+    pub(super) fn record_to(&mut self, file: Option<DecisionFile>) -> Option<DecisionFile> {
+        std::mem::replace(&mut self.record_to, file)
+    }
+
+    /// The file that decisions are recorded in.
+    pub(super) fn recording(&mut self) -> Option<&mut DecisionFile> {
+        self.record_to.as_mut()
+    }
+
+    /// What was learnt of the load, for the next image of the master.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Goes on with what the image before has learnt.
+    pub(super) fn remember(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
+    /// The operator wants no worker until a connection comes.
+    pub(super) fn sleep(&mut self, now_us: u64) {
+        self.memory.fall_asleep(now_us);
     }
 
     /// When to look again though nothing happens.
@@ -111,9 +151,14 @@ impl Scaler {
         self.pending = self.pending.saturating_add(workers);
     }
 
-    /// How long the last worker took from the order to fork until it was ready.
-    pub(super) fn note_boot(&mut self, boot_us: u64) {
+    /// A worker is ready, so long after the order to fork it.
+    pub(super) fn note_boot(&mut self, seat: Seat, pid: Option<i32>, boot_us: u64) {
         self.boot_us = boot_us;
+        if self.settings.needs_cpu()
+            && let Some(times) = pid.and_then(memory::processor_times_us)
+        {
+            self.boot_times.insert(seat, times);
+        }
     }
 
     /// Keeps the figures of a worker that is gone.
@@ -124,9 +169,10 @@ impl Scaler {
             self.buried.running_us += figures.running_us;
         }
         self.requests_seen.remove(&seat);
+        self.boot_times.remove(&seat);
     }
 
-    /// Looks, decides, and arms what shall wake the master next. A change of the number of workers comes as an event.
+    /// Looks, decides, tells the logs, and arms what shall wake the master next. What is to be done comes as an event.
     pub(super) fn look(
         &mut self,
         now_us: u64,
@@ -135,16 +181,28 @@ impl Scaler {
         sockets: &[BoundSocket],
     ) -> Option<Event> {
         let picture = self.picture(now_us, machine, board, sockets);
+        let before = self.record_to.as_ref().map(|_| self.memory.clone());
         let (memory, decided) = step(&self.settings, std::mem::take(&mut self.memory), &picture.sample);
         self.memory = memory;
         self.next_look_us = decided.next_look_us;
         self.arm(now_us, &decided, &picture, board);
-        let target = match decided.decision {
-            Decision::Hold => return None,
-            Decision::Grow(more) => machine.target().saturating_add(more),
-            Decision::Shrink(fewer) => machine.target().saturating_sub(fewer),
+        let target = |workers| Some(Event::Target { workers, idle: picture.idle });
+        let event = match decided.decision {
+            Decision::Hold if decided.reason.ends_instance() => Some(Event::Order(Order::Stop)),
+            Decision::Hold => None,
+            Decision::Grow(more) => target(machine.target().saturating_add(more)),
+            Decision::Shrink(fewer) => target(machine.target().saturating_sub(fewer)),
         };
-        Some(Event::Target { workers: target, reason: decided.reason.to_string(), idle: picture.idle })
+        if event.is_none() && !(self.tells_windows && decided.reason.ends_window()) {
+            return None;
+        }
+        let line = text_line(&picture.sample, &decided);
+        if let (Some(file), Some(memory)) = (&mut self.record_to, before) {
+            file.write(&Record { settings: self.settings.clone(), memory, sample: picture.sample, decided });
+        }
+        // Last, so that whoever reads it finds the record.
+        log::info!("{line}");
+        event
     }
 
     fn arm(&mut self, now_us: u64, decided: &Decided, picture: &Picture, board: Scoreboard<'_>) {
@@ -246,18 +304,28 @@ impl Scaler {
         if self.settings.needs_cpu() {
             read.memory_available_bytes = memory::available_bytes();
             read.worker_rss_bytes = pids().next().map_or(0, |(_, pid)| memory::resident_bytes(pid));
-            read.cpu = Some(processor_use(now_us, pids().take(CPU_SEATS_MAX), board));
+            let started = machine.workers().filter(|worker| worker.condition != Condition::Starting);
+            let started = started.filter_map(|worker| Some((worker.seat, worker.pid?.get()))).take(CPU_SEATS_MAX);
+            read.cpu = Some(processor_use(now_us, started, &self.boot_times, board));
         }
         read
     }
 }
 
-fn processor_use(now_us: u64, workers: impl Iterator<Item = (Seat, i32)>, board: Scoreboard<'_>) -> CpuUse {
+/// Where the time of requests went. Without what starting has cost: many workers that start at once wait for the cores,
+/// which says nothing of the requests.
+fn processor_use(
+    now_us: u64,
+    workers: impl Iterator<Item = (Seat, i32)>,
+    boot_times: &BTreeMap<Seat, ProcessorTimes>,
+    board: Scoreboard<'_>,
+) -> CpuUse {
     let mut sum = CpuUse::default();
     for (seat, pid) in workers {
         let Some((used_us, delayed_us)) = memory::processor_times_us(pid) else { continue };
-        sum.used_us += used_us;
-        sum.delayed_us += delayed_us;
+        let (boot_used_us, boot_delayed_us) = boot_times.get(&seat).copied().unwrap_or_default();
+        sum.used_us += used_us.saturating_sub(boot_used_us);
+        sum.delayed_us += delayed_us.saturating_sub(boot_delayed_us);
         if let Some(own) = board.master(seat) {
             let figures = own.figures();
             let current_us = figures.oldest_since_us.map_or(0, |since| now_us.saturating_sub(since));

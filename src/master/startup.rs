@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 
 use nix::unistd::{Gid, Uid};
 
+use super::decisions::DecisionFile;
 use super::failure::StartFailure;
 use super::files::PidFiles;
 use crate::config::model::{Address, Config, Identity, Listener, Protocol};
@@ -18,6 +19,7 @@ use crate::sys::process;
 pub(super) struct Started {
     pub(super) sockets: Vec<BoundSocket>,
     pub(super) pid_files: PidFiles,
+    pub(super) decisions: Option<DecisionFile>,
 }
 
 /// Makes the process what the configuration says. On a failure nothing is left behind.
@@ -26,7 +28,7 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     process::raise_descriptor_limit();
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
     title_master(config);
-    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default() };
+    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default(), decisions: None };
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
         Err(failure) => {
@@ -73,6 +75,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
             StartFailure::system("give the log to the user who serves", &error).about("logfile-chown")
         })?;
     }
+    started.decisions = config.scaling.log.as_deref().map(DecisionFile::open).transpose()?;
     if let Some(path) = &config.pidfiles.pidfile {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }

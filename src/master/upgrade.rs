@@ -15,9 +15,11 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use super::children::ChildrenHandover;
+use super::decisions::DecisionFileHandover;
 use super::descriptors::DescriptorHandover;
 use super::machine::Snapshot;
 use crate::config::model::{Config, Listener};
+use crate::scaling::Memory;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::process;
 use crate::sys::shared_memory::memory_file;
@@ -41,6 +43,8 @@ pub(crate) struct Handover {
     pub(super) operators: RawFd,
     pub(super) fifo_slot: usize,
     pub(super) pid_files: Vec<PathBuf>,
+    pub(super) decisions: Option<DecisionFileHandover>,
+    pub(super) scaling: Memory,
 }
 
 /// A listening socket on its way to the next image.

@@ -127,7 +127,7 @@ impl State {
 
     fn judge(&mut self, view: &View, average_percent: u64) -> (i64, Reason) {
         let busyness = &view.settings.busyness;
-        let steady = (0, Reason::Steady);
+        let steady = (0, Reason::Average { average_percent });
         if average_percent > busyness.max_percent {
             let reason = Reason::Busyness { average_percent, max_percent: busyness.max_percent };
             return (self.grow(view), reason);
@@ -243,7 +243,7 @@ impl State {
 
     fn wish(&mut self, view: &View, workers: i64, reason: Reason) -> Wish {
         let (now, sample) = (view.sample.now_us, view.sample);
-        let reason = if workers == 0 { Reason::Steady } else { reason };
+        let reason = if workers == 0 && !reason.ends_window() { Reason::Steady } else { reason };
         let quiet = sample.busy == 0 && sample.queue.unwrap_or(0) == 0 && sample.requests_total == self.requests_last;
         self.requests_last = sample.requests_total;
         if quiet && workers == 0 && sample.live() <= view.settings.minimum {

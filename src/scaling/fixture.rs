@@ -19,7 +19,7 @@ pub(crate) fn sample(now_us: u64, busy: u32, idle: u32) -> Sample {
 /// A policy and its memory, fed one sample after the other.
 pub(crate) struct Run {
     pub(crate) settings: Settings,
-    memory: Memory,
+    pub(crate) memory: Memory,
 }
 
 impl Run {

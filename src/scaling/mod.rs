@@ -207,6 +207,13 @@ pub struct Memory {
     policy: PolicyMemory,
 }
 
+impl Memory {
+    /// The operator wants no worker until a connection comes (fifo `C`).
+    pub fn fall_asleep(&mut self, now_us: u64) {
+        self.idle.fall_asleep(now_us);
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct PolicyMemory {
     adaptive: adaptive::Memory,

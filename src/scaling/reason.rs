@@ -35,6 +35,8 @@ pub enum Reason {
     Busyness { average_percent: u64, max_percent: u64 },
     /// busyness: average below the minimum for the whole cool-down.
     NotBusy { average_percent: u64, min_percent: u64 },
+    /// busyness: a window with nothing to do.
+    Average { average_percent: u64 },
     /// busyness: emergency workers, since so many connections wait.
     QueueAlert { queue: u32, alert: u64 },
     /// busyness: emergency workers, since connections have waited all the time for so long.
@@ -57,6 +59,11 @@ impl Reason {
     /// Whether the instance should stop (`die-on-idle`).
     pub fn ends_instance(&self) -> bool {
         matches!(self, Reason::Idle { ends: true, .. })
+    }
+
+    /// Whether a window of `busyness` has just ended (`cheaper-busyness-verbose` tells of each).
+    pub fn ends_window(&self) -> bool {
+        matches!(self, Reason::Busyness { .. } | Reason::NotBusy { .. } | Reason::Average { .. })
     }
 }
 
@@ -97,6 +104,7 @@ impl fmt::Display for Reason {
             QueueShort { queue, limit } => write!(f, "{queue} connections wait, less than {limit}"),
             Busyness { average_percent, max_percent } => write!(f, "{average_percent} % busy, above {max_percent} %"),
             NotBusy { average_percent, min_percent } => write!(f, "{average_percent} % busy, below {min_percent} %"),
+            Average { average_percent } => write!(f, "{average_percent} % busy in this window"),
             QueueAlert { queue, alert } => write!(f, "emergency: {queue} connections wait, more than {alert}"),
             QueueStanding { queue, for_us } => {
                 write!(f, "emergency: connections have waited for {}, now {queue}", Ms(*for_us))
@@ -107,8 +115,11 @@ impl fmt::Display for Reason {
             HardLimit { rss_bytes, limit_bytes } => {
                 write!(f, "{rss_bytes} bytes resident, the hard limit is {limit_bytes}")
             }
-            Idle { for_us, ends: false } => write!(f, "no request for {}", Ms(*for_us)),
-            Idle { for_us, ends: true } => write!(f, "no request for {}, the instance ends", Ms(*for_us)),
+            Idle { for_us, ends } => {
+                // uWSGI's words, which operators grep for.
+                write!(f, "workers have been inactive for more than {} seconds", for_us / 1_000_000)?;
+                if *ends { f.write_str(", the instance ends") } else { Ok(()) }
+            }
             Awakened { queue } => write!(f, "{queue} connections wait and no worker runs"),
         }
     }

@@ -10,6 +10,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, getsockopt, recv, send, socket, sockopt,
 };
 
+use super::wait::{Interest, wait_ready};
+
 /// The listen queue of one socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenQueue {
@@ -40,10 +42,12 @@ impl QueueProbe {
         Self { netlink: netlink.ok() }
     }
 
-    /// The queue of a listening socket; `None` where the kernel does not tell.
+    /// The queue of a listening socket. Where the kernel does not tell, one connection if any waits; `None` if none does.
     pub fn queue_of(&self, listener: &impl AsFd) -> Option<ListenQueue> {
         match getsockopt(listener, sockopt::SockType).ok()? {
-            SockType::Stream => tcp_queue(listener).or_else(|| self.unix_queue(listener).ok().flatten()),
+            SockType::Stream => tcp_queue(listener)
+                .or_else(|| self.unix_queue(listener).ok().flatten())
+                .or_else(|| is_readable(listener).then_some(ListenQueue { waiting: 1, limit: 0 })),
             _ => None,
         }
     }
@@ -63,6 +67,11 @@ impl Default for QueueProbe {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether a connection waits: without one a sleeping instance would never know of the first.
+fn is_readable(listener: &impl AsFd) -> bool {
+    wait_ready(listener, Interest::Readable, 0).unwrap_or(false)
 }
 
 fn request(inode: u32) -> [u8; 40] {
@@ -142,6 +151,17 @@ mod tests {
         assert_eq!(probe.queue_of(&listener).map(|queue| queue.waiting), Some(3));
         drop(listener.accept().unwrap());
         assert_eq!(probe.queue_of(&listener).map(|queue| queue.waiting), Some(2));
+    }
+
+    #[test]
+    fn without_netlink_a_unix_socket_still_tells_whether_somebody_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let probe = QueueProbe { netlink: None };
+        assert_eq!(probe.queue_of(&listener), None);
+        let _clients: Vec<_> = (0..3).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        assert_eq!(probe.queue_of(&listener).map(|queue| queue.waiting), Some(1));
     }
 
     #[test]

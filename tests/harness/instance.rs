@@ -290,6 +290,13 @@ impl Instance {
         Process { pid: self.pid, parent: 0, name: String::new() }.signal(signal);
     }
 
+    /// How many connections wait on its unix socket: `/proc/net/unix` has them in state 2 (reference/processes.md 2.6).
+    pub fn queued(&self) -> usize {
+        let path = self.socket.display().to_string();
+        let waits = |line: &&str| line.ends_with(&path) && line.split_whitespace().nth(5) == Some("02");
+        fs::read_to_string("/proc/net/unix").map_or(0, |text| text.lines().filter(waits).count())
+    }
+
     /// `GET target` in the uwsgi protocol.
     pub fn get(&self, target: &str) -> Reply {
         self.ask(&Request::get(target))

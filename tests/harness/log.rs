@@ -58,6 +58,11 @@ impl Log {
         self.0.lock().lines.len()
     }
 
+    /// Whether a line from number `position` on contains `needle` by now.
+    pub fn has_after(&self, position: usize, needle: &str) -> bool {
+        self.0.lock().lines.iter().skip(position).any(|line| line.text.contains(needle))
+    }
+
     /// Waits for a line that contains `needle`.
     pub fn wait_for(&self, needle: &str) -> Line {
         self.wait_for_after(0, needle)

@@ -42,7 +42,7 @@ SERVER_LINES = re.compile(
       | reload\ done:\ generation\ 2\ serves
       | Respawned\ uWSGI\ worker\ \d+\ \(
       | uWSGI\ worker\ \d+\ cheaped
-      | workers:\ \d+\ ->\ \d+:\ 
+      | scaling:\ (grow|shrink)\ by\ \d+\ to\ \d+\ workers
       | graceful\ shutdown\ triggered
       | worker\ \d+\ buried\ after
       | goodbye\ to\ uWSGI

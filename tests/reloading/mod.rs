@@ -102,6 +102,13 @@ pub fn goes(process: &Process) -> bool {
     crate::harness::wait_until(|| !process.is_alive())
 }
 
+/// So many requests from so many clients, each of which must be answered.
+pub fn send(target: Target, request: &Request, clients: usize, requests: u64) {
+    let load = Load::new(target, Wire::Uwsgi, request, clients, Until::Requests(requests)).expect("a small request");
+    let counts = load.run(&AtomicBool::new(false)).expect("sockets and epoll").counts;
+    assert_eq!(counts.ok, requests, "{counts:?}");
+}
+
 /// A closed loop of clients in a thread, until it is told to stop.
 pub struct Traffic {
     stop: Arc<AtomicBool>,

@@ -15,14 +15,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
     flag("reload-on-term").sets(|d, v| d.term(v, TermMeaning::BrutalReload)).works()
         .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
-    millis("cheaper-target-wait").default("20").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
+    millis("cheaper-target-wait").default("10").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
         .says("Longest time that requests should wait for a worker under the rule `adaptive`"),
     count("cheaper-idle").default("10").sets(|d, v| d.config.scaling.idle = v.amount()).works()
         .says("Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)"),
-    path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).not_yet("the log of scaling decisions")
+    path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).works()
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
     list("trusted-proxy").sets(|d, v| d.trust_proxy(v)).works()
-        .says("Address or network of a proxy whose X-Forwarded headers are believed"),
+        .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed"),
 ];

@@ -29,11 +29,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Stop adding workers above this total RSS bytes"),
     bytes("cheaper-rss-limit-hard").default("0").sets(|d, v| d.config.scaling.rss_hard = v.unless_zero()).works()
         .says("Remove workers above this total RSS bytes"),
-    seconds("idle").default("0").sets(|d, v| d.config.scaling.idle_after = v.duration_unless_zero())
-        .not_yet("going to sleep without requests")
+    seconds("idle").default("0").sets(|d, v| d.config.scaling.idle_after = v.duration_unless_zero()).works()
         .says("Stop workers after N seconds without requests"),
-    flag("die-on-idle").sets(|d, v| d.config.scaling.die_on_idle = v.on())
-        .not_yet("going to sleep without requests")
+    flag("die-on-idle").sets(|d, v| d.config.scaling.die_on_idle = v.on()).works()
         .says("Exit instead of going cheap when idle"),
     count("cheaper-busyness-max").default("50").sets(|d, v| d.busyness(v, |b, n| b.max = n)).works()
         .says("Busy percent above which workers are added"),
@@ -44,7 +42,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("cheaper-busyness-penalty").default("2").sets(|d, v| d.busyness(v, |b, n| b.penalty = n)).works()
         .says("Cycles added after flapping"),
     flag("cheaper-busyness-verbose").sets(|d, v| d.config.scaling.busyness.verbose = v.on()).works()
-        .says("Log busyness decisions"),
+        .says("Log each window of busyness, also those without a decision"),
     count("cheaper-busyness-backlog-alert").default("33").sets(|d, v| d.busyness(v, |b, n| b.backlog_alert = n))
         .works().says("Backlog triggering emergency workers"),
     count("cheaper-busyness-backlog-multiplier").default("3")

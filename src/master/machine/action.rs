@@ -55,6 +55,12 @@ pub enum Action {
         /// Which.
         seat: Seat,
     },
+    /// Take a worker back that has not said that it is ready: SIGKILL, but if it accepts already, it may hold requests
+    /// and is told to finish.
+    Withdraw {
+        /// Which.
+        seat: Seat,
+    },
     /// SIGKILL for a worker.
     Kill {
         /// Which.

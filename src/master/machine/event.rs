@@ -91,14 +91,21 @@ pub enum Event {
     /// The answer to [`Action::ReadConfiguration`](super::Action::ReadConfiguration), one for each: the numbers of the
     /// new configuration, or why it is refused.
     ConfigurationRead(Result<Plan, String>),
-    /// So many workers should run. Bounded to 1 to N here; the policies' own bounds are applied before.
+    /// So many workers should run, 0 to N; the policies' bounds are applied before. Whoever decides tells the log.
     Target {
         /// How many.
         workers: u32,
-        /// Why, for the log.
-        reason: String,
         /// The seats that are idle at this moment, any order: preferred when workers are to go.
         idle: Vec<Seat>,
+    },
+    /// A generation's workers are not such as its configuration allows (`cheaper-rss-limit-soft`).
+    GenerationUnfit {
+        /// Which.
+        generation: Generation,
+        /// What a first start ends with.
+        exit_code: i32,
+        /// Why.
+        reason: String,
     },
     /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing). Sent when no
     /// other event waits.

@@ -51,12 +51,14 @@ impl Machine {
                 self.reject(seat, worker, exit_code, reason);
             }
             (Step::Retire, Incident::Dismiss(why)) => self.retire(seat, worker, why),
-            (Step::Doom, _) => self.doom(seat, worker),
+            (Step::Doom, Incident::Kill(_)) => self.doom(seat, worker, Manner::Brutal),
+            (Step::Doom, _) => self.doom(seat, worker, Manner::Graceful),
+            (Step::Withdraw, Incident::Forked(pid)) => self.withdraw_doomed(seat, worker, pid),
+            (Step::Withdraw, Incident::Dismiss(why)) => self.withdraw(seat, worker, why),
             (Step::Quarantine, _) => {
                 let phase = Phase::Lost { until: self.after_us(QUARANTINE_US) };
                 self.sit(seat, Worker { phase, ..worker });
             }
-            (Step::Kill, Incident::Forked(pid)) => self.kill(seat, worker, pid, Farewell::CalledOff),
             (Step::Kill, Incident::Expire) => self.lose_patience(seat, worker),
             (Step::Kill, Incident::Dismiss(why) | Incident::Kill(why)) => self.kill_known(seat, worker, why),
             (Step::GiveUp, _) => self.give_up(seat, worker),
@@ -122,7 +124,7 @@ impl Machine {
     fn reject(&mut self, seat: Seat, worker: Worker, exit_code: i32, reason: String) {
         let phase = match worker.pid() {
             Some(pid) => self.leaving(pid, Farewell::Unfit),
-            None => Phase::Doomed { until: worker.until().unwrap_or(self.now) },
+            None => Phase::Doomed { until: worker.until().unwrap_or(self.now), manner: Manner::Brutal },
         };
         self.note(Note::WorkerUnfit { slot: worker.slot, pid: worker.pid(), reason: reason.clone() });
         self.sit(seat, Worker { phase, ..worker.clone() });
@@ -134,21 +136,39 @@ impl Machine {
         }
     }
 
-    fn doom(&mut self, seat: Seat, worker: Worker) {
+    fn doom(&mut self, seat: Seat, worker: Worker, manner: Manner) {
         let until = worker.until().unwrap_or(self.now);
-        self.sit(seat, Worker { phase: Phase::Doomed { until }, ..worker });
+        self.sit(seat, Worker { phase: Phase::Doomed { until, manner }, ..worker });
     }
 
     // The ways out that end with SIGKILL.
 
     fn kill(&mut self, seat: Seat, worker: Worker, pid: ProcessId, why: Farewell) {
         let since = match worker.phase {
-            Phase::Leaving { since, .. } | Phase::Retiring { since, .. } => since,
+            Phase::Leaving { since, .. } | Phase::Retiring { since, .. } | Phase::Killed { since, .. } => since,
             _ => self.now,
         };
         self.actions.push_back(Action::Kill { seat });
         self.await_killed();
-        self.sit(seat, Worker { phase: Phase::Killed { pid, since, why }, ..worker });
+        self.sit(seat, Worker { phase: Phase::Killed { pid, since, until: None, why }, ..worker });
+    }
+
+    /// Takes back a worker that has not said that it is ready.
+    fn withdraw(&mut self, seat: Seat, worker: Worker, why: Farewell) {
+        let Some(pid) = worker.pid() else { return self.sit(seat, worker) };
+        self.actions.push_back(Action::Withdraw { seat });
+        self.await_killed();
+        let until = Some(self.after_us(self.plan.mercy_us));
+        self.sit(seat, Worker { phase: Phase::Killed { pid, since: self.now, until, why }, ..worker });
+    }
+
+    /// The pid of a worker that is no longer wanted has come.
+    fn withdraw_doomed(&mut self, seat: Seat, worker: Worker, pid: ProcessId) {
+        if let Phase::Doomed { manner: Manner::Brutal, .. } = worker.phase {
+            return self.kill(seat, worker, pid, Farewell::CalledOff);
+        }
+        let phase = Phase::Starting { pid, until: None };
+        self.withdraw(seat, Worker { phase, ..worker }, Farewell::CalledOff);
     }
 
     fn kill_known(&mut self, seat: Seat, worker: Worker, why: Farewell) {
@@ -160,7 +180,9 @@ impl Machine {
 
     fn lose_patience(&mut self, seat: Seat, worker: Worker) {
         match worker.phase {
-            Phase::Leaving { pid, why, .. } | Phase::Retiring { pid, why, .. } => {
+            // Taken back in this very look, by the consequences of another one's end.
+            Phase::Killed { until, .. } if until.is_none_or(|until| until > self.now) => self.sit(seat, worker),
+            Phase::Leaving { pid, why, .. } | Phase::Retiring { pid, why, .. } | Phase::Killed { pid, why, .. } => {
                 self.note(Note::NoMercy { slot: worker.slot, pid });
                 self.kill(seat, worker, pid, why);
             }
@@ -171,7 +193,7 @@ impl Machine {
     fn give_up(&mut self, seat: Seat, worker: Worker) {
         let reason = "not ready in time (load-timeout)".to_owned();
         self.note(Note::WorkerUnfit { slot: worker.slot, pid: worker.pid(), reason: reason.clone() });
-        self.kill_known(seat, worker.clone(), Farewell::Unfit);
+        self.withdraw(seat, worker.clone(), Farewell::Unfit);
         self.blame(&worker, reason);
     }
 
@@ -230,7 +252,7 @@ impl Machine {
     }
 
     fn fail_fork(&mut self, worker: &Worker, errno: i32) {
-        let reason = format!("fork failed with error {errno}");
+        let reason = format!("fork failed: {}", std::io::Error::from_raw_os_error(errno));
         self.note(Note::WorkerUnfit { slot: worker.slot, pid: None, reason: reason.clone() });
         self.blame(worker, reason);
     }
@@ -240,7 +262,8 @@ impl Machine {
         let until = self.after_us(FORK_PATIENCE_US);
         let phase = match worker.phase {
             Phase::Forking { ready, .. } => Phase::Forking { until, ready },
-            _ => Phase::Doomed { until },
+            Phase::Doomed { manner, .. } => Phase::Doomed { until, manner },
+            other => other,
         };
         let generation = worker.generation;
         self.sit(seat, Worker { phase, ..worker });

@@ -105,6 +105,17 @@ impl Machine {
         }
     }
 
+    /// The workers of a generation are not such as its configuration allows: the first start ends, a reload is called
+    /// off. One that serves already goes on.
+    pub(super) fn refuse_generation(&mut self, generation: Generation, exit_code: i32, reason: String) {
+        match self.stage {
+            Stage::Starting if self.current == generation => self.begin_stop(exit_code, Manner::Graceful),
+            Stage::Starting | Stage::Serving if self.candidate() == Some(generation) => self.fail_change(reason),
+            Stage::Starting | Stage::Serving => self.note(Note::Misfit { generation, reason }),
+            Stage::Loading | Stage::Stopping { .. } | Stage::Gone => {}
+        }
+    }
+
     /// The same configuration gets a new generation. Workers of the old one go on until those of the new are ready.
     fn replace_zygote(&mut self, before: Phase, reason: String) {
         let proved = matches!(before, Phase::Loaded { since } if self.now.since_us(since) >= YOUNG_US);

@@ -177,10 +177,22 @@ impl Machine {
 
     /// Takes in what happened. `now` that runs backwards is taken for the latest moment heard of.
     pub fn handle(&mut self, now: Time, event: Event) {
+        self.handle_together(now, [event]);
+    }
+
+    /// Takes in all that happened at one moment before anything is concluded from it.
+    pub fn handle_together(&mut self, now: Time, events: impl IntoIterator<Item = Event>) {
         self.now = self.now.max(now);
         if matches!(self.stage, Stage::Gone) {
             return;
         }
+        for event in events {
+            self.take_in(event);
+        }
+        self.reconcile();
+    }
+
+    fn take_in(&mut self, event: Event) {
         match event {
             Event::ZygoteLoaded { generation, boot_us } => {
                 self.zygote(generation, zygote::Incident::Loaded { boot_us });
@@ -199,12 +211,12 @@ impl Machine {
             Event::WorkerExited { seat, pid, status } => self.befall(seat, Incident::Exited { pid, status }),
             Event::Order(order) => self.order(order),
             Event::ConfigurationRead(answer) => self.configuration_read(answer),
-            Event::Target { workers, reason, idle } => {
-                self.set_target(workers.clamp(1, self.plan.workers), &idle, &reason);
+            Event::Target { workers, idle } => self.set_target(workers, &idle),
+            Event::GenerationUnfit { generation, exit_code, reason } => {
+                self.refuse_generation(generation, exit_code, reason);
             }
             Event::Elapsed => self.expire(),
         }
-        self.reconcile();
     }
 
     /// The next thing to do, in order. [`Action::Upgrade`] comes only when there is nothing else: what waits behind it

@@ -17,6 +17,8 @@ pub enum Note {
     Loaded { generation: Generation, boot_us: u64 },
     /// A generation could not load, or its zygote died.
     GenerationFailed { generation: Generation, reason: String, again_in_us: Option<u64> },
+    /// A generation that serves is not such as its configuration wants it.
+    Misfit { generation: Generation, reason: String },
     /// The first worker of this number.
     Spawned { slot: Slot, pid: ProcessId, threads: u32 },
     /// A later worker of this number.
@@ -37,8 +39,10 @@ pub enum Note {
     NoMercy { slot: Slot, pid: ProcessId },
     /// The next worker of this number has to wait.
     RespawnDelayed { slot: Slot, delay_us: u64 },
-    /// The number of workers changes.
-    Target { from: u32, to: u32, reason: String },
+    /// The number of workers changes on an order.
+    Target { from: u32, to: u32, order: &'static str },
+    /// No worker is wanted until a connection comes.
+    Cheap,
     /// A reload begins.
     ReloadBegins { reload: Reload },
     /// A chain reload replaces this worker next.
@@ -95,6 +99,7 @@ impl Note {
             | Note::WorkerUnfit { .. }
             | Note::NoMercy { .. }
             | Note::RespawnDelayed { .. }
+            | Note::Misfit { .. }
             | Note::Refused { .. }
             | Note::Impossible { .. }
             | Note::Intruder { .. } => Level::Warn,
@@ -105,6 +110,7 @@ impl Note {
             | Note::WorkerLeaving { .. }
             | Note::WorkerGone { .. }
             | Note::Target { .. }
+            | Note::Cheap
             | Note::ReloadBegins { .. }
             | Note::ChainNext { .. }
             | Note::ReloadDone { .. }
@@ -129,6 +135,7 @@ impl fmt::Display for Note {
             Note::GenerationFailed { generation, reason, again_in_us: Some(delay) } => {
                 write!(f, "generation {generation} failed: {reason}; loading again in {} s", Seconds(*delay))
             }
+            Note::Misfit { generation, reason } => write!(f, "generation {generation} goes on although {reason}"),
             Note::Spawned { slot, pid, threads } => {
                 write!(f, "spawned uWSGI worker {slot} (pid: {pid}, cores: {threads})")
             }
@@ -159,7 +166,8 @@ impl fmt::Display for Note {
                 "worker {slot} respawning too fast !!! i have to sleep a bit ({} seconds)...",
                 Seconds(*delay_us)
             ),
-            Note::Target { from, to, reason } => write!(f, "workers: {from} -> {to}: {reason}"),
+            Note::Target { from, to, order } => write!(f, "workers: {from} -> {to}: {order}, as ordered"),
+            Note::Cheap => f.write_str("cheap mode enabled: waiting for socket connection..."),
             Note::ReloadBegins { reload: Reload::Chain } => f.write_str("chain reload starting..."),
             Note::ReloadBegins { reload: Reload::Brutal } => {
                 f.write_str("brutal reload: loading, then ...brutally killing workers...")

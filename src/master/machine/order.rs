@@ -133,12 +133,12 @@ impl Machine {
             Order::Pause => self.set_paused(true),
             Order::Resume => self.set_paused(false),
             Order::TogglePause => self.set_paused(!self.paused),
-            Order::More => self.set_target(self.target().saturating_add(1), &[], "ordered"),
+            Order::More => self.set_target_ordered(self.target().saturating_add(1), "one more"),
             Order::Fewer => {
                 let floor = self.plan.minimum.min(self.target());
-                self.set_target(self.target().saturating_sub(1).max(floor), &[], "ordered");
+                self.set_target_ordered(self.target().saturating_sub(1).max(floor), "one fewer");
             }
-            Order::Cheap => self.set_target(0, &[], "cheap mode"),
+            Order::Cheap => self.set_target_ordered(0, "cheap mode"),
             Order::Upgrade => self.upgrade_due = true,
         }
     }

@@ -86,6 +86,9 @@ impl Machine {
         }
         self.stage = Stage::Serving;
         self.announce(Announcement::Ready);
+        if active.is_empty() {
+            self.note(Note::Cheap);
+        }
         true
     }
 

@@ -489,9 +489,14 @@ impl World {
             80..95 => {
                 let workers = self.dice.below(6) as u32;
                 let idle = (0..16).filter(|_| self.dice.percent(50)).map(Seat).collect();
-                return self.tell(Event::Target { workers, reason: "whim".to_owned(), idle });
+                return self.tell(Event::Target { workers, idle });
             }
             95..97 => return self.tell(Event::Elapsed),
+            97 => {
+                let generation = self.machine.candidate().unwrap_or(self.machine.current());
+                let reason = "its workers are too large".to_owned();
+                return self.tell(Event::GenerationUnfit { generation, exit_code: 78, reason });
+            }
             _ => {
                 let jump_us = self.dice.below(20 * SECOND);
                 self.jumped_us += jump_us;
@@ -541,8 +546,12 @@ impl World {
     fn tell(&mut self, event: Event) -> Check {
         let before = self.serving();
         let lost = self.loses_server(&event);
-        let wanted = if let Event::Target { workers, .. } = event { workers.max(1) } else { u32::MAX };
-        let first_load = matches!(self.machine.stage, Stage::Loading);
+        let wanted = if let Event::Target { workers, .. } = event { workers } else { u32::MAX };
+        let first_load = match self.machine.stage {
+            Stage::Loading => true,
+            Stage::Starting => matches!(event, Event::GenerationUnfit { .. }),
+            Stage::Serving | Stage::Stopping { .. } | Stage::Gone => false,
+        };
         self.write_down(|| format!("  < {event:?}"));
         self.machine.handle(self.now, event);
         if first_load && self.machine.is_stopping() {
@@ -615,6 +624,14 @@ impl World {
             }
             Action::Pause { seat } => return self.set_paused(seat, true),
             Action::Resume { seat } => return self.set_paused(seat, false),
+            Action::Withdraw { seat } => {
+                let pid = self.known(seat, "withdraws")?;
+                if self.processes[&pid].ready {
+                    self.retire(pid);
+                } else {
+                    self.happen_within(MS, Happening::WorkerDies(pid, ExitStatus::Signal(9)));
+                }
+            }
             Action::Kill { seat } => {
                 let pid = self.known(seat, "kills")?;
                 self.happen_within(MS, Happening::WorkerDies(pid, ExitStatus::Signal(9)));
@@ -794,10 +811,10 @@ impl World {
         }
         for worker in self.machine.seats.iter().flatten() {
             let bounded = match worker.phase {
-                Phase::Ready { .. } | Phase::Killed { .. } => continue,
-                Phase::Starting { until, .. } => until,
+                Phase::Ready { .. } | Phase::Killed { until: None, .. } => continue,
+                Phase::Starting { until, .. } | Phase::Killed { until, .. } => until,
                 Phase::Forking { until, .. }
-                | Phase::Doomed { until }
+                | Phase::Doomed { until, .. }
                 | Phase::Lost { until }
                 | Phase::Leaving { until, .. }
                 | Phase::Retiring { until, .. } => Some(until),

@@ -10,13 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl Machine {
     /// Sets how many workers are wanted; `idle` are the seats to prefer when some must go.
-    pub(super) fn set_target(&mut self, workers: u32, idle: &[Seat], reason: &str) {
+    pub(super) fn set_target(&mut self, workers: u32, idle: &[Seat]) {
         let from = self.target();
         let to = workers.min(self.plan.workers);
         if from == to || self.is_stopping() {
             return;
         }
-        self.note(Note::Target { from, to, reason: reason.to_owned() });
         for _ in from..to {
             if let Some(slot) = self.slots.iter_mut().find(|slot| !slot.active) {
                 slot.active = true;
@@ -27,6 +26,19 @@ impl Machine {
             if let Some(slot) = self.slot_mut(slot) {
                 slot.active = false;
             }
+        }
+        if to == 0 {
+            self.note(Note::Cheap);
+        }
+    }
+
+    /// The same on an operator's word, which no policy has written into the log.
+    pub(super) fn set_target_ordered(&mut self, workers: u32, order: &'static str) {
+        let from = self.target();
+        self.set_target(workers, &[]);
+        let to = self.target();
+        if from != to {
+            self.note(Note::Target { from, to, order });
         }
     }
 

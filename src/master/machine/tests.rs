@@ -105,7 +105,7 @@ impl Bench {
                 events
             }
             Action::Retire { seat } if self.leaves => vec![self.exit(seat, ExitStatus::Code(30))],
-            Action::Kill { seat } => vec![self.exit(seat, ExitStatus::Signal(9))],
+            Action::Kill { seat } | Action::Withdraw { seat } => vec![self.exit(seat, ExitStatus::Signal(9))],
             _ => vec![],
         }
     }
@@ -298,7 +298,7 @@ fn a_fork_that_fails_is_tried_again() {
     assert_eq!(bench.ready(), [0; 0]);
     bench.wait(10 * MS);
     assert_eq!(bench.ready(), [1]);
-    assert_eq!(bench.notes()[0], "OOPS ! no worker 1: fork failed with error 11");
+    assert_eq!(bench.notes()[0], "OOPS ! no worker 1: fork failed: Resource temporarily unavailable (os error 11)");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_worker_that_does_not_get_ready_is_killed_and_replaced() {
     bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
     bench.gets_ready = true;
     bench.wait(30 * SECOND);
-    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    assert!(bench.has(&Action::Withdraw { seat: Seat(0) }));
     bench.wait(10 * MS);
     assert_eq!(bench.ready(), [1]);
 }
@@ -396,12 +396,12 @@ fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
     bench.wait(SECOND);
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(0), Seat(1)]);
     bench.send(Event::WorkerForked { seat: Seat(0), pid: pid(7) });
-    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    assert!(bench.has(&Action::Withdraw { seat: Seat(0) }));
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(1)]);
 }
 
 fn target(workers: u32, idle: &[u32]) -> Event {
-    Event::Target { workers, reason: "test".to_owned(), idle: idle.iter().copied().map(Seat).collect() }
+    Event::Target { workers, idle: idle.iter().copied().map(Seat).collect() }
 }
 
 #[test]
@@ -414,10 +414,46 @@ fn growth_takes_the_lowest_slots_and_shrinking_the_highest_idle_ones() {
     bench.send(target(2, &[]));
     assert_eq!(bench.ready(), [1, 2]);
     bench.send(target(0, &[0, 1]));
-    assert_eq!(bench.ready(), [1], "never nobody");
+    assert_eq!(bench.ready(), [0; 0], "the idle mode");
     assert!(bench.notes().contains(&"uWSGI worker 3 cheaped.".to_owned()));
     bench.send(target(2, &[]));
     assert_eq!(bench.ready(), [1, 2]);
+}
+
+/// A worker accepts before that is heard. Whoever is not wanted before it was heard must not be killed blindly, except
+/// when everything is to end at once.
+#[test]
+fn who_is_not_wanted_before_it_was_heard_is_withdrawn_and_not_killed() {
+    let (ready, forked) =
+        (Event::WorkerReady { seat: Seat(1), boot_us: MS }, Event::WorkerForked { seat: Seat(1), pid: pid(77) });
+    let orders: [(&[Event], bool); 4] = [
+        (&[forked.clone(), target(1, &[0])], true),
+        (&[ready.clone(), target(1, &[0]), forked.clone()], true),
+        (&[target(1, &[0]), ready.clone(), forked.clone()], true),
+        (&[ready, Event::Order(Order::StopNow), forked], false),
+    ];
+    for (events, withdraws) in orders {
+        let mut bench = Bench::serving(Plan { initial: 1, ..plan(2) });
+        bench.machine.handle(bench.now, target(2, &[]));
+        while bench.machine.poll_action().is_some() {}
+        for event in events {
+            bench.machine.handle(bench.now, event.clone());
+        }
+        bench.settle();
+        assert_eq!(bench.has(&Action::Withdraw { seat: Seat(1) }), withdraws, "{events:?}");
+        assert_eq!(bench.has(&Action::Kill { seat: Seat(1) }), !withdraws, "{events:?}");
+    }
+}
+
+#[test]
+fn who_was_withdrawn_and_does_not_finish_is_killed() {
+    let mut bench = Bench::serving(Plan { initial: 1, ..plan(2) });
+    bench.gets_ready = false;
+    bench.send(target(2, &[]));
+    bench.machine.handle(bench.now, target(1, &[0]));
+    while bench.machine.poll_action().is_some() {}
+    bench.wait(61 * SECOND);
+    assert!(bench.has(&Action::Kill { seat: Seat(1) }), "{:?}", bench.log);
 }
 
 #[test]
@@ -446,6 +482,7 @@ fn cheap_sleeps_until_the_next_target() {
     let mut bench = Bench::serving(plan(2));
     bench.order(Order::Cheap);
     assert_eq!(bench.machine.workers().count(), 0);
+    assert!(bench.notes().contains(&"cheap mode enabled: waiting for socket connection...".to_owned()));
     bench.reload(Reload::Graceful);
     bench.send(Event::ConfigurationRead(Ok(plan(2))));
     assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
@@ -564,13 +601,39 @@ fn a_refused_configuration_changes_nothing() {
     assert_eq!(bench.ready(), [1, 2]);
 }
 
+fn unfit(generation: Generation) -> Event {
+    Event::GenerationUnfit { generation, exit_code: 78, reason: "too large".to_owned() }
+}
+
+#[test]
+fn a_first_worker_that_does_not_fit_ends_the_start_and_finishes_what_it_may_have_accepted() {
+    let mut bench = Bench::new(Plan { initial: 1, ..plan(2) });
+    bench.gets_ready = false;
+    bench.settle();
+    let ready = Event::WorkerReady { seat: Seat(0), boot_us: MS };
+    bench.machine.handle_together(bench.now, [ready, unfit(Generation(1))]);
+    bench.settle();
+    assert!(bench.has(&Action::Retire { seat: Seat(0) }) && !bench.has(&Action::Announce(Announcement::Ready)));
+    assert!(bench.has(&Action::Exit { code: 78 }), "{:?}", bench.log);
+}
+
+#[test]
+fn a_generation_that_does_not_fit_is_told_only_once_it_serves() {
+    let mut bench = Bench::serving(plan(2));
+    bench.send(unfit(Generation(1)));
+    assert_eq!(
+        (bench.notes(), bench.ready()),
+        (vec!["generation 1 goes on although too large".to_owned()], vec![1, 2])
+    );
+}
+
 /// How the load of a new generation can go wrong: given the bench in the middle of it.
 type Mishap = fn(&mut Bench);
 
 #[test]
 fn whatever_fails_in_a_reload_the_old_goes_on() {
     let generation = Generation(2);
-    let mishaps: [(&str, Mishap); 8] = [
+    let mishaps: [(&str, Mishap); 9] = [
         ("cannot load", |bench| {
             let reason = "cannot load".to_owned();
             bench.send(Event::ZygoteLoadFailed { generation: Generation(2), exit_code: 22, reason });
@@ -588,6 +651,13 @@ fn whatever_fails_in_a_reload_the_old_goes_on() {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
             bench.send(Event::WorkerNotReady { seat: Seat(3), exit_code: 22, reason: "no module".to_owned() });
             bench.send(bench.exit(Seat(3), ExitStatus::Code(22)));
+        }),
+        ("too large", |bench| {
+            bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
+            let ready = Event::WorkerReady { seat: Seat(2), boot_us: MS };
+            bench.machine.handle_together(bench.now, [ready, unfit(Generation(2))]);
+            bench.settle();
+            assert!(bench.has(&Action::Retire { seat: Seat(2) }), "it may have accepted already");
         }),
         ("not ready in time (load-timeout)", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
@@ -960,13 +1030,13 @@ fn every_pair_of_the_workers_table_is_carried_out() {
     let phases = [
         None,
         Some(Phase::Forking { until, ready: None }),
-        Some(Phase::Doomed { until }),
+        Some(Phase::Doomed { until, manner: Manner::Graceful }),
         Some(Phase::Lost { until }),
         Some(Phase::Starting { pid, until: Some(until) }),
         Some(Phase::Ready { pid, since, paused: false }),
         Some(Phase::Leaving { pid, since, until, why }),
         Some(Phase::Retiring { pid, since, until, why }),
-        Some(Phase::Killed { pid, since, why }),
+        Some(Phase::Killed { pid, since, until: None, why }),
     ];
     let incidents = [
         Incident::Forked(pid),

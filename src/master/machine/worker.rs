@@ -32,8 +32,8 @@ pub(super) enum Manner {
 pub(super) enum Phase {
     /// Ordered; `ready` when it said so before the zygote told its pid.
     Forking { until: Time, ready: Option<Time> },
-    /// Ordered, but no longer wanted: killed as soon as it has a pid.
-    Doomed { until: Time },
+    /// Ordered, but no longer wanted: taken back as soon as it has a pid.
+    Doomed { until: Time, manner: Manner },
     /// The zygote died with the order in its hands; the fork may have happened.
     Lost { until: Time },
     /// It exists and gets ready.
@@ -44,8 +44,8 @@ pub(super) enum Phase {
     Leaving { pid: ProcessId, since: Time, until: Time, why: Farewell },
     /// It was told to finish.
     Retiring { pid: ProcessId, since: Time, until: Time, why: Farewell },
-    /// It was sent SIGKILL.
-    Killed { pid: ProcessId, since: Time, why: Farewell },
+    /// It was sent SIGKILL; with `until` only if it did not accept already, else told to finish by then.
+    Killed { pid: ProcessId, since: Time, until: Option<Time>, why: Farewell },
 }
 
 impl Worker {
@@ -77,12 +77,12 @@ impl Worker {
     pub(super) fn until(&self) -> Option<Time> {
         match self.phase {
             Phase::Forking { until, .. }
-            | Phase::Doomed { until }
+            | Phase::Doomed { until, .. }
             | Phase::Lost { until }
             | Phase::Leaving { until, .. }
             | Phase::Retiring { until, .. } => Some(until),
-            Phase::Starting { until, .. } => until,
-            Phase::Ready { .. } | Phase::Killed { .. } => None,
+            Phase::Starting { until, .. } | Phase::Killed { until, .. } => until,
+            Phase::Ready { .. } => None,
         }
     }
 }
@@ -196,10 +196,12 @@ pub(super) enum Step {
     Retire,
     /// SIGKILL, wait for its death.
     Kill,
-    /// SIGKILL because it did not get ready, blame it, wait for its death.
+    /// Take it back because it did not get ready, blame it, wait for its death.
     GiveUp,
-    /// Kill it as soon as it has a pid.
+    /// Take it back as soon as it has a pid.
     Doom,
+    /// Take it back: SIGKILL, or finish if it accepts already although that was not heard yet; wait for its death.
+    Withdraw,
     /// It cannot serve: blame it, kill it as soon as it has a pid.
     DoomUnfit,
     /// Keep the seat for a while, it may be taken.
@@ -226,9 +228,10 @@ pub(super) fn step(state: State, stimulus: Stimulus) -> Step {
         (S::Forking | S::Doomed, E::Expire) => Step::BlameZygote,
         (S::Forking | S::Doomed, E::Orphan) => Step::Quarantine,
 
-        (S::Doomed | S::Lost, E::Forked) => Step::Kill,
+        (S::Doomed | S::Lost, E::Forked) => Step::Withdraw,
+        (S::Doomed, E::Kill) => Step::Doom,
         (S::Doomed | S::Lost, E::ForkFailed) => Step::Vacate,
-        (S::Doomed | S::Lost, E::Ready | E::NotReady | E::Leaving | E::Dismiss | E::Kill) => Step::Stay,
+        (S::Doomed | S::Lost, E::Ready | E::NotReady | E::Leaving | E::Dismiss) | (S::Lost, E::Kill) => Step::Stay,
         (S::Doomed, E::Exited) => Step::Impossible,
         (S::Lost, E::Exited | E::Expire) => Step::Vacate,
         (S::Lost, E::Orphan) => Step::Stay,
@@ -237,7 +240,8 @@ pub(super) fn step(state: State, stimulus: Stimulus) -> Step {
         (S::Starting, E::NotReady) => Step::Reject,
         (S::Starting | S::Ready, E::Leaving) => Step::Leave,
         (S::Starting | S::Ready, E::Exited) => Step::Judge,
-        (S::Starting, E::Dismiss | E::Kill) => Step::Kill,
+        (S::Starting, E::Dismiss) => Step::Withdraw,
+        (S::Starting, E::Kill) => Step::Kill,
         (S::Starting, E::Expire) => Step::GiveUp,
 
         (S::Ready, E::Dismiss) => Step::Retire,
@@ -248,7 +252,7 @@ pub(super) fn step(state: State, stimulus: Stimulus) -> Step {
         (S::Leaving | S::Retiring | S::Killed, E::Exited) => Step::Bury,
         (S::Leaving | S::Retiring, E::Kill | E::Expire) => Step::Kill,
         (S::Leaving | S::Retiring | S::Killed, E::Ready | E::NotReady | E::Leaving | E::Dismiss) => Step::Stay,
-        (S::Killed, E::Kill | E::Expire) => Step::Stay,
+        (S::Killed, E::Kill | E::Expire) => Step::Kill,
 
         (S::Starting | S::Ready | S::Leaving | S::Retiring | S::Killed, E::Orphan) => Step::Stay,
         (S::Starting | S::Ready | S::Leaving | S::Retiring | S::Killed, E::Forked | E::ForkFailed) => Step::Impossible,
@@ -272,8 +276,9 @@ impl fmt::Display for Step {
             Step::Reject => "blame, mercy → Leaving",
             Step::Retire => "retire, mercy → Retiring",
             Step::Kill => "kill → Killed",
-            Step::GiveUp => "blame, kill → Killed",
+            Step::GiveUp => "blame, withdraw → Killed",
             Step::Doom => "→ Doomed",
+            Step::Withdraw => "withdraw → Killed",
             Step::DoomUnfit => "blame → Doomed",
             Step::Quarantine => "→ Lost",
             Step::BlameZygote => "kill the zygote",

@@ -39,6 +39,8 @@ const REACTION_US: u64 = 500;
 /// The shortest and longest pause between two looks at a queue.
 const QUEUE_LOOK_MIN_US: u64 = 2_000;
 const QUEUE_LOOK_MAX_US: u64 = 20_000;
+/// How long after growth full cores may be due to the growth itself.
+const FORKING_US: u64 = 500_000;
 /// Pauses between two looks above the minimum, a tenth of the patience: they sample the need, and find the end of a load.
 const SURPLUS_LOOK_MIN_US: u64 = 20_000;
 const SURPLUS_LOOK_MAX_US: u64 = 100_000;
@@ -258,8 +260,14 @@ impl Memory {
         let (sample, now) = (view.sample, view.sample.now_us);
         let pause_us = (finding.patience_us / 10).clamp(SURPLUS_LOOK_MIN_US, SURPLUS_LOOK_MAX_US);
         let cores_full = self.cores.useful_workers(sample.cpus).is_some_and(|useful| sample.live() >= useful);
-        if sample.queue.unwrap_or(0) > 0 && view.room() > 0 && view.may_grow && !cores_full {
-            return Some(now + self.queue_pause_us(view));
+        if sample.queue.unwrap_or(0) > 0 && view.room() > 0 && view.may_grow {
+            if !cores_full {
+                return Some(now + self.queue_pause_us(view));
+            }
+            // The forks of a burst take the cores as well, but not for long.
+            if self.grown_last_us.is_some_and(|grown| now < grown.saturating_add(FORKING_US)) {
+                return Some(now + QUEUE_LOOK_MAX_US);
+            }
         }
         if workers < 0 {
             let surplus = u64::from(sample.live().saturating_sub(self.keep(view, finding)).max(1));
@@ -316,7 +324,7 @@ mod tests {
     use super::{Needs, patience_us};
     use crate::config::model::Policy;
     use crate::scaling::fixture::{Run, SECOND_US, sample, settings};
-    use crate::scaling::{Decision, Pace, Reason, Sample, Wake};
+    use crate::scaling::{CpuUse, Decision, Pace, Reason, Sample, Wake};
 
     fn run(minimum: u32, maximum: u32) -> Run {
         Run::new(settings(Policy::Adaptive, Pace::Events, minimum, maximum))
@@ -404,6 +412,18 @@ mod tests {
         assert_eq!((hurried.wake, hurried.next_look_us), (Wake::Never, Some(2_875)));
         let rested = run.look(&served(2_875, 9));
         assert_eq!((rested.wake, rested.next_look_us), (Wake::SpareAtMost(0), None));
+    }
+
+    #[test]
+    fn cores_that_a_burst_of_forks_has_taken_are_looked_at_again_soon() {
+        let mut run = run(2, 20);
+        let cpu = |busy_us| Some(CpuUse { busy_us, used_us: busy_us / 2, delayed_us: busy_us / 2 });
+        assert!(run.change(&Sample { cpu: cpu(0), ..queued(0, 2, 14) }) > 0);
+        let full = |now_us| Sample { cpu: cpu(100_000), ..queued(now_us, 6, 10) };
+        let decided = run.look(&full(5_000));
+        assert!(matches!(decided.reason, Reason::CoresBusy { .. }), "{decided:?}");
+        assert_eq!(decided.next_look_us, Some(25_000));
+        assert_eq!(run.look(&full(SECOND_US)).next_look_us, Some(SECOND_US + 100_000));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::picture::Family;
 use super::{Load, Outcome, Scaler, World, run};
 use crate::config::model::Policy;
+use crate::scaling::settings::TARGET_WAIT_US;
 use crate::scaling::{Busyness, Pace, Settings};
 
 /// Target waits that the curve of `adaptive` is drawn over, in microseconds.
@@ -81,7 +82,7 @@ pub fn settings(minimum: u32, maximum: u32) -> Settings {
         idle: 10,
         rss_soft_bytes: None,
         rss_hard_bytes: None,
-        target_wait_us: 10_000,
+        target_wait_us: TARGET_WAIT_US,
         check_interval_us: 1_000_000,
         cheap: false,
         idle_after_us: None,
@@ -169,7 +170,7 @@ fn fixed(maximum: u32) -> Vec<Scaler> {
 impl Plane {
     /// The point of the default settings.
     pub fn default_point(&self) -> Option<&Point> {
-        self.adaptive.iter().zip(TARGETS_US).find(|&(_, target_us)| target_us == 10_000).map(|(point, _)| point)
+        self.adaptive.iter().zip(TARGETS_US).find(|&(_, target_us)| target_us == TARGET_WAIT_US).map(|(point, _)| point)
     }
 
     /// The points of rivals that lie below and left of the curve: at their worker-seconds the curve (straight between
@@ -231,6 +232,9 @@ fn at(curve: &[(f64, f64)], x: f64) -> Option<f64> {
 mod tests {
     use super::settings;
     use super::{at, plane};
+    use crate::config::build::defaults;
+    use crate::config::model::Scaling;
+    use crate::scaling::Settings;
     use crate::scaling::simulator::{World, load};
 
     #[test]
@@ -239,6 +243,12 @@ mod tests {
         assert_eq!(at(&curve, 5.0), None);
         assert_eq!(at(&curve, 30.0), None);
         assert!((at(&curve, 15.0).unwrap_or(0.0) - 30.6).abs() < 0.1);
+    }
+
+    #[test]
+    fn the_comparison_is_of_the_default_settings() {
+        let given = Scaling { enabled: true, minimum: 2, initial: 2, ..defaults().scaling };
+        assert_eq!(Settings::from_config(&given, 40, 1), Ok(settings(2, 40)));
     }
 
     #[test]

@@ -4,11 +4,10 @@
 use super::compare::{Plane, Point, measured};
 use super::{Load, Scaler, World, picture};
 use crate::config::model::Policy;
+use crate::scaling::settings::TARGET_WAIT_US;
 use crate::scaling::{Pace, Settings, policy_name};
 use std::fmt::Write;
 
-/// The default of `cheaper-target-wait`.
-const TARGET_US: u64 = 10_000;
 /// Late requests that a suggestion may have beyond the best candidate: a thousandth of all.
 const LATE_TOLERATED_PPM: u64 = 1_000;
 
@@ -24,10 +23,10 @@ pub struct Candidate {
 /// The file's own policy first, then what else rhinod could do, then what others would do.
 pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> {
     let mut all = vec![offered(world, load, own.clone())];
-    let adaptive = Settings { policy: Policy::Adaptive, target_wait_us: TARGET_US, ..own.clone() };
+    let adaptive = Settings { policy: Policy::Adaptive, target_wait_us: TARGET_WAIT_US, ..own.clone() };
     let roomy = Settings { maximum: own.maximum.saturating_mul(4).min(1_000), ..adaptive.clone() };
     let needed = measured(world, load, Scaler::policy(roomy.clone())).outcome.workers_max();
-    let mut alternatives = vec![adaptive.clone(), Settings { target_wait_us: 2 * TARGET_US, ..adaptive.clone() }];
+    let mut alternatives = vec![adaptive.clone(), Settings { target_wait_us: 2 * TARGET_WAIT_US, ..adaptive.clone() }];
     if needed > own.maximum {
         alternatives.push(Settings { maximum: needed, ..adaptive });
     }
@@ -71,7 +70,7 @@ fn ini(settings: &Settings) -> Vec<String> {
     }
     lines.push(format!("cheaper-algo = {}", policy_name(settings.policy)));
     match settings.policy {
-        Policy::Adaptive if settings.target_wait_us != TARGET_US => {
+        Policy::Adaptive if settings.target_wait_us != TARGET_WAIT_US => {
             lines.push(format!("cheaper-target-wait = {}", settings.target_wait_us / 1000));
         }
         Policy::Adaptive | Policy::Manual => {}

@@ -4,7 +4,7 @@
 //! The two types have no setter in common. Used in the worker ([`WorkerSeat`], [`Core`]) and the master
 //! ([`MasterSeat`]).
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::capacity::Capacity;
 use super::{LINE_WORDS, SEAT_HEAD_LINES};
@@ -184,9 +184,11 @@ impl<'a> WorkerSeat<'a> {
         self.words[worker_line::PROCESS].store(process.into(), Ordering::Relaxed);
     }
 
-    /// Says whether it takes requests.
+    /// Says whether it takes requests. Of a worker that says so and then looks for orders, and a master that orders and
+    /// then looks whether it does, at least one sees the other.
     pub fn set_presence(&self, presence: Presence) {
         self.words[worker_line::FLAGS].store(presence.flags(), Ordering::Release);
+        fence(Ordering::SeqCst);
     }
 
     /// Says how long it took from the fork until it was ready.
@@ -329,9 +331,10 @@ pub struct MasterSeat<'a> {
 }
 
 impl MasterSeat<'_> {
-    /// Orders the worker of one life; any other does not feel meant.
+    /// Orders the worker of one life; any other does not feel meant. See [`WorkerSeat::set_presence`].
     pub fn set_order(&self, order: Order, life: u64) {
         self.words[master_line::ORDER].store(order.pack(life), Ordering::Release);
+        fence(Ordering::SeqCst);
     }
 
     /// Whether the worker of this life has taken the seat.

@@ -11,7 +11,10 @@ use std::time::{Instant, SystemTime};
 use rhinod::config::build::{Machine, defaults};
 use rhinod::config::model::{Policy, Scaling};
 use rhinod::config::{Host, Invocation, load};
+use rhinod::master::machine::Plan;
 use rhinod::scaling::{Memory, Sample, Settings, WorkerTime, policy_name, step};
+
+use worker_protocol::scoreboard::Layout;
 
 use rhinod_bench::findings::{Cell, Check, Findings, Table, Target, spread_cells};
 use rhinod_bench::lab::{Error, Lab, io_error};
@@ -29,6 +32,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     configuration(lab, &mut findings)?;
     decisions(lab, &mut findings)?;
+    findings.checks.push(scoreboard()?);
     Ok(findings)
 }
 
@@ -96,6 +100,14 @@ fn machine() -> Machine {
         inherited_sockets: Some(0),
         resolve: |name| name.parse::<IpAddr>().ok(),
     }
+}
+
+/// The shared memory of an instance of 1,000 workers, with the seats for their successors.
+fn scoreboard() -> Result<Check, Error> {
+    let layout = Layout::new(Plan::seats_for(WORKERS), 1)
+        .map_err(|error| io_error("scoreboard")(std::io::Error::other(error.to_string())))?;
+    let what = format!("scoreboard of {WORKERS} workers, KiB");
+    Ok(Check::new(what, layout.bytes() as f64 / 1024.0, Target::AtMost(1024.0)))
 }
 
 /// One call of the policies with 1,000 workers.

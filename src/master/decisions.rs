@@ -1,0 +1,76 @@
+//! `cheaper-log`: the file that each decision on the number of workers goes to, for `rhinod simulate --replay`.
+//!
+//! Not for what a line says (`scaling::decision_log`). Master only.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, RawFd};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::StartFailure;
+use super::upgrade;
+use crate::scaling::decision_log::{Record, json_line};
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct DecisionFile {
+    /// Absolute, since the working directory changes.
+    path: PathBuf,
+    file: File,
+    /// Whether the last write failed: told once, not at each decision.
+    failing: bool,
+}
+
+/// The file on its way to the next image of the master.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DecisionFileHandover {
+    path: PathBuf,
+    descriptor: RawFd,
+}
+
+impl DecisionFile {
+    /// Opens the file for appending, creating it if need be. A path is relative to the current directory.
+    pub(super) fn open(path: &Path) -> Result<Self, StartFailure> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        match crate::logging::append_to(&absolute) {
+            Ok(file) => Ok(Self { path: absolute, file, failing: false }),
+            Err(error) => {
+                let message = format!("cannot open the log of decisions {}: {error}", path.display());
+                Err(StartFailure::file(message).about("cheaper-log"))
+            }
+        }
+    }
+
+    /// Opens it anew by its name, for logrotate. On a failure the file stays the one it was.
+    pub(super) fn reopen(&mut self) -> Result<(), StartFailure> {
+        *self = Self::open(&self.path)?;
+        Ok(())
+    }
+
+    /// Appends a line with one write.
+    pub(super) fn write(&mut self, record: &Record) {
+        let written = json_line(record).map_err(io::Error::from).and_then(|mut line| {
+            line.push('\n');
+            self.file.write_all(line.as_bytes())
+        });
+        if let Err(error) = &written
+            && !self.failing
+        {
+            log::error!("cannot write to the log of decisions {}: {error}", self.path.display());
+        }
+        self.failing = written.is_err();
+    }
+
+    /// Lets it pass to the next image.
+    pub(super) fn hand_over(&self) -> io::Result<DecisionFileHandover> {
+        Ok(DecisionFileHandover { path: self.path.clone(), descriptor: upgrade::pass(self.file.as_fd())? })
+    }
+
+    /// Takes it over from the image before.
+    pub(super) fn adopt(handover: DecisionFileHandover) -> io::Result<Self> {
+        let file = File::from(upgrade::take(handover.descriptor)?);
+        Ok(Self { path: handover.path, file, failing: false })
+    }
+}
