@@ -442,20 +442,17 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Opens anew by their names all files that lines are added to.
+    /// Opens anew by their names the files that lines are added to: the log, into which everyone below writes as well,
+    /// and the record of decisions.
     fn reopen_logs(&mut self) {
-        self.reopen_log();
-        if let Some(Err(error)) = self.scaler.recording().map(DecisionFile::reopen) {
+        let recording = self.scaler.recording();
+        if self.config.log_file().is_none() && recording.is_none() {
+            log::warn!("there is no log to open anew: it is in no file that the configuration names");
+        }
+        if let Some(Err(error)) = recording.map(DecisionFile::reopen) {
             log::error!("{error}");
         }
-    }
-
-    /// Opens the log anew by its name, and has everyone below write there too.
-    fn reopen_log(&self) {
-        let Some(path) = self.config.log_file() else {
-            log::warn!("there is no log to open anew: it is in no file that the configuration names");
-            return;
-        };
+        let Some(path) = self.config.log_file() else { return };
         let reopened = crate::logging::reopen(path, &self.config.logging, |file| self.children.log_to(file));
         if let Err(error) = reopened {
             log::error!("the log goes on where it was: cannot open {}: {error}", path.display());
