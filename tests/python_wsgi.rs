@@ -5,7 +5,9 @@
 mod harness;
 mod pythons;
 
-use harness::Instance;
+use std::collections::BTreeMap;
+
+use harness::{Instance, Random};
 use pythons::{launch, supported};
 use rhinod_bench::client::Reply;
 use rhinod_bench::packet::Request;
@@ -263,6 +265,32 @@ fn requests_in_a_row_see_their_own_variables_only() {
             let expected = sent.map_or("None".to_owned(), |(_, value)| format!("'{}'", String::from_utf8_lossy(value)));
             assert_eq!(body(&instance.ask(&request)), expected);
         }
+    }
+}
+
+/// What a thread remembers of its last request (`python/src/environ.rs`) is seen by no other: variables come, go, change
+/// places and values, short and long.
+#[test]
+fn every_environ_is_that_of_its_own_request() {
+    let instance = launch(&pythons::one(), "rows").start();
+    let mut random = Random(11);
+    let (mut shape, long) = (Vec::new(), "long ".repeat(200));
+    for number in 0..600 {
+        // Some shapes come twice and more in a row, as a web server's do.
+        if random.below(3) == 0 {
+            shape = (0..random.below(6)).map(|_| random.below(8)).collect();
+        }
+        let values = ["", "one", "two", &long];
+        let mine: BTreeMap<_, _> =
+            shape.iter().map(|key| (format!("HTTP_MINE_{key}"), values[random.below(values.len())])).collect();
+        let mut request = Request::get("/mine");
+        for key in &shape {
+            let key = format!("HTTP_MINE_{key}");
+            request = request.var(&key, mine[&key].as_bytes());
+        }
+        let seen: BTreeMap<String, String> = serde_json::from_slice(instance.ask(&request).body()).expect("JSON");
+        let seen: BTreeMap<_, _> = seen.iter().map(|(key, value)| (key.clone(), value.as_str())).collect();
+        assert_eq!(seen, mine, "request {number}");
     }
 }
 

@@ -1,10 +1,11 @@
 //! The environ of a request (PEP 3333; reference/wire.md 5.1): a fresh dictionary for each, made as cheaply as the stable
 //! ABI allows. Worker.
 //!
-//! A web server sends nearly the same variables with every request, so that each thread remembers the strings of the
-//! last one: the `str` of a key, and of a short value, is used again where the bytes are the same. Strings are immutable
-//! and the bytes are compared, so no request sees anything of another. A dictionary is never used twice (uWSGI's default
-//! does so, WART).
+//! A web server sends nearly the same variables with every request, so that each thread remembers those of the last one.
+//! The `str` of a key or value is used again where the bytes are the same; and when the same keys come again in the same
+//! order, the whole dictionary is a copy of one that is kept, into which the values that differ have been put: copying a
+//! table costs a fraction of filling one. Strings are immutable and the bytes are compared, so no request sees anything
+//! of another; the kept dictionary is never handed out (uWSGI's default uses one again, WART).
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -12,16 +13,16 @@ use worker_protocol::head::RequestHead;
 
 use crate::ffi::text::from_latin1;
 
-/// Most variables whose strings are remembered: beyond what browsers and proxies send.
+/// Most variables that are remembered: beyond what browsers and proxies send.
 const REMEMBERED_MAX: usize = 64;
 
-/// Longest value that is remembered, in bytes: hosts, methods, addresses, user agents; hardly a cookie.
-const VALUE_BYTES_MAX: usize = 256;
-
-/// The strings of one thread's last request, in the order of the wire.
+/// The last request of one thread.
 #[derive(Default)]
 pub(crate) struct Remembered {
+    /// Its variables, each key once, in the order of the wire.
     variables: Vec<Variable>,
+    /// An environ with these variables, once two requests in a row had the same keys.
+    kept: Option<Py<PyDict>>,
 }
 
 /// One variable: bytes as they came, strings as they were made.
@@ -32,13 +33,70 @@ struct Variable {
     value_text: Py<PyString>,
 }
 
-impl Remembered {
-    /// Adds the variables of a request to `environ`, each key once.
-    pub(crate) fn add(&mut self, environ: &Bound<'_, PyDict>, head: &RequestHead<'_>) -> PyResult<()> {
-        for (index, (key, value)) in head.joined().enumerate() {
-            self.add_one(environ, index, key, &value)?;
-        }
+impl Variable {
+    /// Takes another value.
+    fn renew(&mut self, py: Python<'_>, value: &[u8]) -> PyResult<()> {
+        self.value_text = from_latin1(py, value)?.unbind();
+        self.value.clear();
+        self.value.extend_from_slice(value);
         Ok(())
+    }
+}
+
+impl Remembered {
+    /// The environ of a request: `base` and its variables, each key once.
+    pub(crate) fn environ<'py>(
+        &mut self,
+        base: &Bound<'py, PyDict>,
+        head: &RequestHead<'_>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = base.py();
+        if self.follows(py, head)? {
+            return self.kept(base)?.copy();
+        }
+        self.kept = None;
+        let environ = base.copy()?;
+        let mut count = 0;
+        for (key, value) in head.joined() {
+            self.add_one(&environ, count, key, &value)?;
+            count += 1;
+        }
+        self.variables.truncate(count);
+        Ok(environ)
+    }
+
+    /// Whether the request has the keys of the last one, in the same order; then what is remembered is as it wants it.
+    /// No key is remembered twice, so that a request that repeats one does not follow.
+    fn follows(&mut self, py: Python<'_>, head: &RequestHead<'_>) -> PyResult<bool> {
+        let mut variables = self.variables.iter_mut();
+        for (key, value) in head.variables() {
+            match variables.next() {
+                Some(known) if known.key == key => {
+                    if known.value != value {
+                        known.renew(py, value)?;
+                        if let Some(kept) = &self.kept {
+                            kept.bind(py).set_item(&known.key_text, &known.value_text)?;
+                        }
+                    }
+                }
+                _ => return Ok(false),
+            }
+        }
+        Ok(variables.next().is_none())
+    }
+
+    /// The kept environ, made if there is none yet.
+    fn kept<'py>(&mut self, base: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+        let py = base.py();
+        if let Some(kept) = &self.kept {
+            return Ok(kept.bind(py).clone());
+        }
+        let made = base.copy()?;
+        for known in &self.variables {
+            made.set_item(&known.key_text, &known.value_text)?;
+        }
+        self.kept = Some(made.clone().unbind());
+        Ok(made)
     }
 
     fn add_one(&mut self, environ: &Bound<'_, PyDict>, index: usize, key: &[u8], value: &[u8]) -> PyResult<()> {
@@ -46,43 +104,25 @@ impl Remembered {
         if index >= REMEMBERED_MAX {
             return environ.set_item(interned(py, key)?, from_latin1(py, value)?);
         }
-        match self.variables.get_mut(index) {
-            Some(known) if known.key == key => {
-                if known.value != value {
-                    let text = from_latin1(py, value)?;
-                    if value.len() > VALUE_BYTES_MAX {
-                        return environ.set_item(&known.key_text, text);
-                    }
-                    known.value.clear();
-                    known.value.extend_from_slice(value);
-                    known.value_text = text.unbind();
-                }
-                environ.set_item(&known.key_text, &known.value_text)
-            }
-            _ => self.learn(environ, index, key, value),
+        if self.variables.get(index).is_none_or(|known| known.key != key) {
+            self.place(py, index, key, value)?;
         }
+        let known = &mut self.variables[index];
+        if known.value != value {
+            known.renew(py, value)?;
+        }
+        environ.set_item(&known.key_text, &known.value_text)
     }
 
-    /// Another variable than last time at this place: from here on the order is that of the new request.
-    fn learn(&mut self, environ: &Bound<'_, PyDict>, index: usize, key: &[u8], value: &[u8]) -> PyResult<()> {
-        let py = environ.py();
-        let (key_text, value_text) = match self.variables.iter().skip(index).position(|known| known.key == key) {
-            // Variables were left out that came last time.
-            Some(ahead) => {
-                self.variables.drain(index..index + ahead);
-                return self.add_one(environ, index, key, value);
-            }
-            None => (interned(py, key)?, from_latin1(py, value)?),
-        };
-        environ.set_item(&key_text, &value_text)?;
-        let (value, value_text) = if value.len() > VALUE_BYTES_MAX {
-            (Vec::new(), PyString::intern(py, "").unbind())
-        } else {
-            (value.to_vec(), value_text.unbind())
-        };
-        let variable = Variable { key: key.to_vec(), key_text: key_text.unbind(), value, value_text };
+    /// Puts a key at a place where the last request had another: what that had before it is left out now, or it is new.
+    fn place(&mut self, py: Python<'_>, index: usize, key: &[u8], value: &[u8]) -> PyResult<()> {
+        if let Some(ahead) = self.variables.iter().skip(index).position(|known| known.key == key) {
+            self.variables.drain(index..index + ahead);
+            return Ok(());
+        }
+        let (key_text, value_text) = (interned(py, key)?.unbind(), from_latin1(py, value)?.unbind());
         self.variables.truncate(REMEMBERED_MAX - 1);
-        self.variables.insert(index, variable);
+        self.variables.insert(index, Variable { key: key.to_vec(), key_text, value: value.to_vec(), value_text });
         Ok(())
     }
 }

@@ -108,11 +108,9 @@ impl WsgiService {
     /// The environ without `wsgi.input`.
     fn environ<'py>(&self, py: Python<'py>, exchange: &Exchange<'_>) -> PyResult<Bound<'py, PyDict>> {
         let Exchange { core, head, .. } = exchange;
-        let environ = self.base.bind(py).copy()?;
-        if let Some(remembered) = self.remembered.get(*core) {
-            // Nobody else waits for it: each thread has its own.
-            remembered.lock().unwrap_or_else(PoisonError::into_inner).add(&environ, head)?;
-        }
+        // Nobody else waits for it: each thread has its own.
+        let mut remembered = self.remembered[*core].lock().unwrap_or_else(PoisonError::into_inner);
+        let environ = remembered.environ(self.base.bind(py), head)?;
         if head.scheme(exchange.trusts_forwarded()) == "https" {
             environ.set_item(&self.names.url_scheme, &self.names.https)?;
         }

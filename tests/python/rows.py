@@ -43,6 +43,13 @@ def row_variable(environ, start_response):
     return reply(start_response, ascii(environ.get(environ["QUERY_STRING"])))
 
 
+def row_mine(environ, start_response):
+    """The test's own variables; then nothing is left of the environ."""
+    mine = {key: value for key, value in environ.items() if key.startswith("HTTP_MINE_")}
+    environ.clear()
+    return reply(start_response, json.dumps(mine))
+
+
 SAVED = []
 
 
