@@ -21,26 +21,18 @@ const REMEMBERED_MAX: usize = 64;
 pub(crate) struct Remembered {
     /// Its variables, each key once, in the order of the wire.
     variables: Vec<Variable>,
+    /// Their keys and values, one behind the other: what is compared with each request lies close together.
+    bytes: Vec<u8>,
     /// An environ with these variables, once two requests in a row had the same keys.
     kept: Option<Py<PyDict>>,
 }
 
-/// One variable: bytes as they came, strings as they were made.
+/// One variable: how many bytes it has, and the strings that were made of them.
 struct Variable {
-    key: Vec<u8>,
+    key_bytes: usize,
+    value_bytes: usize,
     key_text: Py<PyString>,
-    value: Vec<u8>,
     value_text: Py<PyString>,
-}
-
-impl Variable {
-    /// Takes another value.
-    fn renew(&mut self, py: Python<'_>, value: &[u8]) -> PyResult<()> {
-        self.value_text = from_latin1(py, value)?.unbind();
-        self.value.clear();
-        self.value.extend_from_slice(value);
-        Ok(())
-    }
 }
 
 impl Remembered {
@@ -50,39 +42,61 @@ impl Remembered {
         base: &Bound<'py, PyDict>,
         head: &RequestHead<'_>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let py = base.py();
-        if self.follows(py, head)? {
-            return self.kept(base)?.copy();
+        let made = match self.follows(base.py(), head) {
+            Ok(true) => self.kept(base).and_then(|kept| kept.copy()),
+            Ok(false) => self.learn(base, head),
+            Err(error) => Err(error),
+        };
+        if made.is_err() {
+            // Out of memory, half-way: nothing of this request is to be believed.
+            *self = Self::default();
         }
-        self.kept = None;
-        let environ = base.copy()?;
-        let mut count = 0;
-        for (key, value) in head.joined() {
-            self.add_one(&environ, count, key, &value)?;
-            count += 1;
-        }
-        self.variables.truncate(count);
-        Ok(environ)
+        made
     }
 
-    /// Whether the request has the keys of the last one, in the same order; then what is remembered is as it wants it.
+    /// Whether the request has the keys of the last one, in the same order; then it is the one that is remembered.
     /// No key is remembered twice, so that a request that repeats one does not follow.
     fn follows(&mut self, py: Python<'_>, head: &RequestHead<'_>) -> PyResult<bool> {
-        let mut variables = self.variables.iter_mut();
+        let (mut rest, mut changed) = (self.bytes.as_slice(), Vec::new());
+        let mut variables = self.variables.iter().enumerate();
         for (key, value) in head.variables() {
-            match variables.next() {
-                Some(known) if known.key == key => {
-                    if known.value != value {
-                        known.renew(py, value)?;
-                        if let Some(kept) = &self.kept {
-                            kept.bind(py).set_item(&known.key_text, &known.value_text)?;
-                        }
-                    }
-                }
-                _ => return Ok(false),
+            let Some((index, known)) = variables.next() else { return Ok(false) };
+            let (known_key, behind) = rest.split_at(known.key_bytes);
+            let (known_value, behind) = behind.split_at(known.value_bytes);
+            if known_key != key {
+                return Ok(false);
+            }
+            if known_value != value {
+                changed.push((index, value));
+            }
+            rest = behind;
+        }
+        if variables.next().is_some() {
+            return Ok(false);
+        }
+        self.renew(py, head, &changed)?;
+        Ok(true)
+    }
+
+    /// Takes other values, of a request that has the same keys.
+    fn renew(&mut self, py: Python<'_>, head: &RequestHead<'_>, changed: &[(usize, &[u8])]) -> PyResult<()> {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        for (index, value) in changed {
+            let known = &mut self.variables[*index];
+            known.value_text = from_latin1(py, value)?.unbind();
+            known.value_bytes = value.len();
+            if let Some(kept) = &self.kept {
+                kept.bind(py).set_item(&known.key_text, &known.value_text)?;
             }
         }
-        Ok(variables.next().is_none())
+        self.bytes.clear();
+        for (key, value) in head.variables() {
+            self.bytes.extend_from_slice(key);
+            self.bytes.extend_from_slice(value);
+        }
+        Ok(())
     }
 
     /// The kept environ, made if there is none yet.
@@ -99,31 +113,44 @@ impl Remembered {
         Ok(made)
     }
 
-    fn add_one(&mut self, environ: &Bound<'_, PyDict>, index: usize, key: &[u8], value: &[u8]) -> PyResult<()> {
-        let py = environ.py();
-        if index >= REMEMBERED_MAX {
-            return environ.set_item(interned(py, key)?, from_latin1(py, value)?);
+    /// Makes the environ of a request with other keys than the last one's, and remembers it in its place.
+    fn learn<'py>(&mut self, base: &Bound<'py, PyDict>, head: &RequestHead<'_>) -> PyResult<Bound<'py, PyDict>> {
+        let py = base.py();
+        let last = std::mem::take(self);
+        let mut old = last.iter();
+        let environ = base.copy()?;
+        for (key, value) in head.joined() {
+            // What the last request had before it was left out now; if it had none, nothing was.
+            let known = match old.clone().position(|(known, ..)| known == key) {
+                Some(left_out) => old.nth(left_out),
+                None => None,
+            };
+            let (key_text, value_text) = match known {
+                Some((_, same, known)) if same == &*value => {
+                    (known.key_text.clone_ref(py), known.value_text.clone_ref(py))
+                }
+                Some((.., known)) => (known.key_text.clone_ref(py), from_latin1(py, &value)?.unbind()),
+                None => (interned(py, key)?.unbind(), from_latin1(py, &value)?.unbind()),
+            };
+            environ.set_item(&key_text, &value_text)?;
+            if self.variables.len() < REMEMBERED_MAX {
+                self.bytes.extend_from_slice(key);
+                self.bytes.extend_from_slice(&value);
+                let (key_bytes, value_bytes) = (key.len(), value.len());
+                self.variables.push(Variable { key_bytes, value_bytes, key_text, value_text });
+            }
         }
-        if self.variables.get(index).is_none_or(|known| known.key != key) {
-            self.place(py, index, key, value)?;
-        }
-        let known = &mut self.variables[index];
-        if known.value != value {
-            known.renew(py, value)?;
-        }
-        environ.set_item(&known.key_text, &known.value_text)
+        Ok(environ)
     }
 
-    /// Puts a key at a place where the last request had another: what that had before it is left out now, or it is new.
-    fn place(&mut self, py: Python<'_>, index: usize, key: &[u8], value: &[u8]) -> PyResult<()> {
-        if let Some(ahead) = self.variables.iter().skip(index).position(|known| known.key == key) {
-            self.variables.drain(index..index + ahead);
-            return Ok(());
-        }
-        let (key_text, value_text) = (interned(py, key)?.unbind(), from_latin1(py, value)?.unbind());
-        self.variables.truncate(REMEMBERED_MAX - 1);
-        self.variables.insert(index, Variable { key: key.to_vec(), key_text, value: value.to_vec(), value_text });
-        Ok(())
+    /// Key, value and strings of each variable.
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], &Variable)> + Clone {
+        self.variables.iter().scan(self.bytes.as_slice(), |rest, known| {
+            let (key, behind) = rest.split_at(known.key_bytes);
+            let (value, behind) = behind.split_at(known.value_bytes);
+            *rest = behind;
+            Some((key, value, known))
+        })
     }
 }
 
