@@ -74,7 +74,7 @@ fn adopt(number: i32) -> ExitCode {
         .map_err(|error| StartFailure::system("read what the image before has left", &error))
         .and_then(|handover| {
             let reader = Reader::new()?;
-            master::resume(handover, &|| reader.reread())
+            master::upgrade::resume(handover, &|| reader.reread())
         });
     match ended {
         Ok(number) => code(number),

@@ -14,15 +14,23 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::children::ChildrenHandover;
-use super::decisions::DecisionFileHandover;
-use super::descriptors::DescriptorHandover;
-use super::machine::Snapshot;
+use mio::Poll;
+
+use super::children::{Children, ChildrenHandover};
+use super::decisions::{DecisionFile, DecisionFileHandover};
+use super::descriptors::{DescriptorHandover, Descriptors};
+use super::files::PidFiles;
+use super::machine::{Announcement, Machine, Snapshot, Time};
+use super::operator::Operators;
+use super::signals::Signals;
+use super::{Driver, Parts, ReadConfig, StartFailure, startup};
 use crate::config::model::{Config, Listener};
 use crate::scaling::Memory;
+use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::process;
 use crate::sys::shared_memory::memory_file;
+use crate::sys::wait::Doorbell;
 
 /// The argument that makes a binary the next image of a master; the number of the handover's descriptor follows, then
 /// the arguments of the first image.
@@ -70,12 +78,6 @@ impl SocketHandover {
         let descriptor = process::adopt_descriptor(self.descriptor)?;
         BoundSocket::adopt(self.listener, descriptor, self.file, self.activated)
     }
-}
-
-/// Lets a descriptor pass through the exec; the number to find it by.
-pub(super) fn pass(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
-    process::inherit(descriptor)?;
-    Ok(descriptor.as_raw_fd())
 }
 
 impl Handover {
@@ -130,6 +132,73 @@ impl Handover {
     }
 }
 
+/// Goes on as the next image of a master that has replaced its own binary.
+///
+/// # Errors
+/// When what was handed over cannot be used: the old image has asked before, so that this is a fault of the system.
+pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
+    let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
+    process::unblock_signals(nix::sys::signal::SigSet::empty());
+    crate::logging::stamp_lines(&handover.config.logging);
+    startup::title_master(&handover.config);
+    let adopted = || -> io::Result<(Parts, Option<DecisionFile>)> {
+        let poll = Poll::new()?;
+        let children = Children::adopt(handover.children, &poll)?;
+        let sockets = handover.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>()?;
+        let bell = Doorbell::from_owned(take(handover.bell)?);
+        let operators = Operators::adopt(take(handover.operators)?, &poll)?;
+        let descriptors = Descriptors::adopt(handover.descriptors)?;
+        let machine = Machine::adopt(Time(monotonic_us()), handover.snapshot).map_err(io::Error::other)?;
+        let decisions = handover.decisions.map(DecisionFile::adopt).transpose()?;
+        let fifo_slot = handover.fifo_slot;
+        let parts = Parts { poll, machine, children, bell, operators, descriptors, sockets, fifo_slot };
+        Ok((parts, decisions))
+    };
+    let (parts, decisions) =
+        adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
+    let pid_files = PidFiles::adopt(handover.pid_files);
+    let mut driver = Driver::new(handover.config, read, signals, parts, pid_files)?;
+    driver.scaler.record_to(decisions);
+    driver.scaler.remember(handover.scaling);
+    log::info!("the master (pid {}) runs version {} now", std::process::id(), env!("CARGO_PKG_VERSION"));
+    driver.notifier.announce(&Announcement::Ready);
+    // Children that ended while nobody listened.
+    driver.reap();
+    driver.look_due = true;
+    driver.scale();
+    driver.run()
+}
+
+impl Driver<'_> {
+    /// Executes the binary that is now where ours was. When that cannot be done, nothing has changed.
+    pub(super) fn upgrade(&mut self) {
+        let mut hand_over = || -> io::Result<Handover> {
+            Ok(Handover {
+                snapshot: self.machine.snapshot(),
+                config: self.config.clone(),
+                children: self.children.hand_over()?,
+                sockets: self.sockets.iter().map(SocketHandover::of).collect::<io::Result<_>>()?,
+                bell: pass(self.bell.as_fd())?,
+                descriptors: self.descriptors.hand_over()?,
+                operators: pass(self.operators.listener().as_fd())?,
+                fifo_slot: self.fifos.slot(),
+                pid_files: self.pid_files.paths().to_vec(),
+                decisions: self.scaler.recording().map(|file| file.hand_over()).transpose()?,
+                scaling: self.scaler.memory().clone(),
+            })
+        };
+        let path = self.children.own_path();
+        log::info!("re-executing the master from {}", path.display());
+        let error = match hand_over() {
+            Ok(handover) => handover.execute(path),
+            Err(error) => error,
+        };
+        log::error!("the master was not replaced and goes on: {error}");
+        // Zygotes that are executed from here on must not inherit what was meant to pass.
+        process::close_strangers_on_exec();
+    }
+}
+
 /// The arguments that the very first image was called with.
 pub(crate) fn first_arguments() -> impl Iterator<Item = OsString> {
     let own = arguments().iter().skip(1);
@@ -146,4 +215,10 @@ fn arguments() -> &'static [OsString] {
 /// Takes over a descriptor that the image before has passed.
 pub(super) fn take(number: RawFd) -> io::Result<OwnedFd> {
     process::adopt_descriptor(number)
+}
+
+/// Lets a descriptor pass through the exec; the number to find it by.
+pub(super) fn pass(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
+    process::inherit(descriptor)?;
+    Ok(descriptor.as_raw_fd())
 }

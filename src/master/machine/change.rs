@@ -168,11 +168,14 @@ impl Machine {
             slot.not_before = Time::default();
         }
         self.actions.push_back(Action::Commit { generation });
-        self.note(Note::ReloadDone { reload, generation });
-        self.announce(Announcement::ReloadDone { reload, outcome: Outcome::Done });
         if reload == Reload::Brutal {
             self.mark(Manner::Brutal, |worker| worker.generation != generation);
         }
+        // The old ones go first, so that who hears that the reload is done is not served by one of them.
+        self.empty_unwanted_slots();
+        self.let_replaced_go();
+        self.note(Note::ReloadDone { reload, generation });
+        self.announce(Announcement::ReloadDone { reload, outcome: Outcome::Done });
     }
 
     /// Calls off the reload that is under way because it cannot succeed.

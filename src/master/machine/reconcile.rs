@@ -92,7 +92,8 @@ impl Machine {
         true
     }
 
-    fn empty_unwanted_slots(&mut self) {
+    /// Lets everyone go whose slot is not wanted.
+    pub(super) fn empty_unwanted_slots(&mut self) {
         let candidate = self.candidate();
         let unwanted =
             |worker: &Worker| worker.stays() && Some(worker.generation) != candidate && !self.is_active(worker.slot);
@@ -105,7 +106,7 @@ impl Machine {
     }
 
     /// Keeps one fresh worker of each slot and, until that is ready, one other. The rest goes.
-    fn let_replaced_go(&mut self) {
+    pub(super) fn let_replaced_go(&mut self) {
         for duty in self.duties() {
             for seat in duty.fresh.into_iter().skip(1) {
                 self.befall(seat, Incident::Dismiss(Farewell::CalledOff));

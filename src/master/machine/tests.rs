@@ -539,7 +539,10 @@ fn a_reload_switches_only_when_the_new_workers_are_ready() {
     let commit = order.iter().position(|action| **action == Action::Commit { generation }).unwrap();
     let retire = order.iter().position(|action| **action == Action::Retire { seat: Seat(0) }).unwrap();
     let stop = order.iter().position(|action| **action == Action::StopZygote { generation: Generation(1) }).unwrap();
+    let told = |action: &&Action| matches!(action, Action::Announce(Announcement::ReloadDone { .. }));
+    let done = order.iter().position(told).unwrap();
     assert!(commit < retire && retire < stop, "{order:?}");
+    assert!(order.iter().rposition(|action| matches!(action, Action::Retire { .. })).unwrap() < done, "{order:?}");
     assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
     assert_eq!(bench.machine.plan().workers, 3);
 }

@@ -1,0 +1,75 @@
+//! Carrying out what the machine decides. What concerns processes is the [`super::children`]'s to carry out, what concerns
+//! the configuration of a reload is in [`super::candidate`]. Master only.
+
+use super::Driver;
+use super::machine::{Action, Announcement, Generation, Outcome};
+
+impl Driver<'_> {
+    /// Carries out all actions there are. The exit code, once there is one.
+    pub(super) fn act(&mut self) -> Option<i32> {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Exit { code } => return Some(code),
+                Action::Note(note) => log::log!(note.level(), "{note}"),
+                Action::Announce(announcement) => self.announce(&announcement),
+                Action::ReadConfiguration => self.read_configuration(),
+                Action::Commit { .. } => self.commit(),
+                Action::Abandon { .. } => self.abandon(),
+                Action::StartZygote { generation, candidate } => self.start_zygote(generation, candidate),
+                Action::Upgrade => self.upgrade(),
+                other => {
+                    if let Some(event) = self.children.carry_out(&other, &self.poll) {
+                        self.handle(event);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Executes a zygote for the configuration in force, or for the one that was prepared for a reload.
+    fn start_zygote(&mut self, generation: Generation, candidate: bool) {
+        let (config, sockets, log) = match &self.candidate {
+            Some(new) if candidate => (&new.config, &new.sockets, new.log.as_ref()),
+            _ => (&self.config, &self.sockets, None),
+        };
+        let (bell, poll) = (&self.bell, &self.poll);
+        let failed = self.children.start_zygote(generation, config, sockets, log, bell, poll).err();
+        for event in failed.into_iter().flatten() {
+            self.handle(event);
+        }
+    }
+
+    fn announce(&mut self, announcement: &Announcement) {
+        self.notifier.announce(announcement);
+        match announcement {
+            Announcement::Ready => {
+                if let Err(error) = self.pid_files.write_safe(&self.config.pidfiles) {
+                    log::error!("{error}");
+                }
+                log::info!("ready to serve: {}", self.machine.count());
+            }
+            Announcement::ReloadDone { outcome, .. } => self.reload_done(outcome),
+            Announcement::Reloading(_) | Announcement::Stopping | Announcement::Status(_) => {}
+        }
+    }
+
+    fn reload_done(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Done => {
+                self.last_failure = None;
+                let told = format!("generation {} serves", self.machine.current());
+                self.operators.reload_ended(Ok(&told));
+            }
+            Outcome::Failed(reason) => {
+                // Also where the machine refused the plan before there was a generation to abandon.
+                self.abandon();
+                self.operators.reload_ended(Err(reason));
+                self.last_failure = Some(reason.lines().last().unwrap_or_default().to_owned());
+            }
+            // Whoever waits, waits for the newer one.
+            Outcome::Superseded => {}
+            Outcome::Stopped => self.operators.reload_ended(Err("the instance is stopping")),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The configuration of a reload: read and prepared without touching what is in force, then committed or abandoned.
+//! Master only.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::decisions::DecisionFile;
+use super::fifo::Fifos;
+use super::machine::{Event, Plan};
+use super::watches::Watches;
+use super::{Driver, WATCHES, startup, watch};
+use crate::config::model::Config;
+use crate::sys::listeners::BoundSocket;
+
+/// A configuration that is to come into force, and what it has opened already.
+pub(super) struct Candidate {
+    pub(super) config: Config,
+    pub(super) sockets: Vec<BoundSocket>,
+    /// The log, if it is another file than now.
+    pub(super) log: Option<File>,
+    /// Where decisions will be recorded, if that changes.
+    decisions: Option<Option<DecisionFile>>,
+}
+
+impl Driver<'_> {
+    /// Reads the configuration for a reload and opens its sockets, without touching what is in force.
+    pub(super) fn read_configuration(&mut self) {
+        let answer = self.prepare_candidate().map(|candidate| {
+            let plan = Plan { seats: self.children.seats(), ..Plan::of(&candidate.config) };
+            self.candidate = Some(candidate);
+            plan
+        });
+        self.handle(Event::ConfigurationRead(answer));
+    }
+
+    fn prepare_candidate(&self) -> Result<Candidate, String> {
+        let config = (self.read)()?;
+        self.children.fits(&config)?;
+        for option in startup::not_reloadable(&self.config, &config) {
+            log::warn!("{option} changes only with a restart");
+        }
+        let changed = config.log_file().filter(|path| self.config.log_file() != Some(path));
+        let open = |path: &Path| {
+            crate::logging::open(path, &config.logging)
+                .map_err(|error| format!("cannot open the log {}: {error}", path.display()))
+        };
+        let log = changed.map(open).transpose()?;
+        let record = &config.scaling.log;
+        let decisions = (*record != self.config.scaling.log)
+            .then(|| record.as_deref().map(DecisionFile::open).transpose())
+            .transpose()
+            .map_err(|failure| failure.to_string())?;
+        // Last, since a socket leaves a file.
+        let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
+        Ok(Candidate { config, sockets, log, decisions })
+    }
+
+    /// Forgets what was prepared; what is in force was never touched.
+    pub(super) fn abandon(&mut self) {
+        self.candidate = None;
+    }
+
+    /// Puts what was prepared into force.
+    pub(super) fn commit(&mut self) {
+        let Some(Candidate { config, sockets, log, decisions }) = self.candidate.take() else { return };
+        if let Some(log) = log {
+            self.log_into(&log);
+        }
+        crate::logging::stamp_lines(&config.logging);
+        if let Some(file) = decisions {
+            self.scaler.record_to(file);
+        }
+        self.watch_queue(false);
+        if let Err(error) = self.scaler.reconfigure(&config) {
+            log::error!("the number of workers goes on being decided as before: {error}");
+        }
+        self.look_due = true;
+        self.renew_watches(&config);
+        self.renew_sockets(sockets);
+        self.config = config;
+        startup::title_master(&self.config);
+        if self.config.logging.reopen {
+            self.reopen_logs();
+        }
+    }
+
+    /// Takes over the sockets of a new configuration, and closes those that it does not have.
+    fn renew_sockets(&mut self, sockets: Vec<BoundSocket>) {
+        let old = std::mem::replace(&mut self.sockets, sockets);
+        for socket in old {
+            let kept = self.sockets.iter().any(|new| new.listener.address == socket.listener.address);
+            if !kept && let Err(error) = socket.remove_file() {
+                log::warn!("cannot remove {}: {error}", socket.name);
+            }
+        }
+    }
+
+    /// Takes over the files to watch and the fifos of a new configuration.
+    fn renew_watches(&mut self, config: &Config) {
+        if config.watches != self.config.watches {
+            match Watches::new(&config.watches).and_then(|new| watch(&self.poll, &new, WATCHES).map(|()| new)) {
+                Ok(new) => self.watches = new,
+                Err(error) => log::error!("the files to watch stay as they were: {error}"),
+            }
+        }
+        if config.master_fifos != self.config.master_fifos {
+            match Fifos::open(&config.master_fifos, 0) {
+                Ok(new) => {
+                    self.fifos = new;
+                    self.listen_to_fifo(0);
+                }
+                Err(error) => log::error!("the master fifo stays as it was: {error}"),
+            }
+        }
+    }
+}

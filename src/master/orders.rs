@@ -1,0 +1,151 @@
+//! Where orders come from: signals, letters in the fifos, operators, files that were touched. Each becomes an order of
+//! the machine, or is answered here. Master only.
+
+use std::io;
+use std::path::Path;
+
+use mio::Token;
+
+use super::fifo::Letter;
+use super::machine::{Event, Order, Reload};
+use super::operator::Question;
+use super::signals::Heard;
+use super::{Driver, FIFO, watch};
+use crate::config::model::WatchEffect;
+use crate::operator::DONE;
+use crate::sys::clock::monotonic_us;
+
+impl Driver<'_> {
+    pub(super) fn hear_signals(&mut self) {
+        for heard in self.signals.take(&self.config) {
+            match heard {
+                Heard::ChildEnded => self.reap(),
+                Heard::Order(order) => self.order(order),
+                Heard::Statistics => log::info!("{}", self.status()),
+                Heard::Ignored(name) => log::info!("{name} received: nothing to do"),
+            }
+        }
+    }
+
+    pub(super) fn hear_fifo(&mut self) {
+        for letter in self.fifos.read() {
+            match letter {
+                Letter::Order(order) => self.order(order),
+                Letter::Listen(slot) => self.listen_to_fifo(slot),
+                Letter::ReopenLog => self.reopen_logs(),
+                Letter::PidFiles => self.rewrite_pid_files(),
+                Letter::Statistics => log::info!("{}", self.status()),
+                Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
+            }
+        }
+    }
+
+    pub(super) fn listen_to_fifo(&mut self, slot: usize) {
+        if let Err(error) = self.fifos.listen(slot) {
+            log::error!("cannot listen to master fifo {slot}: {error}");
+        }
+        if let Some((path, fifo)) = self.fifos.active() {
+            log::info!("active master fifo is now {}", path.display());
+            if let Err(error) = watch(&self.poll, fifo, FIFO) {
+                log::error!("cannot watch the master fifo: {error}");
+            }
+        }
+    }
+
+    fn rewrite_pid_files(&mut self) {
+        if let Err(error) = self.pid_files.rewrite() {
+            log::error!("{error}");
+        }
+    }
+
+    pub(super) fn hear_operators(&mut self, token: Token) {
+        for (operator, question) in self.operators.hear(token, &self.poll) {
+            match question {
+                Question::Status => {
+                    let status = self.status();
+                    self.operators.answer(operator, DONE, &status);
+                }
+                Question::Order(order @ Order::Reload(_)) => {
+                    self.operators.wait_for_reload(operator);
+                    self.order(order);
+                }
+                Question::Order(order) => {
+                    self.order(order);
+                    self.operators.answer(operator, DONE, "");
+                }
+            }
+        }
+    }
+
+    pub(super) fn follow_changed_files(&mut self) {
+        for (path, effect) in self.watches.take(monotonic_us()) {
+            let reload = match effect {
+                WatchEffect::Reload => Reload::Graceful,
+                WatchEffect::BrutalReload => Reload::Brutal,
+                WatchEffect::WorkersReload => Reload::Workers,
+                WatchEffect::ChainReload => Reload::Chain,
+                WatchEffect::ReopenLog => {
+                    self.reopen_logs();
+                    continue;
+                }
+                WatchEffect::Execute(command) => {
+                    follow(&path, &command, crate::hooks::spawn(&command));
+                    continue;
+                }
+                WatchEffect::Hook(action) => {
+                    follow(&path, &action, crate::hooks::perform_written(&action));
+                    continue;
+                }
+            };
+            log::info!("*** {} has been touched... {reload} ***", path.display());
+            self.order(Order::Reload(reload));
+        }
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        match order {
+            // The bounds of scaling hold for what operators ask, too.
+            Order::More => self.ask_for_workers(1),
+            Order::Fewer => self.ask_for_workers(-1),
+            Order::Cheap => {
+                self.scaler.sleep(monotonic_us());
+                self.look_due = true;
+                self.handle(Event::Order(order));
+            }
+            order => self.handle(Event::Order(order)),
+        }
+    }
+
+    fn ask_for_workers(&mut self, number: i32) {
+        self.scaler.ask(number);
+        self.look_due = true;
+    }
+
+    /// `exit-on-reload`: what would execute the master anew in uWSGI ends the instance.
+    pub(super) fn end_in_place_of(&mut self, reload: Reload) -> Event {
+        let order = match reload {
+            Reload::Graceful => Order::Stop,
+            Reload::Brutal => Order::StopNow,
+            workers => return Event::Order(Order::Reload(workers)),
+        };
+        log::info!("exit-on-reload: the instance ends in place of a {reload}. GAME OVER (insert coin)");
+        self.operators.reload_ended(Ok("the instance ends in place of a reload (exit-on-reload)"));
+        Event::Order(order)
+    }
+
+    /// How the instance is doing, in one line.
+    fn status(&self) -> String {
+        let generation = self.machine.current();
+        let paused = if self.machine.is_paused() { ", paused" } else { "" };
+        let failure = self.last_failure.as_ref().map(|why| format!(", last reload failed: {why}")).unwrap_or_default();
+        format!("pid {}, generation {generation}, {}{paused}{failure}", std::process::id(), self.machine.count())
+    }
+}
+
+/// Logs what a watched file has set off.
+fn follow(path: &Path, what: &str, done: io::Result<()>) {
+    match done {
+        Ok(()) => log::info!("*** {} has been touched... {what} ***", path.display()),
+        Err(error) => log::error!("{} has been touched, but {what} failed: {error}", path.display()),
+    }
+}

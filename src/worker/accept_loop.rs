@@ -1,0 +1,220 @@
+//! One accept loop: waits for a connection or an order, has the connection answered, counts it in the seat. Worker only;
+//! one for each thread.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use worker_protocol::scoreboard::{self, Order};
+
+use super::connection::{self, Buffers, Ended};
+use super::request_log::{self, Template};
+use super::rush::Rush;
+use super::{Service, Worker};
+use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::memory;
+use crate::sys::stream::{Stream, accept};
+use crate::sys::wait::{WaitSet, wait_any};
+
+/// How a thread hears of orders while it waits for connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hears {
+    /// From the control socket itself: it is the only thread.
+    Master,
+    /// From the bell that the main thread rings.
+    Bell,
+}
+
+/// One accept loop: the main thread of a worker without threads, or one of its threads.
+pub(super) struct Core<'w> {
+    worker: &'w Worker<'w>,
+    number: usize,
+    hears: Hears,
+    waiting: WaitSet,
+    seat: scoreboard::Core<'w>,
+    /// The listening socket of the last connection.
+    listener: usize,
+    rush: Rush,
+    looked_us: u64,
+    now_us: u64,
+    buffers: Buffers,
+    template: Option<Template>,
+    line: String,
+    pid: u32,
+}
+
+/// How often a worker that is never idle looks whether its master is still there.
+const MASTER_CHECK_US: u64 = 100_000;
+
+/// Tokens of the wait sets: listening sockets are numbered from 0.
+const ORDERS: u64 = u64::MAX;
+
+impl<'w> Core<'w> {
+    pub(super) fn new(worker: &'w Worker<'w>, number: usize, hears: Hears) -> io::Result<Self> {
+        let waiting = WaitSet::new()?;
+        match hears {
+            Hears::Master => waiting.add(&worker.control, ORDERS)?,
+            Hears::Bell => waiting.add(&worker.gate.bell, ORDERS)?,
+        }
+        for (index, listener) in worker.common.listeners.iter().enumerate() {
+            waiting.add_listener(listener, index as u64)?;
+        }
+        let now_us = monotonic_us();
+        Ok(Self {
+            worker,
+            number,
+            hears,
+            waiting,
+            seat: worker.seat.core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
+            listener: 0,
+            rush: Rush::default(),
+            looked_us: now_us,
+            now_us,
+            buffers: Buffers::new(worker.limits()),
+            template: Template::of(&worker.config().logging),
+            line: String::new(),
+            pid: std::process::id(),
+        })
+    }
+
+    pub(super) fn run<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {
+        loop {
+            match self.worker.order() {
+                Order::Retire => return Ok(()),
+                Order::Pause => self.pause()?,
+                Order::Run => {
+                    if let Some(stream) = self.next_connection()? {
+                        self.answer(service, stream);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next connection, or `None` when there may be an order instead.
+    ///
+    /// Waits first, unless connections come so fast that the next one is surely there.
+    fn next_connection(&mut self) -> io::Result<Option<Stream>> {
+        if self.hears == Hears::Master && self.now_us.saturating_sub(self.looked_us) >= MASTER_CHECK_US {
+            self.looked_us = self.now_us;
+            self.worker.hear()?;
+            return Ok(None);
+        }
+        if self.rush.expects_another() {
+            match self.accept_from(self.listener)? {
+                // It was there when the last request ended, so that its wait ended then, too.
+                Some(stream) => {
+                    self.rush.hit();
+                    return Ok(Some(stream));
+                }
+                None => self.rush.missed(),
+            }
+        }
+        let timeout_ms = self.time_to_live_ms();
+        let began_us = self.now_us;
+        let woken = self.waiting.wait(timeout_ms)?;
+        self.now_us = monotonic_us();
+        self.looked_us = self.now_us;
+        match woken {
+            Some(ORDERS) => {
+                if self.hears == Hears::Master {
+                    self.worker.hear()?;
+                }
+                Ok(None)
+            }
+            Some(index) => {
+                self.rush.waited(self.now_us - began_us);
+                self.listener = index as usize;
+                self.accept_from(self.listener)
+            }
+            None => {
+                self.retire_if_worn_out();
+                Ok(None)
+            }
+        }
+    }
+
+    fn accept_from(&self, listener: usize) -> io::Result<Option<Stream>> {
+        match self.worker.common.listeners.get(listener) {
+            Some(listener) => accept(listener).or_else(|error| self.survive_accept(error)),
+            None => Ok(None),
+        }
+    }
+
+    /// Running out of descriptors or memory is no reason to die: the connection stays in the queue.
+    fn survive_accept(&self, error: io::Error) -> io::Result<Option<Stream>> {
+        if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
+            log::error!("worker {}: cannot accept a connection: {error}", self.worker.slot);
+            // Nothing tells when descriptors come free, so that a short rest is all there is.
+            std::thread::sleep(Duration::from_millis(100));
+            return Ok(None);
+        }
+        Err(error)
+    }
+
+    fn time_to_live_ms(&self) -> Option<u64> {
+        Some(self.worker.wear.old_at_us?.saturating_sub(self.now_us).div_ceil(1_000))
+    }
+
+    fn answer<S: Service + ?Sized>(&mut self, service: &S, stream: Stream) {
+        let worker = self.worker;
+        // The moment at which the wait for it ended.
+        let started_us = self.now_us;
+        if self.seat.begin_request(started_us) {
+            worker.common.master_bell.ring();
+        }
+        let at_once = self.rush.is_on();
+        let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, at_once, started_us);
+        self.now_us = monotonic_us();
+        let Ended::Request(request) = ended else {
+            self.seat.abandon_request();
+            return;
+        };
+        if let Some(waited_us) = request.waited_us {
+            self.seat.set_last_wait_us(waited_us);
+        }
+        self.seat.end_request(self.now_us, request.served());
+        worker.requests.fetch_add(1, Ordering::Relaxed);
+        let took_us = self.now_us - started_us;
+        let logging = &worker.config().logging;
+        if request_log::wanted(logging, &request, took_us) {
+            let (read_errors, write_errors) = self.seat.io_errors();
+            let entry = request_log::Entry {
+                request: &request,
+                started_epoch_us: epoch_us().saturating_sub(took_us),
+                took_us,
+                pid: self.pid,
+                slot: worker.slot,
+                core: self.number,
+                requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
+                memory: logging.memory.then(memory::own_bytes),
+                read_errors,
+                write_errors,
+                metric: &|name| worker.metric(name),
+            };
+            request_log::write(&mut self.line, logging, self.template.as_ref(), &entry);
+        }
+        self.retire_if_worn_out();
+    }
+
+    fn retire_if_worn_out(&self) {
+        if let Some(reason) = self.worker.worn_out(self.now_us) {
+            self.worker.retire_self(reason);
+        }
+    }
+
+    /// Takes nothing until the order changes.
+    fn pause(&mut self) -> io::Result<()> {
+        match self.hears {
+            Hears::Master => {
+                wait_any(&[self.worker.control.as_fd()])?;
+                self.worker.hear()
+            }
+            Hears::Bell => {
+                self.worker.wait_while_paused();
+                Ok(())
+            }
+        }
+    }
+}

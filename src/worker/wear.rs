@@ -1,0 +1,60 @@
+//! When a worker has lived, worked or grown so much that it is to be replaced. Worker only.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use worker_protocol::control::{LeaveReason, Slot};
+
+use super::Worker;
+use crate::config::model::Recycling;
+use crate::sys::memory;
+
+/// When this worker is to be replaced, worked out once (reference/processes.md 3.1).
+#[derive(Debug)]
+pub(super) struct Wear {
+    /// Monotonic time at which it is too old.
+    pub(super) old_at_us: Option<u64>,
+    /// Monotonic time until which only its age counts.
+    spared_until_us: u64,
+    requests_max: Option<u64>,
+    has_memory_limit: bool,
+}
+
+impl Wear {
+    /// The deltas let workers that were started together end one after another.
+    pub(super) fn new(recycling: &Recycling, slot: Slot, born_us: u64) -> Self {
+        let earlier = slot.0.saturating_sub(1);
+        let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * earlier).as_micros() as u64;
+        let requests_max = recycling.max_requests + recycling.max_requests_delta * u64::from(earlier);
+        Self {
+            old_at_us: recycling.max_lifetime.map(|most| born_us.saturating_add(lifetime(most))),
+            spared_until_us: born_us.saturating_add(recycling.min_lifetime.as_micros() as u64),
+            requests_max: (recycling.max_requests > 0).then_some(requests_max),
+            has_memory_limit: recycling.rss.is_some() || recycling.address_space.is_some(),
+        }
+    }
+}
+
+impl Worker<'_> {
+    /// Whether the worker has lived or worked for so long that it is to be replaced (reference/processes.md 3.1).
+    pub(super) fn worn_out(&self, now_us: u64) -> Option<LeaveReason> {
+        let wear = &self.wear;
+        if wear.old_at_us.is_some_and(|old_at_us| now_us >= old_at_us) {
+            return Some(LeaveReason::MaxLifetime);
+        }
+        if now_us < wear.spared_until_us {
+            return None;
+        }
+        if wear.requests_max.is_some_and(|requests_max| self.requests.load(Ordering::Relaxed) >= requests_max) {
+            return Some(LeaveReason::MaxRequests);
+        }
+        (wear.has_memory_limit && self.is_too_big()).then_some(LeaveReason::Memory)
+    }
+
+    fn is_too_big(&self) -> bool {
+        let recycling = &self.config().recycling;
+        let (resident, virtual_size) = memory::own_bytes();
+        let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
+        over(recycling.rss, resident) || over(recycling.address_space, virtual_size)
+    }
+}
