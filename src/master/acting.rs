@@ -3,6 +3,7 @@
 
 use super::Driver;
 use super::machine::{Action, Announcement, Generation, Outcome};
+use crate::sys::memory;
 
 impl Driver<'_> {
     /// Carries out all actions there are. The exit code, once there is one.
@@ -48,8 +49,12 @@ impl Driver<'_> {
                     log::error!("{error}");
                 }
                 log::info!("ready to serve: {}", self.machine.count());
+                forget_code();
             }
-            Announcement::ReloadDone { outcome, .. } => self.reload_done(outcome),
+            Announcement::ReloadDone { outcome, .. } => {
+                self.reload_done(outcome);
+                forget_code();
+            }
             Announcement::Reloading(_) | Announcement::Stopping | Announcement::Status(_) => {}
         }
     }
@@ -71,5 +76,12 @@ impl Driver<'_> {
             Outcome::Superseded => {}
             Outcome::Stopped => self.operators.reload_ended(Err("the instance is stopping")),
         }
+    }
+}
+
+/// The master sleeps from here on, mostly.
+fn forget_code() {
+    if let Err(error) = memory::forget_code() {
+        log::debug!("pages of code stay resident: {error}");
     }
 }

@@ -1,6 +1,10 @@
 //! What processes and the machine use: memory and processor time, read from /proc and the cgroup. Master and worker.
 
 use std::fs;
+use std::io;
+use std::ops::Range;
+
+use nix::errno::Errno;
 
 /// Resident memory of a process in bytes; 0 when it is gone.
 pub fn resident_bytes(pid: i32) -> u64 {
@@ -50,6 +54,54 @@ fn cgroup_left_bytes() -> Option<u64> {
     Some(number("memory.max")?.saturating_sub(number("memory.current")?))
 }
 
+/// Gives back the pages of program code that are mapped into this process: after a start or a reload nobody needs the
+/// parsers and tables again that most of them hold. What is needed is in the page cache and comes back as it is used.
+pub fn forget_code() -> io::Result<()> {
+    for mapping in fs::read_to_string("/proc/self/maps")?.lines().filter_map(code_mapping) {
+        let (start, length) = (std::ptr::without_provenance_mut(mapping.start), mapping.end - mapping.start);
+        // SAFETY: the range is a private mapping of a file that is executed and was never writable, so that every page
+        // of it can be read again from the file, as it was (madvise(2), MADV_DONTNEED).
+        Errno::result(unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) })?;
+    }
+    Ok(())
+}
+
+/// The addresses of a mapping of code, from its line in `/proc/PID/maps` (proc(5)).
+fn code_mapping(line: &str) -> Option<Range<usize>> {
+    let mut fields = line.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let (permissions, mut rest) = (fields.next()?, fields.skip(3));
+    let is_code = permissions == "r-xp" && rest.next().is_some_and(|path| path.starts_with('/'));
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    is_code.then_some(address(start)?..address(end)?)
+}
+
 fn page_bytes() -> u64 {
     nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4_096) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_mappings_of_code_are_given_back() {
+        let code = "55979faee000-55979fd65000 r-xp 000b6000 fe:00 10600451                   /usr/bin/rhinod";
+        assert_eq!(code_mapping(code), Some(0x5597_9fae_e000..0x5597_9fd6_5000));
+        for other in [
+            "55979fd91000-55979fd93000 rw-p 00358000 fe:00 10600451                   /usr/bin/rhinod",
+            "5597c6a9b000-5597c6ad8000 rw-p 00000000 00:00 0                          [heap]",
+            "7ffcbebd5000-7ffcbebd7000 r-xp 00000000 00:00 0                          [vdso]",
+            "7f0000000000-7f0000001000 r-xp 00000000 00:00 0",
+            "",
+        ] {
+            assert_eq!(code_mapping(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_program_goes_on_without_its_code() {
+        forget_code().expect("the kernel takes the pages back");
+        assert!(own_bytes().0 > 0);
+    }
 }
