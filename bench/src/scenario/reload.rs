@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::client::{Load, Report, Until, Wire};
+use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
-use crate::packet::Request;
 use crate::scenario::in_turns;
 use crate::server::Server;
 
@@ -37,13 +36,21 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
         "silent 100 ms stretches",
     ];
     let mut table = Table::new("16 clients of 5 ms, 4 workers, 1 s of loading, 12 s", &columns);
-    let pool = |contender| Setup::pool(contender, WORKERS).load_ms(LOAD_MS);
-    for (suffix, listen, reloads) in [("", None, 3), (", no reload", None, 0), (", listen 8", Some(8), 3)] {
+    let pool = |contender| Setup::pool(contender, WORKERS).load_ms(LOAD_MS).page(PATH);
+    let as_it_is: fn(Setup) -> Setup = |setup| setup;
+    let short_queue: fn(Setup) -> Setup = |setup| setup.option("listen", 8);
+    for (suffix, variant, reloads) in [
+        ("", as_it_is, 3),
+        (", no reload", as_it_is, 0),
+        (", listen 8", short_queue, 3),
+        (", listen 8, no reload", short_queue, 0),
+        (", behind nginx", Setup::behind_nginx, 3),
+        (", behind nginx, no reload", Setup::behind_nginx, 0),
+    ] {
         let setups = [Contender::Hello, Contender::Wsgi, Contender::Uwsgi].map(|contender| {
             let setup = pool(contender);
             let name = format!("{}{suffix}", setup.name());
-            let setup = setup.named(&name);
-            listen.map_or(setup.clone(), |length: u32| setup.option("listen", length))
+            variant(setup.named(&name))
         });
         let series = in_turns(lab, 1, &setups, &mut findings, |_, server| measure(lab, server, reloads))?;
         for one in &series {
@@ -60,7 +67,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
 }
 
 fn measure(lab: &Lab, server: &Server, reloads: usize) -> Result<Report, Error> {
-    let mut load = Load::new(server.target(), Wire::Uwsgi, &Request::get(PATH), CLIENTS, Until::Elapsed(TIME))?;
+    let mut load = server.load(CLIENTS, Until::Elapsed(TIME))?;
     load.bucket = Some(BUCKET);
     std::thread::scope(|scope| {
         let client = scope.spawn(|| lab.run(&load));
