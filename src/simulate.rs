@@ -30,6 +30,7 @@ CSV of arrival,service[,computing] in seconds, or one of the public traces named
   --svg FILE             picture of the workers over time
   --cores N              cores that requests compute on (2)
   --fork-ms MS           time of one fork (1)
+  --worker-mb MB         memory of one worker, for cheaper-rss-limit-soft and -hard (40)
   --boot-ms MS           from the fork to ready (0.5; measure it, above all with lazy-apps)
   --late-ms MS           a request that waits longer is late (10)
   --service-ms MS        service time where the trace has none (50)
@@ -191,6 +192,7 @@ impl Given {
             "--traces" => self.traces = Some(given.into()),
             "--svg" => self.svg = Some(given.into()),
             "--cores" => self.world.cores = whole(name, value, 1, 4096)? as u32,
+            "--worker-mb" => self.world.worker_rss_bytes = whole(name, value, 1, 1 << 20)? << 20,
             "--fork-ms" => self.world.fork_us = millis(name, value)?,
             "--boot-ms" => self.world.boot_us = millis(name, value)?,
             "--late-ms" => self.world.late_us = millis(name, value)?,
@@ -475,8 +477,9 @@ mod tests {
 
     #[test]
     fn options_are_read_and_checked() {
-        let arguments = parsed("--ini a.ini --shape flash --boot-ms 2.5 --cores 8").expect("fine");
+        let arguments = parsed("--ini a.ini --shape flash --boot-ms 2.5 --cores 8 --worker-mb 3").expect("fine");
         assert_eq!((arguments.world.boot_us, arguments.world.cores), (2_500, 8));
+        assert_eq!(arguments.world.worker_rss_bytes, 3_145_728);
         assert!(matches!(arguments.task, Task::Compare { source: Source::Shape(_), .. }));
         for wrong in
             ["--ini a.ini", "--shape x", "--ini", "--cores 0 --replay x", "--bogus 1", "--boot-ms -1 --replay x"]

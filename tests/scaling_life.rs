@@ -190,6 +190,17 @@ fn a_reload_to_a_memory_limit_that_the_fewest_workers_break_fails() {
     traffic.end();
 }
 
+/// Without a worker there is nothing to measure at the start, and whoever has connected by then is served.
+#[test]
+fn a_cheap_instance_goes_on_although_the_fewest_workers_break_the_memory_limit() {
+    let launch = unsteady().set("cheaper", 2).set("cheap", true).set("cheaper-rss-limit-soft", 100_000);
+    let mut server = launch.start();
+    server.expect_log("generation 1 goes on although `cheaper = 2` workers of ");
+    send(server.target(), &Request::get("/sleep?ms=1"), 4, 100);
+    server.log.wait_for("more than `cheaper-rss-limit-soft` (100000 bytes)");
+    wait_for_workers(&server, 2);
+}
+
 /// Processes of a user that use up what the kernel allows it.
 struct Crowd(Vec<Child>);
 

@@ -43,7 +43,7 @@ pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> 
     }
     let fixed = Settings { minimum: own.maximum, initial: own.maximum, policy: Policy::Manual, ..own.clone() };
     all.push(Candidate {
-        ini: Some(vec![format!("workers = {}", own.maximum)]),
+        ini: Some(vec![format!("workers = {}", own.maximum), "; and no line with cheaper".to_owned()]),
         point: measured(world, load, Scaler::Fixed(fixed.maximum)),
     });
     let letter = if own.policy == Policy::Adaptive { Policy::Spare } else { own.policy };

@@ -234,7 +234,7 @@ fn request_time(row: &str) -> Option<u64> {
         let words =
             row.split_whitespace().map(|word| word.trim_matches(['"', '\'', '[', ']', '(', ')', ',', ';', '|']));
         let times = words.filter(|word| word.split_once('.').is_some_and(|(_, digits)| digits.len() == 3));
-        times.filter(|word| word.len() < 14).filter_map(seconds).last()
+        times.filter(|word| word.len() < 14).filter_map(seconds).next_back()
     })
 }
 
