@@ -170,17 +170,17 @@ fn a_relative_path_is_meant_from_the_directory_of_the_start() {
     tell(&server, "+");
     server.log.wait_for("to 3 workers");
 
-    edit(&server, |text| text.replace("cheaper-log = decisions", "cheaper-log = ./elsewhere"));
-    reload(&server);
-    tell(&server, "+");
-    server.log.wait_for("to 4 workers");
+    let moves = [("= decisions", "= ./elsewhere", "to 4 workers"), ("= ./elsewhere", "= third", "to 5 workers")];
+    for (from, to, grown) in moves {
+        edit(&server, |text| text.replace(from, to));
+        reload(&server);
+        tell(&server, "+");
+        server.log.wait_for(grown);
 
-    tell(&server, "u");
-    server.log.wait_for("the master (pid");
-    edit(&server, |text| text.replace("./elsewhere", "third"));
-    reload(&server);
-    tell(&server, "+");
-    server.log.wait_for("to 5 workers");
+        let seen = server.log.position();
+        tell(&server, "u");
+        server.log.wait_for_after(seen, "the master (pid");
+    }
     for name in ["decisions", "elsewhere", "third"] {
         assert_eq!(records(&server.dir().join(name)).len(), 1, "{name}");
     }

@@ -158,6 +158,8 @@ fn a_removal_that_finds_nobody_idle_does_not_block_growth() {
             assert!(wait_until(|| server.queued() > 0), "nobody waits");
             tell(&server, "+");
             server.log.wait_for_after(position, &format!("to {workers} workers"));
+            // It may serve before the master hears that it is ready.
+            server.log.wait_for_after(position, &format!("spawned uWSGI worker {workers} "));
             waiting.join().expect("a held request")
         });
         held.push(waiting);
