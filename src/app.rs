@@ -19,7 +19,7 @@ use crate::config::{Host, Invocation};
 use crate::exit::Exit;
 use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
-use crate::master::upgrade::{ADOPT_ARGUMENT, Handover, UNDERSTAND_ARGUMENT, first_arguments};
+use crate::master::upgrade::{ADOPT_ARGUMENT, Handover, UNDERSTAND_ARGUMENT, first_arguments, start_directory};
 use crate::master::{self, StartFailure};
 use crate::operator;
 use crate::scaling::Settings;
@@ -194,9 +194,12 @@ struct Reader {
 
 impl Reader {
     fn new() -> Result<Self, StartFailure> {
-        let invocation = Invocation::of_this_process()
-            .map_err(|error| StartFailure::system("find out how the program was called", &error))?;
-        let invocation = Invocation { arguments: first_arguments().collect(), ..invocation };
+        let invocation = || {
+            let arguments = first_arguments().collect();
+            Ok(Invocation { arguments, directory: start_directory()?, ..Invocation::of_this_process()? })
+        };
+        let invocation =
+            invocation().map_err(|error| StartFailure::system("find out how the program was called", &error))?;
         Ok(Self { invocation, world: Host::new() })
     }
 

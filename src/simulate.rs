@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::scaling::decision_log::{self, ReplayError};
 use crate::scaling::simulator::compare::{Plane, measured, plane, settings};
 use crate::scaling::simulator::load::Service;
-use crate::scaling::simulator::traces::{self, Reading, TraceError};
+use crate::scaling::simulator::traces::{self, Reading, Trace, TraceError};
 use crate::scaling::simulator::{Load, Scaler, World, load, picture, report, run, warmed};
 use crate::scaling::{Pace, Settings, policy_name, step};
 use crate::sys::clock::monotonic_us;
@@ -24,12 +24,13 @@ rhinod simulate --ini FILE --shape NAME [options]  … on generated ones: steady
 rhinod simulate --replay LOG                       decide again on a decision log and compare, bit for bit
 rhinod simulate --pictures DIR [--traces DIR]      the comparison and the pictures of docs/SCALING.md
 
-LOG is an nginx access log (combined, or with $msec and $request_time or $upstream_response_time), a CSV of
-arrival,service[,computing] in seconds, or one of the public traces named in the manual.
+LOG is an nginx access log (combined, or with $msec or $time_iso8601 and $request_time or $upstream_response_time), a
+CSV of arrival,service[,computing] in seconds, or one of the public traces named in the manual.
 
   --svg FILE             picture of the workers over time
   --cores N              cores that requests compute on (2)
   --fork-ms MS           time of one fork (1)
+  --worker-mb MB         memory of one worker, for cheaper-rss-limit-soft and -hard (40)
   --boot-ms MS           from the fork to ready (0.5; measure it, above all with lazy-apps)
   --late-ms MS           a request that waits longer is late (10)
   --service-ms MS        service time where the trace has none (50)
@@ -48,9 +49,17 @@ pub enum SimulateError {
     /// The command line is at fault.
     #[error("{0}\n\n{USAGE}")]
     Usage(String),
-    /// A file could not be read or written.
+    /// A file could not be read.
     #[error("{path}: {source}")]
     File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A picture could not be written.
+    #[error("cannot write {path}: {source}")]
+    Picture {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -90,7 +99,7 @@ impl SimulateError {
             SimulateError::Usage(_) => Exit::Usage,
             SimulateError::Configuration(_) => Exit::Configuration,
             SimulateError::File { .. } | SimulateError::Trace { .. } | SimulateError::Replay { .. } => Exit::Input,
-            SimulateError::Output(_) => Exit::Create,
+            SimulateError::Output(_) | SimulateError::Picture { .. } => Exit::Create,
             SimulateError::Different(_) => Exit::Fault,
         }
     }
@@ -183,6 +192,7 @@ impl Given {
             "--traces" => self.traces = Some(given.into()),
             "--svg" => self.svg = Some(given.into()),
             "--cores" => self.world.cores = whole(name, value, 1, 4096)? as u32,
+            "--worker-mb" => self.world.worker_rss_bytes = whole(name, value, 1, 1 << 20)? << 20,
             "--fork-ms" => self.world.fork_us = millis(name, value)?,
             "--boot-ms" => self.world.boot_us = millis(name, value)?,
             "--late-ms" => self.world.late_us = millis(name, value)?,
@@ -261,7 +271,10 @@ fn replay(log: &Path, out: &mut dyn Write) -> Result<(), SimulateError> {
 }
 
 fn compare(arguments: &Arguments, own: &Settings, source: &Source, out: &mut dyn Write) -> Result<(), SimulateError> {
-    let load = load_of(source, arguments.reading)?;
+    let Trace { load, skipped } = load_of(source, arguments.reading)?;
+    if skipped > 0 {
+        writeln!(out, "{skipped} lines left out: no arrival can be read from them\n")?;
+    }
     let world = World { threads: own.threads, ..arguments.world.clone() };
     let began_us = monotonic_us();
     let candidates = report::candidates(&world, &load, own);
@@ -277,19 +290,20 @@ fn compare(arguments: &Arguments, own: &Settings, source: &Source, out: &mut dyn
     Ok(())
 }
 
-fn load_of(source: &Source, reading: Reading) -> Result<Load, SimulateError> {
+fn load_of(source: &Source, reading: Reading) -> Result<Trace, SimulateError> {
     match source {
         Source::Trace(path) => trace(path, reading),
         Source::Shape(shape) => {
             let known = load::catalogue(reading.seed);
             let names: Vec<String> = known.iter().map(|load| load.name.clone()).collect();
             let found = known.into_iter().find(|load| load.name.to_lowercase().starts_with(shape));
+            let found = found.map(|load| Trace { load, skipped: 0 });
             found.ok_or_else(|| usage(format!("unknown shape {shape}; there are: {}", names.join(", "))))
         }
     }
 }
 
-fn trace(path: &Path, reading: Reading) -> Result<Load, SimulateError> {
+fn trace(path: &Path, reading: Reading) -> Result<Trace, SimulateError> {
     let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     traces::read(&name, &read(path)?, reading).map_err(|source| SimulateError::Trace { path: path.to_owned(), source })
 }
@@ -305,12 +319,12 @@ fn read(path: &Path) -> Result<String, SimulateError> {
 }
 
 fn write_file(path: &Path, text: &str) -> Result<(), SimulateError> {
-    fs::write(path, text).map_err(|source| SimulateError::File { path: path.to_owned(), source })
+    fs::write(path, text).map_err(|source| SimulateError::Picture { path: path.to_owned(), source })
 }
 
 /// Draws every picture of docs/SCALING.md and prints its tables.
 fn pictures(directory: &Path, traces: Option<&Path>, out: &mut dyn Write) -> Result<(), SimulateError> {
-    fs::create_dir_all(directory).map_err(|source| SimulateError::File { path: directory.to_owned(), source })?;
+    fs::create_dir_all(directory).map_err(|source| SimulateError::Picture { path: directory.to_owned(), source })?;
     burst(directory, out)?;
     at_once(out)?;
     steadiness(out)?;
@@ -318,9 +332,9 @@ fn pictures(directory: &Path, traces: Option<&Path>, out: &mut dyn Write) -> Res
     let mut loads = load::catalogue(SEED);
     if let Some(traces) = traces {
         let reading = Reading { seed: SEED, ..Reading::default() };
-        loads.push(trace(&traces.join("azure-llm-code-2023.csv"), reading)?);
+        loads.push(trace(&traces.join("azure-llm-code-2023.csv"), reading)?.load);
         let faster = Reading { speed: 200, ..reading };
-        loads.push(trace(&traces.join("nab-elb-request-count.csv"), faster)?);
+        loads.push(trace(&traces.join("nab-elb-request-count.csv"), faster)?.load);
     }
     for (title, suffix, world) in worlds() {
         writeln!(out, "{title}\n")?;
@@ -463,8 +477,9 @@ mod tests {
 
     #[test]
     fn options_are_read_and_checked() {
-        let arguments = parsed("--ini a.ini --shape flash --boot-ms 2.5 --cores 8").expect("fine");
+        let arguments = parsed("--ini a.ini --shape flash --boot-ms 2.5 --cores 8 --worker-mb 3").expect("fine");
         assert_eq!((arguments.world.boot_us, arguments.world.cores), (2_500, 8));
+        assert_eq!(arguments.world.worker_rss_bytes, 3_145_728);
         assert!(matches!(arguments.task, Task::Compare { source: Source::Shape(_), .. }));
         for wrong in
             ["--ini a.ini", "--shape x", "--ini", "--cores 0 --replay x", "--bogus 1", "--boot-ms -1 --replay x"]

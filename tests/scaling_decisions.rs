@@ -160,6 +160,32 @@ fn the_file_is_opened_anew_by_its_name_and_moved_by_a_reload() {
     assert_eq!(records(&moved).len(), 2, "the old configuration goes on");
 }
 
+/// Whatever `chdir` says, and after an upgrade as well, whose image begins in the directory of `chdir`.
+#[test]
+fn a_relative_path_is_meant_from_the_directory_of_the_start() {
+    let launch = recording("manual").set("cheaper-log", "decisions").set("chdir", "/");
+    let there = launch.dir().as_os_str().to_owned();
+    // The shell executes the example in its own place; $1 is that, $2 the ini file.
+    let server = launch.through(["sh".into(), "-c".into(), "cd \"$0\" && exec \"$1\" app.ini".into(), there]).start();
+    tell(&server, "+");
+    server.log.wait_for("to 3 workers");
+
+    let moves = [("= decisions", "= ./elsewhere", "to 4 workers"), ("= ./elsewhere", "= third", "to 5 workers")];
+    for (from, to, grown) in moves {
+        edit(&server, |text| text.replace(from, to));
+        reload(&server);
+        tell(&server, "+");
+        server.log.wait_for(grown);
+
+        let seen = server.log.position();
+        tell(&server, "u");
+        server.log.wait_for_after(seen, "the master (pid");
+    }
+    for name in ["decisions", "elsewhere", "third"] {
+        assert_eq!(records(&server.dir().join(name)).len(), 1, "{name}");
+    }
+}
+
 /// The kernel's queue of a TCP socket (`TCP_INFO`): the one signal that `backlog` has.
 #[test]
 fn the_queue_of_a_tcp_socket_is_seen() {

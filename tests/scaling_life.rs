@@ -158,6 +158,8 @@ fn a_removal_that_finds_nobody_idle_does_not_block_growth() {
             assert!(wait_until(|| server.queued() > 0), "nobody waits");
             tell(&server, "+");
             server.log.wait_for_after(position, &format!("to {workers} workers"));
+            // It may serve before the master hears that it is ready.
+            server.log.wait_for_after(position, &format!("spawned uWSGI worker {workers} "));
             waiting.join().expect("a held request")
         });
         held.push(waiting);
@@ -188,6 +190,17 @@ fn a_reload_to_a_memory_limit_that_the_fewest_workers_break_fails() {
     edit(&server, |text| text.replace("100000", &(1_u64 << 39).to_string()));
     reload(&server);
     traffic.end();
+}
+
+/// Without a worker there is nothing to measure at the start, and whoever has connected by then is served.
+#[test]
+fn a_cheap_instance_goes_on_although_the_fewest_workers_break_the_memory_limit() {
+    let launch = unsteady().set("cheaper", 2).set("cheap", true).set("cheaper-rss-limit-soft", 100_000);
+    let mut server = launch.start();
+    server.expect_log("generation 1 goes on although `cheaper = 2` workers of ");
+    send(server.target(), &Request::get("/sleep?ms=1"), 4, 100);
+    server.log.wait_for("more than `cheaper-rss-limit-soft` (100000 bytes)");
+    wait_for_workers(&server, 2);
 }
 
 /// Processes of a user that use up what the kernel allows it.

@@ -472,9 +472,9 @@ impl Config {
         to2.as_deref().or(to.as_deref()).or(self.daemonize.as_deref())
     }
 
-    /// Makes the paths of logs that are opened before `chdir` hold after it.
+    /// Makes the paths of logs, the one of decisions among them, that are opened before `chdir` hold after it.
     pub fn anchor_logs(&mut self, start_directory: &Path) {
-        for path in [&mut self.logging.to, &mut self.daemonize].into_iter().flatten() {
+        for path in [&mut self.logging.to, &mut self.daemonize, &mut self.scaling.log].into_iter().flatten() {
             *path = start_directory.join(&*path);
         }
     }

@@ -32,8 +32,8 @@ use crate::sys::process;
 use crate::sys::shared_memory::memory_file;
 use crate::sys::wait::Doorbell;
 
-/// The argument that makes a binary the next image of a master; the number of the handover's descriptor follows, then
-/// the arguments of the first image.
+/// The argument that makes a binary the next image of a master; the number of the handover's descriptor follows, the
+/// directory that the first image was started in, and the arguments of that.
 pub(crate) const ADOPT_ARGUMENT: &str = "__adopt";
 
 /// The argument that asks a binary whether it understands a handover.
@@ -106,7 +106,8 @@ impl Handover {
         // The file is the next image's to read; from here on this one does not close it.
         let _kept: RawFd = std::os::fd::IntoRawFd::into_raw_fd(file);
         let name = arguments().first().cloned().unwrap_or_else(|| OsString::from("rhinod"));
-        let words = [name, OsString::from(ADOPT_ARGUMENT), OsString::from(number)].into_iter().chain(first_arguments());
+        let adopt = [name, OsString::from(ADOPT_ARGUMENT), OsString::from(number), start_directory()?.into_os_string()];
+        let words = adopt.into_iter().chain(first_arguments());
         let words = words.map(|word| CString::new(word.into_vec())).collect::<Result<Vec<_>, _>>()?;
         let variables = std::env::vars_os().map(|(name, value)| {
             let mut pair = name.into_vec();
@@ -202,8 +203,22 @@ impl Driver<'_> {
 /// The arguments that the very first image was called with.
 pub(crate) fn first_arguments() -> impl Iterator<Item = OsString> {
     let own = arguments().iter().skip(1);
-    let is_next = own.clone().next().is_some_and(|first| first == ADOPT_ARGUMENT);
-    own.skip(if is_next { 2 } else { 0 }).cloned()
+    own.skip(if is_next_image() { 3 } else { 0 }).cloned()
+}
+
+/// The directory that the very first image was started in. The first call comes before `chdir`.
+pub(crate) fn start_directory() -> io::Result<PathBuf> {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(known) = DIRECTORY.get() {
+        return Ok(known.clone());
+    }
+    let handed = arguments().get(3).filter(|_| is_next_image());
+    let directory = handed.map_or_else(std::env::current_dir, |directory| Ok(directory.into()))?;
+    Ok(DIRECTORY.get_or_init(|| directory).clone())
+}
+
+fn is_next_image() -> bool {
+    arguments().get(1).is_some_and(|first| first == ADOPT_ARGUMENT)
 }
 
 /// What this image was called with. The first call comes before a title takes the place of the arguments.

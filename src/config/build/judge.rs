@@ -46,6 +46,7 @@ impl Draft<'_> {
         self.finish_application();
         self.finish_scaling();
         self.finish_memory_limits();
+        self.finish_busyness();
         self.finish_lifetimes();
         self.finish_workers();
         self.finish_identity();
@@ -234,6 +235,17 @@ impl Draft<'_> {
             _ => return,
         };
         self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+
+    /// Between the two nothing changes; the other way round there is no load at which the number of workers could rest.
+    fn finish_busyness(&mut self) {
+        let options = ["cheaper-busyness-max", "cheaper-busyness-min"];
+        let Some(directive) = options.iter().find_map(|name| self.given.get(name)) else { return };
+        let (low, high) = (self.config.scaling.busyness.min, self.config.scaling.busyness.max);
+        if self.config.scaling.policy == Policy::Busyness && low > high {
+            let problem = format!("cheaper-busyness-min ({low}) must not be above cheaper-busyness-max ({high})");
+            self.errors.push(ConfigError::about(directive, problem).suggest("without the lines they are 25 and 50"));
+        }
     }
 
     fn finish_lifetimes(&mut self) {

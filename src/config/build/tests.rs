@@ -371,6 +371,8 @@ fn every_message_of_options_together() {
         "processes = 4\ncheaper = 0\ncheaper-step = 2",
         "processes = 4\ncheaper = 1\ncheaper-rss-limit-hard = 10",
         "processes = 4\ncheaper = 1\ncheaper-rss-limit-soft = 20\ncheaper-rss-limit-hard = 10",
+        "processes = 4\ncheaper = 1\ncheaper-algo = busyness\ncheaper-busyness-max = 20",
+        "processes = 4\ncheaper = 1\ncheaper-algo = busyness\ncheaper-busyness-min = 60\ncheaper-busyness-max = 60",
         "max-worker-lifetime = 10",
         "min-worker-lifetime = 60\nmax-worker-lifetime = 60",
         "socket = :3031\nuwsgi-socket = 0.0.0.0:3031",

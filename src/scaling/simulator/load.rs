@@ -70,6 +70,11 @@ impl Random {
         ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
+    /// From 0 to below `bound`, which is not 0.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
     fn exponential(&mut self, mean: f64) -> f64 {
         -self.unit().ln() * mean
     }

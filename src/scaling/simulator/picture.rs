@@ -91,8 +91,8 @@ pub fn plane_svg(title: &str, families: &[Family]) -> String {
 /// Workers over time in characters: `height` rows, one column for each of `width` equal parts of the time.
 pub fn workers_text(run: &Outcome, width: usize, height: usize) -> String {
     const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let (width, height) = (width.clamp(1, 400) as u64, height.clamp(1, 50) as u64);
     let most = u64::from(run.workers_max().max(1));
+    let (width, height) = (width.clamp(1, 400) as u64, (height.clamp(1, 50) as u64).min(most));
     let columns: Vec<u64> = (0..width)
         .map(|column| {
             let from = run.ended_us * column / width;

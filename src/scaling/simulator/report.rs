@@ -8,8 +8,9 @@ use crate::scaling::settings::TARGET_WAIT_US;
 use crate::scaling::{Pace, Settings, policy_name};
 use std::fmt::Write;
 
-/// Late requests that a suggestion may have beyond the best candidate: a thousandth of all.
+/// Late requests that a suggestion may have beyond the best candidate: a thousandth of all, or of a short log so many.
 const LATE_TOLERATED_PPM: u64 = 1_000;
+const LATE_TOLERATED: u64 = 3;
 
 /// One policy, how it would be written, and what came of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,7 @@ pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> 
     }
     let fixed = Settings { minimum: own.maximum, initial: own.maximum, policy: Policy::Manual, ..own.clone() };
     all.push(Candidate {
-        ini: Some(vec![format!("workers = {}", own.maximum)]),
+        ini: Some(vec![format!("workers = {}", own.maximum), "; and no line with cheaper".to_owned()]),
         point: measured(world, load, Scaler::Fixed(fixed.maximum)),
     });
     let letter = if own.policy == Policy::Adaptive { Policy::Spare } else { own.policy };
@@ -125,7 +126,9 @@ fn table(candidates: &[Candidate]) -> String {
 pub fn suggested(candidates: &[Candidate]) -> Option<&Candidate> {
     let offered = || candidates.iter().filter(|candidate| candidate.ini.is_some());
     let best = offered().map(|candidate| candidate.point.outcome.late_ppm()).min()?;
-    let good = offered().filter(|candidate| candidate.point.outcome.late_ppm() <= best + best / 5 + LATE_TOLERATED_PPM);
+    let arrived = candidates.first()?.point.outcome.arrived.max(1);
+    let tolerated = LATE_TOLERATED_PPM.max(LATE_TOLERATED * 1_000_000 / arrived);
+    let good = offered().filter(|candidate| candidate.point.outcome.late_ppm() <= best + best / 5 + tolerated);
     good.min_by_key(|candidate| candidate.point.outcome.worker_us)
 }
 
@@ -180,7 +183,7 @@ mod tests {
     use crate::scaling::Pace;
     use crate::scaling::fixture::settings;
     use crate::scaling::simulator::load::{Service, poisson};
-    use crate::scaling::simulator::{Load, World};
+    use crate::scaling::simulator::{Job, Load, World};
 
     #[test]
     fn a_backlog_file_under_a_step_is_told_to_use_adaptive() {
@@ -193,6 +196,21 @@ mod tests {
         assert!(best.contains(&"cheaper-algo = adaptive".to_owned()), "{best:?}");
         let text = text(&load, &candidates);
         assert!(text.contains("suggestion (") && text.contains("workers over time"), "{text}");
+    }
+
+    /// Two requests at once on one worker, and again much later: one in a hundred is late, which 20 workers are not for.
+    #[test]
+    fn one_late_request_of_a_short_log_is_no_reason_for_a_fixed_pool() {
+        let job = |at_us| Job { at_us, compute_us: 0, wait_us: 50_000 };
+        let together = std::iter::repeat_n(job(5_000_000), 2);
+        let load = Load::open("short", (0..100).map(|number| job(number * 100_000)).chain(together).collect());
+        let world = World { boot_us: 30_000, ..World::default() };
+        let own = settings(Policy::Adaptive, Pace::Events, 2, 20);
+        let candidates = candidates(&world, &load, &own);
+        let late: Vec<u64> = candidates.iter().map(|candidate| candidate.point.outcome.late_ppm()).collect();
+        assert!(late[0] > 1_000 && late.contains(&0), "{late:?}");
+        let best = suggested(&candidates).expect("a suggestion");
+        assert!(best.point.worker_s() <= candidates[0].point.worker_s(), "{best:?}");
     }
 
     #[test]

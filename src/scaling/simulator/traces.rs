@@ -1,7 +1,7 @@
 //! Recorded arrivals as a load: nginx access logs, CSV files, and the two public traces that the comparison uses. Reads
 //! text only (the command reads the files); every number is read with integers, so a log gives the same load anywhere.
 
-use super::load::{Job, Load, Service, poisson};
+use super::load::{Job, Load, Random, Service, poisson};
 
 /// How to read a trace, for what it does not say itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +26,20 @@ pub enum TraceError {
     )]
     Nothing,
     /// A CSV line that is unlike its header.
-    #[error("line {line}: cannot read {what}")]
+    #[error("line {line}: expected {expected}, found `{found}`")]
     Line {
         /// From 1.
         line: usize,
-        /// The column.
-        what: &'static str,
+        /// The columns.
+        expected: &'static str,
+        /// The beginning of the line.
+        found: String,
+    },
+    /// Arrivals too far apart, as a wrong clock writes them.
+    #[error("{days} days from the first arrival to the last, more than {DAYS_MAX}: cut the log")]
+    TooLong {
+        /// Between the first and the last.
+        days: u64,
     },
     /// More arrivals than are read.
     #[error("more than {0} arrivals: cut the log")]
@@ -40,7 +48,12 @@ pub enum TraceError {
 
 /// Most arrivals of one trace.
 const JOBS_MAX: usize = 20_000_000;
+/// Longest trace: uWSGI's policies tick every second of it.
+const DAYS_MAX: u64 = 100;
+const DAY_US: u64 = 86_400 * SECOND_US;
 const SECOND_US: u64 = 1_000_000;
+/// Longest beginning of a line that an error shows, in characters.
+const FOUND_MAX: usize = 60;
 /// Service time of a token of the Azure trace, and what comes on top: 5 ms + 2 ms a token.
 const AZURE_BASE_US: u64 = 5_000;
 const AZURE_TOKEN_US: u64 = 2_000;
@@ -54,34 +67,54 @@ impl Default for Reading {
     }
 }
 
-/// Reads a trace; the format is told by its first lines.
+/// What a trace holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// The arrivals.
+    pub load: Load,
+    /// Lines of an access log that no arrival could be read from: other formats, cut lines.
+    pub skipped: usize,
+}
+
+/// Reads a trace; the format is told by its first line.
 ///
 /// # Errors
 /// [`TraceError`], which says what was expected.
-pub fn read(name: &str, text: &str, reading: Reading) -> Result<Load, TraceError> {
+pub fn read(name: &str, text: &str, reading: Reading) -> Result<Trace, TraceError> {
+    let mut skipped = 0;
     let header = text.lines().next().unwrap_or("").trim_start_matches('\u{feff}').trim();
     let jobs = match header {
         "TIMESTAMP,ContextTokens,GeneratedTokens" => azure(text, reading)?,
         "timestamp,value" => nab(text, reading)?,
         _ if csv_row(header).is_some() || header.starts_with("arrival") => csv(text, reading)?,
-        _ => access_log(text, reading)?,
+        _ => access_log(text, reading, &mut skipped)?,
     };
     if jobs.is_empty() {
         return Err(TraceError::Nothing);
     }
-    Ok(Load::open(name, from_zero(jobs, reading.speed.max(1))))
+    Ok(Trace { load: Load::open(name, from_zero(jobs, reading.speed.max(1))?), skipped })
 }
 
 /// Arrival times relative to the first, sped up.
-fn from_zero(mut jobs: Vec<Job>, speed: u64) -> Vec<Job> {
+fn from_zero(mut jobs: Vec<Job>, speed: u64) -> Result<Vec<Job>, TraceError> {
     let first = jobs.iter().map(|job| job.at_us).min().unwrap_or(0);
     for job in &mut jobs {
         job.at_us = (job.at_us - first) / speed;
     }
-    jobs
+    match jobs.iter().map(|job| job.at_us / DAY_US).max() {
+        Some(days) if days >= DAYS_MAX => Err(TraceError::TooLong { days }),
+        _ => Ok(jobs),
+    }
 }
 
+/// A line that is unlike its header.
+fn unlike(line: usize, expected: &'static str, row: &str) -> TraceError {
+    TraceError::Line { line, expected, found: row.chars().filter(|c| !c.is_control()).take(FOUND_MAX).collect() }
+}
+
+/// A request that takes longer than a day counts as one of a day.
 fn job(at_us: u64, service_us: u64, reading: Reading) -> Job {
+    let service_us = service_us.min(DAY_US);
     let compute_us = service_us / 1000 * reading.compute_permille.min(1000);
     Job { at_us, compute_us, wait_us: service_us.saturating_sub(compute_us).max(1) }
 }
@@ -102,9 +135,10 @@ fn csv(text: &str, reading: Reading) -> Result<Vec<Job>, TraceError> {
             continue;
         }
         let (at_us, service_us, compute_us) =
-            csv_row(row).ok_or(TraceError::Line { line, what: "arrival,service (seconds)" })?;
+            csv_row(row).ok_or_else(|| unlike(line, "arrival,service[,computing] in seconds from 0", row))?;
         let mut job = job(at_us, service_us, reading);
         if let Some(compute_us) = compute_us {
+            let service_us = service_us.min(DAY_US);
             job.compute_us = compute_us.min(service_us);
             job.wait_us = service_us - job.compute_us;
         }
@@ -127,12 +161,12 @@ fn azure(text: &str, reading: Reading) -> Result<Vec<Job>, TraceError> {
     let mut jobs = Vec::new();
     for (line, row) in (1..).zip(text.lines()).skip(1).filter(|(_, row)| !row.trim().is_empty()) {
         let mut columns = row.split(',');
-        let at_us = columns.next().and_then(date_time).ok_or(TraceError::Line { line, what: "TIMESTAMP" })?;
+        let at_us = columns.next().and_then(date_time).ok_or_else(|| unlike(line, "a time stamp", row))?;
         let tokens: u64 = columns
             .nth(1)
             .and_then(|tokens| tokens.trim().parse().ok())
             .filter(|&tokens| tokens < 1_000_000)
-            .ok_or(TraceError::Line { line, what: "GeneratedTokens" })?;
+            .ok_or_else(|| unlike(line, "a number of GeneratedTokens", row))?;
         push(&mut jobs, job(at_us, AZURE_BASE_US + AZURE_TOKEN_US * tokens, reading))?;
     }
     Ok(jobs)
@@ -143,7 +177,7 @@ fn nab(text: &str, reading: Reading) -> Result<Vec<Job>, TraceError> {
     let mut counts = Vec::new();
     for (line, row) in (1..).zip(text.lines()).skip(1).filter(|(_, row)| !row.trim().is_empty()) {
         let count = row.split(',').nth(1).and_then(|count| seconds(count.trim()));
-        counts.push(count.ok_or(TraceError::Line { line, what: "value" })? / SECOND_US);
+        counts.push(count.ok_or_else(|| unlike(line, "a time stamp and a count", row))? / SECOND_US);
     }
     let total: u64 = counts.iter().sum();
     if total > JOBS_MAX as u64 {
@@ -162,17 +196,17 @@ fn nab(text: &str, reading: Reading) -> Result<Vec<Job>, TraceError> {
     Ok(poisson(reading.seed, seconds, rate_max, rate, service, reading.compute_permille))
 }
 
-/// One line a request. The arrival is `$msec` (or `$time_local`) minus the request's time, since nginx logs at the end.
-fn access_log(text: &str, reading: Reading) -> Result<Vec<Job>, TraceError> {
+/// One line a request. The arrival is `$msec` (or `$time_iso8601` or `$time_local`) minus the request's time, since nginx
+/// logs at the end. Of whole seconds a moment in that second is drawn: a millisecond apart, say, they would be bursts.
+fn access_log(text: &str, reading: Reading, skipped: &mut usize) -> Result<Vec<Job>, TraceError> {
     let mut jobs = Vec::new();
-    let mut last_second = (0, 0);
+    let mut random = Random::new(reading.seed);
     for row in text.lines() {
-        let Some(mut end_us) = msec(row).or_else(|| time_local(row)) else { continue };
-        if end_us % SECOND_US == 0 {
-            // whole seconds: spread what fell into one over it, a millisecond apart, in the order of the log
-            last_second = if last_second.0 == end_us { (end_us, last_second.1 + 1) } else { (end_us, 0) };
-            end_us += last_second.1 * 1_000 % SECOND_US;
-        }
+        let second = || time_iso8601(row).or_else(|| time_local(row));
+        let Some(end_us) = msec(row).or_else(|| Some(second()? + random.below(SECOND_US))) else {
+            *skipped += usize::from(!row.trim().is_empty());
+            continue;
+        };
         let service_us = request_time(row).unwrap_or(reading.service_us);
         push(&mut jobs, job(end_us.saturating_sub(service_us), service_us, reading))?;
     }
@@ -196,8 +230,11 @@ fn request_time(row: &str) -> Option<u64> {
         seconds(rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?)
     };
     ["upstream_response_time", "urt", "request_time", "rt"].into_iter().find_map(named).or_else(|| {
-        let times = tokens(row).filter(|token| token.split_once('.').is_some_and(|(_, digits)| digits.len() == 3));
-        times.filter(|token| token.len() < 14).filter_map(seconds).last()
+        // whole words only: paths and user agents hold numbers as well
+        let words =
+            row.split_whitespace().map(|word| word.trim_matches(['"', '\'', '[', ']', '(', ')', ',', ';', '|']));
+        let times = words.filter(|word| word.split_once('.').is_some_and(|(_, digits)| digits.len() == 3));
+        times.filter(|word| word.len() < 14).filter_map(seconds).next_back()
     })
 }
 
@@ -223,9 +260,28 @@ fn time_local(row: &str) -> Option<u64> {
     let year: u64 = parts.next()?.parse().ok()?;
     let (hour, minute, second) = (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
     let local = days(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second;
-    let offset = number(zone.get(1..3)?)? * 3_600 + number(zone.get(3..5)?)? * 60;
-    let utc = if zone.starts_with('-') { local + offset } else { local.checked_sub(offset)? };
-    Some(utc * SECOND_US)
+    Some(utc(local, zone)? * SECOND_US)
+}
+
+/// `2000-10-10T13:55:36-07:00`.
+fn time_iso8601(row: &str) -> Option<u64> {
+    let place = row.match_indices('T').find_map(|(place, _)| {
+        let text = row.get(place.checked_sub(10)?..place + 15)?;
+        (text.as_bytes()[4] == b'-' && text.as_bytes()[13] == b':').then_some(text)
+    })?;
+    let (stamp, zone) = (place.get(..19)?, place.get(19..)?);
+    Some(utc(date_time(stamp)? / SECOND_US, zone)? * SECOND_US)
+}
+
+/// Seconds of the world's time of a local one and its zone, `+0700` or `+07:00`.
+fn utc(local: u64, zone: &str) -> Option<u64> {
+    let minutes = zone.get(3..)?.trim_start_matches(':').get(..2)?;
+    let offset = number(zone.get(1..3)?)? * 3_600 + number(minutes)? * 60;
+    match zone.as_bytes().first()? {
+        b'-' => Some(local + offset),
+        b'+' => local.checked_sub(offset),
+        _ => None,
+    }
 }
 
 fn month(name: &str) -> Option<u64> {
@@ -276,7 +332,7 @@ mod tests {
     use super::{Reading, TraceError, days, read};
 
     fn times(text: &str) -> Vec<(u64, u64)> {
-        let load = read("test", text, Reading::default()).expect("a trace");
+        let load = read("test", text, Reading::default()).expect("a trace").load;
         load.jobs.iter().map(|job| (job.at_us, job.compute_us + job.wait_us)).collect()
     }
 
@@ -289,24 +345,64 @@ mod tests {
 
     #[test]
     fn csv_may_say_how_much_is_computing() {
-        let load = read("test", "0,0.05,0.01\n", Reading::default()).expect("a trace");
+        let load = read("test", "0,0.05,0.01\n", Reading::default()).expect("a trace").load;
         assert_eq!((load.jobs[0].compute_us, load.jobs[0].wait_us), (10_000, 40_000));
     }
 
     #[test]
-    fn a_bad_csv_line_is_named() {
-        assert!(matches!(read("t", "1,2\nx,y\n", Reading::default()), Err(TraceError::Line { line: 2, .. })));
+    fn a_bad_csv_line_is_named_and_shown() {
+        for bad in ["x,y", "2", "2,-0.5", "-2,0.5", "2,1e3", "2,0.5,nan", &"9".repeat(100_000)] {
+            let error = read("t", &format!("1,2\n{bad}\n"), Reading::default()).expect_err(bad);
+            assert!(matches!(error, TraceError::Line { line: 2, .. }), "{error}");
+            let shown = &bad[..bad.len().min(60)];
+            assert!(error.to_string().ends_with(&format!(" in seconds from 0, found `{shown}`")), "{error}");
+        }
     }
 
     #[test]
+    fn arrivals_may_come_in_any_order_but_not_from_another_age() {
+        assert_eq!(times("5,0.05\n2,0.05\n"), [(0, 50_000), (3_000_000, 50_000)]);
+        let apart = read("t", "0,0.05\n999999999999,0.05\n", Reading::default());
+        assert_eq!(apart, Err(TraceError::TooLong { days: 11_574_074 }));
+        assert_eq!(times("0,999999999999\n0,999999999999,999999999999\n"), [(0, 86_400_000_000); 2]);
+    }
+
+    /// What falls into one second is spread over it.
+    #[test]
     fn the_combined_format_has_whole_seconds_and_no_times() {
-        let line = |second: u32| {
+        let line = |second: usize| {
             format!(
-                "10.0.0.1 - - [10/Oct/2000:13:55:{second} -0700] \"GET / HTTP/1.1\" 200 2326 \"-\" \"curl/8.5.0\"\n"
+                "10.0.0.1 - - [10/Oct/2000:13:55:{:02} -0700] \"GET / HTTP/1.1\" 200 2326 \"-\" \"curl/8.5.0\"\n",
+                second
             )
         };
-        let text = [line(36), line(36), line(38)].concat();
-        assert_eq!(times(&text), [(0, 50_000), (1_000, 50_000), (2_000_000, 50_000)]);
+        let text: String = (0..1_000).map(|number| line(number / 40)).collect();
+        let seen = times(&text);
+        assert!(seen.iter().all(|&(_, service_us)| service_us == 50_000));
+        assert!((24_000_000..25_000_000).contains(&seen[999].0), "{}", seen[999].0);
+        let first_halves = seen.iter().filter(|(at_us, _)| at_us % 1_000_000 < 500_000).count();
+        assert!((400..600).contains(&first_halves), "{first_halves}");
+    }
+
+    #[test]
+    fn json_with_iso_time() {
+        let line = |time: &str| {
+            format!("{{\"time\":\"{time}\",\"uri\":\"/T/v1.250\",\"rt\":0.040,\"request_time\":\"0.050\"}}\n")
+        };
+        let text = [line("2024-02-29T13:55:36+01:00"), line("2024-02-29T12:55:38+00:00")].concat();
+        let seen = times(&text);
+        assert_eq!((seen.len(), seen[0]), (2, (0, 50_000)));
+        assert!((1_000_000..3_000_000).contains(&seen[1].0) && seen[1].1 == 50_000, "{seen:?}");
+    }
+
+    /// A path and a user agent with something like a time do not count, and what is no request is told.
+    #[test]
+    fn what_only_looks_like_a_time_is_none() {
+        let text = "1.2.3.4 - - [10/Oct/2000:13:55:36 +0000] \"GET /v1.250/b HTTP/1.1\" 200 5 \"-\" \"x/7.123\"\n\
+                    [10/Oct/2000:13:55:36 and here it is cut\n\n\u{fffd}T\u{fffd}";
+        let trace = read("t", text, Reading::default()).expect("a trace");
+        assert_eq!((trace.load.jobs[0].compute_us + trace.load.jobs[0].wait_us, trace.skipped), (50_000, 2));
+        assert_eq!(trace.load.jobs.len(), 1);
     }
 
     #[test]
@@ -328,7 +424,7 @@ mod tests {
                      2023-11-16 18:17:04.0319600,3180,8\n";
         assert_eq!(times(azure), [(0, 25_000), (52_000, 21_000)]);
         let nab = "timestamp,value\n2014-04-10 00:04:00,3000.0\n2014-04-10 00:09:00,0.0\n";
-        let load = read("nab", nab, Reading { speed: 10, ..Reading::default() }).expect("a trace");
+        let load = read("nab", nab, Reading { speed: 10, ..Reading::default() }).expect("a trace").load;
         assert!((2_800..3_200).contains(&load.jobs.len()), "{}", load.jobs.len());
         assert!(load.until_us <= 31_000_000);
     }
