@@ -60,8 +60,11 @@ struct Resources {
     cpu: Option<CpuUse>,
 }
 
-/// How long a reading of /proc counts.
-const RESOURCES_US: u64 = 20_000;
+/// How long a reading of /proc counts at least: schedstat is not finer than the scheduler's tick.
+const RESOURCES_US: u64 = 4_000;
+
+/// How long it counts for each worker: reading one takes some 10 us, which is to stay below a twentieth of a core.
+const RESOURCES_OF_ONE_US: u64 = 300;
 
 /// Microseconds on a core, and runnable without one.
 type ProcessorTimes = (u64, u64);
@@ -225,7 +228,8 @@ impl Scaler {
     }
 
     fn picture(&mut self, now_us: u64, machine: &Machine, board: Scoreboard<'_>, sockets: &[BoundSocket]) -> Picture {
-        if now_us.saturating_sub(self.resources.read_us) >= RESOURCES_US {
+        let counts_us = RESOURCES_US.max(RESOURCES_OF_ONE_US * u64::from(machine.target().min(CPU_SEATS_MAX as u32)));
+        if now_us.saturating_sub(self.resources.read_us) >= counts_us {
             self.resources = self.read_resources(now_us, machine, board);
         }
         let mut picture = Picture::default();

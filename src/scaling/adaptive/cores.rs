@@ -23,6 +23,9 @@ pub(super) struct Cores {
     delayed_permille: u64,
     /// The same in the last window alone: contention shows at once, and is believed at once.
     delayed_last_permille: u64,
+    /// Workers were ordered of whose effect on the cores nothing has been measured yet.
+    #[serde(default)]
+    unmeasured: bool,
 }
 
 impl Cores {
@@ -38,6 +41,7 @@ impl Cores {
         let used = now.used_us.saturating_sub(self.last.used_us).min(busy);
         let delayed = now.delayed_us.saturating_sub(self.last.delayed_us).min(busy - used);
         self.last = now;
+        self.unmeasured = false;
         let computing = used.saturating_mul(1000) / (busy - delayed).max(1);
         let weight = busy.min(WINDOW_MAX_US);
         let mean = |old| blend(old, computing, weight, WINDOW_MEMORY_US);
@@ -61,14 +65,22 @@ impl Cores {
     }
 
     /// The most to order at once: everything if requests are known to leave the cores alone (or nothing can be known),
-    /// else the number of workers doubles, and the next wave follows when this one is at work.
+    /// else the number of workers doubles, and the next wave follows when this one is at work and has been measured.
     pub(super) fn wave(&self, sample: &Sample, maximum: u32) -> u32 {
         let harmless =
             self.computing_permille.is_some_and(|share| share * u64::from(maximum) <= u64::from(sample.cpus) * 1000);
         if harmless || sample.cpu.is_none() {
             return u32::MAX;
         }
+        if self.unmeasured {
+            return 0;
+        }
         sample.busy.saturating_add(sample.idle).max(sample.cpus).saturating_sub(sample.starting)
+    }
+
+    /// Workers have been ordered.
+    pub(super) fn ordered(&mut self) {
+        self.unmeasured = true;
     }
 
     pub(super) fn reason(&self, needed: u32, useful: u32, cpus: u32) -> Reason {
@@ -86,7 +98,8 @@ impl Cores {
 #[cfg(test)]
 mod tests {
     use super::Cores;
-    use crate::scaling::CpuUse;
+    use crate::scaling::fixture::sample;
+    use crate::scaling::{CpuUse, Sample};
 
     fn seen(busy_us: u64, used_us: u64, delayed_us: u64) -> Cores {
         let mut cores = Cores::default();
@@ -102,6 +115,18 @@ mod tests {
     #[test]
     fn requests_that_compute_a_tenth_of_their_time_need_ten_times_as_many() {
         assert_eq!(seen(100_000, 7_000, 30_000).useful_workers(2), Some(31));
+    }
+
+    #[test]
+    fn the_next_wave_waits_for_what_the_last_one_did_to_the_cores() {
+        let sample = Sample { cpu: Some(CpuUse::default()), cpus: 2, ..sample(0, 4, 0) };
+        let mut cores = seen(100_000, 90_000, 1_000);
+        assert_eq!(cores.wave(&sample, 64), 4);
+        cores.ordered();
+        cores.learn(CpuUse { busy_us: 101_000, used_us: 91_000, delayed_us: 1_000 });
+        assert_eq!(cores.wave(&sample, 64), 0, "that is too little to judge by");
+        cores.learn(CpuUse { busy_us: 110_000, used_us: 99_000, delayed_us: 1_000 });
+        assert_eq!(cores.wave(&sample, 64), 4);
     }
 
     #[test]

@@ -180,6 +180,7 @@ impl Memory {
             return None;
         }
         self.regret(view);
+        self.cores.ordered();
         self.grown_last_us = Some(sample.now_us);
         Some((i64::from(growth), self.growth_reason(view, finding)))
     }
