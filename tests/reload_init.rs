@@ -335,6 +335,22 @@ fn as_process_1_it_reaps_strangers_and_term_stops_it() {
     server.ends_with(0);
 }
 
+/// Containers that share the network of their host are each process 1.
+#[test]
+fn two_masters_may_have_the_same_pid() {
+    if !can_unshare() {
+        println!("skipped: no right to make a pid namespace");
+        return;
+    }
+    let contained = || unsteady().through(["unshare", "-p", "-f", "--mount-proc", "--kill-child=SIGKILL"]).start();
+    let both = [contained(), contained()];
+    for server in both {
+        assert!(who(&server).ends_with("of generation 1"));
+        wait_for_named(&server, "rhinod master").signal(Signal::SIGTERM);
+        server.ends_with(0);
+    }
+}
+
 fn wait_for_named(server: &Instance, name: &str) -> Process {
     let find = || server.processes().into_iter().find(|process| process.name == name);
     assert!(wait_until(|| find().is_some()), "{:?}", server.processes());
