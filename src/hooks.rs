@@ -35,12 +35,13 @@ pub struct HookFailure {
 /// Runs all hooks of a moment in the order of the configuration; the first failure ends it.
 pub fn run(hooks: &[Hook], phase: &str) -> Result<(), HookFailure> {
     for hook in hooks.iter().filter(|hook| hook.phase == phase) {
-        log::info!("running \"{}:{}\" (hook-{phase})", hook.action, hook.argument);
+        let argument = if hook.hidden { "***" } else { &hook.argument };
+        log::info!("running \"{}:{argument}\" (hook-{phase})", hook.action);
         perform(&hook.action, &hook.argument).map_err(|error| HookFailure {
             origin: hook.origin.clone(),
             phase: phase.to_owned(),
             action: hook.action.clone(),
-            argument: hook.argument.clone(),
+            argument: argument.to_owned(),
             problem: error.to_string(),
         })?;
     }
@@ -171,12 +172,14 @@ fn until(mut holds: impl FnMut() -> bool, path: Option<&Path>) -> io::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::build::SIGNAL_FUNCTIONS;
 
     fn hook(phase: &str, action: &str, argument: &str) -> Hook {
         Hook {
             phase: phase.to_owned(),
             action: action.to_owned(),
             argument: argument.to_owned(),
+            hidden: false,
             origin: "t.ini:1".to_owned(),
         }
     }
@@ -203,6 +206,14 @@ mod tests {
         let hooks = [hook("master-start", "unix_signal", "15 gracefully_kill_them_all")];
         assert_eq!(meaning_of_signal(&hooks, 15), Some(Order::Stop));
         assert_eq!(meaning_of_signal(&hooks, 1), None);
+        assert!(SIGNAL_FUNCTIONS.iter().all(|function| order_of_function(function).is_some()));
+    }
+
+    #[test]
+    fn a_hidden_argument_is_not_told_when_it_fails_either() {
+        let secret = Hook { hidden: true, ..hook("asap", "exec", "exit 3 # password") };
+        let failure = run(&[secret], "asap").unwrap_err().to_string();
+        assert!(failure.starts_with("t.ini:1: hook-asap = exec:***: "), "{failure}");
     }
 
     #[test]

@@ -17,8 +17,12 @@ use crate::master::StartFailure;
 use crate::sys::process::PidFd;
 
 /// The abstract unix socket on which the master with this pid hears operators.
+///
+/// Containers may share the names of the network and still count their processes each from 1, so that the name tells
+/// whose count it is.
 pub(crate) fn address_of(pid: u32) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("rhinod/{pid}"))
+    let counted_in = fs::read_link("/proc/self/ns/pid")?;
+    SocketAddr::from_abstract_name(format!("rhinod/{}/{pid}", counted_in.display()))
 }
 
 /// First word of an answer that says that what was asked for is done; the rest of the line is for people.

@@ -8,7 +8,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use harness::{Instance, Launch, PATIENCE, Process, wait_for_text, wait_until};
 use nix::sys::signal::Signal;
@@ -173,7 +172,7 @@ fn who_waits_in_the_queue_of_an_activated_socket_is_served_by_the_next_instance(
 }
 
 #[test]
-fn a_stop_under_load_finishes_what_was_accepted_in_time() {
+fn a_stop_finishes_what_every_worker_has_accepted() {
     let server = unsteady().start();
     let packet = Request::get("/sleep?ms=300").to_uwsgi().expect("a small request");
     let mut clients: Vec<UnixStream> = (0..4)
@@ -186,7 +185,6 @@ fn a_stop_under_load_finishes_what_was_accepted_in_time() {
         .collect();
     // All four workers are busy once a fifth request is not taken up any more.
     assert!(wait_until(|| busy(&server) == 4), "not all workers took a request");
-    let begun = Instant::now();
     server.signal(Signal::SIGTERM);
     for client in &mut clients {
         let mut answer = String::new();
@@ -194,9 +192,6 @@ fn a_stop_under_load_finishes_what_was_accepted_in_time() {
         assert!(answer.ends_with("slept\n"), "{answer:?}");
     }
     server.ends_with(0);
-    let took = begun.elapsed();
-    println!("stopped {took:?} after the signal; the longest request takes 300 ms");
-    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 /// How many workers sleep in a request: in `nanosleep`, as the system call's number tells.
@@ -338,6 +333,22 @@ fn as_process_1_it_reaps_strangers_and_term_stops_it() {
     assert!(who(&server).ends_with("of generation 1"));
     master.signal(Signal::SIGTERM);
     server.ends_with(0);
+}
+
+/// Containers that share the network of their host are each process 1.
+#[test]
+fn two_masters_may_have_the_same_pid() {
+    if !can_unshare() {
+        println!("skipped: no right to make a pid namespace");
+        return;
+    }
+    let contained = || unsteady().through(["unshare", "-p", "-f", "--mount-proc", "--kill-child=SIGKILL"]).start();
+    let both = [contained(), contained()];
+    for server in both {
+        assert!(who(&server).ends_with("of generation 1"));
+        wait_for_named(&server, "rhinod master").signal(Signal::SIGTERM);
+        server.ends_with(0);
+    }
 }
 
 fn wait_for_named(server: &Instance, name: &str) -> Process {

@@ -6,6 +6,13 @@
 //! (`collect`) and not for names and defaults (`options`).
 
 mod judge;
+/// `15 gracefully_kill_them_all`
+fn names_a_signal_function(argument: &str) -> bool {
+    argument.trim().split_once(char::is_whitespace).is_some_and(|(number, function)| {
+        number.parse::<u8>().is_ok_and(|number| number > 0) && SIGNAL_FUNCTIONS.contains(&function.trim())
+    })
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +30,7 @@ use super::model::{
 };
 use super::options::{self, Kind, Opt, Parsed, Status};
 
-/// Actions of hooks (reference/processes.md 5.4); those of C functions are left out.
+/// Actions of hooks (reference/processes.md 5.4), those that [`crate::hooks`] performs.
 const HOOK_ACTIONS: &[&str] = &[
     "exec",
     "safeexec",
@@ -43,12 +50,6 @@ const HOOK_ACTIONS: &[&str] = &[
     "cd",
     "chdir",
     "chmod",
-    "chown",
-    "chown2",
-    "putenv",
-    "hostname",
-    "alarm",
-    "signal",
     "unix_signal",
     "exit",
     "wait_for_fs",
@@ -56,6 +57,10 @@ const HOOK_ACTIONS: &[&str] = &[
     "wait_for_dir",
     "wait_for_socket",
 ];
+
+/// Functions of uWSGI that a `unix_signal` hook may name.
+pub(crate) const SIGNAL_FUNCTIONS: &[&str] =
+    &["gracefully_kill_them_all", "kill_them_all", "reap_them_all", "grace_them_all", "uwsgi_chain_reload"];
 
 /// Most bytes that are read at once of a descriptor that asks for a reload.
 const RELOAD_BYTES_MAX: usize = 4_096;
@@ -449,25 +454,33 @@ impl<'a> Draft<'a> {
         let Some((action, argument)) = value.text.split_once(':') else {
             return self.refuse("expected ACTION:ARGUMENT", "for example exec:/usr/local/bin/announce");
         };
-        if !HOOK_ACTIONS.contains(&action.trim_start_matches('!')) {
+        let (action, hidden) = action.strip_prefix('!').map_or((action, false), |action| (action, true));
+        if !HOOK_ACTIONS.contains(&action) {
             return self.refuse(
                 format!("there is no hook action `{action}`"),
                 format!("known are {}", HOOK_ACTIONS.join(", ")),
             );
         }
-        self.push_hook(phase, action, argument);
+        if action == "unix_signal" && !names_a_signal_function(argument) {
+            return self.refuse(
+                "expected the number of a signal, a blank and a function",
+                format!("functions are {}", SIGNAL_FUNCTIONS.join(", ")),
+            );
+        }
+        self.push_hook(phase, action, argument, hidden);
     }
 
     /// `exec-PHASE`: a command for the shell.
     pub fn exec_hook(&mut self, value: &Parsed<'_>, phase: &str) {
-        self.push_hook(phase, "exec", value.text);
+        self.push_hook(phase, "exec", value.text, false);
     }
 
-    fn push_hook(&mut self, phase: &str, action: &str, argument: &str) {
+    fn push_hook(&mut self, phase: &str, action: &str, argument: &str, hidden: bool) {
         self.config.hooks.push(Hook {
             phase: phase.to_owned(),
             action: action.to_owned(),
             argument: argument.to_owned(),
+            hidden,
             origin: self.current.origin.to_string(),
         });
     }

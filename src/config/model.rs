@@ -532,6 +532,8 @@ pub struct Hook {
     pub action: String,
     /// What follows the colon.
     pub argument: String,
+    /// Whether the log keeps silent about the argument (`!exec:…`).
+    pub hidden: bool,
     /// Where it was written.
     pub origin: String,
 }

@@ -1,11 +1,11 @@
-//! What the tests of reloading share: traffic without end, requests that are held, and the words of an operator.
+//! What the tests of reloads and of deaths share: traffic without end, requests that are held, and the words of an operator.
 //!
 //! Runs in the test's process; stands on `harness`, which every test program of these has as well.
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -131,17 +131,22 @@ impl Traffic {
         Self { stop, running }
     }
 
+    /// Ends it, whatever came of it.
+    pub fn stop(self) -> Report {
+        self.stop.store(true, Ordering::Relaxed);
+        self.running.join().expect("the clients")
+    }
+
     /// Ends it. Nothing may have failed, and something must have been answered.
     pub fn end(self) -> Report {
-        self.stop.store(true, Ordering::Relaxed);
-        let report = self.running.join().expect("the clients");
+        let report = self.stop();
         assert_eq!(report.counts.failed(), 0, "{:?}", report.counts);
         assert!(report.counts.ok > 0, "{:?}", report.counts);
         report
     }
 }
 
-/// A request that a worker has accepted and keeps until it is released.
+/// A request that a worker keeps until it is released.
 pub struct Held {
     stream: UnixStream,
     release: PathBuf,
@@ -150,12 +155,7 @@ pub struct Held {
 impl Held {
     /// Sends `/hold` and waits until a worker has begun to answer.
     pub fn begin(server: &Instance) -> Self {
-        let release = server.dir().join("release");
-        let packet = Request::get(&format!("/hold?until={}", release.display())).to_uwsgi().expect("a small request");
-        let mut stream = UnixStream::connect(server.socket()).expect("connect");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.write_all(&packet).expect("send");
-        let mut held = Self { stream, release };
+        let mut held = Self::send(server);
         let mut seen = Vec::new();
         while !seen.ends_with(b"held\n") {
             let mut byte = [0];
@@ -165,11 +165,41 @@ impl Held {
         held
     }
 
-    /// Lets it go; it must be answered to the end.
-    pub fn finish(mut self) {
+    /// Sends `/hold`; nobody may have accepted it yet.
+    pub fn send(server: &Instance) -> Self {
+        let release = server.dir().join("release");
+        let packet = Request::get(&format!("/hold?until={}", release.display())).to_uwsgi().expect("a small request");
+        let mut stream = UnixStream::connect(server.socket()).expect("connect");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.write_all(&packet).expect("send");
+        Self { stream, release }
+    }
+
+    /// Lets all held requests of the instance go.
+    pub fn release(&self) {
         fs::write(&self.release, "").expect("write the release");
-        let mut rest = String::new();
-        self.stream.read_to_string(&mut rest).expect("the rest of the answer");
-        assert_eq!(rest, "released\n");
+    }
+
+    /// Whether nothing more comes within `time`.
+    pub fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).expect("a timeout");
+        let silent = self.stream.read(&mut [0]).is_err();
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        silent
+    }
+
+    /// What comes until the end; a connection that is cut ends as well.
+    pub fn rest(mut self) -> String {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no end after {rest:?}"),
+            Ok(_) | Err(_) => String::from_utf8_lossy(&rest).into_owned(),
+        }
+    }
+
+    /// Lets it go; it must be answered to the end.
+    pub fn finish(self) {
+        self.release();
+        assert_eq!(self.rest(), "released\n");
     }
 }

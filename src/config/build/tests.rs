@@ -170,6 +170,7 @@ fn the_options_of_requests_and_workers_reach_the_configuration() {
         phase: phase.into(),
         action: action.into(),
         argument: argument.into(),
+        hidden: false,
         origin: format!("app.ini:{line}"),
     };
     let expected = Config {
@@ -336,6 +337,8 @@ fn every_message_of_one_value() {
         "optimize = 3",
         "hook-asap = true",
         "hook-asap = launch:now",
+        "hook-asap = chown:/tmp/x www-data",
+        "hook-master-start = unix_signal:15 no_such_function",
         "touch-exec = /tmp/x",
         "reload-on-fd = 0",
         "reload-on-fd = 3:0 message",
@@ -442,4 +445,11 @@ proptest::proptest! {
         proptest::prop_assert!(built.config.scaling.minimum <= built.config.workers || !errors.0.is_empty());
         proptest::prop_assert!(errors.0.iter().all(|error| !error.to_string().contains('\n')));
     }
+}
+
+#[test]
+fn a_mark_hides_what_a_hook_is_about() {
+    let hooks = built("hook-asap = !exec:login secret\nhook-asap = exec:id").config.hooks;
+    let seen: Vec<_> = hooks.iter().map(|hook| (hook.action.as_str(), hook.argument.as_str(), hook.hidden)).collect();
+    assert_eq!(seen, [("exec", "login secret", true), ("exec", "id", false)]);
 }
