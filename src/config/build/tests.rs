@@ -371,6 +371,7 @@ fn every_message_of_options_together() {
         "processes = 4\ncheaper = 0\ncheaper-step = 2",
         "processes = 4\ncheaper = 1\ncheaper-rss-limit-hard = 10",
         "processes = 4\ncheaper = 1\ncheaper-rss-limit-soft = 20\ncheaper-rss-limit-hard = 10",
+        "logto = 127.0.0.1:5000\nlogto2 = ./log:1\ndaemonize = log:5000",
         "max-worker-lifetime = 10",
         "min-worker-lifetime = 60\nmax-worker-lifetime = 60",
         "socket = :3031\nuwsgi-socket = 0.0.0.0:3031",
