@@ -198,6 +198,7 @@ pub fn defaults() -> Config {
         process_names: ProcessNames::default(),
         show_config: false,
         given: Vec::new(),
+        magic: Vec::new(),
         notes: Vec::new(),
     }
 }

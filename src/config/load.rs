@@ -73,6 +73,7 @@ pub fn read(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Re
     let warnings: Vec<ConfigError> = told.into_iter().chain(built.warnings).collect();
     let idle: Vec<ConfigError> = unknown.into_iter().chain(built.idle).collect();
     let mut config = built.config;
+    config.magic.clone_from(&collected.magic);
     config.notes = warnings.iter().chain(&idle).map(ToString::to_string).collect();
     Reading { collected, config, idle, warnings, errors }
 }
