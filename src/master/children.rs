@@ -418,8 +418,8 @@ impl Children {
             }
             FromZygote::LiveThreads { count, text } => {
                 log::warn!(
-                    "the application started {count} threads while it was loaded ({text}); they do not exist in the \
-                     workers. Start them in each worker, or set lazy-apps = true"
+                    "the application started threads while it was loaded ({count}: {text}); they do not exist in \
+                     the workers. Start them in each worker, or set lazy-apps = true"
                 );
                 return None;
             }
