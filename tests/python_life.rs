@@ -125,6 +125,7 @@ fn an_application_reloads_and_stops_the_instance() {
     instance.log.wait_for("reload done: generation 2 serves");
     instance.log.wait_for("worker 1 buried");
     assert_eq!(call(&instance, "uwsgi.is_a_reload"), "True");
+    assert_eq!(call(&instance, "[worker['pid'] == os.getpid() for worker in uwsgi.workers()]"), "[True]");
     assert_eq!(call(&instance, "uwsgi.stop()"), "True");
     instance.ends_with(0);
 }

@@ -142,7 +142,9 @@ def mypid():
 
 def workers():
     """A tuple with one dict for each worker that lives. There is no `respawn_count`: only the master counts those."""
-    return tuple(map(_with_derived, _rhinod.workers()))
+    workers = map(_with_derived, _rhinod.workers())
+    # The seat of a worker that has left stays as it was until another takes it.
+    return tuple(worker for worker in workers if worker["last_spawn"])
 
 
 def _with_derived(worker):
