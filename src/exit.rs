@@ -5,7 +5,8 @@
 pub enum Exit {
     /// Everything was done. For `check`: every line does what it says.
     Success,
-    /// For `check`: the configuration can be started, but some lines do nothing.
+    /// For `check`: the configuration can be started, but some lines do nothing. (An instance whose first load has no
+    /// end of its own, by `load-timeout` or a signal, has the same number, which is uWSGI's.)
     LinesDoNothing,
     /// For `check` and `show`: the configuration cannot be started.
     WillNotStart,
@@ -80,7 +81,10 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Exit::Success => "Everything was done. For check: every line does what it says.",
-            Exit::LinesDoNothing => "For check: the configuration can be started, but some lines do nothing.",
+            Exit::LinesDoNothing => {
+                "For check: the configuration can be started, but some lines do nothing. For an instance: the first load of \
+                 the application was not over in time, or was killed."
+            }
             Exit::WillNotStart => "For check and show: the configuration cannot be started.",
             Exit::Application => "No application could be loaded, and need-app asks for one.",
             Exit::Usage => "The command line asks for nothing that there is.",
@@ -93,7 +97,7 @@ impl Exit {
             Exit::Create => "A pid file, log or fifo cannot be created.",
             Exit::Reload => "A reload failed; the old generation goes on serving.",
             Exit::Permission => "The right to do it is missing.",
-            Exit::Configuration => "The configuration is wrong.",
+            Exit::Configuration => "The configuration is wrong, or the interpreter that it names cannot be executed.",
         }
     }
 }

@@ -34,8 +34,12 @@ fn body(instance: &Instance, target: &str) -> String {
 #[test]
 fn the_uwsgi_module_tells_of_instance_and_worker() {
     for python in supported() {
-        let launch =
-            launch(python, "calls").set("threads", 2).set("locks", 3).line("env = TWICE=1").line("env = AGAIN=2");
+        let launch = launch(python, "calls")
+            .set("threads", 2)
+            .set("locks", 3)
+            .line("mode = dev")
+            .line("env = TWICE=1")
+            .line("env = AGAIN=2");
         let mut instance = launch.start();
         instance.expect_log(THREADS);
         let master = instance.pid().to_string();
@@ -52,6 +56,11 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
                 "type(uwsgi.workers()).__name__, uwsgi.workers()[0]['id'], uwsgi.workers()[0]['status']",
                 "('tuple', 1, b'busy')",
             ),
+            ("sorted({'last_spawn', 'delta_requests', 'signals', 'apps'} - set(uwsgi.workers()[0]))", "[]"),
+            ("0 <= time.time() - uwsgi.workers()[0]['last_spawn'] < 600", "True"),
+            ("uwsgi.workers()[0]['apps'][0]['requests'] == uwsgi.workers()[0]['delta_requests'] > 0", "True"),
+            ("[os.fstat(number).st_mode >> 12 for number in uwsgi.sockets] == [0o14]", "True"),
+            ("uwsgi.magic_table[b'h'] == uwsgi.hostname, uwsgi.mode", "(True, b'dev')"),
             ("uwsgi.total_requests() > 0, uwsgi.request_id() > 0", "(True, True)"),
             ("uwsgi.workers()[0]['pid'] == os.getpid(), uwsgi.opt['workers']", "(True, b'1')"),
             ("uwsgi.mem()[0] > 1 << 20", "True"),
@@ -116,6 +125,7 @@ fn an_application_reloads_and_stops_the_instance() {
     instance.log.wait_for("reload done: generation 2 serves");
     instance.log.wait_for("worker 1 buried");
     assert_eq!(call(&instance, "uwsgi.is_a_reload"), "True");
+    assert_eq!(call(&instance, "[worker['pid'] == os.getpid() for worker in uwsgi.workers()]"), "[True]");
     assert_eq!(call(&instance, "uwsgi.stop()"), "True");
     instance.ends_with(0);
 }

@@ -326,12 +326,16 @@ fn interpreters_that_cannot_serve_are_named() {
     let files = wrong_files();
     let base = || files.launch(&one()).without("python-executable").set("module", "web");
     let said = |launch: Launch| launch.fails().lines.join("\n");
-    let text = said(base().set("home", "no-virtualenv"));
-    assert!(text.contains("no-virtualenv/bin/python"), "{text}");
-    let text = said(base().set("python-executable", "/no/such/python"));
-    assert!(text.contains("/no/such/python"), "{text}");
-    let text = said(base().set("python-executable", "/etc/passwd"));
-    assert!(text.contains("cannot execute the zygote: /etc/passwd: Permission denied"), "{text}");
+    for (option, value, says) in [
+        ("home", "no-virtualenv", "no-virtualenv/bin/python"),
+        ("python-executable", "/no/such/python", "/no/such/python"),
+        ("python-executable", "/etc/passwd", "cannot execute the zygote: /etc/passwd: Permission denied"),
+    ] {
+        let failed = base().set(option, value).fails();
+        let text = failed.lines.join("\n");
+        assert!(text.contains(says), "{text}");
+        assert_eq!(failed.code, i32::from(rhinod::exit::Exit::Configuration.code()), "{text}");
+    }
     if let Some(old) = too_old() {
         eprintln!("too old: {}", old.path.display());
         let text = said(base().set("python-executable", old.path.display()));

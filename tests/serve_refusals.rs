@@ -67,7 +67,10 @@ fn a_section_that_is_not_there() {
     let launch = Launch::hello();
     let file = format!("{}:other", launch.ini_path().display());
     let failed = launch.arguments([file]).fails();
-    assert_refused(&failed, CONFIGURATION, &["nothing to listen on"]);
+    let [reason, consequence] = failed.lines.as_slice() else { panic!("not two lines: {:#?}", failed.lines) };
+    assert!(reason.ends_with("app.ini: it has no section [other]; it has [uwsgi]"), "{reason}");
+    assert!(consequence.contains("nothing to listen on"), "{consequence}");
+    assert_eq!(failed.code, CONFIGURATION);
     assert_left_nothing(&failed);
 }
 

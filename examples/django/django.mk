@@ -2,6 +2,6 @@
 
 .PHONY: run
 
-run: build ## Serve the Django example behind nginx (PORT=8080, or the next free one); Ctrl-C ends it
-	$(CARGO) build --release --locked --package rhinod-python
+run: ## Serve the Django example behind nginx (PORT=8080, or the next free one); Ctrl-C ends it
+	$(CARGO) build --release --locked --bin rhinod --package rhinod --package rhinod-python --lib
 	@python3 examples/django/run.py --server target/release/rhinod $(if $(filter command environment,$(origin PORT)),--port $(PORT))

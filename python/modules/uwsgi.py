@@ -33,6 +33,7 @@ numproc = 1
 cores = 1
 buffer_size = 0
 applications = None
+magic_table = {}
 pidfile = None
 
 #: Whether an older generation of the application serves, or has served.
@@ -46,14 +47,20 @@ atexit = None
 _master_pid = 0
 _worker_id = 0
 _user_locks = []
+_applications = 0
 
 
 def _configure(settings):
     """Takes over what the configuration says. Called once, in the zygote."""
-    global opt, numproc, cores, buffer_size, pidfile, _master_pid, _user_locks
+    global opt, numproc, cores, buffer_size, pidfile, magic_table, _master_pid, _user_locks, _applications
     opt = _options(settings["given"])
     numproc, cores, buffer_size = settings["workers"], settings["threads"], settings["buffer_size"]
     pidfile = _bytes_or_none(settings["pidfile"])
+    magic_table = {letter.encode(): value.encode() for letter, value in settings["magic"]}
+    _applications = settings["applications"]
+    # As in uWSGI there is no such attribute without the option.
+    if isinstance(opt.get("mode"), bytes):
+        globals()["mode"] = opt["mode"]
     # The zygote is the master's child.
     _master_pid = _os.getppid()
     _user_locks = [_UserLock(number) for number in range(max(1, settings["locks"]))]
@@ -134,8 +141,33 @@ def mypid():
 
 
 def workers():
-    """A tuple with one dict for each worker that lives."""
-    return tuple(_rhinod.workers())
+    """A tuple with one dict for each worker that lives. There is no `respawn_count`: only the master counts those."""
+    workers = map(_with_derived, _rhinod.workers())
+    # The seat of a worker that has left stays as it was until another takes it.
+    return tuple(worker for worker in workers if worker["last_spawn"])
+
+
+def _with_derived(worker):
+    """Adds the keys that follow from what is known of a worker.
+
+    Counters are those of the process, which has no signals. Nobody counts by application, so only a single one is listed.
+    """
+    worker.update(delta_requests=worker["requests"], signals=0, last_spawn=_started_on(worker["pid"]), apps=())
+    if _applications == 1:
+        counters = {"requests": worker["requests"], "exceptions": worker["exceptions"]}
+        worker["apps"] = ({"id": 0, "modifier1": 0, "mountpoint": b"", "chdir": b"", **counters},)
+    return worker
+
+
+def _started_on(pid):
+    """When a process began, in seconds since the epoch (proc(5), starttime); 0 if there is none."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+    except OSError:
+        return 0
+    age = _time.clock_gettime(_time.CLOCK_BOOTTIME) - ticks / _os.sysconf("SC_CLK_TCK")
+    return int(_time.time() - age)
 
 
 def total_requests():
@@ -270,6 +302,8 @@ def __getattr__(name):
     if name == "env":
         environ = _rhinod.current_environ()
         return {} if environ is None else environ
+    if name == "sockets":
+        return _rhinod.sockets()
     raise AttributeError("module 'uwsgi' has no attribute %r" % name)
 
 

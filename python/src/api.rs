@@ -20,6 +20,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
     module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;
     module.add_function(wrap_pyfunction!(workers, module)?)?;
+    module.add_function(wrap_pyfunction!(sockets, module)?)?;
     module.add_function(wrap_pyfunction!(total_requests, module)?)?;
     module.add_function(wrap_pyfunction!(request_id, module)?)?;
     module.add_function(wrap_pyfunction!(shared_memory, module)?)?;
@@ -99,6 +100,12 @@ fn figures(seat: &MasterSeat<'_>) -> Figures {
             ("tx", figures.sent_bytes),
         ],
     }
+}
+
+/// Descriptors of the sockets that this worker accepts on; none in the zygote.
+#[pyfunction]
+fn sockets() -> Vec<RawFd> {
+    with_worker(|worker| worker.sockets().map(|socket| socket.as_raw_fd()).collect()).unwrap_or_default()
 }
 
 /// Requests of all workers that live.

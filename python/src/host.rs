@@ -142,6 +142,8 @@ fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyR
         "buffer_size": config.request.buffer_size,
         "pidfile": config.pidfiles.pidfile,
         "locks": locks,
+        "magic": config.magic,
+        "applications": python.mounts.len() + usize::from(python.module.is_some() || python.file.is_some()),
     });
     py.import("json")?.call_method1("loads", (json.to_string(),))
 }

@@ -203,6 +203,7 @@ pub fn defaults() -> Config {
         process_names: ProcessNames::default(),
         show_config: false,
         given: Vec::new(),
+        magic: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -327,6 +328,18 @@ impl<'a> Draft<'a> {
     /// Notes an error in the current directive.
     fn refuse(&mut self, problem: impl Into<String>, suggestion: impl Into<String>) {
         self.errors.push(ConfigError::about(self.current, problem).suggest(suggestion));
+    }
+
+    /// A file to log into. uWSGI takes HOST:PORT for a log over the network, where a file of that name would surprise.
+    pub fn log_file(&mut self, value: &Parsed<'_>) -> Option<PathBuf> {
+        let is_address = value.text.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.contains('/') && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        if is_address {
+            let instead = format!("name a file (./{} if it is one)", value.text);
+            self.refuse("expected a path; rhinod does not log over UDP to HOST:PORT", instead);
+        }
+        Some(value.path()).filter(|_| !is_address)
     }
 
     /// `master`: there always is one.

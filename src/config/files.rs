@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::ini::{self, Item, NotText};
 use super::keyword::{Format, Place};
 use super::magic::{FileNames, Line};
+use super::nearest::nearest;
 use super::source::{self, Source};
 use super::structured::{self, Malformed};
 
@@ -138,11 +139,7 @@ impl Collector<'_> {
             }
         }
         if !any {
-            let warning = ConfigError::at(origin, format!("there is nothing in its section [{section}]"));
-            self.warn(match sections.is_empty() {
-                true => warning,
-                false => warning.suggest(format!("it has [{}]", sections.join("], ["))),
-            });
+            self.warn(empty_section(origin, section, &sections));
         }
     }
 
@@ -170,6 +167,19 @@ impl Collector<'_> {
                 }
             }),
         }
+    }
+}
+
+/// The complaint about a section that gave nothing, `found` being those that the file has.
+fn empty_section(whole: &Origin, section: &str, found: &[String]) -> ConfigError {
+    if found.iter().any(|name| name == section) {
+        return ConfigError::at(whole, format!("there is nothing in its section [{section}]"));
+    }
+    let complaint = ConfigError::at(whole, format!("it has no section [{section}]"));
+    match nearest(section, found.iter().map(String::as_str)) {
+        Some(slip) => complaint.suggest(format!("did you mean [{}]?", slip.name)),
+        None if found.is_empty() => complaint,
+        None => complaint.suggest(format!("it has [{}]", found.join("], ["))),
     }
 }
 

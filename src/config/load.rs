@@ -55,11 +55,13 @@ pub struct Reading {
 pub fn load(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Result<Loaded, Rejected> {
     let reading = read(invocation, world, machine);
     if reading.errors.0.is_empty() {
-        Ok(Loaded { config: reading.config, collected: reading.collected })
-    } else {
-        let Collected { fallback, missed_source, .. } = reading.collected;
-        Err(Rejected { errors: reading.errors, fallback, missed_source })
+        return Ok(Loaded { config: reading.config, collected: reading.collected });
     }
+    let Collected { fallback, missed_source, warnings, .. } = reading.collected;
+    // A section that is not there may well be why something is missing, so it is told first.
+    let reasons = warnings.into_iter().filter(is_of_whole_file);
+    let errors = ConfigErrors(reasons.chain(reading.errors.0).collect());
+    Err(Rejected { errors, fallback, missed_source })
 }
 
 /// The same, with all that could be read when something is wrong.
@@ -71,6 +73,7 @@ pub fn read(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Re
     let warnings: Vec<ConfigError> = told.into_iter().chain(built.warnings).collect();
     let idle: Vec<ConfigError> = unknown.into_iter().chain(built.idle).collect();
     let mut config = built.config;
+    config.magic.clone_from(&collected.magic);
     config.notes = warnings.iter().chain(&idle).map(ToString::to_string).collect();
     Reading { collected, config, idle, warnings, errors }
 }
@@ -85,6 +88,11 @@ fn add_new(errors: &mut ConfigErrors, values: ConfigErrors) {
         (Some(_), Origin::CommandLine) => true,
         (Some(_), origin) => !blamed.contains(&origin.to_string()),
     }));
+}
+
+/// Whether a warning speaks of a file and not of one of its lines.
+fn is_of_whole_file(warning: &ConfigError) -> bool {
+    warning.key.is_none() && matches!(warning.origin, Origin::File { line: 0, .. })
 }
 
 /// Whether a warning of the language speaks of a key that is no option: the line does nothing.

@@ -73,6 +73,8 @@ pub struct Config {
     pub show_config: bool,
     /// Every option as given, in order, for `uwsgi.opt`: name as it was written and value (`None`: a bare flag).
     pub given: Vec<(String, Option<String>)>,
+    /// The magic variables at the end of reading, for `uwsgi.magic_table`: letter and value.
+    pub magic: Vec<(char, String)>,
     /// What the operator should know before start-up: one sentence each, with its origin.
     pub notes: Vec<String>,
 }

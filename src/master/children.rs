@@ -20,6 +20,7 @@ use super::launch;
 use super::machine::{Action, Event, ExitStatus, Generation, LeaveReason, Order, Plan, ProcessId, Reload, Seat, Slot};
 use super::upgrade::{pass, take};
 use crate::config::model::Config;
+use crate::exit::Exit;
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::listeners::BoundSocket;
@@ -81,6 +82,16 @@ enum Speaker {
     Worker(Seat),
     /// The pidfd of a worker whose zygote is gone.
     Orphan(Seat),
+}
+
+/// With what status an instance ends whose zygote cannot be executed. The interpreter is what the configuration chose;
+/// all else is the system's refusal.
+fn exit_of(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Exit::Configuration,
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => Exit::Configuration,
+        _ => Exit::System,
+    }
 }
 
 const ZYGOTES: usize = 1 << 32;
@@ -242,7 +253,7 @@ impl Children {
             Err(error) => Err([
                 Event::ZygoteLoadFailed {
                     generation,
-                    exit_code: 1,
+                    exit_code: i32::from(exit_of(&error).code()),
                     reason: format!("cannot execute the zygote: {error}"),
                 },
                 Event::ZygoteExited { generation, status: ExitStatus::Code(1) },
@@ -407,8 +418,8 @@ impl Children {
             }
             FromZygote::LiveThreads { count, text } => {
                 log::warn!(
-                    "the application started {count} threads while it was loaded ({text}); they do not exist in the \
-                     workers. Start them in each worker, or set lazy-apps = true"
+                    "the application started threads while it was loaded ({count}: {text}); they do not exist in \
+                     the workers. Start them in each worker, or set lazy-apps = true"
                 );
                 return None;
             }

@@ -58,7 +58,7 @@ fn extension(own_path: &Path) -> io::Result<PathBuf> {
     let candidates = EXTENSION_NAMES.map(|name| directory.join(name));
     candidates.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
         let mut error = not_found("extension module for Python beside rhinod", &candidates).to_string();
-        error.push_str("; in a source checkout `cargo build -p rhinod-python` makes it");
+        error.push_str("; the package of `make wheel` has it, `cargo build -p rhinod-python` makes it in a checkout");
         io::Error::new(io::ErrorKind::NotFound, error)
     })
 }

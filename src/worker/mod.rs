@@ -327,6 +327,11 @@ impl<'z> Worker<'z> {
         seats.filter_map(|seat| Some((seat, self.scoreboard.master(seat)?)))
     }
 
+    /// The sockets that the worker accepts on.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.common.listeners.iter().map(AsFd::as_fd)
+    }
+
     /// The memory file that all processes of the instance share; record locks on it hold over all of them.
     pub fn shared_memory(&self) -> BorrowedFd<'_> {
         self.common.scoreboard.as_fd()

@@ -39,6 +39,7 @@ fn situations() -> Vec<Situation> {
         text("no file at all", "ini =\ninclude =\n"),
         text("a file without a telling name", "include = app.conf\nconfig = x\n"),
         text("a section that is not there", "ini = :nope\n"),
+        text("a section with another name", "ini = :uwsg\n"),
         text(
             "sources that are refused",
             "ini = http://h/a.ini\nini = https://h/a.ini\nini = data://x\nini = sym://x\nini = section://x\nini = call://x\n\

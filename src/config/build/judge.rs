@@ -237,14 +237,21 @@ impl Draft<'_> {
         self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
     }
 
-    /// Between the two nothing changes; the other way round there is no load at which the number of workers could rest.
+    /// Between the two nothing changes; the other way round there is no load at which the number of workers could rest. A
+    /// bound that is not written gives way to the one that is.
     fn finish_busyness(&mut self) {
-        let options = ["cheaper-busyness-max", "cheaper-busyness-min"];
-        let Some(directive) = options.iter().find_map(|name| self.given.get(name)) else { return };
-        let (low, high) = (self.config.scaling.busyness.min, self.config.scaling.busyness.max);
-        if self.config.scaling.policy == Policy::Busyness && low > high {
-            let problem = format!("cheaper-busyness-min ({low}) must not be above cheaper-busyness-max ({high})");
-            self.errors.push(ConfigError::about(directive, problem).suggest("without the lines they are 25 and 50"));
+        let scaling = &mut self.config.scaling;
+        let (is_used, busyness) = (scaling.policy == Policy::Busyness, &mut scaling.busyness);
+        let (lowest, highest) = (self.given.get("cheaper-busyness-min"), self.given.get("cheaper-busyness-max"));
+        match (lowest, highest) {
+            (None, _) => busyness.min = busyness.min.min(busyness.max),
+            (_, None) => busyness.max = busyness.max.max(busyness.min),
+            (Some(_), Some(directive)) if is_used && busyness.min > busyness.max => {
+                let problem = format!("must not be below cheaper-busyness-min ({})", busyness.min);
+                self.errors
+                    .push(ConfigError::about(directive, problem).suggest("without the lines they are 25 and 50"));
+            }
+            _ => {}
         }
     }
 

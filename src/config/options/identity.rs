@@ -9,7 +9,7 @@ use crate::config::model::EnvironmentChange;
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    path("daemonize").short('d').sets(|d, v| d.config.daemonize = Some(v.path()))
+    path("daemonize").short('d').sets(|d, v| d.config.daemonize = d.log_file(v))
         .works()
         .says("Go to background and log to a file"),
     text("daemonize2").not_yet("going to the background once the application is loaded; use daemonize")

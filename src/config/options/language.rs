@@ -63,7 +63,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     value("ini", Kind::ConfigFile).list().works().says("Read an INI file (file, file:section, :section, URL, -)"),
     value("yaml", Kind::ConfigFile).aka(&["yml"]).short('y').list().works().says("Read a YAML file now"),
     value("json", Kind::ConfigFile).aka(&["js"]).short('j').list().works().says("Read a JSON file now"),
-    text("mode").accepted("it only stored a label").says("Free mode string visible to apps (and XML filters)"),
+    text("mode").accepted("it is only a label, which applications see as `uwsgi.mode`").says("Free mode string visible to apps (and XML filters)"),
     text("plugins").aka(&["plugin"]).accepted(PLUGINS).says("Load comma-separated plugins; missing ones only warn"),
     text("need-plugins").aka(&["need-plugin"]).accepted(PLUGINS).says("Load plugins; missing one aborts"),
     list("plugins-dir").aka(&["plugin-dir"]).accepted(PLUGINS).says("Directory searched for plugins"),

@@ -22,9 +22,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("touch-logrotate").not_yet(ROTATION).says("Rotate log when file changes"),
     list("touch-logreopen").sets(|d, v| d.watch(v, WatchEffect::ReopenLog, false)).works()
         .says("Reopen log when file changes"),
-    path("logto").sets(|d, v| d.config.logging.to = Some(v.path())).works()
+    path("logto").sets(|d, v| d.config.logging.to = d.log_file(v)).works()
         .says("Log to a file, opened as root early"),
-    path("logto2").sets(|d, v| d.config.logging.to2 = Some(v.path())).works()
+    path("logto2").sets(|d, v| d.config.logging.to2 = d.log_file(v)).works()
         .says("Log to a file, opened after privilege drop"),
     text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
         .says("Request log template with %(name) and %(var.X)"),
