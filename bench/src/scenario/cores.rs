@@ -16,6 +16,9 @@ const TIME: Duration = Duration::from_secs(6);
 /// Static pools that are tried, beside one for each core.
 const STATIC: [usize; 5] = [1, 2, 4, 8, 16];
 const WORKERS_MAX: usize = 64;
+/// What the cores can use of a pool that only computes: one worker each, and some for when one of them is between
+/// requests. The policy's own bound is 1.5 and one.
+const WORKERS_OF_A_CORE_MAX: usize = 4;
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
@@ -38,6 +41,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
         table.row(row(adaptive.name(), &report, workers));
         let share = report.throughput_per_s / best_per_s;
         findings.checks.push(Check::new("throughput / best static pool", share, Target::AtLeast(0.95)));
+        let useful = (WORKERS_OF_A_CORE_MAX * cores()) as f64;
+        findings.checks.push(Check::new("workers at the end", workers as f64, Target::AtMost(useful)));
         findings.checks.push(Check::new("failed", report.counts.failed() as f64, Target::AtMost(0.0)));
     }
     findings.tables.push(table);
@@ -46,8 +51,11 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
 
 /// What all cores together can do, and a tenth more for the clock's grain.
 fn possible_per_s() -> f64 {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores as f64 * 1e3 / SERVICE_MS * 1.1
+    cores() as f64 * 1e3 / SERVICE_MS * 1.1
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn measure(lab: &Lab, setup: &Setup) -> Result<(Report, usize), Error> {
