@@ -23,7 +23,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 const USAGE: &str = "\
 usage: bench [options] [scenario...]
   --rounds N        how often each contender is started and measured (9)
-  --requests N      requests of one CPU measurement (20000)
+  --requests N      requests of one CPU measurement (60000)
   --clients N       clients of the CPU measurements (8)
   --no-rivals       leave out uWSGI and gunicorn
   --root DIR        the project (where this program was built)
@@ -87,7 +87,7 @@ fn refuse(message: &str) -> ExitCode {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Given, lexopt::Error> {
     let mut given = Given {
-        sizes: Sizes { rounds: 9, requests: 20_000, clients: 8 },
+        sizes: Sizes { rounds: 9, requests: 60_000, clients: 8 },
         rivals: true,
         root: Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
         programs: None,
