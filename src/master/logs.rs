@@ -22,6 +22,7 @@ impl Driver<'_> {
             log::error!("the log goes on where it was: cannot open {}: {error}", path.display());
         }
     }
+
     /// Moves the log to another file, for the master and everyone below.
     pub(super) fn log_into(&self, file: &File) {
         if let Err(error) = crate::sys::process::redirect_output(file) {

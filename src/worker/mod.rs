@@ -1,9 +1,9 @@
 //! The worker: accepts connections and has them answered, one at a time for each thread.
 //!
 //! This file has the life of the process and of its threads; what one thread does is in `accept_loop`, one connection in
-//! `connection`. Forked by the zygote; lives in [`Worker::live`], which never returns into the zygote's code. It hears the master over
-//! its control socket (a record there only means "look at your seat's order word", so no order can be lost between a
-//! check and a wait), and end-of-file there means that the master is gone.
+//! `connection`. Forked by the zygote; lives in [`Worker::live`], which never returns into the zygote's code. It hears the
+//! master over its control socket (a record there only means "look at your seat's order word", so no order can be lost
+//! between a check and a wait), and end-of-file there means that the master is gone.
 
 mod accept_loop;
 pub mod body;
