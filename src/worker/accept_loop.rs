@@ -9,8 +9,8 @@ use std::time::Duration;
 use worker_protocol::scoreboard::{self, Order};
 
 use super::connection::{self, Buffers, Ended};
+use super::eagerness::{Eagerness, MOMENT_US};
 use super::request_log::{self, Template};
-use super::rush::Rush;
 use super::{Service, Worker};
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
@@ -33,10 +33,7 @@ pub(super) struct Core<'w> {
     hears: Hears,
     waiting: WaitSet,
     seat: scoreboard::Core<'w>,
-    /// The listening socket of the last connection.
-    listener: usize,
-    rush: Rush,
-    looked_us: u64,
+    eagerness: Eagerness,
     now_us: u64,
     buffers: Buffers,
     template: Option<Template>,
@@ -44,8 +41,8 @@ pub(super) struct Core<'w> {
     pid: u32,
 }
 
-/// How often a worker that is never idle looks whether its master is still there.
-const MASTER_CHECK_US: u64 = 100_000;
+/// Turns of a spin loop between two looks: a fraction of a microsecond.
+const LOOK_EVERY: u32 = 16;
 
 /// Tokens of the wait sets: listening sockets are numbered from 0.
 const ORDERS: u64 = u64::MAX;
@@ -60,17 +57,14 @@ impl<'w> Core<'w> {
         for (index, listener) in worker.common.listeners.iter().enumerate() {
             waiting.add_listener(listener, index as u64)?;
         }
-        let now_us = monotonic_us();
         Ok(Self {
             worker,
             number,
             hears,
             waiting,
             seat: worker.seat.core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
-            listener: 0,
-            rush: Rush::default(),
-            looked_us: now_us,
-            now_us,
+            eagerness: Eagerness::default(),
+            now_us: monotonic_us(),
             buffers: Buffers::new(worker.limits()),
             template: Template::of(&worker.config().logging),
             line: String::new(),
@@ -93,29 +87,12 @@ impl<'w> Core<'w> {
     }
 
     /// The next connection, or `None` when there may be an order instead.
-    ///
-    /// Waits first, unless connections come so fast that the next one is surely there.
     fn next_connection(&mut self) -> io::Result<Option<Stream>> {
-        if self.hears == Hears::Master && self.now_us.saturating_sub(self.looked_us) >= MASTER_CHECK_US {
-            self.looked_us = self.now_us;
-            self.worker.hear()?;
-            return Ok(None);
-        }
-        if self.rush.expects_another() {
-            match self.accept_from(self.listener)? {
-                // It was there when the last request ended, so that its wait ended then, too.
-                Some(stream) => {
-                    self.rush.hit();
-                    return Ok(Some(stream));
-                }
-                None => self.rush.missed(),
-            }
-        }
-        let timeout_ms = self.time_to_live_ms();
-        let began_us = self.now_us;
-        let woken = self.waiting.wait(timeout_ms)?;
+        let woken = match self.look_for_a_moment()? {
+            Some(token) => Some(token),
+            None => self.waiting.wait(self.time_to_live_ms())?,
+        };
         self.now_us = monotonic_us();
-        self.looked_us = self.now_us;
         match woken {
             Some(ORDERS) => {
                 if self.hears == Hears::Master {
@@ -123,16 +100,35 @@ impl<'w> Core<'w> {
                 }
                 Ok(None)
             }
-            Some(index) => {
-                self.rush.waited(self.now_us - began_us);
-                self.listener = index as usize;
-                self.accept_from(self.listener)
-            }
+            Some(index) => self.accept_from(index as usize),
             None => {
                 self.retire_if_worn_out();
                 Ok(None)
             }
         }
+    }
+
+    /// Looks for an event again and again for a moment, if that promises to spare a sleep.
+    fn look_for_a_moment(&mut self) -> io::Result<Option<u64>> {
+        if !self.eagerness.looks() {
+            self.eagerness.waited();
+            return Ok(None);
+        }
+        let there_already = self.waiting.wait(Some(0))?;
+        if there_already.is_some() {
+            return Ok(there_already);
+        }
+        let end_us = monotonic_us() + MOMENT_US;
+        while monotonic_us() < end_us {
+            (0..LOOK_EVERY).for_each(|_| std::hint::spin_loop());
+            let came = self.waiting.wait(Some(0))?;
+            if came.is_some() {
+                self.eagerness.found();
+                return Ok(came);
+            }
+        }
+        self.eagerness.missed();
+        Ok(None)
     }
 
     fn accept_from(&self, listener: usize) -> io::Result<Option<Stream>> {
@@ -164,8 +160,7 @@ impl<'w> Core<'w> {
         if self.seat.begin_request(started_us) {
             worker.common.master_bell.ring();
         }
-        let at_once = self.rush.is_on();
-        let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, at_once, started_us);
+        let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, started_us);
         self.now_us = monotonic_us();
         let Ended::Request(request) = ended else {
             self.seat.abandon_request();

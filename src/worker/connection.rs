@@ -78,22 +78,19 @@ impl Request<'_> {
 }
 
 /// Handles one connection from its first byte to its end.
-///
-/// `at_once`: whether it waited in the queue, so that its first bytes are probably there.
 pub(crate) fn handle<'b, S: Service + ?Sized>(
     worker: &Worker<'_>,
     service: &S,
     core: usize,
     stream: Stream,
     buffers: &'b mut Buffers,
-    at_once: bool,
     started_us: u64,
 ) -> Ended<'b> {
     let limits = worker.limits();
     let deadline = started_us.saturating_add(limits.socket_timeout.as_micros() as u64);
     let Buffers { packet, head: head_buffer } = buffers;
     let wire = Limits { packet_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
-    let filled = match read_packet(&stream, packet, &wire, at_once, deadline) {
+    let filled = match read_packet(&stream, packet, &wire, deadline) {
         Ok(filled) => filled,
         Err(refusal) => {
             refuse(&stream, head_buffer, limits, &refusal);
@@ -174,16 +171,10 @@ impl Refusal {
 
 /// Reads until a whole packet is there; returns how many bytes are. The deadline is for all of it.
 ///
-/// `at_once`: whether the first bytes are probably there, so that the first read need not be one that waits.
-fn read_packet(
-    stream: &Stream,
-    buffer: &mut [u8],
-    limits: &Limits,
-    at_once: bool,
-    deadline: u64,
-) -> Result<usize, Refusal> {
+/// The first read does not wait, as the packet has mostly come before the worker got there.
+fn read_packet(stream: &Stream, buffer: &mut [u8], limits: &Limits, deadline: u64) -> Result<usize, Refusal> {
     let mut filled = 0;
-    let mut waits = !at_once;
+    let mut waits = false;
     loop {
         let room = &mut buffer[filled..];
         let read =

@@ -8,11 +8,11 @@
 mod accept_loop;
 pub mod body;
 mod connection;
+mod eagerness;
 mod exception;
 mod orders;
 pub mod reply;
 mod request_log;
-mod rush;
 mod wear;
 
 use std::io;
