@@ -231,8 +231,8 @@ impl Zygote {
         host.after_fork_in_worker();
         self.children.clear();
         self.control = birth.control;
-        match Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life) {
-            Ok(mut worker) => worker.live(host, birth.nth == 1),
+        match Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life, birth.nth) {
+            Ok(worker) => worker.live(host),
             Err(error) => {
                 log::error!("a worker cannot begin: {error}");
                 1

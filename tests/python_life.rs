@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Nginx, PATIENCE, Process, Random};
+use harness::{Instance, Nginx, PATIENCE, Process, Random, wait_until};
 use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
@@ -116,6 +116,37 @@ fn processes_of_python_have_titles_and_an_application_can_set_its_own() {
         assert_eq!(call(&instance, "uwsgi.setprocname('rhinod of Ann')"), "None");
         assert_eq!(titles(), ["rhinod master@shop", "rhinod of Ann@shop", "rhinod zygote 1@shop"]);
     }
+}
+
+#[test]
+fn the_uwsgi_module_lists_workers_by_their_numbers() {
+    let scaling = ["cheaper-algo = manual", "cheaper = 2", "workers = 3"];
+    let mut launch = launch(&one(), "calls");
+    for line in scaling {
+        launch = launch.line(line);
+    }
+    let mut instance = launch.start();
+    instance.expect_log("DAMN ! worker 2");
+    let listed = "[(w['id'], w['status'], w['respawn_count'], w['pid'] > 0) for w in uwsgi.workers()]";
+    let of_two = |busy: usize, respawns: [u32; 2]| {
+        let worker = |id: usize| {
+            let status = if id == busy { "busy" } else { "idle" };
+            format!("({id}, b'{status}', {}, True)", respawns[id - 1])
+        };
+        format!("[{}, {}, (3, b'cheap', 0, False)]", worker(1), worker(2))
+    };
+    let answers = |respawns| {
+        let answer = call(&instance, listed);
+        [1, 2].iter().any(|busy| answer == of_two(*busy, respawns)).then_some(()).ok_or(answer)
+    };
+    assert!(wait_until(|| answers([0, 0]).is_ok()), "{:?}", answers([0, 0]));
+    assert_eq!(call(&instance, "sorted(map(len, uwsgi.workers()))[0] == max(map(len, uwsgi.workers()))"), "True");
+    let pid = |id: usize| call(&instance, &format!("[w['pid'] for w in uwsgi.workers() if w['id'] == {id}][0]"));
+    let killed = pid(2);
+    let victim = instance.workers().into_iter().find(|worker| worker.pid.to_string() == killed);
+    victim.expect("one of its workers").signal(Signal::SIGKILL);
+    assert!(wait_until(|| answers([0, 1]).is_ok()), "{:?}", answers([0, 1]));
+    assert_ne!(pid(2), killed);
 }
 
 #[test]

@@ -141,10 +141,20 @@ def mypid():
 
 
 def workers():
-    """A tuple with one dict for each worker that lives. There is no `respawn_count`: only the master counts those."""
-    workers = map(_with_derived, _rhinod.workers())
-    # The seat of a worker that has left stays as it was until another takes it.
-    return tuple(worker for worker in workers if worker["last_spawn"])
+    """A tuple with one dict for each number that a worker can have. Where nobody has it, the status is b"cheap"."""
+    numbered = {}
+    for worker in map(_with_derived, _rhinod.workers()):
+        # The seat of a worker that has left stays as it was until another takes it; of two that live, the one that
+        # leaves and its successor, the successor counts.
+        rank = worker["respawn_count"]
+        if worker["last_spawn"] and rank >= numbered.get(worker["id"], worker)["respawn_count"]:
+            numbered[worker["id"]] = worker
+    vacant = (_with_derived(dict(_VACANT, id=number)) for number in range(1, numproc + 1) if number not in numbered)
+    return tuple(sorted([*numbered.values(), *vacant], key=lambda worker: worker["id"]))
+
+
+_COUNTERS = ("respawn_count", "requests", "exceptions", "rss", "vsz", "running_time", "avg_rt", "tx")
+_VACANT = {"pid": 0, "status": b"cheap", **dict.fromkeys(_COUNTERS, 0)}
 
 
 def _with_derived(worker):
@@ -152,7 +162,8 @@ def _with_derived(worker):
 
     Counters are those of the process, which has no signals. Nobody counts by application, so only a single one is listed.
     """
-    worker.update(delta_requests=worker["requests"], signals=0, last_spawn=_started_on(worker["pid"]), apps=())
+    started_on = _started_on(worker["pid"]) if worker["pid"] else 0
+    worker.update(delta_requests=worker["requests"], signals=0, last_spawn=started_on, apps=())
     if _applications == 1:
         counters = {"requests": worker["requests"], "exceptions": worker["exceptions"]}
         worker["apps"] = ({"id": 0, "modifier1": 0, "mountpoint": b"", "chdir": b"", **counters},)

@@ -60,17 +60,16 @@ fn tell(py: Python<'_>, record: &FromWorker) -> bool {
     py.detach(|| with_worker(|worker| worker.tell(record)).is_some())
 }
 
-/// One dict for each worker that accepts or still finishes what it holds. `id` is the number of its seat.
+/// One dict for each seat with a worker that accepts or still finishes what it holds.
 #[pyfunction]
 fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let living = with_worker(|worker| {
         let seats = worker.seats().filter(|(_, seat)| seat.presence() != Presence::NotAccepting);
-        seats.map(|(number, seat)| (number.0, figures(&seat))).collect::<Vec<_>>()
+        seats.map(|(_, seat)| figures(&seat)).collect::<Vec<_>>()
     });
     let list = PyList::empty(py);
-    for (number, figures) in living.unwrap_or_default() {
+    for figures in living.unwrap_or_default() {
         let worker = PyDict::new(py);
-        worker.set_item("id", number + 1)?;
         worker.set_item("status", PyBytes::new(py, if figures.busy { b"busy" } else { b"idle" }))?;
         for (name, value) in figures.numbers {
             worker.set_item(name, value)?;
@@ -82,7 +81,7 @@ fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 
 struct Figures {
     busy: bool,
-    numbers: [(&'static str, u64); 8],
+    numbers: [(&'static str, u64); 10],
 }
 
 fn figures(seat: &MasterSeat<'_>) -> Figures {
@@ -90,6 +89,8 @@ fn figures(seat: &MasterSeat<'_>) -> Figures {
     Figures {
         busy: figures.busy_cores > 0,
         numbers: [
+            ("id", figures.slot.into()),
+            ("respawn_count", figures.nth.saturating_sub(1).into()),
             ("pid", figures.process.into()),
             ("requests", figures.requests),
             ("exceptions", figures.exceptions),

@@ -97,7 +97,7 @@ pub struct Worker<'z> {
     seat: WorkerSeat<'z>,
     life: u64,
     born_us: u64,
-    /// Whether no other worker had its number before.
+    /// Whether no other worker had its number before, for the hooks that run only once.
     first: bool,
     wear: Wear,
     /// Requests since birth, of all threads.
@@ -115,11 +115,12 @@ impl<'z> Worker<'z> {
         seat_number: Seat,
         slot: Slot,
         life: u64,
+        nth: u32,
     ) -> io::Result<Self> {
         let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
         let seat = scoreboard.worker(seat_number).ok_or_else(|| io::Error::other("there is no such seat"))?;
         seat.take(life);
-        seat.set_process(std::process::id());
+        seat.set_identity(std::process::id(), slot, nth);
         let born_us = monotonic_us();
         Ok(Self {
             common,
@@ -129,7 +130,7 @@ impl<'z> Worker<'z> {
             seat,
             life,
             born_us,
-            first: false,
+            first: nth == 1,
             wear: Wear::new(&common.config.recycling, slot, born_us),
             requests: AtomicU64::new(0),
             gate: Gate::new()?,
@@ -137,10 +138,7 @@ impl<'z> Worker<'z> {
     }
 
     /// The worker's whole life; returns its exit code.
-    ///
-    /// `first`: whether it is the first worker with its number, for the hooks that run only once.
-    pub(crate) fn live(&mut self, host: &mut dyn Host, first: bool) -> i32 {
-        self.first = first;
+    pub(crate) fn live(&self, host: &mut dyn Host) -> i32 {
         title_process(&self.config().process_names.below_master(&format!("rhinod worker {}", self.slot)));
         if self.config().identity.no_orphans
             && let Err(error) = process::die_with_parent()

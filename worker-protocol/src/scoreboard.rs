@@ -9,7 +9,7 @@
 //! | 0, header | the master, before the first fork | magic and version, seats, threads, words of a seat |
 //! | 1, capacity | everyone, read-modify-write only | [`Capacity`]'s word |
 //! | then for each seat: master | the master | order and life |
-//! | … worker | the worker | life, flags, boot time, memory, process id |
+//! | … worker | the worker | life, flags, boot time, memory, process id, number |
 //! | … one for each thread (core) | that thread | state, requests, exceptions, running time, bytes, wait, mean, errors |
 //!
 //! # Who writes, and in what order

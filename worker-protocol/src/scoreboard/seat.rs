@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::capacity::Capacity;
 use super::{LINE_WORDS, SEAT_HEAD_LINES};
+use crate::control::Slot;
 
 /// What the master wants of the worker in a seat. It repeats what the control socket says, for the accept loop to see
 /// without a system call.
@@ -116,6 +117,7 @@ mod worker_line {
     pub(super) const RSS_BYTES: usize = LINE_WORDS + 3;
     pub(super) const VSZ_BYTES: usize = LINE_WORDS + 4;
     pub(super) const PROCESS: usize = LINE_WORDS + 5;
+    pub(super) const NUMBER: usize = LINE_WORDS + 6;
 }
 
 /// Words of a core's line.
@@ -179,9 +181,10 @@ impl<'a> WorkerSeat<'a> {
         self.words[worker_line::LIFE].store(life, Ordering::Release);
     }
 
-    /// Says which process it is.
-    pub fn set_process(&self, process: u32) {
+    /// Says which process it is, the number that operators know it by, and the how many-th worker with that number.
+    pub fn set_identity(&self, process: u32, slot: Slot, nth: u32) {
         self.words[worker_line::PROCESS].store(process.into(), Ordering::Relaxed);
+        self.words[worker_line::NUMBER].store(u64::from(slot.0) | u64::from(nth) << 32, Ordering::Relaxed);
     }
 
     /// Says whether it takes requests. Of a worker that says so and then looks for orders, and a master that orders and
@@ -366,6 +369,8 @@ impl MasterSeat<'_> {
             rss_bytes: word(worker_line::RSS_BYTES),
             vsz_bytes: word(worker_line::VSZ_BYTES),
             process: word(worker_line::PROCESS) as u32,
+            slot: word(worker_line::NUMBER) as u32,
+            nth: (word(worker_line::NUMBER) >> 32) as u32,
             ..WorkerFigures::default()
         };
         for core in (0..self.cores()).filter_map(|index| core_words(self.words, index)) {
@@ -398,6 +403,10 @@ pub struct WorkerFigures {
     pub vsz_bytes: u64,
     /// Its process id.
     pub process: u32,
+    /// Its slot, from 1; 0 if nobody has taken the seat yet.
+    pub slot: u32,
+    /// The how many-th worker in its slot it is, from 1.
+    pub nth: u32,
     /// Cores that hold a request.
     pub busy_cores: u32,
     /// When the oldest request under way began, monotonic.
