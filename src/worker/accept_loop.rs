@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use worker_protocol::scoreboard::{self, Order};
 
-use super::connection::{self, Buffers, Ended};
+use super::connection::{self, Buffers};
 use super::eagerness::{Eagerness, MOMENT_US};
 use super::request_log::{self, Template};
 use super::{Service, Worker};
@@ -160,35 +160,38 @@ impl<'w> Core<'w> {
         if self.seat.begin_request(started_us) {
             worker.common.master_bell.ring();
         }
-        let ended = connection::handle(worker, service, self.number, stream, &mut self.buffers, started_us);
-        self.now_us = monotonic_us();
-        let Ended::Request(request) = ended else {
+        let Self { number, seat, now_us, buffers, template, line, pid, .. } = self;
+        let answered = connection::handle(worker, service, *number, stream, buffers, started_us, |request| {
+            *now_us = monotonic_us();
+            if let Some(waited_us) = request.waited_us {
+                seat.set_last_wait_us(waited_us);
+            }
+            seat.end_request(*now_us, request.served());
+            worker.requests.fetch_add(1, Ordering::Relaxed);
+            let took_us = *now_us - started_us;
+            let logging = &worker.config().logging;
+            if request_log::wanted(logging, request, took_us) {
+                let (read_errors, write_errors) = seat.io_errors();
+                let entry = request_log::Entry {
+                    request,
+                    started_epoch_us: epoch_us().saturating_sub(took_us),
+                    took_us,
+                    pid: *pid,
+                    slot: worker.slot,
+                    core: *number,
+                    requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
+                    memory: logging.memory.then(memory::own_bytes),
+                    read_errors,
+                    write_errors,
+                    metric: &|name| worker.metric(name),
+                };
+                request_log::write(line, logging, template.as_ref(), &entry);
+            }
+        });
+        if !answered {
+            self.now_us = monotonic_us();
             self.seat.abandon_request();
             return;
-        };
-        if let Some(waited_us) = request.waited_us {
-            self.seat.set_last_wait_us(waited_us);
-        }
-        self.seat.end_request(self.now_us, request.served());
-        worker.requests.fetch_add(1, Ordering::Relaxed);
-        let took_us = self.now_us - started_us;
-        let logging = &worker.config().logging;
-        if request_log::wanted(logging, &request, took_us) {
-            let (read_errors, write_errors) = self.seat.io_errors();
-            let entry = request_log::Entry {
-                request: &request,
-                started_epoch_us: epoch_us().saturating_sub(took_us),
-                took_us,
-                pid: self.pid,
-                slot: worker.slot,
-                core: self.number,
-                requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
-                memory: logging.memory.then(memory::own_bytes),
-                read_errors,
-                write_errors,
-                metric: &|name| worker.metric(name),
-            };
-            request_log::write(&mut self.line, logging, self.template.as_ref(), &entry);
         }
         self.retire_if_worn_out();
     }

@@ -39,19 +39,10 @@ impl Buffers {
     }
 }
 
-/// What is left to say of a connection once it is closed.
-#[expect(clippy::large_enum_variant, reason = "one lives on the stack of each thread; a box would cost an allocation")]
-pub(crate) enum Ended<'b> {
-    /// There was no request: the peer said nothing, or something that is not logged as a request.
-    NoRequest,
-    /// A request was answered.
-    Request(Request<'b>),
-}
-
-/// A request that was answered.
+/// A request that was answered, and whose connection is closed.
 #[derive(Debug)]
 pub(crate) struct Request<'b> {
-    pub(crate) head: RequestHead<'b>,
+    pub(crate) head: &'b RequestHead<'b>,
     /// `modifier1` and `modifier2` of the packet.
     pub(crate) modifiers: (u8, u8),
     pub(crate) variables_count: usize,
@@ -77,15 +68,17 @@ impl Request<'_> {
     }
 }
 
-/// Handles one connection from its first byte to its end.
-pub(crate) fn handle<'b, S: Service + ?Sized>(
+/// Handles one connection from its first byte to its end, then gives an account of the request. False when there was
+/// none: the peer said nothing, or something that is not a request.
+pub(crate) fn handle<S: Service + ?Sized>(
     worker: &Worker<'_>,
     service: &S,
     core: usize,
     stream: Stream,
-    buffers: &'b mut Buffers,
+    buffers: &mut Buffers,
     started_us: u64,
-) -> Ended<'b> {
+    account: impl FnOnce(&Request<'_>),
+) -> bool {
     let limits = worker.limits();
     let deadline = started_us.saturating_add(limits.socket_timeout.as_micros() as u64);
     let Buffers { packet, head: head_buffer } = buffers;
@@ -94,29 +87,29 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
         Ok(filled) => filled,
         Err(refusal) => {
             refuse(&stream, head_buffer, limits, &refusal);
-            return Ended::NoRequest;
+            return false;
         }
     };
     let (whole, wire_limits) = (&packet[..filled], &wire);
     let parsed = match uwsgi::decode(whole, wire_limits) {
         Ok(Some(parsed)) => parsed,
         // `read_packet` returns only whole packets.
-        Ok(None) => return Ended::NoRequest,
+        Ok(None) => return false,
         Err(error) => {
             refuse(&stream, head_buffer, limits, &Refusal::malformed(&error, error.status()));
-            return Ended::NoRequest;
+            return false;
         }
     };
     let Kind::Request(path_info) = parsed.kind() else {
         // A peer that hangs up before the pong has no use for it.
         let _ = stream.write(&PONG, &[]);
-        return Ended::NoRequest;
+        return false;
     };
     let head = match RequestHead::read(parsed.pairs(), path_info) {
         Ok(head) => head,
         Err(error) => {
             refuse(&stream, head_buffer, limits, &Refusal::malformed(&error, error.status()));
-            return Ended::NoRequest;
+            return false;
         }
     };
     let silence_us = limits.socket_timeout.as_micros() as u64;
@@ -142,17 +135,19 @@ pub(crate) fn handle<'b, S: Service + ?Sized>(
     let (exception, read_failed) = (exchange.exception, exchange.body.failed());
     let notes = std::mem::take(&mut exchange.notes);
     let sent = exchange.close();
-    Ended::Request(Request {
+    drop(stream);
+    account(&Request {
         modifiers: (parsed.header().modifier1, parsed.header().modifier2),
         variables_count: parsed.variables_count(),
         block_bytes: parsed.block_bytes(),
-        head,
+        head: &head,
         sent,
         waited_us,
         exception,
         read_failed,
         notes,
-    })
+    });
+    true
 }
 
 /// Why a connection gets no service.

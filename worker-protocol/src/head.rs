@@ -394,6 +394,12 @@ fn digits(text: &[u8]) -> Option<u64> {
 }
 
 fn method(bytes: &[u8]) -> Result<&str, Error> {
+    // Most are one of these.
+    match bytes {
+        b"GET" => return Ok("GET"),
+        b"POST" => return Ok("POST"),
+        _ => {}
+    }
     if bytes.is_empty() {
         return Err(Error::MethodMissing);
     }

@@ -211,7 +211,7 @@ mod tests {
         let mut notes = LogNotes::default();
         notes.set(b"tenant", b"blue\n").unwrap();
         let request = Request {
-            head: RequestHead::read(packet.pairs(), PathInfo::AsSent).unwrap(),
+            head: &RequestHead::read(packet.pairs(), PathInfo::AsSent).unwrap(),
             modifiers: (packet.header().modifier1, packet.header().modifier2),
             variables_count: packet.variables_count(),
             block_bytes: packet.block_bytes(),
