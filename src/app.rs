@@ -10,7 +10,7 @@ use crate::config::build::Machine;
 use crate::config::collect::Collected;
 use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
-use crate::config::load::{Loaded, load};
+use crate::config::load::{Loaded, Rejected, load};
 use crate::config::model::{Config, Logging};
 use crate::config::options;
 use crate::config::paint::Paint;
@@ -126,8 +126,11 @@ fn obey() -> ExitCode {
 /// `simulate`, which reads the configuration it is given instead of the one the program was called with.
 fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
     let settings_of = |ini: &Path| {
-        let config = reader.read_file(ini)?;
-        Settings::from_config(&config.scaling, config.workers, config.threads).map_err(|wrong| wrong.to_string())
+        let settings = reader.read_file(ini).and_then(|config| {
+            let settings = Settings::from_config(&config.scaling, config.workers, config.threads);
+            settings.map_err(StartFailure::configuration)
+        });
+        settings.map_err(|failure| SimulateError::Configuration { text: failure.message, exit: failure.exit })
     };
     let outcome = simulate::Arguments::parse(arguments)
         .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout().lock()));
@@ -204,10 +207,9 @@ impl Reader {
     }
 
     /// A configuration that was named on purpose, with everything else as the program was called.
-    fn read_file(&self, ini: &Path) -> Result<Config, String> {
+    fn read_file(&self, ini: &Path) -> Result<Config, StartFailure> {
         let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
-        let loaded = load(&invocation, &self.world, &facts());
-        loaded.map(|loaded| loaded.config).map_err(|rejected| rejected.errors.to_string())
+        load(&invocation, &self.world, &facts()).map(|loaded| loaded.config).map_err(refused)
     }
 
     /// For a reload.
@@ -217,10 +219,7 @@ impl Reader {
 
     fn read(&self, reload: bool) -> Result<Loaded, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
-        let mut loaded = load(&invocation, &self.world, &facts()).map_err(|rejected| match rejected.missed_source {
-            true => StartFailure::no_input(&rejected.errors),
-            false => StartFailure::configuration(&rejected.errors),
-        })?;
+        let mut loaded = load(&invocation, &self.world, &facts()).map_err(refused)?;
         loaded.config.anchor_logs(&invocation.directory);
         for note in &loaded.config.notes {
             log::warn!("{note}");
@@ -229,6 +228,13 @@ impl Reader {
             print!("{}", as_ini(&loaded.collected));
         }
         Ok(loaded)
+    }
+}
+
+fn refused(rejected: Rejected) -> StartFailure {
+    match rejected.missed_source {
+        true => StartFailure::no_input(&rejected.errors),
+        false => StartFailure::configuration(&rejected.errors),
     }
 }
 

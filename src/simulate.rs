@@ -65,9 +65,14 @@ pub enum SimulateError {
         /// Why.
         source: io::Error,
     },
-    /// The configuration is at fault.
-    #[error("{0}")]
-    Configuration(String),
+    /// The configuration is at fault, or is not there.
+    #[error("{text}")]
+    Configuration {
+        /// What is wrong, and where.
+        text: String,
+        /// The status to end with, as a start would.
+        exit: Exit,
+    },
     /// The trace is at fault.
     #[error("{path}: {source}")]
     Trace {
@@ -97,7 +102,7 @@ impl SimulateError {
     pub fn exit(&self) -> Exit {
         match self {
             SimulateError::Usage(_) => Exit::Usage,
-            SimulateError::Configuration(_) => Exit::Configuration,
+            SimulateError::Configuration { exit, .. } => *exit,
             SimulateError::File { .. } | SimulateError::Trace { .. } | SimulateError::Replay { .. } => Exit::Input,
             SimulateError::Output(_) | SimulateError::Picture { .. } => Exit::Create,
             SimulateError::Different(_) => Exit::Fault,
@@ -239,20 +244,20 @@ fn millis(name: &str, value: &str) -> Result<u64, SimulateError> {
         .ok_or_else(|| usage(format!("{name} needs milliseconds, not {value}")))
 }
 
-/// Runs the command. `settings_of` reads a configuration file; whatever it finds wrong is shown to the user.
+/// Runs the command. `settings_of` reads a configuration file.
 ///
 /// # Errors
 /// [`SimulateError`]; `Different` when a replay reaches other decisions.
 pub fn simulate(
     arguments: &Arguments,
-    settings_of: impl FnOnce(&Path) -> Result<Settings, String>,
+    settings_of: impl FnOnce(&Path) -> Result<Settings, SimulateError>,
     out: &mut dyn Write,
 ) -> Result<(), SimulateError> {
     match &arguments.task {
         Task::Replay(log) => replay(log, out),
         Task::Pictures { directory, traces } => pictures(directory, traces.as_deref(), out),
         Task::Compare { ini, source } => {
-            let settings = settings_of(ini).map_err(SimulateError::Configuration)?;
+            let settings = settings_of(ini)?;
             compare(arguments, &settings, source, out)
         }
     }
@@ -467,8 +472,10 @@ fn cost(out: &mut dyn Write) -> Result<(), SimulateError> {
 #[cfg(test)]
 mod tests {
     use super::{Arguments, SimulateError, Source, Task, settings, simulate};
+    use crate::exit::Exit;
     use std::ffi::OsString;
     use std::fs;
+    use std::path::Path;
 
     fn parsed(line: &str) -> Result<Arguments, SimulateError> {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
@@ -504,10 +511,13 @@ mod tests {
 
     #[test]
     fn errors_name_the_file() {
+        let refuse = |exit| move |_: &Path| Err(SimulateError::Configuration { text: "no".to_owned(), exit });
         let missing =
-            simulate(&parsed("--replay /nonexistent/log").expect("fine"), |_| Err(String::new()), &mut Vec::new());
+            simulate(&parsed("--replay /nonexistent/log").expect("fine"), refuse(Exit::Input), &mut Vec::new());
         assert!(missing.is_err_and(|error| error.to_string().contains("/nonexistent/log")));
-        let wrong = simulate(&parsed("--ini x --shape y").expect("fine"), |_| Err("no".to_owned()), &mut Vec::new());
-        assert!(matches!(wrong, Err(SimulateError::Configuration(text)) if text == "no"));
+        for exit in [Exit::Input, Exit::Configuration] {
+            let wrong = simulate(&parsed("--ini x --shape y").expect("fine"), refuse(exit), &mut Vec::new());
+            assert_eq!(wrong.map_err(|error| (error.to_string(), error.exit())), Err(("no".to_owned(), exit)));
+        }
     }
 }

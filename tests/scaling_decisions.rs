@@ -40,6 +40,22 @@ fn assert_replays(path: &Path, count: usize) {
     assert!(output.status.success() && said.contains(&format!("{count} decisions")), "{output:?}");
 }
 
+#[test]
+fn trying_out_a_configuration_ends_as_starting_it_would() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let wrong = directory.path().join("wrong.ini");
+    fs::write(&wrong, "[uwsgi]\nworkers = many\n").expect("written");
+    for (ini, status) in [(directory.path().join("missing.ini"), 66), (wrong, 78)] {
+        for arguments in [&["simulate", "--shape", "steady", "--ini"][..], &["--ini"]] {
+            let output = Command::new(program_path("rhinod")).args(arguments).arg(&ini).output();
+            let output = output.expect("execute rhinod");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+            assert!(said.contains(&*ini.to_string_lossy()), "{said}");
+        }
+    }
+}
+
 /// From the minimum up under load and, with the load gone, back again.
 fn up_and_down(server: &Instance) {
     send(server.target(), &Request::get("/sleep?ms=100"), 16, 128);

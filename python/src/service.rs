@@ -154,7 +154,7 @@ impl WsgiService {
         {
             return send_file(result.py(), lease, &extent);
         }
-        for piece in result.try_iter()? {
+        for piece in result.try_iter().map_err(|error| not_iterable(result, error))? {
             if send_any(lease, &piece?)? == Delivered::Undeliverable {
                 return Ok(Delivered::Undeliverable);
             }
@@ -197,7 +197,10 @@ fn send_any(lease: &Lease, piece: &Bound<'_, PyAny>) -> PyResult<Delivered> {
     }
     let Ok(view) = PyMemoryView::from(piece) else {
         let kind = piece.get_type();
-        return Err(PyTypeError::new_err(format!("a piece of the response body must be bytes, not {}", kind.name()?)));
+        return Err(PyTypeError::new_err(format!(
+            "a piece of the response body must be bytes (PEP 3333), not {}",
+            kind.name()?
+        )));
     };
     send_piece(lease, view.call_method0("tobytes")?.cast::<PyBytes>()?)
 }
@@ -228,6 +231,17 @@ fn outcome(sent: Option<io::Result<()>>) -> PyResult<Delivered> {
             Err(PyOSError::new_err("the file became shorter while it was sent"))
         }
         _ => Ok(Delivered::Undeliverable),
+    }
+}
+
+/// What to say of a result that cannot be iterated: the interpreter's words tell nothing of the application's part. An
+/// error of the result's own `__iter__` stays what it is.
+fn not_iterable(result: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    match (result.hasattr("__iter__"), result.get_type().name()) {
+        (Ok(false), Ok(kind)) => PyTypeError::new_err(format!(
+            "the application returned {kind}, which cannot be iterated: PEP 3333 wants an iterable of bytes"
+        )),
+        _ => error,
     }
 }
 
