@@ -5,7 +5,8 @@ mod harness;
 mod pythons;
 mod reloading;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use harness::{Instance, Launch};
@@ -335,6 +336,15 @@ fn interpreters_that_cannot_serve_are_named() {
         let text = failed.lines.join("\n");
         assert!(text.contains(says), "{text}");
         assert_eq!(failed.code, i32::from(rhinod::exit::Exit::Configuration.code()), "{text}");
+    }
+    files.write("script", "#!/bin/sh\necho no Python at all\nexit 3\n");
+    fs::set_permissions(files.path("script"), Permissions::from_mode(0o755)).expect("make it executable");
+    for (program, says) in [
+        ("/bin/true", "/bin/true (python-executable) must be CPython, 3.9 or later; it ended with status 0"),
+        ("script", "script (python-executable) must be CPython, 3.9 or later; it ended with status 3"),
+    ] {
+        let text = said(base().set("python-executable", program));
+        assert!(text.contains(says), "{text}");
     }
     if let Some(old) = too_old() {
         eprintln!("too old: {}", old.path.display());

@@ -18,7 +18,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::directive::{Directive, Origin};
@@ -84,6 +84,8 @@ pub struct Machine {
     pub inherited_sockets: Option<usize>,
     /// Looks up the address of a host's name.
     pub resolve: fn(&str) -> Option<IpAddr>,
+    /// Whether something stands at a path.
+    pub exists: fn(&Path) -> bool,
 }
 
 /// A configuration under construction: what the setters of the table write into.

@@ -177,6 +177,18 @@ pub struct Python {
     pub optimize: u8,
 }
 
+impl Python {
+    /// Where the interpreter may be, the first one that is there: in the virtualenv, else `python-executable`. None at
+    /// all: `python3` of PATH.
+    pub fn interpreters(&self) -> Vec<PathBuf> {
+        match (&self.home, &self.interpreter) {
+            (Some(home), _) => vec![home.join("bin/python"), home.join("bin/python3")],
+            (None, Some(path)) => vec![path.clone()],
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
 /// How many of the workers run at a time. Without any `cheaper*` option `initial == minimum == workers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {

@@ -42,6 +42,8 @@ pub(super) struct Children {
 struct Zygote {
     pid: ProcessId,
     control: ControlSocket,
+    /// Until its first word: what was executed, and what it must be.
+    unheard: Option<String>,
 }
 
 struct Worker {
@@ -167,7 +169,7 @@ impl Children {
         for (generation, pid, control) in handover.zygotes {
             let control = ControlSocket::from_owned(take(control)?);
             register(poll, control.as_fd(), Speaker::Zygote(generation).token())?;
-            zygotes.insert(generation, Zygote { pid, control });
+            zygotes.insert(generation, Zygote { pid, control, unheard: None });
         }
         let mut workers = BTreeMap::new();
         for worker in handover.workers {
@@ -238,11 +240,15 @@ impl Children {
                 threads: self.layout.threads(),
                 listeners: u32::try_from(sockets.len()).map_err(io::Error::other)?,
             };
-            ours.send_record(&setup, &beside)?;
+            match ours.send_record(&setup, &beside) {
+                // It has ended already, which is still to be told.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                sent => sent?,
+            }
             register(poll, ours.as_fd(), Speaker::Zygote(generation).token())?;
             let pid = i32::try_from(child.id()).ok().and_then(ProcessId::new);
             let pid = pid.ok_or_else(|| io::Error::other("the system gave an impossible process id"))?;
-            Ok(Zygote { pid, control: ours })
+            Ok(Zygote { pid, control: ours, unheard: launch::requirement(config) })
         };
         match attempt() {
             Ok(zygote) => {
@@ -411,6 +417,9 @@ impl Children {
     }
 
     fn take_from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
+        if let Some(zygote) = self.zygotes.get_mut(&generation) {
+            zygote.unheard = None;
+        }
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {
@@ -468,9 +477,16 @@ impl Children {
             if let Some(generation) = zygote {
                 // What it said before its end comes first.
                 events.extend(self.hear_zygote(generation));
-                self.zygotes.remove(&generation);
+                let gone = self.zygotes.remove(&generation);
+                let status = exit_status(status);
+                // What ends with the code for an application that cannot be loaded has said why.
+                if let (Some(requirement), ExitStatus::Code(code)) = (gone.and_then(|zygote| zygote.unheard), status)
+                    && code != i32::from(Exit::Application.code())
+                {
+                    log::error!("{requirement}; it ended with status {code} before it said a word");
+                }
                 self.adopt_workers(generation, poll);
-                events.push(Event::ZygoteExited { generation, status: exit_status(status) });
+                events.push(Event::ZygoteExited { generation, status });
                 continue;
             }
             let worker = self

@@ -34,18 +34,23 @@ pub(super) fn command(python: &Python, own_path: &Path) -> io::Result<Command> {
 
 /// The virtualenv's interpreter, else `python-executable`, else `python3` of PATH.
 fn interpreter(python: &Python) -> io::Result<OsString> {
-    if let Some(home) = &python.home {
-        let candidates = [home.join("bin/python"), home.join("bin/python3")];
-        return match candidates.iter().find(|path| path.exists()) {
-            Some(path) => Ok(with_slash(path)),
-            None => Err(not_found("interpreter in the virtualenv (home)", &candidates)),
-        };
+    let candidates = python.interpreters();
+    match candidates.iter().find(|path| path.exists()) {
+        Some(path) => Ok(with_slash(path)),
+        None if candidates.is_empty() => Ok("python3".into()),
+        None => Err(not_found("interpreter", &candidates)),
     }
-    match &python.interpreter {
-        Some(path) if path.exists() => Ok(with_slash(path)),
-        Some(path) => Err(not_found("such interpreter (python-executable)", std::slice::from_ref(path))),
-        None => Ok("python3".into()),
-    }
+}
+
+/// What the interpreter is, and must be.
+pub(super) fn requirement(python: &Python) -> String {
+    let chosen_by = match (&python.home, &python.interpreter) {
+        (Some(_), _) => "home",
+        (None, Some(_)) => "python-executable",
+        (None, None) => "PATH",
+    };
+    let program = interpreter(python).unwrap_or_default();
+    format!("{} ({chosen_by}) must be CPython, 3.9 or later", program.display())
 }
 
 /// A name without a slash would be looked for in PATH.

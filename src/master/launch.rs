@@ -57,6 +57,17 @@ pub(super) fn launch(
     child.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display())))
 }
 
+/// What a configuration has executed as a zygote, and what that must be; `None` for this program itself.
+pub(super) fn requirement(config: &Config) -> Option<String> {
+    match &config.application {
+        Application::Embedded => None,
+        Application::Rust(path) => {
+            Some(format!("rust-app {} must be a program that calls rhinod::main", path.display()))
+        }
+        Application::Python(python) => Some(interpreter::requirement(python)),
+    }
+}
+
 fn program(config: &Config, own_path: &std::path::Path) -> io::Result<Command> {
     match &config.application {
         Application::Embedded => {

@@ -3,6 +3,8 @@
 //! Runs once all directives are taken, so that their order does not matter. The rules are those of
 //! reference/processes.md 2.2, 3.1 and 3.6, and config.md 6.2; each of them says what to do about it. Pure.
 
+use std::path::{Path, PathBuf};
+
 use super::{Built, Draft};
 use crate::config::error::{ConfigError, ConfigErrors};
 use crate::config::model::{Address, Application, Listener, Policy, TermMeaning};
@@ -155,11 +157,36 @@ impl Draft<'_> {
             None if python => Application::Python(std::mem::take(&mut self.python)),
             None => Application::Embedded,
         };
+        self.judge_interpreter();
         if let (true, Application::Python(_), Some(directive)) =
             (self.config.threads > 1, &self.config.application, self.given.get("threads"))
         {
             let problem = "several requests run at once in one worker; the application must be thread-safe";
             self.warnings.push(ConfigError::about(directive, problem));
+        }
+    }
+
+    /// Whether the interpreter is there that was asked for. A hook may still make it.
+    fn judge_interpreter(&mut self) {
+        let Application::Python(python) = &self.config.application else { return };
+        let candidates = python.interpreters();
+        // The master is in `chdir` by the time it executes one. Where a relative one is cannot be told: at a reload the
+        // master is there already.
+        let chdir = self.config.identity.chdir.as_deref();
+        let is_unknown = |path: &Path| path.is_relative() && chdir.is_some_and(Path::is_relative);
+        let place = |path: &Path| chdir.map_or_else(|| path.to_owned(), |directory| directory.join(path));
+        let is_there = |path: &PathBuf| is_unknown(path) || (self.machine.exists)(&place(path));
+        if candidates.iter().any(is_there) || !self.config.hooks.is_empty() {
+            return;
+        }
+        let (option, suggestion) = match &python.home {
+            Some(home) => ("virtualenv", format!("make the virtualenv: python3 -m venv {}", home.display())),
+            None => ("python-executable", "name a CPython, 3.9 or later".to_owned()),
+        };
+        if let Some(directive) = self.given.get(option) {
+            let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
+            let problem = format!("there is no interpreter: looked for {}", places.join(" and "));
+            self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
         }
     }
 

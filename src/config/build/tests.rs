@@ -17,6 +17,7 @@ fn machine() -> Machine {
         cpus: 4,
         inherited_sockets: Some(0),
         resolve: |host| (host == "app").then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
+        exists: |_| true,
     }
 }
 
@@ -405,6 +406,30 @@ fn every_message_of_options_together() {
     all.push_str(&messages_on(&Machine { inherited_sockets: None, ..machine() }, "processes = 2"));
     all.push_str(&messages_on(&Machine { inherited_sockets: Some(1), ..machine() }, "processes = 2"));
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
+    let bare = Machine { exists: |path| path.starts_with("/there"), ..machine() };
+    let errors = |text: &str| built_on(&bare, text).err().map_or_else(String::new, |errors| errors.to_string());
+    let base = "socket = /run/s\nmodule = app\n";
+    for fine in [
+        "",
+        "home = /there",
+        "home = venv\nchdir = /there",
+        "home = venv\nchdir = app",
+        "venv = /there\npython-executable = /gone",
+        "python-executable = /there/python",
+    ] {
+        assert_eq!(errors(&format!("{base}{fine}")), "");
+    }
+    assert_eq!(errors("socket = /run/s\nhome = /gone"), "", "no Python application");
+    assert_eq!(errors(&format!("{base}home = /gone\nhook-asap = exec:python3 -m venv /gone")), "");
+    let said = errors(&format!("{base}home = /gone"));
+    assert!(said.contains("app.ini:3") && said.contains("/gone/bin/python and /gone/bin/python3"), "{said}");
+    assert!(said.contains("python3 -m venv /gone"), "{said}");
+    let said = errors(&format!("{base}python-executable = /gone"));
+    assert!(said.contains("app.ini:3") && said.contains("there is no interpreter: looked for /gone"), "{said}");
 }
 
 #[test]
