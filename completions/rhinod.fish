@@ -176,7 +176,7 @@ complete -c rhinod -l reload -r -F -d 'Reload the instance of this pid file, wai
 complete -c rhinod -l pause -r -F -d 'Pause the instance of this pid file, or let it go on, and exit'
 complete -c rhinod -l connect-and-read -r -F -d 'Connect to this address, print what it sends and exit'
 complete -c rhinod -s h -l help -d 'Explain the command line or, with a word, the options that have to do with it'
-complete -c rhinod -l cheaper-algo-list -d 'Print the names that cheaper-algo takes and exit'
+complete -c rhinod -l cheaper-algo-list -d 'Print the names that cheaper-algo takes; on the command line, then exit'
 complete -c rhinod -l dump-options -d 'Print the names of all options and exit'
 complete -c rhinod -l show-config -d 'Print the configuration as an ini file, then go on'
 complete -c rhinod -l version -d 'Print the version and exit'

@@ -224,9 +224,15 @@ impl Reader {
         for note in &loaded.config.notes {
             log::warn!("{note}");
         }
+        let mut asked_for = String::new();
         if loaded.config.show_config {
-            print!("{}", as_ini(&loaded.collected));
+            asked_for += &as_ini(&loaded.collected);
         }
+        if loaded.config.list_policies {
+            asked_for += &cli::policies();
+        }
+        // Who does not listen is no reason not to start.
+        let _ = std::io::stdout().write_all(asked_for.as_bytes());
         Ok(loaded)
     }
 }

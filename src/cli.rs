@@ -235,6 +235,11 @@ impl Printed {
     }
 }
 
+/// The names that `cheaper-algo` takes, one to a line.
+pub fn policies() -> String {
+    Policy::NAMES.join("\n") + "\n"
+}
+
 /// Carries out a command that only prints; `None` for all others. Nothing is printed here.
 pub fn print(
     command: &Command,
@@ -253,7 +258,7 @@ pub fn print(
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(word.as_deref()),
         Command::Version => Printed::output(concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()),
-        Command::Policies => Printed::output(Policy::NAMES.join("\n") + "\n"),
+        Command::Policies => Printed::output(policies()),
         Command::Names => Printed::output(Table.names().map(|name| format!("{name}\n")).collect()),
         Command::Completions { shell } => Printed::output(completions::script(*shell)),
         Command::Manual => Printed::output(manual::manual_page()),

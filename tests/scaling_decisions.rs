@@ -56,6 +56,16 @@ fn trying_out_a_configuration_ends_as_starting_it_would() {
     }
 }
 
+#[test]
+fn the_policies_are_listed_at_the_start_of_an_instance_that_asks_for_it() {
+    let server = unsteady().set("cheaper-algo-list", true).start();
+    assert_eq!(server.get("/sleep?ms=0").status(), Some(200));
+    let lines = server.log.lines();
+    for name in ["adaptive", "spare", "spare2", "backlog", "busyness", "manual"] {
+        assert!(lines.iter().any(|line| line == name), "{name}: {lines:?}");
+    }
+}
+
 /// From the minimum up under load and, with the load gone, back again.
 fn up_and_down(server: &Instance) {
     send(server.target(), &Request::get("/sleep?ms=100"), 16, 128);

@@ -204,6 +204,7 @@ pub fn defaults() -> Config {
         daemonize: None,
         process_names: ProcessNames::default(),
         show_config: false,
+        list_policies: false,
         given: Vec::new(),
         magic: Vec::new(),
         notes: Vec::new(),

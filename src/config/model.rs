@@ -71,6 +71,8 @@ pub struct Config {
     pub process_names: ProcessNames,
     /// Print the configuration as an ini file before the start (`show-config`).
     pub show_config: bool,
+    /// Print the names of the policies at the start (`cheaper-algo-list`).
+    pub list_policies: bool,
     /// Every option as given, in order, for `uwsgi.opt`: name as it was written and value (`None`: a bare flag).
     pub given: Vec<(String, Option<String>)>,
     /// The magic variables at the end of reading, for `uwsgi.magic_table`: letter and value.

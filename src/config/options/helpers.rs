@@ -32,8 +32,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Print available loggers"),
     flag("alarm-list").aka(&["alarms-list"]).unsupported(LISTED)
         .says("Print available alarm plugins"),
-    flag("cheaper-algo-list").aka(&["cheaper-algos-list", "cheaper-list"]).works()
-        .says("Print the names that cheaper-algo takes and exit"),
+    flag("cheaper-algo-list").aka(&["cheaper-algos-list", "cheaper-list"]).sets(|d, v| d.config.list_policies = v.on())
+        .works()
+        .says("Print the names that cheaper-algo takes; on the command line, then exit"),
     flag("router-list").aka(&["routers-list"]).unsupported(LISTED)
         .says("Print routing actions available"),
     flag("clock-list").aka(&["clocks-list"]).unsupported(LISTED)
