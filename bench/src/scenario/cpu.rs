@@ -27,13 +27,17 @@ struct Round {
 
 /// Batches of a round: enough for a median, and each some milliseconds long.
 const BATCHES: usize = 40;
+/// The same through nginx, where a batch must be longer: three kinds of processes share the processors there, and how
+/// they come to do so (who preempts whom, who sleeps how often) settles only after some ten milliseconds.
+const BATCHES_THROUGH_NGINX: usize = 6;
 /// Requests before a batch, as a share of its own: the other contenders left the caches cold.
 const WARM_UP_SHARE: u64 = 5;
 
 /// The floor against itself.
 pub(super) fn noise(lab: &Lab) -> Result<Findings, Error> {
     let floor = |name| Setup::pool(Contender::Floor, 2).named(name);
-    let (mut findings, series) = compare(lab, "The floor against itself", &[floor("floor A"), floor("floor B")])?;
+    let (mut findings, series) =
+        compare(lab, "The floor against itself", BATCHES, &[floor("floor A"), floor("floor B")])?;
     if let Some(ratio) = cpu_ratio(&series, "floor B", "floor A") {
         let off = (ratio.median - 1.0).abs();
         findings.checks.push(Check::new("the two differ by a share of", off, Target::AtMost(0.02)));
@@ -44,7 +48,7 @@ pub(super) fn noise(lab: &Lab) -> Result<Findings, Error> {
 /// The Rust hello example.
 pub(super) fn hello(lab: &Lab) -> Result<Findings, Error> {
     let setups = [Contender::Floor, Contender::Hello, Contender::Uwsgi].map(|contender| Setup::pool(contender, 2));
-    let (mut findings, series) = compare(lab, "Hello, 2 workers, unix socket", &setups)?;
+    let (mut findings, series) = compare(lab, "Hello, 2 workers, unix socket", BATCHES, &setups)?;
     if let Some(ratio) = cpu_ratio(&series, "rhinod hello", "floor") {
         findings.checks.push(Check::new("CPU time of hello / floor", ratio.median, Target::AtMost(1.10)));
     }
@@ -55,7 +59,7 @@ pub(super) fn hello(lab: &Lab) -> Result<Findings, Error> {
 pub(super) fn python(lab: &Lab) -> Result<Findings, Error> {
     let contenders = [Contender::Uwsgi, Contender::Wsgi, Contender::Gunicorn, Contender::Floor];
     let setups = contenders.map(|contender| Setup::pool(contender, 2));
-    let (mut findings, series) = compare(lab, "WSGI hello, 2 workers, unix socket", &setups)?;
+    let (mut findings, series) = compare(lab, "WSGI hello, 2 workers, unix socket", BATCHES, &setups)?;
     if let Some(ratio) = cpu_ratio(&series, "rhinod wsgi", "uwsgi wsgi") {
         findings.checks.push(Check::new("CPU time of rhinod / uWSGI", ratio.median, Target::AtMost(0.80)));
     }
@@ -68,7 +72,7 @@ pub(super) fn python(lab: &Lab) -> Result<Findings, Error> {
 /// The Django example's plainest view.
 pub(super) fn django(lab: &Lab) -> Result<Findings, Error> {
     let setups = [Contender::UwsgiDjango, Contender::Django].map(|contender| Setup::pool(contender, 2).page("/hello"));
-    let (mut findings, series) = compare(lab, "Django's plain view, 2 workers, unix socket", &setups)?;
+    let (mut findings, series) = compare(lab, "Django's plain view, 2 workers, unix socket", BATCHES, &setups)?;
     if let Some(ratio) = cpu_ratio(&series, "rhinod django", "uwsgi django") {
         findings.checks.push(Check::new("CPU time of rhinod / uWSGI", ratio.median, Target::AtMost(0.95)));
     }
@@ -78,7 +82,7 @@ pub(super) fn django(lab: &Lab) -> Result<Findings, Error> {
 /// The Python hello application through nginx. What nginx itself takes is not in the CPU time.
 pub(super) fn through_nginx(lab: &Lab) -> Result<Findings, Error> {
     let setups = [Contender::Uwsgi, Contender::Wsgi].map(|contender| Setup::pool(contender, 2).behind_nginx());
-    let (mut findings, series) = compare(lab, "WSGI hello, 2 workers, through nginx", &setups)?;
+    let (mut findings, series) = compare(lab, "WSGI hello, 2 workers, through nginx", BATCHES_THROUGH_NGINX, &setups)?;
     let ratio_to_uwsgi = |of| ratio(&series, "rhinod wsgi", "uwsgi wsgi", of);
     if let Some(ratio) = ratio_to_uwsgi(|round| &round.throughput_per_s) {
         findings.checks.push(Check::new("throughput of rhinod / uWSGI", ratio.median, Target::AtLeast(1.0)));
@@ -89,14 +93,14 @@ pub(super) fn through_nginx(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
-/// Measures the setups in turns; ratios are to the first one that is there.
-fn compare(lab: &Lab, title: &str, setups: &[Setup]) -> Result<(Findings, Vec<Series<Round>>), Error> {
+/// Measures the setups in turns, in so many batches each; ratios are to the first one that is there.
+fn compare(lab: &Lab, title: &str, batches: usize, setups: &[Setup]) -> Result<(Findings, Vec<Series<Round>>), Error> {
     let mut findings = Findings::default();
     let setups = running(lab, setups, &mut findings)?;
     let mut series: Vec<Series<Round>> = setups.iter().map(|setup| Series::new(setup.name())).collect();
     for _ in 0..lab.sizes.rounds {
         let servers = setups.iter().map(|setup| setup.serve(lab)).collect::<Result<Vec<_>, _>>()?;
-        for (series, round) in series.iter_mut().zip(measure_round(lab, &servers)?) {
+        for (series, round) in series.iter_mut().zip(measure_round(lab, batches, &servers)?) {
             series.samples.push(round);
         }
     }
@@ -106,18 +110,18 @@ fn compare(lab: &Lab, title: &str, setups: &[Setup]) -> Result<(Findings, Vec<Se
 }
 
 /// Batches in turns; every other turn runs backwards, so that nobody always follows the same neighbour.
-fn measure_round(lab: &Lab, servers: &[Server]) -> Result<Vec<Round>, Error> {
+fn measure_round(lab: &Lab, batches: usize, servers: &[Server]) -> Result<Vec<Round>, Error> {
     let mut rounds: Vec<Round> = servers.iter().map(|_| Round::default()).collect();
-    for batch in 0..BATCHES {
+    let requests = lab.sizes.requests.div_ceil(batches as u64);
+    for batch in 0..batches {
         for index in turn(servers.len(), batch) {
-            measure_batch(lab, &servers[index], &mut rounds[index])?;
+            measure_batch(lab, requests, &servers[index], &mut rounds[index])?;
         }
     }
     Ok(rounds)
 }
 
-fn measure_batch(lab: &Lab, server: &Server, round: &mut Round) -> Result<(), Error> {
-    let requests = lab.sizes.requests.div_ceil(BATCHES as u64);
+fn measure_batch(lab: &Lab, requests: u64, server: &Server, round: &mut Round) -> Result<(), Error> {
     let load = |requests| server.load(lab.sizes.clients, Until::Requests(requests));
     lab.run(&load(requests.div_ceil(WARM_UP_SHARE))?)?;
     let before = server.cpu_time();
