@@ -1,5 +1,6 @@
 //! What every binary with rhinod in it does first: become a zygote, or read the command line and become a master.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -193,6 +194,8 @@ fn in_background(log: &Path, logging: &Logging, live: impl FnOnce() -> i32) -> E
 struct Reader {
     invocation: Invocation,
     world: Host,
+    /// The remarks of the last reading.
+    said: RefCell<Vec<String>>,
 }
 
 impl Reader {
@@ -203,7 +206,7 @@ impl Reader {
         };
         let invocation =
             invocation().map_err(|error| StartFailure::system("find out how the program was called", &error))?;
-        Ok(Self { invocation, world: Host::new() })
+        Ok(Self { invocation, world: Host::new(), said: RefCell::default() })
     }
 
     /// A configuration that was named on purpose, with everything else as the program was called.
@@ -221,7 +224,9 @@ impl Reader {
         let invocation = Invocation { reload, ..self.invocation.clone() };
         let mut loaded = load(&invocation, &self.world, &facts()).map_err(refused)?;
         loaded.config.anchor_logs(&invocation.directory);
-        for note in &loaded.config.notes {
+        // A reload says what is new.
+        let said = self.said.replace(loaded.config.notes.clone());
+        for note in loaded.config.notes.iter().filter(|note| !said.contains(note)) {
             log::warn!("{note}");
         }
         let mut asked_for = String::new();

@@ -32,6 +32,21 @@ fn replaces_workers_within_the_generation(launch: Launch, done: &str, cause: imp
 }
 
 #[test]
+fn a_reload_warns_of_what_is_new() {
+    let mut server = unsteady().set("die-on-term", "false").start();
+    server.expect_log("SIGTERM stops gracefully");
+    server.expect_log("cheaper-step = 2: has no effect");
+    let ini = server.dir().join("app.ini");
+    let text = fs::read_to_string(&ini).expect("its configuration");
+    fs::write(&ini, format!("{text}cheaper-step = 2\n")).expect("another one");
+    server.signal(Signal::SIGHUP);
+    wait_for_generation(&server, 2);
+    let lines = server.log.lines();
+    let warnings = |words: &str| lines.iter().filter(|line| line.contains("[warn]") && line.contains(words)).count();
+    assert_eq!((warnings("SIGTERM stops gracefully"), warnings("cheaper-step")), (1, 1), "{lines:?}");
+}
+
+#[test]
 fn the_fifo_replaces_the_workers() {
     replaces_workers_within_the_generation(unsteady(), "workers' reload done: generation 1", |server| {
         tell(server, "w")
