@@ -217,19 +217,14 @@ fn within_a_second<T>(ask: impl Fn() -> T) -> T {
     /// Then they differ because they are slow.
     const ATTEMPTS_MAX: usize = 5;
     let second = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let attempt = || {
+    for _ in 1..ATTEMPTS_MAX {
         let began = second();
         let asked = ask();
-        (asked, began == second())
-    };
-    let mut last = attempt();
-    for _ in 1..ATTEMPTS_MAX {
-        if last.1 {
-            break;
+        if began == second() {
+            return asked;
         }
-        last = attempt();
     }
-    last.0
+    ask()
 }
 
 /// Asks both; every request that they answer with different bytes is in the message.

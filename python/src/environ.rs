@@ -57,23 +57,21 @@ impl Remembered {
     /// Whether the request has the keys of the last one, in the same order; then it is the one that is remembered.
     /// No key is remembered twice, so that a request that repeats one does not follow.
     fn follows(&mut self, py: Python<'_>, head: &RequestHead<'_>) -> PyResult<bool> {
-        let (mut rest, mut changed) = (self.bytes.as_slice(), Vec::new());
-        let mut variables = self.variables.iter().enumerate();
+        let mut changed = Vec::new();
+        let mut known = self.iter().enumerate();
         for (key, value) in head.variables() {
-            let Some((index, known)) = variables.next() else { return Ok(false) };
-            let (known_key, behind) = rest.split_at(known.key_bytes);
-            let (known_value, behind) = behind.split_at(known.value_bytes);
+            let Some((index, (known_key, known_value, _))) = known.next() else { return Ok(false) };
             if known_key != key {
                 return Ok(false);
             }
             if known_value != value {
                 changed.push((index, value));
             }
-            rest = behind;
         }
-        if variables.next().is_some() {
+        if known.next().is_some() {
             return Ok(false);
         }
+        drop(known);
         self.renew(py, head, &changed)?;
         Ok(true)
     }
