@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::{self, Order};
 use super::connection::{self, Buffers};
 use super::eagerness::{Eagerness, MOMENT_US};
 use super::request_log::{self, Template};
+use super::rush::Rush;
 use super::{Service, Worker};
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
@@ -34,7 +35,10 @@ pub(super) struct Core<'w> {
     waiting: WaitSet,
     seat: scoreboard::Core<'w>,
     eagerness: Eagerness,
+    rush: Rush,
     now_us: u64,
+    /// How long the last request took.
+    took_us: u64,
     buffers: Buffers,
     template: Option<Template>,
     line: String,
@@ -64,7 +68,9 @@ impl<'w> Core<'w> {
             waiting,
             seat: worker.seat.core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
             eagerness: Eagerness::default(),
+            rush: Rush::default(),
             now_us: monotonic_us(),
+            took_us: 0,
             buffers: Buffers::new(worker.limits()),
             template: Template::of(&worker.config().logging),
             line: String::new(),
@@ -88,11 +94,20 @@ impl<'w> Core<'w> {
 
     /// The next connection, or `None` when there may be an order instead.
     fn next_connection(&mut self) -> io::Result<Option<Stream>> {
+        if self.worker.common.listeners.len() == 1 && self.rush.expects_another(self.now_us, self.took_us) {
+            let there_already = self.accept_from(0)?;
+            if there_already.is_some() {
+                // It waited for the end of the last request, not we for it.
+                return Ok(there_already);
+            }
+            self.rush.missed();
+        }
         let woken = match self.look_for_a_moment()? {
             Some(token) => Some(token),
             None => self.waiting.wait(self.time_to_live_ms())?,
         };
-        self.now_us = monotonic_us();
+        let began_us = std::mem::replace(&mut self.now_us, monotonic_us());
+        self.rush.waited(began_us, self.now_us);
         match woken {
             Some(ORDERS) => {
                 if self.hears == Hears::Master {
@@ -160,7 +175,7 @@ impl<'w> Core<'w> {
         if self.seat.begin_request(started_us) {
             worker.common.master_bell.ring();
         }
-        let Self { number, seat, now_us, buffers, template, line, pid, .. } = self;
+        let Self { number, seat, now_us, took_us, buffers, template, line, pid, .. } = self;
         let answered = connection::handle(worker, service, *number, stream, buffers, started_us, |request| {
             *now_us = monotonic_us();
             if let Some(waited_us) = request.waited_us {
@@ -168,14 +183,14 @@ impl<'w> Core<'w> {
             }
             seat.end_request(*now_us, request.served());
             worker.requests.fetch_add(1, Ordering::Relaxed);
-            let took_us = *now_us - started_us;
+            *took_us = *now_us - started_us;
             let logging = &worker.config().logging;
-            if request_log::wanted(logging, request, took_us) {
+            if request_log::wanted(logging, request, *took_us) {
                 let (read_errors, write_errors) = seat.io_errors();
                 let entry = request_log::Entry {
                     request,
-                    started_epoch_us: epoch_us().saturating_sub(took_us),
-                    took_us,
+                    started_epoch_us: epoch_us().saturating_sub(*took_us),
+                    took_us: *took_us,
                     pid: *pid,
                     slot: worker.slot,
                     core: *number,

@@ -13,6 +13,7 @@ mod exception;
 mod orders;
 pub mod reply;
 mod request_log;
+mod rush;
 mod wear;
 
 use std::io;
