@@ -1,5 +1,6 @@
 //! `start_response` and the `write` that it returns (PEP 3333; reference/wire.md 5.2, its faults apart). Worker.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
@@ -24,6 +25,12 @@ pub(crate) struct Write {
     lease: Arc<Lease>,
     silent: bool,
 }
+
+/// Name and value.
+type Header<'py> = (Bound<'py, PyString>, Bound<'py, PyString>);
+
+/// The same as bytes.
+type Encoded<'h> = (Cow<'h, [u8]>, Cow<'h, [u8]>);
 
 /// What the application may still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,13 +77,13 @@ impl StartResponse {
         let status = status.cast::<PyString>().map_err(|_| PyTypeError::new_err("http status must be a string"))?;
         let not_latin1 = |_| PyTypeError::new_err("http status string must be encodable in latin1");
         let status = to_latin1(status).map_err(not_latin1)?;
-        let (code, reason) = parse_status(status.as_bytes()).ok_or_else(|| {
-            let shown = String::from_utf8_lossy(status.as_bytes()).into_owned();
+        let (code, reason) = parse_status(&status).ok_or_else(|| {
+            let shown = String::from_utf8_lossy(&status);
             PyValueError::new_err(format!("http status must begin with a code of three digits, not {shown:?}"))
         })?;
-        let headers = encode(headers)?;
-        let pairs: Vec<(&[u8], &[u8])> =
-            headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let headers = texts_of(headers)?;
+        let headers = headers.iter().map(encode).collect::<PyResult<Vec<_>>>()?;
+        let pairs = headers.iter().map(|(name, value)| (&**name, &**value));
         let started = self.lease.with(py, |exchange| exchange.reply.start(code, reason, pairs, None));
         started.ok_or_else(over)?.map_err(refused)?;
         Ok(Write { lease: Arc::clone(&self.lease), silent: self.silent_writes })
@@ -129,20 +136,25 @@ fn parse_status(status: &[u8]) -> Option<(u16, Option<&[u8]>)> {
     }
 }
 
-/// The headers as bytes.
-fn encode<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+/// Names and values of the headers, held: the application may change its list.
+fn texts_of<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<Header<'py>>> {
     let list = headers.cast::<PyList>().map_err(|_| PyTypeError::new_err("http headers must be in a python list"))?;
-    list.iter().map(|header| encode_one(&header)).collect()
+    list.iter().map(|header| texts_of_one(&header)).collect()
 }
 
-fn encode_one<'py>(header: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+fn texts_of_one<'py>(header: &Bound<'py, PyAny>) -> PyResult<Header<'py>> {
     let pair = header.cast::<PyTuple>().map_err(|_| PyTypeError::new_err("http header must be defined in a tuple"))?;
     if pair.len() != 2 {
         return Err(PyTypeError::new_err("http header must be a tuple of two"));
     }
-    let (name, value) = (pair.get_item(0)?, pair.get_item(1)?);
-    let name = name.cast::<PyString>().map_err(|_| PyTypeError::new_err("http header key must be a string"))?;
-    let value = value.cast::<PyString>().map_err(|_| PyTypeError::new_err("http header value must be a string"))?;
+    let text = |index, part: &str| {
+        let text = pair.get_item(index)?.cast_into::<PyString>();
+        text.map_err(|_| PyTypeError::new_err(format!("http header {part} must be a string")))
+    };
+    Ok((text(0, "key")?, text(1, "value")?))
+}
+
+fn encode<'h>((name, value): &'h Header<'_>) -> PyResult<Encoded<'h>> {
     let not_latin1 = |_| PyTypeError::new_err("http header must be encodable in latin1");
     Ok((to_latin1(name).map_err(not_latin1)?, to_latin1(value).map_err(not_latin1)?))
 }

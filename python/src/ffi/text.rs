@@ -1,5 +1,7 @@
 //! Strings of the wire: bytes as Python text through Latin-1 and back (PEP 3333, "A Note on String Types"). Worker.
 
+use std::borrow::Cow;
+
 use pyo3::exceptions::PyOverflowError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -16,11 +18,39 @@ pub(crate) fn from_latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<
     }
 }
 
-/// Text as bytes, one byte a character; an exception (`UnicodeEncodeError`) if a character is above U+00FF.
-pub(crate) fn to_latin1<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
-    // SAFETY: the argument is a live `str`. The result is a new reference to `bytes`, or null with an exception set.
+/// Text as bytes, one byte a character; an exception (`UnicodeEncodeError`) if a character is above U+00FF. Of ASCII, which
+/// headers nearly always are, nothing is copied.
+pub(crate) fn to_latin1<'t>(text: &'t Bound<'_, PyString>) -> PyResult<Cow<'t, [u8]>> {
+    match utf8_of(text) {
+        Some(utf8) if utf8.is_ascii() => Ok(Cow::Borrowed(utf8)),
+        _ => {
+            // SAFETY: the argument is a live `str`. The result is a new reference to `bytes`, or null with an exception
+            // set.
+            let bytes: Bound<'_, PyBytes> = unsafe {
+                let bytes = ffi::PyUnicode_AsLatin1String(text.as_ptr());
+                Bound::from_owned_ptr_or_err(text.py(), bytes)?.cast_into_unchecked()
+            };
+            Ok(Cow::Owned(bytes.as_bytes().to_vec()))
+        }
+    }
+}
+
+/// The interpreter's own UTF-8 form of a text; none if it has lone surrogates.
+fn utf8_of<'t>(text: &'t Bound<'_, PyString>) -> Option<&'t [u8]> {
+    // SAFETY: the declaration is that of CPython's documentation. In the stable ABI from 3.10 on, so that PyO3 does not
+    // name it for 3.9, which has the same function.
+    unsafe extern "C" {
+        fn PyUnicode_AsUTF8AndSize(text: *mut ffi::PyObject, size: *mut ffi::Py_ssize_t) -> *const std::ffi::c_char;
+    }
+    let mut length: ffi::Py_ssize_t = 0;
+    // SAFETY: the argument is a live `str`, the result null or that many bytes, which stay as long as it does: a text
+    // never changes.
     unsafe {
-        let bytes = ffi::PyUnicode_AsLatin1String(text.as_ptr());
-        Ok(Bound::from_owned_ptr_or_err(text.py(), bytes)?.cast_into_unchecked())
+        let bytes = PyUnicode_AsUTF8AndSize(text.as_ptr(), &raw mut length);
+        if bytes.is_null() {
+            ffi::PyErr_Clear();
+            return None;
+        }
+        Some(std::slice::from_raw_parts(bytes.cast(), usize::try_from(length).ok()?))
     }
 }
