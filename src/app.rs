@@ -272,7 +272,7 @@ fn facts() -> Machine {
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         inherited_sockets: Some(crate::sys::machine::inherited_sockets()),
         resolve: crate::sys::machine::resolve,
-        exists: Path::exists,
+        executes: crate::sys::machine::executes,
     }
 }
 

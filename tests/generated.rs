@@ -69,7 +69,7 @@ fn the_sample_can_be_started_as_it_is() {
         cpus: 2,
         inherited_sockets: Some(0),
         resolve: |_| None,
-        exists: |_| true,
+        executes: |_| true,
     };
     let reading = read(&invocation, &Host::new(), &machine);
     let report = check(&reading);

@@ -330,7 +330,7 @@ fn interpreters_that_cannot_serve_are_named() {
     for (option, value, says) in [
         ("home", "no-virtualenv", "no-virtualenv/bin/python"),
         ("python-executable", "/no/such/python", "/no/such/python"),
-        ("python-executable", "/etc/passwd", "cannot execute the zygote: /etc/passwd: Permission denied"),
+        ("python-executable", "/etc/passwd", "no interpreter can be executed: looked for /etc/passwd"),
     ] {
         let failed = base().set(option, value).fails();
         let text = failed.lines.join("\n");

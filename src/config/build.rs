@@ -84,8 +84,8 @@ pub struct Machine {
     pub inherited_sockets: Option<usize>,
     /// Looks up the address of a host's name.
     pub resolve: fn(&str) -> Option<IpAddr>,
-    /// Whether something stands at a path.
-    pub exists: fn(&Path) -> bool,
+    /// Whether a path leads to a program that this process may execute.
+    pub executes: fn(&Path) -> bool,
 }
 
 /// A configuration under construction: what the setters of the table write into.

@@ -180,7 +180,7 @@ pub struct Python {
 }
 
 impl Python {
-    /// Where the interpreter may be, the first one that is there: in the virtualenv, else `python-executable`. None at
+    /// Where the interpreter may be, the first one that can be executed: in the virtualenv, else `python-executable`. None at
     /// all: `python3` of PATH.
     pub fn interpreters(&self) -> Vec<PathBuf> {
         match (&self.home, &self.interpreter) {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::config::model::Python;
+use crate::sys::machine::executes;
 
 /// What the interpreter runs; its arguments follow.
 const BOOTSTRAP: &str = include_str!("zygote.py");
@@ -35,10 +36,10 @@ pub(super) fn command(python: &Python, own_path: &Path) -> io::Result<Command> {
 /// The virtualenv's interpreter, else `python-executable`, else `python3` of PATH.
 fn interpreter(python: &Python) -> io::Result<OsString> {
     let candidates = python.interpreters();
-    match candidates.iter().find(|path| path.exists()) {
+    match candidates.iter().find(|path| executes(path)) {
         Some(path) => Ok(with_slash(path)),
         None if candidates.is_empty() => Ok("python3".into()),
-        None => Err(not_found("interpreter", &candidates)),
+        None => Err(not_found("interpreter that can be executed", &candidates)),
     }
 }
 

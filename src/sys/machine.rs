@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::socket::{getsockopt, sockopt};
+use nix::unistd::{AccessFlags, access};
 
 /// The kernel's bound on listen queues (`net.core.somaxconn`).
 pub fn somaxconn() -> Option<u32> {
@@ -48,6 +50,11 @@ pub fn activated_sockets() -> usize {
 
 fn listens(descriptor: &impl AsFd) -> bool {
     getsockopt(descriptor, sockopt::AcceptConn).unwrap_or(false)
+}
+
+/// Whether a path leads to a program that this process may execute.
+pub fn executes(path: &Path) -> bool {
+    path.is_file() && access(path, AccessFlags::X_OK).is_ok()
 }
 
 /// The first address of a host name.

@@ -36,7 +36,7 @@ pub(crate) fn machine() -> Machine {
         cpus: 4,
         inherited_sockets: None,
         resolve: |_: &str| None::<IpAddr>,
-        exists: |_| true,
+        executes: |_| true,
     }
 }
 

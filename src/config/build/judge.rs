@@ -166,7 +166,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether the interpreter is there that was asked for. A hook may still make it.
+    /// Whether the interpreter that was asked for can be executed. A hook may still make it.
     fn judge_interpreter(&mut self) {
         let Application::Python(python) = &self.config.application else { return };
         let candidates = python.interpreters();
@@ -175,8 +175,8 @@ impl Draft<'_> {
         let chdir = self.config.identity.chdir.as_deref();
         let is_unknown = |path: &Path| path.is_relative() && chdir.is_some_and(Path::is_relative);
         let place = |path: &Path| chdir.map_or_else(|| path.to_owned(), |directory| directory.join(path));
-        let is_there = |path: &PathBuf| is_unknown(path) || (self.machine.exists)(&place(path));
-        if candidates.iter().any(is_there) || !self.config.hooks.is_empty() {
+        let serves = |path: &PathBuf| is_unknown(path) || (self.machine.executes)(&place(path));
+        if candidates.iter().any(serves) || !self.config.hooks.is_empty() {
             return;
         }
         let (option, suggestion) = match &python.home {
@@ -185,7 +185,7 @@ impl Draft<'_> {
         };
         if let Some(directive) = self.given.get(option) {
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
-            let problem = format!("there is no interpreter: looked for {}", places.join(" and "));
+            let problem = format!("no interpreter can be executed: looked for {}", places.join(" and "));
             self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
         }
     }

@@ -17,7 +17,7 @@ fn machine() -> Machine {
         cpus: 4,
         inherited_sockets: Some(0),
         resolve: |host| (host == "app").then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
-        exists: |_| true,
+        executes: |_| true,
     }
 }
 
@@ -410,7 +410,7 @@ fn every_message_of_options_together() {
 
 #[test]
 fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
-    let bare = Machine { exists: |path| path.starts_with("/there"), ..machine() };
+    let bare = Machine { executes: |path| path.starts_with("/there"), ..machine() };
     let errors = |text: &str| built_on(&bare, text).err().map_or_else(String::new, |errors| errors.to_string());
     let base = "socket = /run/s\nmodule = app\n";
     for fine in [
@@ -429,7 +429,7 @@ fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
     assert!(said.contains("app.ini:3") && said.contains("/gone/bin/python and /gone/bin/python3"), "{said}");
     assert!(said.contains("python3 -m venv /gone"), "{said}");
     let said = errors(&format!("{base}python-executable = /gone"));
-    assert!(said.contains("app.ini:3") && said.contains("there is no interpreter: looked for /gone"), "{said}");
+    assert!(said.contains("app.ini:3") && said.contains("no interpreter can be executed: looked for /gone"), "{said}");
 }
 
 #[test]

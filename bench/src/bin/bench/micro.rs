@@ -99,7 +99,7 @@ fn machine() -> Machine {
         cpus: 2,
         inherited_sockets: Some(0),
         resolve: |name| name.parse::<IpAddr>().ok(),
-        exists: |_| true,
+        executes: |_| true,
     }
 }
 
