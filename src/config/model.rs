@@ -180,8 +180,8 @@ pub struct Python {
 }
 
 impl Python {
-    /// Where the interpreter may be, the first one that can be executed: in the virtualenv, else `python-executable`. None at
-    /// all: `python3` of PATH.
+    /// Where the interpreter may be, the first one that can be executed: in the virtualenv, else `python-executable`.
+    /// None at all: `python3` of PATH.
     pub fn interpreters(&self) -> Vec<PathBuf> {
         match (&self.home, &self.interpreter) {
             (Some(home), _) => vec![home.join("bin/python"), home.join("bin/python3")],

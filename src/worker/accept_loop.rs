@@ -37,8 +37,6 @@ pub(super) struct Core<'w> {
     eagerness: Eagerness,
     rush: Rush,
     now_us: u64,
-    /// How long the last request took.
-    took_us: u64,
     buffers: Buffers,
     template: Option<Template>,
     line: String,
@@ -70,7 +68,6 @@ impl<'w> Core<'w> {
             eagerness: Eagerness::default(),
             rush: Rush::default(),
             now_us: monotonic_us(),
-            took_us: 0,
             buffers: Buffers::new(worker.limits()),
             template: Template::of(&worker.config().logging),
             line: String::new(),
@@ -94,7 +91,7 @@ impl<'w> Core<'w> {
 
     /// The next connection, or `None` when there may be an order instead.
     fn next_connection(&mut self) -> io::Result<Option<Stream>> {
-        if self.worker.common.listeners.len() == 1 && self.rush.expects_another(self.now_us, self.took_us) {
+        if self.worker.common.listeners.len() == 1 && self.rush.expects_another(self.now_us) {
             let there_already = self.accept_from(0)?;
             if there_already.is_some() {
                 // It waited for the end of the last request, not we for it.
@@ -175,7 +172,7 @@ impl<'w> Core<'w> {
         if self.seat.begin_request(started_us) {
             worker.common.master_bell.ring();
         }
-        let Self { number, seat, now_us, took_us, buffers, template, line, pid, .. } = self;
+        let Self { number, seat, rush, now_us, buffers, template, line, pid, .. } = self;
         let answered = connection::handle(worker, service, *number, stream, buffers, started_us, |request| {
             *now_us = monotonic_us();
             if let Some(waited_us) = request.waited_us {
@@ -183,14 +180,15 @@ impl<'w> Core<'w> {
             }
             seat.end_request(*now_us, request.served());
             worker.requests.fetch_add(1, Ordering::Relaxed);
-            *took_us = *now_us - started_us;
+            let took_us = *now_us - started_us;
+            rush.served(took_us);
             let logging = &worker.config().logging;
-            if request_log::wanted(logging, request, *took_us) {
+            if request_log::wanted(logging, request, took_us) {
                 let (read_errors, write_errors) = seat.io_errors();
                 let entry = request_log::Entry {
                     request,
-                    started_epoch_us: epoch_us().saturating_sub(*took_us),
-                    took_us: *took_us,
+                    started_epoch_us: epoch_us().saturating_sub(took_us),
+                    took_us,
                     pid: *pid,
                     slot: worker.slot,
                     core: *number,

@@ -25,12 +25,14 @@ pub(super) struct Rush {
     row: u32,
     /// When the last wait ended.
     waited_at_us: u64,
+    /// How long the last request took.
+    took_us: u64,
 }
 
 impl Rush {
-    /// Whether to accept without waiting, now that a request has ended that took `took_us`.
-    pub(super) fn expects_another(&self, now_us: u64, took_us: u64) -> bool {
-        self.row >= PROOF && took_us >= LONG_US && now_us.saturating_sub(self.waited_at_us) < WAIT_EVERY_US
+    /// Whether to accept without waiting first.
+    pub(super) fn expects_another(&self, now_us: u64) -> bool {
+        self.row >= PROOF && self.took_us >= LONG_US && now_us.saturating_sub(self.waited_at_us) < WAIT_EVERY_US
     }
 
     /// A wait began and ended. One in between, after the proof, says nothing if it was long: the thread may have been
@@ -41,6 +43,11 @@ impl Rush {
             self.row = if at_once { self.row + 1 } else { 0 };
         }
         self.waited_at_us = ended_us;
+    }
+
+    /// A request was answered.
+    pub(super) fn served(&mut self, took_us: u64) {
+        self.took_us = took_us;
     }
 
     /// It expected a connection, and none was there.
@@ -55,6 +62,7 @@ mod tests {
 
     fn on(now_us: u64) -> Rush {
         let mut rush = Rush::default();
+        rush.served(LONG_US);
         (0..PROOF).for_each(|_| rush.waited(now_us - AT_ONCE_US, now_us));
         rush
     }
@@ -62,21 +70,23 @@ mod tests {
     #[test]
     fn it_takes_a_row_of_connections_that_were_there_and_long_requests() {
         let mut rush = Rush::default();
+        rush.served(LONG_US);
         for _ in 0..PROOF {
-            assert!(!rush.expects_another(1_000, LONG_US));
+            assert!(!rush.expects_another(1_000));
             rush.waited(1_000, 1_000);
         }
-        assert!(rush.expects_another(1_000, LONG_US));
-        assert!(!rush.expects_another(1_000, LONG_US - 1), "a request that short");
+        assert!(rush.expects_another(1_000));
+        rush.served(LONG_US - 1);
+        assert!(!rush.expects_another(1_000), "a request that short");
     }
 
     #[test]
     fn there_is_a_wait_every_so_often() {
         let mut rush = on(5_000);
-        assert!(rush.expects_another(4_999 + WAIT_EVERY_US, LONG_US));
-        assert!(!rush.expects_another(5_000 + WAIT_EVERY_US, LONG_US));
+        assert!(rush.expects_another(4_999 + WAIT_EVERY_US));
+        assert!(!rush.expects_another(5_000 + WAIT_EVERY_US));
         rush.waited(5_000 + WAIT_EVERY_US, 5_050 + WAIT_EVERY_US);
-        assert!(rush.expects_another(5_100 + WAIT_EVERY_US, LONG_US), "which does not end it, as it may be no sleep");
+        assert!(rush.expects_another(5_100 + WAIT_EVERY_US), "which does not end it, as it may be no sleep");
     }
 
     #[test]
@@ -85,9 +95,9 @@ mod tests {
         rush.missed();
         for asleep_us in [0, AT_ONCE_US + 1] {
             (1..PROOF).for_each(|_| rush.waited(5_100, 5_100));
-            assert!(!rush.expects_another(5_200, LONG_US));
+            assert!(!rush.expects_another(5_200));
             rush.waited(5_100, 5_100 + asleep_us);
-            assert_eq!(rush.expects_another(5_200, LONG_US), asleep_us == 0);
+            assert_eq!(rush.expects_another(5_200), asleep_us == 0);
             rush.missed();
         }
     }

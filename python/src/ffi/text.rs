@@ -18,8 +18,8 @@ pub(crate) fn from_latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<
     }
 }
 
-/// Text as bytes, one byte a character; an exception (`UnicodeEncodeError`) if a character is above U+00FF. Of ASCII, which
-/// headers nearly always are, nothing is copied.
+/// Text as bytes, one byte a character; an exception (`UnicodeEncodeError`) if a character is above U+00FF. Of ASCII,
+/// which headers nearly always are, nothing is copied.
 pub(crate) fn to_latin1<'t>(text: &'t Bound<'_, PyString>) -> PyResult<Cow<'t, [u8]>> {
     match utf8_of(text) {
         Some(utf8) if utf8.is_ascii() => Ok(Cow::Borrowed(utf8)),
