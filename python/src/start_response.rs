@@ -1,6 +1,5 @@
 //! `start_response` and the `write` that it returns (PEP 3333; reference/wire.md 5.2, its faults apart). Worker.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
@@ -9,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use rhinod::worker::reply::StartError;
 
 use crate::ffi::lease::Lease;
-use crate::ffi::text::to_latin1;
+use crate::ffi::text::Latin1;
 
 /// The callable that an application gets to set status and headers.
 #[pyclass(frozen, module = "uwsgi", name = "StartResponse")]
@@ -27,10 +26,7 @@ pub(crate) struct Write {
 }
 
 /// Name and value.
-type Header<'py> = (Bound<'py, PyString>, Bound<'py, PyString>);
-
-/// The same as bytes.
-type Encoded<'h> = (Cow<'h, [u8]>, Cow<'h, [u8]>);
+type Header<'py> = (Latin1<'py>, Latin1<'py>);
 
 /// What the application may still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +71,17 @@ impl StartResponse {
             (Progress::Sending, Some(exc_info)) => return Err(raised(exc_info)?),
         }
         let status = status.cast::<PyString>().map_err(|_| PyTypeError::new_err("http status must be a string"))?;
-        let not_latin1 = |_| PyTypeError::new_err("http status string must be encodable in latin1");
-        let status = to_latin1(status).map_err(not_latin1)?;
+        let status = Latin1::of(status.clone());
+        let status = status.map_err(|_| PyTypeError::new_err("http status string must be encodable in latin1"))?;
         let (code, reason) = parse_status(&status).ok_or_else(|| {
             let shown = String::from_utf8_lossy(&status);
             PyValueError::new_err(format!("http status must begin with a code of three digits, not {shown:?}"))
         })?;
-        let headers = texts_of(headers)?;
-        let headers = headers.iter().map(encode).collect::<PyResult<Vec<_>>>()?;
-        let pairs = headers.iter().map(|(name, value)| (&**name, &**value));
-        let started = self.lease.with(py, |exchange| exchange.reply.start(code, reason, pairs, None));
+        let headers = headers_of(headers)?;
+        let started = self.lease.with(py, |exchange| {
+            let mut given = headers.iter();
+            exchange.reply.start(code, reason, None, |head| given.try_for_each(|(name, value)| head.add(name, value)))
+        });
         started.ok_or_else(over)?.map_err(refused)?;
         Ok(Write { lease: Arc::clone(&self.lease), silent: self.silent_writes })
     }
@@ -136,13 +133,16 @@ fn parse_status(status: &[u8]) -> Option<(u16, Option<&[u8]>)> {
     }
 }
 
-/// Names and values of the headers, held: the application may change its list.
-fn texts_of<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<Header<'py>>> {
+fn headers_of<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<Header<'py>>> {
     let list = headers.cast::<PyList>().map_err(|_| PyTypeError::new_err("http headers must be in a python list"))?;
-    list.iter().map(|header| texts_of_one(&header)).collect()
+    let mut all = Vec::with_capacity(list.len());
+    for header in list.iter() {
+        all.push(header_of(&header)?);
+    }
+    Ok(all)
 }
 
-fn texts_of_one<'py>(header: &Bound<'py, PyAny>) -> PyResult<Header<'py>> {
+fn header_of<'py>(header: &Bound<'py, PyAny>) -> PyResult<Header<'py>> {
     let pair = header.cast::<PyTuple>().map_err(|_| PyTypeError::new_err("http header must be defined in a tuple"))?;
     if pair.len() != 2 {
         return Err(PyTypeError::new_err("http header must be a tuple of two"));
@@ -151,10 +151,7 @@ fn texts_of_one<'py>(header: &Bound<'py, PyAny>) -> PyResult<Header<'py>> {
         let text = pair.get_item(index)?.cast_into::<PyString>();
         text.map_err(|_| PyTypeError::new_err(format!("http header {part} must be a string")))
     };
-    Ok((text(0, "key")?, text(1, "value")?))
-}
-
-fn encode<'h>((name, value): &'h Header<'_>) -> PyResult<Encoded<'h>> {
-    let not_latin1 = |_| PyTypeError::new_err("http header must be encodable in latin1");
-    Ok((to_latin1(name).map_err(not_latin1)?, to_latin1(value).map_err(not_latin1)?))
+    let latin1 = |text| Latin1::of(text).map_err(|_| PyTypeError::new_err("http header must be encodable in latin1"));
+    let (name, value) = (text(0, "key")?, text(1, "value")?);
+    Ok((latin1(name)?, latin1(value)?))
 }

@@ -108,8 +108,9 @@ impl<H: Handler> HandlerService<H> {
 }
 
 fn start(reply: &mut Reply<'_>, response: &Response) -> Result<(), StartError> {
-    let headers = response.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_ref()));
-    reply.start(response.status, None, headers, response.known_length())
+    reply.start(response.status, None, response.known_length(), |headers| {
+        response.headers.iter().try_for_each(|(name, value)| headers.add(name.as_bytes(), value.as_ref()))
+    })
 }
 
 fn send_body(reply: &mut Reply<'_>, body: Body) -> io::Result<()> {

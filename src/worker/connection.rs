@@ -8,7 +8,7 @@ use worker_protocol::scoreboard::Served;
 use worker_protocol::uwsgi::{self, Kind, Limits, PONG};
 
 use super::body::RequestBody;
-use super::reply::{Reply, Sent};
+use super::reply::{Headers, Reply, Sent};
 use super::{Exchange, Service, Worker};
 use crate::config::model::RequestLimits;
 use crate::handler::LogNotes;
@@ -221,8 +221,8 @@ fn refuse(stream: &Stream, head_buffer: &mut Vec<u8>, limits: &RequestLimits, re
 
 /// A short answer in plain text. Nothing happens if an answer is on its way already.
 fn answer_plainly(reply: &mut Reply<'_>, status: u16, text: &str) {
-    let headers = [(b"Content-Type".as_slice(), b"text/plain; charset=utf-8".as_slice())];
-    if !reply.is_sending() && reply.start(status, None, headers, Some(text.len() as u64)).is_ok() {
+    let kind = |headers: &mut Headers<'_>| headers.add(b"Content-Type", b"text/plain; charset=utf-8");
+    if !reply.is_sending() && reply.start(status, None, Some(text.len() as u64), kind).is_ok() {
         // If the client has gone, there is nobody to tell.
         let _ = reply.send(text.as_bytes());
     }

@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
+use worker_protocol::decimal;
 use worker_protocol::response::{self, Head, Protocol, body_allowed};
 
 use crate::sys::stream::Stream;
@@ -67,6 +68,31 @@ pub struct Sent {
     pub write_failed: bool,
 }
 
+/// The headers of an answer, while they are being given.
+#[derive(Debug)]
+pub struct Headers<'b> {
+    head: Head<'b>,
+    /// By the Content-Length among them.
+    length: Option<u64>,
+}
+
+impl Headers<'_> {
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// A name or value that must not be sent, or a `Content-Length` that is none.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), StartError> {
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = parse_length(value).ok_or(StartError::ContentLength)?;
+            if self.length.is_some_and(|other| other != length) {
+                return Err(StartError::ContentLength);
+            }
+            self.length = Some(length);
+        }
+        Ok(self.head.header(name, value)?)
+    }
+}
+
 impl<'c> Reply<'c> {
     pub(crate) fn new(
         stream: &'c Stream,
@@ -93,39 +119,34 @@ impl<'c> Reply<'c> {
     /// long as nothing has gone out: the last call counts.
     ///
     /// `reason`: `None` takes the registered phrase. `length`: adds a `Content-Length` if the headers have none.
-    pub fn start<'h>(
+    /// `headers` gives them one by one.
+    ///
+    /// # Errors
+    /// What is wrong with status or headers, or what `headers` returned; no status is set then.
+    pub fn start<E: From<StartError>>(
         &mut self,
         status: u16,
         reason: Option<&[u8]>,
-        headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
         length: Option<u64>,
-    ) -> Result<(), StartError> {
+        headers: impl FnOnce(&mut Headers<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if !matches!(self.state, State::Nothing | State::HeadReady) {
-            return Err(StartError::AlreadySent);
+            return Err(StartError::AlreadySent.into());
         }
         self.head.clear();
         self.state = State::Nothing;
-        let mut announced = None;
-        let mut head = Head::start(self.head, self.protocol, status, reason)?;
-        for (name, value) in headers {
-            if name.eq_ignore_ascii_case(b"content-length") {
-                let number = parse_length(value).ok_or(StartError::ContentLength)?;
-                if announced.is_some_and(|other| other != number) {
-                    return Err(StartError::ContentLength);
-                }
-                announced = Some(number);
-            }
-            head.header(name, value)?;
-        }
+        let head = Head::start(self.head, self.protocol, status, reason).map_err(StartError::Head)?;
+        let mut given = Headers { head, length: None };
+        headers(&mut given)?;
         self.body_allowed = body_allowed(if self.is_head { "HEAD" } else { "" }, status);
-        if let (None, Some(length)) = (announced, length)
+        if let (None, Some(length)) = (given.length, length)
             && (self.body_allowed || self.is_head)
         {
-            head.content_length(length)?;
-            announced = Some(length);
+            given.head.content_length(length).map_err(StartError::Head)?;
+            given.length = Some(length);
         }
-        let written = head.finish();
-        self.left = announced;
+        self.left = given.length;
+        let written = given.head.finish();
         self.sent =
             Sent { status, headers_count: written.headers_count, head_bytes: written.head_bytes, ..Sent::default() };
         self.state = State::HeadReady;
@@ -279,10 +300,10 @@ const JOINED_BYTES_MAX: usize = 1_024;
 /// The kernel's own bound for one `sendfile(2)`.
 const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
 
+/// A decimal number, with blanks around it as RFC 9110 section 5.5 allows them.
 fn parse_length(value: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    match value.trim_ascii() {
+        [] => None,
+        digits => decimal::parse(digits),
     }
-    text.parse().ok()
 }

@@ -24,6 +24,7 @@ use self::seen_keys::SeenKeys;
 use self::variables::{ADDITIONS_MAX, Replaced};
 pub use self::variables::{Joined, Variables};
 use crate::Fault;
+use crate::decimal;
 use crate::response::Protocol;
 use crate::token::is_token;
 use crate::uwsgi::Pairs;
@@ -379,18 +380,7 @@ fn content_length(text: &[u8]) -> Result<u64, Error> {
     if text.is_empty() || text.len() > 19 {
         return Err(Error::ContentLengthInvalid);
     }
-    digits(text).ok_or(Error::ContentLengthInvalid)
-}
-
-/// The number that up to 19 digits spell; 0 for none.
-fn digits(text: &[u8]) -> Option<u64> {
-    text.iter().try_fold(0u64, |number, &byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+    decimal::parse(text).ok_or(Error::ContentLengthInvalid)
 }
 
 fn method(bytes: &[u8]) -> Result<&str, Error> {
@@ -412,6 +402,7 @@ fn method(bytes: &[u8]) -> Result<&str, Error> {
 /// `HTTP/x.y` with one digit each (RFC 9112 section 2.3).
 fn valid_protocol(bytes: &[u8]) -> Option<&str> {
     match bytes {
+        b"HTTP/1.1" => Some("HTTP/1.1"),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => std::str::from_utf8(bytes).ok(),
         _ => None,
     }
@@ -459,9 +450,9 @@ fn epoch_us(text: &[u8]) -> Option<u64> {
         if seconds.is_empty() || seconds.len() > 11 {
             return None;
         }
-        return Some(digits(seconds)? * 1_000_000 + fraction_us(fraction)?);
+        return Some(decimal::parse(seconds)? * 1_000_000 + fraction_us(fraction)?);
     }
-    let number = digits(text)?;
+    let number = decimal::parse(text)?;
     match text.len() {
         1..=11 => Some(number * 1_000_000),
         12..=14 => Some(number * 1_000),
@@ -477,5 +468,5 @@ fn fraction_us(text: &[u8]) -> Option<u64> {
     if !cut.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    (kept.len()..6).try_fold(digits(kept)?, |number, _| number.checked_mul(10))
+    (kept.len()..6).try_fold(decimal::parse(kept)?, |number, _| number.checked_mul(10))
 }

@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 pub mod control;
+pub mod decimal;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod head;

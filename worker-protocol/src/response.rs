@@ -5,6 +5,7 @@
 
 use thiserror::Error;
 
+use crate::decimal;
 use crate::token::is_token;
 
 /// Most bytes of a head, status line and blank line included: uWSGI's `response-headers-limit`. nginx takes less, one
@@ -119,8 +120,7 @@ impl<'b> Head<'b> {
 
     /// Appends `Content-Length`.
     pub fn content_length(&mut self, bytes: u64) -> Result<(), Error> {
-        let mut digits = [0; 20];
-        self.header("Content-Length", decimal(bytes, &mut digits))
+        self.header("Content-Length", decimal::format(bytes, &mut [0; 20]))
     }
 
     /// Appends the blank line.
@@ -213,16 +213,4 @@ fn first_control(bytes: &[u8]) -> Option<u8> {
 #[cold]
 fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()
-}
-
-fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &digits[start..];
-        }
-    }
 }

@@ -6,9 +6,10 @@
 //! calls that are under way, and lets one caller in at a time. Worker only.
 
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use pyo3::Python;
+use pyo3::sync::MutexExt;
 use rhinod::worker::{Exchange, Worker};
 
 /// A claim to the exchange of one request, for as long as the request lasts.
@@ -42,18 +43,11 @@ impl Lease {
         result
     }
 
-    /// Uses the exchange for a moment, without blocking inside. `None`: the request is over.
-    pub(crate) fn with<R: Send>(
-        &self,
-        py: Python<'_>,
-        action: impl FnOnce(&mut Exchange<'_>) -> R + Send,
-    ) -> Option<R> {
-        match self.exchange.try_lock() {
-            Ok(mut guard) => apply(&mut guard, action),
-            Err(TryLockError::Poisoned(poisoned)) => apply(&mut poisoned.into_inner(), action),
-            // Another thread of the application is inside: it may need the interpreter to come out again.
-            Err(TryLockError::WouldBlock) => self.detached(py, action),
-        }
+    /// Uses the exchange for a moment, attached, without blocking inside; another thread of the application that is in it
+    /// is waited for detached. The action must not call into Python, which may run code of the application: that would come
+    /// back for the lease. `None`: the request is over.
+    pub(crate) fn with<R>(&self, py: Python<'_>, action: impl FnOnce(&mut Exchange<'_>) -> R) -> Option<R> {
+        apply(&mut self.exchange.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner), action)
     }
 
     /// Uses the exchange detached from the interpreter: for whatever may block.

@@ -1,6 +1,7 @@
 //! Strings of the wire: bytes as Python text through Latin-1 and back (PEP 3333, "A Note on String Types"). Worker.
 
-use std::borrow::Cow;
+use std::ops::Deref;
+use std::ptr::NonNull;
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::ffi;
@@ -18,19 +19,39 @@ pub(crate) fn from_latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<
     }
 }
 
-/// Text as bytes, one byte a character; an exception (`UnicodeEncodeError`) if a character is above U+00FF. Of ASCII,
-/// which headers nearly always are, nothing is copied.
-pub(crate) fn to_latin1<'t>(text: &'t Bound<'_, PyString>) -> PyResult<Cow<'t, [u8]>> {
-    match utf8_of(text) {
-        Some(utf8) if utf8.is_ascii() => Ok(Cow::Borrowed(utf8)),
-        _ => {
+/// A text as bytes, one byte a character. Of ASCII, which headers nearly always are, nothing is copied.
+pub(crate) enum Latin1<'py> {
+    /// The interpreter's own bytes of a text, and what keeps them alive.
+    Ascii {
+        bytes: NonNull<[u8]>,
+        _text: Bound<'py, PyString>,
+    },
+    Other(Bound<'py, PyBytes>),
+}
+
+impl<'py> Latin1<'py> {
+    /// An exception (`UnicodeEncodeError`) if a character is above U+00FF.
+    pub(crate) fn of(text: Bound<'py, PyString>) -> PyResult<Self> {
+        match utf8_of(&text) {
+            Some(utf8) if utf8.is_ascii() => Ok(Self::Ascii { bytes: NonNull::from(utf8), _text: text }),
             // SAFETY: the argument is a live `str`. The result is a new reference to `bytes`, or null with an exception
             // set.
-            let bytes: Bound<'_, PyBytes> = unsafe {
+            _ => unsafe {
                 let bytes = ffi::PyUnicode_AsLatin1String(text.as_ptr());
-                Bound::from_owned_ptr_or_err(text.py(), bytes)?.cast_into_unchecked()
-            };
-            Ok(Cow::Owned(bytes.as_bytes().to_vec()))
+                Ok(Self::Other(Bound::from_owned_ptr_or_err(text.py(), bytes)?.cast_into_unchecked()))
+            },
+        }
+    }
+}
+
+impl Deref for Latin1<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            // SAFETY: the bytes belong to the text beside them, and a text never changes.
+            Self::Ascii { bytes, .. } => unsafe { bytes.as_ref() },
+            Self::Other(bytes) => bytes.as_bytes(),
         }
     }
 }
