@@ -3,9 +3,12 @@
 //!
 //! The time is user and system time of the contender's whole process tree over a fixed number of requests, so what the
 //! client and the measuring cost does not count. What else the machine does changes within seconds, so all contenders
-//! of a round run side by side and are measured in turns, many short batches each; only the ratio of neighbouring
-//! batches is used. Each round starts them afresh, because where a process's memory lands is a matter of luck that
-//! lasts as long as the process.
+//! of a round run side by side and are measured in turns, many short batches each. Each round starts them afresh, because
+//! where a process's memory lands is a matter of luck that lasts as long as the process.
+//!
+//! A round's CPU time is that of all its batches together. A median of batches would leave out what comes only every few
+//! thousand requests, such as a full run of a garbage collector over an application, but that is part of the price of a
+//! request. What clients see is a median of batches, and its ratio that of neighbouring ones.
 
 use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
@@ -140,7 +143,14 @@ fn measure_batch(lab: &Lab, requests: u64, server: &Server, round: &mut Round) -
 
 /// The rounds' ratios of CPU time.
 fn cpu_ratio(series: &[Series<Round>], name: &str, baseline: &str) -> Option<Spread> {
-    ratio(series, name, baseline, |round| &round.cpu_us)
+    let (one, base) = (series_of(series, name)?, series_of(series, baseline)?);
+    Spread::of_ratios(&cpu_of_rounds(one), &cpu_of_rounds(base))
+}
+
+/// CPU time for each request in microseconds, round by round.
+fn cpu_of_rounds(series: &Series<Round>) -> Vec<f64> {
+    // All batches have the same number of requests.
+    series.samples.iter().map(|round| round.cpu_us.iter().sum::<f64>() / round.cpu_us.len() as f64).collect()
 }
 
 /// The rounds' ratios of a number, each the median over its pairs of neighbouring batches.
@@ -168,7 +178,7 @@ fn cpu_table(lab: &Lab, title: &str, series: &[Series<Round>]) -> Table {
     for one in series {
         let ratio = series.first().and_then(|first| cpu_ratio(series, &one.name, &first.name));
         let mut cells = vec![Cell::text(&one.name)];
-        cells.extend(spread_cells(over_rounds(one, |round| &round.cpu_us), 2));
+        cells.extend(spread_cells(Spread::of(&cpu_of_rounds(one)), 2));
         cells.extend(spread_cells(ratio, 3));
         table.row(cells);
     }
