@@ -13,7 +13,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Nginx, PATIENCE, Process, Random, wait_until};
+use fastrand::Rng;
+use harness::{Instance, Nginx, PATIENCE, Process, wait_until};
 use nix::sys::signal::Signal;
 use pythons::{launch, launch_in, one, supported};
 use rhinod_bench::packet::Request;
@@ -361,7 +362,7 @@ fn vanishing_for() -> Option<Duration> {
 fn crowd(instance: &Instance, seed: u64, more: impl Fn(usize, Instant) -> bool + Sync) -> usize {
     let began = Instant::now();
     let client = |number: u64| {
-        let mut random = Random((seed << 32 | number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random = Rng::with_seed(seed << 32 | number);
         let mut connections = 0;
         while more(connections, began) {
             come_and_vanish(instance, &mut random);
@@ -376,13 +377,13 @@ fn crowd(instance: &Instance, seed: u64, more: impl Fn(usize, Instant) -> bool +
 }
 
 /// One connection that ends anywhere; one in six stays to the end and gets its answer.
-fn come_and_vanish(instance: &Instance, random: &mut Random) {
+fn come_and_vanish(instance: &Instance, random: &mut Rng) {
     let upload = |bytes| Request::get("/input_sum").method("POST").body("text/plain", vec![7; bytes]);
-    match random.below(6) {
-        0 => vanish(instance, &Request::get("/stream?100"), random.below(20_000)),
-        1 => vanish(instance, &Request::get("/file_large?8"), random.below(1_000_000)),
-        2 => part_of_a_request(instance, &upload(1_000), random.below(300)),
-        3 => part_of_a_request(instance, &upload(100_000), random.below(100_000)),
+    match random.usize(..6) {
+        0 => vanish(instance, &Request::get("/stream?100"), random.usize(..20_000)),
+        1 => vanish(instance, &Request::get("/file_large?8"), random.usize(..1_000_000)),
+        2 => part_of_a_request(instance, &upload(1_000), random.usize(..300)),
+        3 => part_of_a_request(instance, &upload(100_000), random.usize(..100_000)),
         4 => drop(UnixStream::connect(instance.socket())),
         _ => assert_eq!(body(instance, "/hello"), "Hello\n"),
     }

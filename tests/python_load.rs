@@ -6,7 +6,7 @@ mod pythons;
 mod reloading;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use harness::{Instance, Launch};
@@ -112,6 +112,16 @@ fn a_virtualenv_runs_its_own_interpreter() {
         let prefix = get(&launch.start(), "/");
         assert_eq!(fs::canonicalize(prefix).ok(), fs::canonicalize(files.path("venv")).ok());
     }
+    // Where `bin/python` cannot be executed, `bin/python3` is its interpreter.
+    let interpreter = fs::canonicalize(files.path("venv/bin/python")).expect("an interpreter");
+    for name in ["venv/bin/python", "venv/bin/python3"] {
+        fs::remove_file(files.path(name)).expect("one of the virtualenv's names");
+    }
+    files.write("venv/bin/python", "");
+    symlink(interpreter, files.path("venv/bin/python3")).expect("a link");
+    let launch = files.launch(&python).without("python-executable").set("module", "web").set("home", "venv");
+    let prefix = get(&launch.start(), "/");
+    assert_eq!(fs::canonicalize(prefix).ok(), fs::canonicalize(files.path("venv")).ok());
 }
 
 /// A virtualenv without packages.

@@ -7,7 +7,8 @@ mod pythons;
 
 use std::collections::BTreeMap;
 
-use harness::{Instance, Random};
+use fastrand::Rng;
+use harness::Instance;
 use pythons::{launch, supported};
 use rhinod_bench::client::Reply;
 use rhinod_bench::packet::Request;
@@ -273,16 +274,16 @@ fn requests_in_a_row_see_their_own_variables_only() {
 #[test]
 fn every_environ_is_that_of_its_own_request() {
     let instance = launch(&pythons::one(), "rows").start();
-    let mut random = Random(11);
+    let mut random = Rng::with_seed(11);
     let (mut shape, long) = (Vec::new(), "long ".repeat(200));
     for number in 0..600 {
         // Some shapes come twice and more in a row, as a web server's do.
-        if random.below(3) == 0 {
-            shape = (0..random.below(6)).map(|_| random.below(8)).collect();
+        if random.usize(..3) == 0 {
+            shape = (0..random.usize(..6)).map(|_| random.usize(..8)).collect();
         }
         let values = ["", "one", "two", &long];
         let mine: BTreeMap<_, _> =
-            shape.iter().map(|key| (format!("HTTP_MINE_{key}"), values[random.below(values.len())])).collect();
+            shape.iter().map(|key| (format!("HTTP_MINE_{key}"), values[random.usize(..values.len())])).collect();
         let mut request = Request::get("/mine");
         for key in &shape {
             let key = format!("HTTP_MINE_{key}");

@@ -10,7 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::{Instance, Launch, PATIENCE, Process, Random};
+use fastrand::Rng;
+use harness::{Instance, Launch, PATIENCE, Process};
 use rhinod_bench::client::Reply;
 use rhinod_bench::packet::Request;
 
@@ -208,7 +209,7 @@ fn a_hundred_thousand_mutated_packets_change_nothing() {
 
 /// Returns how many were answered.
 fn send_mutants(server: &Instance, seed: u64, count: u64) -> u64 {
-    let mut random = Random(seed);
+    let mut random = Rng::with_seed(seed);
     let originals = [
         get_packet(),
         Request::get("/env?a=b").method("HEAD").to_uwsgi().expect("a small request"),
@@ -220,9 +221,9 @@ fn send_mutants(server: &Instance, seed: u64, count: u64) -> u64 {
     ];
     let mut answers = 0;
     for number in 0..count {
-        let mut mutant = originals[random.below(originals.len())].clone();
-        for _ in 0..=random.below(3) {
-            random.mutate(&mut mutant);
+        let mut mutant = originals[random.usize(..originals.len())].clone();
+        for _ in 0..=random.usize(..3) {
+            mutate(&mut random, &mut mutant);
         }
         let reply = converse(server, &mutant);
         let known = [200, 400, 404, 408, 431, 501];
@@ -254,22 +255,20 @@ fn converse(server: &Instance, bytes: &[u8]) -> Reply {
     }
 }
 
-impl Random {
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
-        let at = self.below(bytes.len());
-        match self.below(6) {
-            0 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
-            1 if !bytes.is_empty() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff, b'0'][self.below(6)],
-            2 => bytes.insert(at, self.next() as u8),
-            3 if !bytes.is_empty() => drop(bytes.remove(at)),
-            4 => bytes.truncate(at),
-            5 => {
-                let end = bytes.len().min(at + self.below(40));
-                let piece = bytes[at..end].to_vec();
-                let _ = bytes.splice(at..at, piece);
-            }
-            _ => bytes.push(self.next() as u8),
+fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
+    let at = random.usize(..bytes.len().max(1));
+    match random.usize(..6) {
+        0 if !bytes.is_empty() => bytes[at] ^= 1 << random.usize(..8),
+        1 if !bytes.is_empty() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff, b'0'][random.usize(..6)],
+        2 if !bytes.is_empty() => bytes.insert(at, random.u8(..)),
+        3 if !bytes.is_empty() => drop(bytes.remove(at)),
+        4 => bytes.truncate(at),
+        5 if !bytes.is_empty() => {
+            let end = bytes.len().min(at + random.usize(..40));
+            let piece = bytes[at..end].to_vec();
+            let _ = bytes.splice(at..at, piece);
         }
+        _ => bytes.push(random.u8(..)),
     }
 }
 

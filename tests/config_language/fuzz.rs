@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
+use fastrand::Rng;
 use nix::time::{ClockId, clock_gettime};
 
 use rhinod::config::options::Table;
@@ -161,13 +162,13 @@ fn corpus() -> Vec<String> {
 }
 
 fn try_input(seed: u64, corpus: &[String]) {
-    let mut random = Random(seed);
+    let mut random = Rng::with_seed(seed);
     let texts = ["main.ini", "a.ini", "a.yaml", "a.json"].map(|name| (name, mutated(&mut random, corpus)));
     let mut world = Memory::new().directory("sub");
     for (name, text) in &texts {
         world = world.file(name, text);
     }
-    let command_line: &[&str] = match random.below(4) {
+    let command_line: &[&str] = match random.usize(..4) {
         0 => &["main.ini"],
         1 => &["--ini", "main.ini", "--set", "a=%(b)", "--processes", "2"],
         2 => &["--yaml", "a.yaml", "main.ini"],
@@ -211,50 +212,34 @@ fn find(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
+fn of<'t, T>(random: &mut Rng, list: &'t [T]) -> &'t T {
+    &list[random.usize(..list.len())]
+}
+
 /// A text of the corpus, cut, joined with others, and sprinkled with pieces and random bytes.
-fn mutated(random: &mut Random, corpus: &[String]) -> Vec<u8> {
-    let mut text = random.of(corpus).clone().into_bytes();
+fn mutated(random: &mut Rng, corpus: &[String]) -> Vec<u8> {
+    let mut text = of(random, corpus).clone().into_bytes();
     text.truncate(4_000);
-    for _ in 0..random.below(12) {
-        let at = random.below(text.len() as u64 + 1) as usize;
-        let end = (at + random.below(40) as usize).min(text.len());
-        match random.below(6) {
+    for _ in 0..random.usize(..12) {
+        let at = random.usize(..=text.len());
+        let end = (at + random.usize(..40)).min(text.len());
+        match random.usize(..6) {
             0 => drop(text.drain(at..end)),
-            1 => text.insert(at, random.next() as u8),
+            1 => text.insert(at, random.u8(..)),
             2 => {
                 let copy = text[at..end].to_vec();
                 text.splice(at..at, copy);
             }
             3 => {
-                let other = random.of(corpus).as_bytes();
-                let cut = random.below(other.len() as u64 + 1) as usize;
+                let other = of(random, corpus).as_bytes();
+                let cut = random.usize(..=other.len());
                 text.splice(at..at, other[cut..].iter().copied().take(400));
             }
             _ => {
-                let piece = random.of(PIECES).bytes();
+                let piece = of(random, PIECES).bytes();
                 text.splice(at..at, piece);
             }
         }
     }
     text
-}
-
-/// SplitMix64: small, and the same numbers everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-
-    fn of<'t, T>(&mut self, list: &'t [T]) -> &'t T {
-        &list[self.below(list.len() as u64) as usize]
-    }
 }

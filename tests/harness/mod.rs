@@ -13,7 +13,6 @@ mod instance;
 mod log;
 mod nginx;
 mod process;
-mod random;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,7 +22,6 @@ pub use instance::{Failed, Instance, Launch, example_path, program_path, target_
 pub use log::{Line, Log};
 pub use nginx::{Nginx, NginxSetup};
 pub use process::{Exit, Process, await_exit, processes_with};
-pub use random::Random;
 
 /// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,6 +6,7 @@ mod vectors;
 use std::fs;
 use std::path::Path;
 
+use fastrand::Rng;
 use proptest::prelude::*;
 use worker_protocol::Fault;
 use worker_protocol::fuzz::exercise;
@@ -328,40 +329,24 @@ proptest! {
     }
 }
 
-/// SplitMix64: the same seed, the same run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-}
-
 /// One to four changes: a byte, a bit, a length of 16 bits, a cut, a doubled or removed piece.
-fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len());
-        match random.below(7) {
-            0 if !bytes.is_empty() => bytes[at] = random.next() as u8,
-            1 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
+fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..=random.usize(..4) {
+        let at = random.usize(..bytes.len().max(1));
+        match random.usize(..7) {
+            0 if !bytes.is_empty() => bytes[at] = random.u8(..),
+            1 if !bytes.is_empty() => bytes[at] ^= 1 << random.usize(..8),
             2 if at + 2 <= bytes.len() => {
                 let interesting = [0, 1, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, bytes.len() as u16];
-                bytes[at..at + 2].copy_from_slice(&interesting[random.below(8)].to_le_bytes());
+                bytes[at..at + 2].copy_from_slice(&interesting[random.usize(..8)].to_le_bytes());
             }
             3 => bytes.truncate(at),
             4 => {
-                let end = at + random.below(bytes.len() - at);
+                let end = at + random.usize(..=bytes.len().saturating_sub(at + 1));
                 bytes.drain(at..end);
             }
             5 => {
-                let end = at + random.below(bytes.len() - at);
+                let end = at + random.usize(..=bytes.len().saturating_sub(at + 1));
                 let piece = bytes[at..end].to_vec();
                 bytes.splice(at..at, piece);
             }
@@ -369,7 +354,7 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
         }
     }
     // Half of the mutants announce what they hold, so that the walk gets to see them.
-    if random.below(2) == 0 {
+    if random.bool() {
         fix_datasize(bytes);
     }
 }
@@ -388,7 +373,7 @@ fn a_hundred_thousand_mutants_do_no_harm() {
         [vectors::V1, vectors::V2, vectors::V3, vectors::V4, vectors::V5].map(vectors::bytes).into();
     originals.push(vectors::bytes("00 06 00 00 02 00 41 42 00 00"));
     originals.push(PING.to_vec());
-    let mut random = Random(SEED);
+    let mut random = Rng::with_seed(SEED);
     let (mut valid, mut refused, mut incomplete) = (0, 0, 0);
     for number in 0..100_000 {
         let mut mutant = originals[number % originals.len()].clone();

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
+
 use super::{Pace, Until};
 
 /// Hands out the beginnings of requests, in order.
@@ -17,7 +19,7 @@ pub(super) struct Arrivals {
 #[derive(Debug)]
 enum State {
     Closed,
-    Poisson { mean_s: f64, random: SplitMix64, next_due: Duration },
+    Poisson { mean_s: f64, random: Rng, next_due: Duration },
 }
 
 impl Arrivals {
@@ -25,7 +27,7 @@ impl Arrivals {
         let pace = match pace {
             Pace::Closed => State::Closed,
             Pace::Poisson { per_s, seed } => {
-                let mut random = SplitMix64(seed);
+                let mut random = Rng::with_seed(seed);
                 let mean_s = 1.0 / per_s.max(RATE_MIN_PER_S);
                 let next_due = gap(mean_s, &mut random);
                 State::Poisson { mean_s, random, next_due }
@@ -73,28 +75,9 @@ impl Arrivals {
 /// Below one request in a quarter of an hour a run would not end.
 const RATE_MIN_PER_S: f64 = 0.001;
 
-/// An exponentially distributed pause.
-fn gap(mean_s: f64, random: &mut SplitMix64) -> Duration {
-    Duration::from_secs_f64(-random.unit().ln() * mean_s)
-}
-
-/// Steele, Lea and Flood's SplitMix64: enough for arrival times, and the same everywhere.
-#[derive(Debug)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// In (0, 1], so that its logarithm is finite.
-    fn unit(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1_u64 << 53) as f64
-    }
+/// An exponentially distributed pause, of a number in (0, 1], so that its logarithm is finite.
+fn gap(mean_s: f64, random: &mut Rng) -> Duration {
+    Duration::from_secs_f64(-(1.0 - random.f64()).ln() * mean_s)
 }
 
 #[cfg(test)]

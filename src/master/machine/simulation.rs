@@ -80,19 +80,12 @@ impl Tally {
     }
 }
 
-/// Numbers that look random and come again with the seed (SplitMix64).
-struct Dice(u64);
+/// Numbers that look random and come again with the seed.
+struct Dice(fastrand::Rng);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound.max(1)
+        self.0.u64(..bound.max(1))
     }
 
     fn percent(&mut self, chance: u64) -> bool {
@@ -100,8 +93,7 @@ impl Dice {
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        let index = self.below(from.len() as u64) as usize;
-        from.get(index).copied()
+        self.0.choice(from).copied()
     }
 }
 
@@ -190,7 +182,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Check {
 
 impl World {
     fn new(seed: u64, traced: bool) -> World {
-        let mut dice = Dice(seed);
+        let mut dice = Dice(fastrand::Rng::with_seed(seed));
         let workers = 1 + dice.below(4) as u32;
         let plan = random_plan(&mut dice, workers, 0);
         let now = Time(1);
