@@ -273,6 +273,7 @@ fn facts() -> Machine {
         inherited_sockets: Some(crate::sys::machine::inherited_sockets()),
         resolve: crate::sys::machine::resolve,
         executes: crate::sys::machine::executes,
+        search_path: std::env::var("PATH").ok(),
     }
 }
 

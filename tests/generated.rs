@@ -70,6 +70,7 @@ fn the_sample_can_be_started_as_it_is() {
         inherited_sockets: Some(0),
         resolve: |_| None,
         executes: |_| true,
+        search_path: None,
     };
     let reading = read(&invocation, &Host::new(), &machine);
     let report = check(&reading);

@@ -86,6 +86,8 @@ pub struct Machine {
     pub resolve: fn(&str) -> Option<IpAddr>,
     /// Whether a path leads to a program that this process may execute.
     pub executes: fn(&Path) -> bool,
+    /// `PATH` of the environment, where programs without a directory are looked for.
+    pub search_path: Option<String>,
 }
 
 /// A configuration under construction: what the setters of the table write into.

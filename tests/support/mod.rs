@@ -37,6 +37,7 @@ pub(crate) fn machine() -> Machine {
         inherited_sockets: None,
         resolve: |_: &str| None::<IpAddr>,
         executes: |_| true,
+        search_path: None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Built, Draft};
 use crate::config::error::{ConfigError, ConfigErrors};
-use crate::config::model::{Address, Application, Listener, Policy, TermMeaning};
+use crate::config::model::{Address, Application, EnvironmentChange, Listener, Policy, TermMeaning};
 use crate::config::options::{self, Kind, Status};
 
 /// Options that change how far `cheaper` goes but do not switch it on by themselves.
@@ -169,25 +169,41 @@ impl Draft<'_> {
     /// Whether the interpreter that was asked for can be executed. A hook may still make it.
     fn judge_interpreter(&mut self) {
         let Application::Python(python) = &self.config.application else { return };
-        let candidates = python.interpreters();
+        let from_path = python.interpreters().is_empty();
+        let candidates = if from_path { self.on_path("python3") } else { python.interpreters() };
         // The master is in `chdir` by the time it executes one. Where a relative one is cannot be told: at a reload the
         // master is there already.
         let chdir = self.config.identity.chdir.as_deref();
         let is_unknown = |path: &Path| path.is_relative() && chdir.is_some_and(Path::is_relative);
         let place = |path: &Path| chdir.map_or_else(|| path.to_owned(), |directory| directory.join(path));
         let serves = |path: &PathBuf| is_unknown(path) || (self.machine.executes)(&place(path));
-        if candidates.iter().any(serves) || !self.config.hooks.is_empty() {
+        if candidates.is_empty() || candidates.iter().any(serves) || !self.config.hooks.is_empty() {
             return;
         }
-        let (option, suggestion) = match &python.home {
-            Some(home) => ("virtualenv", format!("make the virtualenv: python3 -m venv {}", home.display())),
-            None => ("python-executable", "name a CPython, 3.9 or later".to_owned()),
+        let (options, suggestion) = match &python.home {
+            Some(home) => (&["virtualenv"][..], format!("make the virtualenv: python3 -m venv {}", home.display())),
+            None if from_path => {
+                (&["module", "wsgi-file", "mount"][..], "name a virtualenv (home) or python-executable".to_owned())
+            }
+            None => (&["python-executable"][..], "name a CPython, 3.9 or later".to_owned()),
         };
-        if let Some(directive) = self.given.get(option) {
+        if let Some(directive) = options.iter().find_map(|option| self.given.get(option)) {
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
-            let problem = format!("no interpreter can be executed: looked for {}", places.join(" and "));
+            let whence = if from_path { " (PATH)" } else { "" };
+            let problem = format!("no interpreter can be executed: looked for {}{whence}", places.join(" and "));
             self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
         }
+    }
+
+    /// Where a program is looked for, by the `PATH` that the configuration leaves to the process; nowhere without one.
+    fn on_path(&self, program: &str) -> Vec<PathBuf> {
+        let path = self.config.environment.iter().rev().find_map(|change| match change {
+            EnvironmentChange::Set(name, value) if name == "PATH" => Some(Some(value)),
+            EnvironmentChange::Unset(name) if name == "PATH" => Some(None),
+            _ => None,
+        });
+        let path = path.unwrap_or(self.machine.search_path.as_ref());
+        path.into_iter().flat_map(std::env::split_paths).map(|directory| directory.join(program)).collect()
     }
 
     /// Bounds of the number of workers (reference/processes.md 2.2).

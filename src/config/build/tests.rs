@@ -18,6 +18,7 @@ fn machine() -> Machine {
         inherited_sockets: Some(0),
         resolve: |host| (host == "app").then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
         executes: |_| true,
+        search_path: Some("/bin".to_owned()),
     }
 }
 
@@ -410,7 +411,8 @@ fn every_message_of_options_together() {
 
 #[test]
 fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
-    let bare = Machine { executes: |path| path.starts_with("/there"), ..machine() };
+    let search_path = Some("/usr/bin:/there/bin".to_owned());
+    let bare = Machine { executes: |path| path.starts_with("/there"), search_path, ..machine() };
     let errors = |text: &str| built_on(&bare, text).err().map_or_else(String::new, |errors| errors.to_string());
     let base = "socket = /run/s\nmodule = app\n";
     for fine in [
@@ -430,6 +432,13 @@ fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
     assert!(said.contains("python3 -m venv /gone"), "{said}");
     let said = errors(&format!("{base}python-executable = /gone"));
     assert!(said.contains("app.ini:3") && said.contains("no interpreter can be executed: looked for /gone"), "{said}");
+    let said = errors(&format!("{base}env = PATH=/bin:/opt/bin"));
+    assert!(
+        said.contains("app.ini:2") && said.contains("looked for /bin/python3 and /opt/bin/python3 (PATH)"),
+        "{said}"
+    );
+    assert_eq!(errors(&format!("{base}env = PATH=/bin\nenv = PATH=/there")), "", "the last one counts");
+    assert_eq!(errors(&format!("{base}unenv = PATH")), "", "the system's own places are not known");
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn machine() -> Machine {
         inherited_sockets: Some(0),
         resolve: |name| name.parse::<IpAddr>().ok(),
         executes: |_| true,
+        search_path: None,
     }
 }
 
