@@ -203,7 +203,7 @@ impl Draft<'_> {
             _ => None,
         });
         let path = path.unwrap_or(self.machine.search_path.as_ref());
-        path.into_iter().flat_map(std::env::split_paths).map(|directory| directory.join(program)).collect()
+        path.into_iter().flat_map(|path| path.split(':')).map(|directory| Path::new(directory).join(program)).collect()
     }
 
     /// Bounds of the number of workers (reference/processes.md 2.2).
