@@ -96,6 +96,8 @@ struct Zygote {
     control: ControlSocket,
     common: Common,
     children: BTreeMap<Seat, (ProcessId, PidFd)>,
+    /// Whether the application ignores its children's ends. The zygote cannot, as it has to tell of its workers'; they do.
+    ignores_children: bool,
 }
 
 /// What the worker's side of a fork needs.
@@ -124,7 +126,7 @@ impl Zygote {
         };
         let common = Common::take(generation, descriptors)?;
         crate::logging::stamp_lines(&common.config.logging);
-        Ok(Self { control, common, children: BTreeMap::new() })
+        Ok(Self { control, common, children: BTreeMap::new(), ignores_children: false })
     }
 
     fn live(&mut self, host: &mut dyn Host) -> i32 {
@@ -148,7 +150,19 @@ impl Zygote {
     fn load(&mut self, host: &mut dyn Host) -> Result<(), i32> {
         let started = crate::sys::clock::monotonic_us();
         let Common { config, generation, .. } = &self.common;
-        let loaded = host.prepare(config).and_then(|()| load_with_hooks(host, config, *generation, !config.lazy_apps));
+        // Whatever an application prints belongs to the log, as in uWSGI (reference/wire.md 5.8).
+        if let Err(error) = process::join_output_to_error() {
+            log::warn!("what the application prints does not go to the log: {error}");
+        }
+        let loaded = while_parent_lives(false, || {
+            host.prepare(config).and_then(|()| load_with_hooks(host, config, *generation, !config.lazy_apps))
+        });
+        self.ignores_children = process::ignores_children();
+        if self.ignores_children
+            && let Err(error) = process::ignore_children(false)
+        {
+            log::warn!("the ends of workers will not be noticed: {error}");
+        }
         if let Err(failure) = loaded {
             let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.reason });
             return Err(told.map_or(1, |()| failure.exit_code));
@@ -229,6 +243,11 @@ impl Zygote {
     /// the zygote's control socket, and the pidfds of its siblings.
     fn begin_worker(&mut self, host: &mut dyn Host, birth: Birth) -> i32 {
         host.after_fork_in_worker();
+        if self.ignores_children
+            && let Err(error) = process::ignore_children(true)
+        {
+            log::warn!("the application's children will have to be waited for: {error}");
+        }
         self.children.clear();
         self.control = birth.control;
         match Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life, birth.nth) {
@@ -265,6 +284,19 @@ impl Common {
         let config = serde_json::from_reader(io::BufReader::new(settings)).map_err(io::Error::other)?;
         Ok(Self { config, generation, scoreboard, master_bell, listeners: descriptors.collect() })
     }
+}
+
+/// Does something that may take for ever, such as running code of the application, and during which nobody hears that the
+/// parent has died: then this process dies too. `also_after`: and ever after.
+pub(crate) fn while_parent_lives<R>(also_after: bool, act: impl FnOnce() -> R) -> R {
+    if let Err(error) = process::die_with_parent() {
+        log::warn!("should the parent die now, this process will not notice: {error}");
+    }
+    let result = act();
+    if !also_after && let Err(error) = process::outlive_parent() {
+        log::warn!("should the parent die, this process will too: {error}");
+    }
+    result
 }
 
 /// Loads the application between its hooks, if this is the process to load it.

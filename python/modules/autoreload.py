@@ -49,7 +49,11 @@ def look(seen, extra_files):
 
 def _loaded_files():
     for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
+        try:
+            path = getattr(module, "__file__", None)
+        except Exception:
+            # Modules that are made on demand may raise anything.
+            continue
         if isinstance(path, str):
             yield path
 

@@ -4,6 +4,7 @@ Runs in the zygote, with lazy-apps in each worker instead. Compiled into the ext
 `import_shared` and `load`; it serves nothing itself. Python 3.9 and later.
 """
 
+import functools
 import glob
 import importlib.machinery
 import importlib.util
@@ -13,6 +14,8 @@ import sys
 import threading
 import traceback
 import types
+
+import _rhinod
 
 
 class LoadError(Exception):
@@ -59,13 +62,38 @@ def prepare(settings, sources):
     import uwsgi
 
     uwsgi._configure(settings)
+    os.register_at_fork(after_in_child=_rhinod.note_child)
 
 
+def _in_one_process(act):
+    """For what runs code of the application, which may fork: a child that comes back ends here."""
+
+    @functools.wraps(act)
+    def guarded(settings):
+        process = os.getpid()
+        error = None
+        try:
+            return act(settings)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if os.getpid() != process:
+                import uwsgi
+
+                # What hides behind the loader's own error is what the child was to end with.
+                uwsgi._end_stray(error.__context__ if isinstance(error, LoadError) else error)
+
+    return guarded
+
+
+@_in_one_process
 def import_shared(settings):
     """shared-import: in the zygote, also with lazy-apps."""
     _import_all("shared-import", settings["shared_imports"])
 
 
+@_in_one_process
 def load(settings):
     """Imports what is to be imported and returns the applications: a list of (mountpoint, callable)."""
     _import_all("import", settings["imports"])
@@ -163,10 +191,12 @@ def _from_module(origin, target, name):
         module = sys.modules[module_name]
     except BaseException as error:
         raise LoadError(_import_failure(origin, module_name, error)) from None
-    if not colon and isinstance(getattr(module, "applications", None), dict):
+    # Of the module's own, as a __getattr__ of it may raise anything for a name that nobody gave it.
+    applications = getattr(module, "__dict__", {}).get("applications")
+    if not colon and isinstance(applications, dict):
         return [
             (mountpoint, _callable(origin, module, one) if isinstance(one, str) else _checked(origin, one))
-            for mountpoint, one in module.applications.items()
+            for mountpoint, one in applications.items()
         ]
     return [("", _callable(origin, module, attribute or name))]
 

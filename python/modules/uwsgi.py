@@ -114,11 +114,34 @@ def _end_worker():
     finally:
         _threading._shutdown()
         handlers._run_exitfuncs()
-        for stream in (_sys.stdout, _sys.stderr):
-            try:
-                stream.flush()
-            except (AttributeError, OSError, ValueError):
-                pass
+        _flush()
+
+
+def _flush():
+    for stream in (_sys.stdout, _sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+
+
+def _end_stray(error):
+    """Ends a process that the application forked and that came back to the server: what it came back with is its parent's
+    business. A SystemExit is obeyed, anything else is said."""
+    try:
+        code = 0
+        if isinstance(error, SystemExit):
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        else:
+            log("process %d, which the application forked, came back to the server and ends" % _os.getpid())
+        if error is not None and not isinstance(error, SystemExit):
+            import traceback
+
+            traceback.print_exception(type(error), error, error.__traceback__)
+            code = 1
+        _flush()
+    finally:
+        _os._exit(code & 0xFF)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -187,8 +210,18 @@ def total_requests():
 
 
 def request_id():
-    """Requests of this worker before the present one, plus one."""
+    """Requests of this worker before the present one."""
     return _rhinod.request_id()
+
+
+def mule_id():
+    """0: no mule."""
+    return 0
+
+
+def in_farm(name=None):
+    """None: no mule, so in no farm."""
+    return None
 
 
 def reload():
@@ -401,7 +434,7 @@ _missing("caching framework yet", "cache_get cache_set cache_update cache_del ca
          "cache_dec cache_mul cache_div cache_num cache_keys")
 _missing("signals, timers and crons yet", "register_signal signal signal_registered signal_wait signal_received "
          "add_timer add_rb_timer add_cron add_file_monitor add_probe add_ms_timer")
-_missing("mules and farms yet", "mule_msg mule_get_msg mule_id farm_msg farm_get_msg in_farm install_mule_msg_hook")
+_missing("mules and farms yet", "mule_msg mule_get_msg farm_msg farm_get_msg install_mule_msg_hook")
 _missing("websockets yet", "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
          "websocket_send_binary websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
 _missing("chunked request bodies (the web server decodes them)", "chunked_read chunked_read_nb")
@@ -413,7 +446,7 @@ _missing("greenlets or other suspension of a request", "suspend green_schedule a
 _missing("sockets of its own for applications (use the socket module)", "connect send recv close")
 _missing("offloading and routing from an application", "offload route parsefile")
 _missing("request variables that are set after the environ is made", "add_var")
-_missing("the size of the log", "logsize")
+_missing("record of the size of its log", "logsize")
 _missing("reading of the listen queue from an application yet", "listen_queue")
 _missing("warning messages for pings", "set_warning_message")
 _missing("embedded data", "embedded_data extract")

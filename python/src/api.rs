@@ -12,6 +12,7 @@ use worker_protocol::control::FromWorker;
 use worker_protocol::scoreboard::{MasterSeat, Presence};
 
 use crate::current::with_current;
+use crate::ffi::fork;
 use crate::ffi::lease::with_worker;
 
 /// Adds the functions to the extension module.
@@ -23,6 +24,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(sockets, module)?)?;
     module.add_function(wrap_pyfunction!(total_requests, module)?)?;
     module.add_function(wrap_pyfunction!(request_id, module)?)?;
+    module.add_function(wrap_pyfunction!(note_child, module)?)?;
     module.add_function(wrap_pyfunction!(shared_memory, module)?)?;
     module.add_function(wrap_pyfunction!(set_process_name, module)?)?;
     module.add_function(wrap_pyfunction!(memory, module)?)?;
@@ -115,10 +117,16 @@ fn total_requests() -> u64 {
     with_worker(|worker| worker.instance_requests()).unwrap_or(0)
 }
 
-/// Number of the present request in this worker, from 1.
+/// Requests of this worker before the present one.
 #[pyfunction]
 fn request_id() -> u64 {
-    with_worker(|worker| worker.requests() + 1).unwrap_or(0)
+    with_worker(|worker| worker.requests()).unwrap_or(0)
+}
+
+/// Called by the interpreter in the child of each fork.
+#[pyfunction]
+fn note_child() {
+    fork::note_child();
 }
 
 /// Descriptor of the memory that all processes of the instance share, for record locks.

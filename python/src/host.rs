@@ -173,6 +173,9 @@ impl Loaded {
         if let Err(error) = self.begin(py, worker) {
             log::error!("an application's hook for new workers failed\n{}", traceback(py, &error));
         }
+        if let Err(error) = self.watch_sources(py, worker) {
+            log::error!("py-autoreload does not watch\n{}", traceback(py, &error));
+        }
         let code = match self.service(py, worker.config()) {
             Ok(service) => py.detach(|| worker.serve(&service)),
             Err(error) => worker.refuse(&internal(py, &error)),
@@ -185,13 +188,17 @@ impl Loaded {
     }
 
     fn begin(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
+        py.import("uwsgi")?.call_method1("_begin_worker", (worker.info().slot.0,))?;
+        Ok(())
+    }
+
+    fn watch_sources(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
         if let Application::Python(python) = &worker.config().application
             && python.autoreload > 0
         {
             let files = self.loader.bind(py).call_method1("watched", (&self.settings,))?;
             py.import("rhinod_autoreload")?.call_method1("start", (python.autoreload, files))?;
         }
-        py.import("uwsgi")?.call_method1("_begin_worker", (worker.info().slot.0,))?;
         Ok(())
     }
 

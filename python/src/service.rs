@@ -15,6 +15,7 @@ use crate::current;
 use crate::environ::Remembered;
 use crate::failure::{raised, traceback};
 use crate::ffi::accept_loop::run_detached;
+use crate::ffi::fork::is_stray;
 use crate::ffi::lease::Lease;
 use crate::ffi::text::from_latin1;
 use crate::file_wrapper::{Extent, FileWrapper};
@@ -62,7 +63,7 @@ impl Service for WsgiService {
             if let Some(hook) = &self.request_hook
                 && let Err(error) = hook.call0(py)
             {
-                log::error!("uwsgi.after_req_hook failed\n{}", traceback(py, &error));
+                complain("uwsgi.after_req_hook", py, &error);
             }
         });
     }
@@ -98,8 +99,11 @@ impl WsgiService {
                 let result = chosen.application.bind(py).call1((&environ, start_response))?;
                 self.deliver(lease, &result)
             })
-        })?;
-        if delivered == Delivered::Undeliverable {
+        });
+        if is_stray() {
+            end_stray(py, delivered.as_ref().err());
+        }
+        if delivered? == Delivered::Undeliverable {
             self.log_vanished(exchange);
         }
         Ok(())
@@ -126,7 +130,7 @@ impl WsgiService {
         if let Some(close) = self.close_method(result)?
             && let Err(error) = close.call0()
         {
-            log::error!("the application's close() failed\n{}", traceback(result.py(), &error));
+            complain("the application's close()", result.py(), &error);
         }
         sent
     }
@@ -140,7 +144,7 @@ impl WsgiService {
     }
 
     fn send(&self, lease: &Lease, result: &Bound<'_, PyAny>) -> PyResult<Delivered> {
-        if let Ok(bytes) = result.cast_exact::<PyBytes>() {
+        if let Ok(bytes) = result.cast::<PyBytes>() {
             return send_piece(lease, bytes);
         }
         if let Ok(list) = result.cast_exact::<PyList>()
@@ -153,6 +157,10 @@ impl WsgiService {
             && let Some(extent) = wrapper.get().extent(result.py())
         {
             return send_file(result.py(), lease, &extent);
+        }
+        // After write() there may be nothing left to return.
+        if result.is_none() && lease.with(result.py(), |exchange| exchange.reply.is_sending()) == Some(true) {
+            return Ok(Delivered::Whole);
         }
         for piece in result.try_iter().map_err(|error| not_iterable(result, error))? {
             if send_any(lease, &piece?)? == Delivered::Undeliverable {
@@ -184,6 +192,17 @@ impl WsgiService {
         if !(self.clients.ignore_write_errors || self.clients.ignore_sigpipe) {
             log::info!("the client of {} {} went away before the end", exchange.head.method, shown(exchange.head.uri));
         }
+    }
+}
+
+/// Ends a process that the application forked and that came back here, which is for its parent only. It does not return;
+/// if it cannot be helped, a stray gets nothing from the lease, so that it can do no harm.
+#[cold]
+fn end_stray(py: Python<'_>, error: Option<&PyErr>) {
+    // With its traceback.
+    let raised = error.map(|error| error.clone_ref(py).into_value(py));
+    if let Err(error) = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method1("_end_stray", (raised,))) {
+        complain("the end of a process that the application forked", py, &error);
     }
 }
 
@@ -243,6 +262,11 @@ fn not_iterable(result: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
         )),
         _ => error,
     }
+}
+
+#[cold]
+fn complain(of: &str, py: Python<'_>, error: &PyErr) {
+    log::error!("{of} failed\n{}", traceback(py, error));
 }
 
 fn not_started() -> PyErr {

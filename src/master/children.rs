@@ -483,7 +483,9 @@ impl Children {
                 if let (Some(requirement), ExitStatus::Code(code)) = (gone.and_then(|zygote| zygote.unheard), status)
                     && code != i32::from(Exit::Application.code())
                 {
-                    log::error!("{requirement}; it ended with status {code} before it said a word");
+                    log::error!(
+                        "{requirement}; it ended with status {code} before it said a word, unless the application ended it"
+                    );
                 }
                 self.adopt_workers(generation, poll);
                 events.push(Event::ZygoteExited { generation, status });

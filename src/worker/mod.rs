@@ -31,7 +31,7 @@ use crate::sys::control::ControlSocket;
 use crate::sys::process;
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Doorbell, wait_any};
-use crate::zygote::{Common, Host, LoadFailure, load_with_hooks, title_process};
+use crate::zygote::{Common, Host, LoadFailure, load_with_hooks, title_process, while_parent_lives};
 
 use accept_loop::{Core, Hears};
 use body::RequestBody;
@@ -149,8 +149,11 @@ impl<'z> Worker<'z> {
         if let Err(failure) = self.run_hooks(&["post-fork"]) {
             return self.refuse(&failure);
         }
-        if let Err(failure) = load_with_hooks(host, self.config(), self.common.generation, self.config().lazy_apps) {
-            return self.refuse(&failure);
+        if self.config().lazy_apps {
+            let load = || load_with_hooks(host, self.config(), self.common.generation, true);
+            if let Err(failure) = while_parent_lives(self.config().identity.no_orphans, load) {
+                return self.refuse(&failure);
+            }
         }
         if let Some(directory) = &self.config().identity.chdir2
             && let Err(error) = std::env::set_current_dir(directory)

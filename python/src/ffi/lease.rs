@@ -3,7 +3,8 @@
 //! `wsgi.input`, `start_response` and `write` reach into the [`Exchange`] of their request. An application may keep them
 //! beyond it, pass them to threads, or call them from two threads at once; uWSGI handed out a bare pointer and gave such
 //! code the next client's body (reference/wire.md 5.6, WART). A lease is taken back before the exchange ends, waits for
-//! calls that are under way, and lets one caller in at a time. Worker only.
+//! calls that are under way, and lets one caller in at a time. A process that the application forked gets nothing from
+//! it. Worker only.
 
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -11,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use pyo3::Python;
 use pyo3::sync::MutexExt;
 use rhinod::worker::{Exchange, Worker};
+
+use super::fork;
 
 /// A claim to the exchange of one request, for as long as the request lasts.
 pub(crate) struct Lease {
@@ -66,6 +69,9 @@ impl Lease {
 }
 
 fn apply<R>(lent: &mut Option<Lent>, action: impl FnOnce(&mut Exchange<'_>) -> R) -> Option<R> {
+    if fork::is_stray() {
+        return None;
+    }
     let Lent(exchange) = lent.as_mut()?;
     // SAFETY: `lend` holds the only reference to the exchange while the lease is not empty, and empties it under the
     // same lock before that reference ends. The action is generic over the exchange's lifetime, so that it can carry
