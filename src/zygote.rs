@@ -7,13 +7,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use nix::sys::signal::Signal;
 use worker_protocol::control::{FromZygote, Generation, MESSAGE_BYTES_MAX, Message, ProcessId, Seat, Slot, ToZygote};
 
 use crate::config::model::Config;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::shared_memory::SharedWords;
+use crate::sys::signals;
 use crate::sys::wait::{Doorbell, wait_any};
 use crate::worker::Worker;
 
@@ -157,9 +161,9 @@ impl Zygote {
         let loaded = while_parent_lives(false, || {
             host.prepare(config).and_then(|()| load_with_hooks(host, config, *generation, !config.lazy_apps))
         });
-        self.ignores_children = process::ignores_children();
+        self.ignores_children = signals::ignores_children();
         if self.ignores_children
-            && let Err(error) = process::ignore_children(false)
+            && let Err(error) = signals::ignore_children(false)
         {
             log::warn!("the ends of workers will not be noticed: {error}");
         }
@@ -167,6 +171,8 @@ impl Zygote {
             let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.reason });
             return Err(told.map_or(1, |()| failure.exit_code));
         }
+        // What a signal to all processes of the service means, the master says.
+        note_signals(&[Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
         let threads = host.live_threads();
         if !threads.is_empty() {
             let count = u32::try_from(threads.len()).unwrap_or(u32::MAX);
@@ -244,7 +250,7 @@ impl Zygote {
     fn begin_worker(&mut self, host: &mut dyn Host, birth: Birth) -> i32 {
         host.after_fork_in_worker();
         if self.ignores_children
-            && let Err(error) = process::ignore_children(true)
+            && let Err(error) = signals::ignore_children(true)
         {
             log::warn!("the application's children will have to be waited for: {error}");
         }
@@ -313,6 +319,15 @@ pub(crate) fn load_with_hooks(
     hook("pre-app")?;
     host.load(config, generation)?;
     hook("post-app")
+}
+
+/// Has signals set a flag, as far as the application has no use for them.
+pub(crate) fn note_signals(which: &[Signal], flag: &Arc<AtomicBool>) {
+    for signal in which {
+        if let Err(error) = signals::note(*signal, flag) {
+            log::warn!("{signal} ends this process: {error}");
+        }
+    }
 }
 
 /// Gives this process a title; without one it works as well.

@@ -139,3 +139,68 @@ fn what_is_printed_goes_to_the_log() {
     assert_eq!(instance.log.lines_with("printed while loading").len(), 1);
     assert_eq!(fs::read_to_string(out).expect("standard output"), "");
 }
+
+const WAITING: &str = "\
+import os, multiprocessing, time
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    if environ['PATH_INFO'] == '/hold':
+        print('held', flush=True)
+        while not os.path.exists('go'):
+            time.sleep(0.01)
+    if environ['PATH_INFO'] == '/terminate':
+        child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(1000,))
+        child.start()
+        child.terminate()
+        child.join()
+        return [b'ended with %d' % child.exitcode]
+    return [b'worker %d' % os.getpid()]
+";
+
+/// An init that tells all processes of a service, as systemd does by default, or an operator with pkill.
+#[test]
+fn a_signal_to_all_processes_cuts_no_request() {
+    for (signal, threads, stops) in [
+        (Signal::SIGTERM, 1, true),
+        (Signal::SIGTERM, 2, true),
+        (Signal::SIGHUP, 1, false),
+        (Signal::SIGUSR2, 1, false),
+    ] {
+        let directory = files(WAITING);
+        let mut instance = launch(&directory).set("threads", threads).set("workers", 2).start();
+        instance.expect_log("the application must be thread-safe");
+        std::thread::scope(|scope| {
+            let held = scope.spawn(|| body(&instance, "/hold"));
+            instance.log.wait_for("held");
+            let (master, below): (Vec<_>, Vec<_>) =
+                instance.processes().into_iter().partition(|one| one.pid == instance.pid());
+            below.iter().chain(&master).for_each(|one| one.signal(signal));
+            if signal == Signal::SIGHUP {
+                instance.log.wait_for("reload done: generation 2 serves");
+            }
+            fs::write(directory.path().join("go"), "").expect("write a file");
+            assert!(held.join().expect("a client").starts_with("worker "), "{signal}");
+        });
+        if stops {
+            instance.ends_with(0);
+        } else {
+            assert!(body(&instance, "/").starts_with("worker "));
+            instance.stop();
+        }
+    }
+}
+
+#[test]
+fn a_signal_to_one_worker_replaces_it_when_it_is_free() {
+    for threads in [1, 2] {
+        let directory = files(WAITING);
+        let mut instance = launch(&directory).set("threads", threads).start();
+        instance.expect_log("the application must be thread-safe");
+        let first = body(&instance, "/");
+        instance.workers()[0].signal(Signal::SIGTERM);
+        instance.log.wait_for("Respawned uWSGI worker 1 ");
+        assert_ne!(body(&instance, "/"), first);
+        assert_eq!(body(&instance, "/terminate"), "ended with -15", "what a worker forks takes signals as ever");
+    }
+}

@@ -580,7 +580,7 @@ fn leave_reason(reason: control::LeaveReason) -> LeaveReason {
         control::LeaveReason::MaxLifetime => LeaveReason::Lifetime,
         control::LeaveReason::Memory => LeaveReason::Memory,
         control::LeaveReason::Exception => LeaveReason::Exception,
-        control::LeaveReason::Application => LeaveReason::Other,
+        control::LeaveReason::Signal => LeaveReason::Other,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod process;
 pub mod queue;
 pub mod shared_memory;
+pub mod signals;
 pub mod stream;
 pub mod title;
 pub mod wait;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::ForkResult;
 use worker_protocol::control::ProcessId;
 
@@ -160,24 +160,6 @@ pub fn die_with_parent() -> io::Result<()> {
 /// Not any more, should it have been asked for.
 pub fn outlive_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(None)?)
-}
-
-/// Ignores the ends of children, which makes the kernel reap them, so that nobody learns how they ended; or no more.
-pub fn ignore_children(ignore: bool) -> io::Result<()> {
-    let wanted = if ignore { SigHandler::SigIgn } else { SigHandler::SigDfl };
-    // SAFETY: neither runs any code.
-    unsafe { nix::sys::signal::signal(Signal::SIGCHLD, wanted) }?;
-    Ok(())
-}
-
-/// Whether the ends of children are ignored.
-pub fn ignores_children() -> bool {
-    let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: only asks; the structure is filled when the call succeeds.
-    unsafe {
-        libc::sigaction(libc::SIGCHLD, std::ptr::null(), now.as_mut_ptr()) == 0
-            && now.assume_init().sa_sigaction == libc::SIG_IGN
-    }
 }
 
 /// Makes standard output go where standard error goes.

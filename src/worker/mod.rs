@@ -190,6 +190,7 @@ impl<'z> Worker<'z> {
         if let Err(failure) = self.run_hooks(self.accepting_phases()) {
             return self.refuse(&failure);
         }
+        self.wear.heed_signals();
         // From here on it may hold a request.
         self.seat.set_presence(Presence::Accepting);
         let ended = match self.config().threads {
@@ -282,6 +283,9 @@ impl<'z> Worker<'z> {
             let awaited = if self.is_leaving() { vec![done.as_fd()] } else { vec![self.control.as_fd(), done.as_fd()] };
             wait_any(&awaited)?;
             self.hear()?;
+            if let Some(reason) = self.worn_out(monotonic_us()) {
+                self.retire_self(reason);
+            }
             done.silence();
             for ended in reports.try_iter() {
                 left -= 1;

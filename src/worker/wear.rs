@@ -1,13 +1,16 @@
-//! When a worker has lived, worked or grown so much that it is to be replaced. Worker only.
+//! When a worker has lived, worked or grown so much that it is to be replaced, or was told to leave. Worker only.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use worker_protocol::control::{LeaveReason, Slot};
 
 use super::Worker;
 use crate::config::model::Recycling;
 use crate::sys::memory;
+use crate::zygote::note_signals;
 
 /// When this worker is to be replaced, worked out once (reference/processes.md 3.1).
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(super) struct Wear {
     spared_until_us: u64,
     requests_max: Option<u64>,
     has_memory_limit: bool,
+    /// Set by a signal that came to this process alone, or to all.
+    told_to_leave: Arc<AtomicBool>,
 }
 
 impl Wear {
@@ -31,7 +36,15 @@ impl Wear {
             spared_until_us: born_us.saturating_add(recycling.min_lifetime.as_micros() as u64),
             requests_max: (recycling.max_requests > 0).then_some(requests_max),
             has_memory_limit: recycling.rss.is_some() || recycling.address_space.is_some(),
+            told_to_leave: Arc::default(),
         }
+    }
+
+    /// From here on SIGTERM and SIGHUP make the worker leave once it has nothing to do, and nothing that means something
+    /// to the master ends it in the middle of a request.
+    pub(super) fn heed_signals(&self) {
+        note_signals(&[Signal::SIGTERM, Signal::SIGHUP], &self.told_to_leave);
+        note_signals(&[Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
     }
 }
 
@@ -39,6 +52,9 @@ impl Worker<'_> {
     /// Whether the worker has lived or worked for so long that it is to be replaced (reference/processes.md 3.1).
     pub(super) fn worn_out(&self, now_us: u64) -> Option<LeaveReason> {
         let wear = &self.wear;
+        if wear.told_to_leave.load(Ordering::Relaxed) {
+            return Some(LeaveReason::Signal);
+        }
         if wear.old_at_us.is_some_and(|old_at_us| now_us >= old_at_us) {
             return Some(LeaveReason::MaxLifetime);
         }

@@ -287,8 +287,8 @@ pub enum LeaveReason {
     MaxLifetime,
     /// `reload-on-rss` or `reload-on-as` reached.
     Memory,
-    /// The application asked for it.
-    Application,
+    /// A signal told it to.
+    Signal,
     /// `reload-on-exception`.
     Exception,
 }
@@ -299,7 +299,7 @@ impl LeaveReason {
         LeaveReason::MaxRequests,
         LeaveReason::MaxLifetime,
         LeaveReason::Memory,
-        LeaveReason::Application,
+        LeaveReason::Signal,
         LeaveReason::Exception,
     ];
 
@@ -308,7 +308,7 @@ impl LeaveReason {
             LeaveReason::MaxRequests => 1,
             LeaveReason::MaxLifetime => 2,
             LeaveReason::Memory => 3,
-            LeaveReason::Application => 4,
+            LeaveReason::Signal => 4,
             LeaveReason::Exception => 5,
         }
     }
