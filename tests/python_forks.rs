@@ -1,5 +1,5 @@
-//! Processes that an application makes, and what it does with the signals that tell of them: none of it is the server's,
-//! and none of it may disturb the server.
+//! Processes that an application makes, what it does with the signals that tell of them, and what it writes: none of it may
+//! disturb the server or speak in its name.
 
 mod harness;
 mod pythons;
@@ -9,6 +9,7 @@ use std::fs;
 use harness::{Instance, Launch, Process, wait_until};
 use nix::sys::signal::Signal;
 use pythons::{launch_in, one, supported};
+use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
 /// Each path forks in another moment of a request; the parent tells how its child ended.
@@ -124,6 +125,22 @@ fn a_master_that_dies_takes_along_who_is_still_loading() {
         assert!(wait_until(|| below.iter().all(is_gone)), "lazy-apps {lazy}: somebody goes on loading");
         instance.ends_with(128 + Signal::SIGKILL as i32);
     }
+}
+
+/// A client that has a say in the message of an exception.
+#[test]
+fn no_message_of_an_exception_forges_a_line_of_the_log() {
+    let raising = "\
+def application(environ, start_response):
+    raise ValueError('no such item: ' + environ['PATH_INFO'])
+";
+    let mut instance = launch(&files(raising)).start();
+    instance.expect_log("exception in GET");
+    let forging = "/a\n[pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\r\x1b[2J\0";
+    let reply = instance.ask(&Request::get("/").var("PATH_INFO", forging.as_bytes()));
+    assert_eq!(reply.status(), Some(500));
+    instance.log.wait_for("  [pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\\r\\u{1b}[2J\\u{0}");
+    assert!(!instance.log.lines().iter().any(|line| line.starts_with("[pid: 1|")));
 }
 
 #[test]

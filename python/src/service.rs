@@ -13,7 +13,7 @@ use rhinod::worker::{Exchange, Service};
 
 use crate::current;
 use crate::environ::Remembered;
-use crate::failure::{raised, traceback};
+use crate::failure::{logged, raised, traceback};
 use crate::ffi::accept_loop::run_detached;
 use crate::ffi::fork::is_stray;
 use crate::ffi::lease::Lease;
@@ -182,7 +182,7 @@ impl WsgiService {
             return;
         }
         let text = traceback(py, error);
-        log::error!("exception in {} {}\n{text}", exchange.head.method, shown(exchange.head.uri));
+        log::error!("exception in {} {}\n{}", exchange.head.method, shown(exchange.head.uri), logged(&text));
         exchange.note_exception(|| raised(py, error));
         exchange.answer_plainly(500, if self.show_exceptions { &text } else { ERROR_PAGE });
     }
@@ -266,7 +266,7 @@ fn not_iterable(result: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
 
 #[cold]
 fn complain(of: &str, py: Python<'_>, error: &PyErr) {
-    log::error!("{of} failed\n{}", traceback(py, error));
+    log::error!("{of} failed\n{}", logged(&traceback(py, error)));
 }
 
 fn not_started() -> PyErr {
