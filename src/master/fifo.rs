@@ -56,7 +56,8 @@ impl Fifos {
         self.active = if slot < self.paths.len() { slot } else { 0 };
         self.open = None;
         if let Some(path) = self.paths.get(self.active) {
-            self.open = Some(make(path)?);
+            let made = make(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+            self.open = Some(made?);
         }
         Ok(())
     }
