@@ -132,6 +132,8 @@ def _end_stray(error):
         code = 0
         if isinstance(error, SystemExit):
             code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            if error.code is not None and not isinstance(error.code, int):
+                print(error.code, file=_sys.stderr)
         else:
             log("process %d, which the application forked, came back to the server and ends" % _os.getpid())
         if error is not None and not isinstance(error, SystemExit):
