@@ -159,7 +159,8 @@ impl Zygote {
             log::warn!("what the application prints does not go to the log: {error}");
         }
         let loaded = while_parent_lives(false, || {
-            host.prepare(config).and_then(|()| load_with_hooks(host, config, *generation, !config.lazy_apps))
+            host.prepare(config)?;
+            if config.lazy_apps { Ok(()) } else { load_with_hooks(host, config, *generation) }
         });
         self.ignores_children = signals::ignores_children();
         if self.ignores_children
@@ -305,16 +306,8 @@ pub(crate) fn while_parent_lives<R>(also_after: bool, act: impl FnOnce() -> R) -
     result
 }
 
-/// Loads the application between its hooks, if this is the process to load it.
-pub(crate) fn load_with_hooks(
-    host: &mut dyn Host,
-    config: &Config,
-    generation: Generation,
-    here: bool,
-) -> Result<(), LoadFailure> {
-    if !here {
-        return Ok(());
-    }
+/// Loads the application between its hooks, in the process that is to load it.
+pub(crate) fn load_with_hooks(host: &mut dyn Host, config: &Config, generation: Generation) -> Result<(), LoadFailure> {
     let hook = |phase| crate::hooks::run(&config.hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
     hook("pre-app")?;
     host.load(config, generation)?;

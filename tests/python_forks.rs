@@ -8,6 +8,8 @@ use std::fs;
 
 use harness::{Instance, Launch, Process, wait_until};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use pythons::{launch_in, one, supported};
 use rhinod_bench::packet::Request;
 use tempfile::TempDir;
@@ -165,8 +167,8 @@ def application(environ, start_response):
     start_response('200 OK', [('Content-Type', 'text/plain')])
     if environ['PATH_INFO'] == '/hold':
         print('held', flush=True)
-        while not os.path.exists('go'):
-            time.sleep(0.01)
+        # A fifo, which opens when the test writes to it.
+        open('go').close()
     if environ['PATH_INFO'] == '/terminate':
         child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(1000,))
         child.start()
@@ -186,6 +188,7 @@ fn a_signal_to_all_processes_cuts_no_request() {
         (Signal::SIGUSR2, 1, false),
     ] {
         let directory = files(WAITING);
+        mkfifo(&directory.path().join("go"), Mode::S_IRUSR | Mode::S_IWUSR).expect("a fifo");
         let mut instance = launch(&directory).set("threads", threads).set("workers", 2).start();
         instance.expect_log("the application must be thread-safe");
         std::thread::scope(|scope| {

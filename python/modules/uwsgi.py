@@ -129,18 +129,18 @@ def _end_stray(error):
     """Ends a process that the application forked and that came back to the server: what it came back with is its parent's
     business. A SystemExit is obeyed, anything else is said."""
     try:
-        code = 0
+        code = int(error is not None)
         if isinstance(error, SystemExit):
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
-            if error.code is not None and not isinstance(error.code, int):
-                print(error.code, file=_sys.stderr)
+            code = 0 if error.code is None else error.code
+            if not isinstance(code, int):
+                print(code, file=_sys.stderr)
+                code = 1
         else:
             log("process %d, which the application forked, came back to the server and ends" % _os.getpid())
-        if error is not None and not isinstance(error, SystemExit):
-            import traceback
+            if error is not None:
+                import traceback
 
-            traceback.print_exception(type(error), error, error.__traceback__)
-            code = 1
+                traceback.print_exception(type(error), error, error.__traceback__)
         _flush()
     finally:
         _os._exit(code & 0xFF)

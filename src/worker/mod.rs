@@ -150,7 +150,7 @@ impl<'z> Worker<'z> {
             return self.refuse(&failure);
         }
         if self.config().lazy_apps {
-            let load = || load_with_hooks(host, self.config(), self.common.generation, true);
+            let load = || load_with_hooks(host, self.config(), self.common.generation);
             if let Err(failure) = while_parent_lives(self.config().identity.no_orphans, load) {
                 return self.refuse(&failure);
             }
