@@ -1,6 +1,6 @@
 """The whole Django example as `make run` serves it: rhinod behind a real nginx, with Redis and Celery.
 
-Started by tests/python_examples.rs, which says in the environment where things are: `RHINOD` (the server to test) and
+Started by tests/servers/python_examples.rs, which says in the environment where things are: `RHINOD` (the server to test) and
 `VIRTUALENV` (made at the first run, shared by later ones). One instance serves all tests, in a directory of its own
 and on a port that is free.
 """

@@ -6,7 +6,7 @@
 //! together (`build`) and not for reading files (`directive`). Pure; runs in the master before anything else.
 //!
 //! To say that an option now works, change its row's `.not_yet(…)` to `.works()` and write what is made from the table
-//! anew: `RHINOD_BLESS=1 INSTA_UPDATE=always cargo test --test generated --test check`.
+//! anew: `RHINOD_BLESS=1 INSTA_UPDATE=always cargo test --test program`.
 
 mod kind;
 

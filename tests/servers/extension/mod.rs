@@ -1,0 +1,38 @@
+//! Builds the extension module for Python, for tests that serve Python applications with the `rhinod` of this build.
+//!
+//! Cargo builds for a test program the commands of its own package, not the libraries of another. Runs in the test's
+//! process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The `rhinod` under test. After this the extension module lies beside it.
+pub(crate) fn rhinod() -> PathBuf {
+    let rhinod = Path::new(env!("CARGO_BIN_EXE_rhinod"));
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--package", "rhinod-python", "--profile", profile()])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("execute cargo");
+    assert!(built.success(), "cargo cannot build the extension module");
+    assert!(
+        rhinod.with_file_name("lib_rhinod.so").is_file(),
+        "the extension module is not beside {}",
+        rhinod.display()
+    );
+    rhinod.to_owned()
+}
+
+/// The profile of this build, by the directory it is in. Cargo's `dev` is the one whose directory has another name.
+pub(crate) fn profile() -> &'static str {
+    let directory = Path::new(env!("CARGO_BIN_EXE_rhinod")).parent().and_then(Path::file_name);
+    match directory.and_then(|name| name.to_str()).expect("cargo builds into a directory") {
+        "debug" => "dev",
+        name => name,
+    }
+}
+
+/// A directory below the target directory, for what is made once and used by later runs too.
+pub(crate) fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}

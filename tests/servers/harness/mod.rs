@@ -1,0 +1,44 @@
+//! What every whole-server test stands on: instances, nginx, their logs, their processes, and clients.
+//!
+//! A test writes an ini file into a directory of its own ([`Launch`]), starts the server ([`Instance`]), perhaps a real
+//! nginx before it ([`Nginx`]), talks to either, and ends both. It waits for events (a line of the log, the end of a
+//! process, a byte on a socket), never for time; every wait has a bound, [`PATIENCE`]. At the end nothing may be left:
+//! no process, and no line in any log that the test did not expect. Nothing is killed but what the test started, by
+//! pid. Runs in the test's process; nothing of this is part of the server.
+
+mod http;
+mod instance;
+mod log;
+mod nginx;
+mod process;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub(crate) use http::http_get;
+pub(crate) use instance::{Failed, Instance, Launch, example_path, program_path};
+pub(crate) use log::Log;
+pub(crate) use nginx::{Nginx, NginxSetup};
+pub(crate) use process::{Process, await_exit, processes_with};
+
+/// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until a file holds this text; returns all that it holds then.
+pub(crate) fn wait_for_text(path: &Path, needle: &str) -> String {
+    let read = || std::fs::read_to_string(path).unwrap_or_default();
+    assert!(wait_until(|| read().contains(needle)), "no {needle} in {:?}", read());
+    read()
+}
+
+/// Waits for what nobody announces, such as a file; false when it does not come. Where there is an event, wait for that.
+pub(crate) fn wait_until(condition: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
+}

@@ -1,0 +1,197 @@
+//! A real nginx in front of an instance: its configuration, its start on a free port, its log, its end.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::Signal;
+use rhinod_bench::client::Target;
+use tempfile::TempDir;
+
+use super::PATIENCE;
+use super::http::{HttpReply, converse};
+use super::instance::Instance;
+use super::log::Log;
+use super::process::{Exit, Process, await_exit, shell_code};
+
+/// How nginx is to be configured.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NginxSetup {
+    server: Vec<String>,
+    location: Vec<String>,
+}
+
+impl NginxSetup {
+    /// Adds a directive to the server block.
+    pub(crate) fn server(mut self, directive: &str) -> Self {
+        self.server.push(directive.to_owned());
+        self
+    }
+
+    /// Adds a directive to the location that leads to the instance.
+    pub(crate) fn location(mut self, directive: &str) -> Self {
+        self.location.push(directive.to_owned());
+        self
+    }
+
+    /// Starts nginx in front of `upstream`, as it stands after `uwsgi_pass`.
+    pub(crate) fn start(&self, upstream: &str) -> Nginx {
+        // Between looking for a free port and binding it someone else may take it.
+        (0..10).find_map(|_| self.try_start(upstream)).expect("nginx found ten ports in use in a row")
+    }
+
+    /// Starts nginx in front of an instance's unix socket.
+    pub(crate) fn before(&self, instance: &Instance) -> Nginx {
+        self.start(&format!("unix:{}", instance.socket().display()))
+    }
+
+    fn try_start(&self, upstream: &str) -> Option<Nginx> {
+        let dir = tempfile::Builder::new().prefix("rhinod-nginx-").tempdir().expect("a temporary directory");
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+        fs::write(dir.path().join("nginx.conf"), self.configuration(dir.path(), address, upstream))
+            .expect("write nginx's configuration");
+        let (reader, writer) = io::pipe().expect("a pipe for the log");
+        let mut command = Command::new(program());
+        command.args(["-e", "stderr", "-p"]).arg(dir.path()).args(["-c", "nginx.conf"]).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(writer);
+        let child = command.spawn().expect("execute nginx");
+        drop(command);
+        let pid = i32::try_from(child.id()).expect("a pid is positive");
+        let mut nginx =
+            Nginx { log: Log::of(reader), address, exit: await_exit(pid), child, pid, _dir: dir, expected: Vec::new() };
+        if nginx.log.wait_for_or_end("start worker process ").is_some() {
+            return Some(nginx);
+        }
+        let text = nginx.log.tail();
+        assert!(text.contains("Address already in use"), "nginx does not start:\n{text}");
+        nginx.expect_log("");
+        None
+    }
+
+    /// The stock `uwsgi_params` are written out, so that the test does not depend on a distribution's file.
+    fn configuration(&self, dir: &Path, address: SocketAddr, upstream: &str) -> String {
+        let user = if nix::unistd::Uid::effective().is_root() { "user root;" } else { "" };
+        let dir = dir.display();
+        let (server, location) = (self.server.join("\n"), self.location.join("\n"));
+        format!(
+            "daemon off; worker_processes 1; {user} pid {dir}/nginx.pid; error_log stderr info;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+    server {{
+        listen {address};
+        server_name app.example;
+        client_max_body_size 32m;
+        {server}
+        location / {{
+            uwsgi_param QUERY_STRING $query_string; uwsgi_param REQUEST_METHOD $request_method;
+            uwsgi_param CONTENT_TYPE $content_type; uwsgi_param CONTENT_LENGTH $content_length;
+            uwsgi_param REQUEST_URI $request_uri; uwsgi_param PATH_INFO $document_uri;
+            uwsgi_param DOCUMENT_ROOT $document_root; uwsgi_param SERVER_PROTOCOL $server_protocol;
+            uwsgi_param REQUEST_SCHEME $scheme; uwsgi_param HTTPS $https if_not_empty;
+            uwsgi_param REMOTE_ADDR $remote_addr; uwsgi_param REMOTE_PORT $remote_port;
+            uwsgi_param SERVER_PORT $server_port; uwsgi_param SERVER_NAME $server_name;
+            uwsgi_pass {upstream};
+            {location}
+        }}
+    }}
+}}
+"
+        )
+    }
+}
+
+/// A running nginx. Dropped, it is stopped, and its log is judged.
+#[derive(Debug)]
+pub(crate) struct Nginx {
+    /// Its error log, from level info on.
+    pub log: Log,
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    pid: i32,
+    exit: Exit,
+    _dir: TempDir,
+    expected: Vec<String>,
+}
+
+impl Nginx {
+    /// nginx with a plain configuration in front of an instance's unix socket.
+    pub(crate) fn before(instance: &Instance) -> Self {
+        NginxSetup::default().before(instance)
+    }
+
+    /// The same for load generators.
+    pub(crate) fn target(&self) -> Target {
+        Target::Tcp(self.address)
+    }
+
+    /// Says that the log may have lines with this text that would be faults otherwise.
+    pub(crate) fn expect_log(&mut self, needle: impl Into<String>) {
+        self.expected.push(needle.into());
+    }
+
+    /// `GET target`.
+    pub(crate) fn get(&self, target: &str) -> HttpReply {
+        self.request("GET", target, &[], &[])
+    }
+
+    /// `POST target` with a body.
+    pub(crate) fn post(&self, target: &str, body: &[u8]) -> HttpReply {
+        self.request("POST", target, &[], body)
+    }
+
+    /// Any request, without more headers than are necessary. With a `Transfer-Encoding` the body goes as it is given.
+    pub(crate) fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> HttpReply {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n");
+        let is_encoded = headers.iter().any(|(name, _)| *name == "Transfer-Encoding");
+        if !is_encoded && (method == "POST" || !body.is_empty()) {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += "\r\n";
+        converse(self.address, &head, body)
+            .unwrap_or_else(|error| panic!("{method} {target}: {error}\nnginx says:\n{}", self.log.tail()))
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let master = Process { pid: self.pid, name: String::new() };
+        master.signal(Signal::SIGTERM);
+        let ended = self.exit.within(PATIENCE);
+        if !ended {
+            master.signal(Signal::SIGKILL);
+        }
+        let code = self.child.wait().map(shell_code);
+        if std::thread::panicking() {
+            eprintln!("nginx says:\n{}", self.log.tail());
+            return;
+        }
+        assert!(self.log.wait_for_end(PATIENCE), "a process of nginx is left:\n{}", self.log.tail());
+        if !self.expected.iter().any(String::is_empty) {
+            assert!(ended && matches!(code, Ok(0)), "nginx ended with {code:?}:\n{}", self.log.tail());
+            self.log.assert_clean(is_remarkable, &self.expected);
+        }
+    }
+}
+
+/// Everything above notice, and of info what is not a client's ordinary close.
+fn is_remarkable(line: &str) -> bool {
+    !line.contains("[notice]") && !line.contains("closed keepalive connection") && !line.trim().is_empty()
+}
+
+/// Debian has nginx outside the path of ordinary users.
+fn program() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    let mut candidates = places.map(|place| place.join("nginx"));
+    candidates.find(|candidate| candidate.exists()).expect("nginx is not installed; make test installs it")
+}

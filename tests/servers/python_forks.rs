@@ -1,0 +1,224 @@
+//! Processes that an application makes, what it does with the signals that tell of them, and what it writes: none of it may
+//! disturb the server or speak in its name.
+
+use std::fs;
+
+use crate::harness::{Instance, Launch, Process, wait_until};
+use crate::pythons::{launch_in, one, supported};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use rhinod_bench::packet::Request;
+use tempfile::TempDir;
+
+/// Each path forks in another moment of a request; the parent tells how its child ended.
+const FORKING: &str = "\
+import os, sys, time
+
+def ended(pid):
+    return os.WEXITSTATUS(os.waitpid(pid, 0)[1])
+
+def stream(pid=None):
+    yield b'before '
+    pid = os.fork()
+    yield b'child' if pid == 0 else b'ended with %d' % ended(pid)
+
+def application(environ, start_response):
+    pid = 0 if environ['PATH_INFO'] in ('/', '/stream') else os.fork()
+    if pid == 0:
+        if environ['PATH_INFO'] == '/exit':
+            sys.exit(3)
+        if environ['PATH_INFO'] == '/text':
+            sys.exit('not a number')
+        if environ['PATH_INFO'] == '/raise':
+            raise ValueError('of the child')
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    if environ['PATH_INFO'] == '/stream':
+        return stream()
+    return [b'worker %d' % os.getpid() if pid == 0 else b'ended with %d' % ended(pid)]
+";
+
+const PLAIN: &str = "\
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'Hello']
+";
+
+/// An application of one file, `web.py`.
+fn files(text: &str) -> TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::write(directory.path().join("web.py"), text).expect("write the application");
+    directory
+}
+
+fn launch(directory: &TempDir) -> Launch {
+    launch_in(&one(), directory.path()).set("module", "web")
+}
+
+fn body(instance: &Instance, target: &str) -> String {
+    String::from_utf8_lossy(instance.get(target).body()).into_owned()
+}
+
+/// In uWSGI such a child becomes one more worker, or answers its parent's client a second time.
+#[test]
+fn a_child_that_comes_back_from_a_request_ends() {
+    let directory = files(FORKING);
+    for python in supported() {
+        let mut instance = launch_in(python, directory.path()).set("module", "web").start();
+        instance.expect_log("ValueError: of the child");
+        let worker = body(&instance, "/");
+        for (target, ended) in [("/exit", "3"), ("/text", "1"), ("/raise", "1"), ("/answer", "1")] {
+            assert_eq!(body(&instance, target), format!("ended with {ended}"), "{target}");
+        }
+        assert_eq!(body(&instance, "/stream"), "before ended with 0");
+        assert_eq!(body(&instance, "/"), worker, "still the same worker, and the only one");
+        assert_eq!(instance.workers().len(), 1);
+        // The two that answered, the one that raised, and the generator.
+        instance.log.wait_for_count(3, "which the application forked, came back to the server");
+        instance.log.wait_for("not a number");
+    }
+}
+
+#[test]
+fn a_child_that_comes_back_from_loading_ends() {
+    for child in ["    sys.exit(0)", "    raise ValueError('of the child')", "    pass"] {
+        let text = format!("import os, sys\nif os.fork() == 0:\n{child}\nelse:\n    os.wait()\n{PLAIN}");
+        for lazy in [false, true] {
+            let directory = files(&text);
+            let mut instance = launch(&directory).set("need-app", true).set("lazy-apps", lazy).start();
+            instance.expect_log("of the child");
+            assert_eq!(body(&instance, "/"), "Hello", "{child}");
+            assert_eq!(instance.processes().len(), 3, "master, zygote and worker");
+        }
+    }
+}
+
+/// With the signal ignored the kernel reaps children by itself, and nobody learns how they ended.
+#[test]
+fn workers_are_buried_whatever_the_application_does_with_the_signal() {
+    let text = format!("import os, signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n{PLAIN}");
+    let mut instance = launch(&files(&text)).start();
+    instance.expect_log("killed by signal 9");
+    let ignores = |process: &Process| {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).expect("its status");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("the ignored signals");
+        u64::from_str_radix(mask.trim(), 16).expect("a mask") >> (Signal::SIGCHLD as u64 - 1) & 1 == 1
+    };
+    let worker = &instance.workers()[0];
+    assert!(ignores(worker), "what the application wants holds where it works");
+    worker.signal(Signal::SIGKILL);
+    instance.log.wait_for("Respawned uWSGI worker 1 ");
+    assert_eq!(body(&instance, "/"), "Hello");
+    instance.stop();
+}
+
+#[test]
+fn a_master_that_dies_takes_along_who_is_still_loading() {
+    for lazy in [false, true] {
+        let directory = files("import time\nprint('loading')\ntime.sleep(1000)\n");
+        let instance = launch(&directory).set("lazy-apps", lazy).spawn();
+        instance.log.wait_for("loading");
+        let below: Vec<Process> = instance.processes().into_iter().filter(|one| one.pid != instance.pid()).collect();
+        assert_eq!(below.len(), 1 + usize::from(lazy));
+        instance.signal(Signal::SIGKILL);
+        let is_gone = |one: &Process| !fs::exists(format!("/proc/{}/exe", one.pid)).unwrap_or(false);
+        assert!(wait_until(|| below.iter().all(is_gone)), "lazy-apps {lazy}: somebody goes on loading");
+        instance.ends_with(128 + Signal::SIGKILL as i32);
+    }
+}
+
+/// A client that has a say in the message of an exception.
+#[test]
+fn no_message_of_an_exception_forges_a_line_of_the_log() {
+    let raising = "\
+def application(environ, start_response):
+    raise ValueError('no such item: ' + environ['PATH_INFO'])
+";
+    let mut instance = launch(&files(raising)).start();
+    instance.expect_log("exception in GET");
+    let forging = "/a\n[pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\r\x1b[2J\0";
+    let reply = instance.ask(&Request::get("/").var("PATH_INFO", forging.as_bytes()));
+    assert_eq!(reply.status(), Some(500));
+    instance.log.wait_for("  [pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\\r\\u{1b}[2J\\u{0}");
+    assert!(!instance.log.lines().iter().any(|line| line.starts_with("[pid: 1|")));
+}
+
+#[test]
+fn what_is_printed_goes_to_the_log() {
+    let text = format!("print('printed while loading')\n{PLAIN}");
+    let text = text.replace("    return", "    print('printed in a request')\n    return");
+    let directory = files(&text);
+    let out = directory.path().join("out");
+    let shell = format!("exec \"$@\" >'{}'", out.display());
+    let instance = launch(&directory).through(["sh", "-c", &shell, "sh"]).start();
+    assert_eq!(body(&instance, "/"), "Hello");
+    instance.log.wait_for("printed in a request");
+    assert_eq!(instance.log.lines_with("printed while loading").len(), 1);
+    assert_eq!(fs::read_to_string(out).expect("standard output"), "");
+}
+
+const WAITING: &str = "\
+import os, multiprocessing, time
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    if environ['PATH_INFO'] == '/hold':
+        print('held', flush=True)
+        # A fifo, which opens when the test writes to it.
+        open('go').close()
+    if environ['PATH_INFO'] == '/terminate':
+        child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(1000,))
+        child.start()
+        child.terminate()
+        child.join()
+        return [b'ended with %d' % child.exitcode]
+    return [b'worker %d' % os.getpid()]
+";
+
+/// An init that tells all processes of a service, as systemd does by default, or an operator with pkill.
+#[test]
+fn a_signal_to_all_processes_cuts_no_request() {
+    for (signal, threads, stops) in [
+        (Signal::SIGTERM, 1, true),
+        (Signal::SIGTERM, 2, true),
+        (Signal::SIGHUP, 1, false),
+        (Signal::SIGUSR2, 1, false),
+    ] {
+        let directory = files(WAITING);
+        mkfifo(&directory.path().join("go"), Mode::S_IRUSR | Mode::S_IWUSR).expect("a fifo");
+        let mut instance = launch(&directory).set("threads", threads).set("workers", 2).start();
+        instance.expect_log("the application must be thread-safe");
+        std::thread::scope(|scope| {
+            let held = scope.spawn(|| body(&instance, "/hold"));
+            instance.log.wait_for("held");
+            let (master, below): (Vec<_>, Vec<_>) =
+                instance.processes().into_iter().partition(|one| one.pid == instance.pid());
+            below.iter().chain(&master).for_each(|one| one.signal(signal));
+            if signal == Signal::SIGHUP {
+                instance.log.wait_for("reload done: generation 2 serves");
+            }
+            fs::write(directory.path().join("go"), "").expect("write a file");
+            assert!(held.join().expect("a client").starts_with("worker "), "{signal}");
+        });
+        if stops {
+            instance.ends_with(0);
+        } else {
+            assert!(body(&instance, "/").starts_with("worker "));
+            instance.stop();
+        }
+    }
+}
+
+#[test]
+fn a_signal_to_one_worker_replaces_it_when_it_is_free() {
+    for threads in [1, 2] {
+        let directory = files(WAITING);
+        let mut instance = launch(&directory).set("threads", threads).start();
+        instance.expect_log("the application must be thread-safe");
+        let first = body(&instance, "/");
+        instance.workers()[0].signal(Signal::SIGTERM);
+        instance.log.wait_for("Respawned uWSGI worker 1 ");
+        assert_ne!(body(&instance, "/"), first);
+        assert_eq!(body(&instance, "/terminate"), "ended with -15", "what a worker forks takes signals as ever");
+    }
+}

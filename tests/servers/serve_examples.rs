@@ -1,0 +1,98 @@
+//! What is meant to be copied works as it stands: the configurations in `examples/`, the script behind `make run-rust`, and
+//! the snippets of the README.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::harness::{Log, PATIENCE, await_exit, example_path, http_get, processes_with, program_path};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `make run-rust` is this script after a build.
+#[test]
+fn the_hello_example_runs_behind_nginx_until_ctrl_c_and_leaves_nothing() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    // nginx's workers have another user when root starts it.
+    fs::set_permissions(temporary.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+    let mark = format!("RHINOD_TEST_RUN={}", temporary.path().display());
+    let (reader, writer) = io::pipe().expect("a pipe for the log");
+    let mut command = Command::new(package().join("examples/run-hello"));
+    command.arg(free.port().to_string()).env("HELLO", example_path("hello")).env("TMPDIR", temporary.path());
+    command.env("RHINOD_TEST_RUN", temporary.path()).env_remove("RUST_LOG").process_group(0).stdin(Stdio::null());
+    command.stdout(writer.try_clone().expect("a second end")).stderr(writer);
+    let mut child = command.spawn().expect("run the script");
+    drop(command);
+    let (pid, log) = (i32::try_from(child.id()).expect("a pid"), Log::of(reader));
+    let exit = await_exit(pid);
+    let address: SocketAddr = free;
+    assert!(log.wait_for_or_end(&format!("serving on http://{address}/")).is_some(), "{}", log.tail());
+    for _ in 0..10 {
+        assert_eq!(http_get(address, "/").text(), "Hello, world\n");
+    }
+    assert!(http_get(address, "/env").text().contains("REQUEST_MSEC="));
+    // A terminal sends its Ctrl-C to everyone in the foreground.
+    killpg(Pid::from_raw(pid), Signal::SIGINT).expect("the script's own group");
+    assert!(exit.within(PATIENCE), "it does not end:\n{}", log.tail());
+    assert!(child.wait().expect("our child").success(), "{}", log.tail());
+    assert!(log.wait_for_end(PATIENCE), "someone is left: {:?}", processes_with(&mark));
+    assert_eq!(fs::read_dir(temporary.path()).expect("the directory").count(), 0, "files are left");
+    assert!(!log.tail().contains("[error]"), "{}", log.tail());
+}
+
+/// Every line of the configurations that we show does something.
+#[test]
+fn the_configurations_that_are_shown_do_what_they_say() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let readme = directory.path().join("readme.ini");
+    fs::write(&readme, snippet("README.md", "ini")).expect("write the snippet");
+    for file in [readme, package().join("examples/hello.ini")] {
+        let checked = Command::new(program_path("rhinod")).arg("check").arg(&file).output().expect("run rhinod");
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+        assert_eq!(checked.status.code(), Some(0), "{}:\n{said}", file.display());
+    }
+}
+
+/// The unit names the codes that a restart does not mend.
+#[test]
+fn the_systemd_unit_knows_the_exit_codes() {
+    let unit = fs::read_to_string(package().join("examples/hello.service")).expect("the unit");
+    let line = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).expect("the line");
+    let named: Vec<u8> = line.split(' ').map(|code| code.parse().expect("a number")).collect();
+    use rhinod::exit::Exit;
+    let unmendable =
+        [Exit::Usage, Exit::Input, Exit::Account, Exit::Create, Exit::Permission, Exit::Configuration].map(Exit::code);
+    assert_eq!(named, unmendable);
+}
+
+/// The links of the documents lead somewhere.
+#[test]
+fn the_documents_link_to_files_that_exist() {
+    for document in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md"] {
+        let path = package().join(document);
+        let text = fs::read_to_string(&path).expect("the document");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let linked: PathBuf =
+                path.parent().expect("a directory").join(target.split('#').next().unwrap_or_default());
+            assert!(linked.exists(), "{document} links to {target}");
+        }
+    }
+}
+
+/// The first fenced block of a language in a document.
+fn snippet(document: &str, language: &str) -> String {
+    let text = fs::read_to_string(package().join(document)).expect("the document");
+    let (_, rest) = text.split_once(&format!("```{language}\n")).expect("a block of that language");
+    rest.split("```").next().unwrap_or_default().to_owned()
+}

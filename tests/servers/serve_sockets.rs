@@ -1,0 +1,225 @@
+//! Where an instance listens and what its files look like: unix, abstract and TCP sockets, inherited descriptors,
+//! permissions, pid files, `vacuum`.
+
+use std::fs;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
+use std::process::Stdio;
+
+use crate::harness::{Instance, Launch, PATIENCE, wait_until};
+use nix::sys::signal::Signal;
+use rhinod_bench::client::{Reply, Target, exchange};
+use rhinod_bench::packet::Request;
+
+fn greet(target: &Target) -> Reply {
+    let packet = Request::get("/").to_uwsgi().expect("a small request");
+    exchange(target, &packet, PATIENCE).unwrap_or_else(|error| panic!("{target}: {error}"))
+}
+
+fn assert_greets(target: &Target) {
+    assert_eq!(greet(target).body(), b"Hello, world\n", "{target}");
+}
+
+/// The address after `bound to` in the log.
+fn bound_address(server: &Instance, number: usize) -> SocketAddr {
+    let line = server.log.wait_for(&format!("socket {number} bound to ")).text;
+    line.rsplit(' ').next().and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
+}
+
+#[test]
+fn every_kind_of_socket_serves_at_once() {
+    let name = format!("rhinod-test-{}-abstract", std::process::id());
+    let mut launch = Launch::hello().line("socket = 127.0.0.1:0").line(format!("socket = @{name}"));
+    let has_v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if has_v6 {
+        launch = launch.line("socket = [::1]:0");
+    }
+    let server = launch.start();
+    for _ in 0..20 {
+        assert_greets(&server.target());
+        assert_greets(&Target::Tcp(bound_address(&server, 1)));
+        if has_v6 {
+            let address = bound_address(&server, 3);
+            assert!(address.is_ipv6());
+            assert_greets(&Target::Tcp(address));
+        }
+    }
+    let address = UnixAddress::from_abstract_name(name).expect("a short name");
+    let stream = UnixStream::connect_addr(&address).expect("connect to the abstract name");
+    assert_eq!(ask_on(stream), "Hello, world\n");
+}
+
+fn ask_on(mut stream: UnixStream) -> String {
+    use std::io::{Read, Write};
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(&Request::get("/").to_uwsgi().expect("a small request")).expect("send");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("a reply");
+    String::from_utf8_lossy(Reply { bytes }.body()).into_owned()
+}
+
+#[test]
+fn a_relative_path_is_meant_from_chdir() {
+    let launch = Launch::hello();
+    fs::create_dir(launch.dir().join("sub")).expect("a directory");
+    let directory = launch.dir().join("sub");
+    let server = launch.set("chdir", directory.display()).set("socket", "relative.sock").start();
+    assert_greets(&Target::Unix(directory.join("relative.sock")));
+    server.stop();
+}
+
+#[test]
+fn an_inherited_socket_serves_and_its_file_is_not_ours_to_remove() {
+    let launch = Launch::hello().set("vacuum", true).set("socket", "fd://7");
+    let path = launch.dir().join("inherited.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    // Standard input carries the socket to the shell, which moves it to its number.
+    let script = "exec 7<&0 0</dev/null; exec \"$@\"";
+    let server =
+        launch.stdin(Stdio::from(std::os::fd::OwnedFd::from(listener))).through(["sh", "-c", script, "sh"]).start();
+    assert_greets(&Target::Unix(path.clone()));
+    server.signal(Signal::SIGTERM);
+    server.log.wait_for("goodbye");
+    assert!(path.exists());
+    server.ends_with(0);
+}
+
+#[test]
+fn the_socket_has_the_mode_and_the_owner_that_are_asked_for() {
+    for (given, mode) in [("660", 0o660), ("600", 0o600), ("666", 0o666)] {
+        let server = Launch::hello().set("chmod-socket", given).start();
+        assert_eq!(mode_of(&server), mode);
+    }
+    let launch = Launch::hello();
+    let ini = launch.ini_path().display().to_string();
+    let server = launch.arguments([ini.as_str(), "--chmod-socket"]).start();
+    assert_eq!(mode_of(&server), 0o666, "without a value, as in uWSGI");
+}
+
+fn mode_of(server: &Instance) -> u32 {
+    fs::metadata(server.socket()).expect("the socket").permissions().mode() & 0o7777
+}
+
+#[test]
+fn the_socket_can_belong_to_someone_else_and_only_root_can_do_that() {
+    let owned = Launch::hello().set("chown-socket", "12345:23456");
+    if nix::unistd::Uid::effective().is_root() {
+        let server = owned.start();
+        let found = fs::metadata(server.socket()).expect("the socket");
+        assert_eq!((found.uid(), found.gid()), (12345, 23456));
+    } else {
+        let failed = owned.fails();
+        assert!(failed.line().contains("chown-socket") || failed.line().contains("cannot listen"), "{failed:?}");
+        assert_eq!(failed.files(), ["app.ini"]);
+    }
+}
+
+/// With `uid`, everything below the master runs as that user, and so does the master.
+#[test]
+fn an_instance_started_by_root_becomes_the_user_it_is_told() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let launch = Launch::hello().set("uid", "12345").set("gid", "23456").set("chmod-socket", "666");
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o777)).expect("a directory for everyone");
+    let server = launch.start();
+    assert_greets(&server.target());
+    for process in server.processes() {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).expect("its status");
+        assert!(status.contains("Uid:\t12345\t12345\t12345\t12345\n"), "{process:?}: {status}");
+        assert!(status.contains("Gid:\t23456\t23456\t23456\t23456\n"), "{process:?}: {status}");
+        assert!(status.contains("Groups:\t23456 \n"), "{process:?}: {status}");
+    }
+}
+
+#[test]
+fn pid_files_hold_the_master_and_vacuum_removes_them_and_the_socket() {
+    for vacuum in [true, false] {
+        let launch = Launch::hello().set("vacuum", vacuum);
+        let files = ["pidfile", "pidfile2", "safe-pidfile"].map(|key| (key, launch.dir().join(format!("{key}.pid"))));
+        let launch = files.iter().fold(launch, |launch, (key, path)| launch.set(key, path.display()));
+        let mut server = launch.start();
+        let pid = format!("{}\n", server.pid());
+        for (key, path) in &files {
+            // The safe one appears when all workers serve, which no line of the log tells.
+            assert!(wait_until(|| fs::read_to_string(path).is_ok_and(|text| text == pid)), "no {key}");
+        }
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.wait_exit(), 0);
+        for path in files.iter().map(|(_, path)| path.as_path()).chain([server.socket()]) {
+            assert_eq!(path.exists(), !vacuum, "{}", path.display());
+        }
+        server.ends_with(0);
+    }
+}
+
+/// Someone else's file in our place is someone else's.
+#[test]
+fn vacuum_removes_nothing_that_was_replaced() {
+    let mut server = Launch::hello().set("vacuum", true).start();
+    fs::remove_file(server.socket()).expect("the socket");
+    let _other = UnixListener::bind(server.socket()).expect("another one");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait_exit(), 0);
+    assert!(fs::metadata(server.socket()).expect("the other one").file_type().is_socket());
+    server.ends_with(0);
+}
+
+#[test]
+fn a_stale_socket_is_taken_over() {
+    let launch = Launch::hello();
+    drop(UnixListener::bind(launch.socket_path()).expect("a socket"));
+    assert!(launch.socket_path().exists());
+    let server = launch.start();
+    assert_greets(&server.target());
+}
+
+#[test]
+fn the_socket_of_a_killed_instance_is_taken_over_by_the_next_one() {
+    let mut first = Launch::hello().start();
+    first.expect_log("the master is gone");
+    let socket = first.socket().to_owned();
+    first.signal(Signal::SIGKILL);
+    assert!(first.wait_gone(PATIENCE));
+    let second = Launch::hello().set("socket", socket.display()).start();
+    assert_greets(&Target::Unix(socket));
+    second.stop();
+    first.ends_with(137);
+}
+
+#[test]
+fn the_queue_is_as_long_as_asked_for() {
+    let server = Launch::hello().set("listen", 7).line("socket = 127.0.0.1:0").start();
+    let port = bound_address(&server, 1).port();
+    // In /proc/net/tcp a listening socket's receive queue limit is not shown; `ss` asks for it. What the kernel does
+    // is simpler: with nobody accepting, one more than the backlog connects to a unix socket, and then no more. Beside
+    // the seven that may wait there is room for what two generations of two workers take at once.
+    server.signal(Signal::SIGTSTP);
+    server.log.wait_for("PAUSE");
+    assert!(port > 0);
+    let mut waiting = Vec::new();
+    while waiting.len() < 100 {
+        match nonblocking_connect(&server) {
+            Ok(stream) => waiting.push(stream),
+            Err(nix::errno::Errno::EAGAIN) => break,
+            Err(error) => panic!("connect: {error}"),
+        }
+    }
+    // A worker that has not heard of the pause yet may have accepted one.
+    assert_eq!(server.queued(), 7 + 4 + 1, "of {} that connected", waiting.len());
+    server.signal(Signal::SIGTSTP);
+    server.log.wait_for("resuming");
+    drop(waiting);
+    assert_greets(&server.target());
+}
+
+fn nonblocking_connect(server: &Instance) -> nix::Result<std::os::fd::OwnedFd> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+    use std::os::fd::AsRawFd;
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(stream.as_raw_fd(), &UnixAddr::new(server.socket())?)?;
+    Ok(stream)
+}
