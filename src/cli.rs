@@ -83,7 +83,7 @@ pub enum Command {
         /// What to explain; the command line as a whole without it.
         word: Option<String>,
     },
-    /// `--version`, also by the environment variable `UWSGI_VERSION` (reference/config.md 1.7).
+    /// `--version`, also by the environment variable `UWSGI_VERSION` (uWSGI's manual, "Configuring uWSGI").
     Version,
     /// `--cheaper-algo-list`.
     Policies,
@@ -289,7 +289,7 @@ fn print_show(reading: &Reading, format: Format, paint: Paint) -> Printed {
     Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
 }
 
-/// The first value of a name, as placeholders see it (reference/config.md 1.6).
+/// The first value of a name, as placeholders see it (uWSGI's manual, "Configuring uWSGI").
 fn print_value(name: &str, reading: &Reading) -> Printed {
     if !reading.errors.0.is_empty() {
         return Printed::error(format!("{}\n", reading.errors), Exit::Configuration);

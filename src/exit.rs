@@ -10,7 +10,7 @@ pub enum Exit {
     LinesDoNothing,
     /// For `check` and `show`: the configuration cannot be started.
     WillNotStart,
-    /// No application could be loaded although `need-app` asks for one (reference/processes.md 1.7).
+    /// No application could be loaded although `need-app` asks for one (uWSGI's manual, "Things to know").
     Application,
     /// The command line asks for nothing that there is.
     Usage,

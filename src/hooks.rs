@@ -1,4 +1,4 @@
-//! Hooks: what the configuration wants done at moments of the life cycle (reference/processes.md 5.4).
+//! Hooks: what the configuration wants done at moments of the life cycle (uWSGI's manual, "Hooks").
 //!
 //! Runs in whichever process has the moment: the master (`asap` to `master-start`, `as-user-atexit`), the zygote
 //! (`pre-app`, `post-app`), the workers (`post-fork`, `accepting`…). Blocks: it is meant for the edges of a life, and

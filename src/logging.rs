@@ -1,5 +1,5 @@
-//! The log: life-cycle lines through `log` and `env_logger`, each written whole with one write, and the time stamps that
-//! uWSGI's lines have. Every process.
+//! The log: life-cycle lines through `log` and `env_logger`, each written whole with one write, and the time stamps
+//! that uWSGI's lines have. Every process.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -81,7 +81,7 @@ pub fn begin_in(path: &Path, logging: &Logging) -> io::Result<File> {
 }
 
 /// Opens the log anew by its name and sends what this process writes there: for logrotate, which has renamed the old
-/// file. Both files say so, as uWSGI's do (reference/observability.md 3.5); by the time the new one does,
+/// file. Both files say so, as uWSGI's do (uWSGI's manual, "Logging"); by the time the new one does,
 /// `tell_others` has been called with it.
 ///
 /// # Errors

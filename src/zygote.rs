@@ -1,8 +1,8 @@
 //! The zygote: loads the application once, forks workers when told, reports their deaths.
 //!
-//! Runs as a fresh `exec` for each generation, single-threaded. It holds no timers and decides nothing: orders come over
-//! its control socket, and the end of that socket means that the master is gone. It watches its workers through pidfds,
-//! not through SIGCHLD, which belongs to the application.
+//! Runs as a fresh `exec` for each generation, single-threaded. It holds no timers and decides nothing: orders come
+//! over its control socket, and the end of that socket means that the master is gone. It watches its workers through
+//! pidfds, not through SIGCHLD, which belongs to the application.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +24,7 @@ use crate::worker::Worker;
 /// The argument that makes a binary a zygote instead of a master; the number of its control socket follows.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 
-/// Exit code of a zygote or worker whose application could not be loaded (reference/processes.md 1.7).
+/// Exit code of a zygote or worker whose application could not be loaded (uWSGI's manual, "Things to know").
 pub const LOAD_FAILED: i32 = 22;
 
 /// What a zygote hosts: the runtime of one language.
@@ -100,7 +100,8 @@ struct Zygote {
     control: ControlSocket,
     common: Common,
     children: BTreeMap<Seat, (ProcessId, PidFd)>,
-    /// Whether the application ignores its children's ends. The zygote cannot, as it has to tell of its workers'; they do.
+    /// Whether the application ignores its children's ends. The zygote cannot, as it has to tell of its workers'; they
+    /// do.
     ignores_children: bool,
 }
 
@@ -154,7 +155,7 @@ impl Zygote {
     fn load(&mut self, host: &mut dyn Host) -> Result<(), i32> {
         let started = crate::sys::clock::monotonic_us();
         let Common { config, generation, .. } = &self.common;
-        // Whatever an application prints belongs to the log, as in uWSGI (reference/wire.md 5.8).
+        // Whatever an application prints belongs to the log, as in uWSGI (uWSGI's manual, "Python support").
         if let Err(error) = process::join_output_to_error() {
             log::warn!("what the application prints does not go to the log: {error}");
         }
@@ -293,8 +294,8 @@ impl Common {
     }
 }
 
-/// Does something that may take for ever, such as running code of the application, and during which nobody hears that the
-/// parent has died: then this process dies too. `also_after`: and ever after.
+/// Does something that may take for ever, such as running code of the application, and during which nobody hears that
+/// the parent has died: then this process dies too. `also_after`: and ever after.
 pub(crate) fn while_parent_lives<R>(also_after: bool, act: impl FnOnce() -> R) -> R {
     if let Err(error) = process::die_with_parent() {
         log::warn!("should the parent die now, this process will not notice: {error}");

@@ -1,6 +1,6 @@
 //! Requests as a web server would send them: the uwsgi packet, and the same request as HTTP/1.1.
 //!
-//! Only builds bytes; it opens no socket. Layout and variables follow reference/wire.md 1.1, 1.2 and 1.7 (what nginx
+//! Only builds bytes; it opens no socket. Layout and variables follow uWSGI's manual, "The uwsgi Protocol" (what nginx
 //! sends), checked against vectors V1 and V2 there. Runs in the measuring process.
 
 use thiserror::Error;
@@ -83,8 +83,8 @@ impl Request {
         Ok(packet)
     }
 
-    /// The same request for an HTTP server: 1.1 with keep-alive, otherwise 1.0, so that the close ends a reply without a
-    /// length instead of chunks. Only variables named `HTTP_*` become header lines.
+    /// The same request for an HTTP server: 1.1 with keep-alive, otherwise 1.0, so that the close ends a reply without
+    /// a length instead of chunks. Only variables named `HTTP_*` become header lines.
     pub fn to_http(&self, keep_alive: bool) -> Vec<u8> {
         let (version, connection) = if keep_alive { ("1.1", "keep-alive") } else { ("1.0", "close") };
         let mut head = format!(

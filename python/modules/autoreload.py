@@ -1,4 +1,4 @@
-"""py-autoreload: asks for a reload when the source of a loaded module changes (reference/config.md 6.5). For development.
+"""py-autoreload: asks for a reload when the source of a loaded module changes (uWSGI's manual, "uWSGI Options"). For development.
 
 Compiled into the extension module; runs as a thread of each worker. Python 3.9 and later.
 """

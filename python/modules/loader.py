@@ -1,4 +1,4 @@
-"""Loads the WSGI applications that a configuration names (reference/config.md 6).
+"""Loads the WSGI applications that a configuration names (uWSGI's manual, "Quickstart for Python/WSGI applications").
 
 Runs in the zygote, with lazy-apps in each worker instead. Compiled into the extension module, which calls `prepare`,
 `import_shared` and `load`; it serves nothing itself. Python 3.9 and later.

@@ -1,4 +1,4 @@
-"""The module `uwsgi` that applications import (reference/wire.md 5.9): uWSGI's API as far as rhinod has it.
+"""The module `uwsgi` that applications import (uWSGI's manual, "uWSGI API - the Python module"): uWSGI's API as far as rhinod has it.
 
 Compiled into the extension module and registered before any application is loaded. Text values are bytes, as uWSGI's are
 on Python 3. What rhinod does not have (yet) is there by name and raises NotImplementedError, which says so. Zygote and

@@ -1,4 +1,4 @@
-"""The module `uwsgidecorators` that applications import (reference/wire.md 5.10), as far as rhinod has what they decorate.
+"""The module `uwsgidecorators` that applications import (uWSGI's manual, "uWSGI API - Python decorators"), as far as rhinod has what they decorate.
 
 Compiled into the extension module. A decorator for something that rhinod lacks raises NotImplementedError, which names it,
 when it is applied. Zygote and worker. Python 3.9 and later.

@@ -1,11 +1,12 @@
-//! The environ of a request (PEP 3333; reference/wire.md 5.1): a fresh dictionary for each, made as cheaply as the stable
-//! ABI allows. Worker.
+//! The environ of a request (PEP 3333; uWSGI's manual, "Python support"): a fresh dictionary for each, made as cheaply
+//! as the stable ABI allows. Worker.
 //!
-//! A web server sends nearly the same variables with every request, so that each thread remembers those of the last one.
-//! The `str` of a key or value is used again where the bytes are the same; and when the same keys come again in the same
-//! order, the whole dictionary is a copy of one that is kept, into which the values that differ have been put: copying a
-//! table costs a fraction of filling one. Strings are immutable and the bytes are compared, so no request sees anything
-//! of another; the kept dictionary is never handed out (uWSGI's default uses one again, WART).
+//! A web server sends nearly the same variables with every request, so that each thread remembers those of the last
+//! one. The `str` of a key or value is used again where the bytes are the same; and when the same keys come again in
+//! the same order, the whole dictionary is a copy of one that is kept, into which the values that differ have been put:
+//! copying a table costs a fraction of filling one. Strings are immutable and the bytes are compared, so no request
+//! sees anything of another; the kept dictionary is never handed out (uWSGI's default uses one again, where it is at
+//! fault).
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -152,8 +153,8 @@ impl Remembered {
     }
 }
 
-/// The `str` of a key. Those of CGI and of common headers are made once for the interpreter, which makes an application's
-/// look-ups a comparison of pointers.
+/// The `str` of a key. Those of CGI and of common headers are made once for the interpreter, which makes an
+/// application's look-ups a comparison of pointers.
 fn interned<'py>(py: Python<'py>, key: &[u8]) -> PyResult<Bound<'py, PyString>> {
     match std::str::from_utf8(key) {
         Ok(text) if is_common(key) => Ok(PyString::intern(py, text)),

@@ -1,5 +1,5 @@
-//! `wsgi.file_wrapper` (PEP 3333, "Optional Platform-Specific File Handling"; reference/wire.md 5.7): lets the kernel send
-//! a file that an application returns, from its current position. Worker.
+//! `wsgi.file_wrapper` (PEP 3333, "Optional Platform-Specific File Handling"; uWSGI's manual, "Python support"): lets
+//! the kernel send a file that an application returns, from its current position. Worker.
 
 use std::fs::File;
 

@@ -222,7 +222,7 @@ impl Loaded {
         })
     }
 
-    /// The entries of the environ that are the same for every request (reference/wire.md 5.1).
+    /// The entries of the environ that are the same for every request (uWSGI's manual, "Python support").
     fn base_environ(&self, py: Python<'_>, config: &Config) -> PyResult<Py<PyDict>> {
         let uwsgi = py.import("uwsgi")?;
         let base = PyDict::new(py);
@@ -235,7 +235,7 @@ impl Loaded {
         base.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         base.set_item("uwsgi.version", uwsgi.getattr("version")?)?;
         base.set_item("uwsgi.node", uwsgi.getattr("hostname")?)?;
-        // uWSGI leaves it out for some paths (reference/wire.md 2.6, WART).
+        // uWSGI leaves it out for some paths (a fault of uWSGI's).
         base.set_item("SCRIPT_NAME", "")?;
         Ok(base.unbind())
     }

@@ -1,5 +1,5 @@
-//! `wsgi.input` (PEP 3333, "Input and Error Streams"; reference/wire.md 5.6): the request body as a file to read, never
-//! beyond its declared length, and only as long as its request lasts. Worker.
+//! `wsgi.input` (PEP 3333, "Input and Error Streams"; uWSGI's manual, "Python support"): the request body as a file to
+//! read, never beyond its declared length, and only as long as its request lasts. Worker.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd};

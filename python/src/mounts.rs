@@ -1,4 +1,4 @@
-//! Which of several applications answers a request (reference/wire.md 2.6, reference/config.md 6.4). Pure.
+//! Which of several applications answers a request (uWSGI's manual, "Running multiple web apps"). Pure.
 
 /// The applications of an instance: each has a mountpoint without a trailing slash; `""` is the root.
 #[derive(Debug, Default)]
@@ -17,8 +17,8 @@ pub(crate) struct Chosen<'m, 'p, A> {
 }
 
 impl<A> Mounts<A> {
-    /// `applications`: in the order in which they were loaded. Trailing slashes of mountpoints do not count; of two with
-    /// the same mountpoint the first one stays.
+    /// `applications`: in the order in which they were loaded. Trailing slashes of mountpoints do not count; of two
+    /// with the same mountpoint the first one stays.
     pub(crate) fn new(applications: impl IntoIterator<Item = (Vec<u8>, A)>, manage_script_name: bool) -> Self {
         let mut mounts = Self { applications: Vec::new(), manage_script_name };
         for (mountpoint, application) in applications {

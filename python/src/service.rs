@@ -1,4 +1,5 @@
-//! Answers requests with a WSGI application (PEP 3333; reference/wire.md 5). Worker, on each of its threads.
+//! Answers requests with a WSGI application (PEP 3333; uWSGI's manual, "Python support"). Worker, on each of its
+//! threads.
 //!
 //! The accept loop runs detached from the interpreter; a request attaches once, and detaches around every system call.
 
@@ -24,7 +25,7 @@ use crate::mounts::Mounts;
 use crate::names::Names;
 use crate::start_response::StartResponse;
 
-/// The page for a request that no application could answer (reference/wire.md 5.5).
+/// The page for a request that no application could answer (uWSGI's manual, "Python support").
 const ERROR_PAGE: &str = "Internal Server Error\n";
 
 /// The applications of a worker, and what every request needs.
@@ -195,8 +196,8 @@ impl WsgiService {
     }
 }
 
-/// Ends a process that the application forked and that came back here, which is for its parent only. It does not return;
-/// if it cannot be helped, a stray gets nothing from the lease, so that it can do no harm.
+/// Ends a process that the application forked and that came back here, which is for its parent only. It does not
+/// return; if it cannot be helped, a stray gets nothing from the lease, so that it can do no harm.
 #[cold]
 fn end_stray(py: Python<'_>, error: Option<&PyErr>) {
     // With its traceback.

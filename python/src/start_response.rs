@@ -1,4 +1,5 @@
-//! `start_response` and the `write` that it returns (PEP 3333; reference/wire.md 5.2, its faults apart). Worker.
+//! `start_response` and the `write` that it returns (PEP 3333; uWSGI's manual, "Python support", its faults apart).
+//! Worker.
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ use super::model::{
 };
 use super::options::{self, Kind, Opt, Parsed, Status};
 
-/// Actions of hooks (reference/processes.md 5.4), those that [`crate::hooks`] performs.
+/// Actions of hooks (uWSGI's manual, "Hooks"), those that [`crate::hooks`] performs.
 const HOOK_ACTIONS: &[&str] = &[
     "exec",
     "safeexec",
@@ -388,7 +388,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// `listen`: the length of the queue, bounded by the kernel (reference/processes.md 3.6).
+    /// `listen`: the length of the queue, bounded by the kernel (uWSGI's manual, "Things to know").
     pub fn listen_queue(&mut self, value: &Parsed<'_>) {
         let wanted = u32::try_from(value.number).unwrap_or(u32::MAX);
         match self.machine.somaxconn {
@@ -411,7 +411,7 @@ impl<'a> Draft<'a> {
         });
     }
 
-    /// Numbers of `busyness`: zero stands for the default (reference/processes.md 2.1).
+    /// Numbers of `busyness`: zero stands for the default (uWSGI's manual, "The uWSGI cheaper subsystem").
     pub fn busyness(&mut self, value: &Parsed<'_>, set: fn(&mut Busyness, u64)) {
         if let Some(number) = value.unless_zero() {
             set(&mut self.config.scaling.busyness, number);
@@ -451,7 +451,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// `reload-on-fd` and `brutal-reload-on-fd`: `FD[:BYTES] [MESSAGE]` (reference/processes.md 1.4).
+    /// `reload-on-fd` and `brutal-reload-on-fd`: `FD[:BYTES] [MESSAGE]` (uWSGI's manual, "uWSGI Options").
     pub fn reload_descriptor(&mut self, value: &Parsed<'_>, brutal: bool) {
         let (numbers, message) = value.text.split_once(' ').unwrap_or((value.text, ""));
         let (number, bytes) = numbers.split_once(':').unwrap_or((numbers, "1"));
@@ -512,7 +512,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// `env`: sets a variable, or removes it without `=` (reference/config.md section 4).
+    /// `env`: sets a variable, or removes it without `=` (uWSGI's manual, "uWSGI Options").
     pub fn set_variable(&mut self, value: &Parsed<'_>) {
         self.config.environment.push(match value.text.split_once('=') {
             Some((name, text)) => EnvironmentChange::Set(name.to_owned(), text.to_owned()),
@@ -545,7 +545,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Values are literal: what looks like a comment behind one belongs to it (reference/config.md 4.6).
+/// Values are literal: what looks like a comment behind one belongs to it (uWSGI's manual, "uWSGI Options").
 fn inline_comment_hint(directive: &Directive) -> Option<String> {
     let value = directive.value.as_deref()?;
     let marked = value.contains(" ;") || value.contains(" #");

@@ -121,7 +121,7 @@ pub fn check(reading: &Reading) -> Check {
 }
 
 /// Where each option that only its last line sets stands last. Sources have an order that surprises: a positional file
-/// comes after the command line (reference/config.md 1.2).
+/// comes after the command line (uWSGI's manual, "How uWSGI parses config files").
 fn last_of_each(directives: &[Directive]) -> HashMap<&'static str, usize> {
     let given = directives.iter().enumerate();
     let options = given.filter_map(|(index, directive)| Some((options::find(&directive.key)?, index)));

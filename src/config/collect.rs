@@ -1,9 +1,9 @@
 //! From text, command line and environment to one ordered list of directives.
 //!
-//! Order and precedence are uWSGI's (reference/config.md 1.1 and 1.2): environment, then options of the command line,
-//! then positional files; a file is read at the place where it is named; the last of equal keys wins when options are
-//! applied, which is not done here. Runs in the master, before anything is started; asks the outside only through
-//! [`World`].
+//! Order and precedence are uWSGI's (uWSGI's manual, "How uWSGI parses config files"): environment, then options of the
+//! command line, then positional files; a file is read at the place where it is named; the last of equal keys wins when
+//! options are applied, which is not done here. Runs in the master, before anything is started; asks the outside only
+//! through [`World`].
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -411,7 +411,7 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// The switch of uWSGI: only these words turn it off (reference/config.md 4).
+/// The switch of uWSGI: only these words turn it off (uWSGI's manual, "uWSGI Options").
 fn is_on(text: &str) -> bool {
     text != "0" && !["false", "off", "no"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }

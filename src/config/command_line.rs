@@ -1,8 +1,8 @@
 //! The command line as GNU `getopt_long` reads it, driven by the vocabulary.
 //!
 //! Options and positional arguments may be mixed, a unique beginning stands for a long name, short options may be
-//! glued together and to their value, `--` ends the options (reference/config.md 1.6). Only reads: what the options
-//! do is `collect`'s business. Pure.
+//! glued together and to their value, `--` ends the options (uWSGI's manual, "Configuring uWSGI"). Only reads: what the
+//! options do is `collect`'s business. Pure.
 
 use std::ffi::OsString;
 

@@ -1,6 +1,6 @@
 //! Options that a configuration makes itself: `declare-option = name=opt1=val1;opt2=$1`.
 //!
-//! The rule is reference/config.md 1.11. Pure.
+//! The rule is uWSGI's manual, "Configuration logic". Pure.
 
 /// Most parts of a template.
 const PARTS_MAX: usize = 1_000;

@@ -1,6 +1,7 @@
 //! The list of entries that all sources feed, on its way to become directives.
 //!
-//! Nothing in it is ever replaced; repeated keys stay repeated, in order (reference/config.md 1.1). Pure.
+//! Nothing in it is ever replaced; repeated keys stay repeated, in order (uWSGI's manual, "How uWSGI parses config
+//! files"). Pure.
 
 use std::collections::HashMap;
 

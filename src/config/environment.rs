@@ -1,6 +1,7 @@
 //! Environment variables as options: `UWSGI_HTTP_TIMEOUT=30` is `http-timeout = 30`, and so is `RHINOD_HTTP_TIMEOUT`.
 //!
-//! The rule and the exceptions are reference/config.md 1.7. Not for `$(NAME)` (`expand`) nor `if-env` (`logic`). Pure.
+//! The rule and the exceptions are uWSGI's manual, "Configuring uWSGI". Not for `$(NAME)` (`expand`) nor `if-env`
+//! (`logic`). Pure.
 
 use std::ffi::OsString;
 

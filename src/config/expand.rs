@@ -1,8 +1,8 @@
 //! The three passes over the values: `$(ENVIRONMENT)`, `@(file)`, `%(placeholder)`.
 //!
-//! The rules are reference/config.md 2.3 to 2.6. Where uWSGI leaves a result unread (at the very beginning of a value)
-//! or grows for ever, results are read again here, and a cycle is an error. Not for magic variables (`magic`). Pure but
-//! for the files that `@( )` names.
+//! The rules are uWSGI's manual, "Configuring uWSGI". Where uWSGI leaves a result unread (at the very beginning of a
+//! value) or grows for ever, results are read again here, and a cycle is an error. Not for magic variables (`magic`).
+//! Pure but for the files that `@( )` names.
 
 /// Most bytes of one expanded value.
 const VALUE_BYTES_MAX: usize = 1 << 20;

@@ -1,6 +1,6 @@
 //! Files: those that a configuration names, read at the place where they are named.
 //!
-//! Which file, which format, which section, and what surrounds its text (reference/config.md 1.4, 1.5, 1.11). The
+//! Which file, which format, which section, and what surrounds its text (uWSGI's manual, "Configuring uWSGI"). The
 //! grammar is in `ini` and `structured`; what its entries do is `collect`'s business. Runs in the master, before
 //! anything is started; asks the outside only through `World`.
 

@@ -1,6 +1,6 @@
 //! Which options a configuration forbids from some line on: `blacklist` and `whitelist`.
 //!
-//! The rule is reference/config.md 1.11. Pure.
+//! The rule is uWSGI's manual, "Configuration logic". Pure.
 
 /// The lists in force.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 //!
 //! serde_ini's `Parser` cuts key and value; what it does otherwise than uWSGI (section headers, bare keys, comments
 //! that are not text, blanks that are no blanks to uWSGI) is settled before it sees the line. The grammar is
-//! reference/config.md 1.3. Nothing here knows of files or options. Pure.
+//! uWSGI's manual, "How uWSGI parses config files". Nothing here knows of files or options. Pure.
 
 use std::convert::Infallible;
 

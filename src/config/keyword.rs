@@ -1,6 +1,6 @@
 //! The options that belong to the language itself: they load, define, guard and choose other directives.
 //!
-//! Everything else is only carried along. Names: reference/config.md 1.5, 1.8, 1.11 and 3. Pure.
+//! Everything else is only carried along. Names: uWSGI's manual, "How uWSGI parses config files". Pure.
 
 /// What a directive does to the reading of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

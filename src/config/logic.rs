@@ -1,8 +1,9 @@
 //! Blocks: `if-…`, `for…` and their ends.
 //!
-//! The conditions and items are reference/config.md 3. Every entry inside a block is tested or multiplied on its own.
-//! Blocks may be nested here, which uWSGI refuses: each entry goes through them from the outermost to the innermost,
-//! and `%(_)` is the value of the innermost block that has one. Pure but for what it asks the `World`.
+//! The conditions and items are uWSGI's manual, "Configuration logic". Every entry inside a block is tested or
+//! multiplied on its own. Blocks may be nested here, which uWSGI refuses: each entry goes through them from the
+//! outermost to the innermost, and `%(_)` is the value of the innermost block that has one. Pure but for what it asks
+//! the `World`.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Magic variables: the one-letter `%x` that are replaced in the raw text of a file before it is parsed.
 //!
-//! The table is reference/config.md 2.2. Not for `%(name)`, which `expand` replaces in values later. Pure.
+//! The table is uWSGI's manual, "Configuring uWSGI". Not for `%(name)`, which `expand` replaces in values later. Pure.
 
 use std::path::Path;
 use std::time::UNIX_EPOCH;

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn mistakes_of_public_files_are_close() {
-        // reference/config.md 1.10
+        // uWSGI's manual, "Configuring uWSGI"
         assert_eq!(of("process"), Some(("processes", true)));
         assert_eq!(of("thread"), Some(("threads", true)));
         assert_eq!(of("vaccum"), Some(("vacuum", true)));

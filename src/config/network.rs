@@ -1,5 +1,5 @@
-//! Networks of addresses, for whose `X-Forwarded-*` headers are believed (`trusted-proxy`; reference/wire.md 2.5). Used
-//! where a configuration is built and in the workers.
+//! Networks of addresses, for whose `X-Forwarded-*` headers are believed (`trusted-proxy`; uWSGI's manual, "uWSGI
+//! protocol magic variables"). Used where a configuration is built and in the workers.
 
 use std::net::IpAddr;
 use std::str::FromStr;

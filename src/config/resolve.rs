@@ -1,8 +1,8 @@
 //! Resolving: what is left to do once everything is read.
 //!
 //! The three passes over the values, the files of `inherit`, which come last and are not expanded, and the judgement
-//! on keys that are no options (reference/config.md 1.1, 1.5, 2.3). Runs in the master, before anything is started;
-//! asks the outside only through `World`.
+//! on keys that are no options (uWSGI's manual, "How uWSGI parses config files"). Runs in the master, before anything
+//! is started; asks the outside only through `World`.
 
 use std::collections::HashSet;
 

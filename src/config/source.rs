@@ -1,8 +1,8 @@
 //! Where the text of a configuration comes from: paths, `-`, `fd://N` and `exec://command`.
 //!
 //! Everything read passes through one [`Reader`], which counts it against limits and keeps the list of files. The
-//! forms are reference/config.md 1.4; sources on the network and symbols of a binary are refused (section 10). Pure
-//! but for what it asks the `World`.
+//! forms are uWSGI's manual, "Configuring uWSGI"; sources on the network and symbols of a binary are refused.
+//! Pure but for what it asks the `World`.
 
 use std::path::{Path, PathBuf};
 

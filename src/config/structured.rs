@@ -1,7 +1,8 @@
 //! The yaml and json forms of a configuration: one object whose members are entries, sequences being repeated keys.
 //!
-//! The rules are reference/config.md 5. Both parsers are driven at a level that keeps order, duplicate keys and lines:
-//! `saphyr-parser` by its events, `serde_json` by borrowed raw values. XML is refused: practically nobody uses it. Pure.
+//! The rules are uWSGI's manual, "Configuring uWSGI". Both parsers are driven at a level that keeps order, duplicate
+//! keys and lines: `saphyr-parser` by its events, `serde_json` by borrowed raw values. XML is refused: practically
+//! nobody uses it. Pure.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! Inherited descriptors that ask for a reload when they become readable: `reload-on-fd`, `brutal-reload-on-fd`
-//! (reference/processes.md 1.4). Master only.
+//! (uWSGI's manual, "uWSGI Options"). Master only.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};

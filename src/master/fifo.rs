@@ -1,6 +1,6 @@
-//! The master fifo: one-letter commands (reference/processes.md 6). Master only.
+//! The master fifo: one-letter commands (uWSGI's manual, "The Master FIFO"). Master only.
 //!
-//! Differs from uWSGI where the reference says WART: each fifo is opened once, for reading and writing, so that no
+//! Differs from uWSGI where that is at fault: each fifo is opened once, for reading and writing, so that no
 //! command is lost between two writers; and the digits choose which of the fifos is heard without any end-of-file.
 
 use std::fs::{self, File, OpenOptions};

@@ -1,4 +1,5 @@
-//! Signals of the master: noted by signal-hook, turned into orders here (reference/processes.md 5.1). Master only.
+//! Signals of the master: noted by signal-hook, turned into orders here (uWSGI's manual, "Managing the uWSGI server").
+//! Master only.
 
 use std::io;
 

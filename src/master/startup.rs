@@ -1,5 +1,5 @@
 //! From a configuration to an instance that is ready to fork: pid files, identity, directory, sockets, in the order of
-//! reference/processes.md 1.1. Master only.
+//! uWSGI's manual, "Things to know". Master only.
 
 use std::fs::File;
 use std::io;
@@ -82,7 +82,8 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     for phase in ["pre-jail", "in-jail", "as-root"] {
         hooks(config, phase)?;
     }
-    // Without `chown-socket` the sockets are made by the user that serves (reference/processes.md 1.10).
+    // Without `chown-socket` the sockets are made by the user that serves (uWSGI's manual, "Managing the uWSGI
+    // server").
     let early = config.chown_socket.is_none();
     if early {
         drop_privileges(config, &credentials)?;

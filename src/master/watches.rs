@@ -1,7 +1,8 @@
-//! Files whose change sets something off: `touch-*` and `fs-*` (reference/processes.md 4.7). Master only.
+//! Files whose change sets something off: `touch-*` and `fs-*` (uWSGI's manual, "Managing the uWSGI server"). Master
+//! only.
 //!
-//! The kernel tells of changes (inotify), so that nothing is looked at without a reason. Differs from uWSGI where the
-//! reference says WART: time stamps count to the nanosecond, and a file that is deleted and made again sets off once,
+//! The kernel tells of changes (inotify), so that nothing is looked at without a reason. Differs from uWSGI where it is
+//! at fault: time stamps count to the nanosecond, and a file that is deleted and made again sets off once,
 //! when it is there again. Changes that come together are taken as one.
 
 use std::collections::BTreeMap;

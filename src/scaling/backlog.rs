@@ -1,5 +1,5 @@
-//! `backlog`: by the number of connections that wait for accept (reference/processes.md 2.4). Here it works on unix
-//! sockets too, since their queue is measured.
+//! `backlog`: by the number of connections that wait for accept (uWSGI's manual, "The uWSGI cheaper subsystem"). Here
+//! it works on unix sockets too, since their queue is measured.
 //!
 //! On events it looks when nobody is idle and a listening socket is readable, then every hundredth of a check
 //! interval while the queue lasts; it shrinks one worker a check interval while the queue is short, as uWSGI does.

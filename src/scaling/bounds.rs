@@ -1,5 +1,5 @@
 //! What no policy may break: minimum, maximum, the memory limits, and what the operator asks for. Applied once, outside
-//! the policies (reference/processes.md 2.3 with its WARTs mended).
+//! the policies (uWSGI's manual, "The uWSGI cheaper subsystem", its faults mended).
 //!
 //! - Never fewer workers than the minimum, whatever the fifo's `-` or a memory limit says.
 //! - A removal that finds no idle worker is dropped, not remembered: it can never block growth.

@@ -1,5 +1,5 @@
 //! `busyness`: by the share of time that workers are busy, over windows of `cheaper-overload` seconds, with emergency
-//! workers while the queue is long (reference/processes.md 2.4).
+//! workers while the queue is long (uWSGI's manual, "The uWSGI cheaper subsystem").
 //!
 //! On events the windows stay; only the emergency rules are looked at when the queue becomes readable. Without any
 //! traffic it sleeps, and a window that began asleep starts anew at the first request.

@@ -1,5 +1,5 @@
 //! No workers at all: `cheap` (start with none), `idle` (go to none after a while without requests) and `die-on-idle`
-//! (reference/processes.md 2.7). Runs beside every policy.
+//! (uWSGI's manual, "uWSGI Options"). Runs beside every policy.
 
 use super::{Reason, Settings, View, Wake, Wish, bounds};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `manual`: the policy never moves the number; only the master fifo's `+` and `-` do (reference/processes.md 2.4).
+//! `manual`: the policy never moves the number; only the master fifo's `+` and `-` do (uWSGI's manual, "The uWSGI
+//! cheaper subsystem").
 
 use super::{Reason, View, Wake, Wish};
 

@@ -59,8 +59,8 @@ pub struct Settings {
 pub enum Pace {
     /// At every event.
     Events,
-    /// Once a check interval, counting in intervals: uWSGI to the letter (reference/processes.md 2.3 and 2.4), for
-    /// comparison in the simulator.
+    /// Once a check interval, counting in intervals: uWSGI to the letter (uWSGI's manual, "The uWSGI cheaper
+    /// subsystem"), for comparison in the simulator.
     Ticks,
 }
 
@@ -133,7 +133,8 @@ impl Settings {
     /// From the configuration's scaling options, `workers` and `threads`.
     ///
     /// # Errors
-    /// [`SettingsError`] for numbers that contradict each other (reference/processes.md 2.2, and its WARTs).
+    /// [`SettingsError`] for numbers that contradict each other (uWSGI's manual, "The uWSGI cheaper subsystem", and its
+    /// faults).
     pub fn from_config(scaling: &model::Scaling, workers: usize, threads: usize) -> Result<Self, SettingsError> {
         let maximum = u32::from(u16::try_from(workers).map_err(|_| SettingsError::Workers(workers))?);
         if maximum == 0 {

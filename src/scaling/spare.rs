@@ -1,4 +1,5 @@
-//! `spare`: keep spare workers, grow by a step when every worker is busy, shrink by one (reference/processes.md 2.4).
+//! `spare`: keep spare workers, grow by a step when every worker is busy, shrink by one (uWSGI's manual, "The uWSGI
+//! cheaper subsystem").
 //!
 //! On events the letter holds (a step when all are busy for `cheaper-overload`, one worker fewer for every
 //! `cheaper-overload` check intervals with more than one spare), but an overload is timed in hundredths of a check

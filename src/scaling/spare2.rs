@@ -1,4 +1,5 @@
-//! `spare2`: keep `cheaper` workers idle (reference/processes.md 2.4, from uWSGI's development line).
+//! `spare2`: keep `cheaper` workers idle (uWSGI's manual, "The uWSGI cheaper subsystem", from uWSGI's development
+//! line).
 //!
 //! On events it grows as soon as a request leaves fewer idle than wanted, and shrinks one worker after
 //! `cheaper-idle` check intervals with too many.

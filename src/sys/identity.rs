@@ -33,7 +33,7 @@ pub enum IdentityError {
 }
 
 /// Resolves names. Without `gid`, the user's own primary group is taken, and never root's groups
-/// (uWSGI keeps them: reference/processes.md 1.10, WART).
+/// (uWSGI keeps them, a fault).
 pub fn resolve(uid: Option<&str>, gid: Option<&str>, add: &[String]) -> Result<Credentials, IdentityError> {
     let user = uid.map(find_user).transpose()?;
     let named_group = gid.map(find_group).transpose()?;

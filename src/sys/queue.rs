@@ -1,7 +1,7 @@
 //! How many connections wait on a listening socket, as the kernel counts them. Master only.
 //!
-//! TCP: `getsockopt(TCP_INFO)`; unix: one exact NETLINK_SOCK_DIAG query by inode (reference/processes.md 2.6, to the
-//! byte). Neither needs a capability.
+//! TCP: `getsockopt(TCP_INFO)`; unix: one exact NETLINK_SOCK_DIAG query by inode (uWSGI's manual, "The uWSGI Stats
+//! Server", to the byte). Neither needs a capability.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -42,7 +42,8 @@ impl QueueProbe {
         Self { netlink: netlink.ok() }
     }
 
-    /// The queue of a listening socket. Where the kernel does not tell, one connection if any waits; `None` if none does.
+    /// The queue of a listening socket. Where the kernel does not tell, one connection if any waits; `None` if none
+    /// does.
     pub fn queue_of(&self, listener: &impl AsFd) -> Option<ListenQueue> {
         match getsockopt(listener, sockopt::SockType).ok()? {
             SockType::Stream => tcp_queue(listener)

@@ -42,8 +42,8 @@ impl Stream {
         retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
     }
 
-    /// Reads what is there, or waits for it: one call to the system less than asking whether something is there, waiting
-    /// and reading. `WouldBlock` when nothing came within the time, `Interrupted` when a signal did.
+    /// Reads what is there, or waits for it: one call to the system less than asking whether something is there,
+    /// waiting and reading. `WouldBlock` when nothing came within the time, `Interrupted` when a signal did.
     pub fn read_within(&self, buffer: &mut [u8], timeout_us: u64) -> io::Result<usize> {
         setsockopt(&self.0, ReceiveTimeout, &TimeVal::microseconds(timeout_us.max(1) as i64))?;
         Ok(recv(self.0.as_raw_fd(), buffer, MsgFlags::empty())?)
@@ -71,7 +71,7 @@ impl Stream {
     }
 
     /// Makes every call on the descriptor non-blocking, also those that are not made here: as uWSGI hands it to
-    /// applications (reference/wire.md 1.8). `read_within` must have been used for the last time.
+    /// applications (uWSGI's manual, "Nginx support"). `read_within` must have been used for the last time.
     pub fn set_nonblocking(&self) -> io::Result<()> {
         fcntl(&self.0, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(())

@@ -35,7 +35,7 @@ impl<'c> RequestBody<'c> {
     }
 
     /// Reads and forgets what the application left, so that closing does not reset the connection under the answer
-    /// (reference/wire.md 1.8.4). Gives up when it takes longer than `patience_us`.
+    /// (uWSGI's manual, "Nginx support"). Gives up when it takes longer than `patience_us`.
     pub(crate) fn discard(&mut self, patience_us: u64) {
         let deadline = monotonic_us() + patience_us;
         let mut sink = [0; 16 * 1024];

@@ -16,7 +16,7 @@ use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 
-/// Longest time for which the rest of a refused or unread request is waited for (reference/wire.md 1.8.4).
+/// Longest time for which the rest of a refused or unread request is waited for (uWSGI's manual, "Nginx support").
 const LINGER_US: u64 = 2_000_000;
 
 /// Most bytes read and forgotten after a head that could not be understood, so that the peer gets the answer.

@@ -16,8 +16,8 @@ pub struct Raised {
 impl MonitoredExceptions {
     /// Whether a failure is one of these. `describe` is asked only when the answer depends on it.
     ///
-    /// uWSGI 2.0 compares types and reprs with the message (reference/processes.md 1.7, WART); here each is compared
-    /// with what it is called after.
+    /// uWSGI 2.0 compares types and reprs with the message (a fault of uWSGI's);
+    /// here each is compared with what it is called after.
     pub(super) fn include(&self, describe: impl FnOnce() -> Raised) -> bool {
         if self.any || (self.types.is_empty() && self.values.is_empty() && self.reprs.is_empty()) {
             return self.any;

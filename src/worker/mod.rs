@@ -1,9 +1,9 @@
 //! The worker: accepts connections and has them answered, one at a time for each thread.
 //!
-//! This file has the life of the process and of its threads; what one thread does is in `accept_loop`, one connection in
-//! `connection`. Forked by the zygote; lives in [`Worker::live`], which never returns into the zygote's code. It hears the
-//! master over its control socket (a record there only means "look at your seat's order word", so no order can be lost
-//! between a check and a wait), and end-of-file there means that the master is gone.
+//! This file has the life of the process and of its threads; what one thread does is in `accept_loop`, one connection
+//! in `connection`. Forked by the zygote; lives in [`Worker::live`], which never returns into the zygote's code. It
+//! hears the master over its control socket (a record there only means "look at your seat's order word", so no order
+//! can be lost between a check and a wait), and end-of-file there means that the master is gone.
 
 mod accept_loop;
 pub mod body;
@@ -106,7 +106,7 @@ pub struct Worker<'z> {
     gate: Gate,
 }
 
-/// Exit code of a worker that ended in an orderly way (reference/processes.md 1.7).
+/// Exit code of a worker that ended in an orderly way (uWSGI's manual, "Things to know").
 pub const ORDERLY: i32 = 30;
 
 impl<'z> Worker<'z> {
@@ -220,7 +220,7 @@ impl<'z> Worker<'z> {
         phases.iter().try_for_each(run)
     }
 
-    /// The hooks of the moment at which it begins to accept (reference/processes.md 5.4).
+    /// The hooks of the moment at which it begins to accept (uWSGI's manual, "Hooks").
     fn accepting_phases(&self) -> &'static [&'static str] {
         match (self.slot.0 == 1, self.first) {
             (true, true) => &["accepting", "accepting-once", "accepting1", "accepting1-once"],
@@ -308,8 +308,8 @@ impl<'z> Worker<'z> {
         self.seats().map(|(_, seat)| seat.figures().requests).sum()
     }
 
-    /// One of uWSGI's metrics (reference/observability.md 2.1), as far as the scoreboard has it: over all workers that
-    /// live now.
+    /// One of uWSGI's metrics (uWSGI's manual, "The Metrics subsystem"), as far as the scoreboard has it: over all
+    /// workers that live now.
     fn metric(&self, name: &str) -> Option<u64> {
         let figures = || self.seats().map(|(_, seat)| seat.figures());
         let accepting = || self.seats().filter(|(_, seat)| seat.presence() == Presence::Accepting);

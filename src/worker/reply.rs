@@ -178,8 +178,8 @@ impl<'c> Reply<'c> {
         self.sent
     }
 
-    /// Sends a piece of the body. Bytes beyond the announced length, and bodies where none may be, are dropped; the head
-    /// goes out all the same.
+    /// Sends a piece of the body. Bytes beyond the announced length, and bodies where none may be, are dropped; the
+    /// head goes out all the same.
     ///
     /// # Errors
     /// [`ErrorKind::TimedOut`] when the client has not read for the socket timeout, [`ErrorKind::BrokenPipe`] when it
@@ -189,7 +189,8 @@ impl<'c> Reply<'c> {
             return Err(ErrorKind::InvalidInput.into());
         }
         self.sent.chunks += 1;
-        // An empty piece does not push the head out: an error may still replace it (reference/wire.md 4.2).
+        // An empty piece does not push the head out: an error may still replace it (uWSGI's manual, "The uwsgi
+        // Protocol").
         if piece.is_empty() {
             return self.check();
         }

@@ -1,6 +1,7 @@
-//! The request line of the log, in uWSGI's default form (reference/observability.md 3.1) or by a template. Worker only.
+//! The request line of the log, in uWSGI's default form (uWSGI's manual, "Formatting uWSGI requests logs") or by a
+//! template. Worker only.
 //!
-//! Differs from uWSGI where the reference says WART: the number of variables is not doubled, control bytes are escaped,
+//! Differs from uWSGI where that is at fault: the number of variables is not doubled, control bytes are escaped,
 //! and a long URI is cut instead of hiding the whole line.
 
 mod escape;
@@ -38,7 +39,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) metric: &'a dyn Fn(&str) -> Option<u64>,
 }
 
-/// Whether a request is logged at all (reference/observability.md 3.3).
+/// Whether a request is logged at all (uWSGI's manual, "Formatting uWSGI requests logs").
 pub(crate) fn wanted(logging: &Logging, request: &Request<'_>, took_us: u64) -> bool {
     let io_error = request.read_failed || request.sent.write_failed;
     logging.requests || request.notes.forced || meets_condition(logging, &request.sent, took_us, io_error)

@@ -12,7 +12,7 @@ use crate::config::model::Recycling;
 use crate::sys::memory;
 use crate::zygote::note_signals;
 
-/// When this worker is to be replaced, worked out once (reference/processes.md 3.1).
+/// When this worker is to be replaced, worked out once (uWSGI's manual, "uWSGI Options").
 #[derive(Debug)]
 pub(super) struct Wear {
     /// Monotonic time at which it is too old.
@@ -40,8 +40,8 @@ impl Wear {
         }
     }
 
-    /// From here on SIGTERM and SIGHUP make the worker leave once it has nothing to do, and nothing that means something
-    /// to the master ends it in the middle of a request.
+    /// From here on SIGTERM and SIGHUP make the worker leave once it has nothing to do, and nothing that means
+    /// something to the master ends it in the middle of a request.
     pub(super) fn heed_signals(&self) {
         note_signals(&[Signal::SIGTERM, Signal::SIGHUP], &self.told_to_leave);
         note_signals(&[Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
@@ -49,7 +49,7 @@ impl Wear {
 }
 
 impl Worker<'_> {
-    /// Whether the worker has lived or worked for so long that it is to be replaced (reference/processes.md 3.1).
+    /// Whether the worker has lived or worked for so long that it is to be replaced (uWSGI's manual, "uWSGI Options").
     pub(super) fn worn_out(&self, now_us: u64) -> Option<LeaveReason> {
         let wear = &self.wear;
         if wear.told_to_leave.load(Ordering::Relaxed) {

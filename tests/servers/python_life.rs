@@ -1,6 +1,5 @@
-//! Python workers in their processes: the `uwsgi` module, forks and threads, clients that vanish, bodies that are large.
-//! Issue 5, deliver 3 to 5 and "It must reach". `VANISHING_SECONDS=60 cargo test --test servers vanishing` has 500
-//! clients vanish for the issue's minute.
+//! Python workers in their processes: the `uwsgi` module, forks and threads, clients that vanish, bodies that are
+//! large. `VANISHING_SECONDS=60 cargo test --test servers vanishing` has 500 clients vanish for a minute.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -258,7 +257,7 @@ fn threads_of_a_worker_serve_at_once_and_have_names() {
 
 #[test]
 fn threads_of_the_application_run_between_requests() {
-    // Without enable-threads uWSGI let them run only during requests (reference/wire.md 5.8).
+    // Without enable-threads uWSGI let them run only during requests (uWSGI's manual, "Python support").
     let instance = launch(&one(), "rows").start();
     assert_eq!(body(&instance, "/tick"), "started");
     assert_eq!(body(&instance, "/tick"), "ticked");
@@ -327,7 +326,7 @@ fn nginx_gets_whole_answers_whatever_the_application_does() {
     for target in ["/raise", "/raise_after_start", "/never", "/exit?31", "/str_piece"] {
         assert_eq!(nginx.get(target).status, 500, "{target}");
     }
-    // An unread body does not cost the answer (reference/wire.md 1.8.4).
+    // An unread body does not cost the answer (uWSGI's manual, "Nginx support").
     assert_eq!(nginx.post("/hello", &vec![1; 3 << 20]).text(), "Hello\n");
 }
 

@@ -1,5 +1,5 @@
 //! Loading Python applications: every way to name one, several at once, and everything that can be wrong with one.
-//! Issue 5, deliver 2 and "Bad input"; reference/config.md 6.
+//! uWSGI's manual, "Quickstart for Python/WSGI applications".
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
-/// Exit code of an instance whose application cannot be loaded (reference/processes.md 1.7).
+/// Exit code of an instance whose application cannot be loaded (uWSGI's manual, "Things to know").
 const LOAD_FAILED: i32 = 22;
 
 /// Files of one application in a directory of their own.
@@ -154,11 +154,11 @@ fn mounts_split_the_path_where_it_is_asked_for() {
         ("", "/app/sub/y", "['sub', '/app/sub', '/y']"),
         ("", "/app/x", "['app', '/app', '/x']"),
         ("", "/app/", "['app', '/app', '/']"),
-        // uWSGI hands out 64 KiB of memory here, for the slash at the mountpoint's end (reference/wire.md 2.6, WART).
+        // uWSGI hands out 64 KiB of memory here, for the slash at the mountpoint's end (a fault of uWSGI's).
         ("", "/app", "['app', '/app', '']"),
         ("", "/appx", "['root', '', '/appx']"),
         ("", "/other", "['root', '', '/other']"),
-        // uWSGI leaves SCRIPT_NAME out here (WART).
+        // uWSGI leaves SCRIPT_NAME out here.
         ("", "/", "['root', '', '/']"),
         ("/app", "/x", "['app', '/app', '/x']"),
         ("/bogus", "/app/x", "['app', '/app', '/x']"),

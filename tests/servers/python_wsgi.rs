@@ -1,6 +1,7 @@
-//! WSGI, row by row of the reference (reference/wire.md 5), under every interpreter that there is; issue 5, deliver 3.
+//! WSGI, row by row (PEP 3333; uWSGI's manual, "Python support"), under every interpreter that there is.
 //!
-//! The applications are in `tests/python/rows.py`. What uWSGI answers to the same rows is compared in `python_rival.rs`.
+//! The applications are in `tests/python/rows.py`. What uWSGI answers to the same rows is compared in
+//! `python_rival.rs`.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +75,7 @@ const FAILED: &[(&str, &str)] = &[
     ("raise_after_start", "ValueError: after start_response"),
     ("raise_unprintable", "Unprintable"),
     ("interrupt", "KeyboardInterrupt"),
-    // uWSGI's master takes some codes for orders (reference/wire.md 5.4, WART).
+    // uWSGI's master takes some codes for orders (a fault of uWSGI's).
     ("exit?0", "SystemExit: 0"),
     ("exit?15", "SystemExit: 15"),
     ("exit?22", "SystemExit: 22"),
@@ -266,8 +267,8 @@ fn requests_in_a_row_see_their_own_variables_only() {
     }
 }
 
-/// What a thread remembers of its last request (`python/src/environ.rs`) is seen by no other: variables come, go, change
-/// places and values, short and long.
+/// What a thread remembers of its last request (`python/src/environ.rs`) is seen by no other: variables come, go,
+/// change places and values, short and long.
 #[test]
 fn every_environ_is_that_of_its_own_request() {
     let instance = launch(&crate::pythons::one(), "rows").start();
@@ -294,7 +295,7 @@ fn every_environ_is_that_of_its_own_request() {
 
 #[test]
 fn nothing_of_a_request_outlives_it() {
-    // Reused environs and surviving inputs: reference/wire.md 5.1 and 5.6, WART.
+    // Reused environs and surviving inputs, two faults of uWSGI's.
     let instance = launch(&crate::pythons::one(), "rows").start();
     for _ in 0..5 {
         assert_eq!(body(&row(&instance, "environ_kept")), "0 changed, same: False");
@@ -312,7 +313,7 @@ fn the_input_reads_as_a_file() {
     let calls = [
         ("read", r"[b'line one\nline two\nrest']"),
         ("read:-1,read", r"[b'line one\nline two\nrest', b'']"),
-        // uWSGI returns the whole rest for 0, and fails for -1 after the first bytes (WART).
+        // uWSGI returns the whole rest for 0, and fails for -1 after the first bytes.
         ("read:5,read:0,read:-1,read:9", r"[b'line ', b'', b'one\nline two\nrest', b'']"),
         ("readline,readline:3,tell,read", r"[b'line one\n', b'lin', 12, b'e two\nrest']"),
         ("readline,readline,readline,readline", r"[b'line one\n', b'line two\n', b'rest', b'']"),

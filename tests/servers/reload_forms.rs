@@ -1,5 +1,4 @@
 //! The other forms of reloading and what sets them off: workers', chain, brutal, touched files, fifos, signals, pauses.
-//! Issue 4, parts 2 and 3.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,5 +1,4 @@
 //! What an init system sees: notifications, activated sockets, hooks, stops under load, and a life as process 1.
-//! Issue 4, parts 4 and 5.
 
 use std::fs;
 use std::io::{Read, Write};

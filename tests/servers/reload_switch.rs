@@ -1,5 +1,5 @@
 //! The generation switch: who serves meanwhile, what bad code and bad configurations come to, what changes without a
-//! restart, and what wins when several things are asked for. Issue 4, "It must reach".
+//! restart, and what wins when several things are asked for.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use rhinod_bench::client::{Target, Wire, exchange};
 use rhinod_bench::packet::Request;
 
-/// As the issue has it, with a shorter load: what the waits are is the bench's to measure.
+/// With a short load: what the waits are is the bench's to measure.
 fn three_reloads_under_load(launch: Launch, clients: usize) {
     misdeed(launch.dir(), "load slow 300");
     let server = launch.start();

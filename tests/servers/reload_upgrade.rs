@@ -1,5 +1,5 @@
-//! The master's own binary replaced under load, and reloads of all kinds in a row: nothing is lost, and nothing piles up.
-//! Issue 4, "It must reach". `RELOADS=1000 cargo test --release --test servers reload_upgrade` is the full number.
+//! The master's own binary replaced under load, and reloads of all kinds in a row: nothing is lost, and nothing piles
+//! up. `RELOADS=1000 cargo test --release --test servers reload_upgrade` is the full number.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
 //! The record of a real instance's decisions: each one a line of the log and a line of the file, and replayed they are
-//! reached again, bit for bit; and the signals that they rest on. Issue 6, "A decision log".
+//! reached again, bit for bit; and the signals that they rest on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -224,8 +224,8 @@ fn the_queue_of_a_tcp_socket_is_seen() {
     assert!(matches!(record.decided.reason, Reason::QueueLong { queue: 3..=8, limit: 2 }), "{record:?}");
 }
 
-/// The exact wait that the first decision saw, in microseconds, after requests which say that they came to the web server
-/// three seconds ago.
+/// The exact wait that the first decision saw, in microseconds, after requests which say that they came to the web
+/// server three seconds ago.
 fn exact_wait_us(launch: Launch, variable: &str, value: impl Fn(f64) -> String) -> u64 {
     let server = launch.set("cheaper", 1).start();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock of this century").as_secs_f64();

@@ -1,5 +1,5 @@
 //! Instances that scale for their lives: to nobody and back, ten thousand times up and down, when forks fail, with a
-//! thousand workers. Nothing is ever lost by it. Issue 6, "Never" and "Bad input".
+//! thousand workers. Nothing is ever lost by it.
 //! `CYCLES=10000 cargo test --release --test servers scaling_life::up_and_down` is the full number.
 
 use std::fs;
@@ -141,7 +141,7 @@ fn bursts_and_silence_lose_nothing() {
 }
 
 /// In uWSGI a removal that found nobody idle was tried again at every tick, instead of asking the algorithm: no worker
-/// was ever added again (reference/processes.md 2.3).
+/// was ever added again (uWSGI's manual, "The uWSGI cheaper subsystem").
 #[test]
 fn a_removal_that_finds_nobody_idle_does_not_block_growth() {
     let launch = unsteady().set("workers", 6).set("cheaper", 1).set("cheaper-algo", "backlog");

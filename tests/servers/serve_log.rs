@@ -1,5 +1,5 @@
-//! The log: request lines in uWSGI's form to the letter (reference/observability.md 3.1), which of them there are, and
-//! that nothing from outside can forge or break one.
+//! The log: request lines in uWSGI's form to the letter (uWSGI's manual, "Formatting uWSGI requests logs"), which of
+//! them there are, and that nothing from outside can forge or break one.
 
 use std::fs;
 use std::io::Write;
@@ -194,7 +194,7 @@ fn a_handler_can_force_its_line_and_put_something_into_it() {
     assert_eq!(server.log.lines_with(" end").len(), 2);
 }
 
-/// reference/observability.md 3.2: the form that most people use.
+/// uWSGI's manual, "Formatting uWSGI requests logs": the form that most people use.
 #[test]
 fn log_format_can_be_apaches_combined_form() {
     let format = r#"%(addr) - %(user) [%(ltime)] "%(method) %(uri) %(proto)" %(status) %(size) "%(referer)" "%(uagent)" %(micros)us"#;
@@ -242,7 +242,8 @@ fn memory_can_be_reported() {
     assert!(found[..4].iter().all(|number| number.parse::<u64>().is_ok()), "{line}");
 }
 
-/// reference/observability.md 3.1, the two WARTs: forged lines, and memory that leaks into the log.
+/// Two faults of uWSGI's: forged lines, and memory that leaks into the
+/// log.
 #[test]
 fn nothing_from_outside_forges_a_line() {
     let server = Launch::hello().start();

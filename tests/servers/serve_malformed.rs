@@ -1,4 +1,4 @@
-//! What a peer can do wrong on the uwsgi socket: every malformed packet of reference/wire.md 1.3, 1.4 and 1.10 (V8),
+//! What a peer can do wrong on the uwsgi socket: every malformed packet of uWSGI's manual, "The uwsgi Protocol",
 //! 100,000 mutated ones, slow ones, and variables that uWSGI would act on. The worker must stay as it was.
 
 use std::fs;
@@ -270,7 +270,8 @@ fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
     }
 }
 
-/// reference/wire.md 1.3: uWSGI's timeout is for each read, so that one byte at a time holds a worker for ever.
+/// uWSGI's manual, "The uwsgi Protocol": uWSGI's timeout is for each read, so that one byte at a time holds a worker
+/// for ever.
 #[test]
 fn a_head_that_drips_is_cut_off_when_the_time_for_all_of_it_is_over() {
     let server = start(hello().set("socket-timeout", 1));
@@ -335,7 +336,7 @@ fn a_body_may_take_its_time_but_not_fall_silent() {
     assert!(reply.status() == Some(400) && reply.body().starts_with(b"the request body broke off"), "{reply:?}");
 }
 
-/// reference/wire.md 2.7: with uWSGI, whoever reaches the socket runs code in the worker.
+/// uWSGI's manual, "uWSGI protocol magic variables": with uWSGI, whoever reaches the socket runs code in the worker.
 #[test]
 fn variables_that_steer_uwsgi_do_nothing() {
     let server = start(hello().set("disable-logging", true));

@@ -1,6 +1,6 @@
 //! Requests through a real nginx: what arrives, what comes back, and that nobody complains in either log.
 //!
-//! Issue 2, "It must reach", first line. The figures are in `make bench`; here it is all or nothing.
+//! The figures are in `make bench`; here it is all or nothing.
 
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
@@ -170,7 +170,7 @@ fn a_panic_answers_500_is_logged_with_its_place_and_costs_no_worker() {
     assert_eq!(server.workers(), workers);
 }
 
-/// reference/wire.md 1.8.4: whoever closes without reading the body gets nginx to answer 502.
+/// uWSGI's manual, "Nginx support": whoever closes without reading the body gets nginx to answer 502.
 #[test]
 fn a_body_that_nobody_reads_never_becomes_a_502() {
     let server = Launch::hello().line("socket = 127.0.0.1:0").start();

@@ -1,4 +1,5 @@
-//! What the variables of a request mean: CGI (RFC 3875), as uWSGI reads it, its faults apart (reference/wire.md 2).
+//! What the variables of a request mean: CGI (RFC 3875), as uWSGI reads it, its faults apart (uWSGI's manual, "uWSGI
+//! protocol magic variables").
 //!
 //! Independent of the protocol they arrived with: it takes any cloneable iterator over `(key, value)` pairs. It reads
 //! no body, chooses no application and honours no `UWSGI_*` variable. Runs in the worker, once for every request.
@@ -6,7 +7,7 @@
 //! Everything borrowed; a request without repeated keys costs no allocation. Rules that differ from uWSGI's:
 //!
 //! - `UWSGI_*`, `wsgi.*`, `uwsgi.*`, `HTTP_PROXY`, `HTTP_CONTENT_TYPE` and `HTTP_CONTENT_LENGTH` never reach the
-//!   application ([`RequestHead::variables`]), and nothing here acts on them (reference/wire.md 1.7, 2.7).
+//!   application ([`RequestHead::variables`]), and nothing here acts on them (uWSGI's manual, "Nginx support").
 //! - Repeated `HTTP_*` keys are joined ([`RequestHead::joined`]) as RFC 9110 5.3 and nginx from 1.23 on do it; of other
 //!   repeated keys the last one counts, for every field here as well as for the application.
 //! - `CONTENT_LENGTH` is strict, `Transfer-Encoding` is ignored: on these protocols the length rules.
@@ -130,7 +131,8 @@ pub struct RequestHead<'a, P = Pairs<'a>> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Secure<'a> {
     https: &'a [u8],
-    /// The later of `HTTPS` and `HTTP_X_FORWARDED_SSL` (they share a slot, reference/wire.md 2.5).
+    /// The later of `HTTPS` and `HTTP_X_FORWARDED_SSL` (they share a slot, uWSGI's manual, "uWSGI protocol magic
+    /// variables").
     https_or_forwarded_ssl: &'a [u8],
     forwarded_proto: &'a [u8],
 }
@@ -168,7 +170,7 @@ where
         if self.protocol == "HTTP/1.0" { Protocol::Http10 } else { Protocol::Http11 }
     }
 
-    /// `http` or `https` (reference/wire.md 2.5).
+    /// `http` or `https` (uWSGI's manual, "uWSGI protocol magic variables").
     ///
     /// With `trust_forwarded`, `X-Forwarded-Proto` decides if it says `http` or `https`, then the later one of `HTTPS`
     /// and `X-Forwarded-SSL`. Without it only `HTTPS` counts, which the web server sets and a client cannot. `HTTPS`
@@ -193,8 +195,8 @@ where
 
     /// Whether a key is repeated, so that [`RequestHead::joined`] differs from [`RequestHead::variables`].
     ///
-    /// Packets built for it may make this `true` without a repeated key; `false` is always exact. Each call goes through
-    /// the variables: an application that takes them one by one need not pay for the answer.
+    /// Packets built for it may make this `true` without a repeated key; `false` is always exact. Each call goes
+    /// through the variables: an application that takes them one by one need not pay for the answer.
     pub fn has_duplicates(&self) -> bool {
         let mut seen = SeenKeys::default();
         for (index, (key, _)) in self.pairs.clone().enumerate() {
@@ -375,7 +377,8 @@ impl ContentLength {
     }
 }
 
-/// 1 to 19 digits, which always fit 64 bits; no sign, no blank (reference/wire.md 2.4: uWSGI wraps and stops early).
+/// 1 to 19 digits, which always fit 64 bits; no sign, no blank (uWSGI's manual, "The uwsgi Protocol": uWSGI wraps and
+/// stops early).
 fn content_length(text: &[u8]) -> Result<u64, Error> {
     if text.is_empty() || text.len() > 19 {
         return Err(Error::ContentLengthInvalid);
@@ -409,7 +412,7 @@ fn valid_protocol(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Script name and path for `modifier1` 30. A prefix counts only at a segment boundary, and `SCRIPT_NAME`'s own
-/// trailing slash is not part of it; uWSGI cut without looking (reference/wire.md 1.5).
+/// trailing slash is not part of it; uWSGI cut without looking (uWSGI's manual, "The uwsgi Protocol").
 fn without_script_name<'a>(script_name: &'a [u8], path: &'a [u8]) -> (&'a [u8], &'a [u8]) {
     let prefix = script_name.strip_suffix(b"/").unwrap_or(script_name);
     match path.strip_prefix(prefix) {

@@ -1,7 +1,8 @@
-//! The head of an HTTP response, as written to a uwsgi socket: status line and headers (reference/wire.md 4.1).
+//! The head of an HTTP response, as written to a uwsgi socket: status line and headers (uWSGI's manual, "The uwsgi
+//! Protocol").
 //!
 //! It writes into the caller's buffer and adds no header of its own. No body, no chunking (nginx delivers chunk framing
-//! as content, reference/wire.md 1.8.1), no interim responses. Runs in the worker, once for every request.
+//! as content, uWSGI's manual, "Nginx support"), no interim responses. Runs in the worker, once for every request.
 
 use thiserror::Error;
 
@@ -35,7 +36,7 @@ impl Protocol {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
     /// A status that is not 200 to 999: 100 and 103 would be taken for the final answer by nginx, and two digits for no
-    /// status at all (reference/wire.md 1.8.1). 101 is allowed.
+    /// status at all (uWSGI's manual, "Nginx support"). 101 is allowed.
     #[error("status {0} cannot be sent: a final status has three digits and is 101 or at least 200")]
     Status(u16),
     /// A reason phrase with a control byte.

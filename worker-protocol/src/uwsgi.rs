@@ -1,4 +1,5 @@
-//! The uwsgi packet, both directions: a 4-byte header, a block of variables, then the body (reference/wire.md 1).
+//! The uwsgi packet, both directions: a 4-byte header, a block of variables, then the body (uWSGI's manual, "The uwsgi
+//! Protocol").
 //!
 //! Bytes only: it reads no socket, keeps no state between calls and gives no meaning to a variable (that is
 //! [`crate::head`]). Runs in the worker for every request; the encoder serves clients, load generators and tests.
@@ -25,7 +26,7 @@ pub const MODIFIER_PING: u8 = 100;
 pub const PING: [u8; HEADER_BYTES] = [MODIFIER_PING, 0, 0, 0];
 /// The answer to a ping: all is well.
 pub const PONG: [u8; HEADER_BYTES] = [MODIFIER_PING, 0, 0, 1];
-/// Most bytes of warning text in an answer to a ping (reference/wire.md 1.5).
+/// Most bytes of warning text in an answer to a ping (uWSGI's manual, "The uwsgi Protocol").
 pub const PONG_WARNING_BYTES_MAX: usize = 80;
 
 /// The packet's first four bytes.
@@ -140,7 +141,8 @@ impl Error {
         }
     }
 
-    /// The HTTP status that answers the connection (reference/wire.md 1.3: never close without an answer).
+    /// The HTTP status that answers the connection (uWSGI's manual, "The uwsgi Protocol": never close without an
+    /// answer).
     pub fn status(self) -> u16 {
         match self {
             Error::UnsupportedModifier { .. } => 501,
@@ -327,7 +329,7 @@ struct Split<'a> {
 /// Splits the first pair off `block`.
 ///
 /// A key length that reaches past the end is an error here; uWSGI skips it and reads the key's bytes as lengths
-/// (reference/wire.md 1.4), so that two parsers see two different requests.
+/// (uWSGI's manual, "The uwsgi Protocol"), so that two parsers see two different requests.
 #[inline(always)]
 fn split_pair(block: &[u8]) -> Result<Split<'_>, Flaw> {
     let (length, rest) = block.split_first_chunk().ok_or(Flaw::StrayByte)?;

@@ -1,10 +1,10 @@
 //! Lends what lives on a worker's stack to Python objects, which live as long as anyone keeps them.
 //!
-//! `wsgi.input`, `start_response` and `write` reach into the [`Exchange`] of their request. An application may keep them
-//! beyond it, pass them to threads, or call them from two threads at once; uWSGI handed out a bare pointer and gave such
-//! code the next client's body (reference/wire.md 5.6, WART). A lease is taken back before the exchange ends, waits for
-//! calls that are under way, and lets one caller in at a time. A process that the application forked gets nothing from
-//! it. Worker only.
+//! `wsgi.input`, `start_response` and `write` reach into the [`Exchange`] of their request. An application may keep
+//! them beyond it, pass them to threads, or call them from two threads at once; uWSGI handed out a bare pointer and
+//! gave such code the next client's body (a fault of uWSGI's). A lease is taken
+//! back before the exchange ends, waits for calls that are under way, and lets one caller in at a time. A process that
+//! the application forked gets nothing from it. Worker only.
 
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -46,9 +46,9 @@ impl Lease {
         result
     }
 
-    /// Uses the exchange for a moment, attached, without blocking inside; another thread of the application that is in it
-    /// is waited for detached. The action must not call into Python, which may run code of the application: that would come
-    /// back for the lease. `None`: the request is over.
+    /// Uses the exchange for a moment, attached, without blocking inside; another thread of the application that is in
+    /// it is waited for detached. The action must not call into Python, which may run code of the application: that
+    /// would come back for the lease. `None`: the request is over.
     pub(crate) fn with<R>(&self, py: Python<'_>, action: impl FnOnce(&mut Exchange<'_>) -> R) -> Option<R> {
         apply(&mut self.exchange.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner), action)
     }

@@ -1,7 +1,7 @@
 //! What options mean together: conflicts, limits, and what one option gives another.
 //!
 //! Runs once all directives are taken, so that their order does not matter. The rules are those of
-//! reference/processes.md 2.2, 3.1 and 3.6, and config.md 6.2; each of them says what to do about it. Pure.
+//! uWSGI's manual, "The uWSGI cheaper subsystem"; each of them says what to do about it. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -138,7 +138,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Names the application. `module` wins over `wsgi-file` (reference/config.md 6.2).
+    /// Names the application. `module` wins over `wsgi-file` (uWSGI's manual, "Quickstart for Python/WSGI
+    /// applications").
     fn finish_application(&mut self) {
         let python = self.python.module.is_some() || self.python.file.is_some() || !self.python.mounts.is_empty();
         let rust = self.rust_app.take();
@@ -206,7 +207,7 @@ impl Draft<'_> {
         path.into_iter().flat_map(|path| path.split(':')).map(|directory| Path::new(directory).join(program)).collect()
     }
 
-    /// Bounds of the number of workers (reference/processes.md 2.2).
+    /// Bounds of the number of workers (uWSGI's manual, "The uWSGI cheaper subsystem").
     fn finish_scaling(&mut self) {
         if self.unfit.contains("processes") || self.unfit.contains("cheaper") {
             return;
@@ -265,8 +266,8 @@ impl Draft<'_> {
         clamped
     }
 
-    /// The two limits on the workers' memory together (reference/processes.md 2.2). rhinod measures memory itself, so
-    /// `memory-report` is no condition.
+    /// The two limits on the workers' memory together (uWSGI's manual, "The uWSGI cheaper subsystem"). rhinod measures
+    /// memory itself, so `memory-report` is no condition.
     fn finish_memory_limits(&mut self) {
         let Some(directive) = self.given.get("cheaper-rss-limit-hard") else { return };
         let (problem, suggestion) = match (self.config.scaling.rss_soft, self.config.scaling.rss_hard) {
@@ -280,8 +281,8 @@ impl Draft<'_> {
         self.errors.push(ConfigError::about(directive, problem).suggest(suggestion));
     }
 
-    /// Between the two nothing changes; the other way round there is no load at which the number of workers could rest. A
-    /// bound that is not written gives way to the one that is.
+    /// Between the two nothing changes; the other way round there is no load at which the number of workers could rest.
+    /// A bound that is not written gives way to the one that is.
     fn finish_busyness(&mut self) {
         let scaling = &mut self.config.scaling;
         let (is_used, busyness) = (scaling.policy == Policy::Busyness, &mut scaling.busyness);

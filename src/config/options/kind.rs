@@ -1,6 +1,6 @@
 //! What values of options look like, and how their text is read.
 //!
-//! The rules are those of reference/config.md section 4, with the deviations of its section 10: a number keeps its
+//! The rules are those of uWSGI's manual, "uWSGI Options", with a few deviations: a number keeps its
 //! numeric prefix, but a value without any digit is an error; a bare key is an error for a number; `0660` is a mode;
 //! a switch with an unusual word is on, and a remark says so. Pure; runs wherever a configuration is read.
 
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_prefix_and_need_a_digit() {
-        // The inputs of reference/config.md 4.1.
+        // The inputs of uWSGI's manual, "uWSGI Options".
         let int = Kind::Int { min: 0, max: 10_000 };
         for (text, expected) in [
             ("4 ; four", Some(4)),

@@ -12,8 +12,8 @@ use std::fmt;
 /// - One process's messages come in the order in which they were sent; between two processes any order is fine.
 /// - What a zygote sent before its death comes before [`Event::ZygoteExited`].
 /// - After [`Event::WorkerExited`] nothing more of that worker comes.
-/// - Of a worker whose zygote died before it could tell the pid, nothing comes before [`Event::WorkerForked`], which the
-///   driver sends when it finds such a process.
+/// - Of a worker whose zygote died before it could tell the pid, nothing comes before [`Event::WorkerForked`], which
+///   the driver sends when it finds such a process.
 /// - [`Event::Elapsed`] comes when no other event waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -28,7 +28,7 @@ pub enum Event {
     ZygoteLoadFailed {
         /// Which.
         generation: Generation,
-        /// What it is going to exit with, see reference/processes.md 1.7.
+        /// What it is going to exit with, see uWSGI's manual, "Things to know".
         exit_code: i32,
         /// Why, in the application's words.
         reason: String,
@@ -112,7 +112,7 @@ pub enum Event {
     Elapsed,
 }
 
-/// What can be ordered (signals and fifo letters: reference/processes.md 5.1 and 6).
+/// What can be ordered (signals and fifo letters: uWSGI's manual, "Managing the uWSGI server").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Order {
     /// Finish what was accepted, then exit.
@@ -137,7 +137,7 @@ pub enum Order {
     Upgrade,
 }
 
-/// The kinds of reload (reference/processes.md 4.1). Each order of one ends in exactly one
+/// The kinds of reload (uWSGI's manual, "The Art of Graceful Reloading"). Each order of one ends in exactly one
 /// [`Announcement::ReloadDone`](super::Announcement::ReloadDone).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Reload {
@@ -191,7 +191,7 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// Why a worker leaves by itself (reference/processes.md 3.1).
+/// Why a worker leaves by itself (uWSGI's manual, "uWSGI Options").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LeaveReason {
     /// `max-requests`.

@@ -1,7 +1,7 @@
 //! The master's life-cycle lines: what happened as data, and its text.
 //!
 //! Where uWSGI has a line that operators grep for, the text is that line to the letter, its name included
-//! (reference/processes.md 8). Pure; used in the master.
+//! (uWSGI's manual, "Managing the uWSGI server"). Pure; used in the master.
 
 use super::event::{ExitStatus, LeaveReason, Reload};
 use super::identity::{Generation, ProcessId, Seat, Slot};

@@ -9,9 +9,9 @@ use super::worker::{Incident, Manner, Phase};
 use super::zygote;
 use super::{Machine, Stage};
 
-/// Exit code when no application could be loaded (reference/processes.md 1.7).
+/// Exit code when no application could be loaded (uWSGI's manual, "Things to know").
 pub(super) const NO_APPLICATION: i32 = 22;
-/// Exit code of a start that failed without a code of its own (reference/processes.md 1.7).
+/// Exit code of a start that failed without a code of its own (uWSGI's manual, "Things to know").
 pub(super) const FAILURE: i32 = 1;
 
 /// How long a stop waits for what was sent SIGKILL.

@@ -1,7 +1,7 @@
-//! `log-format`: request lines of the operator's own form (reference/observability.md 3.2), taken apart once. Worker
-//! only.
+//! `log-format`: request lines of the operator's own form (uWSGI's manual, "Formatting uWSGI requests logs"), taken
+//! apart once. Worker only.
 //!
-//! Differs from uWSGI where the reference says WART: values are escaped, numbers do not wrap, and the number of
+//! Differs from uWSGI where that is at fault: values are escaped, numbers do not wrap, and the number of
 //! variables is not doubled.
 
 use std::fmt::Write as _;

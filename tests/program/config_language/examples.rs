@@ -1,4 +1,4 @@
-//! The 23 example configurations of reference/config.md 7, each as an operator would start it.
+//! The 23 example configurations of uWSGI's manual, "Example configurations", each as an operator would start it.
 //!
 //! They are case files like those of `cases`, read in memory on a machine with 4 CPUs whose working directory is
 //! `/srv/app`; `rhinod` lists every entry with its origin, then the warnings. `RHINOD_BLESS=1` writes it anew.
@@ -8,7 +8,7 @@ use std::env;
 use super::cases::Case;
 use super::support::{Memory, run};
 
-/// The example whose mistakes rhinod stops for: a misspelled option that nothing refers to (issue 3, 4).
+/// The example whose mistakes rhinod stops for: a misspelled option that nothing refers to.
 const WITH_MISTAKES: &str = "23-legacy-graphite-vhost-with-mistakes";
 
 fn listing(case: &Case, extra: &[&str]) -> String {

@@ -1,4 +1,4 @@
-//! The 55 test vectors of reference/config.md 9, by their numbers.
+//! The 55 test vectors of uWSGI's manual, "How uWSGI parses config files", by their numbers.
 //!
 //! Vectors 37, 39 to 50, 54 and 55 are about what options make of their values; here they say which entries the options
 //! get. Deviations on purpose carry the reason.
@@ -73,9 +73,9 @@ impl Vector {
     }
 }
 
-const NESTED: &str = "blocks may be nested (issue 3)";
-const EXPANDED: &str = "listen may refer to the environment (reference/config.md 1.8 and 10)";
-const SECTION: &str = "include may name a section (reference/config.md 10)";
+const NESTED: &str = "blocks may be nested";
+const EXPANDED: &str = "listen may refer to the environment";
+const SECTION: &str = "include may name a section";
 
 const VECTORS: [Vector; 56] = [
     vector(1, "  a  ==  b c  ", Shows(&["a = =  b c"])),

@@ -290,7 +290,8 @@ impl Instance {
         Process { pid: self.pid, name: String::new() }.signal(signal);
     }
 
-    /// How many connections wait on its unix socket: `/proc/net/unix` has them in state 2 (reference/processes.md 2.6).
+    /// How many connections wait on its unix socket: `/proc/net/unix` has them in state 2 (uWSGI's manual, "The uWSGI
+    /// Stats Server").
     pub(crate) fn queued(&self) -> usize {
         let path = self.socket.display().to_string();
         let waits = |line: &&str| line.ends_with(&path) && line.split_whitespace().nth(5) == Some("02");

@@ -304,7 +304,7 @@ impl Core<'_> {
         self.add(core_line::REQUESTS, 1);
         self.add(core_line::RUNNING_US, took_us);
         self.add(core_line::SENT_BYTES, sent_bytes);
-        // uWSGI's `avg_rt`, no mean: half the old value, half the new (reference/observability.md 1).
+        // uWSGI's `avg_rt`, no mean: half the old value, half the new (uWSGI's manual, "The uWSGI Stats Server").
         let average = &self.words[core_line::AVERAGE_US];
         average.store(average.load(Ordering::Relaxed).saturating_add(took_us) / 2, Ordering::Relaxed);
         if exception {

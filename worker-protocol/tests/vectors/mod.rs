@@ -1,4 +1,4 @@
-//! The packets of reference/wire.md 1.10: V1 to V5 are captures of nginx 1.22.1, byte for byte.
+//! The packets of uWSGI's manual, "The uwsgi Protocol": V1 to V5 are captures of nginx 1.22.1, byte for byte.
 
 /// V1: GET with a query.
 pub(crate) const V1: &str = include_str!("v1.hex");
