@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 
-use worker_protocol::control::ProcessId;
+use worker_protocol::ids::ProcessId;
 
 use crate::cli::Command;
 use crate::exit::Exit;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use nix::sys::signal::Signal;
-use worker_protocol::control::{FromZygote, Generation, MESSAGE_BYTES_MAX, Message, ProcessId, Seat, Slot, ToZygote};
+use worker_protocol::control::{FromZygote, MESSAGE_BYTES_MAX, Message, ToZygote};
+use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
 
 use crate::config::model::Config;
 use crate::sys::control::{ControlSocket, Received};
@@ -109,7 +110,7 @@ struct Zygote {
 struct Birth {
     seat: Seat,
     slot: Slot,
-    life: u64,
+    life: Life,
     nth: u32,
     control: ControlSocket,
 }

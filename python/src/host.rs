@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyModule};
 use rhinod::config::model::{Application, Config, Python as PythonConfig};
 use rhinod::worker::Worker;
 use rhinod::zygote::{Host, LoadFailure};
-use worker_protocol::control::Generation;
+use worker_protocol::ids::Generation;
 
 use crate::environ::Remembered;
 use crate::failure::traceback;

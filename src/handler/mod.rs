@@ -12,7 +12,7 @@ pub use log_notes::{LogNotes, TooManyLogVariables};
 pub use request::Request;
 pub use response::{Body, BodyWriter, Response};
 
-use worker_protocol::control::{Generation, Slot};
+use worker_protocol::ids::{Generation, Slot};
 
 /// Any error of an application, as the ecosystem passes it around.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

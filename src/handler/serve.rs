@@ -4,7 +4,8 @@ use std::any::Any;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use worker_protocol::control::{FromWorker, Generation};
+use worker_protocol::control::FromWorker;
+use worker_protocol::ids::Generation;
 
 use super::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::config::model::Config;

@@ -14,7 +14,8 @@ use mio::{Interest, Poll, Token};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use worker_protocol::control::{self, FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message, ToWorker, ToZygote};
-use worker_protocol::scoreboard::{self, Layout, MasterSeat, Presence, Scoreboard};
+use worker_protocol::ids::Life;
+use worker_protocol::scoreboard::{Layout, MasterSeat, Presence, Scoreboard, SeatOrder};
 
 use super::launch;
 use super::machine::{Action, Event, ExitStatus, Generation, LeaveReason, Order, Plan, ProcessId, Reload, Seat, Slot};
@@ -36,7 +37,7 @@ pub(super) struct Children {
     zygotes: BTreeMap<Generation, Zygote>,
     workers: BTreeMap<Seat, Worker>,
     /// Counts every worker ever forked, so that an order meant for one is never obeyed by another.
-    lives: u64,
+    lives: Life,
 }
 
 struct Zygote {
@@ -50,7 +51,7 @@ struct Worker {
     generation: Generation,
     control: ControlSocket,
     process: Option<(ProcessId, PidFd)>,
-    life: u64,
+    life: Life,
     ordered_us: u64,
     /// Whether it has said that it accepts.
     heard_ready: bool,
@@ -62,7 +63,7 @@ struct Worker {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ChildrenHandover {
     scoreboard: RawFd,
-    lives: u64,
+    lives: Life,
     zygotes: Vec<(Generation, ProcessId, RawFd)>,
     workers: Vec<WorkerHandover>,
 }
@@ -73,7 +74,7 @@ struct WorkerHandover {
     generation: Generation,
     control: RawFd,
     process: Option<(ProcessId, RawFd)>,
-    life: u64,
+    life: Life,
     ordered_us: u64,
     orphan: bool,
 }
@@ -132,7 +133,7 @@ impl Children {
             layout,
             zygotes: BTreeMap::new(),
             workers: BTreeMap::new(),
-            lives: 0,
+            lives: Life(0),
         })
     }
 
@@ -275,9 +276,9 @@ impl Children {
             Action::Fork { generation, seat, slot, life } => {
                 return self.fork(*generation, *seat, *slot, *life, poll).err();
             }
-            Action::Retire { seat } => self.order(*seat, scoreboard::Order::Retire, &ToWorker::Retire),
-            Action::Pause { seat } => self.order(*seat, scoreboard::Order::Pause, &ToWorker::Pause),
-            Action::Resume { seat } => self.order(*seat, scoreboard::Order::Run, &ToWorker::Resume),
+            Action::Retire { seat } => self.order(*seat, SeatOrder::Retire, &ToWorker::Retire),
+            Action::Pause { seat } => self.order(*seat, SeatOrder::Pause, &ToWorker::Pause),
+            Action::Resume { seat } => self.order(*seat, SeatOrder::Run, &ToWorker::Resume),
             Action::Withdraw { seat } => self.withdraw(*seat),
             Action::Kill { seat } => self.kill(*seat),
             other => log::error!("the master does not know how to carry out {other:?}"),
@@ -303,7 +304,7 @@ impl Children {
     }
 
     fn fork(&mut self, generation: Generation, seat: Seat, slot: Slot, nth: u32, poll: &Poll) -> Result<(), Event> {
-        self.lives += 1;
+        self.lives.0 += 1;
         let life = self.lives;
         let attempt = || -> io::Result<Worker> {
             let zygote = self.zygotes.get(&generation).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
@@ -330,7 +331,7 @@ impl Children {
         }
     }
 
-    fn order(&mut self, seat: Seat, order: scoreboard::Order, record: &ToWorker) {
+    fn order(&mut self, seat: Seat, order: SeatOrder, record: &ToWorker) {
         let Some(worker) = self.workers.get(&seat) else { return };
         if let Some(board) = self.board()
             && let Some(own) = board.master(seat)
@@ -371,9 +372,9 @@ impl Children {
     /// Kills a worker unless it accepts, of which its word may still be under way.
     fn withdraw(&mut self, seat: Seat) {
         // The word of the order first: a worker that does not accept yet then never will.
-        self.order(seat, scoreboard::Order::Retire, &ToWorker::Retire);
+        self.order(seat, SeatOrder::Retire, &ToWorker::Retire);
         let Some(worker) = self.workers.get(&seat) else { return };
-        let own = self.board().and_then(|board| board.master(control::Seat(seat.0)));
+        let own = self.board().and_then(|board| board.master(seat));
         let accepted = |own: MasterSeat<'_>| own.is_taken_by(worker.life) && own.presence() != Presence::NotAccepting;
         if !own.is_some_and(accepted) {
             self.kill(seat);
@@ -529,7 +530,7 @@ impl Children {
     }
 
     /// Generation and pid of the worker in a seat, if it has said that it accepts and its pid is known.
-    pub(super) fn accepting(&self, seat: Seat) -> Option<(Generation, control::ProcessId)> {
+    pub(super) fn accepting(&self, seat: Seat) -> Option<(Generation, ProcessId)> {
         let worker = self.workers.get(&seat).filter(|worker| worker.heard_ready)?;
         worker.process.as_ref().map(|(pid, _)| (worker.generation, *pid))
     }

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::ForkResult;
-use worker_protocol::control::ProcessId;
+use worker_protocol::ids::ProcessId;
 
 /// Forks; the child runs `life`, exits with the code that it returns, and never comes back from this call.
 ///

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use worker_protocol::scoreboard::{self, Order};
+use worker_protocol::scoreboard::{self, SeatOrder};
 
 use super::connection::{self, Buffers};
 use super::eagerness::{Eagerness, MOMENT_US};
@@ -78,9 +78,9 @@ impl<'w> Core<'w> {
     pub(super) fn run<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {
         loop {
             match self.worker.order() {
-                Order::Retire => return Ok(()),
-                Order::Pause => self.pause()?,
-                Order::Run => {
+                SeatOrder::Retire => return Ok(()),
+                SeatOrder::Pause => self.pause()?,
+                SeatOrder::Run => {
                     if let Some(stream) = self.next_connection()? {
                         self.answer(service, stream);
                     }

@@ -20,8 +20,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use worker_protocol::control::{FromWorker, LeaveReason, Seat, Slot};
+use worker_protocol::control::{FromWorker, LeaveReason};
 use worker_protocol::head::RequestHead;
+use worker_protocol::ids::{Life, Seat, Slot};
 use worker_protocol::scoreboard::{MasterSeat, Presence, Scoreboard, WorkerSeat};
 
 use crate::config::model::{Config, RequestLimits};
@@ -96,7 +97,7 @@ pub struct Worker<'z> {
     slot: Slot,
     scoreboard: Scoreboard<'z>,
     seat: WorkerSeat<'z>,
-    life: u64,
+    life: Life,
     born_us: u64,
     /// Whether no other worker had its number before, for the hooks that run only once.
     first: bool,
@@ -115,7 +116,7 @@ impl<'z> Worker<'z> {
         control: &'z ControlSocket,
         seat_number: Seat,
         slot: Slot,
-        life: u64,
+        life: Life,
         nth: u32,
     ) -> io::Result<Self> {
         let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use worker_protocol::control::{FromWorker, LeaveReason, MESSAGE_BYTES_MAX, Message, ToWorker};
-use worker_protocol::scoreboard::{Order, Presence};
+use worker_protocol::scoreboard::{Presence, SeatOrder};
 
 use super::Worker;
 use crate::sys::control::Received;
@@ -51,21 +51,21 @@ impl Worker<'_> {
             }
         }
         match self.order() {
-            Order::Run => self.gate.bell.silence(),
-            Order::Pause | Order::Retire => self.gate.bell.ring(),
+            SeatOrder::Run => self.gate.bell.silence(),
+            SeatOrder::Pause | SeatOrder::Retire => self.gate.bell.ring(),
         }
         self.wake_paused();
         Ok(())
     }
 
     /// What this worker is to do now.
-    pub(super) fn order(&self) -> Order {
-        if self.gate.leaving.load(Ordering::Acquire) == 0 { self.seat.order(self.life) } else { Order::Retire }
+    pub(super) fn order(&self) -> SeatOrder {
+        if self.gate.leaving.load(Ordering::Acquire) == 0 { self.seat.order(self.life) } else { SeatOrder::Retire }
     }
 
     /// Whether the worker takes no more requests.
     pub fn is_leaving(&self) -> bool {
-        self.order() == Order::Retire
+        self.order() == SeatOrder::Retire
     }
 
     pub(super) fn leave(&self) {
@@ -78,7 +78,7 @@ impl Worker<'_> {
     pub(super) fn wait_while_paused(&self) {
         let (lock, changed) = &self.gate.changed;
         let mut held = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.order() == Order::Pause {
+        while self.order() == SeatOrder::Pause {
             held = changed.wait(held).unwrap_or_else(PoisonError::into_inner);
         }
     }

@@ -10,7 +10,7 @@ mod template;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use worker_protocol::control::Slot;
+use worker_protocol::ids::Slot;
 
 use self::escape::{Escape, push_escaped};
 pub(crate) use self::template::Template;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use worker_protocol::control::{LeaveReason, Slot};
+use worker_protocol::control::LeaveReason;
+use worker_protocol::ids::Slot;
 
 use super::Worker;
 use crate::config::model::Recycling;

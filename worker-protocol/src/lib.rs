@@ -36,6 +36,7 @@ pub mod decimal;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod head;
+pub mod ids;
 pub mod response;
 pub mod scoreboard;
 mod token;

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use worker_protocol::control::{
-    Error, FromWorker, FromZygote, Generation, LeaveReason, MESSAGE_BYTES_MAX, Message, ProcessId, RECORD_BYTES, Seat,
-    Slot, TEXT_BYTES_MAX, ToWorker, ToZygote,
+    Error, FromWorker, FromZygote, LeaveReason, MESSAGE_BYTES_MAX, Message, RECORD_BYTES, TEXT_BYTES_MAX, ToWorker,
+    ToZygote,
 };
 use worker_protocol::fuzz::exercise_control;
+use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
 
 fn pid(id: i32) -> ProcessId {
     ProcessId::new(id).expect("positive")
@@ -47,7 +48,7 @@ fn every_record_survives() {
     let text = || "Traceback:\n  ImportError: schön".to_owned();
     let (seat, slot) = (Seat(u32::MAX), Slot(7));
     check(ToZygote::Setup { generation: Generation(3), seats: 16, threads: 4, listeners: 2 }, false, 5);
-    check(ToZygote::Fork { seat, slot, life: u64::MAX, nth: u32::MAX }, false, 1);
+    check(ToZygote::Fork { seat, slot, life: Life(u64::MAX), nth: u32::MAX }, false, 1);
     check(ToZygote::Stop, false, 0);
     check(ToZygote::LogTo, false, 1);
     check(FromZygote::Loaded { boot_us: u64::MAX }, false, 0);

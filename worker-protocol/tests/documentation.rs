@@ -6,10 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use worker_protocol::control::{
-    self, FromWorker, FromZygote, Generation, LeaveReason, Message, ProcessId, Seat, Slot, ToWorker, ToZygote,
-};
-use worker_protocol::scoreboard::{self, Armed, Layout, Order, Presence, Scoreboard, Served};
+use worker_protocol::control::{self, FromWorker, FromZygote, LeaveReason, Message, ToWorker, ToZygote};
+use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
+use worker_protocol::scoreboard::{self, Armed, Layout, Presence, Scoreboard, SeatOrder, Served};
 use worker_protocol::{Fault, head, response, uwsgi};
 
 fn page() -> String {
@@ -105,7 +104,7 @@ fn the_kinds_are_the_codes() {
     let pid = ProcessId::new(1).expect("positive");
     let to_zygote = [
         ToZygote::Setup { generation: Generation(1), seats: 1, threads: 1, listeners: 1 },
-        ToZygote::Fork { seat, slot: Slot(0), life: 1, nth: 1 },
+        ToZygote::Fork { seat, slot: Slot(0), life: Life(1), nth: 1 },
         ToZygote::Stop,
         ToZygote::LogTo,
     ];
@@ -160,8 +159,8 @@ fn the_words_are_where_the_page_says() {
     let words: Vec<AtomicU64> = (0..layout.words()).map(|_| AtomicU64::new(0)).collect();
     let board = Scoreboard::create(&words, layout).expect("big enough");
     let (worker, master) = (board.worker(Seat(1)).expect("a seat"), board.master(Seat(1)).expect("a seat"));
-    worker.take(9);
-    master.set_order(Order::Retire, 9);
+    worker.take(Life(9));
+    master.set_order(SeatOrder::Retire, Life(9));
     worker.set_presence(Presence::Accepting);
     worker.set_boot_us(3);
     worker.set_memory(4, 5);

@@ -5,10 +5,10 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-use worker_protocol::control::{Seat, Slot};
+use worker_protocol::ids::{Life, Seat, Slot};
 use worker_protocol::scoreboard::{
-    Armed, CORES_MAX, CoreState, Error, LIFE_MAX, Layout, MAGIC, Order, Presence, SEATS_MAX, Scoreboard, Served,
-    THREADS_MAX, WorkerFigures,
+    Armed, CORES_MAX, CoreState, Error, Layout, MAGIC, Presence, SEATS_MAX, Scoreboard, SeatOrder, Served, THREADS_MAX,
+    WorkerFigures,
 };
 
 fn memory(seats: u32, threads: u32) -> Vec<AtomicU64> {
@@ -87,10 +87,10 @@ fn no_two_writers_share_a_line() {
     let board = scoreboard(&words, 3, 2);
     let (worker, master) = (board.worker(Seat(1)).expect("a seat"), board.master(Seat(1)).expect("a seat"));
     let start = board.layout().seat_offset_bytes(Seat(1)).expect("a seat") / 8;
-    let of_master = written(&words, || master.set_order(Order::Retire, 9));
+    let of_master = written(&words, || master.set_order(SeatOrder::Retire, Life(9)));
     assert_eq!(of_master, HashSet::from([start]));
     let of_worker = written(&words, || {
-        worker.take(9);
+        worker.take(Life(9));
         worker.set_presence(Presence::Accepting);
         worker.set_boot_us(1);
         worker.set_memory(2, 3);
@@ -116,9 +116,9 @@ fn the_master_reads_what_the_worker_wrote() {
     let words = memory(1, 2);
     let board = scoreboard(&words, 1, 2);
     let (worker, master) = (board.worker(Seat(0)).expect("a seat"), board.master(Seat(0)).expect("a seat"));
-    assert!(!master.is_taken_by(42));
-    worker.take(42);
-    assert!(master.is_taken_by(42));
+    assert!(!master.is_taken_by(Life(42)));
+    worker.take(Life(42));
+    assert!(master.is_taken_by(Life(42)));
     assert_eq!(master.presence(), Presence::NotAccepting);
     for presence in [Presence::Accepting, Presence::Leaving, Presence::NotAccepting] {
         worker.set_presence(presence);
@@ -157,8 +157,8 @@ fn the_master_reads_what_the_worker_wrote() {
     };
     assert_eq!(master.figures(), expected);
 
-    worker.take(43);
-    assert!(master.is_taken_by(43));
+    worker.take(Life(43));
+    assert!(master.is_taken_by(Life(43)));
     assert_eq!(master.figures(), WorkerFigures::default(), "a new life starts from zero");
 }
 
@@ -177,12 +177,12 @@ fn an_order_is_for_one_life() {
     let words = memory(1, 1);
     let board = scoreboard(&words, 1, 1);
     let (worker, master) = (board.worker(Seat(0)).expect("a seat"), board.master(Seat(0)).expect("a seat"));
-    assert_eq!(worker.order(1), Order::Run, "fresh memory orders nothing");
-    for order in [Order::Pause, Order::Retire, Order::Run] {
-        for life in [1, LIFE_MAX] {
+    assert_eq!(worker.order(Life(1)), SeatOrder::Run, "fresh memory orders nothing");
+    for order in [SeatOrder::Pause, SeatOrder::Retire, SeatOrder::Run] {
+        for life in [Life(1), Life::MAX] {
             master.set_order(order, life);
             assert_eq!(worker.order(life), order);
-            assert_eq!(worker.order(life - 1), Order::Run, "a successor does not feel meant");
+            assert_eq!(worker.order(Life(life.0 - 1)), SeatOrder::Run, "a successor does not feel meant");
         }
     }
 }
@@ -235,18 +235,18 @@ fn the_counter_is_corrected_after_a_death() {
     let board = scoreboard(&words, 3, 2);
     let seats: Vec<_> = (0..3).map(|seat| board.worker(Seat(seat)).expect("a seat")).collect();
     for (life, seat) in (10..).zip(&seats) {
-        seat.take(life);
+        seat.take(Life(life));
         assert!(!seat.core(0).expect("a core").begin_request(1));
     }
     assert!(!seats[1].core(1).expect("a core").begin_request(2));
     assert_eq!(board.capacity().busy(), 4);
     assert_eq!(board.capacity().arm(6), Armed::Waiting);
     // The worker in seat 1 dies with two requests under way; another one has not taken the seat yet.
-    let living = [(Seat(0), 10), (Seat(1), 13), (Seat(2), 12), (Seat(99), 1)];
+    let living = [(Seat(0), Life(10)), (Seat(1), Life(13)), (Seat(2), Life(12)), (Seat(99), Life(1))];
     assert_eq!(board.resync(living.into_iter()), Some(2));
     assert_eq!(board.capacity().busy(), 2);
     assert!(board.capacity().is_armed(), "a correction leaves the master's wish alone");
-    seats[1].take(13);
+    seats[1].take(Life(13));
     assert_eq!(board.resync(living.into_iter()), Some(2));
     assert!(!seats[1].core(0).expect("a core").begin_request(3));
     assert_eq!(board.resync(living.into_iter()), Some(3));
@@ -257,10 +257,10 @@ fn no_correction_while_a_core_is_in_between() {
     for state_number in [1u64, 3] {
         let words = memory(2, 1);
         let board = scoreboard(&words, 2, 1);
-        board.worker(Seat(0)).expect("a seat").take(1);
+        board.worker(Seat(0)).expect("a seat").take(Life(1));
         let state_word = board.layout().seat_offset_bytes(Seat(0)).expect("a seat") / 8 + 16;
         words[state_word].store(state_number << 62 | 5, Ordering::Release);
-        assert_eq!(board.resync([(Seat(0), 1)].into_iter()), None, "its addition may be counted or not");
+        assert_eq!(board.resync([(Seat(0), Life(1))].into_iter()), None, "its addition may be counted or not");
         assert_eq!(board.resync([].into_iter()), Some(0), "of the dead it does not matter");
     }
 }
@@ -274,7 +274,7 @@ fn threads_under_fire_leave_an_exact_counter_and_one_wake_up_each() {
     let board = scoreboard(&words, WORKERS, 1);
     let start = Barrier::new(WORKERS as usize + 1);
     let (wakes, running) = (AtomicU32::new(0), AtomicU32::new(WORKERS));
-    let living = || (0..WORKERS).map(|seat| (Seat(seat), u64::from(seat) + 1));
+    let living = || (0..WORKERS).map(|seat| (Seat(seat), Life(u64::from(seat) + 1)));
     // Armed before the first request, so that at least one wake-up is due.
     assert_eq!(board.capacity().arm(1), Armed::Waiting);
     let mut armed = 1;
@@ -326,11 +326,11 @@ fn a_correction_under_fire_takes_away_the_dead_only() {
     let words = memory(LIVING + 1, 1);
     let board = scoreboard(&words, LIVING + 1, 1);
     let dead = board.worker(Seat(LIVING)).expect("a seat");
-    dead.take(99);
+    dead.take(Life(99));
     assert!(!dead.core(0).expect("a core").begin_request(1));
     let stop = AtomicBool::new(false);
     let ready = Barrier::new(LIVING as usize + 1);
-    let living = || (0..LIVING).map(|seat| (Seat(seat), u64::from(seat) + 1));
+    let living = || (0..LIVING).map(|seat| (Seat(seat), Life(u64::from(seat) + 1)));
     thread::scope(|scope| {
         for (seat, life) in living() {
             let (stop, ready) = (&stop, &ready);

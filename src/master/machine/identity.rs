@@ -3,7 +3,7 @@
 //! Newtypes only; nothing here decides. Pure; used in the master.
 
 use serde::{Deserialize, Serialize};
-pub use worker_protocol::control::{Generation, ProcessId, Seat, Slot};
+pub use worker_protocol::ids::{Generation, ProcessId, Seat, Slot};
 
 /// A moment of the monotonic clock, in microseconds from any origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

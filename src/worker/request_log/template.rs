@@ -189,8 +189,8 @@ fn variable<'e>(entry: &Entry<'e>, name: &str) -> Option<&'e [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use worker_protocol::control::Slot;
     use worker_protocol::head::{PathInfo, RequestHead};
+    use worker_protocol::ids::Slot;
     use worker_protocol::uwsgi::{Header, Limits, decode};
 
     use super::*;

@@ -1,0 +1,155 @@
+//! What the master and a process that a zygote forked say to each other.
+
+use super::kind;
+use super::record::{Error, Message, Record, signed};
+
+/// Master to worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToWorker {
+    /// Accept no more, finish what you hold, leave.
+    Retire,
+    /// Accept no more until [`ToWorker::Resume`].
+    Pause,
+    /// Accept again.
+    Resume,
+    /// Write the log there from now on. Beside it: the file.
+    LogTo,
+}
+
+/// Worker to master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromWorker {
+    /// It accepts from now on.
+    Ready {
+        /// Time from the fork.
+        boot_us: u64,
+    },
+    /// It cannot serve; it leaves.
+    NotReady {
+        /// What the worker exits with.
+        exit_code: i32,
+        /// Why, as far as the worker can say.
+        text: String,
+    },
+    /// It has stopped accepting by itself and asks to be replaced; it leaves when it has finished what it holds.
+    Leaving {
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// The application asks for a graceful reload.
+    AskReload,
+    /// The application asks the instance to stop.
+    AskStop,
+    /// The application asks for this worker to be stopped without a replacement (`uwsgi.cheap`-like calls).
+    AskCheap,
+}
+
+/// Why a worker leaves by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeaveReason {
+    /// `max-requests` reached.
+    MaxRequests,
+    /// `max-worker-lifetime` reached.
+    MaxLifetime,
+    /// `reload-on-rss` or `reload-on-as` reached.
+    Memory,
+    /// A signal told it to.
+    Signal,
+    /// `reload-on-exception`.
+    Exception,
+}
+
+impl LeaveReason {
+    /// All of them, in the order of their numbers on the wire, from 1.
+    pub const ALL: [LeaveReason; 5] = [
+        LeaveReason::MaxRequests,
+        LeaveReason::MaxLifetime,
+        LeaveReason::Memory,
+        LeaveReason::Signal,
+        LeaveReason::Exception,
+    ];
+
+    fn of(record: &Record) -> Result<LeaveReason, Error> {
+        LeaveReason::from_number(record.a).ok_or(record.wrong("reason", record.a))
+    }
+
+    fn number(self) -> u64 {
+        match self {
+            LeaveReason::MaxRequests => 1,
+            LeaveReason::MaxLifetime => 2,
+            LeaveReason::Memory => 3,
+            LeaveReason::Signal => 4,
+            LeaveReason::Exception => 5,
+        }
+    }
+
+    fn from_number(number: u64) -> Option<LeaveReason> {
+        LeaveReason::ALL.into_iter().find(|reason| reason.number() == number)
+    }
+}
+
+impl Message for ToWorker {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let kind = match self {
+            ToWorker::Retire => kind::RETIRE,
+            ToWorker::Pause => kind::PAUSE,
+            ToWorker::Resume => kind::RESUME,
+            ToWorker::LogTo => kind::WORKER_LOG_TO,
+        };
+        Record::new(kind).append(out, "");
+    }
+
+    fn decode(packet: &[u8]) -> Result<ToWorker, Error> {
+        let (record, text) = Record::split(packet)?;
+        let message = match record.kind {
+            kind::RETIRE => ToWorker::Retire,
+            kind::PAUSE => ToWorker::Pause,
+            kind::RESUME => ToWorker::Resume,
+            kind::WORKER_LOG_TO => ToWorker::LogTo,
+            other => return Err(Error::Kind(other)),
+        };
+        text.none(&record)?;
+        Ok(message)
+    }
+
+    fn descriptors(&self) -> usize {
+        usize::from(*self == ToWorker::LogTo)
+    }
+}
+
+impl Message for FromWorker {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (record, text) = match self {
+            FromWorker::Ready { boot_us } => (Record { a: *boot_us, ..Record::new(kind::READY) }, ""),
+            FromWorker::NotReady { exit_code, text } => {
+                (Record { a: signed(*exit_code), ..Record::new(kind::NOT_READY) }, text.as_str())
+            }
+            FromWorker::Leaving { reason } => (Record { a: reason.number(), ..Record::new(kind::LEAVING) }, ""),
+            FromWorker::AskReload => (Record::new(kind::ASK_RELOAD), ""),
+            FromWorker::AskStop => (Record::new(kind::ASK_STOP), ""),
+            FromWorker::AskCheap => (Record::new(kind::ASK_CHEAP), ""),
+        };
+        record.append(out, text);
+    }
+
+    fn decode(packet: &[u8]) -> Result<FromWorker, Error> {
+        let (record, text) = Record::split(packet)?;
+        let message = match record.kind {
+            kind::NOT_READY => {
+                return Ok(FromWorker::NotReady { exit_code: record.signed_a("exit code")?, text: text.read()? });
+            }
+            kind::READY => FromWorker::Ready { boot_us: record.a },
+            kind::LEAVING => FromWorker::Leaving { reason: LeaveReason::of(&record)? },
+            kind::ASK_RELOAD => FromWorker::AskReload,
+            kind::ASK_STOP => FromWorker::AskStop,
+            kind::ASK_CHEAP => FromWorker::AskCheap,
+            other => return Err(Error::Kind(other)),
+        };
+        text.none(&record)?;
+        Ok(message)
+    }
+
+    fn descriptors(&self) -> usize {
+        0
+    }
+}

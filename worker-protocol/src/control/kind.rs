@@ -1,0 +1,42 @@
+//! The numbers of the kinds, as they stand on the wire.
+
+/// [`super::ToZygote::Setup`]: generation; seats in `seat`, listeners in `slot`, threads in `a`.
+pub const SETUP: u16 = 1;
+/// [`super::ToZygote::Fork`]: seat, slot; life in `a`, the how many-th in its slot in `b`.
+pub const FORK: u16 = 2;
+/// [`super::ToZygote::Stop`].
+pub const STOP: u16 = 3;
+/// [`super::ToZygote::LogTo`].
+pub const ZYGOTE_LOG_TO: u16 = 4;
+/// [`super::FromZygote::Loaded`]: microseconds in `a`.
+pub const LOADED: u16 = 16;
+/// [`super::FromZygote::LoadFailed`]: exit code in `a`; text.
+pub const LOAD_FAILED: u16 = 17;
+/// [`super::FromZygote::LiveThreads`]: count in `a`; text.
+pub const LIVE_THREADS: u16 = 18;
+/// [`super::FromZygote::Forked`]: seat; process id in `a`.
+pub const FORKED: u16 = 19;
+/// [`super::FromZygote::ForkFailed`]: seat; error number in `a`.
+pub const FORK_FAILED: u16 = 20;
+/// [`super::FromZygote::Exited`]: seat; process id in `a`, wait status in `b`.
+pub const EXITED: u16 = 21;
+/// [`super::ToWorker::Retire`].
+pub const RETIRE: u16 = 32;
+/// [`super::ToWorker::Pause`].
+pub const PAUSE: u16 = 33;
+/// [`super::ToWorker::Resume`].
+pub const RESUME: u16 = 34;
+/// [`super::ToWorker::LogTo`].
+pub const WORKER_LOG_TO: u16 = 35;
+/// [`super::FromWorker::Ready`]: microseconds in `a`.
+pub const READY: u16 = 48;
+/// [`super::FromWorker::NotReady`]: exit code in `a`; text.
+pub const NOT_READY: u16 = 49;
+/// [`super::FromWorker::Leaving`]: reason in `a`: 1 max-requests, 2 max-lifetime, 3 memory, 4 signal, 5 exception.
+pub const LEAVING: u16 = 50;
+/// [`super::FromWorker::AskReload`].
+pub const ASK_RELOAD: u16 = 51;
+/// [`super::FromWorker::AskStop`].
+pub const ASK_STOP: u16 = 52;
+/// [`super::FromWorker::AskCheap`].
+pub const ASK_CHEAP: u16 = 53;

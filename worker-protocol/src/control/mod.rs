@@ -1,0 +1,29 @@
+//! The records that master, zygote and worker send each other over their control sockets.
+//!
+//! Each message is one packet of a `SOCK_SEQPACKET` unix socket: a record of 32 bytes, little-endian, for some kinds
+//! followed by a text. Descriptors travel beside it (`SCM_RIGHTS`); [`Message::descriptors`] says how many and each kind
+//! which. End-of-file is a message too: the other side is gone. This module only turns messages into bytes and back;
+//! sending is `sys`' business. Used in the master, the zygote and the worker.
+//!
+//! | offset | bytes | field |
+//! | --- | --- | --- |
+//! | 0 | 2 | kind |
+//! | 2 | 2 | version, [`VERSION`] |
+//! | 4 | 4 | generation |
+//! | 8 | 4 | seat |
+//! | 12 | 4 | slot |
+//! | 16 | 8 | a |
+//! | 24 | 8 | b |
+//!
+//! What a kind does not use is written as 0 and not looked at. Kinds are unique over all four directions, so that a
+//! record in the wrong direction is an unknown one. A change of meaning changes the version.
+
+pub mod kind;
+
+mod child;
+mod record;
+mod zygote;
+
+pub use self::child::{FromWorker, LeaveReason, ToWorker};
+pub use self::record::{Error, MESSAGE_BYTES_MAX, Message, RECORD_BYTES, TEXT_BYTES_MAX, VERSION};
+pub use self::zygote::{FromZygote, SETUP_DESCRIPTORS, ToZygote};

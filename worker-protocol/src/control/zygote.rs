@@ -1,0 +1,187 @@
+//! What master and zygote say to each other.
+
+use super::kind;
+use super::record::{Error, Message, Record, signed};
+use crate::ids::{Generation, Life, ProcessId, Seat, Slot};
+
+/// Descriptors beside [`ToZygote::Setup`] before the listeners: scoreboard, wake eventfd, settings, in this order.
+pub const SETUP_DESCRIPTORS: usize = 3;
+
+/// Master to zygote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToZygote {
+    /// The first record: load the application. Beside it, in this order: the scoreboard's memory, the eventfd that
+    /// wakes the master, the settings file, then one descriptor for each listener.
+    Setup {
+        /// The number of this loading.
+        generation: Generation,
+        /// Seats of the scoreboard.
+        seats: u32,
+        /// Threads of each worker.
+        threads: u32,
+        /// Listening sockets beside the record.
+        listeners: u32,
+    },
+    /// Fork a worker. Beside it: the worker's control socket.
+    Fork {
+        /// Where it writes its state.
+        seat: Seat,
+        /// Who it is.
+        slot: Slot,
+        /// Which fork this is; the worker writes it into its seat (see [`crate::scoreboard`]).
+        life: Life,
+        /// How many workers there were in this slot, this one included.
+        nth: u32,
+    },
+    /// Fork no more and leave. Its workers are the master's to stop.
+    Stop,
+    /// Write the log there from now on. Beside it: the file.
+    LogTo,
+}
+
+/// Zygote to master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromZygote {
+    /// The application is loaded.
+    Loaded {
+        /// How long that took.
+        boot_us: u64,
+    },
+    /// The application cannot be loaded; the zygote leaves.
+    LoadFailed {
+        /// What the zygote exits with.
+        exit_code: i32,
+        /// Why, as far as the zygote can say.
+        text: String,
+    },
+    /// The application started threads while it was loaded; they will not exist in workers.
+    LiveThreads {
+        /// How many.
+        count: u32,
+        /// Their names.
+        text: String,
+    },
+    /// A worker was forked. Beside it: its pidfd.
+    Forked {
+        /// The seat of the order.
+        seat: Seat,
+        /// The worker.
+        pid: ProcessId,
+    },
+    /// The fork failed.
+    ForkFailed {
+        /// The seat of the order.
+        seat: Seat,
+        /// The error number of the system call.
+        errno: i32,
+    },
+    /// A worker was reaped.
+    Exited {
+        /// Its seat.
+        seat: Seat,
+        /// The worker.
+        pid: ProcessId,
+        /// As `waitpid` gives it.
+        wait_status: i32,
+    },
+}
+
+impl Message for ToZygote {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let record = match *self {
+            ToZygote::Setup { generation, seats, threads, listeners } => Record {
+                generation: generation.0,
+                seat: seats,
+                slot: listeners,
+                a: threads.into(),
+                ..Record::new(kind::SETUP)
+            },
+            ToZygote::Fork { seat, slot, life, nth } => {
+                Record { seat: seat.0, slot: slot.0, a: life.0, b: nth.into(), ..Record::new(kind::FORK) }
+            }
+            ToZygote::Stop => Record::new(kind::STOP),
+            ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
+        };
+        record.append(out, "");
+    }
+
+    fn decode(packet: &[u8]) -> Result<ToZygote, Error> {
+        let (record, text) = Record::split(packet)?;
+        let message = match record.kind {
+            kind::SETUP => ToZygote::Setup {
+                generation: Generation(record.generation),
+                seats: record.seat,
+                threads: record.count("threads")?,
+                listeners: record.slot,
+            },
+            kind::FORK => ToZygote::Fork {
+                seat: Seat(record.seat),
+                slot: Slot(record.slot),
+                life: Life(record.a),
+                nth: u32::try_from(record.b).map_err(|_| record.wrong("nth", record.b))?,
+            },
+            kind::STOP => ToZygote::Stop,
+            kind::ZYGOTE_LOG_TO => ToZygote::LogTo,
+            other => return Err(Error::Kind(other)),
+        };
+        text.none(&record)?;
+        Ok(message)
+    }
+
+    fn descriptors(&self) -> usize {
+        match self {
+            ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + *listeners as usize,
+            ToZygote::Fork { .. } | ToZygote::LogTo => 1,
+            ToZygote::Stop => 0,
+        }
+    }
+}
+
+impl Message for FromZygote {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (record, text) = match self {
+            FromZygote::Loaded { boot_us } => (Record { a: *boot_us, ..Record::new(kind::LOADED) }, ""),
+            FromZygote::LoadFailed { exit_code, text } => {
+                (Record { a: signed(*exit_code), ..Record::new(kind::LOAD_FAILED) }, text.as_str())
+            }
+            FromZygote::LiveThreads { count, text } => {
+                (Record { a: (*count).into(), ..Record::new(kind::LIVE_THREADS) }, text.as_str())
+            }
+            FromZygote::Forked { seat, pid } => {
+                (Record { seat: seat.0, a: signed(pid.get()), ..Record::new(kind::FORKED) }, "")
+            }
+            FromZygote::ForkFailed { seat, errno } => {
+                (Record { seat: seat.0, a: signed(*errno), ..Record::new(kind::FORK_FAILED) }, "")
+            }
+            FromZygote::Exited { seat, pid, wait_status } => (
+                Record { seat: seat.0, a: signed(pid.get()), b: signed(*wait_status), ..Record::new(kind::EXITED) },
+                "",
+            ),
+        };
+        record.append(out, text);
+    }
+
+    fn decode(packet: &[u8]) -> Result<FromZygote, Error> {
+        let (record, text) = Record::split(packet)?;
+        let seat = Seat(record.seat);
+        let message = match record.kind {
+            kind::LOAD_FAILED => {
+                return Ok(FromZygote::LoadFailed { exit_code: record.signed_a("exit code")?, text: text.read()? });
+            }
+            kind::LIVE_THREADS => {
+                return Ok(FromZygote::LiveThreads { count: record.count("count")?, text: text.read()? });
+            }
+            kind::LOADED => FromZygote::Loaded { boot_us: record.a },
+            kind::FORKED => FromZygote::Forked { seat, pid: record.pid()? },
+            kind::FORK_FAILED => FromZygote::ForkFailed { seat, errno: record.signed_a("error number")? },
+            kind::EXITED => FromZygote::Exited { seat, pid: record.pid()?, wait_status: record.wait_status()? },
+            other => return Err(Error::Kind(other)),
+        };
+        text.none(&record)?;
+        Ok(message)
+    }
+
+    fn descriptors(&self) -> usize {
+        usize::from(matches!(self, FromZygote::Forked { .. }))
+    }
+}

@@ -1,0 +1,94 @@
+//! The whole memory: made by the master, attached to by workers, and the correction of its counter after a death.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::capacity::{CORES_MAX, Capacity};
+use super::layout::{CAPACITY_WORD, Error, Layout, MAGIC};
+use super::master::MasterSeat;
+use super::worker::WorkerSeat;
+use crate::ids::{Life, Seat};
+
+/// How often [`Scoreboard::resync`] counts before it gives up.
+pub const RESYNC_ATTEMPTS_MAX: usize = 16;
+
+/// The whole memory. Cheap to copy; all views borrow the same words.
+#[derive(Debug, Clone, Copy)]
+pub struct Scoreboard<'a> {
+    layout: Layout,
+    words: &'a [AtomicU64],
+}
+
+impl<'a> Scoreboard<'a> {
+    /// Master: writes the header into fresh memory, which must be all zero.
+    pub fn create(words: &'a [AtomicU64], layout: Layout) -> Result<Scoreboard<'a>, Error> {
+        let board = Scoreboard::fit(words, layout)?;
+        let header = [u64::from(layout.seats()), u64::from(layout.threads()), layout.seat_words() as u64];
+        for (word, value) in words[1..].iter().zip(header) {
+            word.store(value, Ordering::Relaxed);
+        }
+        words[0].store(MAGIC, Ordering::Release);
+        Ok(board)
+    }
+
+    /// Worker: finds the layout in the header.
+    pub fn attach(words: &'a [AtomicU64]) -> Result<Scoreboard<'a>, Error> {
+        let word = |index: usize| words.get(index).map_or(0, |word| word.load(Ordering::Acquire));
+        if word(0) != MAGIC {
+            return Err(Error::Magic { found: word(0) });
+        }
+        let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
+        Scoreboard::fit(words, Layout::new(narrow(word(1)), narrow(word(2)))?)
+    }
+
+    fn fit(words: &'a [AtomicU64], layout: Layout) -> Result<Scoreboard<'a>, Error> {
+        let needed = layout.words();
+        if words.len() < needed {
+            return Err(Error::TooSmall { words: words.len(), needed });
+        }
+        Ok(Scoreboard { layout, words })
+    }
+
+    /// How the memory is laid out.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The counter of busy cores, and the master's wish to be woken.
+    pub fn capacity(&self) -> Capacity<'a> {
+        Capacity { word: &self.words[CAPACITY_WORD] }
+    }
+
+    /// The worker's side of a seat; `None` beyond the last one.
+    pub fn worker(&self, seat: Seat) -> Option<WorkerSeat<'a>> {
+        Some(WorkerSeat { words: self.seat(seat)?, capacity: self.capacity() })
+    }
+
+    /// The master's side of a seat; `None` beyond the last one.
+    pub fn master(&self, seat: Seat) -> Option<MasterSeat<'a>> {
+        Some(MasterSeat { words: self.seat(seat)? })
+    }
+
+    fn seat(&self, seat: Seat) -> Option<&'a [AtomicU64]> {
+        let start = self.layout.seat_start(seat)?;
+        self.words.get(start..start + self.layout.seat_words())
+    }
+
+    /// Master: corrects the counter of busy cores after a death, as the module's page explains. `living` are the seats
+    /// of workers that run, with their lives; it is gone over once for each attempt.
+    ///
+    /// The number of busy cores, or `None` when in [`RESYNC_ATTEMPTS_MAX`] attempts some core was always just beginning
+    /// or ending: ask again later.
+    pub fn resync(&self, living: impl Iterator<Item = (Seat, Life)> + Clone) -> Option<u32> {
+        (0..RESYNC_ATTEMPTS_MAX).find_map(|_| self.try_resync(living.clone()))
+    }
+
+    fn try_resync(&self, mut living: impl Iterator<Item = (Seat, Life)>) -> Option<u32> {
+        let capacity = self.capacity();
+        let before = capacity.word.load(Ordering::Acquire);
+        let busy = living.try_fold(0, |sum: u32, (seat, life)| {
+            let cores = self.master(seat).map_or(Some(0), |seat| seat.busy_settled(life))?;
+            sum.checked_add(cores).filter(|&sum| sum <= CORES_MAX)
+        })?;
+        capacity.replace_busy(before, busy).then_some(busy)
+    }
+}

@@ -1,0 +1,46 @@
+//! The words of the memory that a master and its workers share: where they are, what they pack, who writes them.
+//!
+//! Pure: it works on a slice of [`AtomicU64`] that `sys` maps; it maps nothing, reads no clock (times are arguments,
+//! microseconds of the monotonic clock) and wakes nobody. Used in the master ([`Scoreboard::create`]) and in each
+//! worker ([`Scoreboard::attach`]). Lines are 64 bytes, so that no two writers share a cache line:
+//!
+//! | line | written by | words |
+//! | --- | --- | --- |
+//! | 0, header | the master, before the first fork | magic and version, seats, threads, words of a seat |
+//! | 1, capacity | everyone, read-modify-write only | [`Capacity`]'s word |
+//! | then for each seat: master | the master | order and life |
+//! | … worker | the worker | life, flags, boot time, memory, process id, number |
+//! | … one for each thread (core) | that thread | state, requests, exceptions, running time, bytes, wait, mean, errors |
+//!
+//! # Who writes, and in what order
+//!
+//! Each word has one writer, except the capacity word, which is only changed by single atomic operations. What must be
+//! read together is one word: a core's state and the start of its request; an order and the life it is meant for.
+//! Counters and figures are `Relaxed`: each stands alone. Words that announce something (state, life, order) are
+//! stored with `Release` and loaded with `Acquire`, so that who sees them sees what was written before.
+//!
+//! # The counter of busy cores and its correction
+//!
+//! A core begins a request by *entering* (state word), adding itself to the counter, and being *busy* (state word); it
+//! ends by *leaving*, subtracting itself, and being *idle*. A worker killed in between leaves the counter too high, for
+//! the dead do not subtract. [`Scoreboard::resync`] counts the busy cores of the living and puts the sum into the
+//! counter by compare-and-swap against the value it read before counting. Every change of the counter also counts a
+//! sequence number up, so any change during the count makes the swap fail; and a core seen entering or leaving, whose
+//! addition may or may not be in that value, makes the count start over. Why that is enough: an addition that precedes
+//! the first read of the counter (`Acquire`, the addition is `AcqRel`) makes *entering* visible, so the core is counted
+//! or the attempt dropped; and a core seen *busy* or *idle* (`Acquire`) has its addition or subtraction behind it, so
+//! either the first read had it or the swap fails.
+
+mod board;
+mod capacity;
+mod layout;
+mod master;
+mod words;
+mod worker;
+
+pub use self::board::{RESYNC_ATTEMPTS_MAX, Scoreboard};
+pub use self::capacity::{Armed, CORES_MAX, Capacity};
+pub use self::layout::{Error, LINE_WORDS, Layout, MAGIC, SEATS_MAX, THREADS_MAX};
+pub use self::master::{MasterSeat, WorkerFigures};
+pub use self::words::{CoreState, Presence, SeatOrder};
+pub use self::worker::{Core, Served, WorkerSeat};

@@ -1,0 +1,161 @@
+//! The worker's side of its seat: what it and its threads write, and the order that it reads.
+
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use super::capacity::Capacity;
+use super::layout::LINE_WORDS;
+use super::words::{CoreState, Presence, SeatOrder, core_line, core_words, master_line, unpack_io_errors, worker_line};
+use crate::ids::{Life, Slot};
+
+/// The worker's side of its seat: it writes its own lines and reads the order.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerSeat<'a> {
+    pub(super) words: &'a [AtomicU64],
+    pub(super) capacity: Capacity<'a>,
+}
+
+impl<'a> WorkerSeat<'a> {
+    /// The first thing a new worker does: sets its lines to zero and says which life it is. A predecessor may have died
+    /// in the middle of a request; the master has read its figures when it reaped it.
+    pub fn take(&self, life: Life) {
+        for word in &self.words[LINE_WORDS..] {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.words[worker_line::LIFE].store(life.0, Ordering::Release);
+    }
+
+    /// Says which process it is, the number that operators know it by, and the how many-th worker with that number.
+    pub fn set_identity(&self, process: u32, slot: Slot, nth: u32) {
+        self.words[worker_line::PROCESS].store(process.into(), Ordering::Relaxed);
+        self.words[worker_line::NUMBER].store(u64::from(slot.0) | u64::from(nth) << 32, Ordering::Relaxed);
+    }
+
+    /// Says whether it takes requests. Of a worker that says so and then looks for orders, and a master that orders and
+    /// then looks whether it does, at least one sees the other.
+    pub fn set_presence(&self, presence: Presence) {
+        self.words[worker_line::FLAGS].store(presence.flags(), Ordering::Release);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says how long it took from the fork until it was ready.
+    pub fn set_boot_us(&self, boot_us: u64) {
+        self.words[worker_line::BOOT_US].store(boot_us, Ordering::Relaxed);
+    }
+
+    /// Says how much memory it takes, resident and virtual.
+    pub fn set_memory(&self, rss_bytes: u64, vsz_bytes: u64) {
+        self.words[worker_line::RSS_BYTES].store(rss_bytes, Ordering::Relaxed);
+        self.words[worker_line::VSZ_BYTES].store(vsz_bytes, Ordering::Relaxed);
+    }
+
+    /// The master's order. One for another life is none: `Run`.
+    pub fn order(&self, life: Life) -> SeatOrder {
+        match SeatOrder::unpack(self.words[master_line::ORDER].load(Ordering::Acquire)) {
+            (order, meant) if meant == life => order,
+            _ => SeatOrder::Run,
+        }
+    }
+
+    /// The line of thread `index`, for that thread alone; `None` beyond the last one.
+    pub fn core(&self, index: usize) -> Option<Core<'a>> {
+        Some(Core { words: core_words(self.words, index)?, capacity: self.capacity })
+    }
+}
+
+/// What a thread says of a request that it has finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Served {
+    /// Bytes sent, head included.
+    pub sent_bytes: u64,
+    /// Whether the application failed: an exception, a panic.
+    pub exception: bool,
+    /// Whether reading the request failed.
+    pub read_error: bool,
+    /// Whether writing the response failed.
+    pub write_error: bool,
+}
+
+/// One thread's line. Only that thread may call its setters.
+#[derive(Debug, Clone, Copy)]
+pub struct Core<'a> {
+    words: &'a [AtomicU64],
+    capacity: Capacity<'a>,
+}
+
+impl Core<'_> {
+    /// A request begins. `true`: the master wants to know, write to its eventfd. Without effect while one is under way.
+    #[must_use = "the master sleeps until it is woken"]
+    pub fn begin_request(&self, now_us: u64) -> bool {
+        if self.state() != CoreState::Idle {
+            return false;
+        }
+        self.set_state(CoreState::Entering { since_us: now_us });
+        let wake = self.capacity.enter();
+        self.set_state(CoreState::Busy { since_us: now_us });
+        wake
+    }
+
+    /// The request is over. Without effect when none is under way.
+    pub fn end_request(&self, now_us: u64, served: Served) {
+        let CoreState::Busy { since_us } = self.state() else { return };
+        self.account(now_us.saturating_sub(since_us), served);
+        self.leave(since_us);
+    }
+
+    /// A connection was closed without a request in it: as [`Core::end_request`], but nothing is counted.
+    pub fn abandon_request(&self) {
+        let CoreState::Busy { since_us } = self.state() else { return };
+        self.leave(since_us);
+    }
+
+    /// How long the request waited before it was accepted.
+    pub fn set_last_wait_us(&self, wait_us: u64) {
+        self.words[core_line::LAST_WAIT_US].store(wait_us, Ordering::Relaxed);
+    }
+
+    /// Requests of this core in this life, for `max-requests`.
+    pub fn requests(&self) -> u64 {
+        self.words[core_line::REQUESTS].load(Ordering::Relaxed)
+    }
+
+    /// Requests of this core that could not be read, and responses that could not be written, in this life.
+    pub fn io_errors(&self) -> (u32, u32) {
+        unpack_io_errors(self.words[core_line::IO_ERRORS].load(Ordering::Relaxed))
+    }
+
+    fn leave(&self, since_us: u64) {
+        self.set_state(CoreState::Leaving { since_us });
+        self.capacity.leave();
+        self.set_state(CoreState::Idle);
+    }
+
+    fn state(&self) -> CoreState {
+        CoreState::unpack(self.words[core_line::STATE].load(Ordering::Relaxed))
+    }
+
+    fn set_state(&self, state: CoreState) {
+        self.words[core_line::STATE].store(state.pack(), Ordering::Release);
+    }
+
+    fn account(&self, took_us: u64, served: Served) {
+        let Served { sent_bytes, exception, read_error, write_error } = served;
+        self.add(core_line::REQUESTS, 1);
+        self.add(core_line::RUNNING_US, took_us);
+        self.add(core_line::SENT_BYTES, sent_bytes);
+        // uWSGI's `avg_rt`, no mean: half the old value, half the new (uWSGI's manual, "The uWSGI Stats Server").
+        let average = &self.words[core_line::AVERAGE_US];
+        average.store(average.load(Ordering::Relaxed).saturating_add(took_us) / 2, Ordering::Relaxed);
+        if exception {
+            self.add(core_line::EXCEPTIONS, 1);
+        }
+        if read_error || write_error {
+            self.add(core_line::IO_ERRORS, u64::from(write_error) | u64::from(read_error) << 32);
+        }
+    }
+
+    /// Adds to a word that only this thread writes, so that no read-modify-write is needed.
+    fn add(&self, index: usize, amount: u64) {
+        let word = &self.words[index];
+        word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+    }
+}
