@@ -468,7 +468,7 @@ fn with_exit_on_reload_a_brutal_reload_waits_for_nobody() {
     server.ends_with(0);
 }
 
-/// Runs a test of this program once more, in a network of its own in which the kernel migrates connections. False: this
+/// Runs a test of this program, named in full, once more, in a network of its own in which the kernel migrates connections. False: this
 /// is that run.
 fn runs_in_a_network_of_its_own(test: &str) -> bool {
     const MARK: &str = "REUSE_PORT_TEST";
@@ -496,7 +496,9 @@ fn runs_in_a_network_of_its_own(test: &str) -> bool {
 
 #[test]
 fn what_waits_for_an_instance_that_stops_goes_to_the_other_one_with_its_port() {
-    if runs_in_a_network_of_its_own("what_waits_for_an_instance_that_stops_goes_to_the_other_one_with_its_port") {
+    if runs_in_a_network_of_its_own(
+        "reload_forms::what_waits_for_an_instance_that_stops_goes_to_the_other_one_with_its_port",
+    ) {
         return;
     }
     let address = "127.0.0.1:3031";
