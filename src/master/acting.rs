@@ -2,6 +2,7 @@
 //! the configuration of a reload is in [`super::candidate`]. Master only.
 
 use super::Driver;
+use super::children::Equipment;
 use super::machine::{Action, Announcement, Generation, Outcome};
 use crate::sys::memory;
 
@@ -18,11 +19,17 @@ impl Driver<'_> {
                 Action::Abandon { .. } => self.abandon(),
                 Action::StartZygote { generation, candidate } => self.start_zygote(generation, candidate),
                 Action::Upgrade => self.upgrade(),
-                other => {
-                    if let Some(event) = self.children.carry_out(&other, &self.poll) {
-                        self.handle(event);
-                    }
+                Action::StopZygote { generation } => self.children.stop_zygote(generation),
+                Action::KillZygote { generation } => self.children.kill_zygote(generation),
+                Action::Fork { generation, seat, slot, life } => {
+                    let failed = self.children.fork(generation, seat, slot, life, &self.poll).err();
+                    self.handle_all(failed);
                 }
+                Action::Retire { seat } => self.children.retire(seat),
+                Action::Pause { seat } => self.children.pause(seat),
+                Action::Resume { seat } => self.children.resume(seat),
+                Action::Withdraw { seat } => self.children.withdraw(seat),
+                Action::Kill { seat } => self.children.kill(seat),
             }
         }
         None
@@ -34,11 +41,9 @@ impl Driver<'_> {
             Some(new) if candidate => (&new.config, &new.sockets, new.log.as_ref()),
             _ => (&self.config, &self.sockets, None),
         };
-        let (bell, poll) = (&self.bell, &self.poll);
-        let failed = self.children.start_zygote(generation, config, sockets, log, bell, poll).err();
-        for event in failed.into_iter().flatten() {
-            self.handle(event);
-        }
+        let equipment = Equipment { config, sockets, log, bell: &self.bell };
+        let failed = self.children.start_zygote(generation, &equipment, &self.poll).err();
+        self.handle_all(failed.into_iter().flatten());
     }
 
     fn announce(&mut self, announcement: &Announcement) {

@@ -7,8 +7,9 @@ use std::path::Path;
 use super::decisions::DecisionFile;
 use super::fifo::Fifos;
 use super::machine::{Event, Plan};
+use super::wake::Wake;
 use super::watches::Watches;
-use super::{Driver, WATCHES, startup, watch};
+use super::{Driver, startup};
 use crate::config::model::Config;
 use crate::sys::listeners::BoundSocket;
 
@@ -98,7 +99,12 @@ impl Driver<'_> {
     /// Takes over the files to watch and the fifos of a new configuration.
     fn renew_watches(&mut self, config: &Config) {
         if config.watches != self.config.watches {
-            match Watches::new(&config.watches).and_then(|new| watch(&self.poll, &new, WATCHES).map(|()| new)) {
+            let renew = || {
+                let new = Watches::new(&config.watches)?;
+                Wake::Watches.when_readable(&new, &self.poll)?;
+                Ok::<_, std::io::Error>(new)
+            };
+            match renew() {
                 Ok(new) => self.watches = new,
                 Err(error) => log::error!("the files to watch stay as they were: {error}"),
             }

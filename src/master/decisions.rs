@@ -4,13 +4,12 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::failure::StartFailure;
-use super::upgrade;
+use super::passed::Passed;
 use crate::scaling::decision_log::{Record, json_line};
 
 /// The open file.
@@ -27,7 +26,7 @@ pub(super) struct DecisionFile {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DecisionFileHandover {
     path: PathBuf,
-    descriptor: RawFd,
+    descriptor: Passed,
 }
 
 impl DecisionFile {
@@ -65,12 +64,12 @@ impl DecisionFile {
 
     /// Lets it pass to the next image.
     pub(super) fn hand_over(&self) -> io::Result<DecisionFileHandover> {
-        Ok(DecisionFileHandover { path: self.path.clone(), descriptor: upgrade::pass(self.file.as_fd())? })
+        Ok(DecisionFileHandover { path: self.path.clone(), descriptor: Passed::on(&self.file)? })
     }
 
     /// Takes it over from the image before.
     pub(super) fn adopt(handover: DecisionFileHandover) -> io::Result<Self> {
-        let file = File::from(upgrade::take(handover.descriptor)?);
+        let file = File::from(handover.descriptor.take()?);
         Ok(Self { path: handover.path, file, failing: false })
     }
 }

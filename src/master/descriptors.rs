@@ -2,22 +2,19 @@
 //! (uWSGI's manual, "uWSGI Options"). Master only.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 
-use mio::unix::SourceFd;
-use mio::{Interest, Poll, Token};
+use mio::Poll;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::failure::StartFailure;
 use super::machine::Reload;
-use super::upgrade::{pass, take};
+use super::passed::Passed;
+use super::wake::{Wake, no_more};
 use crate::config::model::ReloadDescriptor;
 use crate::sys::process::duplicate_descriptor;
 use crate::sys::wait::{self, wait_ready};
-
-/// Tokens: one for each descriptor, by its place.
-const DESCRIPTORS: usize = 6 << 32;
 
 /// The descriptors, as long as they can be read.
 #[derive(Default)]
@@ -25,7 +22,7 @@ pub(super) struct Descriptors(Vec<Option<(ReloadDescriptor, OwnedFd)>>);
 
 /// A descriptor on its way to the next image of the master.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct DescriptorHandover(ReloadDescriptor, RawFd);
+pub(super) struct DescriptorHandover(ReloadDescriptor, Passed);
 
 impl Descriptors {
     /// Takes what was inherited. Only before this process opens anything itself are the numbers what their giver meant.
@@ -42,14 +39,14 @@ impl Descriptors {
 
     /// Takes over what the image before has passed.
     pub(super) fn adopt(handed: Vec<DescriptorHandover>) -> io::Result<Self> {
-        let adopt = |DescriptorHandover(named, number)| Ok(Some((named, take(number)?)));
+        let adopt = |DescriptorHandover(named, passed)| Ok(Some((named, passed.take()?)));
         handed.into_iter().map(adopt).collect::<io::Result<_>>().map(Self)
     }
 
     /// Lets them pass to the next image.
     pub(super) fn hand_over(&self) -> io::Result<Vec<DescriptorHandover>> {
         let open = self.0.iter().flatten();
-        open.map(|(named, own)| Ok(DescriptorHandover(named.clone(), pass(own.as_fd())?))).collect()
+        open.map(|(named, own)| Ok(DescriptorHandover(named.clone(), Passed::on(own)?))).collect()
     }
 
     /// Has the event loop wake up for each.
@@ -57,24 +54,19 @@ impl Descriptors {
     /// # Errors
     /// When one of them cannot be waited for, as regular files.
     pub(super) fn watch(&self, poll: &Poll) -> Result<(), StartFailure> {
-        for (place, (named, own)) in self.0.iter().enumerate().filter_map(|(place, one)| Some((place, one.as_ref()?))) {
-            poll.registry()
-                .register(&mut SourceFd(&own.as_raw_fd()), Token(DESCRIPTORS | place), Interest::READABLE)
-                .map_err(|error| blame(named, "cannot be waited for", &error))?;
+        for (place, (named, own)) in (0..).zip(&self.0).filter_map(|(place, one)| Some((place, one.as_ref()?))) {
+            let watched = Wake::Descriptor(place).when_readable(own, poll);
+            watched.map_err(|error| blame(named, "cannot be waited for", &error))?;
         }
         Ok(())
     }
 
-    /// Whether a token is of this module.
-    pub(super) fn owns(token: Token) -> bool {
-        token.0 & !(u32::MAX as usize) == DESCRIPTORS
-    }
-
-    /// Reads what has come on a token, once; the reload that it asks for.
-    pub(super) fn hear(&mut self, token: Token, poll: &Poll) -> Option<Reload> {
-        let place = token.0 & u32::MAX as usize;
-        let (named, own) = self.0.get(place)?.as_ref()?;
-        match read_once(own, named.bytes).and_then(|come| rearm(poll, own, token).map(|()| come)) {
+    /// Reads what has come on the descriptor at a place, once; the reload that it asks for.
+    pub(super) fn hear(&mut self, place: u32, poll: &Poll) -> Option<Reload> {
+        let descriptor = self.0.get_mut(place as usize)?;
+        let (named, own) = descriptor.as_ref()?;
+        let rearm = |come: bool| Wake::Descriptor(place).again(own, poll).map(|()| come);
+        match read_once(own, named.bytes).and_then(rearm) {
             Ok(true) => {
                 let message = named.message.as_deref().unwrap_or(if named.brutal { "brutal reload" } else { "reload" });
                 log::info!("*** descriptor {} is ready... {message} ***", named.number);
@@ -84,8 +76,8 @@ impl Descriptors {
             Err(error) => {
                 log::warn!("descriptor {} asks for no more reloads: {error}", named.number);
                 // Closing it would not end the waiting while others hold what it stands for.
-                let _ = poll.registry().deregister(&mut SourceFd(&own.as_raw_fd()));
-                self.0[place] = None;
+                let _ = no_more(own, poll);
+                *descriptor = None;
                 None
             }
         }
@@ -95,11 +87,6 @@ impl Descriptors {
 fn blame(named: &ReloadDescriptor, problem: &str, error: &io::Error) -> StartFailure {
     let option = if named.brutal { "brutal-reload-on-fd" } else { "reload-on-fd" };
     StartFailure::configuration(format!("descriptor {} {problem}: {error}", named.number)).about(option)
-}
-
-/// The event loop tells of a change only; what is left over is news once more after this.
-fn rearm(poll: &Poll, own: &OwnedFd, token: Token) -> io::Result<()> {
-    poll.registry().reregister(&mut SourceFd(&own.as_raw_fd()), token, Interest::READABLE)
 }
 
 /// Reads at most so many bytes. False: there are none after all.

@@ -1,14 +1,10 @@
 //! The load and the number of workers: when to look, what may wake us, and whether what serves is too large. The looking
 //! itself is the [`super::scaler`]'s. Master only.
 
-use std::os::fd::{AsFd, AsRawFd};
-
-use mio::Interest;
-use mio::unix::SourceFd;
-
+use super::Driver;
 use super::failure::StartFailure;
 use super::machine::{Event, Seat};
-use super::{Driver, QUEUE};
+use super::wake::{Wake, no_more};
 use crate::scaling::Settings;
 use crate::sys::clock::monotonic_us;
 use crate::sys::memory::resident_bytes;
@@ -41,12 +37,8 @@ impl Driver<'_> {
         }
         self.watching_queue = wanted;
         for socket in &self.sockets {
-            let raw = socket.as_fd().as_raw_fd();
-            let changed = if wanted {
-                self.poll.registry().register(&mut SourceFd(&raw), QUEUE, Interest::READABLE)
-            } else {
-                self.poll.registry().deregister(&mut SourceFd(&raw))
-            };
+            let changed =
+                if wanted { Wake::Queue.when_readable(socket, &self.poll) } else { no_more(socket, &self.poll) };
             if let Err(error) = changed {
                 log::warn!("cannot watch the queue of {}: {error}", socket.name);
             }

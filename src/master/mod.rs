@@ -13,26 +13,24 @@ mod ending;
 mod failure;
 mod fifo;
 mod files;
-mod interpreter;
-mod launch;
 mod load;
 mod logs;
 pub mod machine;
 mod notify;
 mod operator;
 mod orders;
+mod passed;
 mod scaler;
 mod signals;
 mod startup;
 pub(crate) mod upgrade;
+mod wake;
 mod watches;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 
 use crate::config::model::Config;
 use crate::sys::clock::monotonic_us;
@@ -50,6 +48,7 @@ use notify::Notifier;
 use operator::Operators;
 use scaler::Scaler;
 use signals::Signals;
+use wake::Wake;
 use watches::Watches;
 
 /// Reads the configuration anew: at start, and at each reload.
@@ -144,13 +143,6 @@ struct Driver<'a> {
     poll: Poll,
 }
 
-const SIGNALS: Token = Token(0);
-const BELL: Token = Token(1);
-/// Listening sockets, watched only while a connection in the queue is news; one token stands for all.
-const QUEUE: Token = Token(2);
-const FIFO: Token = Token(3);
-const WATCHES: Token = Token(4);
-
 impl<'a> Driver<'a> {
     fn new(
         config: Config,
@@ -161,16 +153,16 @@ impl<'a> Driver<'a> {
     ) -> Result<Self, StartFailure> {
         let Parts { poll, machine, children, bell, operators, descriptors, sockets, fifo_slot } = parts;
         let system = |what| move |error: io::Error| StartFailure::system(what, &error);
-        let registered = poll.registry().register(signals.source(), SIGNALS, Interest::READABLE);
+        let registered = poll.registry().register(signals.source(), Wake::Signals.token(), Interest::READABLE);
         registered.map_err(system("watch for signals"))?;
-        watch(&poll, &bell, BELL).map_err(system("watch the doorbell"))?;
+        Wake::Bell.when_readable(&bell, &poll).map_err(system("watch the doorbell"))?;
         let fifos = Fifos::open(&config.master_fifos, fifo_slot)
             .map_err(|error| StartFailure::file(format!("cannot make the master fifo: {error}")))?;
         if let Some((_, fifo)) = fifos.active() {
-            watch(&poll, fifo, FIFO).map_err(system("watch the master fifo"))?;
+            Wake::Fifo.when_readable(fifo, &poll).map_err(system("watch the master fifo"))?;
         }
         let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
-        watch(&poll, &watches, WATCHES).map_err(system("watch for changed files"))?;
+        Wake::Watches.when_readable(&watches, &poll).map_err(system("watch for changed files"))?;
         descriptors.watch(&poll)?;
         let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
         Ok(Self {
@@ -227,32 +219,53 @@ impl<'a> Driver<'a> {
     /// Turns whatever woke us into events of the machine.
     fn take_in(&mut self, woken: &Events) {
         for event in woken {
-            match event.token() {
-                SIGNALS => self.hear_signals(),
-                BELL => {
-                    self.bell.silence();
-                    self.look_due = true;
-                }
-                QUEUE => self.look_due = true,
-                FIFO => self.hear_fifo(),
-                WATCHES => self.watches.read(monotonic_us()),
-                token if Operators::owns(token) => self.hear_operators(token),
-                token if Descriptors::owns(token) => {
-                    if let Some(reload) = self.descriptors.hear(token, &self.poll) {
-                        self.order(Order::Reload(reload));
-                    }
-                }
-                token => {
-                    for event in self.children.hear(token) {
-                        self.handle(event);
-                    }
-                }
+            match Wake::of(event.token()) {
+                Some(wake) => self.wake_up(wake),
+                None => log::error!("the event loop tells of {:?}, for which nobody has asked", event.token()),
             }
         }
         self.follow_changed_files();
         self.handle(Event::Elapsed);
         self.scale();
         self.notifier.keep_alive();
+    }
+
+    fn wake_up(&mut self, wake: Wake) {
+        match wake {
+            Wake::Signals => self.hear_signals(),
+            Wake::Bell => {
+                self.bell.silence();
+                self.look_due = true;
+            }
+            Wake::Queue => self.look_due = true,
+            Wake::Fifo => self.hear_fifo(),
+            Wake::Watches => self.watches.read(monotonic_us()),
+            Wake::Operators => self.operators.welcome(&self.poll),
+            Wake::Operator(operator) => self.hear_operator(operator),
+            Wake::Descriptor(place) => {
+                if let Some(reload) = self.descriptors.hear(place, &self.poll) {
+                    self.order(Order::Reload(reload));
+                }
+            }
+            Wake::Zygote(generation) => {
+                let events = self.children.hear_zygote(generation);
+                self.handle_all(events);
+            }
+            Wake::Member(seat) => {
+                let events = self.children.hear_member(seat);
+                self.handle_all(events);
+            }
+            Wake::Orphan(seat) => {
+                let ended = self.children.bury_orphan(seat);
+                self.handle_all(ended);
+            }
+        }
+    }
+
+    fn handle_all(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.handle(event);
+        }
     }
 
     /// Passes an event on, and notes what the number of workers depends on.
@@ -285,13 +298,7 @@ impl<'a> Driver<'a> {
     }
 
     fn reap(&mut self) {
-        for event in self.children.reap(&self.poll) {
-            self.handle(event);
-        }
+        let ended = self.children.reap(&self.poll);
+        self.handle_all(ended);
     }
-}
-
-/// Has the event loop wake up when a descriptor becomes readable.
-fn watch(poll: &Poll, descriptor: &impl AsFd, token: Token) -> io::Result<()> {
-    poll.registry().register(&mut SourceFd(&descriptor.as_fd().as_raw_fd()), token, Interest::READABLE)
 }

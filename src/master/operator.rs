@@ -5,15 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use mio::unix::SourceFd;
-use mio::{Interest, Poll, Token};
+use mio::Poll;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
 
 use super::machine::{Order, Reload};
+use super::wake::Wake;
 use crate::operator::{DONE, FAILED, address_of};
 
 /// Most operators at once; a further one is turned away.
@@ -21,10 +21,6 @@ const OPERATORS_MAX: usize = 16;
 
 /// Longest question in bytes.
 const QUESTION_BYTES_MAX: usize = 64;
-
-/// Tokens: the listener, then the operators.
-const LISTENER: usize = 4 << 32;
-const OPERATORS: usize = 5 << 32;
 
 /// What an operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +34,10 @@ pub(super) enum Question {
 /// The operators that wait for an answer.
 pub(super) struct Operators {
     listener: UnixListener,
-    waiting: BTreeMap<usize, UnixStream>,
+    waiting: BTreeMap<u32, UnixStream>,
     /// Those of them who wait for the end of a reload.
-    reloading: Vec<usize>,
-    next: usize,
+    reloading: Vec<u32>,
+    next: u32,
 }
 
 impl Operators {
@@ -49,14 +45,14 @@ impl Operators {
     pub(super) fn listen(poll: &Poll) -> io::Result<Self> {
         let listener = UnixListener::bind_addr(&address_of(std::process::id())?)?;
         listener.set_nonblocking(true)?;
-        register(poll, &listener, LISTENER)?;
+        Wake::Operators.when_readable(&listener, poll)?;
         Ok(Self { listener, waiting: BTreeMap::new(), reloading: Vec::new(), next: 0 })
     }
 
     /// Takes over the listener of the master that was this process before a re-execution.
     pub(super) fn adopt(listener: OwnedFd, poll: &Poll) -> io::Result<Self> {
         let listener = UnixListener::from(listener);
-        register(poll, &listener, LISTENER)?;
+        Wake::Operators.when_readable(&listener, poll)?;
         Ok(Self { listener, waiting: BTreeMap::new(), reloading: Vec::new(), next: 0 })
     }
 
@@ -65,42 +61,32 @@ impl Operators {
         &self.listener
     }
 
-    /// Whether a token is of this module.
-    pub(super) fn owns(token: Token) -> bool {
-        matches!(token.0 & !(u32::MAX as usize), LISTENER | OPERATORS)
-    }
-
-    /// What has come on a token: the questions, each with the operator to answer.
-    pub(super) fn hear(&mut self, token: Token, poll: &Poll) -> Vec<(usize, Question)> {
-        if token.0 == LISTENER {
-            self.welcome(poll);
-            return Vec::new();
-        }
-        let operator = token.0 & u32::MAX as usize;
+    /// What an operator asks, if it has come.
+    pub(super) fn hear(&mut self, operator: u32) -> Option<Question> {
         match self.question(operator) {
-            Ok(Some(question)) => vec![(operator, question)],
-            Ok(None) => Vec::new(),
+            Ok(question) => question,
             Err(why) => {
                 self.answer(operator, FAILED, &why);
-                Vec::new()
+                None
             }
         }
     }
 
-    fn welcome(&mut self, poll: &Poll) {
+    /// Lets in those who connect.
+    pub(super) fn welcome(&mut self, poll: &Poll) {
         while let Ok((stream, _)) = self.listener.accept() {
             if self.waiting.len() >= OPERATORS_MAX || !may_ask(&stream) || stream.set_nonblocking(true).is_err() {
                 continue;
             }
             let operator = self.next;
-            self.next = (self.next + 1) & 0xffff;
-            if register(poll, &stream, OPERATORS | operator).is_ok() {
+            self.next = self.next.wrapping_add(1);
+            if Wake::Operator(operator).when_readable(&stream, poll).is_ok() {
                 self.waiting.insert(operator, stream);
             }
         }
     }
 
-    fn question(&mut self, operator: usize) -> Result<Option<Question>, String> {
+    fn question(&mut self, operator: u32) -> Result<Option<Question>, String> {
         let Some(stream) = self.waiting.get_mut(&operator) else { return Ok(None) };
         let mut line = [0; QUESTION_BYTES_MAX];
         match stream.read(&mut line) {
@@ -119,7 +105,7 @@ impl Operators {
     }
 
     /// Has the operator wait for the end of the reload that it asked for.
-    pub(super) fn wait_for_reload(&mut self, operator: usize) {
+    pub(super) fn wait_for_reload(&mut self, operator: u32) {
         self.reloading.push(operator);
     }
 
@@ -134,21 +120,17 @@ impl Operators {
     }
 
     /// Answers and hangs up.
-    pub(super) fn answer(&mut self, operator: usize, word: &str, text: &str) {
+    pub(super) fn answer(&mut self, operator: u32, word: &str, text: &str) {
         if let Some(mut stream) = self.waiting.remove(&operator) {
             // The buffer of a fresh socket takes any answer of ours whole; one who has gone needs none.
             let _ = stream.write_all(format!("{word} {text}\n").as_bytes());
         }
     }
 
-    fn forget(&mut self, operator: usize) {
+    fn forget(&mut self, operator: u32) {
         self.waiting.remove(&operator);
         self.reloading.retain(|other| *other != operator);
     }
-}
-
-fn register(poll: &Poll, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
-    poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(token), Interest::READABLE)
 }
 
 fn may_ask(stream: &UnixStream) -> bool {

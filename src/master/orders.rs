@@ -4,13 +4,12 @@
 use std::io;
 use std::path::Path;
 
-use mio::Token;
-
+use super::Driver;
 use super::fifo::Letter;
 use super::machine::{Event, Order, Reload};
 use super::operator::Question;
 use super::signals::Heard;
-use super::{Driver, FIFO, watch};
+use super::wake::Wake;
 use crate::config::model::WatchEffect;
 use crate::operator::DONE;
 use crate::sys::clock::monotonic_us;
@@ -46,7 +45,7 @@ impl Driver<'_> {
         }
         if let Some((path, fifo)) = self.fifos.active() {
             log::info!("active master fifo is now {}", path.display());
-            if let Err(error) = watch(&self.poll, fifo, FIFO) {
+            if let Err(error) = Wake::Fifo.when_readable(fifo, &self.poll) {
                 log::error!("cannot watch the master fifo: {error}");
             }
         }
@@ -58,22 +57,21 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn hear_operators(&mut self, token: Token) {
-        for (operator, question) in self.operators.hear(token, &self.poll) {
-            match question {
-                Question::Status => {
-                    let status = self.status();
-                    self.operators.answer(operator, DONE, &status);
-                }
-                Question::Order(order @ Order::Reload(_)) => {
-                    self.operators.wait_for_reload(operator);
-                    self.order(order);
-                }
-                Question::Order(order) => {
-                    self.order(order);
-                    self.operators.answer(operator, DONE, "");
-                }
+    pub(super) fn hear_operator(&mut self, operator: u32) {
+        match self.operators.hear(operator) {
+            Some(Question::Status) => {
+                let status = self.status();
+                self.operators.answer(operator, DONE, &status);
             }
+            Some(Question::Order(order @ Order::Reload(_))) => {
+                self.operators.wait_for_reload(operator);
+                self.order(order);
+            }
+            Some(Question::Order(order)) => {
+                self.order(order);
+                self.operators.answer(operator, DONE, "");
+            }
+            None => {}
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +22,7 @@ use super::descriptors::{DescriptorHandover, Descriptors};
 use super::files::PidFiles;
 use super::machine::{Announcement, Machine, Snapshot, Time};
 use super::operator::Operators;
+use super::passed::Passed;
 use super::signals::Signals;
 use super::{Driver, Parts, ReadConfig, StartFailure, startup};
 use crate::config::model::{Config, Listener};
@@ -46,9 +47,9 @@ pub(crate) struct Handover {
     pub(super) config: Config,
     pub(super) children: ChildrenHandover,
     pub(super) sockets: Vec<SocketHandover>,
-    pub(super) bell: RawFd,
+    pub(super) bell: Passed,
     pub(super) descriptors: Vec<DescriptorHandover>,
-    pub(super) operators: RawFd,
+    pub(super) operators: Passed,
     pub(super) fifo_slot: usize,
     pub(super) pid_files: Vec<PathBuf>,
     pub(super) decisions: Option<DecisionFileHandover>,
@@ -61,7 +62,7 @@ pub(super) struct SocketHandover {
     listener: Listener,
     file: Option<(PathBuf, u64, u64)>,
     activated: bool,
-    descriptor: RawFd,
+    descriptor: Passed,
 }
 
 impl SocketHandover {
@@ -70,12 +71,12 @@ impl SocketHandover {
             listener: socket.listener.clone(),
             file: socket.file.clone(),
             activated: socket.activated,
-            descriptor: pass(socket.as_fd())?,
+            descriptor: Passed::on(socket)?,
         })
     }
 
     pub(super) fn adopt(self) -> io::Result<BoundSocket> {
-        let descriptor = process::adopt_descriptor(self.descriptor)?;
+        let descriptor = self.descriptor.take()?;
         BoundSocket::adopt(self.listener, descriptor, self.file, self.activated)
     }
 }
@@ -98,13 +99,14 @@ impl Handover {
     #[allow(clippy::type_complexity)]
     fn prepare(&self, path: &Path) -> io::Result<(CString, Vec<CString>, Vec<CString>)> {
         let file = memory_file(&serde_json::to_vec(self)?)?;
-        let number = pass(file.as_fd())?.to_string();
+        process::inherit(file.as_fd())?;
+        let number = file.as_raw_fd().to_string();
         let understood = Command::new(path).args([UNDERSTAND_ARGUMENT, &number]).stdin(Stdio::null()).status()?;
         if !understood.success() {
             return Err(io::Error::other(format!("{} does not understand this master: {understood}", path.display())));
         }
         // The file is the next image's to read; from here on this one does not close it.
-        let _kept: RawFd = std::os::fd::IntoRawFd::into_raw_fd(file);
+        let _kept: RawFd = file.into_raw_fd();
         let name = arguments().first().cloned().unwrap_or_else(|| OsString::from("rhinod"));
         let adopt = [name, OsString::from(ADOPT_ARGUMENT), OsString::from(number), start_directory()?.into_os_string()];
         let words = adopt.into_iter().chain(first_arguments());
@@ -146,8 +148,8 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
         let poll = Poll::new()?;
         let children = Children::adopt(handover.children, &poll)?;
         let sockets = handover.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>()?;
-        let bell = Doorbell::from_owned(take(handover.bell)?);
-        let operators = Operators::adopt(take(handover.operators)?, &poll)?;
+        let bell = Doorbell::from_owned(handover.bell.take()?);
+        let operators = Operators::adopt(handover.operators.take()?, &poll)?;
         let descriptors = Descriptors::adopt(handover.descriptors)?;
         let machine = Machine::adopt(Time(monotonic_us()), handover.snapshot).map_err(io::Error::other)?;
         let decisions = handover.decisions.map(DecisionFile::adopt).transpose()?;
@@ -179,9 +181,9 @@ impl Driver<'_> {
                 config: self.config.clone(),
                 children: self.children.hand_over()?,
                 sockets: self.sockets.iter().map(SocketHandover::of).collect::<io::Result<_>>()?,
-                bell: pass(self.bell.as_fd())?,
+                bell: Passed::on(&self.bell)?,
                 descriptors: self.descriptors.hand_over()?,
-                operators: pass(self.operators.listener().as_fd())?,
+                operators: Passed::on(self.operators.listener())?,
                 fifo_slot: self.fifos.slot(),
                 pid_files: self.pid_files.paths().to_vec(),
                 decisions: self.scaler.recording().map(|file| file.hand_over()).transpose()?,
@@ -225,15 +227,4 @@ fn is_next_image() -> bool {
 fn arguments() -> &'static [OsString] {
     static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
     ARGUMENTS.get_or_init(|| std::env::args_os().collect())
-}
-
-/// Takes over a descriptor that the image before has passed.
-pub(super) fn take(number: RawFd) -> io::Result<OwnedFd> {
-    process::adopt_descriptor(number)
-}
-
-/// Lets a descriptor pass through the exec; the number to find it by.
-pub(super) fn pass(descriptor: BorrowedFd<'_>) -> io::Result<RawFd> {
-    process::inherit(descriptor)?;
-    Ok(descriptor.as_raw_fd())
 }

@@ -1,0 +1,116 @@
+//! The children on their way to the next image of the master. Master only.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use mio::Poll;
+use serde::{Deserialize, Serialize};
+use worker_protocol::ids::Life;
+use worker_protocol::scoreboard::Scoreboard;
+
+use super::super::machine::{Generation, ProcessId, Seat};
+use super::super::passed::Passed;
+use super::super::wake::Wake;
+use super::launch;
+use super::registry::{Children, Member, Zygote};
+use crate::sys::control::ControlSocket;
+use crate::sys::process::PidFd;
+use crate::sys::shared_memory::SharedWords;
+
+/// What the next image must know of the children: processes, and descriptors by their numbers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::master) struct ChildrenHandover {
+    scoreboard: Passed,
+    lives: Life,
+    zygotes: Vec<ZygoteHandover>,
+    members: Vec<MemberHandover>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ZygoteHandover {
+    generation: Generation,
+    pid: ProcessId,
+    control: Passed,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct MemberHandover {
+    seat: Seat,
+    generation: Generation,
+    control: Passed,
+    pid: Option<ProcessId>,
+    /// There when the pid is.
+    pidfd: Option<Passed>,
+    life: Life,
+    ordered_us: u64,
+    orphan: bool,
+}
+
+impl Children {
+    /// Writes everything down for the next image and lets the descriptors pass.
+    pub(in crate::master) fn hand_over(&self) -> io::Result<ChildrenHandover> {
+        Ok(ChildrenHandover {
+            scoreboard: Passed::on(&self.words)?,
+            lives: self.lives,
+            zygotes: self.zygotes.iter().map(ZygoteHandover::of).collect::<io::Result<_>>()?,
+            members: self.members.iter().map(MemberHandover::of).collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// Takes over the children of the image before.
+    pub(in crate::master) fn adopt(handover: ChildrenHandover, poll: &Poll) -> io::Result<Self> {
+        let words = SharedWords::map(handover.scoreboard.take()?)?;
+        let layout = Scoreboard::attach(words.words()).map_err(io::Error::other)?.layout();
+        let zygotes = handover.zygotes.into_iter().map(|zygote| zygote.adopt(poll));
+        let members = handover.members.into_iter().map(|member| member.adopt(poll));
+        Ok(Self {
+            own_path: launch::own_path()?,
+            words,
+            layout,
+            zygotes: zygotes.collect::<io::Result<BTreeMap<_, _>>>()?,
+            members: members.collect::<io::Result<BTreeMap<_, _>>>()?,
+            lives: handover.lives,
+        })
+    }
+}
+
+impl ZygoteHandover {
+    fn of((generation, zygote): (&Generation, &Zygote)) -> io::Result<Self> {
+        Ok(Self { generation: *generation, pid: zygote.pid, control: Passed::on(&zygote.control)? })
+    }
+
+    fn adopt(self, poll: &Poll) -> io::Result<(Generation, Zygote)> {
+        let control = ControlSocket::from_owned(self.control.take()?);
+        Wake::Zygote(self.generation).when_readable(&control, poll)?;
+        Ok((self.generation, Zygote { pid: self.pid, control, unheard: None }))
+    }
+}
+
+impl MemberHandover {
+    fn of((seat, member): (&Seat, &Member)) -> io::Result<Self> {
+        let process = member.process.as_ref();
+        Ok(Self {
+            seat: *seat,
+            generation: member.generation,
+            control: Passed::on(&member.control)?,
+            pid: process.map(|(pid, _)| *pid),
+            pidfd: process.map(|(_, pidfd)| Passed::on(pidfd)).transpose()?,
+            life: member.life,
+            ordered_us: member.ordered_us,
+            orphan: member.orphan,
+        })
+    }
+
+    fn adopt(self, poll: &Poll) -> io::Result<(Seat, Member)> {
+        let Self { seat, generation, control, pid, pidfd, life, ordered_us, orphan } = self;
+        let control = ControlSocket::from_owned(control.take()?);
+        Wake::Member(seat).when_readable(&control, poll)?;
+        let pidfd = pidfd.map(|pidfd| pidfd.take().map(PidFd::from_owned)).transpose()?;
+        if let Some(pidfd) = pidfd.as_ref().filter(|_| orphan) {
+            Wake::Orphan(seat).when_readable(pidfd, poll)?;
+        }
+        let member =
+            Member { generation, control, process: pid.zip(pidfd), life, ordered_us, heard_ready: true, orphan };
+        Ok((seat, member))
+    }
+}

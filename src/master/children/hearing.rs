@@ -1,0 +1,129 @@
+//! What the children say on their control sockets, as events of the machine. Master only.
+
+use std::os::fd::OwnedFd;
+
+use worker_protocol::control::{self, FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message};
+
+use super::super::machine::{Event, ExitStatus, Generation, LeaveReason, Order, ProcessId, Reload, Seat};
+use super::registry::Children;
+use crate::sys::control::Received;
+use crate::sys::process::{PidFd, WaitStatus};
+
+impl Children {
+    /// What a zygote has said.
+    pub(in crate::master) fn hear_zygote(&mut self, generation: Generation) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut buffer = [0; MESSAGE_BYTES_MAX];
+        loop {
+            let Some(zygote) = self.zygotes.get(&generation) else { return events };
+            match zygote.control.receive(&mut buffer) {
+                Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
+                    Ok(record) => {
+                        if let FromZygote::Exited { seat, .. } = record {
+                            // What the worker said before its end comes first.
+                            events.extend(self.hear_member(seat));
+                        }
+                        events.extend(self.take_from_zygote(generation, record, beside));
+                    }
+                    Err(error) => log::error!("zygote of generation {generation}: {error}"),
+                },
+                // Its end is told by its exit status, which is still to come.
+                Ok(Received::Nothing | Received::EndOfFile) => return events,
+                Err(error) => {
+                    log::error!("zygote of generation {generation}: {error}");
+                    return events;
+                }
+            }
+        }
+    }
+
+    fn take_from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
+        if let Some(zygote) = self.zygotes.get_mut(&generation) {
+            zygote.unheard = None;
+        }
+        Some(match record {
+            FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
+            FromZygote::LoadFailed { exit_code, text } => {
+                Event::ZygoteLoadFailed { generation, exit_code, reason: text }
+            }
+            FromZygote::LiveThreads { count, text } => {
+                log::warn!(
+                    "the application started threads while it was loaded ({count}: {text}); they do not exist in \
+                     the workers. Start them in each worker, or set lazy-apps = true"
+                );
+                return None;
+            }
+            FromZygote::Forked { seat, pid } => {
+                let member = self.members.get_mut(&seat)?;
+                let pidfd = beside.into_iter().next()?;
+                member.process = Some((pid, PidFd::from_owned(pidfd)));
+                Event::WorkerForked { seat, pid }
+            }
+            FromZygote::ForkFailed { seat, errno } => {
+                self.members.remove(&seat);
+                Event::ForkFailed { seat, errno }
+            }
+            FromZygote::Exited { seat, pid, wait_status } => self.bury(seat, pid, WaitStatus(wait_status)),
+        })
+    }
+
+    /// What the child in a seat has said.
+    pub(in crate::master) fn hear_member(&mut self, seat: Seat) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut buffer = [0; MESSAGE_BYTES_MAX];
+        loop {
+            let Some(member) = self.members.get_mut(&seat) else { return events };
+            match member.control.receive(&mut buffer) {
+                Ok(Received::Message(length, _)) => match FromWorker::decode(&buffer[..length]) {
+                    Ok(record) => {
+                        member.heard_ready |= matches!(record, FromWorker::Ready { .. });
+                        events.push(from_worker(seat, record));
+                    }
+                    Err(error) => log::error!("worker in seat {seat}: {error}"),
+                },
+                // Its end is reported by whoever reaps it.
+                Ok(Received::Nothing | Received::EndOfFile) => return events,
+                Err(error) => {
+                    log::error!("worker in seat {seat}: {error}");
+                    return events;
+                }
+            }
+        }
+    }
+
+    /// The end of the child in a seat, which is free from here on.
+    pub(super) fn bury(&mut self, seat: Seat, pid: ProcessId, status: WaitStatus) -> Event {
+        self.strike_off(seat);
+        Event::WorkerExited { seat, pid, status: exit_status(status) }
+    }
+}
+
+fn from_worker(seat: Seat, record: FromWorker) -> Event {
+    match record {
+        FromWorker::Ready { boot_us } => Event::WorkerReady { seat, boot_us },
+        FromWorker::NotReady { exit_code, text } => Event::WorkerNotReady { seat, exit_code, reason: text },
+        FromWorker::Leaving { reason } => Event::WorkerLeaving { seat, reason: leave_reason(reason) },
+        FromWorker::AskReload => Event::Order(Order::Reload(Reload::Graceful)),
+        FromWorker::AskStop => Event::Order(Order::Stop),
+        FromWorker::AskCheap => Event::Order(Order::Fewer),
+    }
+}
+
+fn leave_reason(reason: control::LeaveReason) -> LeaveReason {
+    match reason {
+        control::LeaveReason::MaxRequests => LeaveReason::Requests,
+        control::LeaveReason::MaxLifetime => LeaveReason::Lifetime,
+        control::LeaveReason::Memory => LeaveReason::Memory,
+        control::LeaveReason::Exception => LeaveReason::Exception,
+        control::LeaveReason::Signal => LeaveReason::Other,
+    }
+}
+
+/// What a raw status word says.
+pub(super) fn exit_status(status: WaitStatus) -> ExitStatus {
+    if libc::WIFSIGNALED(status.0) {
+        ExitStatus::Signal(libc::WTERMSIG(status.0))
+    } else {
+        ExitStatus::Code(libc::WEXITSTATUS(status.0))
+    }
+}

@@ -1,0 +1,18 @@
+//! The master's children: who there is (`registry`), what is done to them (`zygotes`, `members`), what they say
+//! (`hearing`) and how they end (`reaping`), and how the next image of the master gets them (`handover`).
+//!
+//! Turns what the kernel and the control sockets say into events of the machine, and its actions into records and
+//! signals. Decides nothing and waits for nothing. Master only.
+
+mod handover;
+mod hearing;
+mod interpreter;
+mod launch;
+mod members;
+mod reaping;
+mod registry;
+mod zygotes;
+
+pub(super) use handover::ChildrenHandover;
+pub(super) use registry::Children;
+pub(super) use zygotes::Equipment;

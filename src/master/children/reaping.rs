@@ -1,0 +1,77 @@
+//! The ends of children that are ours to reap: zygotes, those whose zygote is gone, and strangers that came to us.
+//! Master only.
+
+use mio::Poll;
+
+use super::super::machine::{Event, ExitStatus, Generation, ProcessId, Seat};
+use super::super::wake::Wake;
+use super::hearing::exit_status;
+use super::registry::{Children, Owner};
+use crate::exit::Exit;
+use crate::sys::process::{self, WaitStatus};
+
+impl Children {
+    /// Reaps every child that has ended.
+    pub(in crate::master) fn reap(&mut self, poll: &Poll) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some((pid, status)) = process::reap(None) {
+            events.extend(self.ended(pid, status, poll));
+        }
+        events
+    }
+
+    /// What the end of a process means. What it said before comes first.
+    fn ended(&mut self, pid: ProcessId, status: WaitStatus, poll: &Poll) -> Vec<Event> {
+        match self.owner(pid) {
+            Owner::Zygote(generation) => {
+                let mut events = self.hear_zygote(generation);
+                events.push(self.lose_zygote(generation, exit_status(status), poll));
+                events
+            }
+            Owner::Member(seat) => {
+                let mut events = self.hear_member(seat);
+                events.push(self.bury(seat, pid, status));
+                events
+            }
+            Owner::Stranger => {
+                log::debug!("subprocess {pid} {}", exit_status(status));
+                Vec::new()
+            }
+        }
+    }
+
+    fn lose_zygote(&mut self, generation: Generation, status: ExitStatus, poll: &Poll) -> Event {
+        let unheard = self.zygotes.remove(&generation).and_then(|zygote| zygote.unheard);
+        // What ends with the code for an application that cannot be loaded has said why.
+        if let (Some(requirement), ExitStatus::Code(code)) = (unheard, status)
+            && code != i32::from(Exit::Application.code())
+        {
+            log::error!(
+                "{requirement}; it ended with status {code} before it said a word, unless the application ended it"
+            );
+        }
+        self.take_in_orphans(generation, poll);
+        Event::ZygoteExited { generation, status }
+    }
+
+    /// From now on the children of a zygote that is gone are ours; their pidfds tell of their ends, also of those that
+    /// the zygote had reaped without being able to say so.
+    fn take_in_orphans(&mut self, generation: Generation, poll: &Poll) {
+        for (seat, member) in self.members.iter_mut().filter(|(_, member)| member.generation == generation) {
+            member.orphan = true;
+            if let Some((pid, pidfd)) = &member.process
+                && let Err(error) = Wake::Orphan(*seat).when_readable(pidfd, poll)
+            {
+                log::error!("cannot watch worker process {pid}: {error}");
+            }
+        }
+    }
+
+    /// The end of an orphan, told by its pidfd.
+    pub(in crate::master) fn bury_orphan(&mut self, seat: Seat) -> Option<Event> {
+        let pid = self.pid(seat)?;
+        // Reaped by the zygote in its last moment: how it ended is not known any more.
+        let status = process::reap(Some(pid)).map_or(WaitStatus(0), |(_, status)| status);
+        Some(self.bury(seat, pid, status))
+    }
+}

@@ -1,0 +1,143 @@
+//! Who there is below the master: zygotes by their generation, the others by their seat; and the shared memory in which
+//! each has its seat. Only the book: nobody is made, told, heard or waited for here. Master only.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use worker_protocol::ids::Life;
+use worker_protocol::scoreboard::{Layout, Scoreboard};
+
+use super::super::machine::{Generation, Plan, ProcessId, Seat};
+use super::launch;
+use crate::config::model::Config;
+use crate::sys::clock::monotonic_us;
+use crate::sys::control::ControlSocket;
+use crate::sys::process::PidFd;
+use crate::sys::shared_memory::SharedWords;
+
+/// All processes below the master.
+pub(in crate::master) struct Children {
+    /// Where this program is; after an upgrade of the file, where the new one is.
+    pub(super) own_path: PathBuf,
+    pub(super) words: SharedWords,
+    pub(super) layout: Layout,
+    pub(super) zygotes: BTreeMap<Generation, Zygote>,
+    pub(super) members: BTreeMap<Seat, Member>,
+    /// Counts every member there ever was, so that an order meant for one is never obeyed by another.
+    pub(super) lives: Life,
+}
+
+/// A process that has loaded the application, or is about to, and forks when told.
+pub(super) struct Zygote {
+    pub(super) pid: ProcessId,
+    pub(super) control: ControlSocket,
+    /// Until its first word: what was executed, and what it must be.
+    pub(super) unheard: Option<String>,
+}
+
+/// A process with a seat.
+pub(super) struct Member {
+    /// Of which zygote it is.
+    pub(super) generation: Generation,
+    pub(super) control: ControlSocket,
+    /// Known from the word of whoever made it.
+    pub(super) process: Option<(ProcessId, PidFd)>,
+    pub(super) life: Life,
+    pub(super) ordered_us: u64,
+    /// Whether it has said that it is ready.
+    pub(super) heard_ready: bool,
+    /// Whether its zygote is gone, so that it is ours to reap.
+    pub(super) orphan: bool,
+}
+
+/// Whose process a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Zygote(Generation),
+    Member(Seat),
+    /// A process of the application's that has come to us.
+    Stranger,
+}
+
+impl Children {
+    /// Nobody yet, and a scoreboard with a seat for everybody whom a plan allows.
+    pub(in crate::master) fn new(plan: &Plan, config: &Config) -> io::Result<Self> {
+        let threads = u32::try_from(config.threads.max(1)).map_err(io::Error::other)?;
+        let layout = Layout::new(plan.seats, threads).map_err(io::Error::other)?;
+        let words = SharedWords::new(layout.words())?;
+        Scoreboard::create(words.words(), layout).map_err(io::Error::other)?;
+        Ok(Self {
+            own_path: launch::own_path()?,
+            words,
+            layout,
+            zygotes: BTreeMap::new(),
+            members: BTreeMap::new(),
+            lives: Life(0),
+        })
+    }
+
+    /// Where this program is; after an upgrade of the file, where the new one is.
+    pub(in crate::master) fn own_path(&self) -> &Path {
+        &self.own_path
+    }
+
+    /// Number of seats in the scoreboard.
+    pub(in crate::master) fn seats(&self) -> u32 {
+        self.layout.seats()
+    }
+
+    /// Whether a new configuration fits into the scoreboard that there is.
+    pub(in crate::master) fn fits(&self, config: &Config) -> Result<(), String> {
+        let needed = Plan::of(config).seats;
+        if needed > self.seats() {
+            let most = (self.seats() - 2) / 2;
+            return Err(format!("workers = {} needs a restart: this instance has room for {most}", config.workers));
+        }
+        let threads = self.layout.threads();
+        if config.threads.max(1) != threads as usize {
+            return Err(format!("threads = {} needs a restart: this instance has {threads}", config.threads));
+        }
+        Ok(())
+    }
+
+    /// The scoreboard; `None` only if its memory was overwritten.
+    pub(in crate::master) fn board(&self) -> Option<Scoreboard<'_>> {
+        Scoreboard::attach(self.words.words()).ok()
+    }
+
+    /// Generation and pid of the child in a seat, if it has said that it is ready and its pid is known.
+    pub(in crate::master) fn accepting(&self, seat: Seat) -> Option<(Generation, ProcessId)> {
+        let member = self.members.get(&seat).filter(|member| member.heard_ready)?;
+        member.process.as_ref().map(|(pid, _)| (member.generation, *pid))
+    }
+
+    /// How long ago the child in a seat was ordered, in microseconds.
+    pub(in crate::master) fn age_us(&self, seat: Seat) -> Option<u64> {
+        self.members.get(&seat).map(|member| monotonic_us().saturating_sub(member.ordered_us))
+    }
+
+    /// The pid of the child in a seat, once it is known.
+    pub(super) fn pid(&self, seat: Seat) -> Option<ProcessId> {
+        self.members.get(&seat)?.process.as_ref().map(|(pid, _)| *pid)
+    }
+
+    /// Whose process this is.
+    pub(super) fn owner(&self, pid: ProcessId) -> Owner {
+        let zygote = self.zygotes.iter().find(|(_, zygote)| zygote.pid == pid);
+        let is_its = |member: &Member| member.process.as_ref().is_some_and(|(own, _)| *own == pid);
+        match (zygote, self.members.iter().find(|(_, member)| is_its(member))) {
+            (Some((generation, _)), _) => Owner::Zygote(*generation),
+            (None, Some((seat, _))) => Owner::Member(*seat),
+            (None, None) => Owner::Stranger,
+        }
+    }
+
+    /// Frees a seat. The dead do not count themselves out of the busy cores.
+    pub(super) fn strike_off(&mut self, seat: Seat) {
+        self.members.remove(&seat);
+        if let Some(board) = self.board() {
+            board.resync(self.members.iter().map(|(seat, member)| (*seat, member.life)));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Executing zygotes, and ending them. How they are executed is in `launch` and `interpreter`. Master only.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use mio::Poll;
+use nix::sys::signal::Signal;
+use worker_protocol::control::ToZygote;
+
+use super::super::machine::{Event, ExitStatus, Generation, ProcessId};
+use super::super::wake::Wake;
+use super::launch;
+use super::registry::{Children, Zygote};
+use crate::config::model::Config;
+use crate::exit::Exit;
+use crate::sys::control::ControlSocket;
+use crate::sys::listeners::BoundSocket;
+use crate::sys::process::PidFd;
+use crate::sys::shared_memory::memory_file;
+use crate::sys::wait::Doorbell;
+
+/// What a zygote is executed for, and what it gets.
+pub(in crate::master) struct Equipment<'a> {
+    /// What it loads, and how.
+    pub(in crate::master) config: &'a Config,
+    /// What its workers listen on.
+    pub(in crate::master) sockets: &'a [BoundSocket],
+    /// Where it logs, if not where the master does.
+    pub(in crate::master) log: Option<&'a File>,
+    /// What its workers ring.
+    pub(in crate::master) bell: &'a Doorbell,
+}
+
+impl Children {
+    /// Executes a zygote and sends it what it needs. A failure is told as its death.
+    pub(in crate::master) fn start_zygote(
+        &mut self,
+        generation: Generation,
+        equipment: &Equipment<'_>,
+        poll: &Poll,
+    ) -> Result<(), [Event; 2]> {
+        match self.execute_zygote(generation, equipment, poll) {
+            Ok(zygote) => {
+                self.zygotes.insert(generation, zygote);
+                Ok(())
+            }
+            // There is no process whose end could be awaited.
+            Err(error) => Err([
+                Event::ZygoteLoadFailed {
+                    generation,
+                    exit_code: i32::from(exit_of(&error).code()),
+                    reason: format!("cannot execute the zygote: {error}"),
+                },
+                Event::ZygoteExited { generation, status: ExitStatus::Code(1) },
+            ]),
+        }
+    }
+
+    fn execute_zygote(&self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
+        let Equipment { config, sockets, log, bell } = *equipment;
+        let (ours, theirs) = ControlSocket::pair()?;
+        let settings = memory_file(&serde_json::to_vec(config)?)?;
+        let child = launch::launch(config, &self.own_path, &theirs, log)?;
+        let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
+        beside.extend(sockets.iter().map(AsFd::as_fd));
+        let setup = ToZygote::Setup {
+            generation,
+            seats: self.layout.seats(),
+            threads: self.layout.threads(),
+            listeners: u32::try_from(sockets.len()).map_err(io::Error::other)?,
+        };
+        match ours.send_record(&setup, &beside) {
+            // It has ended already, which is still to be told.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            sent => sent?,
+        }
+        Wake::Zygote(generation).when_readable(&ours, poll)?;
+        let pid = i32::try_from(child.id()).ok().and_then(ProcessId::new);
+        let pid = pid.ok_or_else(|| io::Error::other("the system gave an impossible process id"))?;
+        Ok(Zygote { pid, control: ours, unheard: launch::requirement(config) })
+    }
+
+    /// Tells a zygote to leave. It has no workers left.
+    pub(in crate::master) fn stop_zygote(&self, generation: Generation) {
+        if let Some(zygote) = self.zygotes.get(&generation) {
+            // One that has gone meanwhile shows as a death.
+            let _ = zygote.control.send_record(&ToZygote::Stop, &[]);
+        }
+    }
+
+    /// Ends a zygote at once.
+    pub(in crate::master) fn kill_zygote(&self, generation: Generation) {
+        if let Some(zygote) = self.zygotes.get(&generation) {
+            // It has not been reaped, so that the number is still its own.
+            let killed = PidFd::open(zygote.pid).and_then(|pidfd| pidfd.signal(Signal::SIGKILL));
+            if let Err(error) = killed {
+                log::error!("cannot kill the zygote of generation {generation}: {error}");
+            }
+        }
+    }
+}
+
+/// With what status an instance ends whose zygote cannot be executed. The interpreter is what the configuration chose;
+/// all else is the system's refusal.
+fn exit_of(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Exit::Configuration,
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => Exit::Configuration,
+        _ => Exit::System,
+    }
+}
