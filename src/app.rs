@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{self, Command};
-use crate::config::build::Machine;
 use crate::config::collect::Collected;
 use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
@@ -16,7 +15,7 @@ use crate::config::model::{Config, Logging};
 use crate::config::options;
 use crate::config::paint::Paint;
 use crate::config::show::as_ini;
-use crate::config::{Host, Invocation};
+use crate::config::{Host, Invocation, Surroundings};
 use crate::exit::Exit;
 use crate::handler::serve::RustHost;
 use crate::handler::{BoxError, Handler};
@@ -108,7 +107,7 @@ fn obey() -> ExitCode {
         Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, option: None }),
     };
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
-    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &facts(), paint) {
+    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &surroundings(), paint) {
         // A reader that has gone (`| head`) is no error of ours.
         let _ = std::io::stdout().write_all(printed.output.as_bytes());
         let _ = std::io::stderr().write_all(printed.errors.as_bytes());
@@ -212,7 +211,7 @@ impl Reader {
     /// A configuration that was named on purpose, with everything else as the program was called.
     fn read_file(&self, ini: &Path) -> Result<Config, StartFailure> {
         let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
-        load(&invocation, &self.world, &facts()).map(|loaded| loaded.config).map_err(refused)
+        load(&invocation, &self.world, &surroundings()).map(|loaded| loaded.config).map_err(refused)
     }
 
     /// For a reload.
@@ -222,7 +221,7 @@ impl Reader {
 
     fn read(&self, reload: bool) -> Result<Loaded, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
-        let mut loaded = load(&invocation, &self.world, &facts()).map_err(refused)?;
+        let mut loaded = load(&invocation, &self.world, &surroundings()).map_err(refused)?;
         loaded.config.anchor_logs(&invocation.directory);
         // A reload says what is new.
         let said = self.said.replace(loaded.config.notes.clone());
@@ -263,13 +262,12 @@ fn with_place(failure: StartFailure, collected: &Collected) -> StartFailure {
 }
 
 /// What the configuration has to know of this machine.
-fn facts() -> Machine {
-    Machine {
+fn surroundings() -> Surroundings {
+    Surroundings {
         somaxconn: crate::sys::machine::somaxconn(),
         migrates_connections: crate::sys::machine::migrates_connections(),
         process_limit: crate::sys::machine::process_limit(),
         euid: crate::sys::machine::effective_user(),
-        cpus: std::thread::available_parallelism().map_or(1, usize::from),
         inherited_sockets: Some(crate::sys::machine::inherited_sockets()),
         resolve: crate::sys::machine::resolve,
         executes: crate::sys::machine::executes,

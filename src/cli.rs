@@ -11,7 +11,6 @@ pub mod sample;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::config::build::Machine;
 use crate::config::check::{Verdict, check};
 use crate::config::command_line;
 use crate::config::load::{Reading, read};
@@ -19,6 +18,7 @@ use crate::config::model::Policy;
 use crate::config::options::{self, Table};
 use crate::config::paint::Paint;
 use crate::config::show::show;
+use crate::config::surroundings::Surroundings;
 use crate::config::vocabulary::Vocabulary;
 use crate::config::world::{Invocation, World};
 
@@ -245,12 +245,12 @@ pub fn print(
     command: &Command,
     invocation: &Invocation,
     world: &dyn World,
-    machine: &Machine,
+    surroundings: &Surroundings,
     paint: Paint,
 ) -> Option<Printed> {
     let read = |arguments: &[OsString]| {
         let called = Invocation { arguments: arguments.to_vec(), ..invocation.clone() };
-        read(&called, world, machine)
+        read(&called, world, surroundings)
     };
     Some(match command {
         Command::Check { arguments, format } => print_check(&read(arguments), *format, paint),

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::config::model::Hook;
+use crate::config::model::{Hook, HookAction, HookPhase, SignalFunction};
 use crate::master::machine::{Order, Reload};
 use crate::sys::clock::monotonic_us;
 
@@ -23,24 +23,24 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why a hook failed; the sentence names where it was written.
 #[derive(Debug, thiserror::Error)]
-#[error("{origin}: hook-{phase} = {action}:{argument}: {problem}")]
+#[error("{origin}: hook-{} = {}:{argument}: {problem}", .phase.name(), .action.name())]
 pub struct HookFailure {
     origin: String,
-    phase: String,
-    action: String,
+    phase: HookPhase,
+    action: HookAction,
     argument: String,
     problem: String,
 }
 
 /// Runs all hooks of a moment in the order of the configuration; the first failure ends it.
-pub fn run(hooks: &[Hook], phase: &str) -> Result<(), HookFailure> {
+pub fn run(hooks: &[Hook], phase: HookPhase) -> Result<(), HookFailure> {
     for hook in hooks.iter().filter(|hook| hook.phase == phase) {
         let argument = if hook.hidden { "***" } else { &hook.argument };
-        log::info!("running \"{}:{argument}\" (hook-{phase})", hook.action);
-        perform(&hook.action, &hook.argument).map_err(|error| HookFailure {
+        log::info!("running \"{}:{argument}\" (hook-{})", hook.action.name(), phase.name());
+        perform(hook.action, &hook.argument).map_err(|error| HookFailure {
             origin: hook.origin.clone(),
-            phase: phase.to_owned(),
-            action: hook.action.clone(),
+            phase,
+            action: hook.action,
             argument: argument.to_owned(),
             problem: error.to_string(),
         })?;
@@ -56,69 +56,67 @@ pub fn spawn(command: &str) -> io::Result<()> {
 /// Performs an action that was written as `action:argument`, as `hook-touch` has it.
 pub fn perform_written(written: &str) -> io::Result<()> {
     let (action, argument) = written.split_once(':').unwrap_or((written, ""));
-    if action == "exec" { spawn(argument) } else { perform(action, argument) }
+    match HookAction::of_name(action) {
+        Some(HookAction::Exec) => spawn(argument),
+        Some(action) => perform(action, argument),
+        None => Err(io::Error::other(format!("the action {action} is not supported"))),
+    }
 }
 
-/// What a signal means by a `unix_signal` hook; the names are those of uWSGI's functions that configurations use.
+/// What a signal means by a `unix_signal` hook.
 pub fn meaning_of_signal(hooks: &[Hook], signal: i32) -> Option<Order> {
     // The last one that is written counts.
-    let actions = hooks.iter().rev().filter(|hook| hook.action == "unix_signal");
-    actions
-        .filter_map(|hook| {
-            let (number, function) = hook.argument.trim().split_once(char::is_whitespace)?;
-            (number.parse() == Ok(signal)).then(|| order_of_function(function.trim()))?
-        })
-        .next()
+    let meant = hooks.iter().rev().filter(|hook| hook.action == HookAction::UnixSignal);
+    let meant = meant.filter_map(|hook| SignalFunction::of_argument(&hook.argument));
+    meant.filter(|(number, _)| i32::from(*number) == signal).map(|(_, function)| order_of(function)).next()
 }
 
-fn order_of_function(function: &str) -> Option<Order> {
-    Some(match function {
-        "gracefully_kill_them_all" => Order::Stop,
-        "kill_them_all" => Order::StopNow,
-        "reap_them_all" => Order::Reload(Reload::Brutal),
-        "grace_them_all" => Order::Reload(Reload::Graceful),
-        "uwsgi_chain_reload" => Order::Reload(Reload::Chain),
-        _ => return None,
-    })
+fn order_of(function: SignalFunction) -> Order {
+    match function {
+        SignalFunction::GracefullyKillThemAll => Order::Stop,
+        SignalFunction::KillThemAll => Order::StopNow,
+        SignalFunction::ReapThemAll => Order::Reload(Reload::Brutal),
+        SignalFunction::GraceThemAll => Order::Reload(Reload::Graceful),
+        SignalFunction::ChainReload => Order::Reload(Reload::Chain),
+    }
 }
 
-fn perform(action: &str, argument: &str) -> io::Result<()> {
+fn perform(action: HookAction, argument: &str) -> io::Result<()> {
     let (first, rest) = argument.split_once(char::is_whitespace).unwrap_or((argument, ""));
     let path = Path::new(first);
     match action {
-        "exec" | "safeexec" => match shell(argument) {
-            Err(error) if action == "safeexec" => {
+        HookAction::Exec => shell(argument),
+        HookAction::Safeexec => {
+            if let Err(error) = shell(argument) {
                 log::warn!("{error}");
-                Ok(())
             }
-            other => other,
-        },
-        "print" | "log" => {
+            Ok(())
+        }
+        HookAction::Print | HookAction::Log => {
             log::info!("{argument}");
             Ok(())
         }
-        "write" => fs::write(path, rest),
-        "writen" => fs::write(path, format!("{rest}\n")),
-        "append" => append(path, rest),
-        "appendn" => append(path, &format!("{rest}\n")),
-        "writefifo" => write_fifo(path, rest),
-        "spinningfifo" => until(|| write_fifo(path, rest).is_ok_and(|()| true), None),
-        "unlink" => match fs::remove_file(path) {
+        HookAction::Write => fs::write(path, rest),
+        HookAction::Writen => fs::write(path, format!("{rest}\n")),
+        HookAction::Append => append(path, rest),
+        HookAction::Appendn => append(path, &format!("{rest}\n")),
+        HookAction::Writefifo => write_fifo(path, rest),
+        HookAction::Spinningfifo => until(|| write_fifo(path, rest).is_ok_and(|()| true), None),
+        HookAction::Unlink => match fs::remove_file(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             other => other,
         },
-        "touch" | "create" | "creat" => touch(path),
-        "mkdir" => fs::create_dir(path),
-        "cd" | "chdir" => std::env::set_current_dir(path),
-        "chmod" => chmod(path, rest),
-        "wait_for_fs" => until(|| path.exists(), Some(path)),
-        "wait_for_file" => until(|| path.is_file(), Some(path)),
-        "wait_for_dir" => until(|| path.is_dir(), Some(path)),
-        "wait_for_socket" => until(|| std::os::unix::net::UnixStream::connect(path).is_ok(), Some(path)),
+        HookAction::Touch | HookAction::Create | HookAction::Creat => touch(path),
+        HookAction::Mkdir => fs::create_dir(path),
+        HookAction::Cd | HookAction::Chdir => std::env::set_current_dir(path),
+        HookAction::Chmod => chmod(path, rest),
+        HookAction::WaitForFs => until(|| path.exists(), Some(path)),
+        HookAction::WaitForFile => until(|| path.is_file(), Some(path)),
+        HookAction::WaitForDir => until(|| path.is_dir(), Some(path)),
+        HookAction::WaitForSocket => until(|| std::os::unix::net::UnixStream::connect(path).is_ok(), Some(path)),
         // Carried out where signals are heard, see `meaning_of_signal`.
-        "unix_signal" => Ok(()),
-        "exit" => std::process::exit(argument.trim().parse().unwrap_or(0)),
-        other => Err(io::Error::other(format!("the action {other} is not supported"))),
+        HookAction::UnixSignal => Ok(()),
+        HookAction::Exit => std::process::exit(argument.trim().parse().unwrap_or(0)),
     }
 }
 
@@ -172,16 +170,9 @@ fn until(mut holds: impl FnMut() -> bool, path: Option<&Path>) -> io::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::build::SIGNAL_FUNCTIONS;
 
-    fn hook(phase: &str, action: &str, argument: &str) -> Hook {
-        Hook {
-            phase: phase.to_owned(),
-            action: action.to_owned(),
-            argument: argument.to_owned(),
-            hidden: false,
-            origin: "t.ini:1".to_owned(),
-        }
+    fn hook(phase: HookPhase, action: HookAction, argument: &str) -> Hook {
+        Hook { phase, action, argument: argument.to_owned(), hidden: false, origin: "t.ini:1".to_owned() }
     }
 
     #[test]
@@ -190,29 +181,28 @@ mod tests {
         let path = directory.path().join("out");
         let line = |text: &str| format!("{} {text}", path.display());
         let hooks = [
-            hook("asap", "writen", &line("one")),
-            hook("post-fork", "unlink", &path.display().to_string()),
-            hook("asap", "exec", &format!("echo two >> {}", path.display())),
-            hook("asap", "exec", "exit 3"),
-            hook("asap", "appendn", &line("never")),
+            hook(HookPhase::Asap, HookAction::Writen, &line("one")),
+            hook(HookPhase::PostFork, HookAction::Unlink, &path.display().to_string()),
+            hook(HookPhase::Asap, HookAction::Exec, &format!("echo two >> {}", path.display())),
+            hook(HookPhase::Asap, HookAction::Exec, "exit 3"),
+            hook(HookPhase::Asap, HookAction::Appendn, &line("never")),
         ];
-        let failure = run(&hooks, "asap").unwrap_err().to_string();
+        let failure = run(&hooks, HookPhase::Asap).unwrap_err().to_string();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         assert!(failure.starts_with("t.ini:1: hook-asap = exec:exit 3:"), "{failure}");
     }
 
     #[test]
     fn the_idiom_of_the_graceful_stop_is_understood_to_the_letter() {
-        let hooks = [hook("master-start", "unix_signal", "15 gracefully_kill_them_all")];
+        let hooks = [hook(HookPhase::MasterStart, HookAction::UnixSignal, "15 gracefully_kill_them_all")];
         assert_eq!(meaning_of_signal(&hooks, 15), Some(Order::Stop));
         assert_eq!(meaning_of_signal(&hooks, 1), None);
-        assert!(SIGNAL_FUNCTIONS.iter().all(|function| order_of_function(function).is_some()));
     }
 
     #[test]
     fn a_hidden_argument_is_not_told_when_it_fails_either() {
-        let secret = Hook { hidden: true, ..hook("asap", "exec", "exit 3 # password") };
-        let failure = run(&[secret], "asap").unwrap_err().to_string();
+        let secret = Hook { hidden: true, ..hook(HookPhase::Asap, HookAction::Exec, "exit 3 # password") };
+        let failure = run(&[secret], HookPhase::Asap).unwrap_err().to_string();
         assert!(failure.starts_with("t.ini:1: hook-asap = exec:***: "), "{failure}");
     }
 

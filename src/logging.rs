@@ -14,21 +14,15 @@ use log::LevelFilter;
 
 use crate::config::model::Logging;
 
-/// How each line begins. The logger is one for the whole process, so this is, too; only the master changes it after the
-/// start, at a reload.
-static STAMP: RwLock<Stamp> = RwLock::new(Stamp { date: None, prefix: None });
-
-#[derive(Debug)]
-struct Stamp {
-    date: Option<String>,
-    prefix: Option<String>,
-}
+/// The date that each line begins with, as a pattern. The logger is one for the whole process, so this is, too; only the
+/// master changes it after the start, at a reload.
+static DATE: RwLock<Option<String>> = RwLock::new(None);
 
 /// Starts logging to standard error. `RUST_LOG` selects levels and modules; the default is `info`.
 pub fn start() {
     let mut builder = Builder::new();
     builder.filter_level(LevelFilter::Info).parse_default_env().target(Target::Stderr).format(|out, record| {
-        let stamp = begin(&STAMP.read().unwrap_or_else(PoisonError::into_inner));
+        let stamp = begin(DATE.read().unwrap_or_else(PoisonError::into_inner).as_deref());
         // Composed first, so that the line is one write whatever its parts are.
         let line = match record.level() {
             log::Level::Info => format!("{stamp}{}\n", record.args()),
@@ -40,10 +34,9 @@ pub fn start() {
     let _ = builder.try_init();
 }
 
-/// Sets `log-date` and `log-prefix`.
+/// Sets `log-date`.
 pub fn stamp_lines(logging: &Logging) {
-    let stamp = Stamp { date: logging.date.clone(), prefix: logging.prefix.clone() };
-    *STAMP.write().unwrap_or_else(PoisonError::into_inner) = stamp;
+    DATE.write().unwrap_or_else(PoisonError::into_inner).clone_from(&logging.date);
 }
 
 /// Opens a file for the log, always to append to it, with the mode of `logfile-chmod`.
@@ -97,13 +90,12 @@ pub fn reopen(path: &Path, logging: &Logging, tell_others: impl FnOnce(&File)) -
     Ok(())
 }
 
-fn begin(stamp: &Stamp) -> String {
-    let date = stamp.date.as_ref().map(|pattern| {
+fn begin(date: Option<&str>) -> String {
+    let date = date.map(|pattern| {
         let pattern = if pattern.is_empty() { CTIME } else { pattern };
         format!("{} - ", format_local(pattern, crate::sys::clock::epoch_us()))
     });
-    let prefix = stamp.prefix.as_ref().map(|prefix| format!("{prefix} - "));
-    date.unwrap_or_default() + &prefix.unwrap_or_default()
+    date.unwrap_or_default()
 }
 
 /// ctime(3) without its newline: `Mon Nov 23 07:58:15 2026`.

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use worker_protocol::control::{FromZygote, MESSAGE_BYTES_MAX, Message, ToZygote};
 use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
 
-use crate::config::model::Config;
+use crate::config::model::{Config, HookPhase};
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::shared_memory::SharedWords;
@@ -311,9 +311,9 @@ pub(crate) fn while_parent_lives<R>(also_after: bool, act: impl FnOnce() -> R) -
 /// Loads the application between its hooks, in the process that is to load it.
 pub(crate) fn load_with_hooks(host: &mut dyn Host, config: &Config, generation: Generation) -> Result<(), LoadFailure> {
     let hook = |phase| crate::hooks::run(&config.hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
-    hook("pre-app")?;
+    hook(HookPhase::PreApp)?;
     host.load(config, generation)?;
-    hook("post-app")
+    hook(HookPhase::PostApp)
 }
 
 /// Has signals set a flag, as far as the application has no use for them.

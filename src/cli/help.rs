@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::config::options::{Argument, Group, Opt, Repeat, Status, TABLE};
+use crate::config::options::{Argument, Group, Opt, Repeat, Section, Status, TABLE};
 
 /// How the program is called; the same lines stand in the manual page.
 pub(super) const USAGES: &[(&str, &str)] = &[
@@ -37,7 +37,7 @@ pub(super) fn overview() -> String {
     );
     text.push_str("Every option may stand in a file as `name = value` and in the environment as UWSGI_NAME=value.\n");
     text.push_str("\nOptions by subject (rhinod --help WORD):\n\n");
-    for (group, rows) in TABLE {
+    for Section { group, rows, .. } in TABLE {
         let working = rows.iter().filter(|row| row.status == Status::Works).count();
         if working > 0 {
             let _ = writeln!(text, "  {:34} {working:3} options", group.title());
@@ -51,7 +51,7 @@ pub(super) fn overview() -> String {
 pub(super) fn about(word: &str) -> Option<String> {
     let word = word.to_lowercase();
     let mut text = String::new();
-    for (group, rows) in TABLE {
+    for Section { group, rows, .. } in TABLE {
         let found: Vec<&Opt> = rows.iter().filter(|row| concerns(row, *group, &word)).collect();
         if !found.is_empty() {
             let _ = writeln!(text, "{}{}\n", if text.is_empty() { "" } else { "\n" }, group.title());
@@ -153,6 +153,6 @@ mod tests {
         let widest =
             everything.lines().filter(|line| line.starts_with("        ")).map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|widest| widest <= WIDTH), "{widest:?}");
-        assert!(TABLE.iter().all(|(group, _)| everything.contains(group.title())));
+        assert!(TABLE.iter().all(|section| everything.contains(section.group.title())));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::Exit;
 use super::help::{USAGES, written};
-use crate::config::options::{Argument, Opt, Repeat, Status, TABLE};
+use crate::config::options::{self, Argument, Opt, Repeat, Section, Status, TABLE};
 
 /// The text of `docs/OPTIONS.md`.
 pub fn options_page() -> String {
@@ -14,10 +14,10 @@ pub fn options_page() -> String {
         [Status::Works, Status::Accepted(""), Status::NotYet(""), Status::Unsupported(""), Status::Refused("")]
     {
         let same = |option: &&Opt| option.status.word() == status.word();
-        let count = TABLE.iter().flat_map(|(_, rows)| rows.iter()).filter(same).count();
+        let count = options::options().filter(same).count();
         let _ = writeln!(page, "| {} | {count} | {} |", status.word(), meaning(status));
     }
-    for (group, rows) in TABLE {
+    for Section { group, rows, .. } in TABLE {
         let _ = writeln!(
             page,
             "\n## {}\n\n| option | value | default | status | what it does |",
@@ -86,7 +86,7 @@ pub fn manual_page() -> String {
     }
     page.push_str(".SH DESCRIPTION\n");
     page.push_str(&roff(DESCRIPTION));
-    for (group, rows) in TABLE {
+    for Section { group, rows, .. } in TABLE {
         let _ = writeln!(page, ".SH {}", roff(&group.title().to_uppercase()));
         for option in rows.iter().filter(|option| option.status == Status::Works) {
             page.push_str(&manual_entry(option));
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn every_option_has_a_row_and_pipes_do_not_break_it() {
         let page = options_page();
-        for (_, rows) in TABLE {
+        for Section { rows, .. } in TABLE {
             for option in *rows {
                 assert!(page.contains(&format!("| `{}`", option.name)), "{}", option.name);
             }

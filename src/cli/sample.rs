@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::config::options::{Group, Kind, Opt, Status, TABLE};
+use crate::config::options::{Group, Kind, Opt, Section, Status, TABLE};
 
 /// The live part. `%d` is the directory of the file, with a slash at the end, so that it runs from a checkout.
 const LIVE: &str = "\
@@ -40,7 +40,8 @@ vacuum = true
 /// The whole file.
 pub fn sample() -> String {
     let mut text = String::from(LIVE);
-    for (group, rows) in TABLE.iter().filter(|(group, _)| !matches!(group, Group::Language | Group::Helpers)) {
+    let shown = TABLE.iter().filter(|section| !matches!(section.group, Group::Language | Group::Helpers));
+    for Section { group, rows, .. } in shown {
         let working: Vec<&Opt> = rows.iter().filter(|option| option.status == Status::Works).collect();
         if working.is_empty() {
             continue;

@@ -319,7 +319,7 @@ mod tests {
             ("n1 + -3", Some("17")),
             ("  ", None),
         ] {
-            assert_eq!(compute(expression, value).unwrap().as_deref(), result, "{expression}"); // config.md 2.5
+            assert_eq!(compute(expression, value).unwrap().as_deref(), result, "{expression}");
         }
     }
 

@@ -1,16 +1,17 @@
 //! From how the program was called to what it will do: the language, then the table, in one go.
 //!
 //! Used at the start, at each reload, and by `rhinod check` and `show`. Asks the outside only through [`World`] and
-//! [`Machine`]. Runs in the master before anything is started.
+//! [`Surroundings`]. Runs in the master before anything is started.
 
 use std::collections::HashSet;
 
-use super::build::{Machine, build_all};
+use super::build::build_all;
 use super::collect::{Collected, collect_all};
 use super::directive::Origin;
 use super::error::{ConfigError, ConfigErrors};
 use super::model::Config;
 use super::options::Table;
+use super::surroundings::Surroundings;
 use super::world::{Invocation, World};
 
 /// A configuration that can be started.
@@ -52,8 +53,8 @@ pub struct Reading {
 ///
 /// # Errors
 /// All errors of the run, those of the language first.
-pub fn load(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Result<Loaded, Rejected> {
-    let reading = read(invocation, world, machine);
+pub fn load(invocation: &Invocation, world: &dyn World, surroundings: &Surroundings) -> Result<Loaded, Rejected> {
+    let reading = read(invocation, world, surroundings);
     if reading.errors.0.is_empty() {
         return Ok(Loaded { config: reading.config, collected: reading.collected });
     }
@@ -65,9 +66,9 @@ pub fn load(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Re
 }
 
 /// The same, with all that could be read when something is wrong.
-pub fn read(invocation: &Invocation, world: &dyn World, machine: &Machine) -> Reading {
+pub fn read(invocation: &Invocation, world: &dyn World, surroundings: &Surroundings) -> Reading {
     let (collected, mut errors) = collect_all(invocation, &Table, world);
-    let (built, values) = build_all(&collected.directives, machine);
+    let (built, values) = build_all(&collected.directives, surroundings);
     add_new(&mut errors, values);
     let (unknown, told): (Vec<_>, Vec<_>) = collected.warnings.iter().cloned().partition(is_of_unknown_key);
     let warnings: Vec<ConfigError> = told.into_iter().chain(built.warnings).collect();

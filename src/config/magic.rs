@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn every_letter_stands_for_what_the_reference_says() {
         let mut magic = magic();
-        let path = Path::new("/srv/app/conf/site.prod.ini"); // the example of config.md 2.2
+        let path = Path::new("/srv/app/conf/site.prod.ini"); // the example of the manual
         magic.enter(FileNames::new("conf/site.prod.ini", path, "web", 262_171), true);
         let text = "%o|%p|%s|%d|%e|%n|%c|%x|%i|%0|%1|%2|%3|%v|%h|%t|%T|%k|%u|%U|%g|%G|%b|%%|%(a)|%[|%q|";
         let expected = "conf/site.prod.ini|/srv/app/conf/site.prod.ini|site.prod.ini|/srv/app/conf/|ini|site.prod|conf|web\

@@ -37,6 +37,7 @@ pub mod show;
 mod source;
 mod strict;
 mod structured;
+pub mod surroundings;
 pub mod vocabulary;
 pub mod world;
 
@@ -44,5 +45,6 @@ pub use collect::{Collected, collect, collect_all};
 pub use directive::{Directive, Origin};
 pub use error::{ConfigError, ConfigErrors};
 pub use host::Host;
+pub use surroundings::Surroundings;
 pub use vocabulary::{Argument, Meaning, Vocabulary};
 pub use world::{Invocation, World};

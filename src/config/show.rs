@@ -48,9 +48,10 @@ pub struct Value {
 /// Finds the values that hold.
 pub fn show(reading: &Reading) -> Show {
     let directives = &reading.collected.directives;
-    let shown = TABLE.iter().filter(|(group, _)| !matches!(group, Group::Language | Group::Helpers));
+    let shown = TABLE.iter().filter(|section| !matches!(section.group, Group::Language | Group::Helpers));
     let values =
-        shown.flat_map(|(group, rows)| rows.iter().flat_map(|option| values_of(option, *group, directives))).collect();
+        shown.flat_map(|section| section.rows.iter().flat_map(|option| values_of(option, section.group, directives)));
+    let values = values.collect();
     let is_placeholder = |directive: &&Directive| super::options::find(&directive.key).is_none();
     let placeholders =
         directives.iter().filter(is_placeholder).map(|directive| value("placeholders", &directive.key, directive));

@@ -1,6 +1,7 @@
 //! The end of an instance: what it ends with, and what is left behind. Master only.
 
 use super::{Driver, StartFailure};
+use crate::config::model::HookPhase;
 
 impl Driver<'_> {
     /// What the instance ends with. A start that failed because of the configuration leaves nothing behind.
@@ -23,7 +24,7 @@ impl Driver<'_> {
 
     /// Leaves nothing behind that `vacuum` is to remove.
     pub(super) fn clean_up(&mut self) {
-        if let Err(failure) = crate::hooks::run(&self.config.hooks, "as-user-atexit") {
+        if let Err(failure) = crate::hooks::run(&self.config.hooks, HookPhase::AsUserAtexit) {
             log::error!("{failure}");
         }
         if self.config.vacuum {

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
 
-use crate::config::model::Config;
+use crate::config::model::{Config, HookPhase};
 use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::wait::Doorbell;
@@ -69,7 +69,7 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
             driver.sockets = std::mem::take(&mut started.sockets);
             driver.pid_files = std::mem::take(&mut started.pid_files);
             driver.scaler.record_to(started.decisions.take());
-            if let Err(failure) = crate::hooks::run(&driver.config.hooks, "master-start") {
+            if let Err(failure) = crate::hooks::run(&driver.config.hooks, HookPhase::MasterStart) {
                 log::error!("{failure}");
                 driver.order(Order::StopNow);
             }

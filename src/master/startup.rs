@@ -10,7 +10,7 @@ use nix::unistd::{Gid, Uid};
 use super::decisions::DecisionFile;
 use super::failure::StartFailure;
 use super::files::PidFiles;
-use crate::config::model::{Address, Config, Identity, Listener, Protocol};
+use crate::config::model::{Address, Config, HookPhase, Identity, Listener};
 use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
@@ -67,7 +67,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
     }
     crate::logging::stamp_lines(&config.logging);
-    hooks(config, "asap")?;
+    hooks(config, HookPhase::Asap)?;
     let log = begin_log(config.logging.to.as_deref(), config)?;
     if let (Some(log), true) = (&log, config.logging.chown) {
         let (user, group) = (credentials.user.map(Uid::as_raw), credentials.group.map(Gid::as_raw));
@@ -79,9 +79,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     if let Some(path) = &config.pidfiles.pidfile {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
     }
-    for phase in ["pre-jail", "in-jail", "as-root"] {
-        hooks(config, phase)?;
-    }
+    hooks(config, HookPhase::AsRoot)?;
     // Without `chown-socket` the sockets are made by the user that serves (uWSGI's manual, "Managing the uWSGI
     // server").
     let early = config.chown_socket.is_none();
@@ -92,7 +90,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
         std::env::set_current_dir(directory)
             .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
-    hooks(config, "as-user")?;
+    hooks(config, HookPhase::AsUser)?;
     begin_log(config.logging.to2.as_deref(), config)?;
     if let Some(path) = &config.pidfiles.pidfile2 {
         started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
@@ -114,7 +112,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     Ok(())
 }
 
-fn hooks(config: &Config, phase: &str) -> Result<(), StartFailure> {
+fn hooks(config: &Config, phase: HookPhase) -> Result<(), StartFailure> {
     crate::hooks::run(&config.hooks, phase).map_err(StartFailure::configuration)
 }
 
@@ -180,9 +178,7 @@ fn activated_sockets() -> io::Result<Vec<BoundSocket>> {
     let count = i32::try_from(crate::sys::machine::activated_sockets()).unwrap_or(0);
     let adopt = |number: i32| {
         let descriptor = process::adopt_descriptor(3 + number)?;
-        let listener =
-            Listener { address: Address::Inherited(3 + number), protocol: Protocol::Uwsgi, reuse_port: false };
-        BoundSocket::adopt(listener, descriptor, None, true)
+        BoundSocket::adopt(Listener::on(Address::Inherited(3 + number)), descriptor, None, true)
     };
     (0..count).map(adopt).collect()
 }

@@ -264,13 +264,12 @@ fn name_of(address: &Address, socket: &Socket) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::Protocol;
 
     /// The limit of a socket of 50 after another length was asked for.
     fn limit_after(backlog: u32, handed_in: bool) -> u32 {
         let directory = tempfile::tempdir().unwrap();
         let address = Address::Unix(directory.path().join("s"));
-        let listener = Listener { address, protocol: Protocol::Uwsgi, reuse_port: false };
+        let listener = Listener::on(address);
         let bound = BoundSocket::bind(&listener, &BindOptions { backlog: 50, ..BindOptions::default() }).unwrap();
         let adopted = BoundSocket::adopt(listener, bound.socket, bound.file, handed_in).unwrap();
         adopted.set_backlog(backlog).unwrap();

@@ -25,7 +25,7 @@ use worker_protocol::head::RequestHead;
 use worker_protocol::ids::{Life, Seat, Slot};
 use worker_protocol::scoreboard::{MasterSeat, Presence, Scoreboard, WorkerSeat};
 
-use crate::config::model::{Config, RequestLimits};
+use crate::config::model::{Config, HookPhase, RequestLimits};
 use crate::handler::{LogNotes, WorkerInfo};
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::ControlSocket;
@@ -147,7 +147,7 @@ impl<'z> Worker<'z> {
         {
             log::warn!("no-orphans: {error}");
         }
-        if let Err(failure) = self.run_hooks(&["post-fork"]) {
+        if let Err(failure) = self.run_hooks(&[HookPhase::PostFork]) {
             return self.refuse(&failure);
         }
         if self.config().lazy_apps {
@@ -215,19 +215,21 @@ impl<'z> Worker<'z> {
         self.tell(&FromWorker::Ready { boot_us });
     }
 
-    fn run_hooks(&self, phases: &[&str]) -> Result<(), LoadFailure> {
+    fn run_hooks(&self, phases: &[HookPhase]) -> Result<(), LoadFailure> {
         let hooks = &self.config().hooks;
-        let run = |phase: &&str| crate::hooks::run(hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
+        let run =
+            |phase: &HookPhase| crate::hooks::run(hooks, *phase).map_err(|error| LoadFailure::new(error.to_string()));
         phases.iter().try_for_each(run)
     }
 
     /// The hooks of the moment at which it begins to accept (uWSGI's manual, "Hooks").
-    fn accepting_phases(&self) -> &'static [&'static str] {
+    fn accepting_phases(&self) -> &'static [HookPhase] {
+        use HookPhase::{Accepting, Accepting1, Accepting1Once, AcceptingOnce};
         match (self.slot.0 == 1, self.first) {
-            (true, true) => &["accepting", "accepting-once", "accepting1", "accepting1-once"],
-            (true, false) => &["accepting", "accepting1"],
-            (false, true) => &["accepting", "accepting-once"],
-            (false, false) => &["accepting"],
+            (true, true) => &[Accepting, AcceptingOnce, Accepting1, Accepting1Once],
+            (true, false) => &[Accepting, Accepting1],
+            (false, true) => &[Accepting, AcceptingOnce],
+            (false, false) => &[Accepting],
         }
     }
 

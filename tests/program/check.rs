@@ -9,7 +9,7 @@ use rhinod::config::paint::Paint;
 use rhinod::config::show::{as_ini, show};
 use rhinod::config::vocabulary::Vocabulary;
 
-use crate::configurations::{Case, machine};
+use crate::configurations::{Case, surroundings};
 
 fn case(name: &str) -> Case {
     Case::read(name)
@@ -18,7 +18,7 @@ fn case(name: &str) -> Case {
 #[test]
 fn check_says_what_each_line_of_every_example_will_do() {
     for case in Case::all() {
-        let report = check(&read(&case.invocation, &case, &machine()));
+        let report = check(&read(&case.invocation, &case, &surroundings()));
         insta::assert_snapshot!(format!("check-{}", case.name), report.text(Paint::Bare));
     }
 }
@@ -26,7 +26,7 @@ fn check_says_what_each_line_of_every_example_will_do() {
 #[test]
 fn show_says_where_each_value_of_the_talk_came_from() {
     let case = case("00-talk");
-    let report = show(&read(&case.invocation, &case, &machine()));
+    let report = show(&read(&case.invocation, &case, &surroundings()));
     insta::assert_snapshot!("show-00-talk", report.text(Paint::Bare));
     assert_eq!(report.errors, Vec::<String>::new());
 }
@@ -34,13 +34,16 @@ fn show_says_where_each_value_of_the_talk_came_from() {
 #[test]
 fn show_says_what_took_the_place_of_what() {
     let case = case("05-container-image-with-base-file-app-file");
-    insta::assert_snapshot!("show-05-container", show(&read(&case.invocation, &case, &machine())).text(Paint::Bare));
+    insta::assert_snapshot!(
+        "show-05-container",
+        show(&read(&case.invocation, &case, &surroundings())).text(Paint::Bare)
+    );
 }
 
 #[test]
 fn reports_for_programs() {
     let case = case("24-mistakes");
-    let reading = read(&case.invocation, &case, &machine());
+    let reading = read(&case.invocation, &case, &surroundings());
     insta::assert_snapshot!("check-24-mistakes-json", check(&reading).json());
     let shown: serde_json::Value = serde_json::from_str(&show(&reading).json()).expect("JSON");
     assert!(shown["errors"].as_array().is_some_and(|errors| errors.len() > 3));
@@ -49,7 +52,7 @@ fn reports_for_programs() {
 #[test]
 fn colours_come_only_when_asked_for() {
     let case = case("24-mistakes");
-    let reading = read(&case.invocation, &case, &machine());
+    let reading = read(&case.invocation, &case, &surroundings());
     assert!(check(&reading).text(Paint::Coloured).contains("\x1b[1;31m"));
     assert!(!check(&reading).text(Paint::Bare).contains('\x1b'));
     assert!(!show(&reading).text(Paint::Bare).contains('\x1b'));
@@ -58,19 +61,19 @@ fn colours_come_only_when_asked_for() {
 #[test]
 fn the_talks_configuration_scales_from_two_to_ten() {
     let case = case("00-talk");
-    let loaded = load(&case.invocation, &case, &machine()).expect("a configuration that starts");
+    let loaded = load(&case.invocation, &case, &surroundings()).expect("a configuration that starts");
     let scaling = &loaded.config.scaling;
     assert_eq!((scaling.enabled, scaling.policy), (true, Policy::Spare));
     assert_eq!((scaling.minimum, scaling.initial, loaded.config.workers, scaling.step), (2, 2, 10, 2));
     assert!(matches!(loaded.config.application, Application::Python(_)));
     assert_eq!(loaded.config.notes.len(), 1, "{:?}", loaded.config.notes);
-    assert_eq!(check(&read(&case.invocation, &case, &machine())).verdict, Verdict::Fine);
+    assert_eq!(check(&read(&case.invocation, &case, &surroundings())).verdict, Verdict::Fine);
 }
 
 #[test]
 fn show_config_prints_what_was_read() {
     let case = case("00-talk");
-    let loaded = load(&case.invocation, &case, &machine()).expect("a configuration that starts");
+    let loaded = load(&case.invocation, &case, &surroundings()).expect("a configuration that starts");
     insta::assert_snapshot!("show-config-00-talk", as_ini(&loaded.collected));
 }
 
@@ -80,7 +83,7 @@ fn exit_codes_of_check_are_0_1_and_2() {
         let case = case(name);
         let arguments = case.invocation.arguments.clone();
         let command = cli::Command::Check { arguments, format: cli::Format::Text };
-        let printed = cli::print(&command, &case.invocation, &case, &machine(), Paint::Bare);
+        let printed = cli::print(&command, &case.invocation, &case, &surroundings(), Paint::Bare);
         assert_eq!(printed.map(|printed| printed.exit.code()), Some(expected), "{name}");
     }
 }
@@ -89,7 +92,7 @@ fn exit_codes_of_check_are_0_1_and_2() {
 fn commands_that_do_more_than_print_are_left_alone() {
     let case = case("00-talk");
     let stop = cli::Command::Stop { pidfile: "x.pid".into() };
-    assert_eq!(cli::print(&stop, &case.invocation, &case, &machine(), Paint::Bare), None);
+    assert_eq!(cli::print(&stop, &case.invocation, &case, &surroundings(), Paint::Bare), None);
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn commands_that_only_print() {
     let case = case("00-talk");
     let printed = |command: cli::Command| {
         let printed =
-            cli::print(&command, &case.invocation, &case, &machine(), Paint::Bare).expect("a printing command");
+            cli::print(&command, &case.invocation, &case, &surroundings(), Paint::Bare).expect("a printing command");
         (printed.output, printed.errors, printed.exit)
     };
     let version = format!("{}\n", env!("CARGO_PKG_VERSION"));

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rhinod::config::build::Machine;
+use rhinod::config::Surroundings;
 use rhinod::config::world::{Facts, Invocation, Kind, Sight, World};
 
 /// Where the files of a case stand.
@@ -27,13 +27,12 @@ pub(crate) struct Case {
 }
 
 /// A machine with room for everything.
-pub(crate) fn machine() -> Machine {
-    Machine {
+pub(crate) fn surroundings() -> Surroundings {
+    Surroundings {
         somaxconn: Some(4096),
         migrates_connections: Some(true),
         process_limit: None,
         euid: 1000,
-        cpus: 4,
         inherited_sockets: None,
         resolve: |_: &str| None::<IpAddr>,
         executes: |_| true,

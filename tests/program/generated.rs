@@ -8,12 +8,11 @@ use std::{env, fs, io::Write};
 use rhinod::cli::completions::{Shell, script};
 use rhinod::cli::manual::{manual_page, options_page};
 use rhinod::cli::sample::sample;
-use rhinod::config::build::Machine;
 use rhinod::config::check::{Verdict, check};
 use rhinod::config::load::read;
 use rhinod::config::model::Application;
 use rhinod::config::paint::Paint;
-use rhinod::config::{Host, Invocation};
+use rhinod::config::{Host, Invocation, Surroundings};
 
 fn assert_is_up_to_date(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -58,18 +57,17 @@ fn the_sample_can_be_started_as_it_is() {
         started: SystemTime::UNIX_EPOCH,
         reload: false,
     };
-    let machine = Machine {
+    let surroundings = Surroundings {
         somaxconn: None,
         migrates_connections: None,
         process_limit: None,
         euid: 1000,
-        cpus: 2,
         inherited_sockets: Some(0),
         resolve: |_| None,
         executes: |_| true,
         search_path: None,
     };
-    let reading = read(&invocation, &Host::new(), &machine);
+    let reading = read(&invocation, &Host::new(), &surroundings);
     let report = check(&reading);
     assert_eq!(report.verdict, Verdict::Fine, "{}", report.text(Paint::Bare));
     let Application::Python(python) = reading.config.application else { panic!("a Python application") };

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::config::model::Policy;
+use crate::config::model::*;
 
 /// A machine with room for everything, and one known host.
-fn machine() -> Machine {
-    Machine {
+fn roomy() -> Surroundings {
+    Surroundings {
         somaxconn: Some(4096),
         migrates_connections: Some(true),
         process_limit: Some(1000),
         euid: 1000,
-        cpus: 4,
         inherited_sockets: Some(0),
         resolve: |host| (host == "app").then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
         executes: |_| true,
@@ -35,21 +34,21 @@ fn directives(text: &str) -> Vec<Directive> {
     directives
 }
 
-fn built_on(machine: &Machine, text: &str) -> Result<Built, ConfigErrors> {
-    build(&directives(text), machine)
+fn built_on(surroundings: &Surroundings, text: &str) -> Result<Built, ConfigErrors> {
+    build(&directives(text), surroundings)
 }
 
 /// Builds with a socket added at the end, so that line numbers stay those of the text.
 fn built(text: &str) -> Built {
-    match built_on(&machine(), &format!("{text}\nsocket = /run/app.sock")) {
+    match built_on(&roomy(), &format!("{text}\nsocket = /run/app.sock")) {
         Ok(built) => built,
         Err(errors) => panic!("{text}\n{errors}"),
     }
 }
 
 /// Every message of a configuration, warnings and errors, one to a line.
-fn messages_on(machine: &Machine, text: &str) -> String {
-    let (heading, lines) = match built_on(machine, text) {
+fn messages_on(surroundings: &Surroundings, text: &str) -> String {
+    let (heading, lines) = match built_on(surroundings, text) {
         Ok(built) => ("starts", [built.warnings, built.idle].concat()),
         Err(errors) => ("does not start", errors.0),
     };
@@ -58,7 +57,7 @@ fn messages_on(machine: &Machine, text: &str) -> String {
 }
 
 fn messages(text: &str) -> String {
-    messages_on(&machine(), &format!("{text}\nsocket = /run/app.sock"))
+    messages_on(&roomy(), &format!("{text}\nsocket = /run/app.sock"))
         .replace("\nsocket = /run/app.sock\n", "\n")
         .replace("socket = /run/app.sock\n", "")
 }
@@ -70,7 +69,7 @@ fn without_any_line_the_defaults_hold() {
     let sockets =
         vec![Listener { address: Address::Unix("/run/app.sock".into()), protocol: Protocol::Uwsgi, reuse_port: false }];
     let given = vec![("socket".to_owned(), Some("/run/app.sock".to_owned()))];
-    assert_eq!(built.config, Config { sockets, given, ..defaults() });
+    assert_eq!(built.config, Config { sockets, given, ..Config::default() });
 }
 
 #[test]
@@ -78,11 +77,11 @@ fn defaults_of_the_table_are_those_of_the_configuration() {
     // Setting every option that works to its own default must change nothing but what is remembered as given.
     for option in options::options().filter(|option| option.set.is_some() && !option.default.is_empty()) {
         let directive = Directive::new(option.name, Some(option.default), Origin::Program);
-        let machine = Machine { inherited_sockets: Some(1), ..machine() };
-        let config = build(std::slice::from_ref(&directive), &machine).map(|built| built.config);
+        let surroundings = Surroundings { inherited_sockets: Some(1), ..roomy() };
+        let config = build(std::slice::from_ref(&directive), &surroundings).map(|built| built.config);
         let given = vec![(option.name.to_owned(), Some(option.default.to_owned()))];
         let config = config.map(|config| Config { notes: Vec::new(), ..config });
-        assert_eq!(config, Ok(Config { given, ..defaults() }), "{} = {}", option.name, option.default);
+        assert_eq!(config, Ok(Config { given, ..Config::default() }), "{} = {}", option.name, option.default);
     }
 }
 
@@ -132,13 +131,13 @@ fn the_options_of_the_process_model_reach_the_configuration() {
         patience: Patience {
             mercy: Duration::from_secs(5),
             load_timeout: Some(Duration::from_secs(30)),
-            ..defaults().patience
+            ..Config::default().patience
         },
-        scaling: Scaling { minimum: 4, initial: 4, ..defaults().scaling },
+        scaling: Scaling { minimum: 4, initial: 4, ..Config::default().scaling },
         sockets: config.sockets.clone(),
         given: config.given.clone(),
         notes: config.notes.clone(),
-        ..defaults()
+        ..Config::default()
     };
     assert_eq!(config, expected);
     assert_eq!(config.given.len(), 19);
@@ -168,9 +167,9 @@ fn the_options_of_requests_and_workers_reach_the_configuration() {
     )
     .config;
     let watch = |path: &str, effect| Watch { path: path.into(), effect, any_event: false };
-    let hook = |phase: &str, action: &str, argument: &str, line: usize| Hook {
-        phase: phase.into(),
-        action: action.into(),
+    let hook = |phase, action, argument: &str, line: usize| Hook {
+        phase,
+        action,
         argument: argument.into(),
         hidden: false,
         origin: format!("app.ini:{line}"),
@@ -181,28 +180,33 @@ fn the_options_of_requests_and_workers_reach_the_configuration() {
             max_requests_delta: 10,
             max_lifetime: Some(Duration::from_secs(3600)),
             rss: Some(200 << 20),
-            ..defaults().recycling
+            ..Config::default().recycling
         },
         request: RequestLimits {
             vars_max: 200,
             body_max: Some(1000),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
-            ..defaults().request
+            ..Config::default().request
         },
         clients: VanishedClients { ignore_sigpipe: true, ..VanishedClients::default() },
-        logging: Logging { slow: Some(Duration::from_millis(1500)), date: Some("%Y".into()), ..Logging::default() },
+        logging: Logging {
+            requests: false,
+            slow: Some(Duration::from_millis(1500)),
+            date: Some("%Y".into()),
+            ..Logging::default()
+        },
         watches: vec![
             watch("/srv/reload", WatchEffect::Reload),
             watch("/srv/touched", WatchEffect::Execute("echo changed".into())),
         ],
         hooks: vec![
-            hook("master-start", "unix_signal", "15 gracefully_kill_them_all", 14),
-            hook("as-user", "exec", "id", 15),
+            hook(HookPhase::MasterStart, HookAction::UnixSignal, "15 gracefully_kill_them_all", 14),
+            hook(HookPhase::AsUser, HookAction::Exec, "id", 15),
         ],
         sockets: config.sockets.clone(),
         given: config.given.clone(),
         notes: config.notes.clone(),
-        ..defaults()
+        ..Config::default()
     };
     assert_eq!(config, expected);
 }
@@ -269,10 +273,10 @@ fn without_an_algorithm_the_policy_is_our_own() {
 
 #[test]
 fn a_lower_somaxconn_bounds_the_default_queue_silently() {
-    let small = Machine { somaxconn: Some(64), ..machine() };
+    let small = Surroundings { somaxconn: Some(64), ..roomy() };
     let config = built_on(&small, "socket = /s").map(|built| built.config.listen);
     assert_eq!(config, Ok(64));
-    let unknown = Machine { somaxconn: None, ..machine() };
+    let unknown = Surroundings { somaxconn: None, ..roomy() };
     let config = built_on(&unknown, "socket = /s\nlisten = 99999").map(|built| built.config.listen);
     assert_eq!(config, Ok(99999));
 }
@@ -296,7 +300,7 @@ fn term_keeps_the_last_meaning_that_is_on() {
 
 #[test]
 fn times_are_bounded_so_that_clocks_cannot_overflow() {
-    assert!(built_on(&machine(), "socket = /s\nworker-reload-mercy = 9999999999").is_err());
+    assert!(built_on(&roomy(), "socket = /s\nworker-reload-mercy = 9999999999").is_err());
     let mercy = built("worker-reload-mercy = 2147483647").config.patience.mercy;
     assert_eq!(mercy, Duration::from_secs(2_147_483_647));
 }
@@ -392,27 +396,27 @@ fn every_message_of_options_together() {
     ] {
         all.push_str(&messages(lines));
     }
-    let root = Machine { euid: 0, ..machine() };
+    let root = Surroundings { euid: 0, ..roomy() };
     all.push_str(&messages_on(&root, "socket = /s"));
     all.push_str(&messages_on(&root, "socket = /s\nuid = www-data\ngid = www-data"));
-    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = false"));
-    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = true"));
-    all.push_str(&messages_on(&machine(), "socket = /s\ndie-on-term = false\nreload-on-term = true"));
-    let resetting = Machine { migrates_connections: Some(false), ..machine() };
+    all.push_str(&messages_on(&roomy(), "socket = /s\ndie-on-term = false"));
+    all.push_str(&messages_on(&roomy(), "socket = /s\ndie-on-term = true"));
+    all.push_str(&messages_on(&roomy(), "socket = /s\ndie-on-term = false\nreload-on-term = true"));
+    let resetting = Surroundings { migrates_connections: Some(false), ..roomy() };
     all.push_str(&messages_on(&resetting, "socket = :3031\nreuse-port = true"));
     all.push_str(&messages_on(&resetting, "socket = :3031\nreuse-port = false"));
-    all.push_str(&messages_on(&machine(), "http-socket = :8000"));
-    all.push_str(&messages_on(&Machine { inherited_sockets: None, ..machine() }, "http-socket = :8000"));
-    all.push_str(&messages_on(&machine(), "processes = 2"));
-    all.push_str(&messages_on(&Machine { inherited_sockets: None, ..machine() }, "processes = 2"));
-    all.push_str(&messages_on(&Machine { inherited_sockets: Some(1), ..machine() }, "processes = 2"));
+    all.push_str(&messages_on(&roomy(), "http-socket = :8000"));
+    all.push_str(&messages_on(&Surroundings { inherited_sockets: None, ..roomy() }, "http-socket = :8000"));
+    all.push_str(&messages_on(&roomy(), "processes = 2"));
+    all.push_str(&messages_on(&Surroundings { inherited_sockets: None, ..roomy() }, "processes = 2"));
+    all.push_str(&messages_on(&Surroundings { inherited_sockets: Some(1), ..roomy() }, "processes = 2"));
     insta::assert_snapshot!(all);
 }
 
 #[test]
 fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
     let search_path = Some("/usr/bin:/there/bin".to_owned());
-    let bare = Machine { executes: |path| path.starts_with("/there"), search_path, ..machine() };
+    let bare = Surroundings { executes: |path| path.starts_with("/there"), search_path, ..roomy() };
     let errors = |text: &str| built_on(&bare, text).err().map_or_else(String::new, |errors| errors.to_string());
     let base = "socket = /run/s\nmodule = app\n";
     for fine in [
@@ -443,7 +447,7 @@ fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
 
 #[test]
 fn all_errors_come_at_once() {
-    let Err(errors) = built_on(&machine(), "processes = x\nlisten = y\nuid = 0\nsocket = /s") else {
+    let Err(errors) = built_on(&roomy(), "processes = x\nlisten = y\nuid = 0\nsocket = /s") else {
         panic!("three errors expected")
     };
     assert_eq!(errors.0.len(), 3);
@@ -457,7 +461,7 @@ fn no_value_of_any_option_makes_building_panic() {
         for value in values {
             let directive = Directive::new(option.name, value, Origin::CommandLine);
             // Either outcome will do; what counts is that there is one, and that each error speaks of this option.
-            if let Err(errors) = build(&[directive], &Machine { inherited_sockets: Some(1), ..machine() }) {
+            if let Err(errors) = build(&[directive], &Surroundings { inherited_sockets: Some(1), ..roomy() }) {
                 assert!(errors.0.iter().all(|error| error.key.as_deref() == Some(option.name)), "{errors}");
             }
         }
@@ -477,7 +481,7 @@ proptest::proptest! {
             Directive::new(name(first), Some(&text), Origin::CommandLine),
             Directive::new(name(second), Some(&number.to_string()), Origin::CommandLine),
         ];
-        let (built, errors) = build_all(&pair, &machine());
+        let (built, errors) = build_all(&pair, &roomy());
         proptest::prop_assert!(built.config.scaling.minimum <= built.config.workers || !errors.0.is_empty());
         proptest::prop_assert!(errors.0.iter().all(|error| !error.to_string().contains('\n')));
     }
@@ -486,6 +490,6 @@ proptest::proptest! {
 #[test]
 fn a_mark_hides_what_a_hook_is_about() {
     let hooks = built("hook-asap = !exec:login secret\nhook-asap = exec:id").config.hooks;
-    let seen: Vec<_> = hooks.iter().map(|hook| (hook.action.as_str(), hook.argument.as_str(), hook.hidden)).collect();
-    assert_eq!(seen, [("exec", "login secret", true), ("exec", "id", false)]);
+    let seen: Vec<_> = hooks.iter().map(|hook| (hook.action, hook.argument.as_str(), hook.hidden)).collect();
+    assert_eq!(seen, [(HookAction::Exec, "login secret", true), (HookAction::Exec, "id", false)]);
 }

@@ -1,9 +1,9 @@
 //! Many instances under one supervisor, shared sockets and clusters.
 //!
 //! The rows of the option table for the group [`Emperor`](super::Group::Emperor).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, bytes, count, flag, list, millis, seconds, text};
+use super::row::{Opt, bytes, count, flag, list, millis, seconds, text};
 
 // What stands behind several rows.
 const EMPEROR: &str = "the emperor; run one unit for each instance";

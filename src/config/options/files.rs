@@ -1,9 +1,9 @@
 //! Static files, response headers and request routing.
 //!
 //! The rows of the option table for the group [`Files`](super::Group::Files).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, count, flag, list, pair, path, seconds, text};
+use super::row::{Opt, count, flag, list, pair, path, seconds, text};
 
 // What stands behind several rows.
 const ROUTING: &str = "route in nginx";

@@ -1,9 +1,9 @@
 //! Commands of the command line.
 //!
 //! The rows of the option table for the group [`Helpers`](super::Group::Helpers).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, action, flag, list, seconds, text};
+use super::row::{Opt, action, flag, list, seconds, text};
 
 // What stands behind several rows.
 const COMMAND: &str = "this command; see `rhinod show` and `rhinod check`";

@@ -1,10 +1,13 @@
 //! What runs at which moment of the life cycle.
 //!
 //! The rows of the option table for the group [`Hooks`](super::Group::Hooks).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, list, text};
-use crate::config::model::WatchEffect;
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::reload::watch_with_action;
+use super::row::{Opt, list, text};
+use crate::config::model::{Hook, HookAction, HookPhase, SignalFunction, WatchEffect};
 
 // What stands behind several rows.
 const JAIL: &str = "there is no jail; use hook-as-root or hook-as-user";
@@ -14,31 +17,31 @@ const C_FUNCTION: &str = "C functions cannot be called; use a hook with exec:";
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    list("hook-asap").sets(|d, v| d.hook(v, "asap")).works()
+    list("hook-asap").sets(|d, v| hook(d, v, HookPhase::Asap)).works()
         .says("Hook action executed as soon as configuration is read"),
     list("hook-pre-jail").unsupported(JAIL).says("Hook action executed before jailing"),
     list("hook-post-jail").unsupported(JAIL).says("Hook action executed after jailing"),
     list("hook-in-jail").unsupported(JAIL).says("Hook action executed inside the jail after setup"),
-    list("hook-as-root").sets(|d, v| d.hook(v, "as-root")).works()
+    list("hook-as-root").sets(|d, v| hook(d, v, HookPhase::AsRoot)).works()
         .says("Hook action executed before dropping privileges"),
-    list("hook-as-user").sets(|d, v| d.hook(v, "as-user")).works()
+    list("hook-as-user").sets(|d, v| hook(d, v, HookPhase::AsUser)).works()
         .says("Hook action executed after dropping privileges"),
-    list("hook-as-user-atexit").sets(|d, v| d.hook(v, "as-user-atexit")).works()
+    list("hook-as-user-atexit").sets(|d, v| hook(d, v, HookPhase::AsUserAtexit)).works()
         .says("Hook action executed at exit or reload"),
-    list("hook-pre-app").sets(|d, v| d.hook(v, "pre-app")).works().says("Hook action executed before apps load"),
-    list("hook-post-app").sets(|d, v| d.hook(v, "post-app")).works().says("Hook action executed after apps load"),
-    list("hook-post-fork").sets(|d, v| d.hook(v, "post-fork")).works().says("Hook action executed after each fork"),
-    list("hook-accepting").sets(|d, v| d.hook(v, "accepting")).works()
+    list("hook-pre-app").sets(|d, v| hook(d, v, HookPhase::PreApp)).works().says("Hook action executed before apps load"),
+    list("hook-post-app").sets(|d, v| hook(d, v, HookPhase::PostApp)).works().says("Hook action executed after apps load"),
+    list("hook-post-fork").sets(|d, v| hook(d, v, HookPhase::PostFork)).works().says("Hook action executed after each fork"),
+    list("hook-accepting").sets(|d, v| hook(d, v, HookPhase::Accepting)).works()
         .says("Hook action executed when a worker starts accepting"),
-    list("hook-accepting1").sets(|d, v| d.hook(v, "accepting1")).works()
+    list("hook-accepting1").sets(|d, v| hook(d, v, HookPhase::Accepting1)).works()
         .says("Hook action executed when worker 1 starts accepting"),
-    list("hook-accepting-once").sets(|d, v| d.hook(v, "accepting-once")).works()
+    list("hook-accepting-once").sets(|d, v| hook(d, v, HookPhase::AcceptingOnce)).works()
         .says("Hook action executed at each worker's first accept only"),
-    list("hook-accepting1-once").sets(|d, v| d.hook(v, "accepting1-once")).works()
+    list("hook-accepting1-once").sets(|d, v| hook(d, v, HookPhase::Accepting1Once)).works()
         .says("Hook action executed at worker 1's first accept only"),
-    list("hook-master-start").sets(|d, v| d.hook(v, "master-start")).works()
+    list("hook-master-start").sets(|d, v| hook(d, v, HookPhase::MasterStart)).works()
         .says("Hook action executed when the master loop starts"),
-    list("hook-touch").sets(|d, v| d.watch_with_action(v, WatchEffect::Hook)).works()
+    list("hook-touch").sets(hook_touch).works()
         .says("Hook action executed when a file changes: file action"),
     list("hook-emperor-start").not_yet(EMPEROR).says("Hook action executed on Emperor start"),
     list("hook-emperor-stop").not_yet(EMPEROR).says("Hook action executed on Emperor stop message"),
@@ -50,19 +53,19 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("hook-as-gateway").not_yet("gateways").says("Hook action executed in each gateway"),
     list("after-request-hook").aka(&["after-request-call"]).unsupported(C_FUNCTION)
         .says("C symbol called after every request"),
-    list("exec-asap").sets(|d, v| d.exec_hook(v, "asap")).works()
+    list("exec-asap").sets(|d, v| exec_hook(d, v, HookPhase::Asap)).works()
         .says("Shell command executed as soon as configuration is read"),
     list("exec-pre-jail").unsupported(JAIL).says("Shell command executed before jailing"),
     list("exec-post-jail").unsupported(JAIL).says("Shell command executed after jailing"),
     list("exec-in-jail").unsupported(JAIL).says("Shell command executed inside the jail after setup"),
-    list("exec-as-root").sets(|d, v| d.exec_hook(v, "as-root")).works()
+    list("exec-as-root").sets(|d, v| exec_hook(d, v, HookPhase::AsRoot)).works()
         .says("Shell command executed before dropping privileges"),
-    list("exec-as-user").sets(|d, v| d.exec_hook(v, "as-user")).works()
+    list("exec-as-user").sets(|d, v| exec_hook(d, v, HookPhase::AsUser)).works()
         .says("Shell command executed after dropping privileges"),
-    list("exec-as-user-atexit").sets(|d, v| d.exec_hook(v, "as-user-atexit")).works()
+    list("exec-as-user-atexit").sets(|d, v| exec_hook(d, v, HookPhase::AsUserAtexit)).works()
         .says("Shell command executed at exit or reload"),
-    list("exec-pre-app").sets(|d, v| d.exec_hook(v, "pre-app")).works().says("Shell command executed before apps load"),
-    list("exec-post-app").sets(|d, v| d.exec_hook(v, "post-app")).works()
+    list("exec-pre-app").sets(|d, v| exec_hook(d, v, HookPhase::PreApp)).works().says("Shell command executed before apps load"),
+    list("exec-post-app").sets(|d, v| exec_hook(d, v, HookPhase::PostApp)).works()
         .says("Shell command executed after apps load"),
     list("exec-as-vassal").not_yet(EMPEROR).says("Shell command executed before exec of a vassal"),
     list("exec-as-emperor").not_yet(EMPEROR).says("Shell command executed in Emperor after vassal start"),
@@ -92,3 +95,39 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("worker-exec2").not_yet("another program in the place of workers")
         .says("Exec this program as worker after post-fork"),
 ];
+
+/// `hook-PHASE`: an action and what follows its colon.
+fn hook(draft: &mut Draft<'_>, value: &Parsed<'_>, phase: HookPhase) {
+    let Some((action, argument)) = value.text.split_once(':') else {
+        return draft.refuse("expected ACTION:ARGUMENT", "for example exec:/usr/local/bin/announce");
+    };
+    let (action, hidden) = action.strip_prefix('!').map_or((action, false), |action| (action, true));
+    let Some(action) = HookAction::of_name(action) else {
+        return draft.refuse(
+            format!("there is no hook action `{action}`"),
+            format!("known are {}", HookAction::NAMES.join(", ")),
+        );
+    };
+    if action == HookAction::UnixSignal && SignalFunction::of_argument(argument).is_none() {
+        return draft.refuse(
+            "expected the number of a signal, a blank and a function",
+            format!("functions are {}", SignalFunction::NAMES.join(", ")),
+        );
+    }
+    push(draft, phase, action, argument, hidden);
+}
+
+/// `exec-PHASE`: a command for the shell.
+fn exec_hook(draft: &mut Draft<'_>, value: &Parsed<'_>, phase: HookPhase) {
+    push(draft, phase, HookAction::Exec, value.text, false);
+}
+
+fn push(draft: &mut Draft<'_>, phase: HookPhase, action: HookAction, argument: &str, hidden: bool) {
+    let (argument, origin) = (argument.to_owned(), draft.current().origin.to_string());
+    draft.config.hooks.push(Hook { phase, action, argument, hidden, origin });
+}
+
+/// `hook-touch`: a path, a blank, and an action.
+fn hook_touch(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    watch_with_action(draft, value, WatchEffect::Hook);
+}

@@ -1,15 +1,20 @@
 //! Who the instance runs as, where, with which environment, pid files and process titles.
 //!
 //! The rows of the option table for the group [`Identity`](super::Group::Identity).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Kind, Opt, flag, list, path, text, value};
-use crate::config::model::EnvironmentChange;
+use super::draft::Draft;
+use super::kind::Kind;
+use super::logging::log_file;
+use super::parsed::Parsed;
+use super::row::{Opt, flag, list, path, text, value};
+use crate::config::error::ConfigError;
+use crate::config::model::{EnvironmentChange, ProcessNames};
 
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    path("daemonize").short('d').sets(|d, v| d.config.daemonize = d.log_file(v))
+    path("daemonize").short('d').sets(|d, v| d.config.daemonize = log_file(d, v))
         .works()
         .says("Go to background and log to a file"),
     text("daemonize2").not_yet("going to the background once the application is loaded; use daemonize")
@@ -18,14 +23,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Process umask in octal, applied immediately"),
     flag("auto-procname").sets(|d, v| d.config.process_names.auto = v.on()).works()
         .says("Give the master a title too, in the place of its command line and no longer than that"),
-    text("procname-prefix").sets(|d, v| d.titles().prefix = v.string()).works()
+    text("procname-prefix").sets(|d, v| titles(d).prefix = v.string()).works()
         .says("Text put before process titles"),
-    text("procname-prefix-spaced").sets(|d, v| d.titles().prefix = format!("{} ", v.text)).works()
+    text("procname-prefix-spaced").sets(|d, v| titles(d).prefix = format!("{} ", v.text)).works()
         .says("Like procname-prefix plus a trailing space"),
-    text("procname-append").sets(|d, v| d.titles().append = v.string()).works()
+    text("procname-append").sets(|d, v| titles(d).append = v.string()).works()
         .says("Text put after process titles"),
-    text("procname").sets(|d, v| d.titles().name = Some(v.string())).works().says("Fixed process title"),
-    text("procname-master").sets(|d, v| d.titles().master = Some(v.string())).works()
+    text("procname").sets(|d, v| titles(d).name = Some(v.string())).works().says("Fixed process title"),
+    text("procname-master").sets(|d, v| titles(d).master = Some(v.string())).works()
         .says("Fixed title for the master"),
     flag("honour-stdin").not_yet("keeping standard input open")
         .says("Keep stdin instead of replacing it with /dev/null"),
@@ -57,10 +62,34 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Change directory before binding sockets and loading apps"),
     path("chdir2").sets(|d, v| d.config.identity.chdir2 = Some(v.path())).works()
         .says("Change directory in workers after apps loaded"),
-    list("env").sets(|d, v| d.set_variable(v)).works().says("KEY=VALUE placed in the process environment"),
+    list("env").sets(set_variable).works().says("KEY=VALUE placed in the process environment"),
     list("envdir").not_yet("environment directories").says("Load daemontools envdir after configuration"),
     path("early-envdir").list().not_yet("environment directories").says("Load daemontools envdir at parse time"),
     list("unenv").sets(|d, v| d.config.environment.push(EnvironmentChange::Unset(v.string()))).works()
         .says("Delete an environment variable"),
     flag("vacuum").sets(|d, v| d.config.vacuum = v.on()).works().says("Remove sockets and pidfiles at exit"),
 ];
+
+/// `env`: sets a variable, or removes it without `=` (uWSGI's manual, "uWSGI Options").
+fn set_variable(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    draft.config.environment.push(match value.text.split_once('=') {
+        Some((name, text)) => EnvironmentChange::Set(name.to_owned(), text.to_owned()),
+        None => EnvironmentChange::Unset(value.string()),
+    });
+}
+
+/// `procname` and its relatives: each of them gives the master a title as well.
+fn titles<'d>(draft: &'d mut Draft<'_>) -> &'d mut ProcessNames {
+    draft.config.process_names.auto = true;
+    &mut draft.config.process_names
+}
+
+/// Whether the application would run as root.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    let identity = &draft.config.identity;
+    if draft.surroundings().euid == 0 && identity.uid.is_none() {
+        let problem = "the application runs as root";
+        let suggestion = "add uid and gid of an ordinary user";
+        draft.warning(ConfigError::at(draft.whole(), problem).suggest(suggestion));
+    }
+}

@@ -1,9 +1,10 @@
 //! Options of the configuration language itself: files, placeholders, logic.
 //!
 //! The rows of the option table for the group [`Language`](super::Group::Language).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Kind, Opt, action, flag, list, pair, text, value};
+use super::kind::Kind;
+use super::row::{Opt, action, flag, list, pair, text, value};
 
 // What stands behind several rows.
 const PLUGINS: &str = "there is nothing to load: what works is built in";

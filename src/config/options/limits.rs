@@ -1,9 +1,12 @@
 //! What bounds one request and the life of a worker.
 //!
 //! The rows of the option table for the group [`Limits`](super::Group::Limits).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, bytes, count, flag, int, megabytes, seconds};
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::row::{Opt, bytes, count, flag, int, megabytes, seconds};
+use crate::config::error::ConfigError;
 
 // What stands behind several rows.
 const HARAKIRI: &str = "a deadline for each request";
@@ -13,7 +16,7 @@ const BUFFERING: &str = "reading the whole body before the application runs (ngi
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    seconds("harakiri").short('t').default("0").sets(|d, v| d.config.request.harakiri = v.duration_unless_zero())
+    seconds("harakiri").short('t').default("0")
         .not_yet(HARAKIRI).says("Kill a worker whose request exceeds this many seconds"),
     flag("harakiri-verbose").not_yet(HARAKIRI).says("Extra diagnostics when a worker is killed by harakiri"),
     seconds("harakiri-graceful-timeout").default("0").not_yet(HARAKIRI)
@@ -36,7 +39,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Do not raise an exception in the app when writing fails"),
     int("max-vars", 1, 65535).short('v').default("64").sets(|d, v| d.config.request.vars_max = v.size() * 2).works()
         .says("Half of the most variables of a request, as in uWSGI"),
-    bytes("buffer-size").short('b').default("65535").sets(|d, v| d.buffer_size(v)).works()
+    bytes("buffer-size").short('b').default("65535").sets(buffer_size).works()
         .says("Largest block of request variables, at most 65535"),
     count("max-requests").short('R').sets(|d, v| d.config.recycling.max_requests = v.amount()).works()
         .says("Recycle a worker after this many requests"),
@@ -48,7 +51,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .works().says("Recycle a worker older than N seconds"),
     seconds("max-worker-lifetime-delta").default("0").sets(|d, v| d.config.recycling.max_lifetime_delta = v.duration())
         .works().says("Extra lifetime seconds per worker id"),
-    seconds("socket-timeout").short('z').default("4").sets(|d, v| d.socket_timeout(v)).works()
+    seconds("socket-timeout").short('z').default("4").sets(socket_timeout).works()
         .says("Time for the whole head of a request, and the longest silence of a client after it"),
     seconds("so-send-timeout").aka(&["socket-send-timeout", "so-write-timeout", "socket-write-timeout"]).bare()
         .default("0").accepted("socket-timeout bounds writing too")
@@ -57,16 +60,49 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Recycle worker above this address space (MB)"),
     megabytes("reload-on-rss").default("0").sets(|d, v| d.config.recycling.rss = v.unless_zero()).works()
         .says("Recycle worker above this resident memory (MB)"),
-    megabytes("evil-reload-on-as").default("0").sets(|d, v| d.config.recycling.evil_address_space = v.unless_zero())
+    megabytes("evil-reload-on-as").default("0")
         .not_yet(EVIL).says("Master kills worker above this address space (MB)"),
-    megabytes("evil-reload-on-rss").default("0").sets(|d, v| d.config.recycling.evil_rss = v.unless_zero())
+    megabytes("evil-reload-on-rss").default("0")
         .not_yet(EVIL).says("Master kills worker above this resident memory (MB)"),
     seconds("mem-collector-freq").default("3").not_yet(EVIL).says("Seconds between memory samples for evil reloads"),
     bytes("limit-post").default("0").sets(|d, v| d.config.request.body_max = v.unless_zero()).works()
         .says("Largest request body; 0 has no limit"),
-    bytes("post-buffering").default("0").sets(|d, v| d.config.request.post_buffering = v.amount()).not_yet(BUFFERING)
+    bytes("post-buffering").default("0").not_yet(BUFFERING)
         .says("Buffer request bodies; above N bytes spill to disk"),
     bytes("post-buffering-bufsize").default("8192").not_yet(BUFFERING)
         .says("Read buffer bytes used while buffering bodies"),
     count("body-read-warning").default("8").not_yet(BUFFERING).says("Warn when body buffered in memory exceeds N MB"),
 ];
+
+/// `buffer-size`: what a uwsgi packet's 16-bit length cannot exceed counts as 65535.
+fn buffer_size(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    if value.number == 0 {
+        return draft.refuse("expected a number of bytes from 1 to 65535", "without the line it is 65535");
+    }
+    draft.config.request.buffer_size = u16::try_from(value.number).unwrap_or_else(|_| {
+        draft.warn("counts as 65535, the most that the uwsgi protocol can carry");
+        u16::MAX
+    });
+}
+
+/// `socket-timeout`: there is always one, or a silent client would hold a worker for ever.
+fn socket_timeout(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.duration_unless_zero() {
+        Some(timeout) => draft.config.request.socket_timeout = timeout,
+        None => draft.refuse("expected a number of seconds from 1 on", "without the line it is 4"),
+    }
+}
+
+/// The two bounds on a worker's life together.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    let (Some(longest), Some(directive)) = (draft.config.recycling.max_lifetime, draft.given("max-worker-lifetime"))
+    else {
+        return;
+    };
+    let shortest = draft.config.recycling.min_lifetime;
+    if shortest >= longest {
+        let problem = format!("must be above min-worker-lifetime ({} s)", shortest.as_secs());
+        let suggestion = "set min-worker-lifetime lower; without the line it is 10";
+        draft.error(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+}

@@ -1,9 +1,15 @@
 //! What is logged, how and where to.
 //!
 //! The rows of the option table for the group [`Logging`](super::Group::Logging).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Kind, Opt, bytes, count, flag, list, millis, path, text, value};
+use super::kind::Kind;
+use std::path::PathBuf;
+
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::reload::watch;
+use super::row::{Opt, bytes, count, flag, list, millis, path, text, value};
 use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
@@ -20,11 +26,11 @@ pub(super) const OPTIONS: &[Opt] = &[
         .sets(|d, v| d.config.logging.requests = !v.on()).works()
         .says("Turn off request logging; conditional log-* rules still apply"),
     list("touch-logrotate").not_yet(ROTATION).says("Rotate log when file changes"),
-    list("touch-logreopen").sets(|d, v| d.watch(v, WatchEffect::ReopenLog, false)).works()
+    list("touch-logreopen").sets(|d, v| watch(d, v, WatchEffect::ReopenLog, false)).works()
         .says("Reopen log when file changes"),
-    path("logto").sets(|d, v| d.config.logging.to = d.log_file(v)).works()
+    path("logto").sets(|d, v| d.config.logging.to = log_file(d, v)).works()
         .says("Log to a file, opened as root early"),
-    path("logto2").sets(|d, v| d.config.logging.to2 = d.log_file(v)).works()
+    path("logto2").sets(|d, v| d.config.logging.to2 = log_file(d, v)).works()
         .says("Log to a file, opened after privilege drop"),
     text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
         .says("Request log template with %(name) and %(var.X)"),
@@ -54,7 +60,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     bytes("log-maxsize").default("0").not_yet(ROTATION).says("Rotate log when larger than N bytes"),
     text("log-backupname").not_yet(ROTATION).says("Name for the rotated log file"),
     value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false")
-        .sets(|d, v| d.log_date(v)).works().says("Date before each line of the log; a text is its strftime pattern"),
+        .sets(log_date).works().says("Date before each line of the log; a text is its strftime pattern"),
     flag("log-zero").sets(|d, v| d.config.logging.zero = v.on()).works().says("Log requests with empty response"),
     millis("log-slow").default("0").sets(|d, v| d.config.logging.slow = v.duration_unless_zero()).works()
         .says("Log requests slower than N milliseconds"),
@@ -72,3 +78,25 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("log-x-forwarded-for").sets(|d, v| d.config.logging.forwarded_for = v.on()).works()
         .says("Log X-Forwarded-For as client address"),
 ];
+
+/// A file to log into. uWSGI takes HOST:PORT for a log over the network, where a file of that name would surprise.
+pub(super) fn log_file(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<PathBuf> {
+    let is_address = value.text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.contains('/') && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    if is_address {
+        let instead = format!("name a file (./{} if it is one)", value.text);
+        draft.refuse("expected a path; rhinod does not log over UDP to HOST:PORT", instead);
+    }
+    Some(value.path()).filter(|_| !is_address)
+}
+
+/// `log-date`: a switch, or a pattern that is on.
+fn log_date(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let plain = matches!(value.text.to_ascii_lowercase().as_str(), "" | "true" | "on" | "yes" | "1");
+    draft.config.logging.date = match value.on() {
+        false => None,
+        true if plain => Some(String::new()),
+        true => Some(value.string()),
+    };
+}

@@ -1,9 +1,9 @@
 //! Other protocols than uwsgi, TLS and event loops.
 //!
 //! The rows of the option table for the group [`Network`](super::Group::Network).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, address, bytes, count, flag, kilobytes, list, seconds, text};
+use super::row::{Opt, address, bytes, count, flag, kilobytes, list, seconds, text};
 
 // What stands behind several rows.
 const TLS: &str = "let nginx terminate TLS";

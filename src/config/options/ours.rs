@@ -1,7 +1,10 @@
 //! What uWSGI 2.0 does not have: rows of the option table, for the group [`Ours`](super::Group::Ours).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, count, flag, list, millis, path, seconds};
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::reload::term;
+use super::row::{Opt, count, flag, list, millis, path, seconds};
 use crate::config::model::TermMeaning;
 
 /// The rows.
@@ -13,7 +16,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Interpreter that runs the application when there is no virtualenv; python3 of PATH without it"),
     seconds("load-timeout").default("0").sets(|d, v| d.config.patience.load_timeout = v.duration_unless_zero()).works()
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
-    flag("reload-on-term").sets(|d, v| d.term(v, TermMeaning::BrutalReload)).works()
+    flag("reload-on-term").sets(|d, v| term(d, v, TermMeaning::BrutalReload)).works()
         .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
     millis("cheaper-target-wait").default("10").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
         .says("Longest time that requests should wait for a worker under the rule `adaptive`"),
@@ -23,6 +26,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
-    list("trusted-proxy").sets(|d, v| d.trust_proxy(v)).works()
+    list("trusted-proxy").sets(trust_proxy).works()
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed"),
 ];
+
+/// `trusted-proxy`: an address or a network.
+fn trust_proxy(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.text.parse() {
+        Ok(network) => draft.config.request.trusted_proxies.push(network),
+        Err(error) => draft.refuse(error.to_string(), "for example 10.0.0.0/8"),
+    }
+}

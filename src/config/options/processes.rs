@@ -1,9 +1,12 @@
 //! How many processes and threads there are and how they load the application.
 //!
 //! The rows of the option table for the group [`Processes`](super::Group::Processes).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, flag, int, kilobytes};
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::row::{Opt, flag, int, kilobytes};
+use crate::config::error::ConfigError;
 
 /// The rows.
 #[rustfmt::skip]
@@ -19,7 +22,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Do not wait for worker threads when stopping"),
     flag("need-app").optional().sets(|d, v| d.config.need_app = v.on()).works()
         .says("Exit with code 22 when no app could be loaded"),
-    flag("master").short('M').sets(|d, v| d.master(v)).accepted("rhinod always runs a master")
+    flag("master").short('M').sets(master).accepted("rhinod always runs a master")
         .says("Run a supervising master process"),
     flag("reaper").short('r').accepted("a worker keeps no zombies").says("Reap zombie children after each request"),
     flag("no-orphans").sets(|d, v| d.config.identity.no_orphans = v.on())
@@ -32,3 +35,27 @@ pub(super) const OPTIONS: &[Opt] = &[
     kilobytes("thread-stacksize").aka(&["threads-stacksize", "thread-stack-size", "threads-stack-size"]).default("0")
         .not_yet("the size of thread stacks").says("Thread stack size in kilobytes"),
 ];
+
+/// `master`: there always is one.
+fn master(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    if !value.on() {
+        draft.does_nothing("rhinod always runs a master");
+    }
+}
+
+/// Whether there may be so many processes.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    let Some(directive) = draft.given("processes") else { return };
+    let stays_root = matches!(draft.config.identity.uid.as_deref(), None | Some("root" | "0"));
+    if draft.surroundings().euid == 0 && stays_root {
+        // The kernel does not hold root to the limit (setrlimit(2), RLIMIT_NPROC).
+        return;
+    }
+    // The master and the zygote need a process each.
+    let needed = draft.config.workers as u64 + 2;
+    if let Some(limit) = draft.surroundings().process_limit.filter(|limit| needed > *limit) {
+        let problem = format!("more than the limit of this user's processes ({limit}) has room for");
+        let suggestion = "raise it with `ulimit -u` or LimitNPROC=, or use fewer workers";
+        draft.error(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+}

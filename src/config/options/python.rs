@@ -1,9 +1,14 @@
 //! The Python application and its interpreter.
 //!
 //! The rows of the option table for the group [`Python`](super::Group::Python).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, count, flag, int, list, pair, path, seconds, text};
+use std::path::{Path, PathBuf};
+
+use super::draft::Draft;
+use super::row::{Opt, count, flag, int, list, pair, path, seconds, text};
+use crate::config::error::ConfigError;
+use crate::config::model::{Application, EnvironmentChange};
 
 // What stands behind several rows.
 const MODULE: &str = "write a module that has the application and name it with module";
@@ -89,3 +94,70 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("py-executable").aka(&["py-sys-executable"]).not_yet("another sys.executable")
         .says("Value for sys.executable"),
 ];
+
+/// Names the application. `module` wins over `wsgi-file` (uWSGI's manual, "Quickstart for Python/WSGI
+/// applications").
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    let python = draft.python.module.is_some() || draft.python.file.is_some() || !draft.python.mounts.is_empty();
+    let rust = draft.rust_app.take();
+    if let (true, Some(directive), Some(path)) = (python, draft.given("rust-app"), &rust) {
+        let problem = format!("{} and a Python application were named; one instance serves one", path.display());
+        draft.error(ConfigError::about(directive, problem).suggest("remove one of them"));
+    }
+    if let (Some(_), Some(_), Some(directive)) = (&draft.python.module, &draft.python.file, draft.given("wsgi-file")) {
+        draft.idle(ConfigError::about(directive, "has no effect: `module` names the application"));
+        draft.python.file = None;
+    }
+    draft.config.application = match rust {
+        Some(path) => Application::Rust(path),
+        None if python => Application::Python(std::mem::take(&mut draft.python)),
+        None => Application::Embedded,
+    };
+    judge_interpreter(draft);
+    if let (true, Application::Python(_), Some(directive)) =
+        (draft.config.threads > 1, &draft.config.application, draft.given("threads"))
+    {
+        let problem = "several requests run at once in one worker; the application must be thread-safe";
+        draft.warning(ConfigError::about(directive, problem));
+    }
+}
+
+/// Whether the interpreter that was asked for can be executed. A hook may still make it.
+fn judge_interpreter(draft: &mut Draft<'_>) {
+    let Application::Python(python) = &draft.config.application else { return };
+    let from_path = python.interpreters().is_empty();
+    let candidates = if from_path { on_path(draft, "python3") } else { python.interpreters() };
+    // The master is in `chdir` by the time it executes one. Where a relative one is cannot be told: at a reload the
+    // master is there already.
+    let chdir = draft.config.identity.chdir.as_deref();
+    let is_unknown = |path: &Path| path.is_relative() && chdir.is_some_and(Path::is_relative);
+    let place = |path: &Path| chdir.map_or_else(|| path.to_owned(), |directory| directory.join(path));
+    let serves = |path: &PathBuf| is_unknown(path) || (draft.surroundings().executes)(&place(path));
+    if candidates.is_empty() || candidates.iter().any(serves) || !draft.config.hooks.is_empty() {
+        return;
+    }
+    let (options, suggestion) = match &python.home {
+        Some(home) => (&["virtualenv"][..], format!("make the virtualenv: python3 -m venv {}", home.display())),
+        None if from_path => {
+            (&["module", "wsgi-file", "mount"][..], "name a virtualenv (home) or python-executable".to_owned())
+        }
+        None => (&["python-executable"][..], "name a CPython, 3.9 or later".to_owned()),
+    };
+    if let Some(directive) = options.iter().find_map(|option| draft.given(option)) {
+        let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
+        let whence = if from_path { " (PATH)" } else { "" };
+        let problem = format!("no interpreter can be executed: looked for {}{whence}", places.join(" and "));
+        draft.error(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+}
+
+/// Where a program is looked for, by the `PATH` that the configuration leaves to the process; nowhere without one.
+fn on_path(draft: &Draft<'_>, program: &str) -> Vec<PathBuf> {
+    let path = draft.config.environment.iter().rev().find_map(|change| match change {
+        EnvironmentChange::Set(name, value) if name == "PATH" => Some(Some(value)),
+        EnvironmentChange::Unset(name) if name == "PATH" => Some(None),
+        _ => None,
+    });
+    let path = path.unwrap_or(draft.surroundings().search_path.as_ref());
+    path.into_iter().flat_map(|path| path.split(':')).map(|directory| Path::new(directory).join(program)).collect()
+}

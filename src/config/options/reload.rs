@@ -1,10 +1,18 @@
 //! What reloads, restarts and stops the instance or its workers.
 //!
 //! The rows of the option table for the group [`Reload`](super::Group::Reload).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, flag, list, path, seconds};
-use crate::config::model::{TermMeaning, WatchEffect};
+use std::path::PathBuf;
+
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::row::{Opt, flag, list, path, seconds};
+use crate::config::error::ConfigError;
+use crate::config::model::{ReloadDescriptor, TermMeaning, Watch, WatchEffect};
+
+/// Most bytes that are read at once of a descriptor that asks for a reload.
+const RELOAD_BYTES_MAX: usize = 4_096;
 
 /// The rows.
 #[rustfmt::skip]
@@ -15,23 +23,23 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds a worker may take to stop before SIGKILL"),
     flag("exit-on-reload").sets(|d, v| d.config.exit_on_reload = v.on()).works()
         .says("Exit instead of re-executing when reload is requested"),
-    flag("die-on-term").sets(|d, v| d.term(v, TermMeaning::Stop)).works()
+    flag("die-on-term").sets(|d, v| term(d, v, TermMeaning::Stop)).works()
         .says("SIGTERM stops at once instead of gracefully"),
-    list("reload-on-fd").sets(|d, v| d.reload_descriptor(v, false)).works()
+    list("reload-on-fd").sets(|d, v| reload_descriptor(d, v, false)).works()
         .says("Reload when descriptor becomes readable"),
-    list("brutal-reload-on-fd").sets(|d, v| d.reload_descriptor(v, true)).works()
+    list("brutal-reload-on-fd").sets(|d, v| reload_descriptor(d, v, true)).works()
         .says("Brutal reload when descriptor becomes readable"),
-    list("touch-reload").sets(|d, v| d.watch(v, WatchEffect::Reload, false)).works()
+    list("touch-reload").sets(|d, v| watch(d, v, WatchEffect::Reload, false)).works()
         .says("Reload everything when file's mtime changes"),
-    list("touch-workers-reload").sets(|d, v| d.watch(v, WatchEffect::WorkersReload, false)).works()
+    list("touch-workers-reload").sets(|d, v| watch(d, v, WatchEffect::WorkersReload, false)).works()
         .says("Reload only workers when file changes"),
-    list("touch-chain-reload").sets(|d, v| d.watch(v, WatchEffect::ChainReload, false)).works()
+    list("touch-chain-reload").sets(|d, v| watch(d, v, WatchEffect::ChainReload, false)).works()
         .says("Reload workers one by one when file changes"),
-    list("touch-exec").sets(|d, v| d.watch_with_action(v, WatchEffect::Execute)).works()
+    list("touch-exec").sets(|d, v| watch_with_action(d, v, WatchEffect::Execute)).works()
         .says("Run command when file changes: file command"),
-    list("fs-reload").sets(|d, v| d.watch(v, WatchEffect::Reload, true)).works()
+    list("fs-reload").sets(|d, v| watch(d, v, WatchEffect::Reload, true)).works()
         .says("Reload on filesystem event for path"),
-    list("fs-brutal-reload").sets(|d, v| d.watch(v, WatchEffect::BrutalReload, true)).works()
+    list("fs-brutal-reload").sets(|d, v| watch(d, v, WatchEffect::BrutalReload, true)).works()
         .says("Brutal reload on filesystem event for path"),
     flag("propagate-touch").accepted("touched files are seen by the master alone")
         .says("Forward touch events for systems with poor signals"),
@@ -49,3 +57,54 @@ pub(super) const OPTIONS: &[Opt] = &[
     seconds("forkbomb-delay").default("2").sets(|d, v| d.config.patience.respawn_delay_max = v.duration()).works()
         .says("Longest pause between respawns of workers that die at once"),
 ];
+
+/// `touch-*` and `fs-*` with a path alone.
+pub(super) fn watch(draft: &mut Draft<'_>, value: &Parsed<'_>, effect: WatchEffect, any_event: bool) {
+    draft.config.watches.push(Watch { path: value.path(), effect, any_event });
+}
+
+/// `touch-exec` and `hook-touch`: a path, a blank, and what to do.
+pub(super) fn watch_with_action(draft: &mut Draft<'_>, value: &Parsed<'_>, effect: fn(String) -> WatchEffect) {
+    match value.text.split_once(' ') {
+        Some((path, action)) if !action.trim().is_empty() => draft.config.watches.push(Watch {
+            path: PathBuf::from(path),
+            effect: effect(action.trim().to_owned()),
+            any_event: false,
+        }),
+        _ => draft.refuse("expected a path, a blank and what to do", "for example /tmp/touched echo changed"),
+    }
+}
+
+/// `reload-on-fd` and `brutal-reload-on-fd`: `FD[:BYTES] [MESSAGE]` (uWSGI's manual, "uWSGI Options").
+fn reload_descriptor(draft: &mut Draft<'_>, value: &Parsed<'_>, brutal: bool) {
+    let (numbers, message) = value.text.split_once(' ').unwrap_or((value.text, ""));
+    let (number, bytes) = numbers.split_once(':').unwrap_or((numbers, "1"));
+    let message = Some(message.trim()).filter(|message| !message.is_empty()).map(str::to_owned);
+    match (number.parse(), bytes.parse()) {
+        (Ok(number @ 3..), Ok(bytes @ 1..=RELOAD_BYTES_MAX)) => {
+            draft.config.reload_descriptors.push(ReloadDescriptor { number, bytes, message, brutal });
+        }
+        _ => draft.refuse(
+            "expected an inherited descriptor from 3 on, `:` and how many bytes to read (1 to 4096), and a message",
+            "for example 3, or 3:8 for an eventfd, or 3:8 the code has changed",
+        ),
+    }
+}
+
+/// `die-on-term`, `reload-on-term`: the last one that is on wins.
+pub(super) fn term(draft: &mut Draft<'_>, value: &Parsed<'_>, meaning: TermMeaning) {
+    if value.on() {
+        draft.config.term = meaning;
+    } else if draft.config.term == meaning {
+        draft.config.term = TermMeaning::GracefulStop;
+    }
+}
+
+/// Who switches `die-on-term` off in so many words wants what uWSGI does without it.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    if let (TermMeaning::GracefulStop, Some(directive)) = (draft.config.term, draft.given("die-on-term")) {
+        let problem = "SIGTERM stops gracefully, where uWSGI reloads brutally";
+        let suggestion = "reload-on-term = true brings that back";
+        draft.warning(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+}

@@ -1,9 +1,10 @@
 //! Processes that take HTTP and other protocols and pass them on.
 //!
 //! The rows of the option table for the group [`Routers`](super::Group::Routers).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Kind, Opt, address, bytes, count, flag, list, seconds, text, value};
+use super::kind::Kind;
+use super::row::{Opt, address, bytes, count, flag, list, seconds, text, value};
 
 // What stands behind several rows.
 const HTTP: &str = "the HTTP router; put nginx in front";

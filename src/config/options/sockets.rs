@@ -1,21 +1,48 @@
 //! Where the instance listens.
 //!
 //! The rows of the option table for the group [`Sockets`](super::Group::Sockets).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Kind, Opt, address, bytes, flag, int, list, text, value};
+use super::kind::Kind;
+use std::net::SocketAddr;
+
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::row::{Opt, address, bytes, flag, int, list, text, value};
+use crate::config::error::ConfigError;
+use crate::config::model::{Address, Listener};
 
 // What stands behind several rows.
 const TCP: &str = "options of TCP sockets";
 
+/// Options of uWSGI's that listen on an address as well.
+const OTHER_LISTENERS: &[&str] =
+    &["http", "http-socket", "http11-socket", "fastcgi-socket", "scgi-socket", "shared-socket", "stats"];
+
+/// Options of uWSGI's that give an instance work without `socket`.
+const OTHER_WORK: &[&str] = &[
+    "http-socket",
+    "http11-socket",
+    "http",
+    "https",
+    "https-socket",
+    "fastcgi-socket",
+    "scgi-socket",
+    "suwsgi-socket",
+    "shared-socket",
+    "zerg",
+    "emperor",
+    "fastrouter",
+];
+
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    address("socket").short('s').list().sets(|d, v| d.listen(v)).works()
+    address("socket").short('s').list().sets(listen).works()
         .says("Listen on HOST:PORT or a unix path; speaks the uwsgi protocol"),
-    address("uwsgi-socket").list().sets(|d, v| d.listen(v)).works()
+    address("uwsgi-socket").list().sets(listen).works()
         .says("Listen on HOST:PORT or a unix path; speaks the uwsgi protocol"),
-    text("protocol").aka(&["socket-protocol"]).default("uwsgi").sets(|d, v| d.protocol(v)).works()
+    text("protocol").aka(&["socket-protocol"]).default("uwsgi").sets(protocol).works()
         .says("What is spoken on `socket`; only uwsgi so far"),
     address("shared-socket").list().not_yet("shared sockets; sockets are bound before privileges are dropped anyway")
         .says("Bind early (before privilege drop); referenced elsewhere as =N"),
@@ -24,7 +51,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("shared-socket without TCP_DEFER_ACCEPT"),
     flag("skip-zero").accepted("a descriptor on standard input is used only when it is a socket")
         .says("Never inherit a listening socket from file descriptor 0"),
-    int("listen", 1, i32::MAX as i64).short('l').default("100").sets(|d, v| d.listen_queue(v)).works()
+    int("listen", 1, i32::MAX as i64).short('l').default("100").sets(listen_queue).works()
         .says("Connections that may wait for a worker on each socket; at most net.core.somaxconn"),
     flag("abstract-socket").short('a').sets(|d, v| d.abstract_sockets = v.on()).works()
         .says("Create UNIX sockets in the abstract namespace"),
@@ -45,3 +72,125 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Also shutdown() listeners when destroying them"),
     flag("reuse-port").sets(|d, v| d.reuse_port = v.on()).works().says("Set SO_REUSEPORT on listeners"),
 ];
+
+/// `socket`: one more listener.
+fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let address = match &value.address {
+        Some(address) => address.clone(),
+        None => match look_up(draft, value.text) {
+            Some(address) => address,
+            None => {
+                return draft.refuse("expected an address; the host's name is not known", "write its IP address");
+            }
+        },
+    };
+    draft.config.sockets.push(Listener::on(address));
+    draft.sockets_from.push(draft.current());
+}
+
+fn look_up(draft: &Draft<'_>, text: &str) -> Option<Address> {
+    let (host, port) = text.rsplit_once(':')?;
+    let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+    let port = port.get(..end)?.parse().ok()?;
+    Some(Address::Tcp(SocketAddr::new((draft.surroundings().resolve)(host)?, port)))
+}
+
+/// `protocol`: what plain sockets speak.
+fn protocol(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.text {
+        "uwsgi" => {}
+        "http" | "fastcgi" | "scgi" => draft.refuse(
+            "rhinod does not speak this protocol on sockets yet",
+            "remove the line and use uwsgi_pass in nginx",
+        ),
+        _ => draft.refuse("expected uwsgi", "http, fastcgi and scgi are known but not there yet"),
+    }
+}
+
+/// `listen`: the length of the queue, bounded by the kernel (uWSGI's manual, "Things to know").
+fn listen_queue(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let wanted = u32::try_from(value.number).unwrap_or(u32::MAX);
+    match draft.surroundings().somaxconn {
+        Some(most) if wanted > most => draft.refuse(
+            format!("longer than net.core.somaxconn allows ({most})"),
+            format!("raise it with `sysctl -w net.core.somaxconn={wanted}`, or use listen = {most}"),
+        ),
+        _ => draft.config.listen = wanted,
+    }
+}
+
+/// What the options mean together.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    let (reuse_port, abstract_sockets) = (draft.reuse_port, draft.abstract_sockets);
+    for listener in &mut draft.config.sockets {
+        listener.reuse_port = reuse_port && matches!(listener.address, Address::Tcp(_));
+        if let (true, Address::Unix(path)) = (abstract_sockets, &listener.address) {
+            listener.address = Address::Abstract(path.as_os_str().as_encoded_bytes().to_vec());
+        }
+    }
+    if let (Some(false), Some(directive)) =
+        (draft.surroundings().migrates_connections, draft.given("reuse-port").filter(|_| reuse_port))
+    {
+        let problem = "what waits in the queue when this instance ends is reset, although others have the port";
+        let suggestion = "set `sysctl -w net.ipv4.tcp_migrate_req=1` (Linux 5.14), which hands it to them";
+        draft.warning(ConfigError::about(directive, problem).suggest(suggestion));
+    }
+    refuse_doubled_sockets(draft);
+    if let (Some(most), false) = (draft.surroundings().somaxconn, draft.given("listen").is_some())
+        && most < draft.config.listen
+    {
+        draft.config.listen = most;
+    }
+    if draft.config.sockets.is_empty() {
+        judge_no_sockets(draft);
+    }
+}
+
+fn refuse_doubled_sockets(draft: &mut Draft<'_>) {
+    let mut errors = Vec::new();
+    let (sockets, lines) = (&draft.config.sockets, &draft.sockets_from);
+    for (index, (listener, line)) in sockets.iter().zip(lines).enumerate() {
+        let earlier = sockets.iter().zip(lines).take(index).find(|(other, _)| other.address == listener.address);
+        if let Some((_, earlier)) = earlier.filter(|_| !is_any_port(&listener.address)) {
+            let problem = format!("the same address is listened on at {}", earlier.origin);
+            errors.push(ConfigError::about(line, problem).suggest("remove one of them"));
+        }
+    }
+    for other in OTHER_LISTENERS.iter().filter_map(|name| draft.given(name)) {
+        let address = Kind::Address.parse(other.value.as_deref()).ok().and_then(|parsed| parsed.address);
+        let same = sockets.iter().zip(lines).find(|(listener, _)| Some(&listener.address) == address.as_ref());
+        if let Some((_, line)) = same {
+            let problem = format!("the same address is listened on by {} at {}", line.key, line.origin);
+            errors.push(ConfigError::about(other, problem).suggest("give each its own"));
+        }
+    }
+    errors.into_iter().for_each(|error| draft.error(error));
+}
+
+/// Nothing to listen on. When another option was to give it work, the instance would stand idle: an error. Else
+/// init may hand a socket in.
+fn judge_no_sockets(draft: &mut Draft<'_>) {
+    let problem = "nothing to listen on: no `socket`, and no socket was handed in";
+    let suggestion = "add socket = PATH or HOST:PORT";
+    let unfit = draft.is_unfit("socket") || draft.is_unfit("uwsgi-socket");
+    let known = draft.surroundings().inherited_sockets;
+    if unfit || known.is_some_and(|sockets| sockets > 0) {
+        return;
+    }
+    if OTHER_WORK.iter().any(|name| draft.gives_what_works(name)) {
+        return;
+    }
+    if let Some(other) = OTHER_WORK.iter().rev().find_map(|name| draft.given(name)) {
+        let problem = "rhinod does not have this yet, and there is no `socket` to listen on";
+        return draft.error(ConfigError::about(other, problem).suggest(suggestion));
+    }
+    let complaint = ConfigError::at(draft.whole(), problem).suggest(suggestion);
+    match known {
+        Some(_) => draft.error(complaint),
+        None => draft.warning(complaint),
+    }
+}
+
+fn is_any_port(address: &Address) -> bool {
+    matches!(address, Address::Tcp(socket) if socket.port() == 0)
+}

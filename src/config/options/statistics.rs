@@ -1,9 +1,9 @@
 //! What can be read from a running instance, and alarms.
 //!
 //! The rows of the option table for the group [`Statistics`](super::Group::Statistics).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, bytes, count, flag, list, seconds, text};
+use super::row::{Opt, bytes, count, flag, list, seconds, text};
 
 // What stands behind several rows.
 const METRICS: &str = "metrics";

@@ -1,9 +1,9 @@
 //! Isolation, and resources of the operating system.
 //!
 //! The rows of the option table for the group [`System`](super::Group::System).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, count, flag, int, list, megabytes, path, seconds, text};
+use super::row::{Opt, count, flag, int, list, megabytes, path, seconds, text};
 
 // What stands behind several rows.
 const ISOLATION: &str = "isolate with the init system or a container";

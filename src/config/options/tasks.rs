@@ -1,9 +1,9 @@
 //! Background work, timers and memory shared between workers.
 //!
 //! The rows of the option table for the group [`Tasks`](super::Group::Tasks).
-//! Not for what they mean together (`build`). Read in the master before anything else, and by the commands.
+//! Read in the master before anything else, and by the commands.
 
-use super::{Opt, bytes, count, flag, list, path, seconds, text};
+use super::row::{Opt, bytes, count, flag, list, path, seconds, text};
 
 // What stands behind several rows.
 const MULES: &str = "mules";

@@ -232,7 +232,6 @@ fn at(curve: &[(f64, f64)], x: f64) -> Option<f64> {
 mod tests {
     use super::settings;
     use super::{at, plane};
-    use crate::config::build::defaults;
     use crate::config::model::Scaling;
     use crate::scaling::Settings;
     use crate::scaling::simulator::{World, load};
@@ -247,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_comparison_is_of_the_default_settings() {
-        let given = Scaling { enabled: true, minimum: 2, initial: 2, ..defaults().scaling };
+        let given = Scaling { enabled: true, minimum: 2, initial: 2, ..Scaling::default() };
         assert_eq!(Settings::from_config(&given, 40, 1), Ok(settings(2, 40)));
     }
 

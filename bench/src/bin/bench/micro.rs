@@ -8,9 +8,8 @@ use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
-use rhinod::config::build::{Machine, defaults};
 use rhinod::config::model::{Policy, Scaling};
-use rhinod::config::{Host, Invocation, load};
+use rhinod::config::{Host, Invocation, Surroundings, load};
 use rhinod::master::machine::Plan;
 use rhinod::scaling::{Memory, Sample, Settings, WorkerTime, policy_name, step};
 
@@ -49,12 +48,12 @@ fn configuration(lab: &Lab, findings: &mut Findings) -> Result<(), Error> {
         started: SystemTime::now(),
         reload: false,
     };
-    let (host, machine) = (Host::new(), machine());
+    let (host, surroundings) = (Host::new(), surroundings());
     let mut times_ms = Vec::new();
     for _ in 0..READINGS {
         lab.check_stop()?;
         let began = Instant::now();
-        let reading = black_box(load::read(&invocation, &host, &machine));
+        let reading = black_box(load::read(&invocation, &host, &surroundings));
         times_ms.push(began.elapsed().as_secs_f64() * 1e3);
         if !reading.errors.0.is_empty() {
             return Err(io_error("the large ini")(std::io::Error::other(reading.errors.to_string())));
@@ -90,13 +89,12 @@ fn large_ini() -> String {
     text
 }
 
-fn machine() -> Machine {
-    Machine {
+fn surroundings() -> Surroundings {
+    Surroundings {
         somaxconn: None,
         migrates_connections: None,
         process_limit: None,
         euid: 1_000,
-        cpus: 2,
         inherited_sockets: Some(0),
         resolve: |name| name.parse::<IpAddr>().ok(),
         executes: |_| true,
@@ -117,7 +115,7 @@ fn decisions(lab: &Lab, findings: &mut Findings) -> Result<(), Error> {
     let columns = ["policy", "us median", "us min", "us max"];
     let mut table = Table::new(format!("One scaling decision at {WORKERS} workers"), &columns);
     for policy in POLICIES {
-        let scaling = Scaling { enabled: true, policy, minimum: 10, initial: 10, ..defaults().scaling };
+        let scaling = Scaling { enabled: true, policy, minimum: 10, initial: 10, ..Scaling::default() };
         let settings = Settings::from_config(&scaling, WORKERS as usize, 1)
             .map_err(|error| io_error("settings")(std::io::Error::other(error.to_string())))?;
         let mut times_us = Vec::new();
@@ -192,7 +190,7 @@ mod tests {
             started: SystemTime::UNIX_EPOCH,
             reload: false,
         };
-        let reading = load::read(&invocation, &Host::new(), &machine());
+        let reading = load::read(&invocation, &Host::new(), &surroundings());
         assert!(reading.errors.0.is_empty(), "{}", reading.errors);
         assert!(reading.config.environment.len() > 100);
     }

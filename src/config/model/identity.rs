@@ -1,0 +1,39 @@
+//! Who the instance runs as, where, and with which environment.
+//!
+//! A section of the configuration. Not for becoming that (`sys::identity`, `master::startup`). Pure; the master reads it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Who the instance runs as, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    /// `uid`: name or number.
+    pub uid: Option<String>,
+    /// `gid`: name or number.
+    pub gid: Option<String>,
+    /// `add-gid`, in order.
+    pub add_gids: Vec<String>,
+    /// `umask`.
+    pub umask: Option<u32>,
+    /// `chdir`.
+    pub chdir: Option<PathBuf>,
+    /// `chdir2`: in each worker, after the application is loaded.
+    pub chdir2: Option<PathBuf>,
+    /// `master-as-root`.
+    pub master_as_root: bool,
+    /// `no-orphans`.
+    pub no_orphans: bool,
+}
+
+/// One change of the process environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvironmentChange {
+    /// `env = NAME=VALUE`.
+    Set(String, String),
+    /// `unenv = NAME`.
+    Unset(String),
+}

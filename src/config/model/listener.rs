@@ -1,0 +1,69 @@
+//! Where the instance listens, and what is spoken there.
+//!
+//! A section of the configuration. Not for opening sockets (`sys::listeners`). Pure; the master opens them, and every
+//! process may read of them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::word::words;
+
+/// One listening socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Where it listens.
+    pub address: Address,
+    /// What is spoken on it.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Several sockets on one TCP address (`reuse-port`).
+    #[serde(default)]
+    pub reuse_port: bool,
+}
+
+impl Listener {
+    /// On this address, with the defaults of everything else.
+    pub fn on(address: Address) -> Listener {
+        Listener { address, protocol: Protocol::default(), reuse_port: false }
+    }
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Address {
+    /// A path of the file system, relative to `chdir`.
+    Unix(PathBuf),
+    /// A name of Linux' abstract namespace, without the leading NUL (`@name`).
+    Abstract(Vec<u8>),
+    /// TCP, version 4 or 6. Port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// A descriptor inherited at start (`fd://N`, or standard input being a socket).
+    Inherited(RawFd),
+}
+
+/// As configurations write it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => path.display().fmt(f),
+            Self::Abstract(name) => write!(f, "@{}", String::from_utf8_lossy(name)),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Inherited(number) => write!(f, "fd://{number}"),
+        }
+    }
+}
+
+words! {
+    /// What is spoken on a socket.
+    #[derive(Default)]
+    Protocol, "protocol of sockets" {
+        /// The uwsgi protocol (nginx `uwsgi_pass`).
+        #[default]
+        Uwsgi = "uwsgi",
+    }
+}

@@ -1,0 +1,85 @@
+//! What is logged, where to, and how.
+//!
+//! A section of the configuration. Not for writing logs (`crate::logging`, `worker::request_log`). Pure; every process
+//! reads it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Logging {
+    /// Whether each request is logged (`disable-logging` turns it off).
+    pub requests: bool,
+    /// `log-4xx`.
+    pub status_4xx: bool,
+    /// `log-5xx`.
+    pub status_5xx: bool,
+    /// `log-zero`: answers without a body.
+    pub zero: bool,
+    /// `log-big`: answers whose body has so many bytes.
+    pub big: Option<u64>,
+    /// `log-sendfile`.
+    pub sendfile: bool,
+    /// `log-ioerror`: requests that could not be read or answers that could not be written.
+    pub io_error: bool,
+    /// `log-slow`.
+    pub slow: Option<Duration>,
+    /// `log-format`; `None` is uWSGI's default line.
+    pub format: Option<String>,
+    /// `logformat-strftime`: `%(ftime)` has the pattern of `log-date`.
+    pub format_strftime: bool,
+    /// `log-format-json` (ours): values in `log-format` are escaped as the insides of JSON strings.
+    pub format_json: bool,
+    /// `log-micros`.
+    pub micros: bool,
+    /// `log-x-forwarded-for`.
+    pub forwarded_for: bool,
+    /// `logto` (opened before privileges are dropped).
+    pub to: Option<PathBuf>,
+    /// `logto2` (opened after).
+    pub to2: Option<PathBuf>,
+    /// `logfile-chmod`.
+    pub mode: Option<u32>,
+    /// `logfile-chown`: the file of `logto` belongs to the user who serves.
+    pub chown: bool,
+    /// `log-truncate`: the file is emptied at start.
+    pub truncate: bool,
+    /// `log-reopen`: the file is opened anew at each reload.
+    pub reopen: bool,
+    /// `log-date`: strftime pattern, empty for ctime; `None` for no date.
+    pub date: Option<String>,
+    /// `memory-report`.
+    pub memory: bool,
+}
+
+impl Default for Logging {
+    fn default() -> Logging {
+        Logging {
+            requests: true,
+            status_4xx: false,
+            status_5xx: false,
+            zero: false,
+            big: None,
+            sendfile: false,
+            io_error: false,
+            slow: None,
+            format: None,
+            format_strftime: false,
+            format_json: false,
+            micros: false,
+            forwarded_for: false,
+            to: None,
+            to2: None,
+            mode: None,
+            chown: false,
+            truncate: false,
+            reopen: false,
+            date: None,
+            memory: false,
+        }
+    }
+}

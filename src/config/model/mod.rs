@@ -1,0 +1,175 @@
+//! What the program will do: the typed, validated configuration that the rest of rhinod reads.
+//!
+//! Nothing here knows of ini files or option names; `options` fills it. One file has one section, with its defaults.
+//! Times are [`Duration`](std::time::Duration)s, sizes are bytes. Pure; built in the master, read in every process.
+//!
+//! It travels as JSON from the master to its zygotes and to the next image of the master, and both may be of another
+//! version. So what a section does not have stands at its default, and what is not known is ignored; but a word of ours
+//! that is not known (a protocol, a moment of hooks) is refused by name, because leaving it out would mean something
+//! else. `tests/program/travel.rs` holds this against settings that earlier versions have written.
+
+mod application;
+mod hook;
+mod identity;
+mod listener;
+mod logging;
+mod patience;
+mod pid_files;
+mod process_names;
+mod recycling;
+mod request;
+mod scaling;
+mod term;
+mod watch;
+mod word;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use application::{Application, Python};
+pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
+pub use identity::{EnvironmentChange, Identity};
+pub use listener::{Address, Listener, Protocol};
+pub use logging::Logging;
+pub use patience::Patience;
+pub use pid_files::PidFiles;
+pub use process_names::ProcessNames;
+pub use recycling::{MonitoredExceptions, Recycling};
+pub use request::{RequestLimits, VanishedClients};
+pub use scaling::{Busyness, Policy, Scaling};
+pub use term::TermMeaning;
+pub use watch::{ReloadDescriptor, Watch, WatchEffect};
+pub use word::UnknownWord;
+
+/// Everything an instance needs to know. Built once for each start and each reload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Listening sockets in the order of the configuration.
+    pub sockets: Vec<Listener>,
+    /// Length of the queue of connections that wait for a worker, for each socket (`listen`).
+    pub listen: u32,
+    /// Permission bits of the unix sockets (`chmod-socket`); `None` leaves what the umask gives.
+    pub chmod_socket: Option<u32>,
+    /// Owner of the unix sockets (`chown-socket`), as `user`, `user:group` or numbers.
+    pub chown_socket: Option<String>,
+    /// The application that the workers serve.
+    pub application: Application,
+    /// Most workers at once (`processes`, `workers`).
+    pub workers: usize,
+    /// Requests that one worker handles at once (`threads`).
+    pub threads: usize,
+    /// How many of the workers run at a time (`cheaper` and relatives).
+    pub scaling: Scaling,
+    /// Where a worker's request ends and what bounds it.
+    pub request: RequestLimits,
+    /// How clients that went away are treated.
+    pub clients: VanishedClients,
+    /// When a worker is replaced although nothing is wrong with it.
+    pub recycling: Recycling,
+    /// How long the master waits for what it asked for.
+    pub patience: Patience,
+    /// What is logged, where to, and how.
+    pub logging: Logging,
+    /// Files that hold the master's pid.
+    pub pidfiles: PidFiles,
+    /// Remove sockets and pid files at the end (`vacuum`).
+    pub vacuum: bool,
+    /// Who the instance runs as, and where.
+    pub identity: Identity,
+    /// Changes of the process environment, in the order of the configuration (`env`, `unenv`).
+    pub environment: Vec<EnvironmentChange>,
+    /// Paths of the master fifos, slot 0 first (`master-fifo`).
+    pub master_fifos: Vec<PathBuf>,
+    /// What reloads when which file changes (`touch-*`, `fs-*`).
+    pub watches: Vec<Watch>,
+    /// Descriptors that ask for a reload when they become readable (`reload-on-fd`, `brutal-reload-on-fd`).
+    pub reload_descriptors: Vec<ReloadDescriptor>,
+    /// End with exit code 0 where a reload would begin (`exit-on-reload`).
+    pub exit_on_reload: bool,
+    /// What runs at which moment of the life cycle (`hook-*`, `exec-*`).
+    pub hooks: Vec<Hook>,
+    /// Old meaning of the signals (`die-on-term`, `reload-on-term`).
+    pub term: TermMeaning,
+    /// Whether each worker loads the application after the fork (`lazy-apps`).
+    pub lazy_apps: bool,
+    /// Stop with exit code 22 when no application could be loaded (`need-app`).
+    pub need_app: bool,
+    /// Go to the background and log there (`daemonize`).
+    pub daemonize: Option<PathBuf>,
+    /// Titles of the processes (`procname*`, `auto-procname`).
+    pub process_names: ProcessNames,
+    /// Print the configuration as an ini file before the start (`show-config`).
+    pub show_config: bool,
+    /// Print the names of the policies at the start (`cheaper-algo-list`).
+    pub list_policies: bool,
+    /// Every option as given, in order, for `uwsgi.opt`: name as it was written and value (`None`: a bare flag).
+    pub given: Vec<(String, Option<String>)>,
+    /// The magic variables at the end of reading, for `uwsgi.magic_table`: letter and value.
+    pub magic: Vec<(char, String)>,
+    /// What the operator should know before start-up: one sentence each, with its origin.
+    pub notes: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            sockets: Vec::new(),
+            listen: 100,
+            chmod_socket: None,
+            chown_socket: None,
+            application: Application::default(),
+            workers: 1,
+            threads: 1,
+            scaling: Scaling::default(),
+            request: RequestLimits::default(),
+            clients: VanishedClients::default(),
+            recycling: Recycling::default(),
+            patience: Patience::default(),
+            logging: Logging::default(),
+            pidfiles: PidFiles::default(),
+            vacuum: false,
+            identity: Identity::default(),
+            environment: Vec::new(),
+            master_fifos: Vec::new(),
+            watches: Vec::new(),
+            reload_descriptors: Vec::new(),
+            exit_on_reload: false,
+            hooks: Vec::new(),
+            term: TermMeaning::default(),
+            lazy_apps: false,
+            need_app: false,
+            daemonize: None,
+            process_names: ProcessNames::default(),
+            show_config: false,
+            list_policies: false,
+            given: Vec::new(),
+            magic: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// How long the kernel's queue of each socket is: those who wait, `listen`, and those who do not really, because
+    /// they come when all threads of all workers have just finished. There may be two generations of workers, since a
+    /// reload can come at any time. (The kernel cuts what exceeds `net.core.somaxconn`.)
+    pub fn backlog(&self) -> u32 {
+        let taken_at_once = self.workers.saturating_mul(self.threads.max(1)).saturating_mul(2);
+        self.listen.saturating_add(u32::try_from(taken_at_once).unwrap_or(u32::MAX))
+    }
+
+    /// The file that holds the log, if one does: the last of those that were opened at start.
+    pub fn log_file(&self) -> Option<&Path> {
+        let Logging { to, to2, .. } = &self.logging;
+        to2.as_deref().or(to.as_deref()).or(self.daemonize.as_deref())
+    }
+
+    /// Makes the paths of logs, the one of decisions among them, that are opened before `chdir` hold after it.
+    pub fn anchor_logs(&mut self, start_directory: &Path) {
+        for path in [&mut self.logging.to, &mut self.daemonize, &mut self.scaling.log].into_iter().flatten() {
+            *path = start_directory.join(&*path);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What bounds one request, and how clients are treated that did not wait for its answer.
+//!
+//! Two sections of the configuration. Pure; the workers read them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::network::Network;
+
+/// Bounds of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestLimits {
+    /// Largest block of variables in bytes (`buffer-size`; default 65535, uWSGI's 4096).
+    pub buffer_size: u16,
+    /// Most variables (`max-vars`).
+    pub vars_max: usize,
+    /// Deadline for the whole head, and the longest silence while a body is read or a response written (`socket-timeout`).
+    pub socket_timeout: Duration,
+    /// Largest request body in bytes (`limit-post`); `None` has no limit.
+    pub body_max: Option<u64>,
+    /// Peers whose `X-Forwarded-*` headers are believed. Empty: nobody's.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl Default for RequestLimits {
+    fn default() -> RequestLimits {
+        RequestLimits {
+            buffer_size: u16::MAX,
+            vars_max: 128,
+            socket_timeout: Duration::from_secs(4),
+            body_max: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl RequestLimits {
+    /// Whether the `X-Forwarded-*` headers of a request from this peer (`REMOTE_ADDR`) are believed.
+    pub fn trusts(&self, remote_addr: &[u8]) -> bool {
+        if self.trusted_proxies.is_empty() {
+            return false;
+        }
+        let address = std::str::from_utf8(remote_addr).ok().and_then(|text| text.parse().ok());
+        address.is_some_and(|address| self.trusted_proxies.iter().any(|network| network.contains(address)))
+    }
+}
+
+/// How clients that went away before the response was complete are treated.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VanishedClients {
+    /// `ignore-write-errors`: failed writes are not logged.
+    pub ignore_write_errors: bool,
+    /// `ignore-sigpipe`: nor are clients that closed their end.
+    pub ignore_sigpipe: bool,
+    /// `disable-write-exception`: the application sees no exception.
+    pub disable_write_exception: bool,
+}

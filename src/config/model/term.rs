@@ -1,0 +1,19 @@
+//! What SIGTERM means to the master.
+//!
+//! Part of the configuration. Not for what a hook makes of signals (`hook`). Pure; the master reads it.
+
+use super::word::words;
+
+words! {
+    /// What SIGTERM means to the master.
+    #[derive(Default)]
+    TermMeaning, "meaning of SIGTERM" {
+        /// Stop gracefully (our default).
+        #[default]
+        GracefulStop = "graceful-stop",
+        /// Stop at once (`die-on-term`, uWSGI's letter).
+        Stop = "stop",
+        /// Brutal reload, as uWSGI without `die-on-term` (`reload-on-term`, ours).
+        BrutalReload = "brutal-reload",
+    }
+}

@@ -1,0 +1,61 @@
+//! Files and descriptors that set something off.
+//!
+//! Part of the configuration. Not for watching them (`master::watches`, `master::descriptors`). Pure; the master reads
+//! it.
+
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What a change of a file sets off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The file or directory, relative to `chdir`.
+    pub path: PathBuf,
+    /// What happens.
+    pub effect: WatchEffect,
+    /// Whether any event of the path counts (`fs-*`), not only a newer time stamp (`touch-*`).
+    #[serde(default)]
+    pub any_event: bool,
+}
+
+/// What a watched file sets off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatchEffect {
+    /// A new generation.
+    Reload,
+    /// A new generation at once, requests are cut.
+    BrutalReload,
+    /// Every worker anew.
+    WorkersReload,
+    /// One worker after the other.
+    ChainReload,
+    /// The log is opened anew by its name.
+    ReopenLog,
+    /// A command for the shell.
+    Execute(String),
+    /// A hook action.
+    Hook(String),
+}
+
+/// An inherited descriptor that asks for a reload when it becomes readable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadDescriptor {
+    /// Its number at the start.
+    pub number: RawFd,
+    /// Most bytes to read of it each time; an eventfd needs 8.
+    #[serde(default = "one_byte")]
+    pub bytes: usize,
+    /// What to say in the log.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Whether old workers are killed.
+    #[serde(default)]
+    pub brutal: bool,
+}
+
+fn one_byte() -> usize {
+    1
+}
