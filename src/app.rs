@@ -126,10 +126,7 @@ fn obey() -> ExitCode {
 /// `simulate`, which reads the configuration it is given instead of the one the program was called with.
 fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
     let settings_of = |ini: &Path| {
-        let settings = reader.read_file(ini).and_then(|config| {
-            let settings = Settings::from_config(&config.scaling, config.workers, config.threads);
-            settings.map_err(StartFailure::configuration)
-        });
+        let settings = reader.read_file(ini).map(|config| Settings::of(&config));
         settings.map_err(|failure| SimulateError::Configuration { text: failure.message, exit: failure.exit })
     };
     let outcome = simulate::Arguments::parse(arguments)

@@ -9,7 +9,7 @@ use crate::scaling::simulator::compare::{Plane, measured, plane, settings};
 use crate::scaling::simulator::load::Service;
 use crate::scaling::simulator::traces::{self, Reading, Trace, TraceError};
 use crate::scaling::simulator::{Load, Scaler, World, load, picture, report, run, warmed};
-use crate::scaling::{Pace, Settings, policy_name, step};
+use crate::scaling::{Pace, Settings, step};
 use crate::sys::clock::monotonic_us;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -463,7 +463,7 @@ fn cost(out: &mut dyn Write) -> Result<(), SimulateError> {
             std::hint::black_box(step(&settings, memory, &sample));
         }
         let each_us = monotonic_us().saturating_sub(began_us) as f64 / 1e3;
-        writeln!(out, "{}: {each_us:.2} us a decision", policy_name(policy))?;
+        writeln!(out, "{}: {each_us:.2} us a decision", policy.name())?;
     }
     writeln!(out)?;
     Ok(())

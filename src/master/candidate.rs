@@ -72,9 +72,7 @@ impl Driver<'_> {
             self.scaler.record_to(file);
         }
         self.watch_queue(false);
-        if let Err(error) = self.scaler.reconfigure(&config) {
-            log::error!("the number of workers goes on being decided as before: {error}");
-        }
+        self.scaler.reconfigure(&config);
         self.look_due = true;
         self.renew_watches(&config);
         self.renew_sockets(sockets);

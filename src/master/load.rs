@@ -57,8 +57,7 @@ impl Driver<'_> {
             _ => &self.config,
         };
         config.scaling.rss_soft?;
-        let settings = Settings::from_config(&config.scaling, config.workers, config.threads).ok()?;
-        let misfit = settings.check_memory(resident_bytes(pid.get())).err()?;
+        let misfit = Settings::of(config).check_memory(resident_bytes(pid.get())).err()?;
         let failure = StartFailure::configuration(misfit).about("cheaper-rss-limit-soft");
         let (exit_code, reason) = (i32::from(failure.exit.code()), failure.message.clone());
         self.unfit = Some(failure);

@@ -164,7 +164,7 @@ impl<'a> Driver<'a> {
         let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
         Wake::Watches.when_readable(&watches, &poll).map_err(system("watch for changed files"))?;
         descriptors.watch(&poll)?;
-        let scaler = Scaler::new(&config).map_err(StartFailure::configuration)?;
+        let scaler = Scaler::new(&config);
         Ok(Self {
             machine,
             children,

@@ -9,7 +9,7 @@ use super::decisions::DecisionFile;
 use super::machine::{Condition, Event, Machine, Order, Seat, WorkerView};
 use crate::config::model::Config;
 use crate::scaling::decision_log::{Record, text_line};
-use crate::scaling::{CpuUse, Decided, Decision, Memory, Sample, Settings, SettingsError, Wake, WorkerTime, step};
+use crate::scaling::{CpuUse, Decided, Decision, Memory, Sample, Settings, Wake, WorkerTime, step};
 use crate::sys::listeners::BoundSocket;
 use crate::sys::memory;
 use crate::sys::queue::QueueProbe;
@@ -86,9 +86,9 @@ struct Picture {
 }
 
 impl Scaler {
-    pub(super) fn new(config: &Config) -> Result<Self, SettingsError> {
-        Ok(Self {
-            settings: Settings::from_config(&config.scaling, config.workers, config.threads)?,
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            settings: Settings::of(config),
             memory: Memory::default(),
             queue_max: config.listen,
             tells_windows: config.scaling.busyness.verbose,
@@ -103,15 +103,14 @@ impl Scaler {
             requests_seen: BTreeMap::new(),
             cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1)),
             resources: Resources::default(),
-        })
+        }
     }
 
     /// Takes over the settings of a new configuration; what was learnt of the load is kept.
-    pub(super) fn reconfigure(&mut self, config: &Config) -> Result<(), SettingsError> {
-        self.settings = Settings::from_config(&config.scaling, config.workers, config.threads)?;
+    pub(super) fn reconfigure(&mut self, config: &Config) {
+        self.settings = Settings::of(config);
         self.queue_max = config.listen;
         self.tells_windows = config.scaling.busyness.verbose;
-        Ok(())
     }
 
     /// Sets where decisions are recorded from now on; the file before.

@@ -6,7 +6,7 @@
 //!
 //! # What the master does, and when
 //!
-//! 1. At start: [`Settings::from_config`], start [`Settings::initial`] workers, `Memory::default()`.
+//! 1. At start: [`Settings::of`], start [`Settings::initial`] workers, `Memory::default()`.
 //! 2. Builds a [`Sample`] and calls [`step`] when one of these happens, and at no other time:
 //!    - what the last [`Decided::wake`] asked for ([`Wake`]): a worker that begins a request leaves no more than so
 //!      many workers idle, or a listening socket becomes readable while nobody is idle;
@@ -39,7 +39,7 @@ mod spare2;
 
 pub use bounds::Bound;
 pub use reason::Reason;
-pub use settings::{Busyness, Pace, Settings, SettingsError, policy_name};
+pub use settings::{Busyness, MinimumDoesNotFit, Pace, Settings};
 
 use crate::config::model::Policy;
 use serde::{Deserialize, Serialize};

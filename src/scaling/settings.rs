@@ -1,7 +1,7 @@
-//! What the policies are told once: the numbers of the configuration, checked against each other, in the units that
-//! decisions use. Not the place where option names or defaults live (that is `config`).
+//! What the policies are told once: the numbers of the configuration in the units that decisions use. Not the place where
+//! option names or defaults live, nor where they are judged (that is `config`).
 
-use crate::config::model::{self, Policy};
+use crate::config::model::{self, Config, Policy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ pub(super) const TARGET_WAIT_US: u64 = model::Scaling::TARGET_WAIT.as_micros() a
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Which rule decides.
-    #[serde(with = "PolicyNames")]
     pub policy: Policy,
     /// Fewest workers.
     pub minimum: u32,
@@ -78,94 +77,50 @@ pub struct Busyness {
     pub backlog_nonzero_s: u64,
 }
 
-/// Settings that contradict each other. The configuration is at fault; the text says what to change.
+/// The fewest workers are too large for the memory that they may have. The configuration is at fault; the text says what
+/// to change. Everything else about it is judged before anything is started, in `config`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// No worker at all.
-    #[error("`workers` is {0}: at least one worker is needed, and at most 65535")]
-    Workers(usize),
-    /// More at least than at most.
-    #[error("`cheaper` ({minimum}) must be smaller than `workers` ({maximum})")]
-    MinimumNotBelowMaximum {
-        /// `cheaper`.
-        minimum: usize,
-        /// `workers`.
-        maximum: usize,
-    },
-    /// No worker at least, which only `cheap` means.
-    #[error("`cheaper` is 0: use `cheaper = 1`, or `cheap` to start without workers")]
-    MinimumZero,
-    /// A duration or length that divides by zero in uWSGI.
-    #[error("`cheaper-overload` is 0: it must be at least 1 with `cheaper-algo = {0}`")]
-    OverloadZero(&'static str),
-    /// An interval of nothing.
-    #[error("`check-interval` is 0: it must be at least 1 second")]
-    CheckIntervalZero,
-    /// The hard limit alone.
-    #[error("`cheaper-rss-limit-hard` needs `cheaper-rss-limit-soft`")]
-    HardWithoutSoft,
-    /// The hard limit not above the soft one.
-    #[error("`cheaper-rss-limit-hard` ({hard} bytes) must be larger than `cheaper-rss-limit-soft` ({soft} bytes)")]
-    HardNotAboveSoft {
-        /// Soft limit in bytes.
-        soft: u64,
-        /// Hard limit in bytes.
-        hard: u64,
-    },
-    /// The minimum alone breaks the memory limit.
-    #[error(
-        "`cheaper = {minimum}` workers of {worker} bytes need {needed} bytes, more than `cheaper-rss-limit-soft` \
-         ({soft} bytes): raise the limit or lower `cheaper`"
-    )]
-    MinimumDoesNotFit {
-        /// `cheaper`.
-        minimum: u32,
-        /// Resident bytes of one worker.
-        worker: u64,
-        /// Bytes of the minimum.
-        needed: u64,
-        /// Soft limit in bytes.
-        soft: u64,
-    },
+#[error(
+    "`cheaper = {minimum}` workers of {worker} bytes need {needed} bytes, more than `cheaper-rss-limit-soft` \
+     ({soft} bytes): raise the limit or lower `cheaper`"
+)]
+pub struct MinimumDoesNotFit {
+    /// `cheaper`.
+    pub minimum: u32,
+    /// Resident bytes of one worker.
+    pub worker: u64,
+    /// Bytes of the minimum.
+    pub needed: u64,
+    /// Soft limit in bytes.
+    pub soft: u64,
 }
 
 impl Settings {
-    /// From the configuration's scaling options, `workers` and `threads`.
-    ///
-    /// # Errors
-    /// [`SettingsError`] for numbers that contradict each other (uWSGI's manual, "The uWSGI cheaper subsystem", and its
-    /// faults).
-    pub fn from_config(scaling: &model::Scaling, workers: usize, threads: usize) -> Result<Self, SettingsError> {
-        let maximum = u32::from(u16::try_from(workers).map_err(|_| SettingsError::Workers(workers))?);
-        if maximum == 0 {
-            return Err(SettingsError::Workers(workers));
-        }
-        check_counts(scaling, workers)?;
-        check_limits(scaling)?;
-        let minimum = if scaling.enabled { scaling.minimum as u32 } else { maximum };
-        let initial = if scaling.enabled { (scaling.initial as u32).clamp(minimum, maximum) } else { maximum };
-        Ok(Settings {
+    /// The settings of a configuration, which has been judged: numbers that no judgement lets pass are cut down.
+    pub fn of(config: &Config) -> Settings {
+        let (scaling, bounds) = (&config.scaling, config.bounds());
+        Settings {
             policy: if scaling.enabled { scaling.policy } else { Policy::Manual },
-            minimum,
-            initial,
-            maximum,
-            step: scaling.step.clamp(1, workers) as u32,
-            overload: scaling.overload.min(COUNT_MAX),
+            minimum: bounds.minimum(),
+            initial: bounds.initial(),
+            maximum: bounds.maximum(),
+            step: u32::try_from(scaling.step).unwrap_or(u32::MAX).clamp(1, bounds.maximum()),
+            overload: scaling.overload.clamp(1, COUNT_MAX),
             idle: scaling.idle.clamp(1, COUNT_MAX),
             rss_soft_bytes: scaling.rss_soft,
             rss_hard_bytes: scaling.rss_hard,
             target_wait_us: micros(scaling.target_wait),
-            check_interval_us: micros(scaling.check_interval),
+            check_interval_us: micros(scaling.check_interval).max(1),
             cheap: scaling.cheap,
             idle_after_us: scaling.idle_after.map(micros),
             die_on_idle: scaling.die_on_idle,
-            threads: threads.clamp(1, 65_535) as u32,
+            threads: config.threads.clamp(1, 65_535) as u32,
             busyness: Busyness::from(&scaling.busyness),
             pace: Pace::Events,
-        })
+        }
     }
 
-    /// Whether the numbers are in the range that [`Settings::from_config`] gives, for settings read from a log.
+    /// Whether the numbers are in the range that [`Settings::of`] gives, for settings read from a log.
     ///
     /// # Errors
     /// The name of the field that is out of range.
@@ -206,12 +161,12 @@ impl Settings {
     /// To be called once the size of a worker is known: does the minimum fit the soft limit?
     ///
     /// # Errors
-    /// [`SettingsError::MinimumDoesNotFit`].
-    pub fn check_memory(&self, worker_rss_bytes: u64) -> Result<(), SettingsError> {
+    /// [`MinimumDoesNotFit`].
+    pub fn check_memory(&self, worker_rss_bytes: u64) -> Result<(), MinimumDoesNotFit> {
         let needed = worker_rss_bytes.saturating_mul(u64::from(self.minimum));
         match self.rss_soft_bytes {
             Some(soft) if needed > soft => {
-                Err(SettingsError::MinimumDoesNotFit { minimum: self.minimum, worker: worker_rss_bytes, needed, soft })
+                Err(MinimumDoesNotFit { minimum: self.minimum, worker: worker_rss_bytes, needed, soft })
             }
             _ => Ok(()),
         }
@@ -235,56 +190,6 @@ impl From<&model::Busyness> for Busyness {
             backlog_multiplier: given.backlog_multiplier.min(COUNT_MAX),
             backlog_nonzero_s: given.backlog_nonzero.min(COUNT_MAX),
         }
-    }
-}
-
-/// The name that `cheaper-algo` takes.
-pub fn policy_name(policy: Policy) -> &'static str {
-    match policy {
-        Policy::Adaptive => "adaptive",
-        Policy::Spare => "spare",
-        Policy::Spare2 => "spare2",
-        Policy::Backlog => "backlog",
-        Policy::Busyness => "busyness",
-        Policy::Manual => "manual",
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Policy", rename_all = "snake_case")]
-enum PolicyNames {
-    Adaptive,
-    Spare,
-    Spare2,
-    Backlog,
-    Busyness,
-    Manual,
-}
-
-fn check_counts(scaling: &model::Scaling, workers: usize) -> Result<(), SettingsError> {
-    if scaling.check_interval.is_zero() {
-        return Err(SettingsError::CheckIntervalZero);
-    }
-    if !scaling.enabled {
-        return Ok(());
-    }
-    if scaling.minimum == 0 && !scaling.cheap {
-        return Err(SettingsError::MinimumZero);
-    }
-    if scaling.minimum > workers {
-        return Err(SettingsError::MinimumNotBelowMaximum { minimum: scaling.minimum, maximum: workers });
-    }
-    if scaling.overload == 0 && matches!(scaling.policy, Policy::Spare | Policy::Busyness) {
-        return Err(SettingsError::OverloadZero(policy_name(scaling.policy)));
-    }
-    Ok(())
-}
-
-fn check_limits(scaling: &model::Scaling) -> Result<(), SettingsError> {
-    match (scaling.rss_soft, scaling.rss_hard) {
-        (None, Some(_)) => Err(SettingsError::HardWithoutSoft),
-        (Some(soft), Some(hard)) if hard <= soft => Err(SettingsError::HardNotAboveSoft { soft, hard }),
-        _ => Ok(()),
     }
 }
 

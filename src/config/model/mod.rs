@@ -9,6 +9,7 @@
 //! else. `tests/program/travel.rs` holds this against settings that earlier versions have written.
 
 mod application;
+mod bounds;
 mod hook;
 mod identity;
 mod listener;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use application::{Application, Python};
+pub use bounds::Bounds;
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use identity::{EnvironmentChange, Identity};
 pub use listener::{Address, Listener, Protocol};

@@ -74,7 +74,7 @@ impl Machine {
 
     fn begin_switch(&mut self, reload: Reload, plan: Plan) {
         self.seats.resize(self.seats.len().max(plan.seats as usize), None);
-        self.slots.resize_with(self.slots.len().max(plan.workers as usize), Default::default);
+        self.slots.resize_with(self.slots.len().max(plan.bounds.maximum() as usize), Default::default);
         let generation = self.new_generation();
         let until = plan.load_timeout_us.map(|us| self.after_us(us));
         self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until } });
@@ -94,9 +94,9 @@ impl Machine {
     /// the bounds of its own plan, the same numbers where it has them. None while the instance sleeps.
     fn candidate_slots(&self, plan: &Plan) -> Vec<Slot> {
         let target = self.target();
-        let wanted = if target == 0 { 0 } else { target.clamp(plan.minimum.max(1), plan.workers) };
+        let wanted = if target == 0 { 0 } else { target.clamp(plan.bounds.minimum(), plan.bounds.maximum()) };
         let (active, free): (Vec<Slot>, Vec<Slot>) =
-            (1..=plan.workers).map(Slot).partition(|slot| self.is_active(*slot));
+            (1..=plan.bounds.maximum()).map(Slot).partition(|slot| self.is_active(*slot));
         let mut slots: Vec<Slot> = active.into_iter().chain(free).take(wanted as usize).collect();
         slots.sort_unstable();
         slots

@@ -39,7 +39,7 @@ pub use action::{Action, Announcement, Count, Outcome};
 pub use event::{Event, ExitStatus, LeaveReason, Order, Reload};
 pub use identity::{Generation, ProcessId, Seat, Slot, Time};
 pub use note::{Farewell, Note};
-pub use plan::{PROBATION_US, Plan, WORKERS_MAX};
+pub use plan::{PROBATION_US, Plan};
 pub use snapshot::Snapshot;
 
 use change::Change;
@@ -132,8 +132,8 @@ impl Machine {
     /// The sentence that says which numbers of the plan do not fit together.
     pub fn start(now: Time, plan: Plan) -> Result<Machine, String> {
         plan.check()?;
-        let slots =
-            (1..=plan.workers).map(|number| slot::Slot { active: number <= plan.initial, ..Default::default() });
+        let active = |number| slot::Slot { active: number <= plan.at_start(), ..Default::default() };
+        let slots = (1..=plan.bounds.maximum()).map(active);
         let zygote = Zygote { generation: Generation(1), phase: zygote::Phase::Waiting { until: now } };
         let picture = Snapshot {
             current: Generation(1),

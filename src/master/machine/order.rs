@@ -135,7 +135,7 @@ impl Machine {
             Order::TogglePause => self.set_paused(!self.paused),
             Order::More => self.set_target_ordered(self.target().saturating_add(1), "one more"),
             Order::Fewer => {
-                let floor = self.plan.minimum.min(self.target());
+                let floor = self.plan.bounds.minimum().min(self.target());
                 self.set_target_ordered(self.target().saturating_sub(1).max(floor), "one fewer");
             }
             Order::Cheap => self.set_target_ordered(0, "cheap mode"),

@@ -2,7 +2,7 @@
 //!
 //! Not the configuration itself: sockets, paths and programs are the driver's. Pure; used in the master.
 
-use crate::config::model::Config;
+use crate::config::model::{Bounds, Config};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -10,18 +10,13 @@ use std::time::Duration;
 /// Long enough that a worker which dies with its first requests is seen, short enough not to be felt in a deploy.
 pub const PROBATION_US: u64 = 50_000;
 
-/// More workers than any machine can use; keeps the picture of them small.
-pub const WORKERS_MAX: u32 = 10_000;
-
 /// What the machine needs to know of a configuration. Times are microseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Most workers at once, N: the slots are 1 to N. 1 to [`WORKERS_MAX`].
-    pub workers: u32,
-    /// Fewest workers while the instance is awake, 1 to N.
-    pub minimum: u32,
-    /// Workers at start; 0 starts asleep (`cheap`) and wakes at the first [`Target`](super::Event::Target).
-    pub initial: u32,
+    /// Between how many workers the instance moves. Of the most, N, the slots are 1 to N.
+    pub bounds: Bounds,
+    /// Whether it starts with none (`cheap`), to wake at the first [`Target`](super::Event::Target).
+    pub asleep: bool,
     /// Threads of a worker; only told in the log.
     pub threads: u32,
     /// Seats of the shared memory. At least those of every plan before, and 2 N + 2, so that a whole generation fits
@@ -41,16 +36,12 @@ impl Plan {
     /// The plan of a configuration, with the fewest seats that do.
     #[must_use]
     pub fn of(config: &Config) -> Plan {
-        let workers = count(config.workers).max(1);
-        let scaling = &config.scaling;
-        let minimum = if scaling.enabled { count(scaling.minimum).clamp(1, workers) } else { workers };
-        let initial = if scaling.enabled { count(scaling.initial).clamp(minimum, workers) } else { workers };
+        let bounds = config.bounds();
         Plan {
-            workers,
-            minimum,
-            initial: if scaling.cheap { 0 } else { initial },
-            threads: count(config.threads),
-            seats: Plan::seats_for(workers),
+            bounds,
+            asleep: config.scaling.cheap,
+            threads: u32::try_from(config.threads).unwrap_or(u32::MAX),
+            seats: Plan::seats_for(bounds.maximum()),
             mercy_us: microseconds(config.patience.mercy),
             respawn_delay_max_us: microseconds(config.patience.respawn_delay_max),
             load_timeout_us: config.patience.load_timeout.map(microseconds),
@@ -64,24 +55,19 @@ impl Plan {
         workers.saturating_mul(2).saturating_add(2)
     }
 
-    /// Whether its numbers fit together; if not, the sentence that says what is wrong.
+    /// Workers at start.
+    pub(super) fn at_start(&self) -> u32 {
+        if self.asleep { 0 } else { self.bounds.initial() }
+    }
+
+    /// Whether the seats do; if not, the sentence that says what is wrong.
     pub(super) fn check(&self) -> Result<(), String> {
-        let Plan { workers, minimum, initial, seats, .. } = *self;
-        if workers == 0 || workers > WORKERS_MAX {
-            return Err(format!("there can be 1 to {WORKERS_MAX} workers, not {workers}"));
-        }
-        if minimum > workers || initial > workers {
-            return Err(format!("{minimum} workers at least and {initial} at start do not fit into {workers}"));
-        }
+        let (workers, seats) = (self.bounds.maximum(), self.seats);
         if seats < Plan::seats_for(workers) {
             return Err(format!("{seats} seats are too few for {workers} workers"));
         }
         Ok(())
     }
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn microseconds(duration: Duration) -> u64 {

@@ -6,6 +6,7 @@
 //! world turns kind, and the machine must come to rest with exactly what is wanted. The seed is in every failure.
 
 use super::*;
+use crate::config::model::Bounds;
 use std::collections::{BTreeMap, BTreeSet};
 
 const SCHEDULES: u64 = 10_000;
@@ -852,10 +853,10 @@ impl World {
 fn random_plan(dice: &mut Dice, workers: u32, seats: u32) -> Plan {
     let minimum = 1 + dice.below(u64::from(workers)) as u32;
     let asleep = dice.percent(5);
+    let initial = if asleep { 0 } else { minimum + dice.below(u64::from(workers - minimum + 1)) as u32 };
     Plan {
-        workers,
-        minimum,
-        initial: if asleep { 0 } else { minimum + dice.below(u64::from(workers - minimum + 1)) as u32 },
+        bounds: Bounds::new(minimum, initial, workers),
+        asleep,
         threads: 1,
         seats: Plan::seats_for(workers).max(seats),
         mercy_us: dice.below(3 * SECOND),

@@ -45,7 +45,7 @@ impl Machine {
     pub fn adopt(now: Time, snapshot: Snapshot) -> Result<Machine, String> {
         let Snapshot { plan, seats, slots, .. } = &snapshot;
         plan.check()?;
-        let whole = seats.len() >= plan.seats as usize && slots.len() >= plan.workers as usize;
+        let whole = seats.len() >= plan.seats as usize && slots.len() >= plan.bounds.maximum() as usize;
         if !whole || snapshot.generations_made < snapshot.current.0 {
             return Err("the snapshot of the master before is not whole".to_owned());
         }

@@ -12,7 +12,7 @@ impl Machine {
     /// Sets how many workers are wanted; `idle` are the seats to prefer when some must go.
     pub(super) fn set_target(&mut self, workers: u32, idle: &[Seat]) {
         let from = self.target();
-        let to = workers.min(self.plan.workers);
+        let to = workers.min(self.plan.bounds.maximum());
         if from == to || self.is_stopping() {
             return;
         }

@@ -1,15 +1,15 @@
 //! One test for each rule of the machine, on a small bench that answers for zygotes and workers.
 
 use super::*;
+use crate::config::model::Bounds;
 
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 
 fn plan(workers: u32) -> Plan {
     Plan {
-        workers,
-        minimum: 1,
-        initial: workers,
+        bounds: Bounds::new(1, workers, workers),
+        asleep: false,
         threads: 1,
         seats: Plan::seats_for(workers),
         mercy_us: 60 * SECOND,
@@ -17,6 +17,10 @@ fn plan(workers: u32) -> Plan {
         load_timeout_us: Some(30 * SECOND),
         probation_us: 0,
     }
+}
+
+fn bounded(minimum: u32, initial: u32, workers: u32) -> Plan {
+    Plan { bounds: Bounds::new(minimum, initial, workers), ..plan(workers) }
 }
 
 pub(super) fn pid(number: i32) -> ProcessId {
@@ -406,7 +410,7 @@ fn target(workers: u32, idle: &[u32]) -> Event {
 
 #[test]
 fn growth_takes_the_lowest_slots_and_shrinking_the_highest_idle_ones() {
-    let mut bench = Bench::serving(Plan { initial: 1, ..plan(4) });
+    let mut bench = Bench::serving(bounded(1, 1, 4));
     bench.send(target(9, &[]));
     assert_eq!(bench.ready(), [1, 2, 3, 4]);
     bench.send(target(3, &[0, 1, 2]));
@@ -433,7 +437,7 @@ fn who_is_not_wanted_before_it_was_heard_is_withdrawn_and_not_killed() {
         (&[ready, Event::Order(Order::StopNow), forked], false),
     ];
     for (events, withdraws) in orders {
-        let mut bench = Bench::serving(Plan { initial: 1, ..plan(2) });
+        let mut bench = Bench::serving(bounded(1, 1, 2));
         bench.machine.handle(bench.now, target(2, &[]));
         while bench.machine.poll_action().is_some() {}
         for event in events {
@@ -447,7 +451,7 @@ fn who_is_not_wanted_before_it_was_heard_is_withdrawn_and_not_killed() {
 
 #[test]
 fn who_was_withdrawn_and_does_not_finish_is_killed() {
-    let mut bench = Bench::serving(Plan { initial: 1, ..plan(2) });
+    let mut bench = Bench::serving(bounded(1, 1, 2));
     bench.gets_ready = false;
     bench.send(target(2, &[]));
     bench.machine.handle(bench.now, target(1, &[0]));
@@ -458,7 +462,7 @@ fn who_was_withdrawn_and_does_not_finish_is_killed() {
 
 #[test]
 fn shrinking_gives_up_first_what_does_not_serve() {
-    let mut bench = Bench::serving(Plan { initial: 2, ..plan(3) });
+    let mut bench = Bench::serving(bounded(1, 2, 3));
     bench.gets_ready = false;
     bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
     bench.send(target(1, &[1]));
@@ -467,7 +471,7 @@ fn shrinking_gives_up_first_what_does_not_serve() {
 
 #[test]
 fn more_and_fewer_stay_within_the_plan() {
-    let mut bench = Bench::serving(Plan { minimum: 2, initial: 3, ..plan(4) });
+    let mut bench = Bench::serving(bounded(2, 3, 4));
     bench.order(Order::More);
     bench.order(Order::More);
     assert_eq!(bench.machine.target(), 4);
@@ -493,7 +497,7 @@ fn cheap_sleeps_until_the_next_target() {
 
 #[test]
 fn a_start_asleep_is_ready_when_loaded() {
-    let mut bench = Bench::serving(Plan { initial: 0, ..plan(2) });
+    let mut bench = Bench::serving(Plan { asleep: true, ..plan(2) });
     assert_eq!(bench.machine.workers().count(), 0);
     bench.send(target(2, &[]));
     assert_eq!(bench.ready(), [1, 2]);
@@ -544,7 +548,7 @@ fn a_reload_switches_only_when_the_new_workers_are_ready() {
     assert!(commit < retire && retire < stop, "{order:?}");
     assert!(order.iter().rposition(|action| matches!(action, Action::Retire { .. })).unwrap() < done, "{order:?}");
     assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
-    assert_eq!(bench.machine.plan().workers, 3);
+    assert_eq!(bench.machine.plan().bounds.maximum(), 3);
 }
 
 #[test]
@@ -598,7 +602,7 @@ fn a_refused_configuration_changes_nothing() {
     let failed = Outcome::Failed("app.ini:3: processes: not a number".to_owned());
     assert_eq!(bench.outcomes(), [(Reload::Graceful, failed)]);
     bench.log.clear();
-    begin_switch(&mut bench, Reload::Graceful, Plan { minimum: 5, ..plan(2) });
+    begin_switch(&mut bench, Reload::Graceful, Plan { seats: 5, ..plan(2) });
     assert!(matches!(bench.outcomes().as_slice(), [(Reload::Graceful, Outcome::Failed(_))]));
     assert_eq!(bench.count(|action| matches!(action, Action::StartZygote { .. })), 0);
     assert_eq!(bench.ready(), [1, 2]);
@@ -610,7 +614,7 @@ fn unfit(generation: Generation) -> Event {
 
 #[test]
 fn a_first_worker_that_does_not_fit_ends_the_start_and_finishes_what_it_may_have_accepted() {
-    let mut bench = Bench::new(Plan { initial: 1, ..plan(2) });
+    let mut bench = Bench::new(bounded(1, 1, 2));
     bench.gets_ready = false;
     bench.settle();
     let ready = Event::WorkerReady { seat: Seat(0), boot_us: MS };
@@ -721,7 +725,7 @@ fn only_the_answer_to_the_last_question_counts() {
     bench.send(Event::ConfigurationRead(Ok(plan(5))));
     assert_eq!(bench.count(|action| matches!(action, Action::StartZygote { .. })), 0);
     bench.send(Event::ConfigurationRead(Ok(plan(3))));
-    assert_eq!(bench.machine.plan().workers, 3);
+    assert_eq!(bench.machine.plan().bounds.maximum(), 3);
     assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Superseded), (Reload::Graceful, Outcome::Done)]);
 }
 
@@ -748,7 +752,7 @@ fn a_reload_during_the_first_load_is_remembered() {
 
 #[test]
 fn the_old_generation_is_respawned_and_scaled_while_the_new_one_loads() {
-    let mut bench = Bench::serving(Plan { initial: 2, ..plan(4) });
+    let mut bench = Bench::serving(bounded(1, 2, 4));
     bench.loads = false;
     begin_switch(&mut bench, Reload::Graceful, plan(4));
     bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
@@ -770,7 +774,7 @@ fn a_reload_to_fewer_workers_keeps_within_the_new_plan() {
 #[test]
 fn a_reload_to_a_higher_minimum_starts_that_many() {
     let mut bench = Bench::serving(plan(1));
-    begin_switch(&mut bench, Reload::Graceful, Plan { minimum: 3, ..plan(4) });
+    begin_switch(&mut bench, Reload::Graceful, bounded(3, 4, 4));
     assert_eq!(bench.ready(), [1, 2, 3]);
 }
 
@@ -1101,13 +1105,7 @@ fn many_workers_start_reload_shrink_and_stop() {
 }
 
 #[test]
-fn a_plan_that_does_not_fit_together_is_refused() {
-    for bad in [
-        Plan { workers: 0, ..plan(2) },
-        plan(WORKERS_MAX + 1),
-        Plan { initial: 3, ..plan(2) },
-        Plan { seats: 5, ..plan(2) },
-    ] {
-        assert!(Machine::start(Time(0), bad.clone()).is_err(), "{bad:?}");
-    }
+fn a_plan_with_too_few_seats_is_refused() {
+    let bad = Plan { seats: 5, ..plan(2) };
+    assert!(Machine::start(Time(0), bad).is_err());
 }

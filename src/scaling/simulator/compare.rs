@@ -232,7 +232,7 @@ fn at(curve: &[(f64, f64)], x: f64) -> Option<f64> {
 mod tests {
     use super::settings;
     use super::{at, plane};
-    use crate::config::model::Scaling;
+    use crate::config::model::{Config, Scaling};
     use crate::scaling::Settings;
     use crate::scaling::simulator::{World, load};
 
@@ -246,8 +246,9 @@ mod tests {
 
     #[test]
     fn the_comparison_is_of_the_default_settings() {
-        let given = Scaling { enabled: true, minimum: 2, initial: 2, ..Scaling::default() };
-        assert_eq!(Settings::from_config(&given, 40, 1), Ok(settings(2, 40)));
+        let scaling = Scaling { enabled: true, minimum: 2, initial: 2, ..Scaling::default() };
+        let given = Config { workers: 40, scaling, ..Config::default() };
+        assert_eq!(Settings::of(&given), settings(2, 40));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::compare::{Plane, Point, measured};
 use super::{Load, Scaler, World, picture};
 use crate::config::model::Policy;
 use crate::scaling::settings::TARGET_WAIT_US;
-use crate::scaling::{Pace, Settings, policy_name};
+use crate::scaling::{Pace, Settings};
 use std::fmt::Write;
 
 /// Late requests that a suggestion may have beyond the best candidate: a thousandth of all, or of a short log so many.
@@ -69,7 +69,7 @@ fn ini(settings: &Settings) -> Vec<String> {
     if settings.initial != settings.minimum {
         lines.push(format!("cheaper-initial = {}", settings.initial));
     }
-    lines.push(format!("cheaper-algo = {}", policy_name(settings.policy)));
+    lines.push(format!("cheaper-algo = {}", settings.policy.name()));
     match settings.policy {
         Policy::Adaptive if settings.target_wait_us != TARGET_WAIT_US => {
             lines.push(format!("cheaper-target-wait = {}", settings.target_wait_us / 1000));

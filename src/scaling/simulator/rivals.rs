@@ -2,7 +2,7 @@
 //! servers do. The rivals' rules are from their manuals and, for FrankenPHP, its published constants; none is tuned.
 
 use crate::config::model::Policy;
-use crate::scaling::{Decided, Decision, Memory, Pace, Reason, Sample, Settings, Wake, policy_name, step};
+use crate::scaling::{Decided, Decision, Memory, Pace, Reason, Sample, Settings, Wake, step};
 
 /// A rule for the number of workers, with its memory.
 #[derive(Debug, Clone)]
@@ -87,14 +87,9 @@ impl Scaler {
                 format!("adaptive, target {} ms", settings.target_wait_us as f64 / 1000.0)
             }
             Scaler::Policy(settings, _) if settings.pace == Pace::Ticks => {
-                format!(
-                    "uWSGI {} (overload {}, step {})",
-                    policy_name(settings.policy),
-                    settings.overload,
-                    settings.step
-                )
+                format!("uWSGI {} (overload {}, step {})", settings.policy.name(), settings.overload, settings.step)
             }
-            Scaler::Policy(settings, _) => format!("{} on events", policy_name(settings.policy)),
+            Scaler::Policy(settings, _) => format!("{} on events", settings.policy.name()),
             Scaler::Fixed(count) => format!("fixed {count}"),
             Scaler::PhpFpm(fpm) => format!("php-fpm dynamic ({} to {} spare)", fpm.min_spare, fpm.max_spare),
             Scaler::FrankenPhp(franken) => format!("FrankenPHP ({} threads)", franken.threads),

@@ -8,10 +8,10 @@ use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
-use rhinod::config::model::{Policy, Scaling};
+use rhinod::config::model::{Config, Policy, Scaling};
 use rhinod::config::{Host, Invocation, Surroundings, load};
 use rhinod::master::machine::Plan;
-use rhinod::scaling::{Memory, Sample, Settings, WorkerTime, policy_name, step};
+use rhinod::scaling::{Memory, Sample, Settings, WorkerTime, step};
 
 use worker_protocol::scoreboard::Layout;
 
@@ -116,15 +116,14 @@ fn decisions(lab: &Lab, findings: &mut Findings) -> Result<(), Error> {
     let mut table = Table::new(format!("One scaling decision at {WORKERS} workers"), &columns);
     for policy in POLICIES {
         let scaling = Scaling { enabled: true, policy, minimum: 10, initial: 10, ..Scaling::default() };
-        let settings = Settings::from_config(&scaling, WORKERS as usize, 1)
-            .map_err(|error| io_error("settings")(std::io::Error::other(error.to_string())))?;
+        let settings = Settings::of(&Config { workers: WORKERS as usize, scaling, ..Config::default() });
         let mut times_us = Vec::new();
         for _ in 0..MEASUREMENTS {
             lab.check_stop()?;
             times_us.push(mean_decision_us(&settings));
         }
         let spread = Spread::of(&times_us);
-        let name = policy_name(policy);
+        let name = policy.name();
         let mut cells = vec![Cell::text(name)];
         cells.extend(spread_cells(spread, 3));
         table.row(cells);
