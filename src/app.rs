@@ -6,6 +6,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use worker_protocol::control::ZYGOTE_ARGUMENT;
+
 use crate::cli::{self, Command};
 use crate::config::collect::Collected;
 use crate::config::directive::Directive;
@@ -17,14 +19,14 @@ use crate::config::paint::Paint;
 use crate::config::show::as_ini;
 use crate::config::{Host, Invocation, Surroundings};
 use crate::exit::Exit;
-use crate::handler::serve::RustHost;
+use crate::handler::serve::RustRuntime;
 use crate::handler::{BoxError, Handler};
 use crate::master::upgrade::{ADOPT_ARGUMENT, Handover, UNDERSTAND_ARGUMENT, first_arguments, start_directory};
 use crate::master::{self, StartFailure};
 use crate::operator;
 use crate::scaling::Settings;
 use crate::simulate::{self, SimulateError};
-use crate::zygote::{self, ZYGOTE_ARGUMENT};
+use crate::zygote;
 
 /// Turns a binary into a full rhinod around one application.
 ///
@@ -38,7 +40,7 @@ where
 {
     crate::logging::start();
     match zygote_control() {
-        Some(control) => code(zygote::run(control, &mut RustHost::new(factory))),
+        Some(control) => code(zygote::run(control, &mut RustRuntime::new(factory))),
         None => match image() {
             Image::First => obey(),
             Image::Next(number) => adopt(number),

@@ -22,6 +22,7 @@ pub mod handler;
 pub mod hooks;
 pub mod logging;
 pub mod master;
+pub mod member;
 mod operator;
 pub mod scaling;
 pub mod simulate;

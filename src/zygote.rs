@@ -8,93 +8,30 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use nix::sys::signal::Signal;
 use worker_protocol::control::{FromZygote, MESSAGE_BYTES_MAX, Message, ToZygote};
-use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
+use worker_protocol::ids::{Generation, ProcessId, Seat};
 
-use crate::config::model::{Config, HookPhase};
+use crate::member::born::{Birth, Common, title_process, while_parent_lives};
+use crate::member::hear::{log_to, note_signals};
+use crate::member::runtime::load_with_hooks;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::shared_memory::SharedWords;
 use crate::sys::signals;
 use crate::sys::wait::{Doorbell, wait_any};
-use crate::worker::Worker;
-
-/// The argument that makes a binary a zygote instead of a master; the number of its control socket follows.
-pub const ZYGOTE_ARGUMENT: &str = "__zygote";
-
-/// Exit code of a zygote or worker whose application could not be loaded (uWSGI's manual, "Things to know").
-pub const LOAD_FAILED: i32 = 22;
-
-/// What a zygote hosts: the runtime of one language.
-pub trait Host {
-    /// Called once in the zygote, before anything else, also with `lazy-apps`.
-    fn prepare(&mut self, _config: &Config) -> Result<(), LoadFailure> {
-        Ok(())
-    }
-
-    /// Loads the application. Called once in the zygote; with `lazy-apps` once in each worker instead.
-    ///
-    /// `generation`: a runtime that serves errors in place of an application that cannot be loaded may do so in the
-    /// first one; a later one replaces a generation that serves, and must fail.
-    fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure>;
-
-    /// Called in the zygote right before a fork.
-    fn before_fork(&mut self) {}
-
-    /// Called in the zygote right after a fork.
-    fn after_fork_in_zygote(&mut self) {}
-
-    /// Called in the worker right after the fork, before anything else.
-    fn after_fork_in_worker(&mut self) {}
-
-    /// Names of threads that live in the zygote besides the main one: they do not exist in the workers.
-    fn live_threads(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Serves until the worker is to leave. Returns the exit code.
-    fn work(&mut self, worker: &Worker<'_>) -> i32;
-}
-
-/// Why an application does not serve.
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-pub struct LoadFailure {
-    /// Exit code that tells the kind of failure.
-    pub exit_code: i32,
-    /// What the operator reads: message and traceback.
-    pub reason: String,
-}
-
-impl LoadFailure {
-    /// The ordinary kind: exit code 22.
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self { exit_code: LOAD_FAILED, reason: reason.into() }
-    }
-}
+use crate::worker::{Worker, WorkerRuntime};
 
 /// The life of a zygote: from the descriptor of its control socket to its exit code.
-pub fn run(control: RawFd, host: &mut dyn Host) -> i32 {
+pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
     match Zygote::set_up(control) {
-        Ok(mut zygote) => zygote.live(host),
+        Ok(mut zygote) => zygote.live(runtime),
         Err(error) => {
             eprintln!("rhinod zygote: cannot start: {error}");
             1
         }
     }
-}
-
-/// What came with the master's first record, common to all workers of the generation.
-#[derive(Debug)]
-pub(crate) struct Common {
-    pub(crate) config: Config,
-    pub(crate) generation: Generation,
-    pub(crate) scoreboard: SharedWords,
-    pub(crate) master_bell: Doorbell,
-    pub(crate) listeners: Vec<OwnedFd>,
 }
 
 struct Zygote {
@@ -104,15 +41,6 @@ struct Zygote {
     /// Whether the application ignores its children's ends. The zygote cannot, as it has to tell of its workers'; they
     /// do.
     ignores_children: bool,
-}
-
-/// What the worker's side of a fork needs.
-struct Birth {
-    seat: Seat,
-    slot: Slot,
-    life: Life,
-    nth: u32,
-    control: ControlSocket,
 }
 
 impl Zygote {
@@ -135,14 +63,14 @@ impl Zygote {
         Ok(Self { control, common, children: BTreeMap::new(), ignores_children: false })
     }
 
-    fn live(&mut self, host: &mut dyn Host) -> i32 {
+    fn live(&mut self, runtime: &mut dyn WorkerRuntime) -> i32 {
         let generation = self.common.generation.0;
         title_process(&self.common.config.process_names.below_master(&format!("rhinod zygote {generation}")));
-        if let Err(code) = self.load(host) {
+        if let Err(code) = self.load(runtime) {
             return code;
         }
         loop {
-            match self.wait().and_then(|ended| self.bury(&ended)).and_then(|()| self.obey(host)) {
+            match self.wait().and_then(|ended| self.bury(&ended)).and_then(|()| self.obey(runtime)) {
                 Ok(true) => {}
                 Ok(false) => return 0,
                 Err(error) => {
@@ -153,7 +81,7 @@ impl Zygote {
         }
     }
 
-    fn load(&mut self, host: &mut dyn Host) -> Result<(), i32> {
+    fn load(&mut self, runtime: &mut dyn WorkerRuntime) -> Result<(), i32> {
         let started = crate::sys::clock::monotonic_us();
         let Common { config, generation, .. } = &self.common;
         // Whatever an application prints belongs to the log, as in uWSGI (uWSGI's manual, "Python support").
@@ -161,8 +89,8 @@ impl Zygote {
             log::warn!("what the application prints does not go to the log: {error}");
         }
         let loaded = while_parent_lives(false, || {
-            host.prepare(config)?;
-            if config.lazy_apps { Ok(()) } else { load_with_hooks(host, config, *generation) }
+            runtime.prepare(config)?;
+            if config.lazy_apps { Ok(()) } else { load_with_hooks(runtime, config, *generation) }
         });
         self.ignores_children = signals::ignores_children();
         if self.ignores_children
@@ -176,7 +104,7 @@ impl Zygote {
         }
         // What a signal to all processes of the service means, the master says.
         note_signals(&[Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
-        let threads = host.live_threads();
+        let threads = runtime.live_threads();
         if !threads.is_empty() {
             let count = u32::try_from(threads.len()).unwrap_or(u32::MAX);
             self.report(&FromZygote::LiveThreads { count, text: threads.join(", ") }).map_err(|_| 1)?;
@@ -206,7 +134,7 @@ impl Zygote {
     }
 
     /// Carries out all orders that are there. False: it is time to leave.
-    fn obey(&mut self, host: &mut dyn Host) -> io::Result<bool> {
+    fn obey(&mut self, runtime: &mut dyn WorkerRuntime) -> io::Result<bool> {
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             match self.control.receive(&mut buffer)? {
@@ -220,7 +148,7 @@ impl Zygote {
                             .next()
                             .ok_or_else(|| io::Error::other("the order to fork came without a control socket"))?;
                         let control = ControlSocket::from_owned(control);
-                        self.fork(host, Birth { seat, slot, life, nth, control })?;
+                        self.fork(runtime, Birth { seat, slot, life, nth }, control)?;
                     }
                     ToZygote::LogTo => log_to(&descriptors),
                     ToZygote::Setup { .. } => log::warn!("the master sent a second set-up, which was ignored"),
@@ -229,12 +157,12 @@ impl Zygote {
         }
     }
 
-    fn fork(&mut self, host: &mut dyn Host, birth: Birth) -> io::Result<()> {
+    fn fork(&mut self, runtime: &mut dyn WorkerRuntime, birth: Birth, control: ControlSocket) -> io::Result<()> {
         let seat = birth.seat;
-        host.before_fork();
+        runtime.before_fork();
         // The worker's life begins inside the closure and never comes back from there.
-        let forked = process::fork_child(|| self.begin_worker(host, birth));
-        host.after_fork_in_zygote();
+        let forked = process::fork_child(|| self.begin_worker(runtime, birth, control));
+        runtime.after_fork_in_zygote();
         match forked.and_then(|pid| PidFd::open(pid).map(|pidfd| (pid, pidfd))) {
             Ok((pid, pidfd)) => {
                 self.report_with(&FromZygote::Forked { seat, pid }, &[pidfd.as_fd()])?;
@@ -250,17 +178,17 @@ impl Zygote {
 
     /// In the worker: drops what belongs to the zygote, then works. This is the list of what a child must drop:
     /// the zygote's control socket, and the pidfds of its siblings.
-    fn begin_worker(&mut self, host: &mut dyn Host, birth: Birth) -> i32 {
-        host.after_fork_in_worker();
+    fn begin_worker(&mut self, runtime: &mut dyn WorkerRuntime, birth: Birth, control: ControlSocket) -> i32 {
+        runtime.after_fork_in_child();
         if self.ignores_children
             && let Err(error) = signals::ignore_children(true)
         {
             log::warn!("the application's children will have to be waited for: {error}");
         }
         self.children.clear();
-        self.control = birth.control;
-        match Worker::new(&self.common, &self.control, birth.seat, birth.slot, birth.life, birth.nth) {
-            Ok(worker) => worker.live(host),
+        self.control = control;
+        match Worker::new(&self.common, &self.control, birth) {
+            Ok(worker) => worker.live(runtime),
             Err(error) => {
                 log::error!("a worker cannot begin: {error}");
                 1
@@ -292,54 +220,6 @@ impl Common {
         let settings = std::fs::File::from(descriptors.next().ok_or_else(missing)?);
         let config = serde_json::from_reader(io::BufReader::new(settings)).map_err(io::Error::other)?;
         Ok(Self { config, generation, scoreboard, master_bell, listeners: descriptors.collect() })
-    }
-}
-
-/// Does something that may take for ever, such as running code of the application, and during which nobody hears that
-/// the parent has died: then this process dies too. `also_after`: and ever after.
-pub(crate) fn while_parent_lives<R>(also_after: bool, act: impl FnOnce() -> R) -> R {
-    if let Err(error) = process::die_with_parent() {
-        log::warn!("should the parent die now, this process will not notice: {error}");
-    }
-    let result = act();
-    if !also_after && let Err(error) = process::outlive_parent() {
-        log::warn!("should the parent die, this process will too: {error}");
-    }
-    result
-}
-
-/// Loads the application between its hooks, in the process that is to load it.
-pub(crate) fn load_with_hooks(host: &mut dyn Host, config: &Config, generation: Generation) -> Result<(), LoadFailure> {
-    let hook = |phase| crate::hooks::run(&config.hooks, phase).map_err(|error| LoadFailure::new(error.to_string()));
-    hook(HookPhase::PreApp)?;
-    host.load(config, generation)?;
-    hook(HookPhase::PostApp)
-}
-
-/// Has signals set a flag, as far as the application has no use for them.
-pub(crate) fn note_signals(which: &[Signal], flag: &Arc<AtomicBool>) {
-    for signal in which {
-        if let Err(error) = signals::note(*signal, flag) {
-            log::warn!("{signal} ends this process: {error}");
-        }
-    }
-}
-
-/// Gives this process a title; without one it works as well.
-pub(crate) fn title_process(title: &str) {
-    if let Err(error) = crate::sys::title::set_title(title) {
-        log::warn!("the process cannot be called {title}: {error}");
-    }
-}
-
-/// Writes the log where the master says from now on.
-pub(crate) fn log_to(beside: &[OwnedFd]) {
-    let moved = match beside.first() {
-        Some(file) => process::redirect_output(file),
-        None => Err(io::Error::other("the record came without the file")),
-    };
-    if let Err(error) = moved {
-        log::error!("the log goes on where it was: {error}");
     }
 }
 

@@ -59,14 +59,14 @@ fn ask_cheap(py: Python<'_>) -> bool {
 }
 
 fn tell(py: Python<'_>, record: &FromWorker) -> bool {
-    py.detach(|| with_worker(|worker| worker.tell(record)).is_some())
+    py.detach(|| with_worker(|worker| worker.member().tell(record)).is_some())
 }
 
 /// One dict for each seat with a worker that accepts or still finishes what it holds.
 #[pyfunction]
 fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let living = with_worker(|worker| {
-        let seats = worker.seats().filter(|(_, seat)| seat.presence() != Presence::NotAccepting);
+        let seats = worker.member().seats().filter(|(_, seat)| seat.presence() != Presence::NotAccepting);
         seats.map(|(_, seat)| figures(&seat)).collect::<Vec<_>>()
     });
     let list = PyList::empty(py);
@@ -108,7 +108,7 @@ fn figures(seat: &MasterSeat<'_>) -> Figures {
 /// Descriptors of the sockets that this worker accepts on; none in the zygote.
 #[pyfunction]
 fn sockets() -> Vec<RawFd> {
-    with_worker(|worker| worker.sockets().map(|socket| socket.as_raw_fd()).collect()).unwrap_or_default()
+    with_worker(|worker| worker.member().sockets().map(|socket| socket.as_raw_fd()).collect()).unwrap_or_default()
 }
 
 /// Requests of all workers that live.
@@ -132,14 +132,14 @@ fn note_child() {
 /// Descriptor of the memory that all processes of the instance share, for record locks.
 #[pyfunction]
 fn shared_memory() -> PyResult<RawFd> {
-    let descriptor = with_worker(|worker| worker.shared_memory().as_raw_fd());
+    let descriptor = with_worker(|worker| worker.member().shared_memory().as_raw_fd());
     descriptor.ok_or_else(|| PyRuntimeError::new_err("locks are for workers: the application is still being loaded"))
 }
 
 /// Gives the process a title.
 #[pyfunction]
 fn set_process_name(name: &str) -> PyResult<()> {
-    let title = with_worker(|worker| worker.config().process_names.decorated(name));
+    let title = with_worker(|worker| worker.member().config().process_names.decorated(name));
     Ok(rhinod::sys::title::set_title(title.as_deref().unwrap_or(name))?)
 }
 

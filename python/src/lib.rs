@@ -10,10 +10,10 @@ mod environ;
 mod failure;
 mod ffi;
 mod file_wrapper;
-mod host;
 mod input;
 mod mounts;
 mod names;
+mod runtime;
 mod service;
 mod start_response;
 
@@ -32,5 +32,5 @@ fn _rhinod(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyfunction]
 fn run_zygote(control: i32) -> i32 {
     rhinod::logging::start();
-    rhinod::zygote::run(control, &mut host::PythonHost::default())
+    rhinod::zygote::run(control, &mut runtime::PythonRuntime::default())
 }

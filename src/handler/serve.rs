@@ -1,4 +1,4 @@
-//! Joins a [`Handler`] to a worker: a zygote's host for Rust applications, and the service that runs in its workers.
+//! Joins a [`Handler`] to a worker: the runtime of Rust applications, and the service that runs in its workers.
 
 use std::any::Any;
 use std::io::{self, Read};
@@ -9,26 +9,26 @@ use worker_protocol::ids::Generation;
 
 use super::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::config::model::Config;
+use crate::member::{LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
-use crate::worker::{Exchange, Raised, Service, Worker};
-use crate::zygote::{Host, LoadFailure};
+use crate::worker::{Exchange, Raised, Service, Worker, WorkerRuntime};
 
 /// How much is read at once of a body that comes from a reader.
 const READER_BYTES: usize = 64 * 1024;
 
-/// A zygote's host for an application written in Rust.
-pub(crate) struct RustHost<F, H> {
+/// The runtime of an application written in Rust.
+pub(crate) struct RustRuntime<F, H> {
     factory: Option<F>,
     handler: Option<H>,
 }
 
-impl<F, H> RustHost<F, H> {
+impl<F, H> RustRuntime<F, H> {
     pub(crate) fn new(factory: F) -> Self {
         Self { factory: Some(factory), handler: None }
     }
 }
 
-impl<F, H> Host for RustHost<F, H>
+impl<F, H> Runtime for RustRuntime<F, H>
 where
     F: FnOnce(&Config) -> Result<H, BoxError>,
     H: Handler,
@@ -50,16 +50,22 @@ where
     fn live_threads(&mut self) -> Vec<String> {
         other_threads()
     }
+}
 
+impl<F, H> WorkerRuntime for RustRuntime<F, H>
+where
+    F: FnOnce(&Config) -> Result<H, BoxError>,
+    H: Handler,
+{
     fn work(&mut self, worker: &Worker<'_>) -> i32 {
         let Some(mut handler) = self.handler.take() else {
-            return worker.refuse(&LoadFailure::new("no application was loaded"));
+            return worker.member().refuse(&LoadFailure::new("no application was loaded"));
         };
         let info = worker.info();
         match catch_unwind(AssertUnwindSafe(|| handler.start_worker(&info))) {
             Ok(Ok(())) => worker.serve(&HandlerService { handler }),
-            Ok(Err(error)) => worker.refuse(&LoadFailure::new(format!("start_worker: {}", chain(&*error)))),
-            Err(_) => worker.refuse(&LoadFailure::new("the application panicked in start_worker")),
+            Ok(Err(error)) => worker.member().refuse(&LoadFailure::new(format!("start_worker: {}", chain(&*error)))),
+            Err(_) => worker.member().refuse(&LoadFailure::new("the application panicked in start_worker")),
         }
     }
 }
@@ -88,7 +94,7 @@ impl<H: Handler> HandlerService<H> {
     fn answer(&self, exchange: &mut Exchange<'_>) {
         let response = {
             let (trust_forwarded, worker) = (exchange.trusts_forwarded(), exchange.worker);
-            let ask_reload = &|| worker.tell(&FromWorker::AskReload);
+            let ask_reload = &|| worker.member().tell(&FromWorker::AskReload);
             let Exchange { head, body, notes, .. } = &mut *exchange;
             let mut request = Request { head, body, trust_forwarded, ask_reload, notes };
             self.handler.handle(&mut request)

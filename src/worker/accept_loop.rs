@@ -2,17 +2,16 @@
 //! one for each thread.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use worker_protocol::scoreboard::{self, SeatOrder};
 
 use super::connection::{self, Buffers};
 use super::eagerness::{Eagerness, MOMENT_US};
+use super::exchange::Service;
+use super::process::Worker;
 use super::request_log::{self, Template};
 use super::rush::Rush;
-use super::{Service, Worker};
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
 use crate::sys::stream::{Stream, accept};
@@ -51,12 +50,13 @@ const ORDERS: u64 = u64::MAX;
 
 impl<'w> Core<'w> {
     pub(super) fn new(worker: &'w Worker<'w>, number: usize, hears: Hears) -> io::Result<Self> {
+        let member = worker.member();
         let waiting = WaitSet::new()?;
         match hears {
-            Hears::Master => waiting.add(&worker.control, ORDERS)?,
-            Hears::Bell => waiting.add(&worker.gate.bell, ORDERS)?,
+            Hears::Master => waiting.add(&member.control(), ORDERS)?,
+            Hears::Bell => waiting.add(member.bell(), ORDERS)?,
         }
-        for (index, listener) in worker.common.listeners.iter().enumerate() {
+        for (index, listener) in member.listeners().iter().enumerate() {
             waiting.add_listener(listener, index as u64)?;
         }
         Ok(Self {
@@ -64,12 +64,12 @@ impl<'w> Core<'w> {
             number,
             hears,
             waiting,
-            seat: worker.seat.core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
+            seat: member.seat().core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
             eagerness: Eagerness::default(),
             rush: Rush::default(),
             now_us: monotonic_us(),
             buffers: Buffers::new(worker.limits()),
-            template: Template::of(&worker.config().logging),
+            template: Template::of(&member.config().logging),
             line: String::new(),
             pid: std::process::id(),
         })
@@ -77,7 +77,7 @@ impl<'w> Core<'w> {
 
     pub(super) fn run<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {
         loop {
-            match self.worker.order() {
+            match self.worker.member().order() {
                 SeatOrder::Retire => return Ok(()),
                 SeatOrder::Pause => self.pause()?,
                 SeatOrder::Run => {
@@ -91,7 +91,7 @@ impl<'w> Core<'w> {
 
     /// The next connection, or `None` when there may be an order instead.
     fn next_connection(&mut self) -> io::Result<Option<Stream>> {
-        if self.worker.common.listeners.len() == 1 && self.rush.expects_another(self.now_us) {
+        if self.worker.member().listeners().len() == 1 && self.rush.expects_another(self.now_us) {
             let there_already = self.accept_from(0)?;
             if there_already.is_some() {
                 // It waited for the end of the last request, not we for it.
@@ -108,13 +108,13 @@ impl<'w> Core<'w> {
         match woken {
             Some(ORDERS) => {
                 if self.hears == Hears::Master {
-                    self.worker.hear()?;
+                    self.worker.member().hear()?;
                 }
                 Ok(None)
             }
             Some(index) => self.accept_from(index as usize),
             None => {
-                self.retire_if_worn_out();
+                self.worker.retire_if_worn_out(self.now_us);
                 Ok(None)
             }
         }
@@ -144,7 +144,7 @@ impl<'w> Core<'w> {
     }
 
     fn accept_from(&self, listener: usize) -> io::Result<Option<Stream>> {
-        match self.worker.common.listeners.get(listener) {
+        match self.worker.member().listeners().get(listener) {
             Some(listener) => accept(listener).or_else(|error| self.survive_accept(error)),
             None => Ok(None),
         }
@@ -153,7 +153,7 @@ impl<'w> Core<'w> {
     /// Running out of descriptors or memory is no reason to die: the connection stays in the queue.
     fn survive_accept(&self, error: io::Error) -> io::Result<Option<Stream>> {
         if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
-            log::error!("worker {}: cannot accept a connection: {error}", self.worker.slot);
+            log::error!("{}: cannot accept a connection: {error}", self.worker.member().name());
             // Nothing tells when descriptors come free, so that a short rest is all there is.
             std::thread::sleep(Duration::from_millis(100));
             return Ok(None);
@@ -162,7 +162,7 @@ impl<'w> Core<'w> {
     }
 
     fn time_to_live_ms(&self) -> Option<u64> {
-        Some(self.worker.wear.old_at_us?.saturating_sub(self.now_us).div_ceil(1_000))
+        Some(self.worker.member().time_to_live_us(self.now_us)?.div_ceil(1_000))
     }
 
     fn answer<S: Service + ?Sized>(&mut self, service: &S, stream: Stream) {
@@ -170,7 +170,7 @@ impl<'w> Core<'w> {
         // The moment at which the wait for it ended.
         let started_us = self.now_us;
         if self.seat.begin_request(started_us) {
-            worker.common.master_bell.ring();
+            worker.member().ring_master();
         }
         let Self { number, seat, rush, now_us, buffers, template, line, pid, .. } = self;
         let answered = connection::handle(worker, service, *number, stream, buffers, started_us, |request| {
@@ -179,10 +179,10 @@ impl<'w> Core<'w> {
                 seat.set_last_wait_us(waited_us);
             }
             seat.end_request(*now_us, request.served());
-            worker.requests.fetch_add(1, Ordering::Relaxed);
+            worker.count_request();
             let took_us = *now_us - started_us;
             rush.served(took_us);
-            let logging = &worker.config().logging;
+            let logging = &worker.member().config().logging;
             if request_log::wanted(logging, request, took_us) {
                 let (read_errors, write_errors) = seat.io_errors();
                 let entry = request_log::Entry {
@@ -190,9 +190,9 @@ impl<'w> Core<'w> {
                     started_epoch_us: epoch_us().saturating_sub(took_us),
                     took_us,
                     pid: *pid,
-                    slot: worker.slot,
+                    slot: worker.member().slot(),
                     core: *number,
-                    requests: (worker.requests.load(Ordering::Relaxed), worker.instance_requests()),
+                    requests: (worker.requests(), worker.instance_requests()),
                     memory: logging.memory.then(memory::own_bytes),
                     read_errors,
                     write_errors,
@@ -206,24 +206,18 @@ impl<'w> Core<'w> {
             self.seat.abandon_request();
             return;
         }
-        self.retire_if_worn_out();
-    }
-
-    fn retire_if_worn_out(&self) {
-        if let Some(reason) = self.worker.worn_out(self.now_us) {
-            self.worker.retire_self(reason);
-        }
+        self.worker.retire_if_worn_out(self.now_us);
     }
 
     /// Takes nothing until the order changes.
     fn pause(&mut self) -> io::Result<()> {
         match self.hears {
             Hears::Master => {
-                wait_any(&[self.worker.control.as_fd()])?;
-                self.worker.hear()
+                wait_any(&[self.worker.member().control()])?;
+                self.worker.member().hear()
             }
             Hears::Bell => {
-                self.worker.wait_while_paused();
+                self.worker.member().wait_while_paused();
                 Ok(())
             }
         }

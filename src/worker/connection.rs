@@ -8,8 +8,9 @@ use worker_protocol::scoreboard::Served;
 use worker_protocol::uwsgi::{self, Kind, Limits, PONG};
 
 use super::body::RequestBody;
+use super::exchange::{Exchange, Service};
+use super::process::Worker;
 use super::reply::{Headers, Reply, Sent};
-use super::{Exchange, Service, Worker};
 use crate::config::model::RequestLimits;
 use crate::handler::LogNotes;
 use crate::handler::request::DeclaredBody;

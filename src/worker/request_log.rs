@@ -4,40 +4,20 @@
 //! Differs from uWSGI where that is at fault: the number of variables is not doubled, control bytes are escaped,
 //! and a long URI is cut instead of hiding the whole line.
 
+mod entry;
 mod escape;
 mod template;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use worker_protocol::ids::Slot;
-
+pub(crate) use self::entry::Entry;
+use self::entry::client_address;
 use self::escape::{Escape, push_escaped};
 pub(crate) use self::template::Template;
 use super::connection::Request;
 use super::reply::Sent;
 use crate::config::model::Logging;
-
-/// One finished request.
-pub(crate) struct Entry<'a> {
-    pub(crate) request: &'a Request<'a>,
-    /// Start, in microseconds since the epoch.
-    pub(crate) started_epoch_us: u64,
-    pub(crate) took_us: u64,
-    pub(crate) pid: u32,
-    pub(crate) slot: Slot,
-    pub(crate) core: usize,
-    /// Requests of this worker, and of all workers of the instance.
-    pub(crate) requests: (u64, u64),
-    /// Resident and virtual size in bytes, with `memory-report`.
-    pub(crate) memory: Option<(u64, u64)>,
-    /// Of this core since the worker was born.
-    pub(crate) read_errors: u32,
-    /// The same.
-    pub(crate) write_errors: u32,
-    /// A figure of the instance by its name in uWSGI's metrics.
-    pub(crate) metric: &'a dyn Fn(&str) -> Option<u64>,
-}
 
 /// Whether a request is logged at all (uWSGI's manual, "Formatting uWSGI requests logs").
 pub(crate) fn wanted(logging: &Logging, request: &Request<'_>, took_us: u64) -> bool {
@@ -65,12 +45,6 @@ pub(crate) fn write(line: &mut String, logging: &Logging, template: Option<&Temp
     line.push('\n');
     // Standard error is where the log is; if it cannot be written, there is nowhere left to say so.
     let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
-/// The client, as the operator wants it named.
-fn client_address<'r>(logging: &Logging, request: &Request<'r>) -> &'r [u8] {
-    let head = &request.head;
-    if logging.forwarded_for && !head.forwarded_for.is_empty() { head.forwarded_for } else { head.remote_addr }
 }
 
 fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {

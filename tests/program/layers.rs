@@ -29,7 +29,7 @@ const WORLD: &[&str] = &[
 ];
 
 /// Modules of the crate that act. Code that decides, and `sys`, may not name them.
-const DRIVERS: &[&str] = &["app", "hooks", "logging", "master", "operator", "python", "worker", "zygote"];
+const DRIVERS: &[&str] = &["app", "hooks", "logging", "master", "member", "operator", "python", "worker", "zygote"];
 
 /// Where a rule has an exception, and why. One that is not needed any more is an error.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[

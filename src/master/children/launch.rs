@@ -7,12 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use worker_protocol::control::ZYGOTE_ARGUMENT;
+
 use super::interpreter;
 use crate::config::model::{Application, Config, EnvironmentChange};
 use crate::sys::control::ControlSocket;
 use crate::sys::process::{close_on_exec, inherit};
 use crate::sys::title::ROOM_BYTES;
-use crate::zygote::ZYGOTE_ARGUMENT;
 
 /// Where this program is, from when it started: after an upgrade the path leads to the new binary.
 pub(super) fn own_path() -> io::Result<PathBuf> {

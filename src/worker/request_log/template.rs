@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
+use super::entry::{Entry, client_address};
 use super::escape::{Escape, push_escaped};
-use super::{Entry, client_address};
 use crate::config::model::Logging;
 use crate::logging::{CTIME, format_local};
 

@@ -26,4 +26,4 @@ mod zygote;
 
 pub use self::child::{FromWorker, LeaveReason, ToWorker};
 pub use self::record::{Error, MESSAGE_BYTES_MAX, Message, RECORD_BYTES, TEXT_BYTES_MAX, VERSION};
-pub use self::zygote::{FromZygote, SETUP_DESCRIPTORS, ToZygote};
+pub use self::zygote::{FromZygote, SETUP_DESCRIPTORS, ToZygote, ZYGOTE_ARGUMENT};

@@ -4,6 +4,9 @@ use super::kind;
 use super::record::{Error, Message, Record, signed};
 use crate::ids::{Generation, Life, ProcessId, Seat, Slot};
 
+/// The argument with which a zygote is executed; the number of its control socket follows.
+pub const ZYGOTE_ARGUMENT: &str = "__zygote";
+
 /// Descriptors beside [`ToZygote::Setup`] before the listeners: scoreboard, wake eventfd, settings, in this order.
 pub const SETUP_DESCRIPTORS: usize = 3;
 

@@ -1,4 +1,4 @@
-//! Joins WSGI applications to rhinod's processes: a zygote's host whose runtime is the interpreter it runs in.
+//! Joins WSGI applications to rhinod's processes: the runtime is the interpreter that runs this.
 //!
 //! The zygote holds the interpreter's lock all its life, so that threads which an application started while it was
 //! loaded stand still at each fork; the workers let go of it. Zygote, and worker after the fork.
@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use rhinod::config::model::{Application, Config, Python as PythonConfig};
-use rhinod::worker::Worker;
-use rhinod::zygote::{Host, LoadFailure};
+use rhinod::member::{LoadFailure, Runtime};
+use rhinod::worker::{Worker, WorkerRuntime};
 use worker_protocol::ids::Generation;
 
 use crate::environ::Remembered;
@@ -33,9 +33,9 @@ const LOADER: &str = include_str!("../modules/loader.py");
 /// The generation that serves errors when it cannot load, unless `need-app` is set: there is nothing to replace yet.
 const FIRST: Generation = Generation(1);
 
-/// A zygote's host for WSGI applications.
+/// The runtime of WSGI applications.
 #[derive(Default)]
-pub(crate) struct PythonHost {
+pub(crate) struct PythonRuntime {
     loaded: Option<Loaded>,
 }
 
@@ -46,7 +46,7 @@ struct Loaded {
     applications: Vec<(Vec<u8>, Py<PyAny>)>,
 }
 
-impl Host for PythonHost {
+impl Runtime for PythonRuntime {
     fn prepare(&mut self, config: &Config) -> Result<(), LoadFailure> {
         let Application::Python(python) = &config.application else {
             return Err(LoadFailure::new("the configuration names no Python application"));
@@ -82,7 +82,7 @@ impl Host for PythonHost {
         Python::attach(fork::after_in_parent);
     }
 
-    fn after_fork_in_worker(&mut self) {
+    fn after_fork_in_child(&mut self) {
         Python::attach(fork::after_in_child);
     }
 
@@ -96,10 +96,12 @@ impl Host for PythonHost {
             })
         })
     }
+}
 
+impl WorkerRuntime for PythonRuntime {
     fn work(&mut self, worker: &Worker<'_>) -> i32 {
         let Some(loaded) = &self.loaded else {
-            return worker.refuse(&LoadFailure::new("no application was loaded"));
+            return worker.member().refuse(&LoadFailure::new("no application was loaded"));
         };
         lease::host_worker(worker, || Python::attach(|py| loaded.work(py, worker)))
     }
@@ -176,9 +178,9 @@ impl Loaded {
         if let Err(error) = self.watch_sources(py, worker) {
             log::error!("py-autoreload does not watch\n{}", traceback(py, &error));
         }
-        let code = match self.service(py, worker.config()) {
+        let code = match self.service(py, worker.member().config()) {
             Ok(service) => py.detach(|| worker.serve(&service)),
-            Err(error) => worker.refuse(&internal(py, &error)),
+            Err(error) => worker.member().refuse(&internal(py, &error)),
         };
         let ended = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method0("_end_worker"));
         if let Err(error) = ended {
@@ -193,7 +195,7 @@ impl Loaded {
     }
 
     fn watch_sources(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
-        if let Application::Python(python) = &worker.config().application
+        if let Application::Python(python) = &worker.member().config().application
             && python.autoreload > 0
         {
             let files = self.loader.bind(py).call_method1("watched", (&self.settings,))?;

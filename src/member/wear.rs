@@ -1,4 +1,5 @@
-//! When a worker has lived, worked or grown so much that it is to be replaced, or was told to leave. Worker only.
+//! When a process has lived, worked or grown so much that it is to be replaced, or was told to leave (uWSGI's manual,
+//! "uWSGI Options"). Every process below a zygote.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,16 +9,15 @@ use nix::sys::signal::Signal;
 use worker_protocol::control::LeaveReason;
 use worker_protocol::ids::Slot;
 
-use super::Worker;
+use super::hear::note_signals;
 use crate::config::model::Recycling;
 use crate::sys::memory;
-use crate::zygote::note_signals;
 
-/// When this worker is to be replaced, worked out once (uWSGI's manual, "uWSGI Options").
+/// When a process is to be replaced, worked out once.
 #[derive(Debug)]
 pub(super) struct Wear {
     /// Monotonic time at which it is too old.
-    pub(super) old_at_us: Option<u64>,
+    old_at_us: Option<u64>,
     /// Monotonic time until which only its age counts.
     spared_until_us: u64,
     requests_max: Option<u64>,
@@ -27,7 +27,7 @@ pub(super) struct Wear {
 }
 
 impl Wear {
-    /// The deltas let workers that were started together end one after another.
+    /// The deltas let processes that were started together end one after another.
     pub(super) fn new(recycling: &Recycling, slot: Slot, born_us: u64) -> Self {
         let earlier = slot.0.saturating_sub(1);
         let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * earlier).as_micros() as u64;
@@ -41,37 +41,38 @@ impl Wear {
         }
     }
 
-    /// From here on SIGTERM and SIGHUP make the worker leave once it has nothing to do, and nothing that means
+    /// From here on SIGTERM and SIGHUP make the process leave once it has nothing to do, and nothing that means
     /// something to the master ends it in the middle of a request.
     pub(super) fn heed_signals(&self) {
         note_signals(&[Signal::SIGTERM, Signal::SIGHUP], &self.told_to_leave);
         note_signals(&[Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
     }
-}
 
-impl Worker<'_> {
-    /// Whether the worker has lived or worked for so long that it is to be replaced (uWSGI's manual, "uWSGI Options").
-    pub(super) fn worn_out(&self, now_us: u64) -> Option<LeaveReason> {
-        let wear = &self.wear;
-        if wear.told_to_leave.load(Ordering::Relaxed) {
+    /// Monotonic time at which it is too old.
+    pub(super) fn old_at_us(&self) -> Option<u64> {
+        self.old_at_us
+    }
+
+    /// Why it is to be replaced, if it is. `requests`: how many it has had.
+    pub(super) fn worn_out(&self, now_us: u64, requests: u64, recycling: &Recycling) -> Option<LeaveReason> {
+        if self.told_to_leave.load(Ordering::Relaxed) {
             return Some(LeaveReason::Signal);
         }
-        if wear.old_at_us.is_some_and(|old_at_us| now_us >= old_at_us) {
+        if self.old_at_us.is_some_and(|old_at_us| now_us >= old_at_us) {
             return Some(LeaveReason::MaxLifetime);
         }
-        if now_us < wear.spared_until_us {
+        if now_us < self.spared_until_us {
             return None;
         }
-        if wear.requests_max.is_some_and(|requests_max| self.requests.load(Ordering::Relaxed) >= requests_max) {
+        if self.requests_max.is_some_and(|requests_max| requests >= requests_max) {
             return Some(LeaveReason::MaxRequests);
         }
-        (wear.has_memory_limit && self.is_too_big()).then_some(LeaveReason::Memory)
+        (self.has_memory_limit && is_too_big(recycling)).then_some(LeaveReason::Memory)
     }
+}
 
-    fn is_too_big(&self) -> bool {
-        let recycling = &self.config().recycling;
-        let (resident, virtual_size) = memory::own_bytes();
-        let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
-        over(recycling.rss, resident) || over(recycling.address_space, virtual_size)
-    }
+fn is_too_big(recycling: &Recycling) -> bool {
+    let (resident, virtual_size) = memory::own_bytes();
+    let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
+    over(recycling.rss, resident) || over(recycling.address_space, virtual_size)
 }

@@ -1,0 +1,55 @@
+//! How a process begins that a zygote forks: what it is given, its title, and what it must not outlive. Zygote, and every
+//! process below it.
+
+use std::os::fd::OwnedFd;
+
+use worker_protocol::ids::{Generation, Life, Seat, Slot};
+
+use crate::config::model::Config;
+use crate::sys::process;
+use crate::sys::shared_memory::SharedWords;
+use crate::sys::title::set_title;
+use crate::sys::wait::Doorbell;
+
+/// What came with the master's first record, common to all processes of the generation.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) config: Config,
+    pub(crate) generation: Generation,
+    pub(crate) scoreboard: SharedWords,
+    pub(crate) master_bell: Doorbell,
+    pub(crate) listeners: Vec<OwnedFd>,
+}
+
+/// What one process is born as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Birth {
+    /// Where it writes its state.
+    pub(crate) seat: Seat,
+    /// Who it is.
+    pub(crate) slot: Slot,
+    /// Which fork it is.
+    pub(crate) life: Life,
+    /// The how many-th in its slot.
+    pub(crate) nth: u32,
+}
+
+/// Does something that may take for ever, such as running code of the application, and during which nobody hears that
+/// the parent has died: then this process dies too. `also_after`: and ever after.
+pub(crate) fn while_parent_lives<R>(also_after: bool, act: impl FnOnce() -> R) -> R {
+    if let Err(error) = process::die_with_parent() {
+        log::warn!("should the parent die now, this process will not notice: {error}");
+    }
+    let result = act();
+    if !also_after && let Err(error) = process::outlive_parent() {
+        log::warn!("should the parent die, this process will too: {error}");
+    }
+    result
+}
+
+/// Gives this process a title; without one it works as well.
+pub(crate) fn title_process(title: &str) {
+    if let Err(error) = set_title(title) {
+        log::warn!("the process cannot be called {title}: {error}");
+    }
+}

@@ -1,0 +1,232 @@
+//! What every process shares that a zygote forks, whatever its work is: how it begins, what it hears of the master and
+//! tells it, when it is worn out. The work itself is the caller's: `worker` serves requests.
+//!
+//! Zygote (which loads the application as a member does with `lazy-apps`), and every process below it.
+
+pub(crate) mod born;
+pub(crate) mod hear;
+mod orders;
+pub(crate) mod runtime;
+mod wear;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use worker_protocol::control::{FromWorker, LeaveReason};
+use worker_protocol::ids::{Generation, Seat, Slot};
+use worker_protocol::scoreboard::{MasterSeat, Presence, Scoreboard, SeatOrder, WorkerSeat};
+
+pub use self::runtime::{LoadFailure, Runtime};
+
+use self::born::{Birth, Common, title_process, while_parent_lives};
+use self::hear::Line;
+use self::orders::Orders;
+use self::runtime::{load_with_hooks, run_hooks};
+use self::wear::Wear;
+use crate::config::model::{Config, HookPhase};
+use crate::sys::clock::monotonic_us;
+use crate::sys::control::ControlSocket;
+use crate::sys::process;
+use crate::sys::wait::Doorbell;
+
+/// A process that a zygote forked: what it was given, and its seat in the scoreboard.
+#[derive(Debug)]
+pub struct Member<'z> {
+    common: &'z Common,
+    birth: Birth,
+    born_us: u64,
+    line: Line<'z>,
+    scoreboard: Scoreboard<'z>,
+    seat: WorkerSeat<'z>,
+    orders: Orders<'z>,
+    wear: Wear,
+}
+
+impl<'z> Member<'z> {
+    /// Takes the seat. The first thing that happens in the child.
+    pub(crate) fn new(common: &'z Common, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
+        let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
+        let seat = scoreboard.worker(birth.seat).ok_or_else(|| io::Error::other("there is no such seat"))?;
+        seat.take(birth.life);
+        seat.set_identity(std::process::id(), birth.slot, birth.nth);
+        let born_us = monotonic_us();
+        Ok(Self {
+            common,
+            birth,
+            born_us,
+            line: Line::new(control),
+            scoreboard,
+            seat,
+            orders: Orders::new(seat, birth.life)?,
+            wear: Wear::new(&common.config.recycling, birth.slot, born_us),
+        })
+    }
+
+    /// What comes before the work: title, hooks, and the application where each process loads its own.
+    pub(crate) fn begin(&self, runtime: &mut dyn Runtime) -> Result<(), LoadFailure> {
+        let config = self.config();
+        title_process(&config.process_names.below_master(&format!("rhinod {}", self.name())));
+        if config.identity.no_orphans
+            && let Err(error) = process::die_with_parent()
+        {
+            log::warn!("no-orphans: {error}");
+        }
+        self.run_hooks(&[HookPhase::PostFork])?;
+        if config.lazy_apps {
+            let load = || load_with_hooks(runtime, config, self.common.generation);
+            while_parent_lives(config.identity.no_orphans, load)?;
+        }
+        if let Some(directory) = &config.identity.chdir2 {
+            std::env::set_current_dir(directory)
+                .map_err(|error| LoadFailure::new(format!("chdir2 to {}: {error}", directory.display())))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn run_hooks(&self, phases: &[HookPhase]) -> Result<(), LoadFailure> {
+        run_hooks(&self.config().hooks, phases)
+    }
+
+    /// The configuration of the instance.
+    pub fn config(&self) -> &'z Config {
+        &self.common.config
+    }
+
+    /// Which loading of the application it comes from.
+    pub fn generation(&self) -> Generation {
+        self.common.generation
+    }
+
+    /// The number that operators know it by.
+    pub fn slot(&self) -> Slot {
+        self.birth.slot
+    }
+
+    /// Whether no other process had its number before, for what is done only once.
+    pub(crate) fn is_first(&self) -> bool {
+        self.birth.nth == 1
+    }
+
+    /// What it is called in the log and, behind `rhinod`, in its title.
+    pub(crate) fn name(&self) -> String {
+        format!("worker {}", self.birth.slot)
+    }
+
+    /// The seats of all workers, as the master sees them; its own is among them.
+    pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> {
+        let seats = (0..self.scoreboard.layout().seats()).map(Seat);
+        seats.filter_map(|seat| Some((seat, self.scoreboard.master(seat)?)))
+    }
+
+    /// Its own seat.
+    pub(crate) fn seat(&self) -> &WorkerSeat<'z> {
+        &self.seat
+    }
+
+    /// The sockets of the instance.
+    pub(crate) fn listeners(&self) -> &'z [OwnedFd] {
+        &self.common.listeners
+    }
+
+    /// The sockets of the instance.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.common.listeners.iter().map(AsFd::as_fd)
+    }
+
+    /// The memory file that all processes of the instance share; record locks on it hold over all of them.
+    pub fn shared_memory(&self) -> BorrowedFd<'_> {
+        self.common.scoreboard.as_fd()
+    }
+
+    /// Wakes the master.
+    pub(crate) fn ring_master(&self) {
+        self.common.master_bell.ring();
+    }
+
+    /// What the master wants of it now; without a system call.
+    pub(crate) fn order(&self) -> SeatOrder {
+        self.orders.now()
+    }
+
+    /// Whether it takes no more work.
+    pub fn is_leaving(&self) -> bool {
+        self.order() == SeatOrder::Retire
+    }
+
+    /// Becomes readable when the master has said something, and when it is gone; then [`Member::hear`] is due.
+    pub(crate) fn control(&self) -> BorrowedFd<'_> {
+        self.line.as_fd()
+    }
+
+    /// Readable as long as its threads must look up from their waiting.
+    pub(crate) fn bell(&self) -> &Doorbell {
+        self.orders.bell()
+    }
+
+    /// Takes in what the master sent, and has the threads know.
+    pub(crate) fn hear(&self) -> io::Result<()> {
+        if !self.line.hear()? {
+            if !self.is_leaving() {
+                log::error!("{}: the master is gone; leaving after what is under way", self.name());
+            }
+            self.orders.leave();
+        }
+        self.orders.announce();
+        Ok(())
+    }
+
+    /// Has a thread that does not hear the master itself wait until the order changes.
+    pub(crate) fn wait_while_paused(&self) {
+        self.orders.wait_while_paused();
+    }
+
+    /// Tells the master something.
+    pub fn tell(&self, record: &FromWorker) {
+        self.line.tell(record);
+    }
+
+    /// Tells the master that it is ready, and since when in its life.
+    pub(crate) fn tell_ready(&self) {
+        let boot_us = monotonic_us() - self.born_us;
+        self.seat.set_boot_us(boot_us);
+        self.tell(&FromWorker::Ready { boot_us });
+    }
+
+    /// Tells the master that it cannot do its work, and why. Returns the exit code to end with.
+    pub fn refuse(&self, failure: &LoadFailure) -> i32 {
+        self.tell(&FromWorker::NotReady { exit_code: failure.exit_code, text: failure.reason.clone() });
+        failure.exit_code
+    }
+
+    /// Takes no more work, since it cannot go on; the master is not asked for anything.
+    pub(crate) fn leave(&self) {
+        self.orders.leave();
+        self.orders.announce();
+    }
+
+    /// Stops taking work and asks the master for a successor.
+    pub fn retire_self(&self, reason: LeaveReason) {
+        if self.orders.leave() {
+            self.seat.set_presence(Presence::Leaving);
+            self.tell(&FromWorker::Leaving { reason });
+            self.orders.announce();
+        }
+    }
+
+    /// From here on signals to this process alone make it leave when it has nothing to do.
+    pub(crate) fn heed_signals(&self) {
+        self.wear.heed_signals();
+    }
+
+    /// Asks for a successor if it has lived, worked or grown enough.
+    pub(crate) fn retire_if_worn_out(&self, now_us: u64, requests: u64) {
+        if let Some(reason) = self.wear.worn_out(now_us, requests, &self.config().recycling) {
+            self.retire_self(reason);
+        }
+    }
+
+    /// How long until it is too old, in microseconds.
+    pub(crate) fn time_to_live_us(&self, now_us: u64) -> Option<u64> {
+        Some(self.wear.old_at_us()?.saturating_sub(now_us))
+    }
+}

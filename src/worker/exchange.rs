@@ -1,0 +1,60 @@
+//! One request and its answer in the making, as the runtimes of applications see it. Worker only.
+
+use worker_protocol::control::LeaveReason;
+use worker_protocol::head::RequestHead;
+
+use super::body::RequestBody;
+use super::exception::Raised;
+use super::process::Worker;
+use super::reply::Reply;
+use crate::handler::LogNotes;
+use crate::sys::stream::Stream;
+
+/// What answers requests. Shared by all threads of a worker.
+pub trait Service: Sync {
+    /// Answers one request. Whatever is left undone (no answer, an unread body) is put right afterwards.
+    fn serve(&self, exchange: &mut Exchange<'_>);
+
+    /// Runs around the accept loop of each thread; a runtime that wants threads to be known to it does so here.
+    fn on_thread(&self, accept_loop: &mut dyn FnMut()) {
+        accept_loop();
+    }
+}
+
+/// One request and its answer in the making.
+#[derive(Debug)]
+pub struct Exchange<'c> {
+    /// The variables of the request and what they mean.
+    pub head: &'c RequestHead<'c>,
+    /// The request body.
+    pub body: RequestBody<'c>,
+    /// The answer.
+    pub reply: Reply<'c>,
+    /// The worker that handles it.
+    pub worker: &'c Worker<'c>,
+    /// Which of the worker's threads handles it, from 0.
+    pub core: usize,
+    /// The connection itself.
+    pub stream: &'c Stream,
+    /// What the application wants of its line in the log.
+    pub notes: LogNotes,
+    /// Whether the application failed.
+    pub(super) exception: bool,
+}
+
+impl Exchange<'_> {
+    /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
+    pub fn trusts_forwarded(&self) -> bool {
+        self.worker.limits().trusts(self.head.remote_addr)
+    }
+
+    /// Notes that the application failed: a panic, an exception. If it is one that the configuration monitors, the
+    /// worker leaves after this request.
+    pub fn note_exception(&mut self, describe: impl FnOnce() -> Raised) {
+        self.exception = true;
+        let member = self.worker.member();
+        if member.config().recycling.exceptions.include(describe) {
+            member.retire_self(LeaveReason::Exception);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The worker as a process: a member whose work is requests, how many it has answered, and what it knows of all of them.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use worker_protocol::scoreboard::Presence;
+
+use crate::config::model::{HookPhase, RequestLimits};
+use crate::handler::WorkerInfo;
+use crate::member::born::{Birth, Common};
+use crate::member::{LoadFailure, Member, Runtime};
+use crate::sys::control::ControlSocket;
+
+/// A runtime whose application answers requests.
+pub trait WorkerRuntime: Runtime {
+    /// Serves until the worker is to leave (see [`Worker::serve`]). Returns the exit code.
+    fn work(&mut self, worker: &Worker<'_>) -> i32;
+}
+
+/// A worker process.
+#[derive(Debug)]
+pub struct Worker<'z> {
+    member: Member<'z>,
+    /// Requests since birth, of all threads.
+    requests: AtomicU64,
+}
+
+impl<'z> Worker<'z> {
+    pub(crate) fn new(common: &'z Common, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
+        Ok(Self { member: Member::new(common, control, birth)?, requests: AtomicU64::new(0) })
+    }
+
+    /// The worker's whole life; returns its exit code.
+    pub(crate) fn live(&self, runtime: &mut dyn WorkerRuntime) -> i32 {
+        match self.member.begin(runtime) {
+            Ok(()) => runtime.work(self),
+            Err(failure) => self.member.refuse(&failure),
+        }
+    }
+
+    /// What it is besides a worker.
+    pub fn member(&self) -> &Member<'z> {
+        &self.member
+    }
+
+    /// What the worker knows of itself.
+    pub fn info(&self) -> WorkerInfo {
+        let Self { member, .. } = self;
+        let threads = member.config().threads.max(1);
+        WorkerInfo { slot: member.slot(), generation: member.generation(), threads }
+    }
+
+    /// Requests that this worker has handled.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests of all workers that live now.
+    pub fn instance_requests(&self) -> u64 {
+        self.member.seats().map(|(_, seat)| seat.figures().requests).sum()
+    }
+
+    /// One of uWSGI's metrics (uWSGI's manual, "The Metrics subsystem"), as far as the scoreboard has it: over all
+    /// workers that live now.
+    pub(super) fn metric(&self, name: &str) -> Option<u64> {
+        let figures = || self.member.seats().map(|(_, seat)| seat.figures());
+        let accepting = || self.member.seats().filter(|(_, seat)| seat.presence() == Presence::Accepting);
+        Some(match name {
+            "worker.0.requests" => self.instance_requests(),
+            "core.busy_workers" => figures().filter(|worker| worker.busy_cores > 0).count() as u64,
+            "core.idle_workers" => accepting().filter(|(_, seat)| seat.figures().busy_cores == 0).count() as u64,
+            "core.total_tx" => figures().map(|worker| worker.sent_bytes).sum(),
+            "core.total_running_time" => figures().map(|worker| worker.running_us).sum(),
+            "core.avg_response_time" => {
+                let averages: Vec<u64> = figures().map(|worker| worker.average_us).filter(|us| *us > 0).collect();
+                averages.iter().sum::<u64>() / (averages.len() as u64).max(1)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Runs the hooks of the moment at which it begins to accept (uWSGI's manual, "Hooks").
+    pub(super) fn run_accepting_hooks(&self) -> Result<(), LoadFailure> {
+        use HookPhase::{Accepting, Accepting1, Accepting1Once, AcceptingOnce};
+        self.member.run_hooks(match (self.member.slot().0 == 1, self.member.is_first()) {
+            (true, true) => &[Accepting, AcceptingOnce, Accepting1, Accepting1Once],
+            (true, false) => &[Accepting, Accepting1],
+            (false, true) => &[Accepting, AcceptingOnce],
+            (false, false) => &[Accepting],
+        })
+    }
+
+    pub(super) fn limits(&self) -> &'z RequestLimits {
+        &self.member.config().request
+    }
+
+    pub(super) fn retire_if_worn_out(&self, now_us: u64) {
+        self.member.retire_if_worn_out(now_us, self.requests());
+    }
+}

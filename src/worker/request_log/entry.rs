@@ -1,0 +1,33 @@
+//! What a line of the log is made of. Worker only.
+
+use worker_protocol::ids::Slot;
+
+use crate::config::model::Logging;
+use crate::worker::connection::Request;
+
+/// One finished request.
+pub(crate) struct Entry<'a> {
+    pub(crate) request: &'a Request<'a>,
+    /// Start, in microseconds since the epoch.
+    pub(crate) started_epoch_us: u64,
+    pub(crate) took_us: u64,
+    pub(crate) pid: u32,
+    pub(crate) slot: Slot,
+    pub(crate) core: usize,
+    /// Requests of this worker, and of all workers of the instance.
+    pub(crate) requests: (u64, u64),
+    /// Resident and virtual size in bytes, with `memory-report`.
+    pub(crate) memory: Option<(u64, u64)>,
+    /// Of this core since the worker was born.
+    pub(crate) read_errors: u32,
+    /// The same.
+    pub(crate) write_errors: u32,
+    /// A figure of the instance by its name in uWSGI's metrics.
+    pub(crate) metric: &'a dyn Fn(&str) -> Option<u64>,
+}
+
+/// The client, as the operator wants it named.
+pub(super) fn client_address<'r>(logging: &Logging, request: &Request<'r>) -> &'r [u8] {
+    let head = &request.head;
+    if logging.forwarded_for && !head.forwarded_for.is_empty() { head.forwarded_for } else { head.remote_addr }
+}
