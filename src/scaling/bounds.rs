@@ -5,41 +5,12 @@
 //! - A removal that finds no idle worker is dropped, not remembered: it can never block growth.
 //! - The policy is consulted at every look; a request of the operator only goes before its wish of that one look.
 
-use super::{Decided, Decision, Pace, Reason, Sample, Settings, View, Wish};
+use super::{Bound, Decided, Decision, Pace, Reason, Sample, Settings, View, Wish};
 use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// What cut a wish down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bound {
-    /// `workers` reached.
-    Maximum,
-    /// `cheaper` reached.
-    Minimum,
-    /// Nobody is idle, so nobody can be retired.
-    NobodyIdle,
-    /// `cheaper-rss-limit-soft` reached.
-    SoftLimit,
-    /// No memory left for one more worker.
-    MemoryShort,
-}
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory {
     shed_last_us: Option<u64>,
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Bound::Maximum => "no more may run",
-            Bound::Minimum => "no fewer may run",
-            Bound::NobodyIdle => "nobody is idle",
-            Bound::SoftLimit => "the memory limit is reached",
-            Bound::MemoryShort => "memory is short",
-        })
-    }
 }
 
 /// What memory allows at this look.
