@@ -237,7 +237,7 @@ def stop():
 
 
 def cheap():
-    """Asks the master for one worker less."""
+    """Asks the master to let this worker go without a successor, if that leaves as many as `cheaper` says."""
     return True if _rhinod.ask_cheap() else None
 
 

@@ -52,7 +52,7 @@ fn ask_stop(py: Python<'_>) -> bool {
     tell(py, &FromWorker::AskStop)
 }
 
-/// Asks the master for one worker less.
+/// Asks the master to let this worker go without a successor.
 #[pyfunction]
 fn ask_cheap(py: Python<'_>) -> bool {
     tell(py, &FromWorker::AskCheap)

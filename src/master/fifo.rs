@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::machine::{Order, Reload};
+use super::wanted::Wanted;
 
 /// Bytes taken up at once.
 const COMMANDS_MAX: usize = 256;
@@ -26,8 +27,8 @@ pub(super) struct Fifos {
 pub(super) enum Letter {
     /// `0` to `9`: listen to that fifo from now on.
     Listen(usize),
-    /// Something for the machine.
-    Order(Order),
+    /// Something for the master.
+    Wanted(Wanted),
     /// `l`, `L`: open the log anew.
     ReopenLog,
     /// `P`: write the pid files again.
@@ -111,23 +112,27 @@ fn make(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path)
 }
 
+fn wanted(order: Order) -> Letter {
+    Letter::Wanted(Wanted::Order(order))
+}
+
 /// What a byte of the fifo means; line ends and blanks between commands mean nothing.
 fn letter(byte: u8) -> Option<Letter> {
     Some(match byte {
         b'0'..=b'9' => Letter::Listen(usize::from(byte - b'0')),
-        b'+' => Letter::Order(Order::More),
-        b'-' => Letter::Order(Order::Fewer),
-        b'c' => Letter::Order(Order::Reload(Reload::Chain)),
-        b'C' => Letter::Order(Order::Cheap),
-        b'p' => Letter::Order(Order::TogglePause),
-        b'q' => Letter::Order(Order::Stop),
-        b'Q' => Letter::Order(Order::StopNow),
-        b'r' => Letter::Order(Order::Reload(Reload::Graceful)),
-        b'R' => Letter::Order(Order::Reload(Reload::Brutal)),
-        b'w' => Letter::Order(Order::Reload(Reload::Workers)),
-        b'W' => Letter::Order(Order::Reload(Reload::WorkersBrutal)),
+        b'+' => Letter::Wanted(Wanted::OneMore),
+        b'-' => Letter::Wanted(Wanted::OneFewer),
+        b'c' => wanted(Order::Reload(Reload::Chain)),
+        b'C' => wanted(Order::Cheap),
+        b'p' => wanted(Order::TogglePause),
+        b'q' => wanted(Order::Stop),
+        b'Q' => wanted(Order::StopNow),
+        b'r' => wanted(Order::Reload(Reload::Graceful)),
+        b'R' => wanted(Order::Reload(Reload::Brutal)),
+        b'w' => wanted(Order::Reload(Reload::Workers)),
+        b'W' => wanted(Order::Reload(Reload::WorkersBrutal)),
         // Ours: uWSGI's master has no binary of its own to replace.
-        b'u' => Letter::Order(Order::Upgrade),
+        b'u' => wanted(Order::Upgrade),
         b'l' | b'L' => Letter::ReopenLog,
         b'P' => Letter::PidFiles,
         b's' => Letter::Statistics,
@@ -149,8 +154,9 @@ mod tests {
         for command in ["r", "w\n", "+-"] {
             OpenOptions::new().write(true).open(&path).unwrap().write_all(command.as_bytes()).unwrap();
         }
-        let orders = [Order::Reload(Reload::Graceful), Order::Reload(Reload::Workers), Order::More, Order::Fewer];
-        assert_eq!(fifos.read(), orders.map(Letter::Order));
+        let reloads = [Reload::Graceful, Reload::Workers].map(|reload| wanted(Order::Reload(reload)));
+        let workers = [Wanted::OneMore, Wanted::OneFewer].map(Letter::Wanted);
+        assert_eq!(fifos.read(), [reloads, workers].concat());
         assert_eq!(fifos.read(), []);
     }
 

@@ -25,6 +25,7 @@ mod signals;
 mod startup;
 pub(crate) mod upgrade;
 mod wake;
+mod wanted;
 mod watches;
 
 use std::io;
@@ -38,7 +39,7 @@ use crate::sys::listeners::BoundSocket;
 use crate::sys::wait::Doorbell;
 
 use candidate::Candidate;
-use children::Children;
+use children::{Children, Said};
 use descriptors::Descriptors;
 pub use failure::StartFailure;
 use fifo::Fifos;
@@ -49,6 +50,7 @@ use operator::Operators;
 use scaler::Scaler;
 use signals::Signals;
 use wake::Wake;
+use wanted::Wanted;
 use watches::Watches;
 
 /// Reads the configuration anew: at start, and at each reload.
@@ -71,7 +73,7 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
             driver.scaler.record_to(started.decisions.take());
             if let Err(failure) = crate::hooks::run(&driver.config.hooks, HookPhase::MasterStart) {
                 log::error!("{failure}");
-                driver.order(Order::StopNow);
+                driver.obey(Wanted::Order(Order::StopNow));
             }
             driver.run()
         }
@@ -244,20 +246,30 @@ impl<'a> Driver<'a> {
             Wake::Operator(operator) => self.hear_operator(operator),
             Wake::Descriptor(place) => {
                 if let Some(reload) = self.descriptors.hear(place, &self.poll) {
-                    self.order(Order::Reload(reload));
+                    self.obey(Wanted::Order(Order::Reload(reload)));
                 }
             }
             Wake::Zygote(generation) => {
-                let events = self.children.hear_zygote(generation);
-                self.handle_all(events);
+                let said = self.children.hear_zygote(generation);
+                self.take_all(said);
             }
             Wake::Member(seat) => {
-                let events = self.children.hear_member(seat);
-                self.handle_all(events);
+                let said = self.children.hear_member(seat);
+                self.take_all(said);
             }
             Wake::Orphan(seat) => {
                 let ended = self.children.bury_orphan(seat);
                 self.handle_all(ended);
+            }
+        }
+    }
+
+    /// Takes in what children have said.
+    fn take_all(&mut self, said: Vec<Said>) {
+        for said in said {
+            match said {
+                Said::Event(event) => self.handle(event),
+                Said::Wanted(wanted) => self.obey(wanted),
             }
         }
     }
@@ -270,10 +282,6 @@ impl<'a> Driver<'a> {
 
     /// Passes an event on, and notes what the number of workers depends on.
     fn handle(&mut self, event: Event) {
-        let event = match event {
-            Event::Order(Order::Reload(reload)) if self.config.exit_on_reload => self.end_in_place_of(reload),
-            event => event,
-        };
         match &event {
             Event::WorkerReady { seat, .. } => {
                 if let Some(boot_us) = self.children.age_us(*seat) {
@@ -298,7 +306,7 @@ impl<'a> Driver<'a> {
     }
 
     fn reap(&mut self) {
-        let ended = self.children.reap(&self.poll);
-        self.handle_all(ended);
+        let said = self.children.reap(&self.poll);
+        self.take_all(said);
     }
 }

@@ -1,5 +1,5 @@
-//! Where orders come from: signals, letters in the fifos, operators, files that were touched. Each becomes an order of
-//! the machine, or is answered here. Master only.
+//! Where orders come from: signals, letters in the fifos, operators, files that were touched. Each is
+//! passed on to the machine or to the scaler, or is answered here. Master only.
 
 use std::io;
 use std::path::Path;
@@ -10,6 +10,7 @@ use super::machine::{Event, Order, Reload};
 use super::operator::Question;
 use super::signals::Heard;
 use super::wake::Wake;
+use super::wanted::Wanted;
 use crate::config::model::WatchEffect;
 use crate::operator::DONE;
 use crate::sys::clock::monotonic_us;
@@ -19,7 +20,7 @@ impl Driver<'_> {
         for heard in self.signals.take(&self.config) {
             match heard {
                 Heard::ChildEnded => self.reap(),
-                Heard::Order(order) => self.order(order),
+                Heard::Wanted(wanted) => self.obey(wanted),
                 Heard::Statistics => log::info!("{}", self.status()),
                 Heard::Ignored(name) => log::info!("{name} received: nothing to do"),
             }
@@ -29,7 +30,7 @@ impl Driver<'_> {
     pub(super) fn hear_fifo(&mut self) {
         for letter in self.fifos.read() {
             match letter {
-                Letter::Order(order) => self.order(order),
+                Letter::Wanted(wanted) => self.obey(wanted),
                 Letter::Listen(slot) => self.listen_to_fifo(slot),
                 Letter::ReopenLog => self.reopen_logs(),
                 Letter::PidFiles => self.rewrite_pid_files(),
@@ -65,10 +66,10 @@ impl Driver<'_> {
             }
             Some(Question::Order(order @ Order::Reload(_))) => {
                 self.operators.wait_for_reload(operator);
-                self.order(order);
+                self.obey(Wanted::Order(order));
             }
             Some(Question::Order(order)) => {
-                self.order(order);
+                self.obey(Wanted::Order(order));
                 self.operators.answer(operator, DONE, "");
             }
             None => {}
@@ -96,39 +97,39 @@ impl Driver<'_> {
                 }
             };
             log::info!("*** {} has been touched... {reload} ***", path.display());
-            self.order(Order::Reload(reload));
+            self.obey(Wanted::Order(Order::Reload(reload)));
         }
     }
 
-    pub(super) fn order(&mut self, order: Order) {
-        match order {
-            // The bounds of scaling hold for what operators ask, too.
-            Order::More => self.ask_for_workers(1),
-            Order::Fewer => self.ask_for_workers(-1),
-            Order::Cheap => {
-                self.scaler.sleep(monotonic_us());
-                self.look_due = true;
+    /// The one road of all that is wanted, whoever wants it.
+    pub(super) fn obey(&mut self, wanted: Wanted) {
+        match wanted {
+            Wanted::OneMore => self.scaler.ask(1),
+            Wanted::OneFewer => self.scaler.ask(-1),
+            Wanted::FewerBy(seat) => self.scaler.let_go(seat),
+            Wanted::Order(Order::Reload(reload)) if self.config.exit_on_reload => self.end_in_place_of(reload),
+            Wanted::Order(order) => {
+                if order == Order::Cheap {
+                    self.scaler.sleep(monotonic_us());
+                }
                 self.handle(Event::Order(order));
             }
-            order => self.handle(Event::Order(order)),
         }
-    }
-
-    fn ask_for_workers(&mut self, number: i32) {
-        self.scaler.ask(number);
         self.look_due = true;
     }
 
     /// `exit-on-reload`: what would execute the master anew in uWSGI ends the instance.
-    pub(super) fn end_in_place_of(&mut self, reload: Reload) -> Event {
+    fn end_in_place_of(&mut self, reload: Reload) {
         let order = match reload {
             Reload::Graceful => Order::Stop,
             Reload::Brutal => Order::StopNow,
-            workers => return Event::Order(Order::Reload(workers)),
+            Reload::Workers | Reload::WorkersBrutal | Reload::Chain => {
+                return self.handle(Event::Order(Order::Reload(reload)));
+            }
         };
         log::info!("exit-on-reload: the instance ends in place of a {reload}. GAME OVER (insert coin)");
         self.operators.reload_ended(Ok("the instance ends in place of a reload (exit-on-reload)"));
-        Event::Order(order)
+        self.handle(Event::Order(order));
     }
 
     /// How the instance is doing, in one line.

@@ -9,7 +9,7 @@ use super::decisions::DecisionFile;
 use super::machine::{Condition, Event, Machine, Order, Seat, WorkerView};
 use crate::config::model::Config;
 use crate::scaling::decision_log::{Record, text_line};
-use crate::scaling::{CpuUse, Decided, Decision, Memory, Sample, Settings, Wake, WorkerTime, step};
+use crate::scaling::{CpuUse, Decided, Decision, Memory, Reason, Sample, Settings, Wake, WorkerTime, step};
 use crate::sys::listeners::BoundSocket;
 use crate::sys::memory;
 use crate::sys::queue::QueueProbe;
@@ -40,6 +40,8 @@ pub(super) struct Scaler {
     wake_on_queue: bool,
     /// Workers asked for or refused by the operator since the last look.
     pending: i32,
+    /// Workers that asked to go since the last look.
+    volunteers: BTreeSet<Seat>,
     boot_us: u64,
     /// What starting has cost each worker; see [`processor_use`].
     boot_times: BTreeMap<Seat, ProcessorTimes>,
@@ -81,6 +83,7 @@ struct Buried {
 struct Picture {
     sample: Sample,
     idle: Vec<Seat>,
+    volunteers: Vec<Seat>,
     busy_cores: u32,
     ready: u32,
 }
@@ -97,6 +100,7 @@ impl Scaler {
             next_look_us: None,
             wake_on_queue: false,
             pending: 0,
+            volunteers: BTreeSet::new(),
             boot_us: 0,
             boot_times: BTreeMap::new(),
             buried: Buried::default(),
@@ -153,6 +157,11 @@ impl Scaler {
         self.pending = self.pending.saturating_add(workers);
     }
 
+    /// The worker in a seat asks to go.
+    pub(super) fn let_go(&mut self, seat: Seat) {
+        self.volunteers.insert(seat);
+    }
+
     /// A worker is ready, so long after the order to fork it.
     pub(super) fn note_boot(&mut self, seat: Seat, pid: Option<i32>, boot_us: u64) {
         self.boot_us = boot_us;
@@ -172,6 +181,7 @@ impl Scaler {
         }
         self.requests_seen.remove(&seat);
         self.boot_times.remove(&seat);
+        self.volunteers.remove(&seat);
     }
 
     /// Looks, decides, tells the logs, and arms what shall wake the master next. What is to be done comes as an event.
@@ -186,9 +196,13 @@ impl Scaler {
         let before = self.record_to.as_ref().map(|_| self.memory.clone());
         let (memory, decided) = step(&self.settings, std::mem::take(&mut self.memory), &picture.sample);
         self.memory = memory;
-        self.next_look_us = decided.next_look_us;
+        self.next_look_us = if self.pending == 0 { decided.next_look_us } else { Some(now_us) };
         self.arm(now_us, &decided, &picture, board);
-        let target = |workers| Some(Event::Target { workers, idle: picture.idle });
+        if !picture.volunteers.is_empty() && !matches!(decided.reason, Reason::Volunteered { .. }) {
+            let minimum = self.settings.minimum;
+            log::info!("a worker asked to go and stays: at least {minimum} must run");
+        }
+        let target = |workers| Some(Event::Target { workers, idle: picture.idle, volunteers: picture.volunteers });
         let event = match decided.decision {
             Decision::Hold if decided.reason.ends_instance() => Some(Event::Order(Order::Stop)),
             Decision::Hold => None,
@@ -241,6 +255,7 @@ impl Scaler {
         let mut workers: Vec<WorkerView> = machine.workers().collect();
         workers.sort_by_key(|worker| worker.condition == Condition::Starting);
         let mut slots = BTreeSet::new();
+        let volunteers = std::mem::take(&mut self.volunteers);
         for worker in workers {
             let Some(own) = board.master(worker.seat) else { continue };
             let figures = own.figures();
@@ -265,6 +280,10 @@ impl Scaler {
             if !slots.insert(worker.slot) {
                 continue;
             }
+            if volunteers.contains(&worker.seat) {
+                sample.volunteers += 1;
+                picture.volunteers.push(worker.seat);
+            }
             if cores == 0 {
                 sample.idle += 1;
                 picture.idle.push(worker.seat);
@@ -282,7 +301,8 @@ impl Scaler {
         sample.starting += machine.target().saturating_sub(live);
         sample.boot_us = self.boot_us;
         sample.cpus = self.cpus;
-        sample.pending = std::mem::take(&mut self.pending);
+        // One thing at a time: the operator's comes at the next look.
+        sample.pending = if sample.volunteers == 0 { std::mem::take(&mut self.pending) } else { 0 };
         self.add_queue(sample, sockets);
         sample.memory_available_bytes = self.resources.memory_available_bytes;
         sample.worker_rss_bytes = self.resources.worker_rss_bytes;

@@ -9,6 +9,7 @@ use signal_hook::consts::signal::{
 use signal_hook_mio::v1_0::Signals as Source;
 
 use super::machine::{Order, Reload};
+use super::wanted::Wanted;
 use crate::config::model::{Config, TermMeaning};
 use crate::hooks::meaning_of_signal;
 
@@ -21,7 +22,7 @@ pub(super) enum Heard {
     /// A child may have ended.
     ChildEnded,
     /// Somebody wants something.
-    Order(Order),
+    Wanted(Wanted),
     /// The state of the instance, into the log.
     Statistics,
     /// A signal that other programs die of, and we do not.
@@ -51,24 +52,28 @@ impl Signals {
     }
 }
 
+fn wanted(order: Order) -> Heard {
+    Heard::Wanted(Wanted::Order(order))
+}
+
 fn meaning(signal: i32, config: &Config) -> Heard {
     // What a `unix_signal` hook says comes first.
     if let Some(order) = meaning_of_signal(&config.hooks, signal) {
-        return Heard::Order(order);
+        return wanted(order);
     }
     match signal {
         SIGCHLD => Heard::ChildEnded,
-        SIGQUIT => Heard::Order(Order::StopNow),
-        SIGINT => Heard::Order(Order::Stop),
-        SIGTERM => Heard::Order(match config.term {
+        SIGQUIT => wanted(Order::StopNow),
+        SIGINT => wanted(Order::Stop),
+        SIGTERM => wanted(match config.term {
             TermMeaning::GracefulStop => Order::Stop,
             TermMeaning::Stop => Order::StopNow,
             TermMeaning::BrutalReload => Order::Reload(Reload::Brutal),
         }),
-        SIGHUP => Heard::Order(Order::Reload(Reload::Graceful)),
-        SIGTSTP => Heard::Order(Order::TogglePause),
-        SIGTTIN => Heard::Order(Order::More),
-        SIGTTOU => Heard::Order(Order::Fewer),
+        SIGHUP => wanted(Order::Reload(Reload::Graceful)),
+        SIGTSTP => wanted(Order::TogglePause),
+        SIGTTIN => Heard::Wanted(Wanted::OneMore),
+        SIGTTOU => Heard::Wanted(Wanted::OneFewer),
         SIGUSR1 => Heard::Statistics,
         SIGUSR2 => Heard::Ignored("SIGUSR2"),
         SIGALRM => Heard::Ignored("SIGALRM"),

@@ -77,8 +77,12 @@ pub(crate) fn apply(view: &View, limits: Limits, minimum: u32, wish: Wish) -> De
     // waking from no workers at all is below the minimum too, but has a reason of its own
     let awakened = matches!(wish.reason, Reason::Awakened { .. });
     let forced = if awakened { None } else { forced(view, limits, minimum) };
-    let (workers, reason) = forced.or_else(|| asked(view, limits, minimum)).unwrap_or((wished, wish.reason));
-    let (decision, bound) = bounded(view, limits, minimum, workers);
+    let first = volunteered(view, minimum).or(forced).or_else(|| asked(view, limits, minimum));
+    let (workers, reason) = first.unwrap_or((wished, wish.reason));
+    let (decision, bound) = match reason {
+        Reason::Volunteered { volunteers } => released(view, minimum, volunteers),
+        _ => bounded(view, limits, minimum, workers),
+    };
     let mut next_look_us = wish.next_look_us;
     if settings.rss_hard_bytes.is_some() && !limits.may_grow() && live > minimum {
         next_look_us = earliest(next_look_us, Some(sample.now_us + settings.check_interval_us));
@@ -107,6 +111,13 @@ fn forced(view: &View, limits: Limits, minimum: u32) -> Option<(i64, Reason)> {
         Limits::Shed { rss_bytes, limit_bytes } => Some((-1, Reason::HardLimit { rss_bytes, limit_bytes })),
         _ => None,
     }
+}
+
+/// Workers that asked to go, if any of them may. First of all, since whatever else is due can be done at the next look.
+fn volunteered(view: &View, minimum: u32) -> Option<(i64, Reason)> {
+    let volunteers = view.sample.volunteers;
+    let (decision, _) = released(view, minimum, volunteers);
+    (decision != Decision::Hold).then_some((-i64::from(volunteers), Reason::Volunteered { volunteers }))
 }
 
 /// The operator's request, if any of it can be carried out now; what cannot is dropped.
@@ -147,6 +158,16 @@ fn shrunk(view: &View, minimum: u32, count: u32) -> (Decision, Option<Bound>) {
     let above = view.sample.live().saturating_sub(minimum);
     let idle = view.sample.idle;
     let (most, bound) = if idle < above { (idle, Bound::NobodyIdle) } else { (above, Bound::Minimum) };
+    shrink(count, most, bound)
+}
+
+/// Who asks to go may be busy; but those who serve must be enough without him, whoever is on his way.
+fn released(view: &View, minimum: u32, volunteers: u32) -> (Decision, Option<Bound>) {
+    let serving = view.sample.busy.saturating_add(view.sample.idle);
+    shrink(volunteers, serving.saturating_sub(minimum), Bound::Minimum)
+}
+
+fn shrink(count: u32, most: u32, bound: Bound) -> (Decision, Option<Bound>) {
     let granted = count.min(most);
     let decision = if granted == 0 { Decision::Hold } else { Decision::Shrink(granted) };
     (decision, (granted < count).then_some(bound))
@@ -198,6 +219,22 @@ mod tests {
         let decided = manual(1, 10).look(&asked(-4, 3, 2));
         assert_eq!((decided.decision, decided.bound), (Decision::Shrink(2), Some(Bound::NobodyIdle)));
         assert_eq!(manual(1, 10).look(&asked(-4, 3, 0)).decision, Decision::Hold);
+    }
+
+    #[test]
+    fn who_asks_to_go_goes_though_busy_but_not_below_the_minimum() {
+        for policy in [Policy::Manual, Policy::Spare, Policy::Backlog, Policy::Busyness, Policy::Adaptive] {
+            let volunteers = |count, busy| Sample { volunteers: count, ..sample(1, busy, 0) };
+            let mut run = Run::new(settings(policy, Pace::Events, 2, 10));
+            let decided = run.look(&volunteers(1, 3));
+            assert_eq!(decided.decision, Decision::Shrink(1), "{policy:?}");
+            assert_eq!(decided.reason, Reason::Volunteered { volunteers: 1 });
+            let decided = run.look(&volunteers(3, 4));
+            assert_eq!((decided.decision, decided.bound), (Decision::Shrink(2), Some(Bound::Minimum)), "{policy:?}");
+            assert!(run.change(&volunteers(1, 2)) >= 0, "{policy:?}: never below the minimum");
+            let starting = Sample { starting: 3, ..volunteers(1, 2) };
+            assert!(run.change(&starting) >= 0, "{policy:?}: who is on his way serves nobody yet");
+        }
     }
 
     fn limited(soft: u64, hard: Option<u64>) -> Run {

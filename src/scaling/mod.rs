@@ -12,10 +12,10 @@
 //!      many workers idle, or a listening socket becomes readable while nobody is idle;
 //!    - the time [`Decided::next_look_us`] is reached (`None`: no timer, so without traffic the master sleeps);
 //!    - a worker becomes ready, or is gone;
-//!    - the master fifo asked for more or fewer ([`Sample::pending`]).
+//!    - the master fifo asked for more or fewer ([`Sample::pending`]), or a worker asked to go ([`Sample::volunteers`]).
 //! 3. Carries out [`Decided::decision`]: `Grow(n)` forks n workers, `Shrink(n)` retires n *idle* workers (the one
-//!    idle for longest first). An idle worker that became busy meanwhile is left alone: the removal is dropped, never
-//!    remembered. A fork that fails stays in [`Sample::starting`] while it waits for its next attempt.
+//!    idle for longest first; who asked to go before all, busy or not). An idle worker that became busy meanwhile is
+//!    left alone: the removal is dropped, never remembered. A fork that fails stays in [`Sample::starting`] while it waits for its next attempt.
 //! 4. Logs every decision that is not `Hold` ([`decision_log`]).
 //!
 //! What costs something is only needed by some: [`Settings::needs_worker_times`], [`Settings::needs_cpu`].

@@ -43,6 +43,8 @@ pub enum Reason {
     QueueStanding { queue: u32, for_us: u64 },
     /// The operator asked through the master fifo.
     Asked { pending: i32 },
+    /// So many workers asked to go themselves (`uwsgi.cheap()`).
+    Volunteered { volunteers: u32 },
     /// Fewer workers than the minimum.
     BelowMinimum { workers: u32, minimum: u32 },
     /// More workers than the maximum.
@@ -110,6 +112,8 @@ impl fmt::Display for Reason {
                 write!(f, "emergency: connections have waited for {}, now {queue}", Ms(*for_us))
             }
             Asked { pending } => write!(f, "asked for {pending:+} by the operator"),
+            Volunteered { volunteers: 1 } => f.write_str("a worker asked to go"),
+            Volunteered { volunteers } => write!(f, "{volunteers} workers asked to go"),
             BelowMinimum { workers, minimum } => write!(f, "{workers} workers, at least {minimum} are kept"),
             AboveMaximum { workers, maximum } => write!(f, "{workers} workers, at most {maximum} may run"),
             HardLimit { rss_bytes, limit_bytes } => {

@@ -51,6 +51,9 @@ pub struct Sample {
     pub cpu: Option<CpuUse>,
     /// Workers the operator asked for since the last sample (fifo `+` and `-`).
     pub pending: i32,
+    /// Workers that asked to go themselves since the last sample (`uwsgi.cheap()`): each is one of `busy` or `idle`.
+    /// They go before anything else that is asked for.
+    pub volunteers: u32,
 }
 
 /// Largest count and largest time of a sample that is believed (a damaged log may hold anything).

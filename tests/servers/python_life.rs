@@ -146,6 +146,28 @@ fn the_uwsgi_module_lists_workers_by_their_numbers() {
     assert_ne!(pid(2), killed);
 }
 
+/// It asks from within a request, so that it is busy by nature; and scaling's bounds hold for it as for everybody.
+#[test]
+fn the_worker_that_calls_cheap_is_the_one_that_goes() {
+    let mut launch = launch(&one(), "calls");
+    for line in ["cheaper-algo = manual", "cheaper = 1", "cheaper-initial = 3", "workers = 3"] {
+        launch = launch.line(line);
+    }
+    let instance = launch.start();
+    let ask = || call(&instance, "(uwsgi.worker_id(), uwsgi.cheap())");
+    for left in [2, 1] {
+        let position = instance.log.position();
+        let answer = ask();
+        let number = answer.trim_start_matches('(').trim_end_matches(", True)");
+        let line = instance.log.wait_for_after(position, " cheaped.");
+        assert_eq!(line.text, format!("uWSGI worker {number} cheaped."), "{answer}");
+        instance.log.wait_for_after(position, &format!("scaling: shrink by 1 to {left} workers: a worker asked to go"));
+    }
+    assert!(ask().ends_with("True)"));
+    instance.log.wait_for("a worker asked to go and stays: at least 1 must run");
+    assert_eq!(instance.workers().len(), 1);
+}
+
 #[test]
 fn an_application_reloads_and_stops_the_instance() {
     let instance = launch(&one(), "calls").start();

@@ -1,37 +1,53 @@
-//! What the children say on their control sockets, as events of the machine. Master only.
+//! What the children say on their control sockets: events for the machine, and what the application wants. Master only.
 
 use std::os::fd::OwnedFd;
 
 use worker_protocol::control::{self, FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message};
 
 use super::super::machine::{Event, ExitStatus, Generation, LeaveReason, Order, ProcessId, Reload, Seat};
+use super::super::wanted::Wanted;
 use super::registry::Children;
 use crate::sys::control::Received;
 use crate::sys::process::{PidFd, WaitStatus};
 
+/// One thing that a child has said.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::master) enum Said {
+    /// Something has become of it.
+    Event(Event),
+    /// Its application wants something.
+    Wanted(Wanted),
+}
+
+impl From<Event> for Said {
+    fn from(event: Event) -> Self {
+        Self::Event(event)
+    }
+}
+
 impl Children {
     /// What a zygote has said.
-    pub(in crate::master) fn hear_zygote(&mut self, generation: Generation) -> Vec<Event> {
-        let mut events = Vec::new();
+    pub(in crate::master) fn hear_zygote(&mut self, generation: Generation) -> Vec<Said> {
+        let mut said = Vec::new();
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
-            let Some(zygote) = self.zygotes.get(&generation) else { return events };
+            let Some(zygote) = self.zygotes.get(&generation) else { return said };
             match zygote.control.receive(&mut buffer) {
                 Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
                     Ok(record) => {
                         if let FromZygote::Exited { seat, .. } = record {
                             // What the worker said before its end comes first.
-                            events.extend(self.hear_member(seat));
+                            said.extend(self.hear_member(seat));
                         }
-                        events.extend(self.take_from_zygote(generation, record, beside));
+                        said.extend(self.take_from_zygote(generation, record, beside).map(Said::from));
                     }
                     Err(error) => log::error!("zygote of generation {generation}: {error}"),
                 },
                 // Its end is told by its exit status, which is still to come.
-                Ok(Received::Nothing | Received::EndOfFile) => return events,
+                Ok(Received::Nothing | Received::EndOfFile) => return said,
                 Err(error) => {
                     log::error!("zygote of generation {generation}: {error}");
-                    return events;
+                    return said;
                 }
             }
         }
@@ -68,24 +84,24 @@ impl Children {
     }
 
     /// What the child in a seat has said.
-    pub(in crate::master) fn hear_member(&mut self, seat: Seat) -> Vec<Event> {
-        let mut events = Vec::new();
+    pub(in crate::master) fn hear_member(&mut self, seat: Seat) -> Vec<Said> {
+        let mut said = Vec::new();
         let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
-            let Some(member) = self.members.get_mut(&seat) else { return events };
+            let Some(member) = self.members.get_mut(&seat) else { return said };
             match member.control.receive(&mut buffer) {
                 Ok(Received::Message(length, _)) => match FromWorker::decode(&buffer[..length]) {
                     Ok(record) => {
                         member.heard_ready |= matches!(record, FromWorker::Ready { .. });
-                        events.push(from_worker(seat, record));
+                        said.push(from_worker(seat, record));
                     }
                     Err(error) => log::error!("worker in seat {seat}: {error}"),
                 },
                 // Its end is reported by whoever reaps it.
-                Ok(Received::Nothing | Received::EndOfFile) => return events,
+                Ok(Received::Nothing | Received::EndOfFile) => return said,
                 Err(error) => {
                     log::error!("worker in seat {seat}: {error}");
-                    return events;
+                    return said;
                 }
             }
         }
@@ -98,15 +114,16 @@ impl Children {
     }
 }
 
-fn from_worker(seat: Seat, record: FromWorker) -> Event {
-    match record {
+fn from_worker(seat: Seat, record: FromWorker) -> Said {
+    let event = match record {
         FromWorker::Ready { boot_us } => Event::WorkerReady { seat, boot_us },
         FromWorker::NotReady { exit_code, text } => Event::WorkerNotReady { seat, exit_code, reason: text },
         FromWorker::Leaving { reason } => Event::WorkerLeaving { seat, reason: leave_reason(reason) },
-        FromWorker::AskReload => Event::Order(Order::Reload(Reload::Graceful)),
-        FromWorker::AskStop => Event::Order(Order::Stop),
-        FromWorker::AskCheap => Event::Order(Order::Fewer),
-    }
+        FromWorker::AskReload => return Said::Wanted(Wanted::Order(Order::Reload(Reload::Graceful))),
+        FromWorker::AskStop => return Said::Wanted(Wanted::Order(Order::Stop)),
+        FromWorker::AskCheap => return Said::Wanted(Wanted::FewerBy(seat)),
+    };
+    Said::Event(event)
 }
 
 fn leave_reason(reason: control::LeaveReason) -> LeaveReason {

@@ -14,5 +14,6 @@ mod registry;
 mod zygotes;
 
 pub(super) use handover::ChildrenHandover;
+pub(super) use hearing::Said;
 pub(super) use registry::Children;
 pub(super) use zygotes::Equipment;

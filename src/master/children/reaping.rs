@@ -5,33 +5,33 @@ use mio::Poll;
 
 use super::super::machine::{Event, ExitStatus, Generation, ProcessId, Seat};
 use super::super::wake::Wake;
-use super::hearing::exit_status;
+use super::hearing::{Said, exit_status};
 use super::registry::{Children, Owner};
 use crate::exit::Exit;
 use crate::sys::process::{self, WaitStatus};
 
 impl Children {
     /// Reaps every child that has ended.
-    pub(in crate::master) fn reap(&mut self, poll: &Poll) -> Vec<Event> {
-        let mut events = Vec::new();
+    pub(in crate::master) fn reap(&mut self, poll: &Poll) -> Vec<Said> {
+        let mut said = Vec::new();
         while let Some((pid, status)) = process::reap(None) {
-            events.extend(self.ended(pid, status, poll));
+            said.extend(self.ended(pid, status, poll));
         }
-        events
+        said
     }
 
     /// What the end of a process means. What it said before comes first.
-    fn ended(&mut self, pid: ProcessId, status: WaitStatus, poll: &Poll) -> Vec<Event> {
+    fn ended(&mut self, pid: ProcessId, status: WaitStatus, poll: &Poll) -> Vec<Said> {
         match self.owner(pid) {
             Owner::Zygote(generation) => {
-                let mut events = self.hear_zygote(generation);
-                events.push(self.lose_zygote(generation, exit_status(status), poll));
-                events
+                let mut said = self.hear_zygote(generation);
+                said.push(self.lose_zygote(generation, exit_status(status), poll).into());
+                said
             }
             Owner::Member(seat) => {
-                let mut events = self.hear_member(seat);
-                events.push(self.bury(seat, pid, status));
-                events
+                let mut said = self.hear_member(seat);
+                said.push(self.bury(seat, pid, status).into());
+                said
             }
             Owner::Stranger => {
                 log::debug!("subprocess {pid} {}", exit_status(status));

@@ -86,7 +86,8 @@ pub enum Event {
         /// How.
         status: ExitStatus,
     },
-    /// An operator, a signal, a watched file or the application wants something.
+    /// An operator, a signal, a watched file or the application wants something. How many workers should run is not
+    /// among it: that is the policies' to say, and comes as [`Event::Target`].
     Order(Order),
     /// The answer to [`Action::ReadConfiguration`](super::Action::ReadConfiguration), one for each: the numbers of the
     /// new configuration, or why it is refused.
@@ -97,6 +98,8 @@ pub enum Event {
         workers: u32,
         /// The seats that are idle at this moment, any order: preferred when workers are to go.
         idle: Vec<Seat>,
+        /// The seats whose workers have asked to go: the first to go, busy or not.
+        volunteers: Vec<Seat>,
     },
     /// A generation's workers are not such as its configuration allows (`cheaper-rss-limit-soft`).
     GenerationUnfit {
@@ -127,10 +130,6 @@ pub enum Order {
     Resume,
     /// Pause, or resume when paused (SIGTSTP).
     TogglePause,
-    /// One worker more.
-    More,
-    /// One worker fewer, not below the plan's minimum.
-    Fewer,
     /// Go to no worker at all until the next target.
     Cheap,
     /// Re-execute the master in place as soon as nothing is half done.

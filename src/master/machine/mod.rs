@@ -211,7 +211,7 @@ impl Machine {
             Event::WorkerExited { seat, pid, status } => self.befall(seat, Incident::Exited { pid, status }),
             Event::Order(order) => self.order(order),
             Event::ConfigurationRead(answer) => self.configuration_read(answer),
-            Event::Target { workers, idle } => self.set_target(workers, &idle),
+            Event::Target { workers, idle, volunteers } => self.set_target(workers, &idle, &volunteers),
             Event::GenerationUnfit { generation, exit_code, reason } => {
                 self.refuse_generation(generation, exit_code, reason);
             }

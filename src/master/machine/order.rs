@@ -69,19 +69,13 @@ pub(super) fn dispose(situation: Situation, order: Order) -> Disposition {
         (S::Switching | S::Rolling, Order::Reload(_)) => Disposition::Supersede,
         (
             S::Stopping | S::StoppingNow,
-            Order::Pause
-            | Order::Resume
-            | Order::TogglePause
-            | Order::More
-            | Order::Fewer
-            | Order::Cheap
-            | Order::Upgrade,
+            Order::Pause | Order::Resume | Order::TogglePause | Order::Cheap | Order::Upgrade,
         ) => Disposition::Ignore,
         (S::Loading | S::Switching | S::Rolling, Order::Upgrade) => Disposition::Queue,
         (S::Serving, Order::Upgrade) => Disposition::Obey,
         (
             S::Loading | S::Serving | S::Switching | S::Rolling,
-            Order::Pause | Order::Resume | Order::TogglePause | Order::More | Order::Fewer | Order::Cheap,
+            Order::Pause | Order::Resume | Order::TogglePause | Order::Cheap,
         ) => Disposition::Obey,
     }
 }
@@ -133,12 +127,7 @@ impl Machine {
             Order::Pause => self.set_paused(true),
             Order::Resume => self.set_paused(false),
             Order::TogglePause => self.set_paused(!self.paused),
-            Order::More => self.set_target_ordered(self.target().saturating_add(1), "one more"),
-            Order::Fewer => {
-                let floor = self.plan.bounds.minimum().min(self.target());
-                self.set_target_ordered(self.target().saturating_sub(1).max(floor), "one fewer");
-            }
-            Order::Cheap => self.set_target_ordered(0, "cheap mode"),
+            Order::Cheap => self.go_cheap(),
             Order::Upgrade => self.upgrade_due = true,
         }
     }
@@ -150,14 +139,9 @@ impl Machine {
                 self.queued = Some(reload);
             }
             Order::Upgrade => self.upgrade_due = true,
-            Order::Stop
-            | Order::StopNow
-            | Order::Pause
-            | Order::Resume
-            | Order::TogglePause
-            | Order::More
-            | Order::Fewer
-            | Order::Cheap => self.obey(order),
+            Order::Stop | Order::StopNow | Order::Pause | Order::Resume | Order::TogglePause | Order::Cheap => {
+                self.obey(order)
+            }
         }
     }
 

@@ -482,7 +482,8 @@ impl World {
             80..95 => {
                 let workers = self.dice.below(6) as u32;
                 let idle = (0..16).filter(|_| self.dice.percent(50)).map(Seat).collect();
-                return self.tell(Event::Target { workers, idle });
+                let volunteers = (0..16).filter(|_| self.dice.percent(5)).map(Seat).collect();
+                return self.tell(Event::Target { workers, idle, volunteers });
             }
             95..97 => return self.tell(Event::Elapsed),
             97 => {
@@ -511,9 +512,7 @@ impl World {
             70..75 => Order::Pause,
             75..80 => Order::Resume,
             80..83 => Order::TogglePause,
-            83..87 => Order::More,
-            87..91 => Order::Fewer,
-            91..94 => Order::Cheap,
+            83..89 => Order::Cheap,
             _ => Order::Upgrade,
         };
         if matches!(order, Order::Reload(_)) {
@@ -767,14 +766,15 @@ impl World {
         self.machine.seats.iter().flatten().filter(serves).count() as u32
     }
 
-    /// Whether this event takes a serving worker away, as a number.
+    /// How many serving workers this event takes away, or may.
     fn loses_server(&self, event: &Event) -> u32 {
-        let seat = match event {
-            Event::WorkerExited { seat, .. } | Event::WorkerLeaving { seat, .. } => *seat,
+        let seats = match event {
+            Event::WorkerExited { seat, .. } | Event::WorkerLeaving { seat, .. } => std::slice::from_ref(seat),
+            Event::Target { volunteers, .. } => volunteers.as_slice(),
             _ => return 0,
         };
-        let worker = self.machine.seats.get(seat.0 as usize).and_then(Option::as_ref);
-        u32::from(worker.is_some_and(Worker::is_ready))
+        let worker = |seat: &Seat| self.machine.seats.get(seat.0 as usize).and_then(Option::as_ref);
+        seats.iter().filter_map(worker).filter(|worker| worker.is_ready()).count() as u32
     }
 
     fn check_step(&self, served: u32) -> Check {

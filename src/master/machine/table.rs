@@ -33,7 +33,7 @@ fn tables() -> String {
 }
 
 /// Every order there is.
-const ORDERS: [Order; 14] = [
+const ORDERS: [Order; 12] = [
     Order::Stop,
     Order::StopNow,
     Order::Reload(Reload::Graceful),
@@ -44,8 +44,6 @@ const ORDERS: [Order; 14] = [
     Order::Pause,
     Order::Resume,
     Order::TogglePause,
-    Order::More,
-    Order::Fewer,
     Order::Cheap,
     Order::Upgrade,
 ];

@@ -9,8 +9,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Machine {
-    /// Sets how many workers are wanted; `idle` are the seats to prefer when some must go.
-    pub(super) fn set_target(&mut self, workers: u32, idle: &[Seat]) {
+    /// Sets how many workers are wanted. When some must go, `volunteers` are the first, and those in `idle` the next.
+    pub(super) fn set_target(&mut self, workers: u32, idle: &[Seat], volunteers: &[Seat]) {
         let from = self.target();
         let to = workers.min(self.plan.bounds.maximum());
         if from == to || self.is_stopping() {
@@ -22,7 +22,7 @@ impl Machine {
             }
         }
         let surplus = from.saturating_sub(to) as usize;
-        for slot in self.dispensable(idle).into_iter().take(surplus) {
+        for slot in self.dispensable(idle, volunteers).into_iter().take(surplus) {
             if let Some(slot) = self.slot_mut(slot) {
                 slot.active = false;
             }
@@ -32,19 +32,18 @@ impl Machine {
         }
     }
 
-    /// The same on an operator's word, which no policy has written into the log.
-    pub(super) fn set_target_ordered(&mut self, workers: u32, order: &'static str) {
+    /// To no worker at all on an operator's word, which no policy has written into the log.
+    pub(super) fn go_cheap(&mut self) {
         let from = self.target();
-        self.set_target(workers, &[]);
-        let to = self.target();
-        if from != to {
-            self.note(Note::Target { from, to, order });
+        self.set_target(0, &[], &[]);
+        if from != self.target() {
+            self.note(Note::Target { from, to: self.target(), order: "cheap mode" });
         }
     }
 
-    /// The active slots, those that are missed least first: without a worker that serves, then with an idle one, then
-    /// the rest; of equals the highest number, because the lowest take work first.
-    fn dispensable(&self, idle: &[Seat]) -> Vec<Slot> {
+    /// The active slots, those that are missed least first: whose worker asked to go, then without a worker that serves,
+    /// then with an idle one, then the rest; of equals the highest number, because the lowest take work first.
+    fn dispensable(&self, idle: &[Seat], volunteers: &[Seat]) -> Vec<Slot> {
         let idle: BTreeSet<Seat> = idle.iter().copied().collect();
         let candidate = self.candidate();
         let mut missed: BTreeMap<Slot, Missed> =
@@ -55,7 +54,11 @@ impl Machine {
                 continue;
             }
             if let Some(rank) = missed.get_mut(&worker.slot) {
-                *rank = (*rank).max(if idle.contains(&seat) { Missed::Idle } else { Missed::Busy });
+                *rank = match *rank {
+                    Missed::Leaves => Missed::Leaves,
+                    _ if volunteers.contains(&seat) => Missed::Leaves,
+                    rank => rank.max(if idle.contains(&seat) { Missed::Idle } else { Missed::Busy }),
+                };
             }
         }
         let mut slots: Vec<(Missed, Reverse<Slot>)> =
@@ -68,6 +71,8 @@ impl Machine {
 /// How much a slot's worker would be missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Missed {
+    /// It has asked to go.
+    Leaves,
     NotAtAll,
     Idle,
     Busy,

@@ -405,7 +405,7 @@ fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
 }
 
 fn target(workers: u32, idle: &[u32]) -> Event {
-    Event::Target { workers, idle: idle.iter().copied().map(Seat).collect() }
+    Event::Target { workers, idle: idle.iter().copied().map(Seat).collect(), volunteers: Vec::new() }
 }
 
 #[test]
@@ -469,15 +469,16 @@ fn shrinking_gives_up_first_what_does_not_serve() {
     assert_eq!(bench.ready(), [2]);
 }
 
+/// `uwsgi.cheap()` is called from within a request: the worker that asks is busy by nature.
 #[test]
-fn more_and_fewer_stay_within_the_plan() {
-    let mut bench = Bench::serving(bounded(2, 3, 4));
-    bench.order(Order::More);
-    bench.order(Order::More);
-    assert_eq!(bench.machine.target(), 4);
-    for _ in 0..5 {
-        bench.order(Order::Fewer);
-    }
+fn who_asks_to_go_is_the_first_to_go_busy_or_not() {
+    let mut bench = Bench::serving(plan(4));
+    bench.send(Event::Target { workers: 3, idle: vec![Seat(0), Seat(3)], volunteers: vec![Seat(1)] });
+    assert_eq!(bench.ready(), [1, 3, 4]);
+    bench.gets_ready = false;
+    bench.send(bench.exit(Seat(2), ExitStatus::Signal(9)));
+    bench.send(Event::Target { workers: 2, idle: vec![Seat(3)], volunteers: vec![Seat(0)] });
+    assert_eq!(bench.ready(), [4], "not the one in whose place nobody serves yet");
     assert_eq!(bench.machine.target(), 2);
 }
 
@@ -996,7 +997,7 @@ fn an_upgrade_comes_after_all_that_was_decided_before_it() {
     let mut bench = Bench::serving(plan(2));
     let now = bench.now;
     bench.machine.handle(now, Event::Order(Order::Upgrade));
-    bench.machine.handle(now, Event::Order(Order::Fewer));
+    bench.machine.handle(now, target(1, &[]));
     let actions: Vec<Action> = std::iter::from_fn(|| bench.machine.poll_action()).collect();
     assert!(actions.iter().any(|action| matches!(action, Action::Retire { .. })), "{actions:?}");
     assert_eq!(actions.last(), Some(&Action::Upgrade), "{actions:?}");
