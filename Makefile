@@ -13,8 +13,10 @@ CARGO ?= cargo
 PORT ?= 8080
 # Arguments of `make bench`, such as: make bench BENCH='--rounds 3 cpu'
 BENCH ?=
+# Where `make study` finds the two public traces that docs/SCALING.md names.
+TRACES ?=
 
-.PHONY: help build run-rust test check bench clean
+.PHONY: help build run-rust test check bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -39,6 +41,9 @@ bench: ## Measure CPU per request, memory, start-up and scaling against the floo
 	$(CARGO) build --release --locked --bin rhinod --example hello
 	$(CARGO) build --release --locked -p rhinod-bench -p rhinod-python
 	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
+
+study: ## Draw the pictures of docs/SCALING.md anew and print its tables (TRACES=DIR)
+	$(CARGO) run --release --locked -p rhinod-bench --bin study -- $(if $(TRACES),--traces $(TRACES)) docs/scaling
 
 include examples/django/django.mk
 include packaging/wheel.mk

@@ -1,14 +1,16 @@
 //! Settings and samples for the tests of the policies: small constructors with uWSGI's defaults, one thread a worker.
 
-use super::simulator::compare;
 use super::{Decided, Decision, Memory, Pace, Sample, Settings, step};
-use crate::config::model::Policy;
+use crate::config::model::{Config, Policy, Scaling};
 
 pub(crate) const SECOND_US: u64 = 1_000_000;
 
 /// uWSGI's defaults with `cheaper = minimum`, `workers = maximum`.
 pub(crate) fn settings(policy: Policy, pace: Pace, minimum: u32, maximum: u32) -> Settings {
-    Settings { policy, pace, ..compare::settings(minimum, maximum) }
+    let least = minimum as usize;
+    let scaling = Scaling { enabled: true, policy, minimum: least, initial: least, ..Scaling::default() };
+    let config = Config { workers: maximum as usize, scaling, ..Config::default() };
+    Settings { pace, ..Settings::of(&config) }
 }
 
 /// One thread a worker, an empty queue.

@@ -27,7 +27,7 @@ mod busyness;
 mod decision;
 pub mod decision_log;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod idle;
 mod manual;
 mod policy;

@@ -10,7 +10,7 @@
 //! compute, and then waits for something else (a database, a disk). Forks are made one after the other; what a worker
 //! does until it is ready runs beside them. A look of the master happens `reaction_us` after the event that woke it.
 
-pub mod compare;
+pub mod chart;
 mod cores;
 mod engine;
 pub mod load;
@@ -19,14 +19,13 @@ pub mod picture;
 pub mod report;
 pub mod rivals;
 pub mod traces;
+mod trial;
 
 pub use engine::run;
 pub use load::{Job, Load};
 pub use outcome::{Histogram, Outcome};
 pub use rivals::Scaler;
-
-use super::{Memory, Sample, Settings, step};
-use crate::config::model::Policy;
+pub use trial::Trial;
 
 /// The machine and the server, apart from the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,20 +62,4 @@ impl Default for World {
             late_us: 10_000,
         }
     }
-}
-
-/// A policy in the middle of its work on so many workers: settings, memory and the sample to decide on next. For measuring
-/// what one decision costs.
-pub fn warmed(policy: Policy, workers: u32) -> (Settings, Memory, Sample) {
-    let settings = Settings { policy, ..compare::settings(workers / 4, workers) };
-    let job = Job { at_us: 0, compute_us: 0, wait_us: 20_000 };
-    let load = Load::closed("warm", workers * 3 / 4, job, 5_000, 0, 3_000_000);
-    let mut memory = Memory::default();
-    let mut latest = (Memory::default(), Sample::default());
-    let mut scaler = Scaler::policy(settings.clone());
-    run(&World::default(), &mut scaler, &load, &mut |sample, _| {
-        latest = (memory.clone(), sample.clone());
-        (memory, _) = step(&settings, std::mem::take(&mut memory), sample);
-    });
-    (settings, latest.0, latest.1)
 }

@@ -1,8 +1,7 @@
 //! What `simulate` prints: the file's own policy beside the alternatives on one load, and what to write into the file.
 //! Text out, no files.
 
-use super::compare::{Plane, Point, measured};
-use super::{Load, Scaler, World, picture};
+use super::{Load, Scaler, Trial, World, picture};
 use crate::config::model::Policy;
 use crate::scaling::settings::TARGET_WAIT_US;
 use crate::scaling::{Pace, Settings};
@@ -18,7 +17,7 @@ pub struct Candidate {
     /// The lines of the configuration; `None` for what rhinod does not offer.
     pub ini: Option<Vec<String>>,
     /// The result.
-    pub point: Point,
+    pub trial: Trial,
 }
 
 /// The file's own policy first, then what else rhinod could do, then what others would do.
@@ -26,7 +25,7 @@ pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> 
     let mut all = vec![offered(world, load, own.clone())];
     let adaptive = Settings { policy: Policy::Adaptive, target_wait_us: TARGET_WAIT_US, ..own.clone() };
     let roomy = Settings { maximum: own.maximum.saturating_mul(4).min(1_000), ..adaptive.clone() };
-    let needed = measured(world, load, Scaler::policy(roomy.clone())).outcome.workers_max();
+    let needed = Trial::of(Scaler::policy(roomy.clone()), world, load).outcome.workers_max();
     let mut alternatives = vec![adaptive.clone(), Settings { target_wait_us: 2 * TARGET_WAIT_US, ..adaptive.clone() }];
     if needed > own.maximum {
         alternatives.push(Settings { maximum: needed, ..adaptive });
@@ -38,14 +37,13 @@ pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> 
         }
         let mut other = offered(world, load, settings.clone());
         if settings.maximum != own.maximum {
-            other.point.name += &format!(", {} workers", settings.maximum);
+            other.trial.name += &format!(", {} workers", settings.maximum);
         }
         all.push(other);
     }
-    let fixed = Settings { minimum: own.maximum, initial: own.maximum, policy: Policy::Manual, ..own.clone() };
     all.push(Candidate {
         ini: Some(vec![format!("workers = {}", own.maximum), "; and no line with cheaper".to_owned()]),
-        point: measured(world, load, Scaler::Fixed(fixed.maximum)),
+        trial: Trial::of(Scaler::Fixed(own.maximum), world, load),
     });
     let letter = if own.policy == Policy::Adaptive { Policy::Spare } else { own.policy };
     let uwsgi = Settings { policy: letter, pace: Pace::Ticks, ..own.clone() };
@@ -57,11 +55,11 @@ pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> 
 
 fn offered(world: &World, load: &Load, settings: Settings) -> Candidate {
     let ini = Some(ini(&settings));
-    Candidate { ini, point: measured(world, load, Scaler::policy(settings)) }
+    Candidate { ini, trial: Trial::of(Scaler::policy(settings), world, load) }
 }
 
 fn foreign(world: &World, load: &Load, scaler: Scaler) -> Candidate {
-    Candidate { ini: None, point: measured(world, load, scaler) }
+    Candidate { ini: None, trial: Trial::of(scaler, world, load) }
 }
 
 fn ini(settings: &Settings) -> Vec<String> {
@@ -87,13 +85,13 @@ fn ini(settings: &Settings) -> Vec<String> {
 pub fn text(load: &Load, candidates: &[Candidate]) -> String {
     let mut text = String::new();
     let seconds = load.until_us as f64 / 1e6;
-    let requests = candidates.first().map_or(0, |own| own.point.outcome.arrived);
+    let requests = candidates.first().map_or(0, |own| own.trial.outcome.arrived);
     let erlang = load.erlang_milli() as f64 / 1e3;
     let _ = writeln!(text, "{}: {requests} requests in {seconds:.0} s, {erlang:.2} in hand on average\n", load.name);
     text += &table(candidates);
     if let Some(own) = candidates.first() {
-        let _ = writeln!(text, "\nworkers over time, {} (your file)", own.point.name);
-        text += &picture::workers_text(&own.point.outcome, 72, 8);
+        let _ = writeln!(text, "\nworkers over time, {} (your file)", own.trial.name);
+        text += &picture::workers_text(&own.trial.outcome, 72, 8);
     }
     text + &suggestion(candidates)
 }
@@ -104,12 +102,12 @@ fn table(candidates: &[Candidate]) -> String {
         "policy", "worker-s", "mean", "most", "p50 ms", "p99 ms", "late %", "refused", "forks"
     );
     for candidate in candidates {
-        let run = &candidate.point.outcome;
+        let run = &candidate.trial.outcome;
         let _ = writeln!(
             text,
             "{:<36} {:>10.1} {:>6.2} {:>5} {:>9.2} {:>9.2} {:>8.3} {:>8} {:>7}",
-            candidate.point.name,
-            candidate.point.worker_s(),
+            candidate.trial.name,
+            candidate.trial.worker_s(),
             run.workers_mean_milli() as f64 / 1e3,
             run.workers_max(),
             run.waits.quantile_us(500) as f64 / 1e3,
@@ -125,11 +123,11 @@ fn table(candidates: &[Candidate]) -> String {
 /// The cheapest of what rhinod offers that is late hardly more often than the best of it.
 pub fn suggested(candidates: &[Candidate]) -> Option<&Candidate> {
     let offered = || candidates.iter().filter(|candidate| candidate.ini.is_some());
-    let best = offered().map(|candidate| candidate.point.outcome.late_ppm()).min()?;
-    let arrived = candidates.first()?.point.outcome.arrived.max(1);
+    let best = offered().map(|candidate| candidate.trial.outcome.late_ppm()).min()?;
+    let arrived = candidates.first()?.trial.outcome.arrived.max(1);
     let tolerated = LATE_TOLERATED_PPM.max(LATE_TOLERATED * 1_000_000 / arrived);
-    let good = offered().filter(|candidate| candidate.point.outcome.late_ppm() <= best + best / 5 + tolerated);
-    good.min_by_key(|candidate| candidate.point.outcome.worker_us)
+    let good = offered().filter(|candidate| candidate.trial.outcome.late_ppm() <= best + best / 5 + tolerated);
+    good.min_by_key(|candidate| candidate.trial.outcome.worker_us)
 }
 
 fn suggestion(candidates: &[Candidate]) -> String {
@@ -139,41 +137,15 @@ fn suggestion(candidates: &[Candidate]) -> String {
     }
     let mut text = format!(
         "\nsuggestion ({:.3} % late instead of {:.3} %, {:.0} worker-seconds instead of {:.0}):\n",
-        best.point.outcome.late_ppm() as f64 / 1e4,
-        own.point.outcome.late_ppm() as f64 / 1e4,
-        best.point.worker_s(),
-        own.point.worker_s()
+        best.trial.outcome.late_ppm() as f64 / 1e4,
+        own.trial.outcome.late_ppm() as f64 / 1e4,
+        best.trial.worker_s(),
+        own.trial.worker_s()
     );
     for line in best.ini.iter().flatten() {
         let _ = writeln!(text, "    {line}");
     }
     text
-}
-
-/// One row of the manual's table for a plane: Markdown, without the newline.
-pub fn plane_row(name: &str, plane: &Plane) -> String {
-    let beaten = plane.beaten();
-    let rivals: usize = plane.rivals.iter().map(|(_, points)| points.len()).sum();
-    let default = plane.default_point().map_or_else(String::new, |point| {
-        format!("{:.0} | {:.4}", point.worker_s(), point.outcome.late_ppm() as f64 / 1e4)
-    });
-    let worst = beaten.iter().max_by(|one, other| {
-        (one.curve_ppm - one.late_ppm as f64).total_cmp(&(other.curve_ppm - other.late_ppm as f64))
-    });
-    let named = worst.map_or_else(
-        || "none".to_owned(),
-        |worst| {
-            format!(
-                "{} of {rivals}, most: {} at {:.0} worker-s, {:.3} % (curve {:.3} %)",
-                beaten.len(),
-                worst.rival,
-                worst.worker_s,
-                worst.late_ppm as f64 / 1e4,
-                worst.curve_ppm / 1e4
-            )
-        },
-    );
-    format!("| {name} | {default} | {:.0} | {:.4} | {named} |", plane.oracle.0, plane.oracle.1 as f64 / 1e4)
 }
 
 #[cfg(test)]
@@ -207,10 +179,10 @@ mod tests {
         let world = World { boot_us: 30_000, ..World::default() };
         let own = settings(Policy::Adaptive, Pace::Events, 2, 20);
         let candidates = candidates(&world, &load, &own);
-        let late: Vec<u64> = candidates.iter().map(|candidate| candidate.point.outcome.late_ppm()).collect();
+        let late: Vec<u64> = candidates.iter().map(|candidate| candidate.trial.outcome.late_ppm()).collect();
         assert!(late[0] > 1_000 && late.contains(&0), "{late:?}");
         let best = suggested(&candidates).expect("a suggestion");
-        assert!(best.point.worker_s() <= candidates[0].point.worker_s(), "{best:?}");
+        assert!(best.trial.worker_s() <= candidates[0].trial.worker_s(), "{best:?}");
     }
 
     #[test]
@@ -218,7 +190,7 @@ mod tests {
         let load = Load::open("heavy", poisson(3, 60, 200.0, |_| 200.0, Service::Exponential(50_000), 20));
         let own = settings(Policy::Adaptive, Pace::Events, 1, 5);
         let candidates = candidates(&World::default(), &load, &own);
-        let best = suggested(&candidates).map(|best| best.point.outcome.workers_max()).unwrap_or(0);
+        let best = suggested(&candidates).map(|best| best.trial.outcome.workers_max()).unwrap_or(0);
         assert!(best > 10, "{best}");
     }
 }

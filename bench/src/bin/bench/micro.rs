@@ -1,6 +1,6 @@
 //! Pure work of the master: reading a configuration, one scaling decision. No process is started.
 //!
-//! The one part of this package that links rhinod itself, and therefore not in the library.
+//! With `study` the only part of this package that links rhinod itself, and therefore not in the library.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,4 +1,8 @@
-//! The event loop of the model. Not for making load (see `load`) or judging it (see `outcome`).
+//! The event loop of the model and the master's looks in it. Not for making load (see `load`) or judging it (see
+//! `outcome`); what a connection goes through is in `requests`, what a worker does in `pool`.
+
+mod pool;
+mod requests;
 
 use super::cores::Cores;
 use super::load::Load;
@@ -191,155 +195,6 @@ impl<'a> Engine<'a> {
         self.busy + self.idle + self.starting
     }
 
-    fn connect(&mut self, job: Job, client: Option<u32>, tries_left: u32) {
-        self.outcome.arrived += 1;
-        self.connections += 1;
-        let number = self.connections;
-        let request = Request { job, number, tries_left, client, worker: 0, begun_us: 0 };
-        if tries_left > 0 && self.load.impatient_after_us > 0 {
-            self.at(self.now_us + self.load.impatient_after_us, Event::Impatient(number));
-        }
-        match self.first_free() {
-            Some(slot) => self.begin(request, slot),
-            None if self.queue.len() > self.world.queue_max as usize => self.refuse(client),
-            None => {
-                self.queue.push_back(request);
-                self.outcome.queue_max = self.outcome.queue_max.max(self.queue.len() as u32);
-                if self.wake == Wake::QueueReadable {
-                    self.wake_master();
-                }
-            }
-        }
-    }
-
-    fn refuse(&mut self, client: Option<u32>) {
-        self.outcome.refused += 1;
-        if let Some(client) = client {
-            self.at(self.now_us + self.load.think_us.max(1_000), Event::Client(client));
-        }
-    }
-
-    fn first_free(&self) -> Option<u32> {
-        let word = self.free.iter().position(|&word| word != 0)?;
-        Some(word as u32 * 64 + self.free[word].trailing_zeros())
-    }
-
-    fn set_free(&mut self, slot: u32, free: bool) {
-        let bit = 1 << (slot % 64);
-        let word = &mut self.free[slot as usize / 64];
-        if free {
-            *word |= bit;
-        } else {
-            *word &= !bit;
-        }
-    }
-
-    fn begin(&mut self, mut request: Request, slot: u32) {
-        let Worker::Ready { in_hand, .. } = &mut self.workers[slot as usize] else { return };
-        *in_hand += 1;
-        let (first, full) = (*in_hand == 1, *in_hand == self.world.threads);
-        if first {
-            self.idle -= 1;
-            self.busy += 1;
-        }
-        if full {
-            self.set_free(slot, false);
-        }
-        self.serving += 1;
-        self.begun_sum_us += self.now_us;
-        self.outcome.begun(self.now_us - request.job.at_us);
-        (request.worker, request.begun_us) = (slot, self.now_us);
-        let place = self.keep(request);
-        if request.job.compute_us > 0 {
-            self.cores.begin(place, request.job.compute_us);
-        } else {
-            self.computed(place);
-        }
-        if let Wake::SpareAtMost(spare) = self.wake
-            && self.idle <= spare
-        {
-            self.wake_master();
-        }
-    }
-
-    fn keep(&mut self, request: Request) -> u32 {
-        match self.in_hand_vacant.pop() {
-            Some(place) => {
-                self.in_hand[place as usize] = request;
-                place
-            }
-            None => {
-                self.in_hand.push(request);
-                self.in_hand.len() as u32 - 1
-            }
-        }
-    }
-
-    fn computed(&mut self, place: u32) {
-        let wait_us = self.in_hand[place as usize].job.wait_us;
-        self.at(self.now_us + wait_us, Event::Done(place));
-    }
-
-    fn done(&mut self, place: u32) {
-        let request = self.in_hand[place as usize];
-        self.in_hand_vacant.push(place);
-        let spent_us = self.now_us - request.begun_us;
-        self.serving -= 1;
-        self.begun_sum_us -= request.begun_us;
-        self.busy_time_us += spent_us;
-        self.requests_total += 1;
-        self.running_us[request.worker as usize] += spent_us;
-        self.outcome.completed(self.now_us - request.job.at_us);
-        self.release(request.worker);
-        if let Some(client) = request.client {
-            self.at(self.now_us + self.load.think_us, Event::Client(client));
-        }
-    }
-
-    fn release(&mut self, slot: u32) {
-        if let Worker::Ready { in_hand, idle_since_us } = &mut self.workers[slot as usize] {
-            *in_hand -= 1;
-            if *in_hand == 0 {
-                *idle_since_us = self.now_us;
-                self.busy -= 1;
-                self.idle += 1;
-            }
-            self.set_free(slot, true);
-        }
-        self.take_from_queue();
-    }
-
-    fn take_from_queue(&mut self) {
-        while let Some(slot) = self.first_free() {
-            let Some(request) = self.queue.pop_front() else { return };
-            self.begin(request, slot);
-        }
-    }
-
-    fn ready(&mut self, slot: u32) {
-        self.workers[slot as usize] = Worker::Ready { in_hand: 0, idle_since_us: self.now_us };
-        self.running_us[slot as usize] = 0;
-        self.starting -= 1;
-        self.idle += 1;
-        self.set_free(slot, true);
-        self.take_from_queue();
-    }
-
-    fn client(&mut self, client: u32) {
-        let job = self.load.client_job(client, self.now_us);
-        self.connect(job, Some(client), 0);
-    }
-
-    /// Whoever still waits in the queue gives up and comes back; the dead connection stays, as it does in the kernel.
-    fn impatient(&mut self, number: u64) {
-        let Ok(place) = self.queue.binary_search_by_key(&number, |request| request.number) else { return };
-        let request = &mut self.queue[place];
-        let (job, tries_left) = (Job { at_us: self.now_us, ..request.job }, request.tries_left - 1);
-        request.tries_left = 0;
-        self.outcome.retried += 1;
-        self.connect(job, None, tries_left);
-    }
-
     fn wake_master(&mut self) {
         self.look_at(self.now_us + self.world.reaction_us);
     }
@@ -396,49 +251,6 @@ impl<'a> Engine<'a> {
             cpu: Some(CpuUse { busy_us: self.busy_us, used_us, delayed_us }),
             ..Sample::default()
         }
-    }
-
-    fn worker_times(&self) -> Vec<WorkerTime> {
-        let slots = self.workers.iter().zip(&self.running_us).zip(0..);
-        slots
-            .filter_map(|((worker, &running_us), slot)| match worker {
-                Worker::Vacant => None,
-                Worker::Starting => Some(WorkerTime { slot, running_us, busy: false }),
-                Worker::Ready { in_hand, .. } => Some(WorkerTime { slot, running_us, busy: *in_hand > 0 }),
-            })
-            .collect()
-    }
-
-    fn grow(&mut self, count: u32) {
-        let vacant: Vec<u32> = self.slots(|worker| worker == Worker::Vacant).take(count as usize).collect();
-        for slot in vacant {
-            self.workers[slot as usize] = Worker::Starting;
-            self.running_us[slot as usize] = 0;
-            self.starting += 1;
-            self.outcome.forks += 1;
-            self.zygote_free_us = self.zygote_free_us.max(self.now_us) + self.world.fork_us;
-            self.at(self.zygote_free_us + self.world.boot_us, Event::Ready(slot));
-        }
-        self.note_workers();
-    }
-
-    /// Retires those idle for longest; the latest slot among equals.
-    fn shrink(&mut self, count: u32) {
-        for _ in 0..count {
-            let idle = self.workers.iter().zip(0..).filter_map(|(worker, slot)| match worker {
-                Worker::Ready { in_hand: 0, idle_since_us } => Some((*idle_since_us, Reverse(slot))),
-                _ => None,
-            });
-            let Some((_, Reverse(slot))) = idle.min() else { break };
-            self.workers[slot as usize] = Worker::Vacant;
-            self.set_free(slot, false);
-            self.idle -= 1;
-        }
-        self.note_workers();
-    }
-
-    fn slots(&self, wanted: impl Fn(Worker) -> bool) -> impl Iterator<Item = u32> {
-        self.workers.iter().zip(0..).filter(move |(worker, _)| wanted(**worker)).map(|(_, slot)| slot)
     }
 
     fn note_workers(&mut self) {

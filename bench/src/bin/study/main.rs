@@ -1,0 +1,182 @@
+//! `study`: makes the pictures of docs/SCALING.md and prints its tables. `make study` calls it.
+//!
+//! Only the command line and the order of things are here. The model that everything is tried in is the product's own
+//! (`rhinod::scaling::simulator`), so are the decisions; what is here only compares. One seed, one result, but for the
+//! time of a decision. Exit code 0: everything is written; 1: something could not be read or written.
+
+mod cost;
+mod drawing;
+mod plane;
+mod rivals;
+mod tables;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use rhinod::scaling::simulator::picture::workers_svg;
+use rhinod::scaling::simulator::traces::{self, Reading};
+use rhinod::scaling::simulator::{Load, World, load};
+
+use crate::drawing::plane_svg;
+use crate::plane::Plane;
+use crate::rivals::settings;
+
+const USAGE: &str = "\
+usage: study [--traces DIR] DIRECTORY
+  Writes the pictures of docs/SCALING.md into DIRECTORY and prints its tables.
+  --traces DIR      adds the two public traces, azure-llm-code-2023.csv and nab-elb-request-count.csv";
+
+const SEED: u64 = 7;
+
+/// Bounds of the number of workers that everything on a plane has.
+const MINIMUM: u32 = 2;
+const MAXIMUM: u32 = 40;
+
+struct Given {
+    directory: PathBuf,
+    traces: Option<PathBuf>,
+}
+
+/// What could not be done, and with which file.
+#[derive(Debug, thiserror::Error)]
+enum StudyError {
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot write {path}: {source}")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read {path}: {text}")]
+    Trace { path: PathBuf, text: String },
+    #[error("cannot write the tables: {0}")]
+    Output(#[from] io::Error),
+}
+
+fn main() -> ExitCode {
+    let outcome = parse(lexopt::Parser::from_env()).and_then(|given| match given {
+        Some(given) => study(&given, &mut io::stdout().lock()),
+        None => Ok(writeln!(io::stdout(), "{USAGE}")?),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("study: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `None`: only the usage is asked for.
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<Given>, StudyError> {
+    let (mut directory, mut traces) = (None, None);
+    let mut read = || -> Result<bool, lexopt::Error> {
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("traces") => traces = Some(arguments.value()?.into()),
+                Long("help") => return Ok(true),
+                Value(value) if directory.is_none() => directory = Some(value.into()),
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(false)
+    };
+    if read().map_err(|error| StudyError::Usage(format!("{error}\n{USAGE}")))? {
+        return Ok(None);
+    }
+    let directory = directory.ok_or_else(|| StudyError::Usage(USAGE.to_owned()))?;
+    Ok(Some(Given { directory, traces }))
+}
+
+fn study(given: &Given, out: &mut dyn Write) -> Result<(), StudyError> {
+    let mut loads = load::catalogue(SEED);
+    if let Some(traces) = &given.traces {
+        loads.push(trace(&traces.join("azure-llm-code-2023.csv"), 1)?);
+        loads.push(trace(&traces.join("nab-elb-request-count.csv"), 200)?);
+    }
+    let directory = &given.directory;
+    fs::create_dir_all(directory).map_err(|source| StudyError::Write { path: directory.clone(), source })?;
+    write_file(&directory.join("burst.svg"), &tables::burst(out)?)?;
+    tables::at_once(out)?;
+    tables::steadiness(out)?;
+    cost::cost(out)?;
+    planes(directory, &loads, out)
+}
+
+fn trace(path: &Path, speed: u64) -> Result<Load, StudyError> {
+    let failed = |text: String| StudyError::Trace { path: path.to_owned(), text };
+    let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let reading = Reading { seed: SEED, speed, ..Reading::default() };
+    traces::read(&name, &text, reading).map(|trace| trace.load).map_err(|error| failed(error.to_string()))
+}
+
+/// Every load under quick and under slow starts: a picture and a row each.
+fn planes(directory: &Path, loads: &[Load], out: &mut dyn Write) -> Result<(), StudyError> {
+    for (title, suffix, world) in worlds() {
+        writeln!(out, "{title}\n")?;
+        writeln!(out, "| load | default worker-s | late % | oracle worker-s | late % | rivals below and left |")?;
+        writeln!(out, "|---|---|---|---|---|---|")?;
+        for load in loads {
+            let plane = Plane::of(&world, load, &settings(MINIMUM, MAXIMUM));
+            writeln!(out, "{}", plane.row(&load.name))?;
+            draw(directory, suffix, load, &plane)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn worlds() -> [(&'static str, &'static str, World); 2] {
+    let quick = World::default();
+    let slow = World { boot_us: 500_000, ..World::default() };
+    [
+        ("Quick starts: fork 1 ms, ready 0.5 ms later", "", quick),
+        ("Slow starts (lazy-apps): ready 500 ms after the fork", "-slow-start", slow),
+    ]
+}
+
+/// The plane, and under quick starts the workers over time of the default and of some rivals.
+fn draw(directory: &Path, suffix: &str, load: &Load, plane: &Plane) -> Result<(), StudyError> {
+    let slug: String = load.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let slug = slug.to_lowercase();
+    write_file(&directory.join(format!("plane-{slug}{suffix}.svg")), &plane_svg(&load.name, plane))?;
+    let Some(default) = plane.default_point().filter(|_| suffix.is_empty()) else { return Ok(()) };
+    let mut runs = vec![(default.name.clone(), &default.outcome)];
+    for (_, trials) in plane.rivals.iter().take(3) {
+        runs.extend(trials.get(trials.len() / 2).map(|trial| (trial.name.clone(), &trial.outcome)));
+    }
+    write_file(&directory.join(format!("workers-{slug}.svg")), &workers_svg(&load.name, &runs))
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), StudyError> {
+    fs::write(path, text).map_err(|source| StudyError::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse, planes};
+    use rhinod::scaling::simulator::{Job, Load};
+    use std::fs;
+
+    #[test]
+    fn a_load_is_drawn_under_quick_and_under_slow_starts() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let jobs = (0..200).map(|number| Job { at_us: number * 20_000, compute_us: 0, wait_us: 50_000 }).collect();
+        let mut out = Vec::new();
+        planes(directory.path(), &[Load::open("Two words", jobs)], &mut out).expect("it is written");
+        for name in ["plane-two-words.svg", "plane-two-words-slow-start.svg", "workers-two-words.svg"] {
+            let picture = fs::read_to_string(directory.path().join(name)).expect(name);
+            assert!(picture.starts_with("<svg") && picture.contains("Two words"), "{name}");
+        }
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(text.matches("| Two words |").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_directory_is_needed_and_one_only() {
+        let parsed = |words: &[&str]| parse(lexopt::Parser::from_args(words)).is_ok_and(|given| given.is_some());
+        assert!(parsed(&["out"]) && parsed(&["out", "--traces", "t"]));
+        assert!(!parsed(&[]) && !parsed(&["one", "two"]) && !parsed(&["--traces"]));
+    }
+}

@@ -1,0 +1,148 @@
+//! `rhinod simulate`: tries the policies of a configuration out on recorded or generated load, and replays recorded
+//! decisions. A thin driver: reads files, calls `scaling::simulator` and `scaling::decision_log`, prints. Runs in a
+//! process of its own, never in a server. The study that docs/SCALING.md shows is made by `bench/src/bin/study`.
+
+mod arguments;
+mod error;
+
+pub use arguments::{Arguments, Source, Task, USAGE};
+pub use error::SimulateError;
+
+use crate::scaling::Settings;
+use crate::scaling::decision_log;
+use crate::scaling::simulator::traces::{self, Reading, Trace};
+use crate::scaling::simulator::{World, load, picture, report};
+use crate::sys::clock::monotonic_us;
+use arguments::usage;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Largest log that is read.
+const FILE_MAX: u64 = 2 << 30;
+
+/// Runs the command. `settings_of` reads a configuration file.
+///
+/// # Errors
+/// [`SimulateError`]; `Different` when a replay reaches other decisions.
+pub fn simulate(
+    arguments: &Arguments,
+    settings_of: impl FnOnce(&Path) -> Result<Settings, SimulateError>,
+    out: &mut dyn Write,
+) -> Result<(), SimulateError> {
+    match &arguments.task {
+        Task::Replay(log) => replay(log, out),
+        Task::Compare { ini, source } => {
+            let settings = settings_of(ini)?;
+            compare(arguments, &settings, source, out)
+        }
+    }
+}
+
+fn replay(log: &Path, out: &mut dyn Write) -> Result<(), SimulateError> {
+    let text = read(log)?;
+    let replayed =
+        decision_log::replay(text.lines()).map_err(|source| SimulateError::Replay { path: log.to_owned(), source })?;
+    for (line, recorded, now) in &replayed.different {
+        writeln!(out, "line {line}: recorded {:?} ({})", recorded.decision, recorded.reason)?;
+        writeln!(out, "line {line}: now      {:?} ({})", now.decision, now.reason)?;
+    }
+    writeln!(out, "{} decisions replayed, {} differ", replayed.records, replayed.different.len())?;
+    if replayed.different.is_empty() { Ok(()) } else { Err(SimulateError::Different(replayed.different.len())) }
+}
+
+fn compare(arguments: &Arguments, own: &Settings, source: &Source, out: &mut dyn Write) -> Result<(), SimulateError> {
+    let Trace { load, skipped } = load_of(source, arguments.reading)?;
+    if skipped > 0 {
+        writeln!(out, "{skipped} lines left out: no arrival can be read from them\n")?;
+    }
+    let world = World { threads: own.threads, ..arguments.world.clone() };
+    let began_us = monotonic_us();
+    let candidates = report::candidates(&world, &load, own);
+    let seconds = (monotonic_us() - began_us) as f64 / 1e6;
+    write!(out, "{}", report::text(&load, &candidates))?;
+    let requests: u64 = candidates.iter().map(|one| one.trial.outcome.arrived).sum();
+    let rate = requests as f64 / seconds.max(1e-6) / 1e6;
+    writeln!(out, "\n{requests} requests simulated in {seconds:.2} s, {rate:.2} million a second")?;
+    if let Some(file) = &arguments.svg {
+        let runs: Vec<_> = candidates.iter().take(3).map(|one| (one.trial.name.clone(), &one.trial.outcome)).collect();
+        write_file(file, &picture::workers_svg(&load.name, &runs))?;
+    }
+    Ok(())
+}
+
+fn load_of(source: &Source, reading: Reading) -> Result<Trace, SimulateError> {
+    match source {
+        Source::Trace(path) => trace(path, reading),
+        Source::Shape(shape) => {
+            let known = load::catalogue(reading.seed);
+            let names: Vec<String> = known.iter().map(|load| load.name.clone()).collect();
+            let found = known.into_iter().find(|load| load.name.to_lowercase().starts_with(shape));
+            let found = found.map(|load| Trace { load, skipped: 0 });
+            found.ok_or_else(|| usage(format!("unknown shape {shape}; there are: {}", names.join(", "))))
+        }
+    }
+}
+
+fn trace(path: &Path, reading: Reading) -> Result<Trace, SimulateError> {
+    let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    traces::read(&name, &read(path)?, reading).map_err(|source| SimulateError::Trace { path: path.to_owned(), source })
+}
+
+fn read(path: &Path) -> Result<String, SimulateError> {
+    let failed = |source| SimulateError::File { path: path.to_owned(), source };
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > FILE_MAX {
+        return Err(failed(io::Error::other("larger than 2 GiB: cut the log")));
+    }
+    // logs hold whatever clients sent: bytes that are no text do no harm
+    Ok(String::from_utf8_lossy(&fs::read(path).map_err(failed)?).into_owned())
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), SimulateError> {
+    fs::write(path, text).map_err(|source| SimulateError::Picture { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, SimulateError, simulate};
+    use crate::config::model::Policy;
+    use crate::exit::Exit;
+    use crate::scaling::Pace;
+    use crate::scaling::fixture::settings;
+    use std::ffi::OsString;
+    use std::fs;
+    use std::path::Path;
+
+    fn parsed(line: &str) -> Result<Arguments, SimulateError> {
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        Arguments::parse(&words)
+    }
+
+    #[test]
+    fn a_trace_is_compared_and_drawn() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (log, svg) = (directory.path().join("log.csv"), directory.path().join("out.svg"));
+        let rows: String = (0..500).map(|number| format!("{}.{:03},0.040\n", number / 50, number % 50 * 20)).collect();
+        fs::write(&log, rows).expect("written");
+        let line = format!("--ini x --trace {} --svg {}", log.display(), svg.display());
+        let mut out = Vec::new();
+        simulate(&parsed(&line).expect("fine"), |_| Ok(settings(Policy::Adaptive, Pace::Events, 2, 40)), &mut out)
+            .expect("it runs");
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.contains("500 requests") && text.contains("fixed 40") && text.contains("suggestion"), "{text}");
+        assert!(fs::read_to_string(&svg).expect("drawn").starts_with("<svg"));
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let refuse = |exit| move |_: &Path| Err(SimulateError::Configuration { text: "no".to_owned(), exit });
+        let missing =
+            simulate(&parsed("--replay /nonexistent/log").expect("fine"), refuse(Exit::Input), &mut Vec::new());
+        assert!(missing.is_err_and(|error| error.to_string().contains("/nonexistent/log")));
+        for exit in [Exit::Input, Exit::Configuration] {
+            let wrong = simulate(&parsed("--ini x --shape y").expect("fine"), refuse(exit), &mut Vec::new());
+            assert_eq!(wrong.map_err(|error| (error.to_string(), error.exit())), Err(("no".to_owned(), exit)));
+        }
+    }
+}
