@@ -1,0 +1,63 @@
+//! Bytes that are nearly right: what stands in for a fuzzer where there is none.
+
+use fastrand::Rng;
+
+/// Numbers at which lengths go wrong.
+const EDGES: [u16; 7] = [0, 1, 0xff, 0x100, 0x7fff, 0x8000, 0xffff];
+
+/// One to four changes: a byte, a bit, a number of 16 bits, a cut, a piece removed or doubled.
+pub fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..=random.usize(..4) {
+        let at = random.usize(..bytes.len().max(1));
+        match random.usize(..6) {
+            0 if !bytes.is_empty() => bytes[at] = random.u8(..),
+            1 if !bytes.is_empty() => bytes[at] ^= 1 << random.usize(..8),
+            2 if at + 2 <= bytes.len() => {
+                let number = EDGES.get(random.usize(..=EDGES.len())).copied().unwrap_or(bytes.len() as u16);
+                bytes[at..at + 2].copy_from_slice(&number.to_le_bytes());
+            }
+            3 => bytes.truncate(at),
+            4 => drop(bytes.drain(piece(random, bytes, at))),
+            _ => {
+                let piece = bytes[piece(random, bytes, at)].to_vec();
+                bytes.splice(at..at, piece);
+            }
+        }
+    }
+}
+
+/// Some of the bytes from `at` on.
+fn piece(random: &mut Rng, bytes: &[u8], at: usize) -> std::ops::Range<usize> {
+    let at = at.min(bytes.len());
+    at..at + random.usize(..=bytes.len() - at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mutate;
+    use fastrand::Rng;
+    use std::cmp::Ordering;
+    use std::collections::HashSet;
+
+    #[test]
+    fn mutants_are_shorter_longer_and_as_long_and_come_again_with_their_seed() {
+        let original: Vec<u8> = (0..40).collect();
+        let mutant = |seed| {
+            let mut bytes = original.clone();
+            mutate(&mut Rng::with_seed(seed), &mut bytes);
+            bytes
+        };
+        let mutants: HashSet<Vec<u8>> = (0..1_000).map(mutant).collect();
+        assert!(mutants.len() > 800, "{} of 1000 are different", mutants.len());
+        let lengths: HashSet<Ordering> = mutants.iter().map(|bytes| bytes.len().cmp(&original.len())).collect();
+        assert_eq!(lengths.len(), 3);
+        assert_eq!(mutant(5), mutant(5));
+    }
+
+    #[test]
+    fn nothing_can_be_mutated_too() {
+        for seed in 0..100 {
+            mutate(&mut Rng::with_seed(seed), &mut Vec::new());
+        }
+    }
+}
