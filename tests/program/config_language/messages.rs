@@ -134,10 +134,10 @@ fn every_message_about_bytes_is_as_written_here() {
         )
         .file("latin", b"\xe9")
         .file("a.yaml", b"uwsgi:\n  a: \xe9\n")
-        .file("large.ini", vec![b'\n'; (16 << 20) + 1]);
+        .file("large.ini", comment((16 << 20) + 1));
     let mut all = told("text that is not UTF-8", &world, &["--ini", "main.ini"], &[]);
     all += &told("a large file", &world, &["--ini", "large.ini"], &[]);
-    let world = world.file("ok.ini", [b"[uwsgi]\n".as_slice(), &vec![b'\n'; 14 << 20]].concat());
+    let world = world.file("ok.ini", [b"[uwsgi]\n".as_slice(), &comment(14 << 20)].concat());
     all += &told("large files", &world, &["--ini", "ok.ini"].repeat(5), &[]);
     let mut raw = invocation(&[], &[]);
     raw.arguments =
@@ -182,6 +182,13 @@ fn what_the_real_machine_says_is_passed_on() {
     let (_, errors) = collect_all(&call, &Table, &Host::new());
     let neutral = errors.to_string().replace(&directory.path().display().to_string(), "{dir}");
     insta::assert_snapshot!("messages_of_the_real_machine", neutral);
+}
+
+/// So many bytes, soon read.
+fn comment(bytes: usize) -> Vec<u8> {
+    let mut line = vec![b'x'; bytes];
+    line[0] = b'#';
+    line
 }
 
 fn told(name: &str, world: &Memory, arguments: &[&str], environment: &[(&str, &str)]) -> String {
