@@ -32,7 +32,7 @@ pub fn options_page() -> String {
 const OPTIONS_HEAD: &str = "\
 # Options
 
-Written by `RHINOD_BLESS=1 cargo test`; the table in `src/config/options/` is the source.
+Written by `make bless`; the table in `src/config/options/` is the source.
 
 Every option may stand in a file (`name = value`), on the command line (`--name value`, `--name=value`) and in the
 environment (`UWSGI_NAME=value` or `RHINOD_NAME=value`). Underscores count as hyphens. A list is given one line for each

@@ -11,7 +11,7 @@ const LIVE: &str = "\
 #
 # `rhinod check uwsgi-compat.ini` says what each line does, `rhinod --help WORD` explains options.
 # Below the live part stands every other option that works, commented out, with its default.
-# Written by `RHINOD_BLESS=1 cargo test`; the table in src/config/options/ is the source.
+# Written by `make bless`; the table in src/config/options/ is the source.
 
 [uwsgi]
 # Where everything is; %d is the directory of this file, with a slash at the end.

@@ -34,6 +34,29 @@ pub fn assert_part(path: &Path, begin: &str, end: &str, text: &str) {
     settle(path, &recorded, &wanted, is_blessing());
 }
 
+/// The rows of the Markdown table with this heading, the first one after the line `section`, are these lines.
+///
+/// # Panics
+/// When they are others, when there is no such table, or when the file cannot be written.
+#[track_caller]
+pub fn assert_rows(path: &Path, section: &str, heading: &str, rows: &[String]) {
+    let recorded = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let wanted = with_rows(&recorded, section, heading, rows);
+    let wanted = wanted.unwrap_or_else(|missing| panic!("{}: there is no line {missing:?}", path.display()));
+    settle(path, &recorded, &wanted, is_blessing());
+}
+
+/// The text with other rows in a table; the error is the line that is missing.
+fn with_rows<'a>(text: &str, section: &'a str, heading: &'a str, rows: &[String]) -> Result<String, &'a str> {
+    let (_, rest) = split_at_line(text, section).ok_or(section)?;
+    let (_, table) = split_at_line(rest, heading).ok_or(heading)?;
+    let rule = table.find('\n').map_or(table.len(), |end| end + 1);
+    let old: usize = table[rule..].split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
+    let start = text.len() - table.len() + rule;
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    Ok(format!("{}{rows}{}", &text[..start], &text[start + old..]))
+}
+
 /// The text with another part between two lines; the error is the line that is missing.
 fn with_part<'a>(text: &str, begin: &'a str, end: &'a str, part: &str) -> Result<String, &'a str> {
     let (before, rest) = split_at_line(text, begin).ok_or(begin)?;
@@ -80,7 +103,7 @@ fn first_difference(recorded: &str, wanted: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_difference, settle, with_part};
+    use super::{first_difference, settle, with_part, with_rows};
     use std::fs;
     use std::path::PathBuf;
 
@@ -127,6 +150,15 @@ mod tests {
         assert_eq!(with_part(text, "<begin>", "<end>", "new\n"), Ok("a\n<begin>\nnew\n<end>\nz\n".to_owned()));
         assert_eq!(with_part(text, "<begin>", "end", ""), Err("end"));
         assert_eq!(with_part("<end>\n<begin>\n", "<begin>", "<end>", ""), Err("<end>"));
+    }
+
+    #[test]
+    fn the_rows_of_a_table_are_replaced_and_nothing_else() {
+        let text = "| a |\n| --- |\n| 0 |\n\n## B\n\n| a |\n| --- |\n| 1 |\n| 2 |\n\nz\n";
+        let rows = ["| 3 |".to_owned()];
+        let other = "| a |\n| --- |\n| 0 |\n\n## B\n\n| a |\n| --- |\n| 3 |\n\nz\n";
+        assert_eq!(with_rows(text, "## B", "| a |", &rows), Ok(other.to_owned()));
+        assert_eq!(with_rows(text, "## B", "| b |", &rows), Err("| b |"));
     }
 
     #[test]

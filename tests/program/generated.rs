@@ -1,9 +1,9 @@
-//! The files that are made from the option table are equal to it. `RHINOD_BLESS=1 cargo test` writes them anew.
+//! The files that are made from the option table are equal to it. `make bless` writes them anew.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
-use std::{env, fs, io::Write};
+use std::{env, io::Write};
 
 use rhinod::cli::completions::{Shell, script};
 use rhinod::cli::manual::{manual_page, options_page};
@@ -14,14 +14,9 @@ use rhinod::config::model::Application;
 use rhinod::config::paint::Paint;
 use rhinod::config::{Host, Invocation, Surroundings};
 
+#[track_caller]
 fn assert_is_up_to_date(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    if env::var_os("RHINOD_BLESS").is_some() {
-        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory for it");
-        fs::write(&path, text).expect("room for it");
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == text, "{name} is not what the option table makes; run RHINOD_BLESS=1 cargo test --test program");
+    testkit::recorded::assert_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), text);
 }
 
 #[test]

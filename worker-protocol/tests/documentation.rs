@@ -1,19 +1,22 @@
 //! Keeps `docs/PROTOCOL.md` equal to the code: numbers, errors, kinds, examples, and where each word is.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use testkit::recorded;
 use worker_protocol::control::{self, FromWorker, FromZygote, LeaveReason, Message, ToWorker, ToZygote};
 use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
 use worker_protocol::scoreboard::{self, Armed, Layout, Presence, Scoreboard, SeatOrder, Served};
 use worker_protocol::{Fault, head, response, uwsgi};
 
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROTOCOL.md")
+}
+
 fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROTOCOL.md");
-    fs::read_to_string(path).expect("the page is in the repository")
+    fs::read_to_string(path()).expect("the page is in the repository")
 }
 
 /// The rows of the table with this heading, cell by cell, in the section that begins with `section`.
@@ -28,7 +31,7 @@ fn table(section: &str, heading: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_numbers_are_the_codes() {
     let limits = uwsgi::Limits::default();
-    let code: BTreeMap<&str, u64> = BTreeMap::from([
+    let code: Vec<(&str, u64)> = vec![
         ("control::VERSION", control::VERSION.into()),
         ("control::RECORD_BYTES", control::RECORD_BYTES as u64),
         ("control::TEXT_BYTES_MAX", control::TEXT_BYTES_MAX as u64),
@@ -46,11 +49,9 @@ fn the_numbers_are_the_codes() {
         ("uwsgi::PONG_WARNING_BYTES_MAX", uwsgi::PONG_WARNING_BYTES_MAX as u64),
         ("uwsgi::Limits::packet_bytes_max", limits.packet_bytes_max.into()),
         ("uwsgi::Limits::variables_max", limits.variables_max as u64),
-    ]);
-    let rows = table("## Numbers", "| name | value |");
-    let written: BTreeMap<&str, u64> =
-        rows.iter().map(|row| (row[0].as_str(), row[1].parse().expect("a number"))).collect();
-    assert_eq!(written, code);
+    ];
+    let rows: Vec<String> = code.iter().map(|(name, value)| format!("| `{name}` | {value} |")).collect();
+    recorded::assert_rows(&path(), "## Numbers", "| name | value |", &rows);
 }
 
 #[test]
@@ -76,12 +77,12 @@ fn the_errors_are_the_codes() {
     ];
     let of_uwsgi = uwsgi_errors.iter().map(|error| row(error, error.status(), error.fault()));
     let of_head = head_errors.iter().map(|error| row(error, error.status(), error.fault()));
-    let code: Vec<Vec<String>> = of_uwsgi.chain(of_head).collect();
-    assert_eq!(table("## The web server's side", "| error | status | at fault |"), code);
+    let rows: Vec<String> = of_uwsgi.chain(of_head).collect();
+    recorded::assert_rows(&path(), "## The web server's side: uwsgi", "| error | status | at fault |", &rows);
 }
 
-fn row(error: &impl Debug, status: u16, fault: Fault) -> Vec<String> {
-    vec![name(error), status.to_string(), format!("{fault:?}").to_lowercase()]
+fn row(error: &impl Debug, status: u16, fault: Fault) -> String {
+    format!("| `{}` | {status} | {} |", name(error), format!("{fault:?}").to_lowercase())
 }
 
 /// The name of an enum's variant.

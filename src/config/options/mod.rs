@@ -9,7 +9,7 @@
 //! in the master before anything else.
 //!
 //! To say that an option now works, change its row's `.not_yet(…)` to `.works()` and write what is made from the table
-//! anew: `RHINOD_BLESS=1 INSTA_UPDATE=always cargo test --test program`.
+//! anew: `make bless`.
 
 mod address;
 mod draft;

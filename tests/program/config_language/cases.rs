@@ -10,7 +10,7 @@
 //! - `rhinod`: what rhinod makes of it where that differs, or its errors.
 //! - `deviation`: why it differs although uWSGI starts, or starts although uWSGI does not.
 //!
-//! The working directory is written `{dir}`. `RHINOD_BLESS=1` writes `uwsgi` and `rhinod` anew.
+//! The working directory is written `{dir}`. `make bless` writes `rhinod` anew and, where uWSGI can be had, `uwsgi`.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,9 +1,7 @@
 //! The 23 example configurations of uWSGI's manual, "Example configurations", each as an operator would start it.
 //!
 //! They are case files like those of `cases`, read in memory on a machine with 4 CPUs whose working directory is
-//! `/srv/app`; `rhinod` lists every entry with its origin, then the warnings. `RHINOD_BLESS=1` writes it anew.
-
-use std::env;
+//! `/srv/app`; `rhinod` lists every entry with its origin, then the warnings. `make bless` writes it anew.
 
 use super::cases::Case;
 use super::support::{Memory, run};
@@ -35,13 +33,13 @@ fn every_example_gives_the_expected_entries() {
     assert_eq!(cases.len(), 23);
     for case in cases {
         let found = listing(&case, &[]);
-        if env::var_os("RHINOD_BLESS").is_some() {
+        if testkit::recorded::is_blessing() {
             case.bless(None, Some(&found));
         } else if case.part("rhinod") != Some(&found) {
             differences.push(format!("--- {}\n{found}", case.name));
         }
     }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(differences.is_empty(), "{}\nrun `make bless` if this is meant", differences.join("\n"));
 }
 
 #[test]
