@@ -52,8 +52,13 @@ impl Case {
 
     /// The case of that name.
     pub(crate) fn read(name: &str) -> Case {
-        let path = Self::directory().join(format!("{name}.txt"));
-        Case::parse(name, &fs::read_to_string(&path).expect("a case"))
+        Case::at(&Self::directory().join(format!("{name}.txt")))
+    }
+
+    /// The case in a file.
+    pub(crate) fn at(path: &Path) -> Case {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+        Case::parse(name, &fs::read_to_string(path).expect("a case"))
     }
 
     fn directory() -> PathBuf {

@@ -1,5 +1,5 @@
 //! Tests of what the program decides and prints, without a server: the configuration language, `check` and `show`, the
-//! generated documents, and who may use whom. Tests of single rules stand beside their code.
+//! generated documents, settings of other versions, and who may use whom. Tests of single rules stand beside their code.
 
 mod check;
 mod config_language;
@@ -7,3 +7,4 @@ mod configurations;
 mod generated;
 mod layers;
 mod python_decisions;
+mod travel;
