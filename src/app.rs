@@ -9,14 +9,14 @@ use std::process::ExitCode;
 use worker_protocol::control::ZYGOTE_ARGUMENT;
 
 use crate::cli::{self, Command};
-use crate::config::collect::Collected;
+use crate::config::Collected;
 use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
 use crate::config::load::{Loaded, Rejected, load};
 use crate::config::model::{Config, Logging};
 use crate::config::options;
-use crate::config::paint::Paint;
-use crate::config::show::as_ini;
+use crate::config::report::paint::Paint;
+use crate::config::report::show::as_ini;
 use crate::config::{Host, Invocation, Surroundings};
 use crate::exit::Exit;
 use crate::handler::serve::RustRuntime;

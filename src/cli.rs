@@ -11,13 +11,13 @@ pub mod sample;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::config::check::{Verdict, check};
-use crate::config::command_line;
+use crate::config::language::command_line;
 use crate::config::load::{Reading, read};
 use crate::config::model::Policy;
 use crate::config::options::{self, Table};
-use crate::config::paint::Paint;
-use crate::config::show::show;
+use crate::config::report::check::{Verdict, check};
+use crate::config::report::paint::Paint;
+use crate::config::report::show::show;
 use crate::config::surroundings::Surroundings;
 use crate::config::vocabulary::Vocabulary;
 use crate::config::world::{Invocation, World};

@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 
 use super::build::build_all;
-use super::collect::{Collected, collect_all};
 use super::directive::Origin;
 use super::error::{ConfigError, ConfigErrors};
+use super::language::{Collected, collect_all};
 use super::model::Config;
 use super::options::Table;
 use super::surroundings::Surroundings;

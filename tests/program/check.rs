@@ -2,11 +2,11 @@
 //! and one full of mistakes. Everything comes from `tests/data/configurations/`; nothing of this machine is asked.
 
 use rhinod::cli::{self, Exit};
-use rhinod::config::check::{Verdict, check};
 use rhinod::config::load::{load, read};
 use rhinod::config::model::{Application, Policy};
-use rhinod::config::paint::Paint;
-use rhinod::config::show::{as_ini, show};
+use rhinod::config::report::check::{Verdict, check};
+use rhinod::config::report::paint::Paint;
+use rhinod::config::report::show::{as_ini, show};
 use rhinod::config::vocabulary::Vocabulary;
 
 use crate::configurations::{Case, surroundings};

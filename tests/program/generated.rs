@@ -8,10 +8,10 @@ use std::{env, io::Write};
 use rhinod::cli::completions::{Shell, script};
 use rhinod::cli::manual::{manual_page, options_page};
 use rhinod::cli::sample::sample;
-use rhinod::config::check::{Verdict, check};
 use rhinod::config::load::read;
 use rhinod::config::model::Application;
-use rhinod::config::paint::Paint;
+use rhinod::config::report::check::{Verdict, check};
+use rhinod::config::report::paint::Paint;
 use rhinod::config::{Host, Invocation, Surroundings};
 
 #[track_caller]

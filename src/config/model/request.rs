@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::network::Network;
+use super::network::Network;
 
 /// Bounds of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -83,7 +83,7 @@ fn options_of_the_language_that_work_are_known_to_it() {
     // The language's own table knows what is not an option as well: `end`.
     let rows = TABLE.iter().filter(|section| section.group == Group::Language).flat_map(|section| section.rows);
     for name in rows.filter(|option| option.status == Status::Works).flat_map(Opt::names) {
-        assert!(crate::config::keyword::Keyword::of(name).is_some(), "{name}");
+        assert!(crate::config::language::Keyword::of(name).is_some(), "{name}");
     }
 }
 

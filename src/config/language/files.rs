@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use super::collect::{Collector, DEFAULT_SECTION};
-use super::directive::Origin;
-use super::error::ConfigError;
 use super::ini::{self, Item, NotText};
 use super::keyword::{Format, Place};
 use super::magic::{FileNames, Line};
-use super::nearest::nearest;
 use super::source::{self, Source};
 use super::structured::{self, Malformed};
+use crate::config::directive::Origin;
+use crate::config::error::ConfigError;
+use crate::config::nearest::nearest;
 
 /// Deepest nesting of files, settings and declared options that name each other.
 const DEPTH_MAX: usize = 32;

@@ -7,15 +7,15 @@
 use std::collections::HashSet;
 
 use super::collect::{Collected, Collector};
-use super::directive::{Directive, Origin};
 use super::entry::Entry;
-use super::error::{ConfigError, ConfigErrors};
 use super::expand;
 use super::files::Role;
 use super::keyword::Keyword;
-use super::nearest::Names;
 use super::placeholder::{Environment, Files, Placeholders};
 use super::strict::{Judge, Judgement};
+use crate::config::directive::{Directive, Origin};
+use crate::config::error::{ConfigError, ConfigErrors};
+use crate::config::nearest::Names;
 
 impl Collector<'_> {
     pub(super) fn expand_at_once(&mut self, value: Option<String>, key: &str, origin: &Origin) -> Option<String> {

@@ -5,8 +5,8 @@
 
 use std::ffi::OsString;
 
-use super::directive::Origin;
-use super::error::ConfigError;
+use crate::config::directive::Origin;
+use crate::config::error::ConfigError;
 
 /// What the names of variables that are options begin with.
 const PREFIXES: [&str; 2] = ["UWSGI_", "RHINOD_"];
@@ -25,7 +25,7 @@ const NOT_OPTIONS: [&str; 9] = [
 ];
 
 /// rhinod's own processes talk to each other in variables of this beginning.
-pub const PRIVATE_PREFIX: &str = "RHINOD_INTERNAL_";
+const PRIVATE_PREFIX: &str = "RHINOD_INTERNAL_";
 
 /// An option out of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

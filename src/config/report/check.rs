@@ -8,11 +8,11 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::directive::{Directive, Origin};
-use super::error::{ConfigError, OneLine};
-use super::load::Reading;
-use super::options::{self, Group, Opt, Repeat, Status};
 use super::paint::{Colour, Paint};
+use crate::config::directive::{Directive, Origin};
+use crate::config::error::{ConfigError, OneLine};
+use crate::config::load::Reading;
+use crate::config::options::{self, Group, Opt, Repeat, Status};
 
 /// Longest part of a line that stands left of its explanation, in characters.
 const LEFT_WIDTH_MAX: usize = 60;

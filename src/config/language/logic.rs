@@ -9,13 +9,13 @@ use std::path::Path;
 
 use regex_lite::Regex;
 
-use super::directive::Origin;
-use super::error::ConfigError;
 use super::expand::number;
 use super::keyword::{Items, Opener, Test};
 use super::source::Reader;
-use super::vocabulary::Vocabulary;
-use super::world::{Invocation, Kind, World};
+use crate::config::directive::Origin;
+use crate::config::error::ConfigError;
+use crate::config::vocabulary::Vocabulary;
+use crate::config::world::{Invocation, Kind, World};
 
 /// Most items of one `for`, and most entries that one line becomes.
 pub(crate) const ITEMS_MAX: usize = 100_000;

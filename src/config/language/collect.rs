@@ -11,10 +11,8 @@ use std::path::PathBuf;
 
 use super::command_line;
 use super::declaration::Declaration;
-use super::directive::{Directive, Origin};
 use super::entry::{Entries, Entry};
 use super::environment;
-use super::error::{Complaints, ConfigError, ConfigErrors};
 use super::expand::{self, Budget};
 use super::files::{Role, Text};
 use super::guard::Guards;
@@ -22,11 +20,13 @@ use super::keyword::{Keyword, Opener};
 use super::logic::{Block, Blocks, Trouble, View};
 use super::magic::Magic;
 use super::source::{self, Reader};
-use super::vocabulary::Vocabulary;
-use super::world::{Invocation, World};
+use crate::config::directive::{Directive, Origin};
+use crate::config::error::{Complaints, ConfigError, ConfigErrors};
+use crate::config::vocabulary::Vocabulary;
+use crate::config::world::{Invocation, World};
 
 /// The section that is read unless another one is asked for.
-pub const DEFAULT_SECTION: &str = "uwsgi";
+pub(super) const DEFAULT_SECTION: &str = "uwsgi";
 
 /// Most entries of one configuration: the bound of loops.
 const ENTRIES_MAX: usize = 100_000;

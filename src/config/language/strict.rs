@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 
-use super::directive::Origin;
 use super::entry::Entry;
-use super::error::ConfigError;
 use super::keyword::Keyword;
-use super::nearest::Names;
-use super::vocabulary::Vocabulary;
+use crate::config::directive::Origin;
+use crate::config::error::ConfigError;
+use crate::config::nearest::Names;
+use crate::config::vocabulary::Vocabulary;
 
 /// What is known when the keys are judged.
 pub(crate) struct Judge<'a> {

@@ -7,12 +7,12 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::collect::Collected;
-use super::directive::Directive;
-use super::error::OneLine;
-use super::load::Reading;
-use super::options::{Group, Opt, Repeat, Status, TABLE};
 use super::paint::{Colour, Paint};
+use crate::config::directive::Directive;
+use crate::config::error::OneLine;
+use crate::config::language::Collected;
+use crate::config::load::Reading;
+use crate::config::options::{Group, Opt, Repeat, Status, TABLE};
 
 /// Widest assignment that keeps the origins in one column, in characters.
 const COLUMN_MAX: usize = 56;
@@ -52,7 +52,7 @@ pub fn show(reading: &Reading) -> Show {
     let values =
         shown.flat_map(|section| section.rows.iter().flat_map(|option| values_of(option, section.group, directives)));
     let values = values.collect();
-    let is_placeholder = |directive: &&Directive| super::options::find(&directive.key).is_none();
+    let is_placeholder = |directive: &&Directive| crate::config::options::find(&directive.key).is_none();
     let placeholders =
         directives.iter().filter(is_placeholder).map(|directive| value("placeholders", &directive.key, directive));
     Show {
@@ -66,7 +66,7 @@ pub fn show(reading: &Reading) -> Show {
 fn values_of(option: &'static Opt, group: Group, directives: &[Directive]) -> Vec<Value> {
     let given: Vec<&Directive> = directives
         .iter()
-        .filter(|directive| super::options::find(&directive.key).is_some_and(|found| found.name == option.name))
+        .filter(|directive| crate::config::options::find(&directive.key).is_some_and(|found| found.name == option.name))
         .collect();
     match (given.split_last(), option.repeat) {
         (None, _) if option.status == Status::Works && !option.default.is_empty() => vec![Value {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::directive::Directive;
+use crate::config::directive::Directive;
 
 /// One entry on its way.
 #[derive(Debug, Clone)]

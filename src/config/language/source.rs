@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::keyword::Format;
-use super::world::{SOURCE_BYTES_MAX, World};
+use crate::config::world::{SOURCE_BYTES_MAX, World};
 
 /// Most sources read in one run: ends what includes itself, long after any real configuration.
 pub(crate) const SOURCES_MAX: usize = 1_000;

@@ -8,11 +8,11 @@ use std::ffi::OsString;
 
 use lexopt::Arg;
 
-use super::directive::Origin;
-use super::error::ConfigError;
-use super::nearest::nearest;
 use super::source;
-use super::vocabulary::{Argument, Meaning, Vocabulary};
+use crate::config::directive::Origin;
+use crate::config::error::ConfigError;
+use crate::config::nearest::nearest;
+use crate::config::vocabulary::{Argument, Meaning, Vocabulary};
 
 /// Most candidates that a message about an ambiguous name lists.
 const CANDIDATES_MAX: usize = 5;

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::world::{Facts, Invocation};
+use crate::config::world::{Facts, Invocation};
 
 /// One line of text after replacement, with the number of the line it began on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
