@@ -1,23 +1,26 @@
-//! Files: those that a configuration names, read at the place where they are named.
+//! Files: those that a configuration names, opened at the place where they are named.
 //!
 //! Which file, which format, which section, and what surrounds its text (uWSGI's manual, "Configuring uWSGI"). The
-//! grammar is in `ini` and `structured`; what its entries do is `collect`'s business. Runs in the master, before
-//! anything is started; asks the outside only through `World`.
+//! grammar is in `ini` and `structured`; what becomes of the entries is for `collector` to say, which asks for them one
+//! text after the other, because an entry may change what magic variables stand for in the next. Runs in the master,
+//! before anything is started; asks the outside only through `World`.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
-use super::collect::{Collector, DEFAULT_SECTION};
 use super::ini::{self, Item, NotText};
 use super::keyword::{Format, Place};
-use super::magic::{FileNames, Line};
-use super::source::{self, Source};
+use super::magic::{FileNames, Line, Magic};
+use super::source::{self, Reader, Source};
 use super::structured::{self, Malformed};
 use crate::config::directive::Origin;
 use crate::config::error::ConfigError;
 use crate::config::nearest::nearest;
+use crate::config::world::{Invocation, World};
 
-/// Deepest nesting of files, settings and declared options that name each other.
-const DEPTH_MAX: usize = 32;
+/// The section that is read unless another one is asked for.
+const DEFAULT_SECTION: &str = "uwsgi";
 
 /// Most sections that a message lists.
 const SECTIONS_TOLD_MAX: usize = 10;
@@ -33,12 +36,38 @@ pub(super) enum Role {
 
 /// A piece of a file's text and the name of the file that it is from.
 #[derive(Debug, Clone)]
-pub(super) struct Text {
+struct Text {
     name: Arc<str>,
     bytes: Vec<u8>,
 }
 
-impl Collector<'_> {
+/// Where the text of one run comes from, and what surrounds it.
+pub(super) struct Files<'a> {
+    pub(super) reader: Reader<'a>,
+    pub(super) magic: Magic,
+    world: &'a dyn World,
+    directory: &'a Path,
+    injected_before: Vec<Text>,
+    injected_after: Vec<Text>,
+    /// The ini file read last, which `:section` speaks of.
+    last_ini: Option<String>,
+}
+
+impl<'a> Files<'a> {
+    /// Nothing is read yet.
+    pub(super) fn new(invocation: &'a Invocation, world: &'a dyn World) -> Self {
+        Self {
+            reader: Reader::new(world, &invocation.directory),
+            magic: Magic::new(invocation, world.facts()),
+            world,
+            directory: &invocation.directory,
+            injected_before: Vec::new(),
+            injected_after: Vec::new(),
+            last_ini: None,
+        }
+    }
+
+    /// Has a file's text stand around that of every file opened later.
     pub(super) fn inject(&mut self, place: Place, name: &str) -> Result<(), String> {
         let text = Text { name: name.into(), bytes: self.reader.read_named(name)? };
         match place {
@@ -48,32 +77,28 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// Runs something that may come here again, such as a file that names itself; too deep ends the reading.
-    pub(super) fn deepen(&mut self, act: impl FnOnce(&mut Self)) -> Result<(), String> {
-        if self.depth >= DEPTH_MAX {
-            self.stopped = true;
-            return Err(format!("more than {DEPTH_MAX} files or settings within each other; does one name itself?"));
-        }
-        self.depth += 1;
-        act(self);
-        self.depth -= 1;
-        Ok(())
-    }
-
-    pub(super) fn load_by_ending(&mut self, name: &str, role: Role) -> Result<(), String> {
+    /// Opens a file whose name tells its format, and may name a section.
+    pub(super) fn open_by_ending(&mut self, name: &str, role: Role) -> Result<Opened, String> {
         match source::by_ending(name) {
-            Some((format, file, section)) => self.load(format, file, section, role),
+            Some((format, file, section)) => self.open(format, file, section, role),
             None => Err("expected the name of a file that ends in .ini, .yaml, .yml, .json or .js".to_owned()),
         }
     }
 
-    pub(super) fn load_with_section(&mut self, format: Format, name: &str, role: Role) -> Result<(), String> {
+    /// Opens a file of a format; its name may name a section.
+    pub(super) fn open_with_section(&mut self, format: Format, name: &str, role: Role) -> Result<Opened, String> {
         let (file, section) = source::split_section(name);
-        self.load(format, file, section, role)
+        self.open(format, file, section, role)
     }
 
-    /// Reads one source now; its entries are added as it is read.
-    pub(super) fn load(&mut self, format: Format, file: &str, section: Option<&str>, role: Role) -> Result<(), String> {
+    /// Reads one source. From here on the magic variables speak of it.
+    pub(super) fn open(
+        &mut self,
+        format: Format,
+        file: &str,
+        section: Option<&str>,
+        role: Role,
+    ) -> Result<Opened, String> {
         let given = file; // empty when only a section is named, and so is then %o
         let file = match (file, &self.last_ini) {
             ("", Some(last)) if section.is_some() => last.clone(),
@@ -82,7 +107,7 @@ impl Collector<'_> {
             }
             _ => file.to_owned(),
         };
-        let source = Source::parse(&file, &self.invocation.directory)?;
+        let source = Source::parse(&file, self.directory)?;
         let bytes = self.reader.read(&source)?;
         if format == Format::Ini {
             self.last_ini = Some(file.clone());
@@ -90,11 +115,7 @@ impl Collector<'_> {
         self.enter(given, &source, section.unwrap_or_default(), role);
         let texts = self.with_injections(Text { name: file.as_str().into(), bytes: without_mark(bytes) });
         let section = section.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_SECTION);
-        let origin = Origin::File { path: file.as_str().into(), line: 0, section: section.into() };
-        self.deepen(|collector| match format {
-            Format::Ini => collector.read_ini(&texts, section, &origin),
-            Format::Yaml | Format::Json | Format::Xml => collector.read_structured(format, &texts, section, &origin),
-        })
+        Ok(Opened::new(format, texts, file.as_str().into(), section.into()))
     }
 
     fn enter(&mut self, given: &str, source: &Source, section: &str, role: Role) {
@@ -108,64 +129,123 @@ impl Collector<'_> {
     fn with_injections(&self, text: Text) -> Vec<Text> {
         self.injected_before.iter().cloned().chain([text]).chain(self.injected_after.iter().cloned()).collect()
     }
+}
 
-    fn read_ini(&mut self, texts: &[Text], section: &str, origin: &Origin) {
-        let name: Arc<str> = section.into();
-        let mut inside = false;
-        let mut any = false;
-        let mut sections: Vec<String> = Vec::new();
-        for text in texts {
-            for Line { number, text: line } in self.magic.lines(&text.bytes) {
-                let origin = || Origin::File { path: text.name.clone(), line: number, section: name.clone() };
-                match ini::read_line(&line) {
-                    Ok(Item::Nothing) => {}
-                    Ok(Item::Section(found)) => {
-                        inside = found == section;
-                        if sections.len() < SECTIONS_TOLD_MAX && !sections.contains(&found) {
-                            sections.push(found);
-                        }
-                    }
-                    Ok(Item::Entry { .. }) if !inside => {}
-                    Ok(Item::Entry { key, value }) => {
-                        any = true;
-                        self.add(&key, Some(&value), &origin());
-                    }
-                    Err(NotText) if inside => self.complain(ConfigError::at(&origin(), "expected text in UTF-8")),
-                    Err(NotText) => {}
-                }
-                if self.stopped {
-                    return;
-                }
-            }
-        }
-        if !any {
-            self.warn(empty_section(origin, section, &sections));
+/// What stands in a file, in its order.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A key and its value.
+    Entry { key: String, value: String, origin: Origin },
+    /// What cannot be read.
+    Wrong(ConfigError),
+    /// What is left out.
+    Odd(ConfigError),
+}
+
+/// A file whose entries are taken one text after the other: what was injected before it, its own, what comes behind.
+pub(super) struct Opened {
+    format: Format,
+    texts: IntoIter<Text>,
+    section: Arc<str>,
+    /// The file as a whole.
+    whole: Origin,
+    /// Whether the line of an ini file that comes next is in the section.
+    inside: bool,
+    /// Whether the section has given anything.
+    any: bool,
+    /// The first sections that there are.
+    sections: Vec<String>,
+    ended: bool,
+}
+
+impl Opened {
+    fn new(format: Format, texts: Vec<Text>, path: Arc<str>, section: Arc<str>) -> Self {
+        Self {
+            format,
+            texts: texts.into_iter(),
+            whole: Origin::File { path, line: 0, section: section.clone() },
+            section,
+            inside: false,
+            any: false,
+            sections: Vec::new(),
+            ended: false,
         }
     }
 
-    fn read_structured(&mut self, format: Format, texts: &[Text], section: &str, whole: &Origin) {
-        let mut lines = Vec::new();
-        for text in texts {
-            lines.extend(self.magic.lines(&text.bytes).into_iter().map(|line| (text.name.clone(), line)));
+    /// What the next text holds, with magic variables as they stand now; `None` at the end.
+    pub(super) fn next(&mut self, magic: &Magic) -> Option<Vec<Found>> {
+        if self.ended {
+            return None;
         }
-        let name: Arc<str> = section.into();
+        match self.format {
+            Format::Ini => match self.texts.next() {
+                Some(text) => Some(self.read_ini(&text, magic)),
+                None => {
+                    self.ended = true;
+                    let complaint = (!self.any).then(|| empty_section(&self.whole, &self.section, &self.sections));
+                    Some(complaint.into_iter().map(Found::Odd).collect())
+                }
+            },
+            Format::Yaml | Format::Json | Format::Xml => {
+                self.ended = true;
+                Some(self.read_structured(magic))
+            }
+        }
+    }
+
+    fn read_ini(&mut self, text: &Text, magic: &Magic) -> Vec<Found> {
+        let mut found = Vec::new();
+        for Line { number, text: line } in magic.lines(&text.bytes) {
+            let origin = || Origin::File { path: text.name.clone(), line: number, section: self.section.clone() };
+            match ini::read_line(&line) {
+                Ok(Item::Nothing) => {}
+                Ok(Item::Section(name)) => {
+                    self.inside = *name == *self.section;
+                    if self.sections.len() < SECTIONS_TOLD_MAX && !self.sections.contains(&name) {
+                        self.sections.push(name);
+                    }
+                }
+                Ok(Item::Entry { .. }) if !self.inside => {}
+                Ok(Item::Entry { key, value }) => {
+                    self.any = true;
+                    found.push(Found::Entry { key, value, origin: origin() });
+                }
+                Err(NotText) if self.inside => {
+                    found.push(Found::Wrong(ConfigError::at(&origin(), "expected text in UTF-8")));
+                }
+                Err(NotText) => {}
+            }
+        }
+        found
+    }
+
+    /// All texts are one document.
+    fn read_structured(&mut self, magic: &Magic) -> Vec<Found> {
+        let mut lines = Vec::new();
+        for text in self.texts.by_ref() {
+            lines.extend(magic.lines(&text.bytes).into_iter().map(|line| (text.name.clone(), line)));
+        }
         let origin = |number: usize| match number.checked_sub(1).and_then(|index| lines.get(index)) {
-            Some((path, line)) => Origin::File { path: path.clone(), line: line.number, section: name.clone() },
-            None => whole.clone(),
+            Some((path, line)) => Origin::File { path: path.clone(), line: line.number, section: self.section.clone() },
+            None => self.whole.clone(),
         };
         let bytes = lines.iter().map(|(_, line)| line.text.as_slice()).collect::<Vec<_>>().join(&b'\n');
         let Ok(text) = String::from_utf8(bytes) else {
-            return self.complain(ConfigError::at(whole, "expected text in UTF-8"));
+            return vec![Found::Wrong(ConfigError::at(&self.whole, "expected text in UTF-8"))];
         };
-        match structured::read(format, &text, section) {
-            Err(Malformed { line, problem }) => self.complain(ConfigError::at(&origin(line), problem)),
-            Ok(items) => items.into_iter().for_each(|(line, item)| match item {
-                structured::Item::Entry { key, value } => self.add(&key, Some(&value), &origin(line)),
-                structured::Item::Ignored { key, what } => {
-                    let problem = format!("{what} is no value of an option; ignored");
-                    self.warn(ConfigError::of(&key, None, &origin(line), problem));
-                }
-            }),
+        match structured::read(self.format, &text, &self.section) {
+            Err(Malformed { line, problem }) => vec![Found::Wrong(ConfigError::at(&origin(line), problem))],
+            Ok(items) => items.into_iter().map(|(line, item)| of_item(item, origin(line))).collect(),
+        }
+    }
+}
+
+fn of_item(item: structured::Item, origin: Origin) -> Found {
+    match item {
+        structured::Item::Entry { key, value } => Found::Entry { key, value, origin },
+        structured::Item::Ignored { key, what } => {
+            let problem = format!("{what} is no value of an option; ignored");
+            Found::Odd(ConfigError::of(&key, None, &origin, problem))
         }
     }
 }

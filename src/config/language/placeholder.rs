@@ -25,11 +25,11 @@ impl Resolver for Environment<'_> {
 }
 
 /// `@(file)`: the content of any source, without one newline at its end.
-pub(crate) struct Files<'r, 'a> {
+pub(crate) struct Contents<'r, 'a> {
     pub(crate) reader: &'r mut Reader<'a>,
 }
 
-impl Resolver for Files<'_, '_> {
+impl Resolver for Contents<'_, '_> {
     fn resolve(&mut self, name: &str, chain: &mut Vec<String>, _: &mut Budget) -> Result<Replacement, String> {
         if chain.iter().any(|link| link == name) {
             return Ok(Replacement::Reread(String::new())); // the pass tells of the cycle
@@ -77,4 +77,16 @@ impl Resolver for Placeholders<'_> {
         let result = expand::compute(name, |token| self.operand(token, chain, budget))?;
         Ok(result.map_or(Replacement::Unknown, Replacement::Literal))
     }
+}
+
+/// Replaces `%(name)` and `$(NAME)` in the name of a file that is read at once, before the passes.
+pub(crate) fn expand_name(
+    name: &str,
+    entries: &Entries,
+    variables: &[(OsString, OsString)],
+    budget: &mut Budget,
+) -> Result<String, String> {
+    let mut placeholders = Placeholders { entries, used: &mut HashSet::new() };
+    let text = expand::substitute(name.to_owned(), b'%', &mut placeholders, &mut Vec::new(), budget)?;
+    expand::substitute(text, b'$', &mut Environment { variables }, &mut Vec::new(), budget)
 }

@@ -6,37 +6,19 @@
 
 use std::collections::HashSet;
 
-use super::collect::{Collected, Collector};
+use super::collected::Collected;
+use super::collector::Collector;
 use super::entry::Entry;
 use super::expand;
 use super::files::Role;
 use super::keyword::Keyword;
-use super::placeholder::{Environment, Files, Placeholders};
+use super::placeholder::{Contents, Environment, Placeholders};
 use super::strict::{Judge, Judgement};
-use crate::config::directive::{Directive, Origin};
+use crate::config::directive::Directive;
 use crate::config::error::{ConfigError, ConfigErrors};
 use crate::config::nearest::Names;
 
 impl Collector<'_> {
-    pub(super) fn expand_at_once(&mut self, value: Option<String>, key: &str, origin: &Origin) -> Option<String> {
-        let value = value?;
-        if !value.contains("$(") && !value.contains("%(") {
-            return Some(value);
-        }
-        let mut used = HashSet::new();
-        let mut placeholders = Placeholders { entries: &self.entries, used: &mut used };
-        let mut environment = Environment { variables: &self.invocation.environment };
-        let result = expand::substitute(value.clone(), b'%', &mut placeholders, &mut Vec::new(), &mut self.budget)
-            .and_then(|text| expand::substitute(text, b'$', &mut environment, &mut Vec::new(), &mut self.budget));
-        match result {
-            Ok(text) => Some(text),
-            Err(problem) => {
-                self.complain(ConfigError::of(key, Some(&value), origin, problem));
-                Some(value)
-            }
-        }
-    }
-
     pub(super) fn tell_of_open_blocks(&mut self) {
         let open = self.blocks.set_aside();
         if self.stopped {
@@ -96,7 +78,7 @@ impl Collector<'_> {
                 let mut environment = Environment { variables: &self.invocation.environment };
                 expand::substitute(text, symbol, &mut environment, chain, budget)
             }
-            b'@' => expand::substitute(text, symbol, &mut Files { reader: &mut self.reader }, chain, budget),
+            b'@' => expand::substitute(text, symbol, &mut Contents { reader: &mut self.files.reader }, chain, budget),
             _ => {
                 let mut used = std::mem::take(&mut self.references);
                 let mut placeholders = Placeholders { entries: &self.entries, used: &mut used };
@@ -114,7 +96,7 @@ impl Collector<'_> {
         while index < self.entries.len() && !self.stopped {
             let found = self.entries.get(index).map(|entry| &entry.directive);
             if let Some(directive) = found.filter(|found| Keyword::of(&found.key) == Some(Keyword::Inherit)).cloned() {
-                if let Err(problem) = self.load_by_ending(directive.value.as_deref().unwrap_or_default(), Role::Side) {
+                if let Err(problem) = self.load(directive.value.as_deref().unwrap_or_default(), Role::Side) {
                     self.complain(ConfigError::about(&directive, problem));
                 }
                 self.tell_of_open_blocks();
@@ -132,11 +114,11 @@ impl Collector<'_> {
             fallback: fallback.and_then(|directive| directive.value.clone()),
             directives,
             warnings: self.warnings.sorted(),
-            files: self.reader.files,
+            missed_source: self.files.reader.missed,
+            files: self.files.reader.files,
             placeholders_used: self.references,
-            magic: self.magic.table(),
+            magic: self.files.magic.table(),
             strict: self.strict,
-            missed_source: self.reader.missed,
         };
         (collected, ConfigErrors(self.errors.sorted()))
     }

@@ -6,8 +6,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Config;
-
 /// Fewest workers, workers at start, and most workers: `1 <= minimum <= initial <= maximum <= WORKERS_MAX`, whatever was
 /// asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,17 +59,6 @@ impl Bounds {
 impl From<Asked> for Bounds {
     fn from(asked: Asked) -> Bounds {
         Bounds::new(asked.minimum, asked.initial, asked.maximum)
-    }
-}
-
-impl Config {
-    /// Between how many workers this instance moves.
-    pub fn bounds(&self) -> Bounds {
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        match self.scaling.enabled {
-            true => Bounds::new(number(self.scaling.minimum), number(self.scaling.initial), number(self.workers)),
-            false => Bounds::fixed(number(self.workers)),
-        }
     }
 }
 

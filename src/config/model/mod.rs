@@ -164,6 +164,15 @@ impl Config {
         self.listen.saturating_add(u32::try_from(taken_at_once).unwrap_or(u32::MAX))
     }
 
+    /// Between how many workers this instance moves.
+    pub fn bounds(&self) -> Bounds {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        match self.scaling.enabled {
+            true => Bounds::new(number(self.scaling.minimum), number(self.scaling.initial), number(self.workers)),
+            false => Bounds::fixed(number(self.workers)),
+        }
+    }
+
     /// The file that holds the log, if one does: the last of those that were opened at start.
     pub fn log_file(&self) -> Option<&Path> {
         let Logging { to, to2, .. } = &self.logging;
