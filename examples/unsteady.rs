@@ -54,7 +54,7 @@ impl Handler for Unsteady {
 impl Unsteady {
     fn name(&self) -> String {
         match &self.worker {
-            Some(worker) => format!("worker {} of generation {}\n", worker.slot, worker.generation),
+            Some(worker) => format!("worker {} of generation {}\n", worker.number, worker.generation),
             None => "a worker that was never started\n".to_owned(),
         }
     }

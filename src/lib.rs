@@ -26,6 +26,7 @@ pub mod member;
 mod operator;
 pub mod scaling;
 pub mod simulate;
+pub mod supervision;
 pub mod sys;
 pub mod worker;
 pub mod zygote;

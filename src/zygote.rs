@@ -142,13 +142,13 @@ impl Zygote {
                 Received::EndOfFile => return Ok(false),
                 Received::Message(length, descriptors) => match decode(&buffer[..length])? {
                     ToZygote::Stop => return Ok(false),
-                    ToZygote::Fork { seat, slot, life, nth } => {
+                    ToZygote::Fork { seat, post, life, nth } => {
                         let control = descriptors
                             .into_iter()
                             .next()
                             .ok_or_else(|| io::Error::other("the order to fork came without a control socket"))?;
                         let control = ControlSocket::from_owned(control);
-                        self.fork(runtime, Birth { seat, slot, life, nth }, control)?;
+                        self.fork(runtime, Birth { seat, post, life, nth }, control)?;
                     }
                     ToZygote::LogTo => log_to(&descriptors),
                     ToZygote::Setup { .. } => log::warn!("the master sent a second set-up, which was ignored"),

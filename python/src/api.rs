@@ -91,7 +91,7 @@ fn figures(seat: &MasterSeat<'_>) -> Figures {
     Figures {
         busy: figures.busy_cores > 0,
         numbers: [
-            ("id", figures.slot.into()),
+            ("id", figures.post.map_or(0, |post| post.number).into()),
             ("respawn_count", figures.nth.saturating_sub(1).into()),
             ("pid", figures.process.into()),
             ("requests", figures.requests),

@@ -190,7 +190,7 @@ impl Loaded {
     }
 
     fn begin(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
-        py.import("uwsgi")?.call_method1("_begin_worker", (worker.info().slot.0,))?;
+        py.import("uwsgi")?.call_method1("_begin_worker", (worker.info().number,))?;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ pub use log_notes::{LogNotes, TooManyLogVariables};
 pub use request::Request;
 pub use response::{Body, BodyWriter, Response};
 
-use worker_protocol::ids::{Generation, Slot};
+use worker_protocol::ids::Generation;
 
 /// Any error of an application, as the ecosystem passes it around.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -64,7 +64,7 @@ where
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerInfo {
     /// Its number: 1 to the number of workers. A replacement has the number of the worker that it replaces.
-    pub slot: Slot,
+    pub number: u32,
     /// Which loading of the application it comes from; grows by one with each reload.
     pub generation: Generation,
     /// How many requests it handles at once.

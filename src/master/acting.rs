@@ -3,7 +3,7 @@
 
 use super::Driver;
 use super::children::Equipment;
-use super::machine::{Action, Announcement, Generation, Outcome};
+use super::machine::{Action, Announcement, Event, Generation, Outcome};
 use crate::sys::memory;
 
 impl Driver<'_> {
@@ -21,15 +21,17 @@ impl Driver<'_> {
                 Action::Upgrade => self.upgrade(),
                 Action::StopZygote { generation } => self.children.stop_zygote(generation),
                 Action::KillZygote { generation } => self.children.kill_zygote(generation),
-                Action::Fork { generation, seat, slot, life } => {
-                    let failed = self.children.fork(generation, seat, slot, life, &self.poll).err();
+                Action::Fork { generation, seat, post, nth } => {
+                    let failed = self.children.fork(generation, seat, post, nth, &self.poll).err();
                     self.handle_all(failed);
                 }
-                Action::Retire { seat } => self.children.retire(seat),
+                // No plan has a recipe yet.
+                Action::Execute { seat, .. } => self.handle(Event::ForkFailed { seat, errno: libc::ENOSYS }),
+                Action::Retire { seat, .. } => self.children.retire(seat),
                 Action::Pause { seat } => self.children.pause(seat),
                 Action::Resume { seat } => self.children.resume(seat),
-                Action::Withdraw { seat } => self.children.withdraw(seat),
-                Action::Kill { seat } => self.children.kill(seat),
+                Action::Withdraw { seat, .. } => self.children.withdraw(seat),
+                Action::Kill { seat, .. } => self.children.kill(seat),
             }
         }
         None

@@ -283,14 +283,14 @@ impl<'a> Driver<'a> {
     /// Passes an event on, and notes what the number of workers depends on.
     fn handle(&mut self, event: Event) {
         match &event {
-            Event::WorkerReady { seat, .. } => {
+            Event::Ready { seat, .. } => {
                 if let Some(boot_us) = self.children.age_us(*seat) {
                     let pid = self.children.accepting(*seat).map(|(_, pid)| pid.get());
                     self.scaler.note_boot(*seat, pid, boot_us);
                 }
                 self.look_due = true;
             }
-            Event::WorkerExited { seat, .. } => {
+            Event::Exited { seat, .. } => {
                 if let Some(board) = self.children.board() {
                     self.scaler.bury(board, *seat);
                 }
@@ -299,7 +299,7 @@ impl<'a> Driver<'a> {
             _ => {}
         }
         let unfit = match &event {
-            Event::WorkerReady { seat, .. } | Event::WorkerForked { seat, .. } => self.measure(*seat),
+            Event::Ready { seat, .. } | Event::Forked { seat, .. } => self.measure(*seat),
             _ => None,
         };
         self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));

@@ -251,10 +251,10 @@ impl Scaler {
         sample.now_us = now_us;
         sample.requests_total = self.buried.requests;
         sample.busy_time_us = self.buried.running_us;
-        // While one worker replaces another their slot has two: it counts once, as the one that serves.
+        // While one worker replaces another their post has two: it counts once, as the one that serves.
         let mut workers: Vec<WorkerView> = machine.workers().collect();
         workers.sort_by_key(|worker| worker.condition == Condition::Starting);
-        let mut slots = BTreeSet::new();
+        let mut posts = BTreeSet::new();
         let volunteers = std::mem::take(&mut self.volunteers);
         for worker in workers {
             let Some(own) = board.master(worker.seat) else { continue };
@@ -264,7 +264,7 @@ impl Scaler {
             match worker.condition {
                 Condition::Leaving => continue,
                 Condition::Starting => {
-                    sample.starting += u32::from(slots.insert(worker.slot));
+                    sample.starting += u32::from(posts.insert(worker.post));
                     continue;
                 }
                 Condition::Ready(_) | Condition::Paused(_) => picture.ready += 1,
@@ -277,7 +277,7 @@ impl Scaler {
             let cores = starts.map(|start| ages_us += now_us.saturating_sub(start)).count() as u32;
             sample.serving += cores;
             picture.busy_cores += cores;
-            if !slots.insert(worker.slot) {
+            if !posts.insert(worker.post) {
                 continue;
             }
             if volunteers.contains(&worker.seat) {
@@ -291,7 +291,7 @@ impl Scaler {
                 sample.busy += 1;
             }
             if self.settings.needs_worker_times() {
-                let time = WorkerTime { slot: worker.slot.0, running_us: figures.running_us, busy: cores > 0 };
+                let time = WorkerTime { slot: worker.post.number, running_us: figures.running_us, busy: cores > 0 };
                 sample.workers.push(time);
             }
         }

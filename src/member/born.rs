@@ -3,7 +3,8 @@
 
 use std::os::fd::OwnedFd;
 
-use worker_protocol::ids::{Generation, Life, Seat, Slot};
+use worker_protocol::ids::{Generation, Life, Seat};
+use worker_protocol::post::Post;
 
 use crate::config::model::Config;
 use crate::sys::process;
@@ -27,10 +28,10 @@ pub(crate) struct Birth {
     /// Where it writes its state.
     pub(crate) seat: Seat,
     /// Who it is.
-    pub(crate) slot: Slot,
+    pub(crate) post: Post,
     /// Which fork it is.
     pub(crate) life: Life,
-    /// The how many-th in its slot.
+    /// The how many-th in its post.
     pub(crate) nth: u32,
 }
 

@@ -13,7 +13,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use worker_protocol::control::{FromWorker, LeaveReason};
-use worker_protocol::ids::{Generation, Seat, Slot};
+use worker_protocol::ids::{Generation, Seat};
+use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{MasterSeat, Presence, Scoreboard, SeatOrder, WorkerSeat};
 
 pub use self::runtime::{LoadFailure, Runtime};
@@ -48,7 +49,7 @@ impl<'z> Member<'z> {
         let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
         let seat = scoreboard.worker(birth.seat).ok_or_else(|| io::Error::other("there is no such seat"))?;
         seat.take(birth.life);
-        seat.set_identity(std::process::id(), birth.slot, birth.nth);
+        seat.set_identity(std::process::id(), birth.post, birth.nth);
         let born_us = monotonic_us();
         Ok(Self {
             common,
@@ -58,7 +59,7 @@ impl<'z> Member<'z> {
             scoreboard,
             seat,
             orders: Orders::new(seat, birth.life)?,
-            wear: Wear::new(&common.config.recycling, birth.slot, born_us),
+            wear: Wear::new(&common.config.recycling, birth.post, born_us),
         })
     }
 
@@ -97,9 +98,9 @@ impl<'z> Member<'z> {
         self.common.generation
     }
 
-    /// The number that operators know it by.
-    pub fn slot(&self) -> Slot {
-        self.birth.slot
+    /// What it is, and the number that operators know it by.
+    pub fn post(&self) -> Post {
+        self.birth.post
     }
 
     /// Whether no other process had its number before, for what is done only once.
@@ -109,7 +110,7 @@ impl<'z> Member<'z> {
 
     /// What it is called in the log and, behind `rhinod`, in its title.
     pub(crate) fn name(&self) -> String {
-        format!("worker {}", self.birth.slot)
+        self.birth.post.to_string()
     }
 
     /// The seats of all workers, as the master sees them; its own is among them.

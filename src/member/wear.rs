@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use worker_protocol::control::LeaveReason;
-use worker_protocol::ids::Slot;
+use worker_protocol::post::Post;
 
 use super::hear::note_signals;
 use crate::config::model::Recycling;
@@ -28,8 +28,8 @@ pub(super) struct Wear {
 
 impl Wear {
     /// The deltas let processes that were started together end one after another.
-    pub(super) fn new(recycling: &Recycling, slot: Slot, born_us: u64) -> Self {
-        let earlier = slot.0.saturating_sub(1);
+    pub(super) fn new(recycling: &Recycling, post: Post, born_us: u64) -> Self {
+        let earlier = post.number.saturating_sub(1);
         let lifetime = |most: Duration| (most + recycling.max_lifetime_delta * earlier).as_micros() as u64;
         let requests_max = recycling.max_requests + recycling.max_requests_delta * u64::from(earlier);
         Self {

@@ -190,7 +190,7 @@ impl<'w> Core<'w> {
                     started_epoch_us: epoch_us().saturating_sub(took_us),
                     took_us,
                     pid: *pid,
-                    slot: worker.member().slot(),
+                    post: worker.member().post(),
                     core: *number,
                     requests: (worker.requests(), worker.instance_requests()),
                     memory: logging.memory.then(memory::own_bytes),

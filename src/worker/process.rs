@@ -47,7 +47,7 @@ impl<'z> Worker<'z> {
     pub fn info(&self) -> WorkerInfo {
         let Self { member, .. } = self;
         let threads = member.config().threads.max(1);
-        WorkerInfo { slot: member.slot(), generation: member.generation(), threads }
+        WorkerInfo { number: member.post().number, generation: member.generation(), threads }
     }
 
     /// Requests that this worker has handled.
@@ -86,7 +86,7 @@ impl<'z> Worker<'z> {
     /// Runs the hooks of the moment at which it begins to accept (uWSGI's manual, "Hooks").
     pub(super) fn run_accepting_hooks(&self) -> Result<(), LoadFailure> {
         use HookPhase::{Accepting, Accepting1, Accepting1Once, AcceptingOnce};
-        self.member.run_hooks(match (self.member.slot().0 == 1, self.member.is_first()) {
+        self.member.run_hooks(match (self.member.post().number == 1, self.member.is_first()) {
             (true, true) => &[Accepting, AcceptingOnce, Accepting1, Accepting1Once],
             (true, false) => &[Accepting, Accepting1],
             (false, true) => &[Accepting, AcceptingOnce],

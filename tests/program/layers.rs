@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files below `src/` that decide, and nothing else: everything they need comes in as an argument.
-const PURE: &[&str] = &["config", "scaling", "master/machine", "handler", "stats", "cli", "exit.rs"];
+const PURE: &[&str] = &["config", "scaling", "master/machine", "supervision", "handler", "stats", "cli", "exit.rs"];
 
 /// What code that decides may not name: system, clock, files, environment, processes, threads, sockets.
 const WORLD: &[&str] = &[

@@ -8,15 +8,10 @@ use std::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Generation(pub u32);
 
-/// A worker's place in shared memory, from 0. Belongs to one process at a time.
+/// A child's place, from 0; of one that is forked its place in shared memory. Belongs to one process at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seat(pub u32);
-
-/// A worker's number as operators know it, from 1. A worker and its successor share it for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Slot(pub u32);
 
 /// One fork of an instance: counts from 1 and never repeats, so that what is meant for one process never reaches its
 /// successor in the same seat.
@@ -67,12 +62,6 @@ impl fmt::Display for Generation {
 }
 
 impl fmt::Display for Seat {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl fmt::Display for Slot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }

@@ -37,6 +37,7 @@ pub mod decimal;
 pub mod fuzz;
 pub mod head;
 pub mod ids;
+pub mod post;
 pub mod response;
 pub mod scoreboard;
 mod token;

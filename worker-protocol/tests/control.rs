@@ -10,7 +10,8 @@ use worker_protocol::control::{
     ToZygote,
 };
 use worker_protocol::fuzz::exercise_control;
-use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
+use worker_protocol::ids::{Generation, Life, ProcessId, Seat};
+use worker_protocol::post::{Post, Role};
 
 fn pid(id: i32) -> ProcessId {
     ProcessId::new(id).expect("positive")
@@ -46,9 +47,10 @@ fn check<M: Message + PartialEq + Debug>(message: M, has_text: bool, descriptors
 #[test]
 fn every_record_survives() {
     let text = || "Traceback:\n  ImportError: schön".to_owned();
-    let (seat, slot) = (Seat(u32::MAX), Slot(7));
+    let (seat, post) = (Seat(u32::MAX), Post::worker(7));
     check(ToZygote::Setup { generation: Generation(3), seats: 16, threads: 4, listeners: 2 }, false, 5);
-    check(ToZygote::Fork { seat, slot, life: Life(u64::MAX), nth: u32::MAX }, false, 1);
+    check(ToZygote::Fork { seat, post, life: Life(u64::MAX), nth: u32::MAX }, false, 1);
+    check(ToZygote::Fork { seat, post: Post { role: Role::Daemon, number: 1 }, life: Life(1), nth: 1 }, false, 1);
     check(ToZygote::Stop, false, 0);
     check(ToZygote::LogTo, false, 1);
     check(FromZygote::Loaded { boot_us: u64::MAX }, false, 0);
@@ -121,6 +123,12 @@ fn fields_out_of_range_are_refused() {
     for value in [0, 6] {
         assert_eq!(with_field(&leaving, a, value), Err(Error::Field { kind: 50, field: "reason", value }));
     }
+    let fork = ToZygote::Fork { seat: Seat(0), post: Post::worker(1), life: Life(1), nth: 1 };
+    let mut bytes = encoded(&fork);
+    bytes[15] = 0xff;
+    let value = 0xff00_0001;
+    assert_eq!(ToZygote::decode(&bytes), Err(Error::Field { kind: 2, field: "post", value }), "no such role");
+    let value = 1 << 32;
     let setup = ToZygote::Setup { generation: Generation(1), seats: 1, threads: 1, listeners: 1 };
     assert_eq!(with_field(&setup, a, value), Err(Error::Field { kind: 1, field: "threads", value }));
 }
@@ -151,7 +159,8 @@ fn a_text_that_is_too_long_is_refused_and_one_that_is_not_utf8_repaired() {
 
 #[test]
 fn ids_as_people_see_them() {
-    assert_eq!(Slot(3).to_string(), "3");
+    let daemon = Post { role: Role::Daemon, number: 3 };
+    assert_eq!([Post::worker(2).to_string(), daemon.to_string()], ["worker 2", "daemon 3"]);
     assert_eq!([Seat(0).to_string(), Generation(2).to_string(), pid(42).to_string()], ["0", "2", "42"]);
     assert_eq!([ProcessId::new(0), ProcessId::new(-1)], [None, None], "kill(0) and kill(-1) mean everyone");
 }

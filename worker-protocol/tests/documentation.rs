@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use testkit::recorded;
 use worker_protocol::control::{self, FromWorker, FromZygote, LeaveReason, Message, ToWorker, ToZygote};
-use worker_protocol::ids::{Generation, Life, ProcessId, Seat, Slot};
+use worker_protocol::ids::{Generation, Life, ProcessId, Seat};
+use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{self, Armed, Layout, Presence, Scoreboard, SeatOrder, Served};
 use worker_protocol::{Fault, head, response, uwsgi};
 
@@ -105,7 +106,7 @@ fn the_kinds_are_the_codes() {
     let pid = ProcessId::new(1).expect("positive");
     let to_zygote = [
         ToZygote::Setup { generation: Generation(1), seats: 1, threads: 1, listeners: 1 },
-        ToZygote::Fork { seat, slot: Slot(0), life: Life(1), nth: 1 },
+        ToZygote::Fork { seat, post: Post::worker(0), life: Life(1), nth: 1 },
         ToZygote::Stop,
         ToZygote::LogTo,
     ];
@@ -165,7 +166,7 @@ fn the_words_are_where_the_page_says() {
     worker.set_presence(Presence::Accepting);
     worker.set_boot_us(3);
     worker.set_memory(4, 5);
-    worker.set_identity(6, Slot(7), 8);
+    worker.set_identity(6, Post::worker(7), 8);
     let core = worker.core(0).expect("a core");
     assert_eq!(board.capacity().arm(7), Armed::Waiting);
     assert!(!core.begin_request(10));

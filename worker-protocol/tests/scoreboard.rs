@@ -5,7 +5,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-use worker_protocol::ids::{Life, Seat, Slot};
+use worker_protocol::ids::{Life, Seat};
+use worker_protocol::post::{Post, Role};
 use worker_protocol::scoreboard::{
     Armed, CORES_MAX, CoreState, Error, Layout, MAGIC, Presence, SEATS_MAX, Scoreboard, SeatOrder, Served, THREADS_MAX,
     WorkerFigures,
@@ -94,7 +95,7 @@ fn no_two_writers_share_a_line() {
         worker.set_presence(Presence::Accepting);
         worker.set_boot_us(1);
         worker.set_memory(2, 3);
-        worker.set_identity(4, Slot(5), 6);
+        worker.set_identity(4, Post::worker(5), 6);
     });
     assert_eq!(of_worker, (start + 8..start + 15).collect());
     for index in 0..2 {
@@ -124,7 +125,7 @@ fn the_master_reads_what_the_worker_wrote() {
         worker.set_presence(presence);
         assert_eq!(master.presence(), presence);
     }
-    worker.set_identity(4242, Slot(3), 7);
+    worker.set_identity(4242, Post { role: Role::Daemon, number: 3 }, 7);
     worker.set_boot_us(900);
     worker.set_memory(4096, 8192);
     let (first, second) = (worker.core(0).expect("a core"), worker.core(1).expect("a core"));
@@ -142,7 +143,7 @@ fn the_master_reads_what_the_worker_wrote() {
         rss_bytes: 4096,
         vsz_bytes: 8192,
         process: 4242,
-        slot: 3,
+        post: Some(Post { role: Role::Daemon, number: 3 }),
         nth: 7,
         busy_cores: 1,
         oldest_since_us: Some(3_000),

@@ -73,7 +73,7 @@ impl Children {
                 let member = self.members.get_mut(&seat)?;
                 let pidfd = beside.into_iter().next()?;
                 member.process = Some((pid, PidFd::from_owned(pidfd)));
-                Event::WorkerForked { seat, pid }
+                Event::Forked { seat, pid }
             }
             FromZygote::ForkFailed { seat, errno } => {
                 self.members.remove(&seat);
@@ -110,15 +110,15 @@ impl Children {
     /// The end of the child in a seat, which is free from here on.
     pub(super) fn bury(&mut self, seat: Seat, pid: ProcessId, status: WaitStatus) -> Event {
         self.strike_off(seat);
-        Event::WorkerExited { seat, pid, status: exit_status(status) }
+        Event::Exited { seat, pid, status: exit_status(status) }
     }
 }
 
 fn from_worker(seat: Seat, record: FromWorker) -> Said {
     let event = match record {
-        FromWorker::Ready { boot_us } => Event::WorkerReady { seat, boot_us },
-        FromWorker::NotReady { exit_code, text } => Event::WorkerNotReady { seat, exit_code, reason: text },
-        FromWorker::Leaving { reason } => Event::WorkerLeaving { seat, reason: leave_reason(reason) },
+        FromWorker::Ready { boot_us } => Event::Ready { seat, boot_us, pid: None },
+        FromWorker::NotReady { exit_code, text } => Event::NotReady { seat, exit_code, reason: text },
+        FromWorker::Leaving { reason } => Event::Leaving { seat, reason: leave_reason(reason) },
         FromWorker::AskReload => return Said::Wanted(Wanted::Order(Order::Reload(Reload::Graceful))),
         FromWorker::AskStop => return Said::Wanted(Wanted::Order(Order::Stop)),
         FromWorker::AskCheap => return Said::Wanted(Wanted::FewerBy(seat)),

@@ -9,24 +9,24 @@ use nix::sys::signal::Signal;
 use worker_protocol::control::{ToWorker, ToZygote};
 use worker_protocol::scoreboard::{MasterSeat, Presence, SeatOrder};
 
-use super::super::machine::{Event, Generation, Seat, Slot};
+use super::super::machine::{Event, Generation, Post, Seat};
 use super::super::wake::Wake;
 use super::registry::{Children, Member};
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::ControlSocket;
 
 impl Children {
-    /// Has a zygote fork the `nth` child of a slot into a seat. A failure that shows at once is told as the zygote's.
+    /// Has a zygote fork the `nth` child of a post into a seat. A failure that shows at once is told as the zygote's.
     pub(in crate::master) fn fork(
         &mut self,
         generation: Generation,
         seat: Seat,
-        slot: Slot,
+        post: Post,
         nth: u32,
         poll: &Poll,
     ) -> Result<(), Event> {
         self.lives.0 += 1;
-        let order = ToZygote::Fork { seat, slot, life: self.lives, nth };
+        let order = ToZygote::Fork { seat, post, life: self.lives, nth };
         match self.order_fork(generation, seat, &order, poll) {
             Ok(member) => {
                 self.members.insert(seat, member);

@@ -3,8 +3,8 @@
 //! The driver carries them out in order. Pure; used in the master.
 
 use super::event::Reload;
-use super::identity::{Generation, Seat, Slot};
-use super::note::Note;
+use super::identity::{Generation, Post, RecipeId, Seat};
+use super::note::{Farewell, Note};
 use std::fmt;
 
 /// One thing to do. Its success is not assumed: what comes of it arrives as an [`Event`](super::Event).
@@ -29,21 +29,36 @@ pub enum Action {
         /// Which.
         generation: Generation,
     },
-    /// Tell a zygote to fork a worker.
+    /// Tell a zygote to fork a child.
     Fork {
         /// The zygote's.
         generation: Generation,
         /// Free until now.
         seat: Seat,
-        /// The worker's number.
-        slot: Slot,
-        /// How many workers with this number there were in this instance, this one included.
-        life: u32,
+        /// What the child is to be.
+        post: Post,
+        /// How many children this post has had in this instance, this one included.
+        nth: u32,
     },
-    /// Tell a worker to stop accepting, finish what it holds, and exit. Holds for paused ones too.
+    /// Execute a program. Answered by the same events as [`Action::Fork`], the first of them at once.
+    Execute {
+        /// Free until now.
+        seat: Seat,
+        /// What the child is to be.
+        post: Post,
+        /// How it is made.
+        recipe: RecipeId,
+        /// How many children this post has had in this instance, this one included.
+        nth: u32,
+    },
+    /// Tell a child to finish what it holds, and exit. Holds for paused ones too.
     Retire {
         /// Which.
         seat: Seat,
+        /// What it is.
+        post: Post,
+        /// Why.
+        why: Farewell,
     },
     /// Tell a worker to stop accepting for now.
     Pause {
@@ -55,16 +70,20 @@ pub enum Action {
         /// Which.
         seat: Seat,
     },
-    /// Take a worker back that has not said that it is ready: SIGKILL, but if it accepts already, it may hold requests
-    /// and is told to finish.
+    /// Take a child back that has not said that it is up: SIGKILL, but if it is up already, it may hold work and is told
+    /// to finish.
     Withdraw {
         /// Which.
         seat: Seat,
+        /// What it is.
+        post: Post,
     },
-    /// SIGKILL for a worker.
+    /// SIGKILL for a child.
     Kill {
         /// Which.
         seat: Seat,
+        /// What it is.
+        post: Post,
     },
     /// The new generation is the current one: the configuration kept aside is in force, sockets that it does not have
     /// may be closed.

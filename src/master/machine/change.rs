@@ -7,11 +7,11 @@
 
 use super::Machine;
 use super::action::{Action, Announcement, Outcome};
+use super::child::{Child, Incident, Manner, Origin};
 use super::event::Reload;
-use super::identity::{Generation, Slot, Time};
+use super::identity::{Generation, Post, RecipeId, Time};
 use super::note::{Farewell, Note};
 use super::plan::Plan;
-use super::worker::{Incident, Manner, Worker};
 use super::zygote;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +32,8 @@ pub(super) struct Switch {
     reload: Reload,
     generation: Generation,
     plan: Plan,
-    /// Slots whose worker served and left by itself.
-    proved: BTreeSet<Slot>,
+    /// Posts whose worker served and left by itself.
+    proved: BTreeSet<Post>,
 }
 
 impl Change {
@@ -64,7 +64,7 @@ impl Machine {
             return;
         }
         match answer.and_then(|plan| plan.check().map(|()| plan)) {
-            Ok(plan) if (plan.seats as usize) < self.seats.len() => {
+            Ok(plan) if plan.seats < self.plan.seats => {
                 self.fail_change("the new configuration brings fewer seats than there are".to_owned());
             }
             Ok(plan) => self.begin_switch(reload, plan),
@@ -73,8 +73,9 @@ impl Machine {
     }
 
     fn begin_switch(&mut self, reload: Reload, plan: Plan) {
+        self.shared_seats = self.shared_seats.max(plan.seats);
         self.seats.resize(self.seats.len().max(plan.seats as usize), None);
-        self.slots.resize_with(self.slots.len().max(plan.bounds.maximum() as usize), Default::default);
+        self.posts.have_workers(plan.bounds.maximum());
         let generation = self.new_generation();
         let until = plan.load_timeout_us.map(|us| self.after_us(us));
         self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until } });
@@ -90,16 +91,16 @@ impl Machine {
         }
     }
 
-    /// The slots that the new generation must serve before it may become current: as many as are wanted now, within
+    /// The posts that the new generation must fill before it may become current: as many as are wanted now, within
     /// the bounds of its own plan, the same numbers where it has them. None while the instance sleeps.
-    fn candidate_slots(&self, plan: &Plan) -> Vec<Slot> {
+    fn candidate_posts(&self, plan: &Plan) -> Vec<Post> {
         let target = self.target();
         let wanted = if target == 0 { 0 } else { target.clamp(plan.bounds.minimum(), plan.bounds.maximum()) };
-        let (active, free): (Vec<Slot>, Vec<Slot>) =
-            (1..=plan.bounds.maximum()).map(Slot).partition(|slot| self.is_active(*slot));
-        let mut slots: Vec<Slot> = active.into_iter().chain(free).take(wanted as usize).collect();
-        slots.sort_unstable();
-        slots
+        let (active, free): (Vec<Post>, Vec<Post>) =
+            (1..=plan.bounds.maximum()).map(Post::worker).partition(|post| self.posts.is_active(*post));
+        let mut posts: Vec<Post> = active.into_iter().chain(free).take(wanted as usize).collect();
+        posts.sort_unstable();
+        posts
     }
 
     /// Forks what the new generation lacks, or makes it current when it lacks nothing. Whether it became current.
@@ -109,32 +110,32 @@ impl Machine {
             return false;
         }
         let generation = switch.generation;
-        let slots = self.candidate_slots(&switch.plan);
-        let on_duty = self.workers_of(generation).filter(|worker| worker.stays());
-        let taken: BTreeSet<Slot> = on_duty.map(|worker| worker.slot).collect();
-        for slot in slots.iter().filter(|slot| !taken.contains(slot)) {
-            if !self.fork(generation, *slot) {
+        let posts = self.candidate_posts(&switch.plan);
+        let on_duty = self.children_of(generation).filter(|child| child.stays());
+        let taken: BTreeSet<Post> = on_duty.map(|child| child.post).collect();
+        for post in posts.iter().filter(|post| !taken.contains(post)) {
+            if !self.fork(generation, *post) {
                 return false;
             }
         }
-        if self.proved_at(&slots).is_none_or(|at| at > self.now) {
+        if self.proved_at(&posts).is_none_or(|at| at > self.now) {
             return false;
         }
-        self.commit(&slots);
+        self.commit(&posts);
         true
     }
 
-    /// When the probation of the new generation's workers ends: `None` while one of these slots has no ready one. A
-    /// slot that a worker left by itself has passed: recycling must not hold up a reload for ever.
-    fn proved_at(&self, slots: &[Slot]) -> Option<Time> {
+    /// When the probation of the new generation's workers ends: `None` while one of these posts has no ready one. A
+    /// post that a worker left by itself has passed: recycling must not hold up a reload for ever.
+    fn proved_at(&self, posts: &[Post]) -> Option<Time> {
         let Some(Change::Switching(switch)) = &self.change else { return None };
-        let workers = self.workers_of(switch.generation);
-        let ready_since: BTreeMap<Slot, Time> =
-            workers.filter_map(|worker| Some((worker.slot, worker.ready_since()?))).collect();
+        let workers = self.children_of(switch.generation);
+        let ready_since: BTreeMap<Post, Time> =
+            workers.filter_map(|worker| Some((worker.post, worker.ready_since()?))).collect();
         let mut at = Time::default();
-        for slot in slots {
-            let ready = ready_since.get(slot)?;
-            if !switch.proved.contains(slot) {
+        for post in posts {
+            let ready = ready_since.get(post)?;
+            if !switch.proved.contains(post) {
                 at = at.max(ready.plus_us(switch.plan.probation_us));
             }
         }
@@ -142,37 +143,37 @@ impl Machine {
     }
 
     /// A worker left by itself: if the new generation's, it did serve.
-    pub(super) fn prove(&mut self, worker: &Worker) {
+    pub(super) fn prove(&mut self, worker: &Child) {
         if let Some(Change::Switching(switch)) = &mut self.change
-            && switch.generation == worker.generation
+            && worker.is_of(switch.generation)
             && worker.is_ready()
         {
-            switch.proved.insert(worker.slot);
+            switch.proved.insert(worker.post);
         }
     }
 
     /// When the switch is to be looked at again though nothing happens.
     pub(super) fn switch_deadline(&self) -> Option<Time> {
         let Some(Change::Switching(switch)) = &self.change else { return None };
-        self.proved_at(&self.candidate_slots(&switch.plan))
+        self.proved_at(&self.candidate_posts(&switch.plan))
     }
 
-    fn commit(&mut self, slots: &[Slot]) {
+    fn commit(&mut self, posts: &[Post]) {
         let Some(Change::Switching(Switch { reload, generation, plan, .. })) = self.change.take() else { return };
         self.current = generation;
         self.plan = plan;
         self.zygote_failures = 0;
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            slot.active = slots.iter().any(|active| active.0 as usize == index + 1);
-            slot.failures = 0;
-            slot.not_before = Time::default();
+        for (post, state) in self.posts.workers_mut() {
+            state.active = posts.contains(&post);
+            state.back_off.forgive();
         }
+        self.take_up_recipes();
         self.actions.push_back(Action::Commit { generation });
         if reload == Reload::Brutal {
-            self.mark(Manner::Brutal, |worker| worker.generation != generation);
+            self.mark(Manner::Brutal, |worker| !worker.is_of(generation));
         }
         // The old ones go first, so that who hears that the reload is done is not served by one of them.
-        self.empty_unwanted_slots();
+        self.empty_unwanted_posts();
         self.let_replaced_go();
         self.note(Note::ReloadDone { reload, generation });
         self.announce(Announcement::ReloadDone { reload, outcome: Outcome::Done });
@@ -199,7 +200,7 @@ impl Machine {
                     Outcome::Stopped | Outcome::Done => "the instance is stopping".to_owned(),
                 };
                 self.actions.push_back(Action::Abandon { generation, reason });
-                let new = self.seats_where(|worker| worker.generation == generation);
+                let new = self.seats_where(|child| child.is_of(generation));
                 self.befall_all(&new, &Incident::Dismiss(Farewell::CalledOff));
             }
             Change::Rolling { .. } => self.unmark_all(),
@@ -213,22 +214,53 @@ impl Machine {
         self.change = Some(Change::Rolling { reload });
     }
 
-    fn mark(&mut self, manner: Manner, which: impl Fn(&Worker) -> bool) {
-        for worker in self.seats.iter_mut().flatten().filter(|worker| worker.stays() && which(worker)) {
-            worker.replace = Some(manner);
+    fn mark(&mut self, manner: Manner, which: impl Fn(&Child) -> bool) {
+        for worker in self.seats.iter_mut().flatten().filter(|child| child.is_rolled() && child.stays()) {
+            if which(worker) {
+                worker.replace = Some(manner);
+            }
         }
     }
 
     fn unmark_all(&mut self) {
-        for worker in self.seats.iter_mut().flatten() {
+        for worker in self.seats.iter_mut().flatten().filter(|child| child.is_rolled()) {
             worker.replace = None;
+        }
+    }
+
+    /// The recipes of the plan that is in force now get their posts.
+    fn take_up_recipes(&mut self) {
+        let occupied: BTreeSet<Post> = self.seats.iter().flatten().map(|child| child.post).collect();
+        let renewed = self.posts.assign(&self.plan.executed, &occupied);
+        for child in self.seats.iter_mut().flatten().filter(|child| child.stays()) {
+            let Origin::Recipe(made_by) = &mut child.origin else { continue };
+            let Some(recipe) = self.posts.recipe(child.post).filter(|recipe| recipe.id == made_by.id) else { continue };
+            // The same thing, but perhaps with other patience.
+            **made_by = recipe.clone();
+            if renewed.contains(&child.post) {
+                child.replace = Some(Manner::Graceful);
+            }
+        }
+    }
+
+    /// Has what a recipe makes made anew, at once also where the next one would have to wait.
+    pub(super) fn renew(&mut self, recipe: RecipeId) {
+        for (post, state) in self.posts.all_mut() {
+            if state.recipe.as_ref().is_none_or(|own| own.id != recipe) {
+                continue;
+            }
+            state.back_off.forgive();
+            for child in self.seats.iter_mut().flatten().filter(|child| child.post == post && child.stays()) {
+                child.replace = Some(Manner::Graceful);
+            }
         }
     }
 
     /// Ends the replacement within the generation when no marked worker is on duty any more. Whether it ended.
     pub(super) fn finish_rolling(&mut self) -> bool {
         let Some(Change::Rolling { reload }) = self.change else { return false };
-        let pending = self.seats.iter().flatten().any(|worker| worker.stays() && worker.replace.is_some());
+        let pending =
+            self.seats.iter().flatten().any(|child| child.is_rolled() && child.stays() && child.replace.is_some());
         if pending {
             return false;
         }

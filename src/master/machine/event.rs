@@ -2,7 +2,7 @@
 //!
 //! The driver makes these from messages, deaths, signals and timers. Pure; used in the master.
 
-use super::identity::{Generation, ProcessId, Seat};
+use super::identity::{Generation, ProcessId, RecipeId, Seat};
 use super::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,8 +11,8 @@ use std::fmt;
 ///
 /// - One process's messages come in the order in which they were sent; between two processes any order is fine.
 /// - What a zygote sent before its death comes before [`Event::ZygoteExited`].
-/// - After [`Event::WorkerExited`] nothing more of that worker comes.
-/// - Of a worker whose zygote died before it could tell the pid, nothing comes before [`Event::WorkerForked`], which
+/// - After [`Event::Exited`] nothing more of that child comes.
+/// - Of a worker whose zygote died before it could tell the pid, nothing comes before [`Event::Forked`], which
 ///   the driver sends when it finds such a process.
 /// - [`Event::Elapsed`] comes when no other event waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,29 +40,33 @@ pub enum Event {
         /// How.
         status: ExitStatus,
     },
-    /// The zygote forked the worker that was ordered into this seat.
-    WorkerForked {
+    /// The child that was ordered into this seat is there: its zygote forked it, or it is being executed.
+    Forked {
         /// Where.
         seat: Seat,
         /// What it is.
         pid: ProcessId,
     },
-    /// The zygote could not fork.
+    /// The child that was ordered into this seat cannot be made.
     ForkFailed {
         /// For which seat.
         seat: Seat,
         /// Why, as the system's error number.
         errno: i32,
     },
-    /// A worker accepts. May overtake its [`Event::WorkerForked`], which comes from the zygote.
-    WorkerReady {
+    /// A child is up: a worker accepts, a program runs. A worker's may overtake its [`Event::Forked`], which comes from
+    /// the zygote.
+    Ready {
         /// Where.
         seat: Seat,
         /// Microseconds from its fork.
         boot_us: u64,
+        /// The process that is up, if it is another than the one that was started: some programs leave to the
+        /// background by themselves.
+        pid: Option<ProcessId>,
     },
-    /// A worker says that it can never serve; it ends by itself.
-    WorkerNotReady {
+    /// A child can never do its part; it ends by itself.
+    NotReady {
         /// Where.
         seat: Seat,
         /// What it is going to exit with.
@@ -71,14 +75,14 @@ pub enum Event {
         reason: String,
     },
     /// A worker stopped accepting by itself, finishes what it holds and wants a successor.
-    WorkerLeaving {
+    Leaving {
         /// Where.
         seat: Seat,
         /// Why.
         reason: LeaveReason,
     },
-    /// A worker is gone.
-    WorkerExited {
+    /// A child is gone, or is not the instance's any more.
+    Exited {
         /// Where.
         seat: Seat,
         /// What it was.
@@ -109,6 +113,11 @@ pub enum Event {
         exit_code: i32,
         /// Why.
         reason: String,
+    },
+    /// What this recipe makes is to be made anew (a file of `touch=` was touched).
+    Renew {
+        /// Which.
+        recipe: RecipeId,
     },
     /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing). Sent when no
     /// other event waits.

@@ -1,16 +1,16 @@
-//! Carries out what the table of workers says, and draws the consequences for the instance.
+//! Carries out what the table of children says, and draws the consequences for the instance.
 //!
-//! A worker is taken out of its seat and what becomes of it is put back. Pure; used in the master.
+//! A child is taken out of its seat and what becomes of it is put back. Pure; used in the master.
 
 use super::action::Action;
+use super::child::{Child, Incident, Manner, Origin, Phase, State, Step, step};
 use super::event::{ExitStatus, LeaveReason};
-use super::identity::{ProcessId, Seat, Slot, Time};
+use super::identity::{Post, ProcessId, Seat};
 use super::note::{Farewell, Note};
-use super::worker::{Incident, Manner, Phase, State, Step, Worker, step};
-use super::{FORK_PATIENCE_US, Machine, Stage, slot, stop, zygote};
+use super::word::Word;
+use super::{FORK_PATIENCE_US, Machine, Stage, stop, zygote};
+use crate::supervision::back_off::Pace;
 
-/// A worker that dies before it is ready, or within this time after, died young: the next one waits.
-pub(super) const YOUNG_US: u64 = 1_000_000;
 /// How long a seat stays closed when its zygote died with the order to fork in its hands.
 const QUARANTINE_US: u64 = 5_000_000;
 /// A back-off of at least this is worth a line.
@@ -29,7 +29,7 @@ impl Machine {
                 *place = before;
                 self.impossible(format!("{incident:?} in seat {seat}, which is {state:?}"));
             }
-            (step, Some(worker)) => self.carry_out(seat, worker, step, incident),
+            (step, Some(child)) => self.carry_out(seat, child, step, incident),
             (_, None) => self.evict(seat, &incident),
         }
     }
@@ -40,161 +40,159 @@ impl Machine {
         }
     }
 
-    /// Puts what becomes of `worker` into its seat, which is empty at this moment.
-    fn carry_out(&mut self, seat: Seat, worker: Worker, step: Step, incident: Incident) {
+    /// Puts what becomes of `child` into its seat, which is empty at this moment.
+    fn carry_out(&mut self, seat: Seat, child: Child, step: Step, incident: Incident) {
         match (step, incident) {
-            (Step::Begin, Incident::Forked(pid)) => self.begin(seat, worker, pid),
-            (Step::Remember, _) => self.remember(seat, worker),
-            (Step::Serve, Incident::Ready { boot_us }) => self.serve(seat, worker, boot_us),
-            (Step::Leave, Incident::Leaving(reason)) => self.leave(seat, worker, reason),
+            (Step::Begin, Incident::Forked(pid)) => self.begin(seat, child, pid),
+            (Step::Remember, _) => self.remember(seat, child),
+            (Step::Serve, Incident::Ready { boot_us }) => self.serve(seat, child, boot_us),
+            (Step::Leave, Incident::Leaving(reason)) => self.leave(seat, child, reason),
             (Step::Reject | Step::DoomUnfit, Incident::NotReady { exit_code, reason }) => {
-                self.reject(seat, worker, exit_code, reason);
+                self.reject(seat, child, exit_code, reason);
             }
-            (Step::Retire, Incident::Dismiss(why)) => self.retire(seat, worker, why),
-            (Step::Doom, Incident::Kill(_)) => self.doom(seat, worker, Manner::Brutal),
-            (Step::Doom, _) => self.doom(seat, worker, Manner::Graceful),
-            (Step::Withdraw, Incident::Forked(pid)) => self.withdraw_doomed(seat, worker, pid),
-            (Step::Withdraw, Incident::Dismiss(why)) => self.withdraw(seat, worker, why),
+            (Step::Retire, Incident::Dismiss(why)) => self.retire(seat, child, why),
+            (Step::Doom, Incident::Kill(_)) => self.doom(seat, child, Manner::Brutal),
+            (Step::Doom, _) => self.doom(seat, child, Manner::Graceful),
+            (Step::Withdraw, Incident::Forked(pid)) => self.withdraw_doomed(seat, child, pid),
+            (Step::Withdraw, Incident::Dismiss(why)) => self.withdraw(seat, child, why),
             (Step::Quarantine, _) => {
                 let phase = Phase::Lost { until: self.after_us(QUARANTINE_US) };
-                self.sit(seat, Worker { phase, ..worker });
+                self.sit(seat, Child { phase, ..child });
             }
-            (Step::Kill, Incident::Expire) => self.lose_patience(seat, worker),
-            (Step::Kill, Incident::Dismiss(why) | Incident::Kill(why)) => self.kill_known(seat, worker, why),
-            (Step::GiveUp, _) => self.give_up(seat, worker),
+            (Step::Kill, Incident::Expire) => self.lose_patience(seat, child),
+            (Step::Kill, Incident::Dismiss(why) | Incident::Kill(why)) => self.kill_known(seat, child, why),
+            (Step::GiveUp, _) => self.give_up(seat, child),
             (Step::Vacate, _) => {}
-            (Step::Fail, Incident::ForkFailed { errno }) => self.fail_fork(&worker, errno),
-            (Step::Bury, Incident::Exited { pid, status }) => self.bury(seat, worker, pid, status),
-            (Step::Judge, Incident::Exited { pid, status }) => self.judge(seat, worker, pid, status),
-            (Step::BlameZygote, _) => self.blame_zygote(seat, worker),
+            (Step::Fail, Incident::ForkFailed { errno }) => self.fail_fork(&child, errno),
+            (Step::Bury, Incident::Exited { pid, status }) => self.bury(seat, child, pid, status),
+            (Step::Judge, Incident::Exited { pid, status }) => self.judge(seat, child, pid, status),
+            (Step::BlameZygote, _) => self.blame_zygote(seat, child),
             (step, incident) => {
                 self.impossible(format!("{step:?} because of {incident:?}"));
-                self.sit(seat, worker);
+                self.sit(seat, child);
             }
         }
     }
 
     // The ways in.
 
-    fn begin(&mut self, seat: Seat, worker: Worker, pid: ProcessId) {
-        let slot = worker.slot;
-        let first = worker.life <= 1;
-        let threads = self.plan.threads;
-        self.note(if first { Note::Spawned { slot, pid, threads } } else { Note::Respawned { slot, pid } });
-        let phase = match worker.phase {
+    fn begin(&mut self, seat: Seat, child: Child, pid: ProcessId) {
+        self.tell(&child, Some(pid), Word::Begun { first: child.nth <= 1, threads: self.plan.threads });
+        let phase = match child.phase {
             Phase::Forking { ready: Some(since), .. } => Phase::Ready { pid, since, paused: false },
-            _ => Phase::Starting { pid, until: self.plan.load_timeout_us.map(|us| self.after_us(us)) },
+            _ => Phase::Starting { pid, until: self.ready_within_us(&child).map(|us| self.after_us(us)) },
         };
-        self.sit(seat, Worker { phase, ..worker });
+        self.sit(seat, Child { phase, ..child });
     }
 
-    fn remember(&mut self, seat: Seat, worker: Worker) {
-        let until = worker.until().unwrap_or(self.now);
-        self.sit(seat, Worker { phase: Phase::Forking { until, ready: Some(self.now) }, ..worker });
+    fn remember(&mut self, seat: Seat, child: Child) {
+        let until = child.until().unwrap_or(self.now);
+        self.sit(seat, Child { phase: Phase::Forking { until, ready: Some(self.now) }, ..child });
     }
 
-    fn serve(&mut self, seat: Seat, worker: Worker, boot_us: u64) {
-        let Some(pid) = worker.pid() else { return self.sit(seat, worker) };
-        self.note(Note::WorkerReady { slot: worker.slot, pid, boot_us });
-        self.sit(seat, Worker { phase: Phase::Ready { pid, since: self.now, paused: false }, ..worker });
+    fn serve(&mut self, seat: Seat, child: Child, boot_us: u64) {
+        let Some(pid) = child.pid() else { return self.sit(seat, child) };
+        self.tell(&child, Some(pid), Word::Ready { boot_us });
+        self.sit(seat, Child { phase: Phase::Ready { pid, since: self.now, paused: false }, ..child });
     }
 
-    // The ways out that end with the worker's own exit.
+    // The ways out that end with the child's own exit.
 
-    fn leave(&mut self, seat: Seat, worker: Worker, reason: LeaveReason) {
-        let Some(pid) = worker.pid() else { return self.sit(seat, worker) };
-        self.prove(&worker);
-        self.note(Note::WorkerLeaving { slot: worker.slot, pid, reason });
-        let phase = self.leaving(pid, Farewell::Itself);
-        self.sit(seat, Worker { phase, ..worker });
+    fn leave(&mut self, seat: Seat, child: Child, reason: LeaveReason) {
+        let Some(pid) = child.pid() else { return self.sit(seat, child) };
+        self.prove(&child);
+        self.tell(&child, Some(pid), Word::Leaving(reason));
+        let phase = self.leaving(&child, pid, Farewell::Itself);
+        self.sit(seat, Child { phase, ..child });
     }
 
-    fn leaving(&self, pid: ProcessId, why: Farewell) -> Phase {
-        Phase::Leaving { pid, since: self.now, until: self.after_us(self.plan.mercy_us), why }
+    fn leaving(&self, child: &Child, pid: ProcessId, why: Farewell) -> Phase {
+        Phase::Leaving { pid, since: self.now, until: self.after_us(self.mercy_us(child)), why }
     }
 
-    fn retire(&mut self, seat: Seat, worker: Worker, why: Farewell) {
-        let Some(pid) = worker.pid() else { return self.sit(seat, worker) };
-        self.actions.push_back(Action::Retire { seat });
-        let phase = Phase::Retiring { pid, since: self.now, until: self.after_us(self.plan.mercy_us), why };
-        self.sit(seat, Worker { phase, ..worker });
+    fn retire(&mut self, seat: Seat, child: Child, why: Farewell) {
+        let Some(pid) = child.pid() else { return self.sit(seat, child) };
+        self.tell(&child, Some(pid), Word::Retired(why));
+        self.actions.push_back(Action::Retire { seat, post: child.post, why });
+        let phase = Phase::Retiring { pid, since: self.now, until: self.after_us(self.mercy_us(&child)), why };
+        self.sit(seat, Child { phase, ..child });
     }
 
-    /// A worker said that it can never serve. At the start that may be the end of the instance.
-    fn reject(&mut self, seat: Seat, worker: Worker, exit_code: i32, reason: String) {
-        let phase = match worker.pid() {
-            Some(pid) => self.leaving(pid, Farewell::Unfit),
-            None => Phase::Doomed { until: worker.until().unwrap_or(self.now), manner: Manner::Brutal },
+    /// A child said that it can never serve. At the start that may be the end of the instance.
+    fn reject(&mut self, seat: Seat, child: Child, exit_code: i32, reason: String) {
+        let phase = match child.pid() {
+            Some(pid) => self.leaving(&child, pid, Farewell::Unfit),
+            None => Phase::Doomed { until: child.until().unwrap_or(self.now), manner: Manner::Brutal },
         };
-        self.note(Note::WorkerUnfit { slot: worker.slot, pid: worker.pid(), reason: reason.clone() });
-        self.sit(seat, Worker { phase, ..worker.clone() });
-        let first = matches!(self.stage, Stage::Starting) && self.change.is_none();
+        self.tell(&child, child.pid(), Word::Unfit { reason: reason.clone() });
+        self.sit(seat, Child { phase, ..child.clone() });
+        let first = matches!(self.stage, Stage::Starting) && self.change.is_none() && child.rule().counts;
         if first && exit_code == stop::NO_APPLICATION {
             self.begin_stop(stop::NO_APPLICATION, Manner::Graceful);
         } else {
-            self.blame(&worker, reason);
+            self.blame(&child, reason);
         }
     }
 
-    fn doom(&mut self, seat: Seat, worker: Worker, manner: Manner) {
-        let until = worker.until().unwrap_or(self.now);
-        self.sit(seat, Worker { phase: Phase::Doomed { until, manner }, ..worker });
+    fn doom(&mut self, seat: Seat, child: Child, manner: Manner) {
+        let until = child.until().unwrap_or(self.now);
+        self.sit(seat, Child { phase: Phase::Doomed { until, manner }, ..child });
     }
 
     // The ways out that end with SIGKILL.
 
-    fn kill(&mut self, seat: Seat, worker: Worker, pid: ProcessId, why: Farewell) {
-        let since = match worker.phase {
+    fn kill(&mut self, seat: Seat, child: Child, pid: ProcessId, why: Farewell) {
+        let since = match child.phase {
             Phase::Leaving { since, .. } | Phase::Retiring { since, .. } | Phase::Killed { since, .. } => since,
             _ => self.now,
         };
-        self.actions.push_back(Action::Kill { seat });
+        self.actions.push_back(Action::Kill { seat, post: child.post });
         self.await_killed();
-        self.sit(seat, Worker { phase: Phase::Killed { pid, since, until: None, why }, ..worker });
+        self.sit(seat, Child { phase: Phase::Killed { pid, since, until: None, why }, ..child });
     }
 
-    /// Takes back a worker that has not said that it is ready.
-    fn withdraw(&mut self, seat: Seat, worker: Worker, why: Farewell) {
-        let Some(pid) = worker.pid() else { return self.sit(seat, worker) };
-        self.actions.push_back(Action::Withdraw { seat });
+    /// Takes back a child that has not said that it is ready.
+    fn withdraw(&mut self, seat: Seat, child: Child, why: Farewell) {
+        let Some(pid) = child.pid() else { return self.sit(seat, child) };
+        self.actions.push_back(Action::Withdraw { seat, post: child.post });
         self.await_killed();
-        let until = Some(self.after_us(self.plan.mercy_us));
-        self.sit(seat, Worker { phase: Phase::Killed { pid, since: self.now, until, why }, ..worker });
+        let until = Some(self.after_us(self.mercy_us(&child)));
+        self.sit(seat, Child { phase: Phase::Killed { pid, since: self.now, until, why }, ..child });
     }
 
-    /// The pid of a worker that is no longer wanted has come.
-    fn withdraw_doomed(&mut self, seat: Seat, worker: Worker, pid: ProcessId) {
-        if let Phase::Doomed { manner: Manner::Brutal, .. } = worker.phase {
-            return self.kill(seat, worker, pid, Farewell::CalledOff);
+    /// The pid of a child that is no longer wanted has come.
+    fn withdraw_doomed(&mut self, seat: Seat, child: Child, pid: ProcessId) {
+        if let Phase::Doomed { manner: Manner::Brutal, .. } = child.phase {
+            return self.kill(seat, child, pid, Farewell::CalledOff);
         }
         let phase = Phase::Starting { pid, until: None };
-        self.withdraw(seat, Worker { phase, ..worker }, Farewell::CalledOff);
+        self.withdraw(seat, Child { phase, ..child }, Farewell::CalledOff);
     }
 
-    fn kill_known(&mut self, seat: Seat, worker: Worker, why: Farewell) {
-        match worker.pid() {
-            Some(pid) => self.kill(seat, worker, pid, why),
-            None => self.sit(seat, worker),
+    fn kill_known(&mut self, seat: Seat, child: Child, why: Farewell) {
+        match child.pid() {
+            Some(pid) => self.kill(seat, child, pid, why),
+            None => self.sit(seat, child),
         }
     }
 
-    fn lose_patience(&mut self, seat: Seat, worker: Worker) {
-        match worker.phase {
+    fn lose_patience(&mut self, seat: Seat, child: Child) {
+        match child.phase {
             // Taken back in this very look, by the consequences of another one's end.
-            Phase::Killed { until, .. } if until.is_none_or(|until| until > self.now) => self.sit(seat, worker),
+            Phase::Killed { until, .. } if until.is_none_or(|until| until > self.now) => self.sit(seat, child),
             Phase::Leaving { pid, why, .. } | Phase::Retiring { pid, why, .. } | Phase::Killed { pid, why, .. } => {
-                self.note(Note::NoMercy { slot: worker.slot, pid });
-                self.kill(seat, worker, pid, why);
+                self.tell(&child, Some(pid), Word::NoMercy);
+                self.kill(seat, child, pid, why);
             }
-            _ => self.sit(seat, worker),
+            _ => self.sit(seat, child),
         }
     }
 
-    fn give_up(&mut self, seat: Seat, worker: Worker) {
-        let reason = "not ready in time (load-timeout)".to_owned();
-        self.note(Note::WorkerUnfit { slot: worker.slot, pid: worker.pid(), reason: reason.clone() });
-        self.withdraw(seat, worker.clone(), Farewell::Unfit);
-        self.blame(&worker, reason);
+    fn give_up(&mut self, seat: Seat, child: Child) {
+        let reason = if child.rule().counts { "not ready in time (load-timeout)" } else { "not up in time" };
+        self.tell(&child, child.pid(), Word::Unfit { reason: reason.to_owned() });
+        self.withdraw(seat, child.clone(), Farewell::Unfit);
+        self.blame(&child, reason.to_owned());
     }
 
     /// A process where none was ordered. The seat is closed until it is gone.
@@ -202,91 +200,120 @@ impl Machine {
         let Incident::Forked(pid) = *incident else { return };
         self.note(Note::Intruder { seat, pid });
         let phase = Phase::Lost { until: self.now };
-        let stranger = Worker { slot: Slot(0), generation: self.current, life: 0, replace: None, phase };
+        let origin = Origin::Generation(self.current);
+        let stranger = Child { post: Post::worker(0), origin, nth: 0, replace: None, phase };
         self.kill(seat, stranger, pid, Farewell::CalledOff);
     }
 
     // Ends.
 
-    fn bury(&mut self, seat: Seat, worker: Worker, pid: ProcessId, status: ExitStatus) {
-        if !self.is_the_dead(seat, &worker, pid, status) {
-            return self.sit(seat, worker);
+    fn bury(&mut self, seat: Seat, child: Child, pid: ProcessId, status: ExitStatus) {
+        if !self.is_the_dead(seat, &child, pid, status) {
+            return self.sit(seat, child);
         }
-        let slot = worker.slot;
-        match (worker.phase, status) {
+        match (child.phase, status) {
             (Phase::Leaving { .. } | Phase::Retiring { .. }, ExitStatus::Signal(signal)) => {
-                self.note(Note::WorkerDiedLeaving { slot, pid, signal });
+                self.tell(&child, Some(pid), Word::DiedLeaving { signal });
             }
             (Phase::Leaving { since, why, .. }, _)
             | (Phase::Retiring { since, why, .. }, _)
             | (Phase::Killed { since, why, .. }, _) => {
                 let after_us = self.now.since_us(since);
-                self.note(Note::WorkerGone { slot, pid, why, after_us });
+                let killed = matches!(child.phase, Phase::Killed { .. });
+                self.tell(&child, Some(pid), Word::Gone { why, after_us, killed });
             }
             _ => {}
         }
     }
 
-    /// A worker died that nobody had asked to go.
-    fn judge(&mut self, seat: Seat, worker: Worker, pid: ProcessId, status: ExitStatus) {
-        if !self.is_the_dead(seat, &worker, pid, status) {
-            return self.sit(seat, worker);
+    /// A child died that nobody had asked to go.
+    fn judge(&mut self, seat: Seat, child: Child, pid: ProcessId, status: ExitStatus) {
+        if !self.is_the_dead(seat, &child, pid, status) {
+            return self.sit(seat, child);
         }
-        self.note(Note::WorkerDied { slot: worker.slot, pid, status });
-        let young = worker.ready_since().is_none_or(|since| self.now.since_us(since) < YOUNG_US);
-        if young || self.candidate() == Some(worker.generation) {
-            self.blame(&worker, format!("worker {} {status}", worker.slot));
-        } else if let Some(slot) = self.slot_mut(worker.slot) {
-            slot.failures = 0;
-            slot.not_before = Time::default();
+        self.tell(&child, Some(pid), Word::Died { status });
+        let young_us = child.rule().young_us;
+        let young = child.ready_since().is_none_or(|since| self.now.since_us(since) < young_us);
+        if young || self.is_candidates(&child) || is_vital(&child) {
+            self.blame(&child, format!("{} {status}", child.post));
+        } else if let Some(post) = self.posts.get_mut(child.post) {
+            post.back_off.forgive();
         }
     }
 
     /// Whether the process that ended is the one in the seat; says so if not.
-    fn is_the_dead(&mut self, seat: Seat, worker: &Worker, pid: ProcessId, status: ExitStatus) -> bool {
-        let same = worker.pid() == Some(pid);
+    fn is_the_dead(&mut self, seat: Seat, child: &Child, pid: ProcessId, status: ExitStatus) -> bool {
+        let same = child.pid() == Some(pid);
         if !same {
-            self.impossible(format!("process {pid} {status} in seat {seat}, which has {:?}", worker.pid()));
+            self.impossible(format!("process {pid} {status} in seat {seat}, which has {:?}", child.pid()));
         }
         same
     }
 
-    fn fail_fork(&mut self, worker: &Worker, errno: i32) {
+    fn fail_fork(&mut self, child: &Child, errno: i32) {
         let reason = format!("fork failed: {}", std::io::Error::from_raw_os_error(errno));
-        self.note(Note::WorkerUnfit { slot: worker.slot, pid: None, reason: reason.clone() });
-        self.blame(worker, reason);
+        self.tell(child, None, Word::Unfit { reason: reason.clone() });
+        self.blame(child, reason);
     }
 
     /// The zygote did not answer in time: it is killed, and what it says or does until then has time to arrive.
-    fn blame_zygote(&mut self, seat: Seat, worker: Worker) {
+    fn blame_zygote(&mut self, seat: Seat, child: Child) {
         let until = self.after_us(FORK_PATIENCE_US);
-        let phase = match worker.phase {
+        let phase = match child.phase {
             Phase::Forking { ready, .. } => Phase::Forking { until, ready },
             Phase::Doomed { manner, .. } => Phase::Doomed { until, manner },
             other => other,
         };
-        let generation = worker.generation;
-        self.sit(seat, Worker { phase, ..worker });
-        self.zygote(generation, zygote::Incident::Mute);
+        let generation = child.generation();
+        self.sit(seat, Child { phase, ..child });
+        if let Some(generation) = generation {
+            self.zygote(generation, zygote::Incident::Mute);
+        }
     }
 
-    /// Draws the consequences of a worker that could not do its part: a reload that counted on it is called off, and
-    /// the next worker of its slot waits.
-    fn blame(&mut self, worker: &Worker, reason: String) {
-        if self.candidate() == Some(worker.generation) {
+    /// Draws the consequences of a child that could not do its part: one whose end is the instance's ends it, a reload
+    /// that counted on it is called off, and the next child of its post waits.
+    fn blame(&mut self, child: &Child, reason: String) {
+        if is_vital(child) && !self.is_stopping() {
+            return self.begin_stop(0, Manner::Graceful);
+        }
+        if self.is_candidates(child) {
             return self.fail_change(reason);
         }
-        if self.is_successor_of_marked(worker) {
+        if self.is_successor_of_marked(child) {
             self.fail_change(reason);
         }
+        let max_us = child.recipe().map_or(self.plan.respawn_delay_max_us, |recipe| recipe.respawn_delay_max_us);
+        let pace = Pace { first_us: child.rule().first_delay_us, max_us };
         let now = self.now;
-        let max = self.plan.respawn_delay_max_us;
-        let Some(slot) = self.slot_mut(worker.slot) else { return };
-        slot.failures = slot.failures.saturating_add(1);
-        let delay_us = slot::delay_us(slot.failures, max);
-        slot.not_before = now.plus_us(delay_us);
+        let Some(post) = self.posts.get_mut(child.post) else { return };
+        let delay_us = post.back_off.blame(now, pace);
         if delay_us >= DELAY_TOLD_US {
-            self.note(Note::RespawnDelayed { slot: worker.slot, delay_us });
+            self.tell(child, None, Word::Delayed { delay_us });
         }
     }
+
+    /// Whether a child is of the generation that is to become current.
+    pub(super) fn is_candidates(&self, child: &Child) -> bool {
+        self.candidate().is_some_and(|candidate| child.is_of(candidate))
+    }
+
+    fn mercy_us(&self, child: &Child) -> u64 {
+        child.recipe().map_or(self.plan.mercy_us, |recipe| recipe.mercy_us)
+    }
+
+    fn ready_within_us(&self, child: &Child) -> Option<u64> {
+        child.recipe().map_or(self.plan.load_timeout_us, |recipe| Some(recipe.ready_within_us))
+    }
+
+    fn tell(&mut self, child: &Child, pid: Option<ProcessId>, word: Word) {
+        if let Some(note) = word.about(child, pid) {
+            self.note(note);
+        }
+    }
+}
+
+/// Whether its end is the instance's.
+fn is_vital(child: &Child) -> bool {
+    child.recipe().is_some_and(|recipe| recipe.vital)
 }

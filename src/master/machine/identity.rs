@@ -1,24 +1,19 @@
-//! The names of things in the master's decisions: generation, seat, slot, process, moment.
+//! The names of things in the master's decisions: generation, seat, post, recipe, process, moment.
 //!
 //! Newtypes only; nothing here decides. Pure; used in the master.
 
+pub use crate::supervision::role::{Post, Role};
+pub use crate::supervision::time::Time;
 use serde::{Deserialize, Serialize};
-pub use worker_protocol::ids::{Generation, ProcessId, Seat, Slot};
+use std::fmt;
+pub use worker_protocol::ids::{Generation, ProcessId, Seat};
 
-/// A moment of the monotonic clock, in microseconds from any origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Time(pub u64);
+/// What an executed child is made by, as a number: of the same number is the same recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecipeId(pub u64);
 
-impl Time {
-    /// The moment `us` microseconds later; the end of time when that does not fit.
-    #[must_use]
-    pub fn plus_us(self, us: u64) -> Time {
-        Time(self.0.saturating_add(us))
-    }
-
-    /// Microseconds from `earlier` to here; zero when `earlier` is not earlier.
-    #[must_use]
-    pub fn since_us(self, earlier: Time) -> u64 {
-        self.0.saturating_sub(earlier.0)
+impl fmt::Display for RecipeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }

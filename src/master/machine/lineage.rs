@@ -4,13 +4,14 @@
 
 use super::action::Action;
 use super::change::Change;
+use super::child::{Incident as WorkerIncident, Manner};
 use super::event::ExitStatus;
-use super::fate::YOUNG_US;
-use super::identity::Generation;
+use super::identity::{Generation, Role};
 use super::note::Note;
-use super::worker::{Incident as WorkerIncident, Manner};
 use super::zygote::{Incident, Phase, State, Step, Zygote, step};
-use super::{Machine, Stage, slot, stop};
+use super::{Machine, Stage, stop};
+use crate::supervision::back_off::Pace;
+use crate::supervision::role::Rule;
 
 /// How long a zygote may take to end once it has no workers.
 const ZYGOTE_PATIENCE_US: u64 = 2_000_000;
@@ -85,7 +86,7 @@ impl Machine {
     /// Its workers are the master's own from now on; the orders in its hands may have been carried out.
     fn remove_zygote(&mut self, generation: Generation) {
         self.zygotes.retain(|zygote| zygote.generation != generation);
-        let orphans = self.seats_where(|worker| worker.generation == generation);
+        let orphans = self.seats_where(|child| child.is_of(generation));
         self.befall_all(&orphans, &WorkerIncident::Orphan);
     }
 
@@ -118,9 +119,12 @@ impl Machine {
 
     /// The same configuration gets a new generation. Workers of the old one go on until those of the new are ready.
     fn replace_zygote(&mut self, before: Phase, reason: String) {
-        let proved = matches!(before, Phase::Loaded { since } if self.now.since_us(since) >= YOUNG_US);
+        // A zygote is judged as the workers are for whom it is there.
+        let rule = Rule::of(Role::Worker);
+        let proved = matches!(before, Phase::Loaded { since } if self.now.since_us(since) >= rule.young_us);
         self.zygote_failures = if proved { 0 } else { self.zygote_failures.saturating_add(1) };
-        let delay_us = slot::delay_us(self.zygote_failures, self.plan.respawn_delay_max_us);
+        let delay_us = Pace { first_us: rule.first_delay_us, max_us: self.plan.respawn_delay_max_us }
+            .delay_us(self.zygote_failures);
         let failed = self.current;
         self.note(Note::GenerationFailed { generation: failed, reason: reason.clone(), again_in_us: Some(delay_us) });
         self.current = self.new_generation();

@@ -1,6 +1,6 @@
 //! The master's decisions: events in, actions out.
 //!
-//! The machine keeps a picture of the zygotes and workers, corrects it with each [`Event`], and then compares what is
+//! The machine keeps a picture of the zygotes and of the children in their seats, corrects it with each [`Event`], and then compares what is
 //! wanted with what is there (`reconcile`); the difference becomes [`Action`]s. It forks nothing, reads no clock, logs
 //! nothing and holds no descriptor: the driver does, and reports what came of it as further events. So the same code
 //! runs in the master and, by the thousand, in a simulation.
@@ -13,6 +13,7 @@
 
 mod action;
 mod change;
+mod child;
 mod event;
 mod fate;
 mod identity;
@@ -20,12 +21,13 @@ mod lineage;
 mod note;
 mod order;
 mod plan;
+mod posts;
+mod recipe;
 mod reconcile;
-mod slot;
 mod snapshot;
 mod stop;
 mod target;
-mod worker;
+mod word;
 mod zygote;
 
 #[cfg(test)]
@@ -37,14 +39,17 @@ mod tests;
 
 pub use action::{Action, Announcement, Count, Outcome};
 pub use event::{Event, ExitStatus, LeaveReason, Order, Reload};
-pub use identity::{Generation, ProcessId, Seat, Slot, Time};
+pub use identity::{Generation, Post, ProcessId, RecipeId, Role, Seat, Time};
 pub use note::{Farewell, Note};
 pub use plan::{PROBATION_US, Plan};
+pub use recipe::{AtReload, Recipe};
 pub use snapshot::Snapshot;
+pub use word::Word;
 
 use change::Change;
+use child::{Child, Incident, Manner, Phase};
+use posts::Posts;
 use std::collections::VecDeque;
-use worker::{Incident, Manner, Phase, Worker};
 use zygote::Zygote;
 
 /// How long a zygote may take to answer an order to fork before it counts as hung.
@@ -66,8 +71,11 @@ pub struct Machine {
     zygotes: Vec<Zygote>,
     /// Zygotes of the current configuration that died at once, one after the other.
     zygote_failures: u32,
-    seats: Vec<Option<Worker>>,
-    slots: Vec<slot::Slot>,
+    /// The first of them are those of the scoreboard, for children that are forked; behind them sit executed ones.
+    seats: Vec<Option<Child>>,
+    /// How many seats the scoreboard has.
+    shared_seats: u32,
+    posts: Posts,
     paused: bool,
     change: Option<Change>,
     /// The reload to begin when the one under way is over.
@@ -101,7 +109,7 @@ pub struct WorkerView {
     /// Its place in the shared memory.
     pub seat: Seat,
     /// Its number.
-    pub slot: Slot,
+    pub post: Post,
     /// The version of the application that it runs.
     pub generation: Generation,
     /// `None` while it is being forked.
@@ -109,7 +117,7 @@ pub struct WorkerView {
     /// What it is doing.
     pub condition: Condition,
     /// Workers with this number so far, this one included.
-    pub life: u32,
+    pub nth: u32,
 }
 
 /// What a worker is doing, as far as the master knows.
@@ -132,15 +140,13 @@ impl Machine {
     /// The sentence that says which numbers of the plan do not fit together.
     pub fn start(now: Time, plan: Plan) -> Result<Machine, String> {
         plan.check()?;
-        let active = |number| slot::Slot { active: number <= plan.at_start(), ..Default::default() };
-        let slots = (1..=plan.bounds.maximum()).map(active);
         let zygote = Zygote { generation: Generation(1), phase: zygote::Phase::Waiting { until: now } };
         let picture = Snapshot {
             current: Generation(1),
             generations_made: 1,
             zygotes: vec![zygote],
             seats: vec![None; plan.seats as usize],
-            slots: slots.collect(),
+            posts: Posts::new(plan.bounds.maximum(), plan.at_start(), &plan.executed),
             paused: false,
             plan,
         };
@@ -149,7 +155,8 @@ impl Machine {
 
     /// A machine with this picture of what is there and nothing under way.
     fn with_picture(now: Time, stage: Stage, picture: Snapshot) -> Machine {
-        let Snapshot { plan, current, generations_made, zygotes, seats, slots, paused } = picture;
+        let Snapshot { plan, current, generations_made, zygotes, seats, posts, paused } = picture;
+        let shared_seats = plan.seats;
         let mut machine = Machine {
             now,
             looked: now,
@@ -160,7 +167,8 @@ impl Machine {
             zygotes,
             zygote_failures: 0,
             seats,
-            slots,
+            shared_seats,
+            posts,
             paused,
             change: None,
             queued: None,
@@ -201,20 +209,24 @@ impl Machine {
                 self.zygote(generation, zygote::Incident::LoadFailed { exit_code, reason });
             }
             Event::ZygoteExited { generation, status } => self.zygote(generation, zygote::Incident::Exited(status)),
-            Event::WorkerForked { seat, pid } => self.befall(seat, Incident::Forked(pid)),
+            Event::Forked { seat, pid } => self.befall(seat, Incident::Forked(pid)),
             Event::ForkFailed { seat, errno } => self.befall(seat, Incident::ForkFailed { errno }),
-            Event::WorkerReady { seat, boot_us } => self.befall(seat, Incident::Ready { boot_us }),
-            Event::WorkerNotReady { seat, exit_code, reason } => {
+            Event::Ready { seat, boot_us, pid } => {
+                self.follow(seat, pid);
+                self.befall(seat, Incident::Ready { boot_us });
+            }
+            Event::NotReady { seat, exit_code, reason } => {
                 self.befall(seat, Incident::NotReady { exit_code, reason });
             }
-            Event::WorkerLeaving { seat, reason } => self.befall(seat, Incident::Leaving(reason)),
-            Event::WorkerExited { seat, pid, status } => self.befall(seat, Incident::Exited { pid, status }),
+            Event::Leaving { seat, reason } => self.befall(seat, Incident::Leaving(reason)),
+            Event::Exited { seat, pid, status } => self.befall(seat, Incident::Exited { pid, status }),
             Event::Order(order) => self.order(order),
             Event::ConfigurationRead(answer) => self.configuration_read(answer),
             Event::Target { workers, idle, volunteers } => self.set_target(workers, &idle, &volunteers),
             Event::GenerationUnfit { generation, exit_code, reason } => {
                 self.refuse_generation(generation, exit_code, reason);
             }
+            Event::Renew { recipe } => self.renew(recipe),
             Event::Elapsed => self.expire(),
         }
     }
@@ -235,25 +247,25 @@ impl Machine {
             Stage::Stopping { until, .. } => Some(until),
             Stage::Loading | Stage::Starting | Stage::Serving => None,
         };
-        let workers = self.seats.iter().flatten().filter_map(Worker::until);
+        let children = self.seats.iter().flatten().filter_map(Child::until);
         let zygotes = self.zygotes.iter().filter_map(Zygote::until);
-        let slots = self.slots.iter().filter(|slot| slot.active).map(|slot| slot.not_before);
-        let all = workers.chain(zygotes).chain(slots).chain(stop).chain(self.switch_deadline());
+        let posts = self.posts.active().map(|(_, post)| post.back_off.not_before());
+        let all = children.chain(zygotes).chain(posts).chain(stop).chain(self.switch_deadline());
         all.filter(|at| *at > self.looked).min()
     }
 
-    /// The workers there are, by seat. Every one has a slot from 1 on: strangers that are being killed are left out.
+    /// The workers there are, by seat. Every one has a number from 1 on: strangers that are being killed are left out.
     pub fn workers(&self) -> impl Iterator<Item = WorkerView> + '_ {
-        let ours = |worker: &&Worker| worker.life > 0;
-        self.seats_numbered().filter_map(move |(seat, worker)| Some(view(seat, worker.as_ref().filter(ours)?)))
+        let ours = |child: &&Child| child.nth > 0;
+        self.seats_numbered().filter_map(move |(seat, child)| view(seat, child.as_ref().filter(ours)?))
     }
 
     /// How many workers there are.
     #[must_use]
     pub fn count(&self) -> Count {
         let mut count = Count { target: self.target(), ..Count::default() };
-        for worker in self.seats.iter().flatten() {
-            match worker.phase {
+        for child in self.seats.iter().flatten().filter(|child| child.rule().counts) {
+            match child.phase {
                 Phase::Forking { .. } | Phase::Starting { .. } => count.starting += 1,
                 Phase::Ready { .. } => count.ready += 1,
                 Phase::Leaving { .. } | Phase::Retiring { .. } | Phase::Killed { .. } => count.leaving += 1,
@@ -278,7 +290,7 @@ impl Machine {
     /// Workers that should run.
     #[must_use]
     pub fn target(&self) -> u32 {
-        u32::try_from(self.slots.iter().filter(|slot| slot.active).count()).unwrap_or(u32::MAX)
+        u32::try_from(self.posts.workers().filter(|(_, post)| post.active).count()).unwrap_or(u32::MAX)
     }
 
     /// Whether workers are told not to accept.
@@ -308,8 +320,8 @@ impl Machine {
     fn expire(&mut self) {
         let now = self.now;
         self.looked = now;
-        let workers = self.seats_where(|worker| worker.until().is_some_and(|until| until <= now));
-        self.befall_all(&workers, &Incident::Expire);
+        let children = self.seats_where(|child| child.until().is_some_and(|until| until <= now));
+        self.befall_all(&children, &Incident::Expire);
         let due = |zygote: &&Zygote| zygote.until().is_some_and(|until| until <= now);
         let zygotes: Vec<Generation> = self.zygotes.iter().filter(due).map(|zygote| zygote.generation).collect();
         for generation in zygotes {
@@ -317,18 +329,17 @@ impl Machine {
         }
     }
 
-    fn sit(&mut self, seat: Seat, worker: Worker) {
-        if let Some(place) = self.seats.get_mut(seat.0 as usize) {
-            *place = Some(worker);
+    /// The child in a seat has gone on as another process.
+    fn follow(&mut self, seat: Seat, pid: Option<ProcessId>) {
+        if let (Some(Some(child)), Some(pid)) = (self.seats.get_mut(seat.0 as usize), pid) {
+            child.move_to(pid);
         }
     }
 
-    fn slot_mut(&mut self, slot: Slot) -> Option<&mut slot::Slot> {
-        self.slots.get_mut((slot.0 as usize).checked_sub(1)?)
-    }
-
-    fn is_active(&self, slot: Slot) -> bool {
-        (slot.0 as usize).checked_sub(1).and_then(|index| self.slots.get(index)).is_some_and(|slot| slot.active)
+    fn sit(&mut self, seat: Seat, child: Child) {
+        if let Some(place) = self.seats.get_mut(seat.0 as usize) {
+            *place = Some(child);
+        }
     }
 
     fn is_loaded(&self, generation: Generation) -> bool {
@@ -336,16 +347,16 @@ impl Machine {
         self.zygotes.iter().any(|zygote| zygote.generation == generation && loaded(zygote))
     }
 
-    fn workers_of(&self, generation: Generation) -> impl Iterator<Item = &Worker> {
-        self.seats.iter().flatten().filter(move |worker| worker.generation == generation)
+    fn children_of(&self, generation: Generation) -> impl Iterator<Item = &Child> {
+        self.seats.iter().flatten().filter(move |child| child.is_of(generation))
     }
 
-    fn seats_numbered(&self) -> impl Iterator<Item = (Seat, &Option<Worker>)> {
+    fn seats_numbered(&self) -> impl Iterator<Item = (Seat, &Option<Child>)> {
         (0..).map(Seat).zip(&self.seats)
     }
 
-    fn seats_where(&self, wanted: impl Fn(&Worker) -> bool) -> Vec<Seat> {
-        let matching = self.seats_numbered().filter(|(_, worker)| worker.as_ref().is_some_and(&wanted));
+    fn seats_where(&self, wanted: impl Fn(&Child) -> bool) -> Vec<Seat> {
+        let matching = self.seats_numbered().filter(|(_, child)| child.as_ref().is_some_and(&wanted));
         matching.map(|(seat, _)| seat).collect()
     }
 
@@ -363,8 +374,10 @@ impl Machine {
     }
 }
 
-fn view(seat: Seat, worker: &Worker) -> WorkerView {
-    let condition = match worker.phase {
+/// A worker as others see it; `None` for who is none.
+fn view(seat: Seat, child: &Child) -> Option<WorkerView> {
+    let generation = child.generation().filter(|_| child.rule().counts)?;
+    let condition = match child.phase {
         Phase::Forking { .. } | Phase::Starting { .. } => Condition::Starting,
         Phase::Ready { since, paused: false, .. } => Condition::Ready(since),
         Phase::Ready { since, paused: true, .. } => Condition::Paused(since),
@@ -374,6 +387,5 @@ fn view(seat: Seat, worker: &Worker) -> WorkerView {
         | Phase::Retiring { .. }
         | Phase::Killed { .. } => Condition::Leaving,
     };
-    let Worker { slot, generation, life, .. } = *worker;
-    WorkerView { seat, slot, generation, pid: worker.pid(), condition, life }
+    Some(WorkerView { seat, post: child.post, generation, pid: child.pid(), condition, nth: child.nth })
 }

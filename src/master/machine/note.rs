@@ -4,7 +4,8 @@
 //! (uWSGI's manual, "Managing the uWSGI server"). Pure; used in the master.
 
 use super::event::{ExitStatus, LeaveReason, Reload};
-use super::identity::{Generation, ProcessId, Seat, Slot};
+use super::identity::{Generation, Post, ProcessId, Seat};
+use super::word::{ExecutedLine, Word};
 use log::Level;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,25 +21,27 @@ pub enum Note {
     /// A generation that serves is not such as its configuration wants it.
     Misfit { generation: Generation, reason: String },
     /// The first worker of this number.
-    Spawned { slot: Slot, pid: ProcessId, threads: u32 },
+    Spawned { post: Post, pid: ProcessId, threads: u32 },
     /// A later worker of this number.
-    Respawned { slot: Slot, pid: ProcessId },
+    Respawned { post: Post, pid: ProcessId },
     /// A worker accepts.
-    WorkerReady { slot: Slot, pid: ProcessId, boot_us: u64 },
+    WorkerReady { post: Post, pid: ProcessId, boot_us: u64 },
     /// A worker leaves by itself.
-    WorkerLeaving { slot: Slot, pid: ProcessId, reason: LeaveReason },
+    WorkerLeaving { post: Post, pid: ProcessId, reason: LeaveReason },
     /// A worker that nobody had asked to go is gone.
-    WorkerDied { slot: Slot, pid: ProcessId, status: ExitStatus },
+    WorkerDied { post: Post, pid: ProcessId, status: ExitStatus },
     /// A worker that had to go is gone.
-    WorkerGone { slot: Slot, pid: ProcessId, why: Farewell, after_us: u64 },
+    WorkerGone { post: Post, pid: ProcessId, why: Farewell, after_us: u64 },
     /// A worker that had to go ended otherwise than that.
-    WorkerDiedLeaving { slot: Slot, pid: ProcessId, signal: i32 },
+    WorkerDiedLeaving { post: Post, pid: ProcessId, signal: i32 },
     /// A worker cannot serve.
-    WorkerUnfit { slot: Slot, pid: Option<ProcessId>, reason: String },
+    WorkerUnfit { post: Post, pid: Option<ProcessId>, reason: String },
     /// A worker outlived the mercy.
-    NoMercy { slot: Slot, pid: ProcessId },
+    NoMercy { post: Post, pid: ProcessId },
     /// The next worker of this number has to wait.
-    RespawnDelayed { slot: Slot, delay_us: u64 },
+    RespawnDelayed { post: Post, delay_us: u64 },
+    /// What became of a child that was executed.
+    Executed { title: String, outlives: bool, pid: Option<ProcessId>, word: Word },
     /// The number of workers changes on an order.
     Target { from: u32, to: u32, order: &'static str },
     /// No worker is wanted until a connection comes.
@@ -46,7 +49,7 @@ pub enum Note {
     /// A reload begins.
     ReloadBegins { reload: Reload },
     /// A chain reload replaces this worker next.
-    ChainNext { slot: Slot },
+    ChainNext { post: Post },
     /// A reload is over and the new serves.
     ReloadDone { reload: Reload, generation: Generation },
     /// A reload is over and the old serves.
@@ -64,7 +67,7 @@ pub enum Note {
     /// The end.
     Goodbye,
     /// The end, although something is still there.
-    LeftBehind { workers: u32, zygotes: u32 },
+    LeftBehind { workers: u32, zygotes: u32, others: u32 },
     /// An event that cannot happen in the state there is: a fault of this program, survived.
     Impossible { what: String },
     /// A worker nobody knows of appeared in a seat.
@@ -88,6 +91,14 @@ pub enum Farewell {
     Stop,
 }
 
+impl Farewell {
+    /// Whether the instance has no use for it any more, rather than for this one process.
+    #[must_use]
+    pub fn is_parting(self) -> bool {
+        matches!(self, Farewell::Scaled | Farewell::Stop)
+    }
+}
+
 impl Note {
     /// How loud it is.
     #[must_use]
@@ -104,6 +115,7 @@ impl Note {
             | Note::Impossible { .. }
             | Note::Intruder { .. } => Level::Warn,
             Note::WorkerReady { .. } => Level::Debug,
+            Note::Executed { word, .. } => word.level(),
             Note::Loaded { .. }
             | Note::Spawned { .. }
             | Note::Respawned { .. }
@@ -136,36 +148,37 @@ impl fmt::Display for Note {
                 write!(f, "generation {generation} failed: {reason}; loading again in {} s", Seconds(*delay))
             }
             Note::Misfit { generation, reason } => write!(f, "generation {generation} goes on although {reason}"),
-            Note::Spawned { slot, pid, threads } => {
-                write!(f, "spawned uWSGI worker {slot} (pid: {pid}, cores: {threads})")
+            Note::Spawned { post, pid, threads } => {
+                write!(f, "spawned uWSGI {post} (pid: {pid}, cores: {threads})")
             }
-            Note::Respawned { slot, pid } => write!(f, "Respawned uWSGI worker {slot} (new pid: {pid})"),
-            Note::WorkerReady { slot, pid, boot_us } => {
-                write!(f, "worker {slot} (pid: {pid}) ready in {} s", Seconds(*boot_us))
+            Note::Respawned { post, pid } => write!(f, "Respawned uWSGI {post} (new pid: {pid})"),
+            Note::WorkerReady { post, pid, boot_us } => {
+                write!(f, "{post} (pid: {pid}) ready in {} s", Seconds(*boot_us))
             }
-            Note::WorkerLeaving { slot, pid, reason } => write!(f, "worker {slot} (pid: {pid}) leaves: {reason}"),
-            Note::WorkerDied { slot, pid, status: ExitStatus::Signal(signal) } => {
-                write!(f, "DAMN ! worker {slot} (pid: {pid}) died, killed by signal {signal} :( trying respawn ...")
+            Note::WorkerLeaving { post, pid, reason } => write!(f, "{post} (pid: {pid}) leaves: {reason}"),
+            Note::WorkerDied { post, pid, status: ExitStatus::Signal(signal) } => {
+                write!(f, "DAMN ! {post} (pid: {pid}) died, killed by signal {signal} :( trying respawn ...")
             }
-            Note::WorkerDied { slot, pid, status: ExitStatus::Code(_) } => {
-                write!(f, "DAMN ! worker {slot} (pid: {pid}) died :( trying respawn ...")
+            Note::WorkerDied { post, pid, status: ExitStatus::Code(_) } => {
+                write!(f, "DAMN ! {post} (pid: {pid}) died :( trying respawn ...")
             }
-            Note::WorkerGone { slot, pid, why, after_us } => write_gone(f, *slot, *pid, *why, *after_us),
-            Note::WorkerDiedLeaving { slot, pid, signal } => {
-                write!(f, "worker {slot} (pid: {pid}) died while it was leaving, killed by signal {signal}")
+            Note::WorkerGone { post, pid, why, after_us } => write_gone(f, *post, *pid, *why, *after_us),
+            Note::WorkerDiedLeaving { post, pid, signal } => {
+                write!(f, "{post} (pid: {pid}) died while it was leaving, killed by signal {signal}")
             }
-            Note::WorkerUnfit { slot, pid: Some(pid), reason } => {
-                write!(f, "OOPS ! failed loading app in worker {slot} (pid {pid}): {reason}")
+            Note::WorkerUnfit { post, pid: Some(pid), reason } => {
+                write!(f, "OOPS ! failed loading app in {post} (pid {pid}): {reason}")
             }
-            Note::WorkerUnfit { slot, pid: None, reason } => write!(f, "OOPS ! no worker {slot}: {reason}"),
-            Note::NoMercy { slot, pid } => {
-                write!(f, "worker {slot} (pid: {pid}) is taking too much time to die...NO MERCY !!!")
+            Note::WorkerUnfit { post, pid: None, reason } => write!(f, "OOPS ! no {post}: {reason}"),
+            Note::NoMercy { post, pid } => {
+                write!(f, "{post} (pid: {pid}) is taking too much time to die...NO MERCY !!!")
             }
-            Note::RespawnDelayed { slot, delay_us } => write!(
-                f,
-                "worker {slot} respawning too fast !!! i have to sleep a bit ({} seconds)...",
-                Seconds(*delay_us)
-            ),
+            Note::RespawnDelayed { post, delay_us } => {
+                write!(f, "{post} respawning too fast !!! i have to sleep a bit ({} seconds)...", Seconds(*delay_us))
+            }
+            Note::Executed { title, outlives, pid, word } => {
+                ExecutedLine { title, outlives: *outlives, pid: *pid, word }.fmt(f)
+            }
             Note::Target { from, to, order } => write!(f, "workers: {from} -> {to}: {order}, as ordered"),
             Note::Cheap => f.write_str("cheap mode enabled: waiting for socket connection..."),
             Note::ReloadBegins { reload: Reload::Chain } => f.write_str("chain reload starting..."),
@@ -173,7 +186,7 @@ impl fmt::Display for Note {
                 f.write_str("brutal reload: loading, then ...brutally killing workers...")
             }
             Note::ReloadBegins { reload } => write!(f, "{reload}: starting, then ...gracefully killing workers..."),
-            Note::ChainNext { slot } => write!(f, "chain next victim is worker {slot}"),
+            Note::ChainNext { post } => write!(f, "chain next victim is {post}"),
             Note::ReloadDone { reload: Reload::Chain, .. } => f.write_str("chain reloading complete"),
             Note::ReloadDone { reload, generation } => write!(f, "{reload} done: generation {generation} serves"),
             Note::ReloadFailed { reload, reason } => write!(f, "{reload} failed, the old goes on serving: {reason}"),
@@ -185,8 +198,11 @@ impl fmt::Display for Note {
             Note::Stopping => f.write_str("graceful shutdown triggered..."),
             Note::StoppingNow => f.write_str("SIGINT/SIGTERM received...killing workers..."),
             Note::Goodbye => f.write_str("goodbye to uWSGI."),
-            Note::LeftBehind { workers, zygotes } => {
+            Note::LeftBehind { workers, zygotes, others: 0 } => {
                 write!(f, "leaving although {workers} workers and {zygotes} zygotes did not die")
+            }
+            Note::LeftBehind { workers, zygotes, others } => {
+                write!(f, "leaving although {workers} workers, {zygotes} zygotes and {others} others did not die")
             }
             Note::Impossible { what } => write!(f, "impossible, please report: {what}"),
             Note::Intruder { seat, pid } => write!(f, "killing process {pid}, which seat {seat} does not know"),
@@ -194,20 +210,20 @@ impl fmt::Display for Note {
     }
 }
 
-fn write_gone(f: &mut fmt::Formatter<'_>, slot: Slot, pid: ProcessId, why: Farewell, after_us: u64) -> fmt::Result {
+fn write_gone(f: &mut fmt::Formatter<'_>, post: Post, pid: ProcessId, why: Farewell, after_us: u64) -> fmt::Result {
     match why {
-        Farewell::Scaled => write!(f, "uWSGI worker {slot} cheaped."),
+        Farewell::Scaled => write!(f, "uWSGI {post} cheaped."),
         Farewell::Replaced | Farewell::Stop => {
-            write!(f, "worker {slot} buried after {} seconds", after_us / 1_000_000)
+            write!(f, "{post} buried after {} seconds", after_us / 1_000_000)
         }
         Farewell::Itself | Farewell::CalledOff | Farewell::Unfit => {
-            write!(f, "worker {slot} killed successfully (pid: {pid})")
+            write!(f, "{post} killed successfully (pid: {pid})")
         }
     }
 }
 
 /// Microseconds, shown as seconds with three places.
-struct Seconds(u64);
+pub(super) struct Seconds(pub(super) u64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

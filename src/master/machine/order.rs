@@ -5,9 +5,9 @@
 
 use super::action::{Action, Announcement, Outcome};
 use super::change::Change;
+use super::child::Manner;
 use super::event::{Order, Reload};
 use super::note::Note;
-use super::worker::Manner;
 use super::{Machine, Stage};
 use std::fmt;
 

@@ -2,6 +2,7 @@
 //!
 //! Not the configuration itself: sockets, paths and programs are the driver's. Pure; used in the master.
 
+use super::recipe::Recipe;
 use crate::config::model::{Bounds, Config};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -10,10 +11,13 @@ use std::time::Duration;
 /// Long enough that a worker which dies with its first requests is seen, short enough not to be felt in a deploy.
 pub const PROBATION_US: u64 = 50_000;
 
+/// More programs beside the workers than anyone has; keeps what is gone over at each event small.
+const EXECUTED_MAX: usize = 1_000;
+
 /// What the machine needs to know of a configuration. Times are microseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Between how many workers the instance moves. Of the most, N, the slots are 1 to N.
+    /// Between how many workers the instance moves. Of the most, N, the numbers are 1 to N.
     pub bounds: Bounds,
     /// Whether it starts with none (`cheap`), to wake at the first [`Target`](super::Event::Target).
     pub asleep: bool,
@@ -28,6 +32,8 @@ pub struct Plan {
     pub respawn_delay_max_us: u64,
     /// How long a zygote may load and a worker may take to be ready (`load-timeout`); `None` waits for ever.
     pub load_timeout_us: Option<u64>,
+    /// The children that are executed beside the workers, in the order in which they are started.
+    pub executed: Vec<Recipe>,
     /// How long new workers must be ready before they replace the old generation, see [`PROBATION_US`].
     pub probation_us: u64,
 }
@@ -45,6 +51,7 @@ impl Plan {
             mercy_us: microseconds(config.patience.mercy),
             respawn_delay_max_us: microseconds(config.patience.respawn_delay_max),
             load_timeout_us: config.patience.load_timeout.map(microseconds),
+            executed: Vec::new(),
             probation_us: PROBATION_US,
         }
     }
@@ -63,6 +70,9 @@ impl Plan {
     /// Whether the seats do; if not, the sentence that says what is wrong.
     pub(super) fn check(&self) -> Result<(), String> {
         let (workers, seats) = (self.bounds.maximum(), self.seats);
+        if self.executed.len() > EXECUTED_MAX {
+            return Err(format!("there can be {EXECUTED_MAX} daemons, not {}", self.executed.len()));
+        }
         if seats < Plan::seats_for(workers) {
             return Err(format!("{seats} seats are too few for {workers} workers"));
         }

@@ -1,36 +1,60 @@
-//! What is wanted against what is there: the one place where workers are started and let go for the sake of numbers.
+//! What is wanted against what is there: the one place where children are started and let go for the sake of numbers.
 //!
-//! For each wanted slot: a fresh worker (current generation, not marked for replacement) must be on duty or on its way;
-//! once it is ready, everyone else in the slot goes. A slot that is not wanted empties. That is the whole of respawn,
-//! scaling, workers' reload, chain reload, the replacement after a zygote's death, and the second half of a reload.
-//! Pure; used in the master.
+//! For each wanted post: a fresh child (of the current generation or of the post's recipe, not marked for replacement)
+//! must be on duty or on its way. Where successors come beside, everyone else in the post goes once it is ready; where
+//! they come after, everyone else goes first. A post that is not wanted empties. That is the whole of respawn, scaling,
+//! workers' reload, chain reload, the replacement after a zygote's death, the second half of a reload, and all that
+//! becomes of daemons. What is peculiar to a role is asked of its rule. Pure; used in the master.
 
 use super::action::{Action, Announcement};
 use super::change::Change;
+use super::child::{Child, Incident, Manner, Origin, Phase};
 use super::event::Reload;
-use super::identity::{Generation, Seat, Slot, Time};
+use super::identity::{Generation, Post, Seat, Time};
 use super::note::{Farewell, Note};
-use super::worker::{Incident, Manner, Phase, Worker};
 use super::{FORK_PATIENCE_US, Machine, Stage, zygote};
+use crate::supervision::role::{Born, FreshBy, Rule, Successor};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A round begins or ends at most one change, and no event can begin more than a few.
 const ROUNDS_MAX: u32 = 4;
 
-/// Who is on duty in a slot or on the way to it, each kind with the one to keep first.
+/// Who is on duty in a post or on the way to it, each kind with the one to keep first.
 struct Duty {
-    slot: Slot,
-    /// Of the current generation and not marked for replacement.
+    post: Post,
+    /// Such as is wanted, and not marked for replacement.
     fresh: Vec<Seat>,
     fresh_is_ready: bool,
     /// To be replaced.
     stale: Vec<Seat>,
+    /// Whether somebody else is still there, on the way out.
+    leaving: bool,
 }
 
 impl Duty {
-    fn of_nobody(slot: Slot) -> Duty {
-        Duty { slot, fresh: Vec::new(), fresh_is_ready: false, stale: Vec::new() }
+    fn of_nobody(post: Post) -> Duty {
+        Duty { post, fresh: Vec::new(), fresh_is_ready: false, stale: Vec::new(), leaving: false }
+    }
+
+    fn rule(&self) -> Rule {
+        Rule::of(self.post.role)
+    }
+
+    /// Whether a child can begin here at once.
+    fn is_vacant(&self) -> bool {
+        let after = self.rule().successor == Successor::After;
+        self.fresh.is_empty() && self.stale.is_empty() && !(after && self.leaving)
+    }
+
+    /// Whether a child is to begin here beside the one that it replaces.
+    fn needs_successor(&self) -> bool {
+        self.rule().successor == Successor::Beside && self.fresh.is_empty() && !self.stale.is_empty()
+    }
+
+    /// Of those to be replaced, how many stay for now.
+    fn stale_kept(&self) -> usize {
+        usize::from(self.rule().successor == Successor::Beside && !self.fresh_is_ready)
     }
 }
 
@@ -57,10 +81,10 @@ impl Machine {
     fn round(&mut self) -> bool {
         let became_ready = self.become_ready();
         let began = self.take_up_queued();
-        self.empty_unwanted_slots();
+        self.empty_unwanted_posts();
         self.let_replaced_go();
         let duties = self.duties();
-        self.fill_vacant_slots(&duties);
+        self.fill_vacant_posts(&duties);
         let switched = self.advance_switch();
         if !switched {
             self.fork_successors(&duties);
@@ -71,67 +95,69 @@ impl Machine {
         became_ready || began || switched || rolled
     }
 
-    /// The instance is ready when a worker is, and every other wanted one is too or has had its chance: one that
+    /// The instance is ready when a child is, and every other wanted one is too or has had its chance: one that
     /// crashes for ever must not keep the rest from being announced.
     fn become_ready(&mut self) -> bool {
         if !matches!(self.stage, Stage::Starting) {
             return false;
         }
-        let ready: BTreeSet<Slot> =
-            self.seats.iter().flatten().filter(|worker| worker.is_ready()).map(|worker| worker.slot).collect();
-        let active: Vec<Slot> = self.active_slots();
-        let settled = active.iter().all(|slot| ready.contains(slot) || self.failures(*slot) > 0);
-        if !settled || !(active.is_empty() || active.iter().any(|slot| ready.contains(slot))) {
+        let ready: BTreeSet<Post> =
+            self.seats.iter().flatten().filter(|child| child.is_ready()).map(|child| child.post).collect();
+        let counting = || self.posts.active().filter(|(post, _)| Rule::of(post.role).counts);
+        let settled = counting().all(|(post, state)| ready.contains(&post) || state.back_off.has_failed());
+        let nobody = counting().next().is_none();
+        if !settled || !(nobody || counting().any(|(post, _)| ready.contains(&post))) {
             return false;
         }
         self.stage = Stage::Serving;
         self.announce(Announcement::Ready);
-        if active.is_empty() {
+        if nobody {
             self.note(Note::Cheap);
         }
         true
     }
 
-    /// Lets everyone go whose slot is not wanted.
-    pub(super) fn empty_unwanted_slots(&mut self) {
-        let candidate = self.candidate();
-        let unwanted =
-            |worker: &Worker| worker.stays() && Some(worker.generation) != candidate && !self.is_active(worker.slot);
-        let surplus = self.seats_where(|worker| unwanted(worker) && worker.generation == self.current);
-        let outdated = self.seats_where(|worker| unwanted(worker) && worker.generation != self.current);
+    /// Lets everyone go whose post is not wanted.
+    pub(super) fn empty_unwanted_posts(&mut self) {
+        let unwanted = |child: &Child| child.stays() && !self.is_candidates(child) && !self.posts.is_active(child.post);
+        let outdated = |child: &Child| child.generation().is_some_and(|generation| generation != self.current);
+        let surplus = self.seats_where(|child| unwanted(child) && !outdated(child));
+        let old = self.seats_where(|child| unwanted(child) && outdated(child));
         self.befall_all(&surplus, &Incident::Dismiss(Farewell::Scaled));
-        for seat in outdated {
+        for seat in old {
             self.let_go(seat, Farewell::Replaced);
         }
     }
 
-    /// Keeps one fresh worker of each slot and, until that is ready, one other. The rest goes.
+    /// Keeps one fresh child of each post and, where that one comes beside it and is not ready, one other. The rest goes.
     pub(super) fn let_replaced_go(&mut self) {
         for duty in self.duties() {
+            let kept = duty.stale_kept();
             for seat in duty.fresh.into_iter().skip(1) {
                 self.befall(seat, Incident::Dismiss(Farewell::CalledOff));
             }
-            for seat in duty.stale.into_iter().skip(usize::from(!duty.fresh_is_ready)) {
+            for seat in duty.stale.into_iter().skip(kept) {
                 self.let_go(seat, Farewell::Replaced);
             }
         }
     }
 
-    /// Who is on duty in each active slot, by slot. In one pass, because an instance may have a thousand workers.
+    /// Who is on duty in each active post, by post. In one pass, because an instance may have a thousand workers.
     fn duties(&self) -> Vec<Duty> {
-        let candidate = self.candidate();
-        let mut on_duty: Vec<(Seat, &Worker)> = self
+        let mut there: Vec<(Seat, &Child)> = self
             .seats_numbered()
-            .filter_map(|(seat, worker)| Some((seat, worker.as_ref()?)))
-            .filter(|(_, worker)| worker.stays() && Some(worker.generation) != candidate)
+            .filter_map(|(seat, child)| Some((seat, child.as_ref()?)))
+            .filter(|(_, child)| !self.is_candidates(child))
             .collect();
-        on_duty.sort_by_key(|(_, worker)| precedence(worker));
-        let mut duties: BTreeMap<Slot, Duty> =
-            self.active_slots().into_iter().map(|slot| (slot, Duty::of_nobody(slot))).collect();
-        for (seat, worker) in on_duty {
-            let Some(duty) = duties.get_mut(&worker.slot) else { continue };
-            if self.is_fresh(worker) {
-                duty.fresh_is_ready |= worker.is_ready();
+        there.sort_by_key(|(_, child)| precedence(child));
+        let mut duties: BTreeMap<Post, Duty> =
+            self.posts.active().map(|(post, _)| (post, Duty::of_nobody(post))).collect();
+        for (seat, child) in there {
+            let Some(duty) = duties.get_mut(&child.post) else { continue };
+            if !child.stays() {
+                duty.leaving = true;
+            } else if self.is_fresh(child) {
+                duty.fresh_is_ready |= child.is_ready();
                 duty.fresh.push(seat);
             } else {
                 duty.stale.push(seat);
@@ -140,19 +166,17 @@ impl Machine {
         duties.into_values().collect()
     }
 
-    /// Lets a worker go in the manner that it is marked with.
+    /// Lets a child go in the manner that it is marked with.
     fn let_go(&mut self, seat: Seat, why: Farewell) {
-        let worker = self.seats.get(seat.0 as usize).and_then(Option::as_ref);
-        let brutal = worker.is_some_and(|worker| worker.replace == Some(Manner::Brutal));
+        let child = self.seats.get(seat.0 as usize).and_then(Option::as_ref);
+        let brutal = child.is_some_and(|child| child.replace == Some(Manner::Brutal));
         self.befall(seat, if brutal { Incident::Kill(why) } else { Incident::Dismiss(why) });
     }
 
-    /// Slots without anyone on duty come before slots that only wait for a successor.
-    fn fill_vacant_slots(&mut self, duties: &[Duty]) {
-        for duty in duties.iter().filter(|duty| duty.fresh.is_empty() && duty.stale.is_empty()) {
-            if self.may_fork(duty.slot) {
-                self.fork(self.current, duty.slot);
-            }
+    /// Posts without anyone on duty come before posts that only wait for a successor.
+    fn fill_vacant_posts(&mut self, duties: &[Duty]) {
+        for duty in duties.iter().filter(|duty| duty.is_vacant()) {
+            self.begin_in(duty.post);
         }
     }
 
@@ -161,55 +185,89 @@ impl Machine {
         if chain && self.chain_is_busy() {
             return;
         }
-        for duty in duties.iter().filter(|duty| duty.fresh.is_empty() && !duty.stale.is_empty()) {
-            if self.may_fork(duty.slot) && self.fork(self.current, duty.slot) && chain {
-                return self.note(Note::ChainNext { slot: duty.slot });
+        for duty in duties.iter().filter(|duty| duty.needs_successor()) {
+            if self.begin_in(duty.post) && chain {
+                return self.note(Note::ChainNext { post: duty.post });
             }
         }
     }
 
     /// A chain reload has a successor that is not ready yet.
     fn chain_is_busy(&self) -> bool {
-        let successor = |worker: &Worker| self.is_successor_of_marked(worker);
-        self.seats.iter().flatten().any(|worker| worker.stays() && !worker.is_ready() && successor(worker))
+        let successor = |child: &Child| self.is_successor_of_marked(child);
+        self.seats.iter().flatten().any(|child| child.stays() && !child.is_ready() && successor(child))
     }
 
-    /// Whether this worker is to replace one that a reload within the generation has marked.
-    pub(super) fn is_successor_of_marked(&self, worker: &Worker) -> bool {
-        let marked = |other: &Worker| other.slot == worker.slot && other.stays() && other.replace.is_some();
+    /// Whether this child is to replace one that a reload within the generation has marked.
+    pub(super) fn is_successor_of_marked(&self, child: &Child) -> bool {
+        let marked = |other: &Child| other.post == child.post && other.stays() && other.replace.is_some();
         matches!(self.change, Some(Change::Rolling { .. }))
-            && self.is_fresh(worker)
+            && child.is_rolled()
+            && self.is_fresh(child)
             && self.seats.iter().flatten().any(marked)
     }
 
-    fn is_fresh(&self, worker: &Worker) -> bool {
-        worker.generation == self.current && worker.replace.is_none()
+    fn is_fresh(&self, child: &Child) -> bool {
+        let such_as_is_wanted = match child.rule().fresh_by {
+            FreshBy::Generation => child.is_of(self.current),
+            FreshBy::Recipe => child.recipe().map(|recipe| recipe.id) == self.posts.recipe_id(child.post),
+        };
+        such_as_is_wanted && child.replace.is_none()
     }
 
-    fn may_fork(&self, slot: Slot) -> bool {
-        let waited = self.slots.get((slot.0 as usize).wrapping_sub(1)).is_some_and(|slot| slot.not_before <= self.now);
-        waited && self.is_loaded(self.current)
+    /// Orders a child into a post if that is possible at this moment. Whether it was.
+    fn begin_in(&mut self, post: Post) -> bool {
+        if self.posts.get(post).is_none_or(|state| state.back_off.not_before() > self.now) {
+            return false;
+        }
+        match Rule::of(post.role).born {
+            Born::Forked => self.is_loaded(self.current) && self.fork(self.current, post),
+            Born::Executed => self.execute(post),
+        }
     }
 
-    /// Orders a worker into the lowest free seat. Whether there was one.
-    pub(super) fn fork(&mut self, generation: Generation, slot: Slot) -> bool {
-        let vacant = self.seats_numbered().find(|(_, worker)| worker.is_none()).map(|(seat, _)| seat);
+    /// Orders a child from a zygote into the lowest free seat. Whether there was one.
+    pub(super) fn fork(&mut self, generation: Generation, post: Post) -> bool {
+        let shared = self.seats_numbered().take(self.shared_seats as usize);
+        let vacant = shared.into_iter().find(|(_, child)| child.is_none()).map(|(seat, _)| seat);
         let Some(seat) = vacant else { return false };
-        let until = self.after_us(FORK_PATIENCE_US);
-        let Some(place) = self.slot_mut(slot) else { return false };
-        place.lives = place.lives.saturating_add(1);
-        let life = place.lives;
-        self.actions.push_back(Action::Fork { generation, seat, slot, life });
-        let phase = Phase::Forking { until, ready: None };
-        self.sit(seat, Worker { slot, generation, life, replace: None, phase });
+        let Some(nth) = self.next_in(post) else { return false };
+        self.actions.push_back(Action::Fork { generation, seat, post, nth });
+        self.order_into(seat, post, Origin::Generation(generation), nth);
         true
+    }
+
+    /// Orders a program into the lowest free seat behind those of the scoreboard; there is always one more. Whether the
+    /// post has a recipe.
+    fn execute(&mut self, post: Post) -> bool {
+        let Some(recipe) = self.posts.recipe(post).cloned() else { return false };
+        let Some(nth) = self.next_in(post) else { return false };
+        let own = self.seats_numbered().skip(self.shared_seats as usize);
+        let vacant = own.into_iter().find(|(_, child)| child.is_none()).map(|(seat, _)| seat);
+        let seat = vacant.unwrap_or(Seat(u32::try_from(self.seats.len()).unwrap_or(u32::MAX)));
+        self.seats.resize(self.seats.len().max(seat.0 as usize + 1), None);
+        self.actions.push_back(Action::Execute { seat, post, recipe: recipe.id, nth });
+        self.order_into(seat, post, Origin::Recipe(Box::new(recipe)), nth);
+        true
+    }
+
+    /// The how many-th the next child of a post is.
+    fn next_in(&mut self, post: Post) -> Option<u32> {
+        let state = self.posts.get_mut(post)?;
+        state.made = state.made.saturating_add(1);
+        Some(state.made)
+    }
+
+    fn order_into(&mut self, seat: Seat, post: Post, origin: Origin, nth: u32) {
+        let phase = Phase::Forking { until: self.after_us(FORK_PATIENCE_US), ready: None };
+        self.sit(seat, Child { post, origin, nth, replace: None, phase });
     }
 
     fn let_old_zygotes_go(&mut self) {
         let candidate = self.candidate();
         let wanted = |generation: Generation| generation == self.current || Some(generation) == candidate;
         let all = self.zygotes.iter().map(|zygote| zygote.generation);
-        let old: Vec<Generation> = all.filter(|number| !wanted(*number) && !self.has_workers(*number)).collect();
+        let old: Vec<Generation> = all.filter(|number| !wanted(*number) && !self.has_children(*number)).collect();
         for generation in old {
             self.zygote(generation, zygote::Incident::Dismiss);
         }
@@ -217,8 +275,9 @@ impl Machine {
 
     fn pass_pause_on(&mut self) {
         let wanted = self.paused;
-        for (index, worker) in self.seats.iter_mut().enumerate() {
-            let Some(Worker { phase: Phase::Ready { paused, .. }, .. }) = worker else { continue };
+        for (index, child) in self.seats.iter_mut().enumerate() {
+            let Some(child) = child.as_mut().filter(|child| child.rule().counts) else { continue };
+            let Phase::Ready { paused, .. } = &mut child.phase else { continue };
             if *paused == wanted {
                 continue;
             }
@@ -228,10 +287,14 @@ impl Machine {
         }
     }
 
-    /// Whether an order to fork or load is unanswered, so that the driver holds more than this machine knows.
+    /// Whether an order to fork, execute or load is not carried out yet, so that the driver holds more than this machine
+    /// knows.
     pub(super) fn anything_half_done(&self) -> bool {
-        let forking =
-            |worker: &Worker| matches!(worker.phase, Phase::Forking { .. } | Phase::Doomed { .. } | Phase::Lost { .. });
+        let forking = |child: &Child| match child.phase {
+            Phase::Forking { .. } | Phase::Doomed { .. } | Phase::Lost { .. } => true,
+            Phase::Starting { .. } => child.rule().born == Born::Executed,
+            Phase::Ready { .. } | Phase::Leaving { .. } | Phase::Retiring { .. } | Phase::Killed { .. } => false,
+        };
         let loading = |zygote: &zygote::Zygote| !matches!(zygote.phase, zygote::Phase::Loaded { .. });
         self.answers_due > 0 || self.seats.iter().flatten().any(forking) || self.zygotes.iter().any(loading)
     }
@@ -243,23 +306,15 @@ impl Machine {
             self.announce(Announcement::Status(count));
         }
     }
-
-    pub(super) fn active_slots(&self) -> Vec<Slot> {
-        (1..).map(Slot).take(self.slots.len()).filter(|slot| self.is_active(*slot)).collect()
-    }
-
-    fn failures(&self, slot: Slot) -> u32 {
-        self.slots.get((slot.0 as usize).wrapping_sub(1)).map_or(0, |slot| slot.failures)
-    }
 }
 
-/// Which of several workers in one slot to keep, the first: the furthest on its way, of these the newest generation, of
+/// Which of several children in one post to keep, the first: the furthest on its way, of these the newest generation, of
 /// these the one that served longest.
-fn precedence(worker: &Worker) -> (u8, Reverse<Generation>, Time) {
-    let (way_to_go, since) = match worker.phase {
+fn precedence(child: &Child) -> (u8, Reverse<Option<Generation>>, Time) {
+    let (way_to_go, since) = match child.phase {
         Phase::Ready { since, .. } => (0, since),
         Phase::Starting { .. } => (1, Time::default()),
         _ => (2, Time::default()),
     };
-    (way_to_go, Reverse(worker.generation), since)
+    (way_to_go, Reverse(child.generation()), since)
 }

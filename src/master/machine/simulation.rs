@@ -5,8 +5,11 @@
 //! process keep their order, those of two do not. After each step the invariants are checked; after some time the
 //! world turns kind, and the machine must come to rest with exactly what is wanted. The seed is in every failure.
 
+mod programs;
+
 use super::*;
 use crate::config::model::Bounds;
+use programs::{Program, random_recipes};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SCHEDULES: u64 = 10_000;
@@ -49,15 +52,19 @@ fn simulate(seed: u64) -> Result<Tally, String> {
 struct Tally(BTreeMap<&'static str, u64>);
 
 impl Tally {
-    const KINDS: [&str; 14] = [
+    const KINDS: [&str; 18] = [
         "abandoned",
+        "adopted",
         "commits",
         "done",
         "evicted",
         "exits",
         "failed",
+        "ignored signal",
+        "moved",
         "mute",
         "no mercy",
+        "released",
         "rests",
         "stopped",
         "superseded",
@@ -116,6 +123,9 @@ enum Happening {
     WorkerDies(i32, ExitStatus),
     /// The driver finds out about a worker whose zygote died before it could tell.
     WorkerFound(i32),
+    ProgramUp(i32),
+    ProgramUnfit(i32),
+    ProgramDies(i32, ExitStatus),
     /// Somebody interferes.
     Whim,
 }
@@ -154,6 +164,9 @@ struct World {
     channels: BTreeMap<i64, Time>,
     zygotes: BTreeMap<Generation, Zygote>,
     processes: BTreeMap<i32, Process>,
+    programs: BTreeMap<i32, Program>,
+    /// Programs that have left to the background: under which number.
+    moved: BTreeMap<i32, i32>,
     /// Seats with an order to fork that is not answered.
     ordered: BTreeSet<Seat>,
     next_pid: i32,
@@ -197,6 +210,8 @@ impl World {
             channels: BTreeMap::new(),
             zygotes: BTreeMap::new(),
             processes: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            moved: BTreeMap::new(),
             ordered: BTreeSet::new(),
             next_pid: 100,
             plan,
@@ -287,6 +302,9 @@ impl World {
             Happening::WorkerLeaves(pid) => self.worker_leaves(pid),
             Happening::WorkerDies(pid, status) => self.worker_dies(pid, status),
             Happening::WorkerFound(pid) => return self.worker_is_found(pid),
+            Happening::ProgramUp(pid) => self.program_comes_up(pid),
+            Happening::ProgramUnfit(pid) => self.program_is_unfit(pid),
+            Happening::ProgramDies(pid, status) => self.program_dies(pid, status),
             Happening::Whim => return self.whim(),
         }
         Ok(())
@@ -298,7 +316,8 @@ impl World {
             return Ok(());
         }
         match &event {
-            Event::WorkerExited { pid, .. } => {
+            Event::Exited { pid, .. } => {
+                self.note_program_told(*pid);
                 if let Some(process) = self.processes.get_mut(&pid.get()) {
                     process.told = true;
                     self.ordered.remove(&process.seat.clone());
@@ -309,7 +328,7 @@ impl World {
                     zygote.told = true;
                 }
             }
-            Event::WorkerForked { seat, .. } | Event::ForkFailed { seat, .. } => {
+            Event::Forked { seat, .. } | Event::ForkFailed { seat, .. } => {
                 self.ordered.remove(seat);
             }
             Event::ConfigurationRead(answer) => self.aside = answer.as_ref().ok().cloned(),
@@ -378,7 +397,7 @@ impl World {
             self.zygote_dies(generation, ExitStatus::Signal(9));
             self.happen_within(4 * SECOND, Happening::WorkerFound(pid));
         } else {
-            self.send(i64::from(generation.0), Event::WorkerForked { seat, pid: tests::pid(pid) }, None);
+            self.send(i64::from(generation.0), Event::Forked { seat, pid: tests::pid(pid) }, None);
         }
         self.give_fate(pid, bad);
         Ok(())
@@ -412,7 +431,7 @@ impl World {
         let Some(process) = self.living(pid) else { return };
         process.ready = true;
         let seat = process.seat;
-        self.send(-i64::from(pid), Event::WorkerReady { seat, boot_us: 1 }, Some(pid));
+        self.send(-i64::from(pid), Event::Ready { seat, boot_us: 1, pid: None }, Some(pid));
     }
 
     fn worker_is_unfit(&mut self, pid: i32) {
@@ -420,7 +439,7 @@ impl World {
         process.leaving = true;
         let seat = process.seat;
         let exit_code = if self.ready_announced { 22 } else { 1 };
-        self.send(-i64::from(pid), Event::WorkerNotReady { seat, exit_code, reason: "unfit".to_owned() }, Some(pid));
+        self.send(-i64::from(pid), Event::NotReady { seat, exit_code, reason: "unfit".to_owned() }, Some(pid));
         self.finish(pid);
     }
 
@@ -428,7 +447,7 @@ impl World {
         let Some(process) = self.living(pid).filter(|process| process.ready && !process.leaving) else { return };
         process.leaving = true;
         let seat = process.seat;
-        self.send(-i64::from(pid), Event::WorkerLeaving { seat, reason: LeaveReason::Requests }, Some(pid));
+        self.send(-i64::from(pid), Event::Leaving { seat, reason: LeaveReason::Requests }, Some(pid));
         self.finish(pid);
     }
 
@@ -446,14 +465,14 @@ impl World {
         let Some(process) = self.living(pid) else { return };
         process.alive = false;
         let (seat, channel) = (process.seat, i64::from(process.generation.0));
-        self.send(channel, Event::WorkerExited { seat, pid: tests::pid(pid), status }, Some(pid));
+        self.send(channel, Event::Exited { seat, pid: tests::pid(pid), status }, Some(pid));
     }
 
     fn worker_is_found(&mut self, pid: i32) -> Check {
         let Some(process) = self.living(pid) else { return Ok(()) };
         process.known = true;
         let seat = process.seat;
-        self.tell(Event::WorkerForked { seat, pid: tests::pid(pid) })
+        self.tell(Event::Forked { seat, pid: tests::pid(pid) })
     }
 
     // Who interferes.
@@ -479,12 +498,13 @@ impl World {
                     self.worker_leaves(pid);
                 }
             }
-            80..95 => {
+            80..92 => {
                 let workers = self.dice.below(6) as u32;
                 let idle = (0..16).filter(|_| self.dice.percent(50)).map(Seat).collect();
                 let volunteers = (0..16).filter(|_| self.dice.percent(5)).map(Seat).collect();
                 return self.tell(Event::Target { workers, idle, volunteers });
             }
+            92..95 => return self.whimsical_program(),
             95..97 => return self.tell(Event::Elapsed),
             97 => {
                 let generation = self.machine.candidate().unwrap_or(self.machine.current());
@@ -526,7 +546,7 @@ impl World {
 
     /// A stop is ordered, or the first load failed: from here it must end in time.
     fn may_stop(&mut self) {
-        let by = self.now.plus_us(self.machine.plan().mercy_us + 6 * SECOND);
+        let by = self.now.plus_us(self.machine.plan().mercy_us + 8 * SECOND);
         if self.stop_by.is_none() {
             self.stop_by = Some(by);
             self.jumped_before_stop_us = self.jumped_us;
@@ -539,6 +559,7 @@ impl World {
         let before = self.serving();
         let lost = self.loses_server(&event);
         let wanted = if let Event::Target { workers, .. } = event { workers } else { u32::MAX };
+        let vital = self.has_vital();
         let first_load = match self.machine.stage {
             Stage::Loading => true,
             Stage::Starting => matches!(event, Event::GenerationUnfit { .. }),
@@ -546,7 +567,7 @@ impl World {
         };
         self.write_down(|| format!("  < {event:?}"));
         self.machine.handle(self.now, event);
-        if first_load && self.machine.is_stopping() {
+        if (first_load || vital) && self.machine.is_stopping() {
             self.may_stop();
         }
         self.act()?;
@@ -602,11 +623,18 @@ impl World {
                 ensure(self.zygote_known(generation), || format!("kills zygote {generation}, which is gone"))?;
                 self.happen_within(5 * MS, Happening::ZygoteDies(generation, ExitStatus::Signal(9)));
             }
-            Action::Fork { generation, seat, slot, life } => {
-                ensure(life > 0 && slot.0 > 0, || format!("life {life} of slot {slot}"))?;
+            Action::Fork { generation, seat, post, nth } => {
+                ensure(nth > 0 && post.number > 0, || format!("{nth} of {post}"))?;
                 return self.order_fork(generation, seat);
             }
-            Action::Retire { seat } => {
+            Action::Execute { seat, post, recipe, nth } => {
+                ensure(nth > 0 && post.number > 0, || format!("{nth} of {post}"))?;
+                return self.order_program(seat, post, recipe);
+            }
+            Action::Retire { seat, post, why } if post.role == Role::Daemon => return self.retire_program(seat, why),
+            Action::Withdraw { seat, post } if post.role == Role::Daemon => return self.withdraw_program(seat),
+            Action::Kill { seat, post } if post.role == Role::Daemon => return self.kill_program(seat),
+            Action::Retire { seat, .. } => {
                 let pid = self.known(seat, "retires")?;
                 let told_ready = self.processes[&pid].ready;
                 ensure(told_ready, || format!("retires seat {seat}, which was never ready"))?;
@@ -616,7 +644,7 @@ impl World {
             }
             Action::Pause { seat } => return self.set_paused(seat, true),
             Action::Resume { seat } => return self.set_paused(seat, false),
-            Action::Withdraw { seat } => {
+            Action::Withdraw { seat, .. } => {
                 let pid = self.known(seat, "withdraws")?;
                 if self.processes[&pid].ready {
                     self.retire(pid);
@@ -624,7 +652,7 @@ impl World {
                     self.happen_within(MS, Happening::WorkerDies(pid, ExitStatus::Signal(9)));
                 }
             }
-            Action::Kill { seat } => {
+            Action::Kill { seat, .. } => {
                 let pid = self.known(seat, "kills")?;
                 self.happen_within(MS, Happening::WorkerDies(pid, ExitStatus::Signal(9)));
             }
@@ -652,7 +680,7 @@ impl World {
     }
 
     fn read_configuration(&mut self) {
-        let seats = u32::try_from(self.machine.seats.len()).unwrap();
+        let seats = self.machine.plan().seats;
         let workers = 1 + self.dice.below(4) as u32;
         let bad = !self.kind() && self.dice.percent(15);
         let answer = if bad { Err("refused".to_owned()) } else { Ok(random_plan(&mut self.dice, workers, seats)) };
@@ -728,7 +756,7 @@ impl World {
         process.leaving = true;
         let seat = process.seat;
         if self.dice.percent(30) {
-            self.send(-i64::from(pid), Event::WorkerLeaving { seat, reason: LeaveReason::Other }, Some(pid));
+            self.send(-i64::from(pid), Event::Leaving { seat, reason: LeaveReason::Other }, Some(pid));
         }
         self.finish(pid);
     }
@@ -762,19 +790,19 @@ impl World {
     /// Workers that accept, without those that are only tried out.
     fn serving(&self) -> u32 {
         let candidate = self.machine.candidate();
-        let serves = |worker: &&Worker| worker.is_ready() && Some(worker.generation) != candidate;
+        let serves = |child: &&Child| child.is_ready() && child.rule().counts && child.generation() != candidate;
         self.machine.seats.iter().flatten().filter(serves).count() as u32
     }
 
     /// How many serving workers this event takes away, or may.
     fn loses_server(&self, event: &Event) -> u32 {
         let seats = match event {
-            Event::WorkerExited { seat, .. } | Event::WorkerLeaving { seat, .. } => std::slice::from_ref(seat),
+            Event::Exited { seat, .. } | Event::Leaving { seat, .. } => std::slice::from_ref(seat),
             Event::Target { volunteers, .. } => volunteers.as_slice(),
             _ => return 0,
         };
-        let worker = |seat: &Seat| self.machine.seats.get(seat.0 as usize).and_then(Option::as_ref);
-        seats.iter().filter_map(worker).filter(|worker| worker.is_ready()).count() as u32
+        let child = |seat: &Seat| self.machine.seats.get(seat.0 as usize).and_then(Option::as_ref);
+        seats.iter().filter_map(child).filter(|child| child.is_ready() && child.rule().counts).count() as u32
     }
 
     fn check_step(&self, served: u32) -> Check {
@@ -787,6 +815,7 @@ impl World {
             "a deadline that stays".to_owned()
         })?;
         self.check_patience()?;
+        self.check_programs()?;
         if self.machine.is_stopping() {
             return ensure(
                 self.stop_by.is_some_and(|by| self.exited || self.now <= by.plus_us(self.jumped_us)),
@@ -825,6 +854,7 @@ impl World {
             return Ok(()); // what was killed had no time to be reaped
         }
         ensure(!self.left_behind, || "something was left behind".to_owned())?;
+        self.check_programs_at_exit()?;
         let zygote = self.zygotes.values().any(|zygote| zygote.alive);
         ensure(!zygote, || "an exit before a zygote's".to_owned())
     }
@@ -842,8 +872,9 @@ impl World {
         let paused = self.machine.is_paused();
         let fit = |process: &&Process| process.ready && process.generation == current && process.paused == paused;
         ensure(alive.iter().all(fit), || "a worker is not what is wanted".to_owned())?;
-        let slots: BTreeSet<Slot> = self.machine.workers().map(|worker| worker.slot).collect();
-        ensure(slots.len() == wanted, || format!("two workers share a slot: {slots:?}"))?;
+        let posts: BTreeSet<Post> = self.machine.workers().map(|worker| worker.post).collect();
+        ensure(posts.len() == wanted, || format!("two workers share a post: {posts:?}"))?;
+        self.check_programs_at_rest()?;
         let zygotes: Vec<Generation> =
             self.zygotes.iter().filter(|(_, zygote)| zygote.alive).map(|(generation, _)| *generation).collect();
         ensure(zygotes == [current], || format!("zygotes {zygotes:?} live, {current} is current"))
@@ -862,6 +893,7 @@ fn random_plan(dice: &mut Dice, workers: u32, seats: u32) -> Plan {
         mercy_us: dice.below(3 * SECOND),
         respawn_delay_max_us: dice.below(SECOND),
         load_timeout_us: Some(500 * MS + dice.below(4 * SECOND)),
+        executed: random_recipes(dice),
         probation_us: if dice.percent(50) { 50 * MS } else { 0 },
     }
 }

@@ -4,11 +4,12 @@
 //! load and no fork in it. Its moments are those of the system's monotonic clock, which an exec does not disturb. Pure;
 //! used in the master, by both images.
 
+use super::child::Child;
 use super::identity::{Generation, Time};
 use super::plan::Plan;
-use super::worker::Worker;
+use super::posts::Posts;
 use super::zygote::Zygote;
-use super::{Machine, Stage, slot};
+use super::{Machine, Stage};
 use serde::{Deserialize, Serialize};
 
 /// Everything the next image of the master must know to go on as if nothing had happened.
@@ -18,8 +19,8 @@ pub struct Snapshot {
     pub(super) current: Generation,
     pub(super) generations_made: u32,
     pub(super) zygotes: Vec<Zygote>,
-    pub(super) seats: Vec<Option<Worker>>,
-    pub(super) slots: Vec<slot::Slot>,
+    pub(super) seats: Vec<Option<Child>>,
+    pub(super) posts: Posts,
     pub(super) paused: bool,
 }
 
@@ -33,7 +34,7 @@ impl Machine {
             generations_made: self.generations_made,
             zygotes: self.zygotes.clone(),
             seats: self.seats.clone(),
-            slots: self.slots.clone(),
+            posts: self.posts.clone(),
             paused: self.paused,
         }
     }
@@ -43,9 +44,10 @@ impl Machine {
     /// # Errors
     /// The sentence that says what in the snapshot does not fit together.
     pub fn adopt(now: Time, snapshot: Snapshot) -> Result<Machine, String> {
-        let Snapshot { plan, seats, slots, .. } = &snapshot;
+        let Snapshot { plan, seats, posts, .. } = &snapshot;
         plan.check()?;
-        let whole = seats.len() >= plan.seats as usize && slots.len() >= plan.bounds.maximum() as usize;
+        let enough = posts.workers().count() >= plan.bounds.maximum() as usize;
+        let whole = seats.len() >= plan.seats as usize && enough;
         if !whole || snapshot.generations_made < snapshot.current.0 {
             return Err("the snapshot of the master before is not whole".to_owned());
         }

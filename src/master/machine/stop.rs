@@ -3,9 +3,9 @@
 //! Pure; used in the master.
 
 use super::action::{Action, Announcement, Outcome};
-use super::identity::Generation;
+use super::child::{Child, Incident, Manner, Phase};
+use super::identity::{Generation, Seat};
 use super::note::{Farewell, Note};
-use super::worker::{Incident, Manner, Phase};
 use super::zygote;
 use super::{Machine, Stage};
 
@@ -30,34 +30,57 @@ impl Machine {
             self.announce(Announcement::Stopping);
         }
         self.stage = Stage::Stopping { code, manner, until };
-        let everyone = self.seats_where(|_| true);
-        self.befall_all(
-            &everyone,
-            &match manner {
-                Manner::Graceful => Incident::Dismiss(Farewell::Stop),
-                Manner::Brutal => Incident::Kill(Farewell::Stop),
-            },
-        );
+        let everyone = self.seats_where(|child| manner == Manner::Brutal || child.rule().counts);
+        self.part_with(&everyone, manner);
+    }
+
+    /// Lets these go for the end of the instance. One that goes on without it is left to itself however it ends.
+    fn part_with(&mut self, seats: &[Seat], manner: Manner) {
+        for seat in seats {
+            let child = self.seats.get(seat.0 as usize).and_then(Option::as_ref);
+            let outlives = child.and_then(Child::recipe).is_some_and(|recipe| recipe.outlives);
+            let gently = manner == Manner::Graceful || outlives;
+            let why = Farewell::Stop;
+            self.befall(*seat, if gently { Incident::Dismiss(why) } else { Incident::Kill(why) });
+        }
+    }
+
+    /// Those that are only there for the others go when the others are gone, all at once.
+    fn part_with_companions(&mut self) {
+        if self.seats.iter().flatten().any(|child| child.rule().counts) {
+            return;
+        }
+        let companions = self.seats_where(Child::stays);
+        let patience = self.seats.iter().flatten().filter_map(|child| Some(child.recipe()?.mercy_us)).max();
+        if let (false, Some(mercy_us), Stage::Stopping { until, .. }) =
+            (companions.is_empty(), patience, &mut self.stage)
+        {
+            *until = self.now.plus_us(mercy_us).plus_us(KILL_PATIENCE_US).max(*until);
+        }
+        self.part_with(&companions, Manner::Graceful);
     }
 
     /// One look at the way out: lets zygotes go that have nobody left, and leaves when nothing is there or it is time.
     pub(super) fn wind_down(&mut self) {
-        let Stage::Stopping { code, manner, until } = self.stage else { return };
+        let Stage::Stopping { code, manner, .. } = self.stage else { return };
         self.forget_lost();
+        self.part_with_companions();
         for generation in self.zygotes_to_stop(manner) {
             let incident = if manner == Manner::Graceful { zygote::Incident::Dismiss } else { zygote::Incident::Kill };
             self.zygote(generation, incident);
         }
         self.forget_lost();
-        let workers = self.seats.iter().flatten().count();
-        let zygotes = self.zygotes.len();
-        let left = workers + zygotes > 0;
-        if left && self.looked < until {
+        let (workers, others): (Vec<&Child>, Vec<&Child>) =
+            self.seats.iter().flatten().partition(|child| child.rule().counts);
+        let left = [workers.len(), self.zygotes.len(), others.len()];
+        let all_gone = left.iter().all(|count| *count == 0);
+        let waits = matches!(self.stage, Stage::Stopping { until, .. } if self.looked < until);
+        if !all_gone && waits {
             return;
         }
-        if left {
-            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            self.note(Note::LeftBehind { workers: number(workers), zygotes: number(zygotes) });
+        if !all_gone {
+            let [workers, zygotes, others] = left.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            self.note(Note::LeftBehind { workers, zygotes, others });
         }
         self.note(Note::Goodbye);
         self.actions.push_back(Action::Exit { code });
@@ -75,20 +98,20 @@ impl Machine {
     /// At a stop at once all of them: the workers are being killed, and their deaths come to the master itself.
     fn zygotes_to_stop(&self, manner: Manner) -> Vec<Generation> {
         let all = self.zygotes.iter().map(|zygote| zygote.generation);
-        all.filter(|generation| manner == Manner::Brutal || !self.has_workers(*generation)).collect()
+        all.filter(|generation| manner == Manner::Brutal || !self.has_children(*generation)).collect()
     }
 
     /// Nobody waits for a worker that may never have been: if it is there, it notices that its master is gone.
     fn forget_lost(&mut self) {
         for place in &mut self.seats {
-            if place.as_ref().is_some_and(|worker| matches!(worker.phase, Phase::Lost { .. })) {
+            if place.as_ref().is_some_and(|child| matches!(child.phase, Phase::Lost { .. })) {
                 *place = None;
             }
         }
     }
 
     /// Whether a generation still has anyone in any seat.
-    pub(super) fn has_workers(&self, generation: Generation) -> bool {
-        self.seats.iter().flatten().any(|worker| worker.generation == generation)
+    pub(super) fn has_children(&self, generation: Generation) -> bool {
+        self.seats.iter().flatten().any(|child| child.is_of(generation))
     }
 }

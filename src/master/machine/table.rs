@@ -1,7 +1,7 @@
 //! Keeps the machine's tables in docs/ARCHITECTURE.md equal to the code.
 
 use super::event::{Order, Reload};
-use super::{order, worker, zygote};
+use super::{child, order, zygote};
 use std::fmt::{Debug, Display};
 use std::path::Path;
 
@@ -16,12 +16,12 @@ fn the_manual_has_the_tables_of_the_code() {
 
 fn tables() -> String {
     let workers =
-        table("worker", &worker::State::ALL, &worker::Stimulus::ALL, |state, stimulus| worker::step(*state, *stimulus));
+        table("child", &child::State::ALL, &child::Stimulus::ALL, |state, stimulus| child::step(*state, *stimulus));
     let zygotes =
         table("zygote", &zygote::State::ALL, &zygote::Stimulus::ALL, |state, stimulus| zygote::step(*state, *stimulus));
     let orders = table("order", &ORDERS, &order::Situation::ALL, |order, situation| order::dispose(*situation, *order));
     format!(
-        "\nA worker's seat:\n\n{workers}\nA zygote:\n\n{zygotes}\nAn order, by what the instance is busy with:\n\n{orders}\n"
+        "\nA child's seat:\n\n{workers}\nA zygote:\n\n{zygotes}\nAn order, by what the instance is busy with:\n\n{orders}\n"
     )
 }
 

@@ -1,9 +1,9 @@
-//! How many workers are wanted: the active slots, and which of them are given up first.
+//! How many workers are wanted: the active posts of workers, and which of them are given up first.
 //!
 //! Who decides on the number is elsewhere (`scaling`, orders). Pure; used in the master.
 
 use super::Machine;
-use super::identity::{Seat, Slot};
+use super::identity::{Post, Seat};
 use super::note::Note;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,14 +17,14 @@ impl Machine {
             return;
         }
         for _ in from..to {
-            if let Some(slot) = self.slots.iter_mut().find(|slot| !slot.active) {
-                slot.active = true;
+            if let Some((_, post)) = self.posts.workers_mut().find(|(_, post)| !post.active) {
+                post.active = true;
             }
         }
         let surplus = from.saturating_sub(to) as usize;
-        for slot in self.dispensable(idle, volunteers).into_iter().take(surplus) {
-            if let Some(slot) = self.slot_mut(slot) {
-                slot.active = false;
+        for post in self.dispensable(idle, volunteers).into_iter().take(surplus) {
+            if let Some(post) = self.posts.get_mut(post) {
+                post.active = false;
             }
         }
         if to == 0 {
@@ -41,19 +41,19 @@ impl Machine {
         }
     }
 
-    /// The active slots, those that are missed least first: whose worker asked to go, then without a worker that serves,
-    /// then with an idle one, then the rest; of equals the highest number, because the lowest take work first.
-    fn dispensable(&self, idle: &[Seat], volunteers: &[Seat]) -> Vec<Slot> {
+    /// The active posts of workers, those that are missed least first: whose worker asked to go, then without a worker
+    /// that serves, then with an idle one, then the rest; of equals the highest number, because the lowest take work
+    /// first.
+    fn dispensable(&self, idle: &[Seat], volunteers: &[Seat]) -> Vec<Post> {
         let idle: BTreeSet<Seat> = idle.iter().copied().collect();
-        let candidate = self.candidate();
-        let mut missed: BTreeMap<Slot, Missed> =
-            self.active_slots().into_iter().map(|slot| (slot, Missed::NotAtAll)).collect();
-        for (seat, worker) in self.seats_numbered() {
-            let Some(worker) = worker else { continue };
-            if !worker.is_ready() || Some(worker.generation) == candidate {
+        let active = self.posts.workers().filter(|(_, post)| post.active);
+        let mut missed: BTreeMap<Post, Missed> = active.map(|(post, _)| (post, Missed::NotAtAll)).collect();
+        for (seat, child) in self.seats_numbered() {
+            let Some(child) = child else { continue };
+            if !child.is_ready() || self.is_candidates(child) {
                 continue;
             }
-            if let Some(rank) = missed.get_mut(&worker.slot) {
+            if let Some(rank) = missed.get_mut(&child.post) {
                 *rank = match *rank {
                     Missed::Leaves => Missed::Leaves,
                     _ if volunteers.contains(&seat) => Missed::Leaves,
@@ -61,14 +61,14 @@ impl Machine {
                 };
             }
         }
-        let mut slots: Vec<(Missed, Reverse<Slot>)> =
-            missed.into_iter().map(|(slot, rank)| (rank, Reverse(slot))).collect();
-        slots.sort_unstable();
-        slots.into_iter().map(|(_, Reverse(slot))| slot).collect()
+        let mut posts: Vec<(Missed, Reverse<Post>)> =
+            missed.into_iter().map(|(post, rank)| (rank, Reverse(post))).collect();
+        posts.sort_unstable();
+        posts.into_iter().map(|(_, Reverse(post))| post).collect()
     }
 }
 
-/// How much a slot's worker would be missed.
+/// How much a post's worker would be missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Missed {
     /// It has asked to go.

@@ -1,5 +1,7 @@
 //! One test for each rule of the machine, on a small bench that answers for zygotes and workers.
 
+mod executed;
+
 use super::*;
 use crate::config::model::Bounds;
 
@@ -15,6 +17,7 @@ fn plan(workers: u32) -> Plan {
         mercy_us: 60 * SECOND,
         respawn_delay_max_us: 2 * SECOND,
         load_timeout_us: Some(30 * SECOND),
+        executed: Vec::new(),
         probation_us: 0,
     }
 }
@@ -36,6 +39,7 @@ struct Bench {
     /// Answers given without being told to.
     loads: bool,
     gets_ready: bool,
+    programs_come_up: bool,
     leaves: bool,
 }
 
@@ -43,7 +47,16 @@ impl Bench {
     fn new(plan: Plan) -> Bench {
         let now = Time(SECOND);
         let machine = Machine::start(now, plan).unwrap();
-        Bench { machine, now, log: Vec::new(), next_pid: 100, loads: true, gets_ready: true, leaves: true }
+        Bench {
+            machine,
+            now,
+            log: Vec::new(),
+            next_pid: 100,
+            loads: true,
+            gets_ready: true,
+            programs_come_up: true,
+            leaves: true,
+        }
     }
 
     /// A bench whose workers serve.
@@ -102,39 +115,59 @@ impl Bench {
             }
             Action::Fork { seat, .. } => {
                 self.next_pid += 1;
-                let mut events = vec![Event::WorkerForked { seat, pid: pid(self.next_pid) }];
+                let mut events = vec![Event::Forked { seat, pid: pid(self.next_pid) }];
                 if self.gets_ready {
-                    events.push(Event::WorkerReady { seat, boot_us: MS });
+                    events.push(Event::Ready { seat, boot_us: MS, pid: None });
                 }
                 events
             }
-            Action::Retire { seat } if self.leaves => vec![self.exit(seat, ExitStatus::Code(30))],
-            Action::Kill { seat } | Action::Withdraw { seat } => vec![self.exit(seat, ExitStatus::Signal(9))],
+            Action::Execute { seat, .. } => {
+                self.next_pid += 1;
+                let mut events = vec![Event::Forked { seat, pid: pid(self.next_pid) }];
+                if self.programs_come_up {
+                    events.push(Event::Ready { seat, boot_us: MS, pid: None });
+                }
+                events
+            }
+            Action::Retire { seat, .. } if self.leaves => vec![self.exit(seat, ExitStatus::Code(30))],
+            Action::Kill { seat, .. } | Action::Withdraw { seat, .. } => vec![self.exit(seat, ExitStatus::Signal(9))],
             _ => vec![],
         }
     }
 
     fn exit(&self, seat: Seat, status: ExitStatus) -> Event {
-        Event::WorkerExited { seat, pid: self.pid(seat).unwrap(), status }
+        Event::Exited { seat, pid: self.pid(seat).unwrap(), status }
     }
 
     fn pid(&self, seat: Seat) -> Option<ProcessId> {
         self.machine.seats[seat.0 as usize].as_ref()?.pid()
     }
 
-    /// The ready workers of the current generation, as slots.
+    /// The ready workers of the current generation, by number.
     fn ready(&self) -> Vec<u32> {
         let current = self.machine.current();
         let ready = self.machine.workers().filter(|worker| {
             worker.generation == current && matches!(worker.condition, Condition::Ready(_) | Condition::Paused(_))
         });
-        let mut slots: Vec<u32> = ready.map(|worker| worker.slot.0).collect();
-        slots.sort_unstable();
-        slots
+        let mut numbers: Vec<u32> = ready.map(|worker| worker.post.number).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     fn has(&self, action: &Action) -> bool {
         self.log.contains(action)
+    }
+
+    fn retires(&self, seat: u32) -> bool {
+        self.log.iter().any(|action| matches!(action, Action::Retire { seat: Seat(own), .. } if *own == seat))
+    }
+
+    fn withdraws(&self, seat: u32) -> bool {
+        self.log.iter().any(|action| matches!(action, Action::Withdraw { seat: Seat(own), .. } if *own == seat))
+    }
+
+    fn kills(&self, seat: u32) -> bool {
+        self.log.iter().any(|action| matches!(action, Action::Kill { seat: Seat(own), .. } if *own == seat))
     }
 
     fn count(&self, wanted: impl Fn(&Action) -> bool) -> usize {
@@ -178,9 +211,9 @@ fn ready_waits_for_the_workers() {
     let mut bench = Bench::new(plan(2));
     bench.gets_ready = false;
     bench.settle();
-    bench.send(Event::WorkerReady { seat: Seat(0), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(0), boot_us: MS, pid: None });
     assert!(!bench.has(&Action::Announce(Announcement::Ready)));
-    bench.send(Event::WorkerReady { seat: Seat(1), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(1), boot_us: MS, pid: None });
     assert!(bench.has(&Action::Announce(Announcement::Ready)));
 }
 
@@ -207,8 +240,8 @@ fn a_stop_retires_everyone_then_the_zygote_then_exits() {
     let acts: Vec<&Action> =
         bench.log.iter().filter(|action| !matches!(action, Action::Note(_) | Action::Announce(_))).collect();
     let expected = [
-        &Action::Retire { seat: Seat(0) },
-        &Action::Retire { seat: Seat(1) },
+        &Action::Retire { seat: Seat(0), post: Post::worker(1), why: Farewell::Stop },
+        &Action::Retire { seat: Seat(1), post: Post::worker(2), why: Farewell::Stop },
         &Action::StopZygote { generation: Generation(1) },
         &Action::Exit { code: 0 },
     ];
@@ -255,19 +288,19 @@ fn a_lazy_application_that_cannot_load_at_the_start_ends_the_instance() {
     bench.gets_ready = false;
     bench.settle();
     let reason = "no module named app".to_owned();
-    bench.send(Event::WorkerNotReady { seat: Seat(0), exit_code: 22, reason });
+    bench.send(Event::NotReady { seat: Seat(0), exit_code: 22, reason });
     bench.send(bench.exit(Seat(0), ExitStatus::Code(22)));
     assert!(bench.has(&Action::Exit { code: 22 }));
 }
 
 #[test]
-fn one_slot_that_crashes_for_ever_does_not_hide_the_others() {
+fn one_post_that_crashes_for_ever_does_not_hide_the_others() {
     let mut bench = Bench::new(plan(2));
     bench.gets_ready = false;
     bench.settle();
     bench.send(bench.exit(Seat(0), ExitStatus::Signal(11)));
     assert!(!bench.has(&Action::Announce(Announcement::Ready)));
-    bench.send(Event::WorkerReady { seat: Seat(1), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(1), boot_us: MS, pid: None });
     assert!(bench.has(&Action::Announce(Announcement::Ready)));
 }
 
@@ -276,7 +309,7 @@ fn a_worker_that_dies_young_again_and_again_is_respawned_ever_later_without_hold
     let mut bench = Bench::serving(plan(2));
     let mut delays = Vec::new();
     for _ in 0..12 {
-        let seat = bench.machine.workers().find(|worker| worker.slot == Slot(1)).unwrap().seat;
+        let seat = bench.machine.workers().find(|worker| worker.post == Post::worker(1)).unwrap().seat;
         bench.send(bench.exit(seat, ExitStatus::Signal(11)));
         assert_eq!(bench.ready().contains(&1), delays.is_empty(), "the first death followed a long life");
         let waits = bench.machine.deadline().map_or(0, |at| at.since_us(bench.now));
@@ -286,7 +319,7 @@ fn a_worker_that_dies_young_again_and_again_is_respawned_ever_later_without_hold
     }
     assert_eq!(delays, [0, 10, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000, 2000]);
     bench.wait(2 * SECOND);
-    let seat = bench.machine.workers().find(|worker| worker.slot == Slot(2)).unwrap().seat;
+    let seat = bench.machine.workers().find(|worker| worker.post == Post::worker(2)).unwrap().seat;
     bench.send(bench.exit(seat, ExitStatus::Signal(11)));
     assert_eq!(bench.ready(), [1, 2]);
 }
@@ -296,7 +329,7 @@ fn a_fork_that_fails_is_tried_again() {
     let mut bench = Bench::serving(plan(1));
     let pid = bench.pid(Seat(0)).unwrap();
     let status = ExitStatus::Signal(9);
-    bench.machine.handle(bench.now, Event::WorkerExited { seat: Seat(0), pid, status });
+    bench.machine.handle(bench.now, Event::Exited { seat: Seat(0), pid, status });
     while bench.machine.poll_action().is_some() {}
     bench.send(Event::ForkFailed { seat: Seat(0), errno: 11 });
     assert_eq!(bench.ready(), [0; 0]);
@@ -312,7 +345,7 @@ fn a_worker_that_does_not_get_ready_is_killed_and_replaced() {
     bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
     bench.gets_ready = true;
     bench.wait(30 * SECOND);
-    assert!(bench.has(&Action::Withdraw { seat: Seat(0) }));
+    assert!(bench.withdraws(0));
     bench.wait(10 * MS);
     assert_eq!(bench.ready(), [1]);
 }
@@ -335,20 +368,20 @@ fn ready_may_overtake_forked() {
     let exit = bench.exit(Seat(0), ExitStatus::Signal(9));
     bench.machine.handle(bench.now, exit);
     while bench.machine.poll_action().is_some() {}
-    bench.send(Event::WorkerReady { seat: Seat(0), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(0), boot_us: MS, pid: None });
     assert_eq!(bench.ready(), [0; 0]);
-    bench.send(Event::WorkerForked { seat: Seat(0), pid: pid(7) });
+    bench.send(Event::Forked { seat: Seat(0), pid: pid(7) });
     assert_eq!(bench.ready(), [1]);
 }
 
 #[test]
 fn a_worker_that_leaves_gets_its_successor_at_once_and_no_more_than_mercy() {
     let mut bench = Bench::serving(plan(1));
-    bench.send(Event::WorkerLeaving { seat: Seat(0), reason: LeaveReason::Requests });
+    bench.send(Event::Leaving { seat: Seat(0), reason: LeaveReason::Requests });
     assert_eq!(bench.ready(), [1]);
     assert_eq!(bench.machine.workers().count(), 2);
     bench.wait(60 * SECOND);
-    assert!(bench.has(&Action::Kill { seat: Seat(0) }));
+    assert!(bench.kills(0));
     assert_eq!(bench.machine.workers().count(), 1);
     assert!(bench.notes().iter().any(|note| note.ends_with("is taking too much time to die...NO MERCY !!!")));
 }
@@ -366,7 +399,7 @@ fn workers_outlive_their_zygote_and_are_replaced_successor_first() {
     bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
     assert_eq!(bench.ready(), [1, 2]);
     let fork = bench.log.iter().rposition(is_fork).unwrap();
-    let retire = bench.log.iter().position(|action| *action == Action::Retire { seat: Seat(1) }).unwrap();
+    let retire = bench.log.iter().position(|action| matches!(action, Action::Retire { seat: Seat(1), .. })).unwrap();
     assert!(fork < retire);
     assert!(bench.outcomes().is_empty());
 }
@@ -399,8 +432,8 @@ fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
     bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
     bench.wait(SECOND);
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(0), Seat(1)]);
-    bench.send(Event::WorkerForked { seat: Seat(0), pid: pid(7) });
-    assert!(bench.has(&Action::Withdraw { seat: Seat(0) }));
+    bench.send(Event::Forked { seat: Seat(0), pid: pid(7) });
+    assert!(bench.withdraws(0));
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(1)]);
 }
 
@@ -409,12 +442,12 @@ fn target(workers: u32, idle: &[u32]) -> Event {
 }
 
 #[test]
-fn growth_takes_the_lowest_slots_and_shrinking_the_highest_idle_ones() {
+fn growth_takes_the_lowest_numbers_and_shrinking_the_highest_idle_ones() {
     let mut bench = Bench::serving(bounded(1, 1, 4));
     bench.send(target(9, &[]));
     assert_eq!(bench.ready(), [1, 2, 3, 4]);
     bench.send(target(3, &[0, 1, 2]));
-    assert_eq!(bench.ready(), [1, 2, 4], "slot 4 is busy");
+    assert_eq!(bench.ready(), [1, 2, 4], "worker 4 is busy");
     bench.send(target(2, &[]));
     assert_eq!(bench.ready(), [1, 2]);
     bench.send(target(0, &[0, 1]));
@@ -429,7 +462,7 @@ fn growth_takes_the_lowest_slots_and_shrinking_the_highest_idle_ones() {
 #[test]
 fn who_is_not_wanted_before_it_was_heard_is_withdrawn_and_not_killed() {
     let (ready, forked) =
-        (Event::WorkerReady { seat: Seat(1), boot_us: MS }, Event::WorkerForked { seat: Seat(1), pid: pid(77) });
+        (Event::Ready { seat: Seat(1), boot_us: MS, pid: None }, Event::Forked { seat: Seat(1), pid: pid(77) });
     let orders: [(&[Event], bool); 4] = [
         (&[forked.clone(), target(1, &[0])], true),
         (&[ready.clone(), target(1, &[0]), forked.clone()], true),
@@ -444,8 +477,8 @@ fn who_is_not_wanted_before_it_was_heard_is_withdrawn_and_not_killed() {
             bench.machine.handle(bench.now, event.clone());
         }
         bench.settle();
-        assert_eq!(bench.has(&Action::Withdraw { seat: Seat(1) }), withdraws, "{events:?}");
-        assert_eq!(bench.has(&Action::Kill { seat: Seat(1) }), !withdraws, "{events:?}");
+        assert_eq!(bench.withdraws(1), withdraws, "{events:?}");
+        assert_eq!(bench.kills(1), !withdraws, "{events:?}");
     }
 }
 
@@ -457,7 +490,7 @@ fn who_was_withdrawn_and_does_not_finish_is_killed() {
     bench.machine.handle(bench.now, target(1, &[0]));
     while bench.machine.poll_action().is_some() {}
     bench.wait(61 * SECOND);
-    assert!(bench.has(&Action::Kill { seat: Seat(1) }), "{:?}", bench.log);
+    assert!(bench.kills(1), "{:?}", bench.log);
 }
 
 #[test]
@@ -535,14 +568,14 @@ fn a_reload_switches_only_when_the_new_workers_are_ready() {
     assert!(bench.has(&Action::StartZygote { generation, candidate: true }));
     bench.send(Event::ZygoteLoaded { generation, boot_us: SECOND });
     assert_eq!(bench.count(is_fork), 2, "as many as serve");
-    bench.send(Event::WorkerReady { seat: Seat(2), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(2), boot_us: MS, pid: None });
     assert_eq!(bench.machine.current(), Generation(1));
     assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 0);
-    bench.send(Event::WorkerReady { seat: Seat(3), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(3), boot_us: MS, pid: None });
     assert_eq!(bench.ready(), [1, 2]);
     let order: Vec<&Action> = bench.log.iter().filter(|action| !matches!(action, Action::Note(_))).collect();
     let commit = order.iter().position(|action| **action == Action::Commit { generation }).unwrap();
-    let retire = order.iter().position(|action| **action == Action::Retire { seat: Seat(0) }).unwrap();
+    let retire = order.iter().position(|action| matches!(action, Action::Retire { seat: Seat(0), .. })).unwrap();
     let stop = order.iter().position(|action| **action == Action::StopZygote { generation: Generation(1) }).unwrap();
     let told = |action: &&Action| matches!(action, Action::Announce(Announcement::ReloadDone { .. }));
     let done = order.iter().position(told).unwrap();
@@ -561,7 +594,7 @@ fn probation_catches_workers_that_die_at_once() {
     assert_eq!(bench.machine.current(), Generation(1));
     bench.send(bench.exit(Seat(3), ExitStatus::Signal(11)));
     assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Failed("worker 2 killed by signal 11".to_owned()))]);
-    assert!(bench.has(&Action::Retire { seat: Seat(2) }), "it may hold a request");
+    assert!(bench.retires(2), "it may hold a request");
     assert_eq!(bench.ready(), [1, 2]);
     bench.log.clear();
     begin_switch(&mut bench, Reload::Graceful, probation);
@@ -576,10 +609,10 @@ fn a_worker_that_served_and_left_by_itself_passed_its_probation() {
     begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..plan(2) });
     bench.wait(40 * MS);
     bench.gets_ready = false;
-    bench.send(Event::WorkerLeaving { seat: Seat(2), reason: LeaveReason::Requests });
+    bench.send(Event::Leaving { seat: Seat(2), reason: LeaveReason::Requests });
     bench.wait(20 * MS);
     assert_eq!(bench.machine.current(), Generation(1), "its successor is not ready");
-    bench.send(Event::WorkerReady { seat: Seat(4), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(4), boot_us: MS, pid: None });
     assert_eq!((bench.machine.current(), bench.ready()), (Generation(2), vec![1, 2]));
 }
 
@@ -588,8 +621,8 @@ fn a_worker_that_left_before_it_served_passed_nothing() {
     let mut bench = Bench::serving(plan(1));
     bench.gets_ready = false;
     begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..plan(1) });
-    bench.send(Event::WorkerLeaving { seat: Seat(1), reason: LeaveReason::Other });
-    bench.send(Event::WorkerReady { seat: Seat(2), boot_us: MS });
+    bench.send(Event::Leaving { seat: Seat(1), reason: LeaveReason::Other });
+    bench.send(Event::Ready { seat: Seat(2), boot_us: MS, pid: None });
     assert_eq!(bench.machine.current(), Generation(1));
     bench.wait(50 * MS);
     assert_eq!(bench.machine.current(), Generation(2));
@@ -618,10 +651,10 @@ fn a_first_worker_that_does_not_fit_ends_the_start_and_finishes_what_it_may_have
     let mut bench = Bench::new(bounded(1, 1, 2));
     bench.gets_ready = false;
     bench.settle();
-    let ready = Event::WorkerReady { seat: Seat(0), boot_us: MS };
+    let ready = Event::Ready { seat: Seat(0), boot_us: MS, pid: None };
     bench.machine.handle_together(bench.now, [ready, unfit(Generation(1))]);
     bench.settle();
-    assert!(bench.has(&Action::Retire { seat: Seat(0) }) && !bench.has(&Action::Announce(Announcement::Ready)));
+    assert!(bench.retires(0) && !bench.has(&Action::Announce(Announcement::Ready)));
     assert!(bench.has(&Action::Exit { code: 78 }), "{:?}", bench.log);
 }
 
@@ -657,15 +690,15 @@ fn whatever_fails_in_a_reload_the_old_goes_on() {
         }),
         ("no module", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
-            bench.send(Event::WorkerNotReady { seat: Seat(3), exit_code: 22, reason: "no module".to_owned() });
+            bench.send(Event::NotReady { seat: Seat(3), exit_code: 22, reason: "no module".to_owned() });
             bench.send(bench.exit(Seat(3), ExitStatus::Code(22)));
         }),
         ("too large", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
-            let ready = Event::WorkerReady { seat: Seat(2), boot_us: MS };
+            let ready = Event::Ready { seat: Seat(2), boot_us: MS, pid: None };
             bench.machine.handle_together(bench.now, [ready, unfit(Generation(2))]);
             bench.settle();
-            assert!(bench.has(&Action::Retire { seat: Seat(2) }), "it may have accepted already");
+            assert!(bench.retires(2), "it may have accepted already");
         }),
         ("not ready in time (load-timeout)", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
@@ -677,7 +710,7 @@ fn whatever_fails_in_a_reload_the_old_goes_on() {
         }),
         ("worker 2 killed by signal 9", |bench| {
             bench.send(Event::ZygoteLoaded { generation: Generation(2), boot_us: MS });
-            bench.send(Event::WorkerReady { seat: Seat(2), boot_us: MS });
+            bench.send(Event::Ready { seat: Seat(2), boot_us: MS, pid: None });
             bench.send(bench.exit(Seat(3), ExitStatus::Signal(9)));
         }),
     ];
@@ -689,7 +722,7 @@ fn whatever_fails_in_a_reload_the_old_goes_on() {
         mishap(&mut bench);
         assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Failed(reason.to_owned()))], "{reason}");
         assert!(bench.has(&Action::Abandon { generation, reason: reason.to_owned() }), "{reason}");
-        assert!(!bench.has(&Action::Retire { seat: Seat(0) }) && !bench.has(&Action::Kill { seat: Seat(0) }));
+        assert!(!bench.retires(0) && !bench.kills(0));
         bench.wait(SECOND);
         assert_eq!((bench.ready(), bench.machine.workers().count()), (vec![1, 2], 2), "{reason}");
         assert_eq!(bench.machine.zygotes.len(), 1, "{reason}");
@@ -798,11 +831,11 @@ fn a_workers_reload_starts_all_successors_at_once() {
     bench.reload(Reload::Workers);
     assert_eq!(bench.count(is_fork), 3);
     assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 0);
-    bench.send(Event::WorkerReady { seat: Seat(4), boot_us: MS });
-    assert!(bench.has(&Action::Retire { seat: Seat(1) }));
+    bench.send(Event::Ready { seat: Seat(4), boot_us: MS, pid: None });
+    assert!(bench.retires(1));
     assert_eq!(bench.outcomes(), []);
-    bench.send(Event::WorkerReady { seat: Seat(3), boot_us: MS });
-    bench.send(Event::WorkerReady { seat: Seat(5), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(3), boot_us: MS, pid: None });
+    bench.send(Event::Ready { seat: Seat(5), boot_us: MS, pid: None });
     assert_eq!(bench.outcomes(), [(Reload::Workers, Outcome::Done)]);
     assert_eq!(bench.machine.current(), Generation(1));
 }
@@ -825,7 +858,7 @@ fn a_chain_goes_one_by_one() {
         assert_eq!(bench.count(is_fork), forks);
         assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), forks - 1);
         assert_eq!(bench.outcomes(), []);
-        bench.send(Event::WorkerReady { seat: Seat(seat), boot_us: MS });
+        bench.send(Event::Ready { seat: Seat(seat), boot_us: MS, pid: None });
     }
     assert_eq!(bench.outcomes(), [(Reload::Chain, Outcome::Done)]);
     assert_eq!(bench.ready(), [1, 2, 3]);
@@ -838,8 +871,8 @@ fn a_chain_stops_at_a_successor_that_cannot_serve() {
     let mut bench = Bench::serving(plan(3));
     bench.gets_ready = false;
     bench.reload(Reload::Chain);
-    bench.send(Event::WorkerReady { seat: Seat(3), boot_us: MS });
-    bench.send(Event::WorkerNotReady { seat: Seat(4), exit_code: 22, reason: "syntax".to_owned() });
+    bench.send(Event::Ready { seat: Seat(3), boot_us: MS, pid: None });
+    bench.send(Event::NotReady { seat: Seat(4), exit_code: 22, reason: "syntax".to_owned() });
     bench.send(bench.exit(Seat(4), ExitStatus::Code(22)));
     assert_eq!(bench.outcomes(), [(Reload::Chain, Outcome::Failed("syntax".to_owned()))]);
     bench.wait(60 * SECOND);
@@ -878,7 +911,7 @@ fn no_mercy_at_all_is_a_mercy_too() {
     bench.leaves = false;
     begin_switch(&mut bench, Reload::Graceful, Plan { probation_us: 50 * MS, ..hasty });
     bench.wait(51 * MS);
-    assert!(bench.has(&Action::Retire { seat: Seat(0) }) && bench.has(&Action::Kill { seat: Seat(0) }));
+    assert!(bench.retires(0) && bench.kills(0));
     assert_eq!(bench.ready(), [1, 2]);
 }
 
@@ -944,7 +977,7 @@ fn a_stop_ends_even_if_nothing_dies() {
         actions.extend(std::iter::from_fn(|| bench.machine.poll_action()));
     }
     assert_eq!(actions.last(), Some(&Action::Exit { code: 0 }));
-    assert!(actions.contains(&Action::Note(Note::LeftBehind { workers: 2, zygotes: 1 })));
+    assert!(actions.contains(&Action::Note(Note::LeftBehind { workers: 2, zygotes: 1, others: 0 })));
 }
 
 #[test]
@@ -953,7 +986,7 @@ fn a_stop_after_a_stall_of_the_master_still_lets_the_killed_die() {
     bench.machine.handle(bench.now, Event::Order(Order::Stop));
     bench.machine.handle(bench.now.plus_us(1_000 * SECOND), Event::Elapsed);
     let actions: Vec<Action> = std::iter::from_fn(|| bench.machine.poll_action()).collect();
-    assert!(actions.contains(&Action::Kill { seat: Seat(1) }));
+    assert!(actions.contains(&Action::Kill { seat: Seat(1), post: Post::worker(2) }));
     assert!(!actions.contains(&Action::Exit { code: 0 }));
 }
 
@@ -963,7 +996,7 @@ fn what_was_said_in_time_counts_after_a_stall_of_the_master() {
     bench.gets_ready = false;
     bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
     bench.now = bench.now.plus_us(1_000 * SECOND);
-    bench.send(Event::WorkerReady { seat: Seat(0), boot_us: MS });
+    bench.send(Event::Ready { seat: Seat(0), boot_us: MS, pid: None });
     bench.send(Event::Elapsed);
     assert_eq!(bench.ready(), [1]);
     assert_eq!(bench.count(|action| matches!(action, Action::Kill { .. })), 0);
@@ -1012,11 +1045,11 @@ fn what_cannot_be_is_counted_and_survived() {
     let mut bench = Bench::serving(plan(1));
     let status = ExitStatus::Code(0);
     let impossible = [
-        Event::WorkerForked { seat: Seat(0), pid: pid(7) },
-        Event::WorkerReady { seat: Seat(0), boot_us: 0 },
-        Event::WorkerReady { seat: Seat(99), boot_us: 0 },
-        Event::WorkerExited { seat: Seat(0), pid: pid(7), status },
-        Event::WorkerExited { seat: Seat(1), pid: pid(7), status },
+        Event::Forked { seat: Seat(0), pid: pid(7) },
+        Event::Ready { seat: Seat(0), boot_us: 0, pid: None },
+        Event::Ready { seat: Seat(99), boot_us: 0, pid: None },
+        Event::Exited { seat: Seat(0), pid: pid(7), status },
+        Event::Exited { seat: Seat(1), pid: pid(7), status },
         Event::ZygoteLoaded { generation: Generation(1), boot_us: 0 },
         Event::ZygoteExited { generation: Generation(9), status },
         Event::ConfigurationRead(Ok(plan(1))),
@@ -1058,16 +1091,22 @@ fn every_pair_of_the_workers_table_is_carried_out() {
         Incident::Expire,
         Incident::Orphan,
     ];
-    for (state, phase) in worker::State::ALL.into_iter().zip(phases) {
-        for (stimulus, incident) in worker::Stimulus::ALL.into_iter().zip(&incidents) {
+    // The table is the same for all kinds of children.
+    let origins = [child::Origin::Generation(Generation(1)), child::Origin::Recipe(Box::new(executed::recipe("a")))];
+    let kinds = origins.iter().zip(Role::ALL);
+    for ((state, phase), (origin, role)) in
+        child::State::ALL.into_iter().zip(phases).flat_map(|row| kinds.clone().map(move |kind| (row, kind)))
+    {
+        for (stimulus, incident) in child::Stimulus::ALL.into_iter().zip(&incidents) {
             let mut machine = Bench::serving(plan(1)).machine;
-            let sitting = |phase| Worker { slot: Slot(1), generation: Generation(1), life: 2, replace: None, phase };
+            let post = Post { role, number: 1 };
+            let sitting = |phase| Child { post, origin: origin.clone(), nth: 2, replace: None, phase };
             machine.seats[1] = phase.map(sitting);
-            assert_eq!((worker::State::of(machine.seats[1].as_ref()), incident.stimulus()), (state, stimulus));
-            let step = worker::step(state, stimulus);
+            assert_eq!((child::State::of(machine.seats[1].as_ref()), incident.stimulus()), (state, stimulus));
+            let step = child::step(state, stimulus);
             machine.befall(Seat(1), incident.clone());
-            let after = worker::State::of(machine.seats[1].as_ref());
-            let impossible = u64::from(step == worker::Step::Impossible);
+            let after = child::State::of(machine.seats[1].as_ref());
+            let impossible = u64::from(step == child::Step::Impossible);
             assert_eq!(machine.impossible_count(), impossible, "{state:?} {stimulus:?}");
             let cell = step.to_string();
             let promised = cell.split("→ ").nth(1).and_then(|text| text.split(',').next());
@@ -1080,8 +1119,8 @@ fn every_pair_of_the_workers_table_is_carried_out() {
 #[test]
 fn a_process_nobody_ordered_is_killed() {
     let mut bench = Bench::serving(plan(1));
-    bench.send(Event::WorkerForked { seat: Seat(2), pid: pid(7) });
-    assert!(bench.has(&Action::Kill { seat: Seat(2) }));
+    bench.send(Event::Forked { seat: Seat(2), pid: pid(7) });
+    assert!(bench.kills(2));
     assert_eq!(bench.machine.seats.iter().flatten().count(), 1);
 }
 
@@ -1089,7 +1128,7 @@ fn a_process_nobody_ordered_is_killed() {
 fn time_never_runs_backwards() {
     let mut bench = Bench::serving(plan(1));
     bench.send(Event::Elapsed);
-    bench.machine.handle(Time(0), Event::WorkerLeaving { seat: Seat(0), reason: LeaveReason::Other });
+    bench.machine.handle(Time(0), Event::Leaving { seat: Seat(0), reason: LeaveReason::Other });
     bench.settle();
     assert!(bench.machine.deadline().unwrap().since_us(bench.now) > 50 * SECOND);
 }

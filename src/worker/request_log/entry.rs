@@ -1,6 +1,6 @@
 //! What a line of the log is made of. Worker only.
 
-use worker_protocol::ids::Slot;
+use worker_protocol::post::Post;
 
 use crate::config::model::Logging;
 use crate::worker::connection::Request;
@@ -12,7 +12,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) started_epoch_us: u64,
     pub(crate) took_us: u64,
     pub(crate) pid: u32,
-    pub(crate) slot: Slot,
+    pub(crate) post: Post,
     pub(crate) core: usize,
     /// Requests of this worker, and of all workers of the instance.
     pub(crate) requests: (u64, u64),

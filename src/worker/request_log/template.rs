@@ -81,7 +81,7 @@ const VALUES: &[(&str, Value)] = &[
     ("ctime", Value::Start(CTIME)),
     ("ltime", Value::Start(LTIME)),
     ("pid", Value::Number(|entry| entry.pid.into())),
-    ("wid", Value::Number(|entry| entry.slot.0.into())),
+    ("wid", Value::Number(|entry| entry.post.number.into())),
     ("core", Value::Number(|entry| entry.core as u64)),
     ("switches", Value::Number(|entry| entry.request.sent.chunks)),
     ("rss", Value::Known(|entry| entry.memory.map(|(resident, _)| resident))),
@@ -190,7 +190,7 @@ fn variable<'e>(entry: &Entry<'e>, name: &str) -> Option<&'e [u8]> {
 #[cfg(test)]
 mod tests {
     use worker_protocol::head::{PathInfo, RequestHead};
-    use worker_protocol::ids::Slot;
+    use worker_protocol::post::Post;
     use worker_protocol::uwsgi::{Header, Limits, decode};
 
     use super::*;
@@ -233,7 +233,7 @@ mod tests {
             started_epoch_us: 1_795_420_977_654_321,
             took_us: 3_000_173,
             pid: 4_242,
-            slot: Slot(2),
+            post: Post::worker(2),
             core: 6,
             requests: (1, 2),
             memory: logging.memory.then_some((3 << 20, 5 << 20)),

@@ -1,8 +1,8 @@
 //! The numbers of the kinds, as they stand on the wire.
 
-/// [`super::ToZygote::Setup`]: generation; seats in `seat`, listeners in `slot`, threads in `a`.
+/// [`super::ToZygote::Setup`]: generation; seats in `seat`, listeners in `post`, threads in `a`.
 pub const SETUP: u16 = 1;
-/// [`super::ToZygote::Fork`]: seat, slot; life in `a`, the how many-th in its slot in `b`.
+/// [`super::ToZygote::Fork`]: seat, post; life in `a`, the how many-th in its post in `b`.
 pub const FORK: u16 = 2;
 /// [`super::ToZygote::Stop`].
 pub const STOP: u16 = 3;

@@ -4,6 +4,7 @@
 use thiserror::Error;
 
 use crate::ids::ProcessId;
+use crate::post::Post;
 
 /// The version that this crate speaks.
 pub const VERSION: u16 = 1;
@@ -74,14 +75,15 @@ pub(super) struct Record {
     pub(super) kind: u16,
     pub(super) generation: u32,
     pub(super) seat: u32,
-    pub(super) slot: u32,
+    /// A post, packed; in one kind a count.
+    pub(super) post: u32,
     pub(super) a: u64,
     pub(super) b: u64,
 }
 
 impl Record {
     pub(super) fn new(kind: u16) -> Record {
-        Record { kind, generation: 0, seat: 0, slot: 0, a: 0, b: 0 }
+        Record { kind, generation: 0, seat: 0, post: 0, a: 0, b: 0 }
     }
 
     pub(super) fn append(&self, out: &mut Vec<u8>, text: &str) {
@@ -89,7 +91,7 @@ impl Record {
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&self.generation.to_le_bytes());
         out.extend_from_slice(&self.seat.to_le_bytes());
-        out.extend_from_slice(&self.slot.to_le_bytes());
+        out.extend_from_slice(&self.post.to_le_bytes());
         out.extend_from_slice(&self.a.to_le_bytes());
         out.extend_from_slice(&self.b.to_le_bytes());
         out.extend_from_slice(last_bytes(text, TEXT_BYTES_MAX).as_bytes());
@@ -106,7 +108,7 @@ impl Record {
             kind: u16::from_le_bytes(field(bytes, 0)),
             generation: u32::from_le_bytes(field(bytes, 4)),
             seat: u32::from_le_bytes(field(bytes, 8)),
-            slot: u32::from_le_bytes(field(bytes, 12)),
+            post: u32::from_le_bytes(field(bytes, 12)),
             a: u64::from_le_bytes(field(bytes, 16)),
             b: u64::from_le_bytes(field(bytes, 24)),
         };
@@ -123,6 +125,10 @@ impl Record {
 
     pub(super) fn wait_status(&self) -> Result<i32, Error> {
         unsigned(self.b).ok_or(self.wrong("wait status", self.b))
+    }
+
+    pub(super) fn post(&self) -> Result<Post, Error> {
+        Post::unpack(self.post).ok_or(self.wrong("post", self.post.into()))
     }
 
     pub(super) fn pid(&self) -> Result<ProcessId, Error> {

@@ -2,7 +2,8 @@
 
 use super::kind;
 use super::record::{Error, Message, Record, signed};
-use crate::ids::{Generation, Life, ProcessId, Seat, Slot};
+use crate::ids::{Generation, Life, ProcessId, Seat};
+use crate::post::Post;
 
 /// The argument with which a zygote is executed; the number of its control socket follows.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
@@ -25,15 +26,15 @@ pub enum ToZygote {
         /// Listening sockets beside the record.
         listeners: u32,
     },
-    /// Fork a worker. Beside it: the worker's control socket.
+    /// Fork a child. Beside it: the child's control socket.
     Fork {
         /// Where it writes its state.
         seat: Seat,
-        /// Who it is.
-        slot: Slot,
+        /// What it is to be.
+        post: Post,
         /// Which fork this is; the worker writes it into its seat (see [`crate::scoreboard`]).
         life: Life,
-        /// How many workers there were in this slot, this one included.
+        /// How many children there were in this post, this one included.
         nth: u32,
     },
     /// Fork no more and leave. Its workers are the master's to stop.
@@ -95,12 +96,12 @@ impl Message for ToZygote {
             ToZygote::Setup { generation, seats, threads, listeners } => Record {
                 generation: generation.0,
                 seat: seats,
-                slot: listeners,
+                post: listeners,
                 a: threads.into(),
                 ..Record::new(kind::SETUP)
             },
-            ToZygote::Fork { seat, slot, life, nth } => {
-                Record { seat: seat.0, slot: slot.0, a: life.0, b: nth.into(), ..Record::new(kind::FORK) }
+            ToZygote::Fork { seat, post, life, nth } => {
+                Record { seat: seat.0, post: post.pack(), a: life.0, b: nth.into(), ..Record::new(kind::FORK) }
             }
             ToZygote::Stop => Record::new(kind::STOP),
             ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
@@ -115,11 +116,11 @@ impl Message for ToZygote {
                 generation: Generation(record.generation),
                 seats: record.seat,
                 threads: record.count("threads")?,
-                listeners: record.slot,
+                listeners: record.post,
             },
             kind::FORK => ToZygote::Fork {
                 seat: Seat(record.seat),
-                slot: Slot(record.slot),
+                post: record.post()?,
                 life: Life(record.a),
                 nth: u32::try_from(record.b).map_err(|_| record.wrong("nth", record.b))?,
             },

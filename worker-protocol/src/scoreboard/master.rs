@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use super::layout::{LINE_WORDS, SEAT_HEAD_LINES};
 use super::words::{CoreState, Presence, SeatOrder, core_line, core_words, master_line, unpack_io_errors, worker_line};
 use crate::ids::Life;
+use crate::post::Post;
 
 /// The master's side of a seat: it writes the order and reads everything.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ impl MasterSeat<'_> {
             rss_bytes: word(worker_line::RSS_BYTES),
             vsz_bytes: word(worker_line::VSZ_BYTES),
             process: word(worker_line::PROCESS) as u32,
-            slot: word(worker_line::NUMBER) as u32,
+            post: Post::unpack(word(worker_line::NUMBER) as u32).filter(|post| post.number > 0),
             nth: (word(worker_line::NUMBER) >> 32) as u32,
             ..WorkerFigures::default()
         };
@@ -83,9 +84,9 @@ pub struct WorkerFigures {
     pub vsz_bytes: u64,
     /// Its process id.
     pub process: u32,
-    /// Its slot, from 1; 0 if nobody has taken the seat yet.
-    pub slot: u32,
-    /// The how many-th worker in its slot it is, from 1.
+    /// Its post; `None` if nobody has taken the seat yet.
+    pub post: Option<Post>,
+    /// The how many-th in its post it is, from 1.
     pub nth: u32,
     /// Cores that hold a request.
     pub busy_cores: u32,

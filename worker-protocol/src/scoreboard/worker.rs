@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use super::capacity::Capacity;
 use super::layout::LINE_WORDS;
 use super::words::{CoreState, Presence, SeatOrder, core_line, core_words, master_line, unpack_io_errors, worker_line};
-use crate::ids::{Life, Slot};
+use crate::ids::Life;
+use crate::post::Post;
 
 /// The worker's side of its seat: it writes its own lines and reads the order.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +25,10 @@ impl<'a> WorkerSeat<'a> {
         self.words[worker_line::LIFE].store(life.0, Ordering::Release);
     }
 
-    /// Says which process it is, the number that operators know it by, and the how many-th worker with that number.
-    pub fn set_identity(&self, process: u32, slot: Slot, nth: u32) {
+    /// Says which process it is, its post, and the how many-th in that.
+    pub fn set_identity(&self, process: u32, post: Post, nth: u32) {
         self.words[worker_line::PROCESS].store(process.into(), Ordering::Relaxed);
-        self.words[worker_line::NUMBER].store(u64::from(slot.0) | u64::from(nth) << 32, Ordering::Relaxed);
+        self.words[worker_line::NUMBER].store(u64::from(post.pack()) | u64::from(nth) << 32, Ordering::Relaxed);
     }
 
     /// Says whether it takes requests. Of a worker that says so and then looks for orders, and a master that orders and

@@ -1,33 +1,45 @@
-//! One worker in one seat: its states, and the table of what each stimulus means in each of them.
+//! One child in one seat, whatever it does there: its states, and the table of what each stimulus means in each of them.
 //!
 //! The table decides; the machine carries out. Whether a successor is due is not decided here but by comparing what is
 //! wanted with what is there (`reconcile`). Pure; used in the master.
 
 use super::event::{ExitStatus, LeaveReason};
-use super::identity::{Generation, ProcessId, Slot, Time};
+use super::identity::{Generation, Post, ProcessId, Time};
 use super::note::Farewell;
+use super::recipe::Recipe;
+use crate::supervision::role::{FreshBy, Rule};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What sits in a seat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Worker {
-    pub(super) slot: Slot,
-    pub(super) generation: Generation,
-    pub(super) life: u32,
-    /// Set by a workers' reload: a successor is due, and this is how the worker goes once that is ready.
+pub(super) struct Child {
+    pub(super) post: Post,
+    pub(super) origin: Origin,
+    /// The how many-th in its post it is, from 1; 0 for a stranger.
+    pub(super) nth: u32,
+    /// Set by a reload: a successor is due though this one is fresh otherwise, and this is how it goes.
     pub(super) replace: Option<Manner>,
     pub(super) phase: Phase,
 }
 
-/// How a worker is let go.
+/// What a child was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Origin {
+    /// The application as this generation's zygote has loaded it.
+    Generation(Generation),
+    /// This recipe.
+    Recipe(Box<Recipe>),
+}
+
+/// How a child is let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Manner {
     Graceful,
     Brutal,
 }
 
-/// How far a worker's life has come. `until` is when patience ends.
+/// How far a child's life has come. `until` is when patience ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// Ordered; `ready` when it said so before the zygote told its pid.
@@ -48,7 +60,37 @@ pub(super) enum Phase {
     Killed { pid: ProcessId, since: Time, until: Option<Time>, why: Farewell },
 }
 
-impl Worker {
+impl Child {
+    /// How its kind is kept.
+    pub(super) fn rule(&self) -> Rule {
+        Rule::of(self.post.role)
+    }
+
+    /// The generation that it is of, unless it is of none.
+    pub(super) fn generation(&self) -> Option<Generation> {
+        match self.origin {
+            Origin::Generation(generation) => Some(generation),
+            Origin::Recipe(_) => None,
+        }
+    }
+
+    pub(super) fn is_of(&self, generation: Generation) -> bool {
+        self.generation() == Some(generation)
+    }
+
+    /// What it was made by, if it was executed.
+    pub(super) fn recipe(&self) -> Option<&Recipe> {
+        match &self.origin {
+            Origin::Generation(_) => None,
+            Origin::Recipe(recipe) => Some(recipe),
+        }
+    }
+
+    /// Whether a reload within the generation replaces it.
+    pub(super) fn is_rolled(&self) -> bool {
+        self.rule().fresh_by == FreshBy::Generation
+    }
+
     /// On duty or on the way to it.
     pub(super) fn stays(&self) -> bool {
         matches!(self.phase, Phase::Forking { .. } | Phase::Starting { .. } | Phase::Ready { .. })
@@ -70,6 +112,18 @@ impl Worker {
             | Phase::Leaving { pid, .. }
             | Phase::Retiring { pid, .. }
             | Phase::Killed { pid, .. } => Some(pid),
+        }
+    }
+
+    /// It goes on as this process: some programs leave to the background by themselves.
+    pub(super) fn move_to(&mut self, process: ProcessId) {
+        match &mut self.phase {
+            Phase::Forking { .. } | Phase::Doomed { .. } | Phase::Lost { .. } => {}
+            Phase::Starting { pid, .. }
+            | Phase::Ready { pid, .. }
+            | Phase::Leaving { pid, .. }
+            | Phase::Retiring { pid, .. }
+            | Phase::Killed { pid, .. } => *pid = process,
         }
     }
 
@@ -115,8 +169,8 @@ impl State {
         State::Killed,
     ];
 
-    pub(super) fn of(worker: Option<&Worker>) -> State {
-        match worker.map(|worker| worker.phase) {
+    pub(super) fn of(child: Option<&Child>) -> State {
+        match child.map(|child| child.phase) {
             None => State::Vacant,
             Some(Phase::Forking { .. }) => State::Forking,
             Some(Phase::Doomed { .. }) => State::Doomed,
@@ -182,7 +236,7 @@ pub(super) enum Step {
     Serve,
     /// The seat is free, nobody is to blame.
     Vacate,
-    /// The seat is free, and the worker is to blame.
+    /// The seat is free, and the child is to blame.
     Fail,
     /// Reaped as expected: the seat is free.
     Bury,

@@ -1,0 +1,149 @@
+//! What becomes of a child, and the line for it: one set of words for all kinds, and for each kind its own text.
+//!
+//! Pure; used in the master.
+
+use super::child::Child;
+use super::event::{ExitStatus, LeaveReason};
+use super::identity::ProcessId;
+use super::note::{Farewell, Note, Seconds};
+use log::Level;
+use std::fmt;
+
+/// What became of a child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// It has begun.
+    Begun {
+        /// Whether it is the first one in its post.
+        first: bool,
+        /// Threads of a worker.
+        threads: u32,
+    },
+    /// It is up.
+    Ready {
+        /// Microseconds from its beginning.
+        boot_us: u64,
+    },
+    /// It leaves by itself.
+    Leaving(LeaveReason),
+    /// It is told to go.
+    Retired(Farewell),
+    /// It cannot do its part.
+    Unfit {
+        /// Why.
+        reason: String,
+    },
+    /// It outlived the mercy.
+    NoMercy,
+    /// It had to go and is gone.
+    Gone {
+        /// Why.
+        why: Farewell,
+        /// How long that took.
+        after_us: u64,
+        /// Whether by SIGKILL.
+        killed: bool,
+    },
+    /// It had to go and ended otherwise than that.
+    DiedLeaving {
+        /// By this signal.
+        signal: i32,
+    },
+    /// It is gone, and nobody had asked it to go.
+    Died {
+        /// How.
+        status: ExitStatus,
+    },
+    /// The next one has to wait.
+    Delayed {
+        /// So long.
+        delay_us: u64,
+    },
+}
+
+impl Word {
+    /// The line for it, if it is worth one.
+    pub(super) fn about(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
+        match child.recipe() {
+            None => self.about_forked(child, pid),
+            Some(recipe) => {
+                let silent = matches!(self, Word::Begun { .. } | Word::Leaving(_));
+                let title = recipe.title.clone();
+                (!silent).then_some(Note::Executed { title, outlives: recipe.outlives, pid, word: self })
+            }
+        }
+    }
+
+    fn about_forked(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
+        let post = child.post;
+        match self {
+            Word::Unfit { reason } => return Some(Note::WorkerUnfit { post, pid, reason }),
+            Word::Delayed { delay_us } => return Some(Note::RespawnDelayed { post, delay_us }),
+            _ => {}
+        }
+        let pid = pid?;
+        Some(match self {
+            Word::Begun { first: true, threads } => Note::Spawned { post, pid, threads },
+            Word::Begun { first: false, .. } => Note::Respawned { post, pid },
+            Word::Ready { boot_us } => Note::WorkerReady { post, pid, boot_us },
+            Word::Leaving(reason) => Note::WorkerLeaving { post, pid, reason },
+            Word::NoMercy => Note::NoMercy { post, pid },
+            Word::Gone { why, after_us, .. } => Note::WorkerGone { post, pid, why, after_us },
+            Word::DiedLeaving { signal } => Note::WorkerDiedLeaving { post, pid, signal },
+            Word::Died { status } => Note::WorkerDied { post, pid, status },
+            Word::Retired(_) | Word::Unfit { .. } | Word::Delayed { .. } => return None,
+        })
+    }
+
+    /// How loud the line of an executed child is.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Word::Unfit { .. } | Word::NoMercy | Word::Died { .. } | Word::Delayed { .. } => Level::Warn,
+            Word::Begun { .. } | Word::Ready { .. } => Level::Debug,
+            Word::Leaving(_) | Word::Retired(_) | Word::Gone { .. } | Word::DiedLeaving { .. } => Level::Info,
+        }
+    }
+}
+
+/// The line of an executed child, in uWSGI's words where it has any (uWSGI's manual, "Managing external daemons").
+pub(super) struct ExecutedLine<'a> {
+    pub(super) title: &'a str,
+    /// Whether it goes on when it is let go.
+    pub(super) outlives: bool,
+    pub(super) pid: Option<ProcessId>,
+    pub(super) word: &'a Word,
+}
+
+impl fmt::Display for ExecutedLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ExecutedLine { title, .. } = self;
+        let pid = self.pid.map_or(0, ProcessId::get);
+        f.write_str("[uwsgi-daemons] ")?;
+        match self.word {
+            Word::Begun { .. } => write!(f, "daemon \"{title}\" (pid: {pid}) begins"),
+            Word::Ready { boot_us } => write!(f, "daemon \"{title}\" (pid: {pid}) is up after {} s", Seconds(*boot_us)),
+            Word::Leaving(reason) => write!(f, "daemon \"{title}\" (pid: {pid}) leaves: {reason}"),
+            Word::Retired(why) if self.stays_behind(*why) => {
+                write!(f, "leaving daemon \"{title}\" (pid: {pid}) to itself")
+            }
+            Word::Retired(_) => write!(f, "stopping daemon (pid: {pid}): {title}"),
+            Word::Unfit { reason } => write!(f, "cannot run \"{title}\": {reason}"),
+            Word::NoMercy => write!(f, "daemon did not die in time, killing (pid: {pid}): {title}"),
+            Word::Gone { why, killed: false, .. } if self.stays_behind(*why) => {
+                write!(f, "daemon \"{title}\" (pid: {pid}) goes on by itself")
+            }
+            Word::Gone { .. } | Word::DiedLeaving { .. } => {
+                write!(f, "daemon \"{title}\" (pid: {pid}) annihilated")
+            }
+            Word::Died { status } => write!(f, "daemon \"{title}\" (pid: {pid}) died: {status}"),
+            Word::Delayed { delay_us } => write!(f, "throttling \"{title}\" for {} seconds", Seconds(*delay_us)),
+        }
+    }
+}
+
+impl ExecutedLine<'_> {
+    /// Whether one that is let go for this reason goes on nevertheless.
+    fn stays_behind(&self, why: Farewell) -> bool {
+        self.outlives && why.is_parting()
+    }
+}
