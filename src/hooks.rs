@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::config::model::{Hook, HookAction, HookPhase, SignalFunction};
-use crate::master::machine::{Order, Reload};
 use crate::sys::clock::monotonic_us;
 
 /// How long `wait_for_*` waits, as in uWSGI.
@@ -64,21 +63,11 @@ pub fn perform_written(written: &str) -> io::Result<()> {
 }
 
 /// What a signal means by a `unix_signal` hook.
-pub fn meaning_of_signal(hooks: &[Hook], signal: i32) -> Option<Order> {
+pub fn meaning_of_signal(hooks: &[Hook], signal: i32) -> Option<SignalFunction> {
     // The last one that is written counts.
     let meant = hooks.iter().rev().filter(|hook| hook.action == HookAction::UnixSignal);
     let meant = meant.filter_map(|hook| SignalFunction::of_argument(&hook.argument));
-    meant.filter(|(number, _)| i32::from(*number) == signal).map(|(_, function)| order_of(function)).next()
-}
-
-fn order_of(function: SignalFunction) -> Order {
-    match function {
-        SignalFunction::GracefullyKillThemAll => Order::Stop,
-        SignalFunction::KillThemAll => Order::StopNow,
-        SignalFunction::ReapThemAll => Order::Reload(Reload::Brutal),
-        SignalFunction::GraceThemAll => Order::Reload(Reload::Graceful),
-        SignalFunction::ChainReload => Order::Reload(Reload::Chain),
-    }
+    meant.filter(|(number, _)| i32::from(*number) == signal).map(|(_, function)| function).next()
 }
 
 fn perform(action: HookAction, argument: &str) -> io::Result<()> {
@@ -195,7 +184,7 @@ mod tests {
     #[test]
     fn the_idiom_of_the_graceful_stop_is_understood_to_the_letter() {
         let hooks = [hook(HookPhase::MasterStart, HookAction::UnixSignal, "15 gracefully_kill_them_all")];
-        assert_eq!(meaning_of_signal(&hooks, 15), Some(Order::Stop));
+        assert_eq!(meaning_of_signal(&hooks, 15), Some(SignalFunction::GracefullyKillThemAll));
         assert_eq!(meaning_of_signal(&hooks, 1), None);
     }
 

@@ -17,7 +17,9 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod embedded;
 pub mod exit;
+pub mod failure;
 pub mod handler;
 pub mod hooks;
 pub mod logging;

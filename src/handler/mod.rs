@@ -6,7 +6,6 @@
 mod log_notes;
 pub mod request;
 pub mod response;
-pub mod serve;
 
 pub use log_notes::{LogNotes, TooManyLogVariables};
 pub use request::Request;

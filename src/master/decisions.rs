@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::StartFailure;
 use super::passed::Passed;
+use crate::failure::StartFailure;
 use crate::scaling::decision_log::{Record, json_line};
 
 /// The open file.

@@ -8,11 +8,11 @@ use mio::Poll;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::failure::StartFailure;
 use super::machine::Reload;
 use super::passed::Passed;
 use super::wake::{Wake, no_more};
 use crate::config::model::ReloadDescriptor;
+use crate::failure::StartFailure;
 use crate::sys::process::duplicate_descriptor;
 use crate::sys::wait::{self, wait_ready};
 

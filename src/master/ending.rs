@@ -1,7 +1,8 @@
 //! The end of an instance: what it ends with, and what is left behind. Master only.
 
-use super::{Driver, StartFailure};
+use super::Driver;
 use crate::config::model::HookPhase;
+use crate::failure::StartFailure;
 
 impl Driver<'_> {
     /// What the instance ends with. A start that failed because of the configuration leaves nothing behind.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::failure::StartFailure;
 use crate::config::model;
+use crate::failure::StartFailure;
 
 /// The pid files that this master has written, by absolute path.
 #[derive(Debug, Default)]

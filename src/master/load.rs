@@ -2,9 +2,9 @@
 //! itself is the [`super::scaler`]'s. Master only.
 
 use super::Driver;
-use super::failure::StartFailure;
 use super::machine::{Event, Seat};
 use super::wake::{Wake, no_more};
+use crate::failure::StartFailure;
 use crate::scaling::Settings;
 use crate::sys::clock::monotonic_us;
 use crate::sys::memory::resident_bytes;

@@ -14,7 +14,7 @@ use nix::unistd::Uid;
 
 use super::machine::{Order, Reload};
 use super::wake::Wake;
-use crate::operator::{DONE, FAILED, address_of};
+use crate::operator::words::{DONE, FAILED, address_of};
 
 /// Most operators at once; a further one is turned away.
 const OPERATORS_MAX: usize = 16;

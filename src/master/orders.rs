@@ -12,7 +12,7 @@ use super::signals::Heard;
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::config::model::WatchEffect;
-use crate::operator::DONE;
+use crate::operator::words::DONE;
 use crate::sys::clock::monotonic_us;
 
 impl Driver<'_> {

@@ -10,7 +10,7 @@ use signal_hook_mio::v1_0::Signals as Source;
 
 use super::machine::{Order, Reload};
 use super::wanted::Wanted;
-use crate::config::model::{Config, TermMeaning};
+use crate::config::model::{Config, SignalFunction, TermMeaning};
 use crate::hooks::meaning_of_signal;
 
 /// The signals that have come since the last look.
@@ -58,8 +58,8 @@ fn wanted(order: Order) -> Heard {
 
 fn meaning(signal: i32, config: &Config) -> Heard {
     // What a `unix_signal` hook says comes first.
-    if let Some(order) = meaning_of_signal(&config.hooks, signal) {
-        return wanted(order);
+    if let Some(function) = meaning_of_signal(&config.hooks, signal) {
+        return wanted(order_of(function));
     }
     match signal {
         SIGCHLD => Heard::ChildEnded,
@@ -78,5 +78,16 @@ fn meaning(signal: i32, config: &Config) -> Heard {
         SIGUSR2 => Heard::Ignored("SIGUSR2"),
         SIGALRM => Heard::Ignored("SIGALRM"),
         _ => Heard::Ignored("SIGWINCH"),
+    }
+}
+
+/// What the functions of `unix_signal` hooks are here.
+fn order_of(function: SignalFunction) -> Order {
+    match function {
+        SignalFunction::GracefullyKillThemAll => Order::Stop,
+        SignalFunction::KillThemAll => Order::StopNow,
+        SignalFunction::ReapThemAll => Order::Reload(Reload::Brutal),
+        SignalFunction::GraceThemAll => Order::Reload(Reload::Graceful),
+        SignalFunction::ChainReload => Order::Reload(Reload::Chain),
     }
 }

@@ -8,9 +8,9 @@ use std::os::fd::AsFd;
 use nix::unistd::{Gid, Uid};
 
 use super::decisions::DecisionFile;
-use super::failure::StartFailure;
 use super::files::PidFiles;
 use crate::config::model::{Address, Config, HookPhase, Identity, Listener};
+use crate::failure::StartFailure;
 use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;

@@ -1,6 +1,6 @@
 //! Why `rhinod simulate` failed, and the status that it then ends with.
 
-use super::arguments::USAGE;
+use super::usage::USAGE;
 use crate::exit::Exit;
 use crate::scaling::decision_log::ReplayError;
 use crate::scaling::simulator::traces::TraceError;

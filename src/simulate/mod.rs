@@ -4,9 +4,11 @@
 
 mod arguments;
 mod error;
+mod usage;
 
-pub use arguments::{Arguments, Source, Task, USAGE};
+pub use arguments::{Arguments, Source, Task};
 pub use error::SimulateError;
+pub use usage::USAGE;
 
 use crate::scaling::Settings;
 use crate::scaling::decision_log;

@@ -1,5 +1,5 @@
 //! Instances that cannot start: one line that says what is wrong and where, an exit code for the kind of it, and
-//! nothing left behind. The codes are those of `master::StartFailure` (sysexits(3)).
+//! nothing left behind. The codes are those of `failure::StartFailure` (sysexits(3)).
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,8 +1,8 @@
 //! nginx access logs in any format that has a time of day: text or JSON, with or without the request's time.
 
 use super::moment::{SECOND_US, seconds, time_iso8601, time_local};
-use super::{Job, Reading, TraceError, job, push};
-use crate::scaling::simulator::load::Random;
+use super::reading::{Reading, TraceError, job, push};
+use crate::scaling::simulator::load::{Job, Random};
 
 /// One line a request. The arrival is `$msec` (or `$time_iso8601` or `$time_local`) minus the request's time, since nginx
 /// logs at the end. Of whole seconds a moment in that second is drawn: a millisecond apart, say, they would be bursts.

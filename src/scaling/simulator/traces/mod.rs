@@ -3,68 +3,15 @@
 
 mod access_log;
 mod moment;
+mod reading;
 mod tables;
 
 use super::load::{Job, Load};
 use access_log::access_log;
-use moment::SECOND_US;
+use reading::{DAY_US, DAYS_MAX};
 use tables::{azure, csv, csv_row, nab};
 
-/// How to read a trace, for what it does not say itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// Service time where the trace has none.
-    pub service_us: u64,
-    /// Share of the service time that is computing, in thousandths.
-    pub compute_permille: u64,
-    /// So many times faster than recorded (arrivals only).
-    pub speed: u64,
-    /// Seed for what has to be drawn.
-    pub seed: u64,
-}
-
-/// A trace that cannot be read. Lines count from 1.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TraceError {
-    /// No line could be understood.
-    #[error(
-        "no arrival found: expected an nginx access log (combined, or with $msec and $request_time) or a CSV with the \
-         columns arrival,service (seconds)"
-    )]
-    Nothing,
-    /// A CSV line that is unlike its header.
-    #[error("line {line}: expected {expected}, found `{found}`")]
-    Line {
-        /// From 1.
-        line: usize,
-        /// The columns.
-        expected: &'static str,
-        /// The beginning of the line.
-        found: String,
-    },
-    /// Arrivals too far apart, as a wrong clock writes them.
-    #[error("{days} days from the first arrival to the last, more than {DAYS_MAX}: cut the log")]
-    TooLong {
-        /// Between the first and the last.
-        days: u64,
-    },
-    /// More arrivals than are read.
-    #[error("more than {0} arrivals: cut the log")]
-    TooMany(usize),
-}
-
-/// Most arrivals of one trace.
-const JOBS_MAX: usize = 20_000_000;
-/// Longest trace: uWSGI's policies tick every second of it.
-const DAYS_MAX: u64 = 100;
-const DAY_US: u64 = 86_400 * SECOND_US;
-
-impl Default for Reading {
-    /// 50 ms of which 2 % are computing, as fast as recorded.
-    fn default() -> Self {
-        Reading { service_us: 50_000, compute_permille: 20, speed: 1, seed: 1 }
-    }
-}
+pub use reading::{Reading, TraceError};
 
 /// What a trace holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,21 +51,6 @@ fn from_zero(mut jobs: Vec<Job>, speed: u64) -> Result<Vec<Job>, TraceError> {
         Some(days) if days >= DAYS_MAX => Err(TraceError::TooLong { days }),
         _ => Ok(jobs),
     }
-}
-
-/// A request that takes longer than a day counts as one of a day.
-fn job(at_us: u64, service_us: u64, reading: Reading) -> Job {
-    let service_us = service_us.min(DAY_US);
-    let compute_us = service_us / 1000 * reading.compute_permille.min(1000);
-    Job { at_us, compute_us, wait_us: service_us.saturating_sub(compute_us).max(1) }
-}
-
-fn push(jobs: &mut Vec<Job>, job: Job) -> Result<(), TraceError> {
-    if jobs.len() >= JOBS_MAX {
-        return Err(TraceError::TooMany(JOBS_MAX));
-    }
-    jobs.push(job);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Traces with columns: our CSV, and the two public ones that the comparison of docs/SCALING.md uses.
 
 use super::moment::{SECOND_US, date_time, seconds};
-use super::{DAY_US, JOBS_MAX, Job, Reading, TraceError, job, push};
-use crate::scaling::simulator::load::{Service, poisson};
+use super::reading::{DAY_US, JOBS_MAX, Reading, TraceError, job, push};
+use crate::scaling::simulator::load::{Job, Service, poisson};
 
 /// Service time of a token of the Azure trace, and what comes on top: 5 ms + 2 ms a token.
 const AZURE_BASE_US: u64 = 5_000;

@@ -1,4 +1,4 @@
-//! What keeps an instance from starting, and of which kind it is. Master only.
+//! What keeps an instance from starting or a command from being carried out, and of which kind it is. Commands and master.
 
 use crate::exit::Exit;
 use crate::sys::identity::IdentityError;

@@ -1,34 +1,22 @@
 //! What the command line says to an instance that runs: stop, reload, pause, resume, status. Runs in a process of its
 //! own that ends when it has the answer; the master's side is `master::operator`.
 
+pub(crate) mod words;
+
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use worker_protocol::ids::ProcessId;
 
 use crate::cli::Command;
 use crate::exit::Exit;
-use crate::master::StartFailure;
+use crate::failure::StartFailure;
 use crate::sys::process::PidFd;
-
-/// The abstract unix socket on which the master with this pid hears operators.
-///
-/// Containers may share the names of the network and still count their processes each from 1, so that the name tells
-/// whose count it is.
-pub(crate) fn address_of(pid: u32) -> io::Result<SocketAddr> {
-    let counted_in = fs::read_link("/proc/self/ns/pid")?;
-    SocketAddr::from_abstract_name(format!("rhinod/{}/{pid}", counted_in.display()))
-}
-
-/// First word of an answer that says that what was asked for is done; the rest of the line is for people.
-pub(crate) const DONE: &str = "done";
-/// First word of an answer that says that it could not be done; the rest of the line says why.
-pub(crate) const FAILED: &str = "failed";
+use words::{DONE, FAILED, address_of};
 
 /// Carries out a command that is for another process.
 pub(crate) fn carry_out(command: &Command) -> Result<Exit, StartFailure> {

@@ -1,9 +1,14 @@
 //! Who may use whom (docs/ARCHITECTURE.md, Layers): arrows only downwards, decisions without the world, unsafe code at
 //! one address. Reads the sources; comments and tests in them do not count.
 
-use std::collections::BTreeSet;
+mod graph;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use graph::{Graph, Module};
+use sources::{Source, files, package, sources};
 
 /// Files below `src/` that decide, and nothing else: everything they need comes in as an argument.
 const PURE: &[&str] = &["config", "scaling", "master/machine", "supervision", "handler", "stats", "cli", "exit.rs"];
@@ -28,27 +33,59 @@ const WORLD: &[&str] = &[
     "SystemTime::now",
 ];
 
-/// Modules of the crate that act. Code that decides, and `sys`, may not name them.
-const DRIVERS: &[&str] = &["app", "hooks", "logging", "master", "member", "operator", "python", "worker", "zygote"];
+/// The parts of the crate, by their folder or file below `src/`, and which others each may use. A part that stands here is
+/// not counted as part of the one above it. What stands further down never uses what stands further up, so that there is
+/// no circle of parts; a part without a line uses nothing.
+const PARTS: &[(&str, &[&str])] = &[
+    (
+        "app",
+        &[
+            "cli", "config", "embedded", "exit", "failure", "handler", "logging", "master", "operator", "scaling",
+            "simulate", "sys", "zygote",
+        ],
+    ),
+    (
+        "master",
+        &["config", "exit", "failure", "hooks", "logging", "master/machine", "operator/words", "scaling", "sys"],
+    ),
+    ("zygote", &["logging", "member", "sys", "worker"]),
+    ("embedded", &["config", "handler", "member", "worker"]),
+    ("operator", &["cli", "exit", "failure", "operator/words", "sys"]),
+    ("simulate", &["exit", "scaling", "sys"]),
+    ("worker", &["config", "handler", "logging", "member", "sys"]),
+    ("member", &["config", "exit", "hooks", "sys"]),
+    ("hooks", &["config", "sys"]),
+    ("logging", &["config", "sys"]),
+    ("failure", &["exit", "sys"]),
+    ("sys", &["config"]),
+    ("cli", &["config", "exit"]),
+    ("master/machine", &["config"]),
+    ("scaling", &["config"]),
+    ("handler", &[]),
+    ("config", &[]),
+    ("exit", &[]),
+    ("operator/words", &[]),
+];
+
+/// Parts that never meet, however many files lie between them, and why.
+const STRANGERS: &[(&str, &str, &str)] = &[
+    ("master", "worker", "the master never runs code of the application"),
+    ("master", "zygote", "they speak records"),
+    ("zygote", "master", "they speak records"),
+    ("operator", "master", "they speak over a socket"),
+    ("simulate", "master", "trying out starts nothing"),
+];
 
 /// Where a rule has an exception, and why. One that is not needed any more is an error.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("config/host.rs", "*", "the one implementation of the configuration's world; everything else asks the trait"),
     ("config/world.rs", "std::time::SystemTime", "the type of a moment that comes in; no clock is read"),
     ("handler/response.rs", "std::fs", "the type of an open file that a response carries; none is opened here"),
-    ("handler/serve.rs", "*", "joins a handler to a worker: the driver of this directory"),
     ("exit.rs", "std::process", "the conversion of a status to what `main` returns"),
 ];
 
 /// The only places with unsafe code.
 const UNSAFE: &[&str] = &["src/sys/", "python/src/ffi/"];
-
-struct Source {
-    /// Relative to the package, with `/`.
-    path: String,
-    /// Without comments and without tests.
-    code: String,
-}
 
 #[test]
 fn what_decides_asks_nothing_of_the_world() {
@@ -63,25 +100,56 @@ fn what_decides_asks_nothing_of_the_world() {
 }
 
 #[test]
-fn what_decides_knows_neither_system_nor_drivers() {
-    for source in sources("src") {
-        let Some(name) = pure_name(&source) else { continue };
-        if EXCEPTIONS.iter().any(|(path, what, _)| *path == name && *what == "*") {
-            continue;
+fn no_file_uses_itself_by_way_of_others() {
+    for root in ["python/src/"] {
+        let circle = Graph::of(&sources(root), root).circle();
+        assert_eq!(circle.map(|files| files.iter().map(|file| file.join("/")).collect::<Vec<_>>()), None, "in {root}");
+    }
+}
+
+#[test]
+fn a_part_uses_only_what_the_table_allows() {
+    let graph = Graph::of(&sources("src"), "src/");
+    let mut used: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for file in graph.modules().filter(|file| !file.is_empty()) {
+        let own = part_of(file);
+        let others = graph.used_by(file).into_iter().filter(|other| !other.is_empty()).map(|other| part_of(&other));
+        for other in others.filter(|other| *other != own) {
+            let allowed = PARTS.iter().any(|(part, others)| *part == own && others.contains(&other));
+            assert!(allowed, "{} uses {other}, which the table does not allow for {own}", file.join("/"));
+            used.entry(own).or_default().insert(other);
         }
-        for module in DRIVERS.iter().chain(&["sys"]) {
-            let is_own = name.starts_with("master/machine/") && *module == "master";
-            assert!(is_own || !imports_module(&source.code, module), "{} uses crate::{module}", source.path);
+    }
+    for (part, others) in PARTS {
+        let unused = others.iter().find(|other| !used.get(part).is_some_and(|used| used.contains(*other)));
+        assert_eq!(unused, None, "{part} does not use it: the table allows too much");
+    }
+}
+
+#[test]
+fn the_table_of_parts_has_no_circle() {
+    for (place, (part, others)) in PARTS.iter().enumerate() {
+        for other in *others {
+            let below = PARTS.iter().position(|(name, _)| name == other);
+            assert!(below.is_some_and(|below| below > place), "{part} stands below {other}, which it uses");
         }
     }
 }
 
 #[test]
-fn the_system_knows_no_driver() {
-    for source in sources("src").into_iter().filter(|source| source.path.starts_with("src/sys/")) {
-        for module in DRIVERS {
-            assert!(!imports_module(&source.code, module), "{} uses crate::{module}", source.path);
+fn strangers_never_meet() {
+    let graph = Graph::of(&sources("src"), "src/");
+    for (part, stranger, why) in STRANGERS {
+        let start = graph.modules().filter(|file| !file.is_empty() && part_of(file) == *part).cloned();
+        let mut reached: BTreeSet<Module> = BTreeSet::new();
+        let mut next: Vec<Module> = start.collect();
+        assert!(!next.is_empty(), "there is no {part}");
+        while let Some(file) = next.pop() {
+            let new = graph.used_by(&file).into_iter().filter(|file| !file.is_empty());
+            next.extend(new.filter(|file| reached.insert(file.clone())));
         }
+        let met = reached.iter().find(|file| part_of(file) == *stranger);
+        assert_eq!(met, None, "{part} reaches {stranger}, but {why}");
     }
 }
 
@@ -131,6 +199,13 @@ fn the_clock_is_read_in_one_file() {
     }
 }
 
+/// The part that a file belongs to: the longest of the table that is above it.
+fn part_of(file: &Module) -> &'static str {
+    let path = file.join("/");
+    let parts = PARTS.iter().map(|(part, _)| *part).filter(|part| is_below(&path, part));
+    parts.max_by_key(|part| part.len()).unwrap_or_else(|| panic!("{path} is in no part of the table"))
+}
+
 /// The name of a source below `src/`, if it is one of those that decide.
 fn pure_name(source: &Source) -> Option<&str> {
     let name = source.path.strip_prefix("src/")?;
@@ -165,68 +240,6 @@ fn imports(code: &str, path: &str) -> bool {
     })
 }
 
-fn imports_module(code: &str, module: &str) -> bool {
-    imports(code, &format!("crate::{module}::")) || imports(code, &format!("crate::{module};"))
-}
-
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| !character.is_alphanumeric() && character != '_')
-}
-
-/// Every source file below a directory of the package that is not only there for tests.
-fn sources(directory: &str) -> Vec<Source> {
-    let root = package().join(directory);
-    let all = files(&root);
-    let tests: BTreeSet<PathBuf> = all.iter().flat_map(|path| test_modules(path)).collect();
-    let mut sources = Vec::new();
-    for path in all.into_iter().filter(|path| !tests.contains(path)) {
-        let text = fs::read_to_string(&path).expect("a source file");
-        let relative = path.strip_prefix(package()).expect("below the package").display().to_string();
-        sources.push(Source { path: relative, code: code_of(&text) });
-    }
-    assert!(sources.len() > 3, "hardly any source below {directory}");
-    sources
-}
-
-/// Files that are modules only for tests: `#[cfg(test)]` right before `mod name;`.
-fn test_modules(path: &Path) -> Vec<PathBuf> {
-    let text = fs::read_to_string(path).expect("a source file");
-    let directory = match path.file_name().and_then(|name| name.to_str()) {
-        Some("mod.rs" | "lib.rs" | "main.rs") => path.parent().expect("a directory").to_owned(),
-        _ => path.with_extension(""),
-    };
-    let mut modules = Vec::new();
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
-        let next = lines.peek().and_then(|next| next.strip_prefix("mod ")?.strip_suffix(';'));
-        if let (true, Some(name)) = (line.starts_with("#[cfg(test)]"), next) {
-            modules.push(directory.join(format!("{name}.rs")));
-        }
-    }
-    modules
-}
-
-/// The text without comments, and without the tests at its end.
-fn code_of(text: &str) -> String {
-    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
-    let lines = text[..end].lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.map(|line| line.split(" // ").next().unwrap_or_default().to_owned() + "\n").collect()
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).expect("a source directory").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn package() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

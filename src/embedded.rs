@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use worker_protocol::control::FromWorker;
 use worker_protocol::ids::Generation;
 
-use super::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::config::model::Config;
+use crate::handler::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::member::{LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
 use crate::worker::{Exchange, Raised, Service, Worker, WorkerRuntime};
