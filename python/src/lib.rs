@@ -1,7 +1,7 @@
 //! `_rhinod`, the extension module that makes a Python interpreter one of rhinod's zygotes and its forks WSGI workers.
 //!
 //! One build against the stable ABI serves CPython 3.9 and every later version. The master executes the virtualenv's
-//! own interpreter, which loads this module from beside the `rhinod` binary and calls [`run_zygote`]; an application
+//! own interpreter, which loads this module from beside the `rhinod` binary and calls `run_zygote`; an application
 //! never imports it. Zygote and worker; the master holds no interpreter.
 
 mod api;
