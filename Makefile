@@ -16,7 +16,7 @@ BENCH ?=
 # Where `make study` finds the two public traces that docs/SCALING.md names.
 TRACES ?=
 
-.PHONY: help build run-rust test check bless bench study clean
+.PHONY: help build run-rust test check doc bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ test: check ## Check format and lints, run every test
 check: ## Check format and lints only
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc: ## Build the documentation of the code, private items included; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --locked --no-deps --document-private-items
 
 bless: ## Record anew what tests compare with: generated documents, tables in them, snapshots, cases
 	RHINOD_BLESS=1 INSTA_UPDATE=always $(CARGO) test --locked --package rhinod --lib --test program

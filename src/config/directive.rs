@@ -17,7 +17,7 @@ pub struct Directive {
 }
 
 impl Directive {
-    /// Builds a directive, for embedders and tests; [`collect`](super::collect::collect) makes them from text.
+    /// Builds a directive, for embedders and tests; [`collect`](super::collect()) makes them from text.
     pub fn new(key: &str, value: Option<&str>, origin: Origin) -> Self {
         Self { key: key.to_owned(), value: value.map(str::to_owned), origin }
     }

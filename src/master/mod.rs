@@ -1,6 +1,6 @@
 //! The master process: owns sockets, scoreboard, signals and timers; never runs application code.
 //!
-//! `machine` decides (pure), everything else here acts. This file has the [`Driver`] and its loop, [`Driver::run`], the
+//! `machine` decides (pure), everything else here acts. This file has the `Driver` and its loop, `Driver::run`, the
 //! one place that waits; what the loop calls is in the file that is named after it: `orders`, `acting`, `candidate`,
 //! `load`, `logs`, `upgrade`, `ending`.
 

@@ -29,7 +29,7 @@ pub enum Wake {
     QueueReadable,
 }
 
-/// The outcome of one [`step`].
+/// The outcome of one [`step`](super::step()).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     /// What to do, bounds applied.

@@ -1,13 +1,13 @@
 //! How many workers run: the policies, their bounds, and the model that tries them out.
 //!
 //! Not for acting: nothing here forks, reads a clock, a file of `/proc` or a socket. It runs in the master (through
-//! [`step`]) and in the `simulate` command. All times are microseconds of one monotonic clock, all arithmetic that
+//! [`step()`]) and in the `simulate` command. All times are microseconds of one monotonic clock, all arithmetic that
 //! leads to a decision is on integers, so a recorded run replays bit for bit on any machine.
 //!
 //! # What the master does, and when
 //!
 //! 1. At start: [`Settings::of`], start [`Settings::initial`] workers, `Memory::default()`.
-//! 2. Builds a [`Sample`] and calls [`step`] when one of these happens, and at no other time:
+//! 2. Builds a [`Sample`] and calls [`step()`] when one of these happens, and at no other time:
 //!    - what the last [`Decided::wake`] asked for ([`Wake`]): a worker that begins a request leaves no more than so
 //!      many workers idle, or a listening socket becomes readable while nobody is idle;
 //!    - the time [`Decided::next_look_us`] is reached (`None`: no timer, so without traffic the master sleeps);

@@ -35,7 +35,7 @@ pub struct Sample {
     pub requests_total: u64,
     /// Time spent on those requests. Never decreases.
     pub busy_time_us: u64,
-    /// One entry a live worker; only read by `busyness` ([`Settings::needs_worker_times`]), else left empty.
+    /// One entry a live worker; only read by `busyness` ([`Settings::needs_worker_times`](super::Settings::needs_worker_times)), else left empty.
     pub workers: Vec<WorkerTime>,
     /// Time from ordering a worker to its being ready, a recent measurement; zero if none was made yet.
     pub boot_us: u64,
@@ -47,7 +47,7 @@ pub struct Sample {
     pub memory_available_bytes: Option<u64>,
     /// Cores the workers may run on (affinity and cgroup quota respected).
     pub cpus: u32,
-    /// How the busy time divides; see [`Settings::needs_cpu`].
+    /// How the busy time divides; see [`Settings::needs_cpu`](super::Settings::needs_cpu).
     pub cpu: Option<CpuUse>,
     /// Workers the operator asked for since the last sample (fifo `+` and `-`).
     pub pending: i32,

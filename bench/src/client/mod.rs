@@ -1,7 +1,7 @@
 //! The load generator: N clients, one thread, one request for each connection, as nginx does it.
 //!
 //! A closed loop (each client sends the next request when the last one ended) or an open one (requests fall due at
-//! random, latency counts from when they were due). Refused connections are repeated and counted. [`exchange`] is the
+//! random, latency counts from when they were due). Refused connections are repeated and counted. [`exchange()`] is the
 //! one-request variant for readiness and tests. Runs in the measuring process; it shares the machine with the server,
 //! so it does as little as it can: one epoll set, no allocation for a request that fits into one read.
 

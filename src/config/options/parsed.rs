@@ -14,7 +14,7 @@ pub struct Parsed<'a> {
     pub text: &'a str,
     /// The number it stands for: 0 or 1 of a switch, bytes of a size, milliseconds of a time, bits of a mode.
     pub number: i64,
-    /// The address it stands for, of [`Kind::Address`].
+    /// The address it stands for, of [`Kind::Address`](super::Kind::Address).
     pub address: Option<Address>,
     /// What the operator should know although the value is valid.
     pub remark: Option<String>,

@@ -1,5 +1,5 @@
 //! The model that tries policies out: a server with a listen queue, workers, a zygote that forks them and cores they
-//! compute on, driven by discrete events and a fake clock. It runs the same [`step`](super::step) as the master.
+//! compute on, driven by discrete events and a fake clock. It runs the same [`step`](super::step()) as the master.
 //!
 //! Not for predicting the absolute throughput of an application: what a request costs is an input. It runs in the
 //! `simulate` command, in tests and in the benchmark, never in a server. One seed, one outcome.

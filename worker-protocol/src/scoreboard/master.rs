@@ -15,7 +15,7 @@ pub struct MasterSeat<'a> {
 }
 
 impl MasterSeat<'_> {
-    /// Orders the worker of one life; any other does not feel meant. See [`WorkerSeat::set_presence`].
+    /// Orders the worker of one life; any other does not feel meant. See [`WorkerSeat::set_presence`](super::WorkerSeat::set_presence).
     pub fn set_order(&self, order: SeatOrder, life: Life) {
         self.words[master_line::ORDER].store(order.pack(life), Ordering::Release);
         fence(Ordering::SeqCst);

@@ -1,6 +1,6 @@
 //! The words of the memory that a master and its workers share: where they are, what they pack, who writes them.
 //!
-//! Pure: it works on a slice of [`AtomicU64`] that `sys` maps; it maps nothing, reads no clock (times are arguments,
+//! Pure: it works on a slice of `AtomicU64` that `sys` maps; it maps nothing, reads no clock (times are arguments,
 //! microseconds of the monotonic clock) and wakes nobody. Used in the master ([`Scoreboard::create`]) and in each
 //! worker ([`Scoreboard::attach`]). Lines are 64 bytes, so that no two writers share a cache line:
 //!
