@@ -59,10 +59,11 @@ const PARTS: &[(&str, &[&str])] = &[
     ("failure", &["exit", "sys"]),
     ("sys", &["config"]),
     ("cli", &["config", "exit"]),
-    ("master/machine", &["config"]),
+    ("master/machine", &["config", "supervision"]),
     ("scaling", &["config"]),
     ("handler", &[]),
     ("config", &[]),
+    ("supervision", &[]),
     ("exit", &[]),
     ("operator/words", &[]),
 ];
