@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::Exit;
 use super::help::{USAGES, written};
-use crate::config::options::{self, Argument, Opt, Repeat, Section, Status, TABLE};
+use crate::config::options::{self, Argument, ChangeBy, Kind, Opt, Repeat, Section, Status, TABLE};
 
 /// The text of `docs/OPTIONS.md`.
 pub fn options_page() -> String {
@@ -20,10 +20,10 @@ pub fn options_page() -> String {
     for Section { group, rows, .. } in TABLE {
         let _ = writeln!(
             page,
-            "\n## {}\n\n| option | value | default | status | what it does |",
+            "\n## {}\n\n| option | value | default | changes by | status | what it does |",
             capitalised(group.title())
         );
-        page.push_str("|---|---|---|---|---|\n");
+        page.push_str("|---|---|---|---|---|---|\n");
         rows.iter().for_each(|option| page.push_str(&table_row(option)));
     }
     page
@@ -38,6 +38,9 @@ Every option may stand in a file (`name = value`), on the command line (`--name 
 environment (`UWSGI_NAME=value` or `RHINOD_NAME=value`). Underscores count as hyphens. A list is given one line for each
 of its members; of all other options the last line wins. There are no unit suffixes: sizes are bytes unless the value
 says otherwise, times are seconds unless it says MS.
+
+What brings a changed line into force stands under \"changes by\": a reload, or only a restart. \"Start\" is said of those
+that are about starting, so that in an instance that runs there is nothing to change.
 
 | status | options | meaning |
 |---|---|---|
@@ -72,9 +75,46 @@ fn table_row(option: &Opt) -> String {
     } else {
         option.kind.placeholder()
     };
-    let cells =
-        [format!("{}{short}", names.join(", ")), format!("{value}{list}"), default, status, option.manual.into()];
+    let names = format!("{}{short}", names.join(", "));
+    let cells = [names, format!("{value}{list}"), default, changes_by(option), status, option.manual.into()];
     format!("| {} |\n", cells.map(|cell: String| cell.replace('|', "\\|")).join(" | "))
+}
+
+/// What brings a changed line into force; empty for what does nothing and for commands.
+fn changes_by(option: &Opt) -> String {
+    let change = &option.change;
+    match (option.status, option.kind) {
+        (Status::Works, Kind::Action) => String::new(),
+        (Status::Works, _) if change.note.is_empty() => change.word().to_owned(),
+        (Status::Works, _) => format!("{} ({})", change.word(), change.note),
+        _ => String::new(),
+    }
+}
+
+/// The widest line of a document, in characters.
+const WIDTH: usize = 120;
+
+/// The options that a reload does not change, for `docs/RELOADING.md`, with what that holds for.
+pub fn restart_list() -> String {
+    let changed_by_restart = |option: &&Opt| matches!(option.change.by, ChangeBy::Restart(_));
+    let named = options::options().filter(changed_by_restart).map(|option| match option.change.note {
+        "" => format!("`{}`", option.name),
+        note => format!("`{}` ({note})", option.name),
+    });
+    let named: Vec<String> = named.collect();
+    let text = format!("Only a restart changes {}.", named.join(", "));
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    format!("\n{}\n\n", lines.join("\n"))
 }
 
 /// The manual page in the macros of man(7).
@@ -116,6 +156,19 @@ fn manual_entry(option: &Opt) -> String {
     if !option.default.is_empty() && option.default != "false" {
         let _ = write!(text, " Default: {}.", roff(option.default));
     }
+    match (option.change.by, option.change.note) {
+        (ChangeBy::Reload | ChangeBy::Start, "") => {}
+        (ChangeBy::Restart(_), "") => text.push_str(" Changes only with a restart."),
+        (ChangeBy::Restart(_), note) => {
+            let _ = write!(text, " Changes only with a restart ({}).", roff(note));
+        }
+        (ChangeBy::Reload, note) => {
+            let _ = write!(text, " Changes with a reload ({}).", roff(note));
+        }
+        (ChangeBy::Start, note) => {
+            let _ = write!(text, " Changes with the next start ({}).", roff(note));
+        }
+    }
     if !option.aliases.is_empty() {
         let _ = write!(text, " Also: {}.", roff(&option.aliases.join(", ")));
     }
@@ -150,7 +203,7 @@ mod tests {
         }
         let rows = page.lines().filter(|line| line.starts_with("| `"));
         for row in rows {
-            assert_eq!(row.replace("\\|", "").matches('|').count(), 6, "{row}");
+            assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::wake::Wake;
 use super::watches::Watches;
 use super::{Driver, startup};
 use crate::config::model::Config;
+use crate::config::options;
 use crate::sys::listeners::BoundSocket;
 
 /// A configuration that is to come into force, and what it has opened already.
@@ -37,8 +38,8 @@ impl Driver<'_> {
     fn prepare_candidate(&self) -> Result<Candidate, String> {
         let config = (self.read)()?;
         self.children.fits(&config)?;
-        for option in startup::not_reloadable(&self.config, &config) {
-            log::warn!("{option} changes only with a restart");
+        for option in options::needing_restart(&self.config, &config) {
+            log::warn!("{} changes only with a restart", option.name);
         }
         let changed = config.log_file().filter(|path| self.config.log_file() != Some(path));
         let open = |path: &Path| {

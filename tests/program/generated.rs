@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use std::{env, io::Write};
 
 use rhinod::cli::completions::{Shell, script};
-use rhinod::cli::manual::{manual_page, options_page};
+use rhinod::cli::manual::{manual_page, options_page, restart_list};
 use rhinod::cli::sample::sample;
 use rhinod::config::load::read;
 use rhinod::config::model::Application;
@@ -22,6 +22,13 @@ fn assert_is_up_to_date(name: &str, text: &str) {
 #[test]
 fn the_options_page_is_up_to_date() {
     assert_is_up_to_date("docs/OPTIONS.md", &options_page());
+}
+
+#[test]
+fn the_list_of_what_needs_a_restart_is_up_to_date() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/RELOADING.md");
+    let begin = "<!-- restart: written by `make bless` from src/config/options/ -->";
+    testkit::recorded::assert_part(&page, begin, "<!-- end of restart -->", &restart_list());
 }
 
 #[test]

@@ -37,11 +37,11 @@ fn understood(settings: &Value) -> Config {
 }
 
 /// Such a file is never written anew: it stands for binaries that are in use. When this fails, the reading of settings
-/// must learn what was meant then; `RHINOD_BLESS` records only a number that there is none of.
+/// must learn what was meant then; `make bless` records only a number that there is none of.
 #[test]
 fn settings_of_every_version_so_far_mean_what_they_meant() {
     let path = directory().join("settings-1.json");
-    if std::env::var_os("RHINOD_BLESS").is_some() && !path.exists() {
+    if testkit::recorded::is_blessing() && !path.exists() {
         let text = serde_json::to_string_pretty(&read_now(1)).expect("settings as JSON");
         fs::write(&path, text + "\n").expect("room for it");
     }

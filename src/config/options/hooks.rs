@@ -17,14 +17,14 @@ const C_FUNCTION: &str = "C functions cannot be called; use a hook with exec:";
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    list("hook-asap").sets(|d, v| hook(d, v, HookPhase::Asap)).works()
+    list("hook-asap").sets(|d, v| hook(d, v, HookPhase::Asap)).works().at_start()
         .says("Hook action executed as soon as configuration is read"),
     list("hook-pre-jail").unsupported(JAIL).says("Hook action executed before jailing"),
     list("hook-post-jail").unsupported(JAIL).says("Hook action executed after jailing"),
     list("hook-in-jail").unsupported(JAIL).says("Hook action executed inside the jail after setup"),
-    list("hook-as-root").sets(|d, v| hook(d, v, HookPhase::AsRoot)).works()
+    list("hook-as-root").sets(|d, v| hook(d, v, HookPhase::AsRoot)).works().at_start()
         .says("Hook action executed before dropping privileges"),
-    list("hook-as-user").sets(|d, v| hook(d, v, HookPhase::AsUser)).works()
+    list("hook-as-user").sets(|d, v| hook(d, v, HookPhase::AsUser)).works().at_start()
         .says("Hook action executed after dropping privileges"),
     list("hook-as-user-atexit").sets(|d, v| hook(d, v, HookPhase::AsUserAtexit)).works()
         .says("Hook action executed at exit or reload"),
@@ -39,7 +39,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Hook action executed at each worker's first accept only"),
     list("hook-accepting1-once").sets(|d, v| hook(d, v, HookPhase::Accepting1Once)).works()
         .says("Hook action executed at worker 1's first accept only"),
-    list("hook-master-start").sets(|d, v| hook(d, v, HookPhase::MasterStart)).works()
+    list("hook-master-start").sets(|d, v| hook(d, v, HookPhase::MasterStart)).works().at_start()
+        .but("unix_signal: by a reload")
         .says("Hook action executed when the master loop starts"),
     list("hook-touch").sets(hook_touch).works()
         .says("Hook action executed when a file changes: file action"),
@@ -53,14 +54,14 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("hook-as-gateway").not_yet("gateways").says("Hook action executed in each gateway"),
     list("after-request-hook").aka(&["after-request-call"]).unsupported(C_FUNCTION)
         .says("C symbol called after every request"),
-    list("exec-asap").sets(|d, v| exec_hook(d, v, HookPhase::Asap)).works()
+    list("exec-asap").sets(|d, v| exec_hook(d, v, HookPhase::Asap)).works().at_start()
         .says("Shell command executed as soon as configuration is read"),
     list("exec-pre-jail").unsupported(JAIL).says("Shell command executed before jailing"),
     list("exec-post-jail").unsupported(JAIL).says("Shell command executed after jailing"),
     list("exec-in-jail").unsupported(JAIL).says("Shell command executed inside the jail after setup"),
-    list("exec-as-root").sets(|d, v| exec_hook(d, v, HookPhase::AsRoot)).works()
+    list("exec-as-root").sets(|d, v| exec_hook(d, v, HookPhase::AsRoot)).works().at_start()
         .says("Shell command executed before dropping privileges"),
-    list("exec-as-user").sets(|d, v| exec_hook(d, v, HookPhase::AsUser)).works()
+    list("exec-as-user").sets(|d, v| exec_hook(d, v, HookPhase::AsUser)).works().at_start()
         .says("Shell command executed after dropping privileges"),
     list("exec-as-user-atexit").sets(|d, v| exec_hook(d, v, HookPhase::AsUserAtexit)).works()
         .says("Shell command executed at exit or reload"),

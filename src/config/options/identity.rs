@@ -15,13 +15,15 @@ use crate::config::model::{EnvironmentChange, ProcessNames};
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     path("daemonize").short('d').sets(|d, v| d.config.daemonize = log_file(d, v))
-        .works()
+        .works().restart(|old, new| old.daemonize.is_some() != new.daemonize.is_some())
         .says("Go to background and log to a file"),
     text("daemonize2").not_yet("going to the background once the application is loaded; use daemonize")
         .says("Go to background only after the apps are loaded"),
     value("umask", Kind::Octal).sets(|d, v| d.config.identity.umask = u32::try_from(v.number).ok()).works()
+        .restart(|old, new| old.identity.umask != new.identity.umask)
         .says("Process umask in octal, applied immediately"),
     flag("auto-procname").sets(|d, v| d.config.process_names.auto = v.on()).works()
+        .restart(|old, new| old.process_names.auto && !new.process_names.auto).but("to have none any more")
         .says("Give the master a title too, in the place of its command line and no longer than that"),
     text("procname-prefix").sets(|d, v| titles(d).prefix = v.string()).works()
         .says("Text put before process titles"),
@@ -35,23 +37,31 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("honour-stdin").not_yet("keeping standard input open")
         .says("Keep stdin instead of replacing it with /dev/null"),
     path("pidfile").sets(|d, v| d.config.pidfiles.pidfile = Some(v.path())).works()
+        .restart(|old, new| old.pidfiles.pidfile != new.pidfiles.pidfile)
         .says("Write master pid early, as root, relative to start directory"),
     path("pidfile2").sets(|d, v| d.config.pidfiles.pidfile2 = Some(v.path())).works()
+        .restart(|old, new| old.pidfiles.pidfile2 != new.pidfiles.pidfile2)
         .says("Write master pid after privilege drop and chdir"),
     path("safe-pidfile").sets(|d, v| d.config.pidfiles.safe_pidfile = Some(v.path())).works()
+        .restart(|old, new| old.pidfiles.safe_pidfile != new.pidfiles.safe_pidfile)
         .says("Write master pid once startup completed"),
     path("safe-pidfile2").sets(|d, v| d.config.pidfiles.safe_pidfile2 = Some(v.path())).works()
+        .restart(|old, new| old.pidfiles.safe_pidfile2 != new.pidfiles.safe_pidfile2)
         .says("Write master pid after workers were spawned"),
     value("uid", Kind::User).sets(|d, v| d.config.identity.uid = Some(v.string())).works()
+        .restart(|old, new| old.identity.uid != new.identity.uid)
         .says("User name or number to switch to"),
     value("gid", Kind::UserGroup).sets(|d, v| d.config.identity.gid = Some(v.string())).works()
+        .restart(|old, new| old.identity.gid != new.identity.gid)
         .says("Group name or number to switch to"),
-    list("add-gid").sets(|d, v| d.config.identity.add_gids.push(v.string())).works().says("Extra supplementary group"),
+    list("add-gid").sets(|d, v| d.config.identity.add_gids.push(v.string())).works()
+        .restart(|old, new| old.identity.add_gids != new.identity.add_gids).says("Extra supplementary group"),
     value("immediate-uid", Kind::User).refused("use uid and gid").says("Switch user at parse time"),
     value("immediate-gid", Kind::UserGroup).refused("use uid and gid").says("Switch group at parse time"),
     flag("no-initgroups").accepted("supplementary groups are set with uid")
         .says("Do not load supplementary groups of uid"),
     flag("master-as-root").sets(|d, v| d.config.identity.master_as_root = v.on()).works()
+        .restart(|old, new| old.identity.master_as_root != new.identity.master_as_root)
         .says("Keep master privileged; drop in workers"),
     flag("drop-after-init").not_yet("dropping privileges later; sockets are always bound before")
         .says("Drop privileges after plugin initialisation"),
@@ -59,6 +69,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Drop privileges after apps loaded"),
     text("force-cwd").not_yet("another start directory; use chdir").says("Override the recorded start directory"),
     path("chdir").sets(|d, v| d.config.identity.chdir = Some(v.path())).works()
+        .restart(|old, new| old.identity.chdir != new.identity.chdir)
         .says("Change directory before binding sockets and loading apps"),
     path("chdir2").sets(|d, v| d.config.identity.chdir2 = Some(v.path())).works()
         .says("Change directory in workers after apps loaded"),

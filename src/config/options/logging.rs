@@ -15,6 +15,7 @@ use crate::config::model::WatchEffect;
 // What stands behind several rows.
 const ROTATION: &str = "rotation by rhinod itself; use logrotate and touch-logreopen";
 const SINKS: &str = "logging to other places; redirect the output";
+const NONE: &str = "to have none any more";
 const WHOLE_LINES: &str = "each line of the log is written whole";
 
 /// The rows.
@@ -29,15 +30,19 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("touch-logreopen").sets(|d, v| watch(d, v, WatchEffect::ReopenLog, false)).works()
         .says("Reopen log when file changes"),
     path("logto").sets(|d, v| d.config.logging.to = log_file(d, v)).works()
+        .restart(|old, new| old.logging.to.is_some() && new.log_file().is_none()).but(NONE)
         .says("Log to a file, opened as root early"),
     path("logto2").sets(|d, v| d.config.logging.to2 = log_file(d, v)).works()
+        .restart(|old, new| old.logging.to2.is_some() && new.log_file().is_none()).but(NONE)
         .says("Log to a file, opened after privilege drop"),
     text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
         .says("Request log template with %(name) and %(var.X)"),
     flag("logformat-strftime").aka(&["log-format-strftime"]).sets(|d, v| d.config.logging.format_strftime = v.on())
         .works().says("Let %(ftime) of log-format have the pattern of log-date"),
-    flag("logfile-chown").sets(|d, v| d.config.logging.chown = v.on()).works().says("Give the log file to uid/gid"),
+    flag("logfile-chown").sets(|d, v| d.config.logging.chown = v.on()).works()
+        .restart(|old, new| old.logging.chown != new.logging.chown).says("Give the log file to uid/gid"),
     value("logfile-chmod", Kind::Mode).sets(|d, v| d.config.logging.mode = u32::try_from(v.number).ok()).works()
+        .but("for files that are opened from then on")
         .says("Three octal digits mode for log file"),
     list("log-syslog").optional().not_yet(SINKS).says("Log to syslog (argument: identifier)"),
     list("log-socket").not_yet(SINKS).says("Log to UDP/UNIX socket"),
@@ -56,7 +61,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("log-master-stream").accepted(WHOLE_LINES).says("Use stream socket for log pipe"),
     flag("log-master-req-stream").accepted(WHOLE_LINES).says("Use stream socket for request log pipe"),
     flag("log-reopen").sets(|d, v| d.config.logging.reopen = v.on()).works().says("On reload, open the log file again"),
-    flag("log-truncate").sets(|d, v| d.config.logging.truncate = v.on()).works().says("Empty the log file at start"),
+    flag("log-truncate").sets(|d, v| d.config.logging.truncate = v.on()).works().at_start().says("Empty the log file at start"),
     bytes("log-maxsize").default("0").not_yet(ROTATION).says("Rotate log when larger than N bytes"),
     text("log-backupname").not_yet(ROTATION).says("Name for the rotated log file"),
     value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false")

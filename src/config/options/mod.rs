@@ -12,6 +12,7 @@
 //! anew: `make bless`.
 
 mod address;
+mod change;
 mod draft;
 mod group;
 mod kind;
@@ -45,12 +46,14 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+pub use change::{Change, ChangeBy, Differs};
 pub use draft::Draft;
 pub use group::Group;
 pub use kind::Kind;
 pub use parsed::{Parsed, Unfit};
 pub use row::{Opt, Repeat, Setter, Status};
 
+use super::model::Config;
 pub use super::vocabulary::Argument;
 use super::vocabulary::{Meaning, Vocabulary};
 
@@ -120,6 +123,11 @@ pub fn find(name: &str) -> Option<&'static Opt> {
 /// The option of this short form.
 pub fn find_short(letter: char) -> Option<&'static Opt> {
     options().find(|option| option.short == Some(letter))
+}
+
+/// The options in which a configuration differs from the one in force, but which a reload to it leaves as they were.
+pub fn needing_restart(in_force: &Config, new: &Config) -> impl Iterator<Item = &'static Opt> {
+    options().filter(|option| option.change.needs_restart(in_force, new))
 }
 
 /// The table as the language sees it.

@@ -12,7 +12,7 @@ use crate::config::error::ConfigError;
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     int("processes", 1, 10000).aka(&["workers"]).short('p').default("1").sets(|d, v| d.config.workers = v.size())
-        .works().says("Most worker processes"),
+        .works().but("up to 256, or the number at the start if that is higher; more fail").says("Most worker processes"),
     flag("thunder-lock").accepted("the workers' accept order needs no lock")
         .says("Serialise accept() between workers with a lock"),
     flag("skip-atexit").not_yet("leaving without exit handlers").says("Workers leave without running exit handlers"),
@@ -31,6 +31,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("lazy").sets(|d, v| d.config.lazy_apps |= v.on()).works().says("Older name of lazy-apps"),
     flag("lazy-apps").sets(|d, v| d.config.lazy_apps = v.on()).works().says("Load apps in each worker after fork"),
     int("threads", 1, 1024).default("1").sets(|d, v| d.config.threads = v.size()).works()
+        .restart(|old, new| old.threads.max(1) != new.threads.max(1)).but("a reload with another number fails")
         .says("Requests that one worker handles at once"),
     kilobytes("thread-stacksize").aka(&["threads-stacksize", "thread-stack-size", "threads-stack-size"]).default("0")
         .not_yet("the size of thread stacks").says("Thread stack size in kilobytes"),

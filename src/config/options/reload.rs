@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::parsed::Parsed;
 use super::row::{Opt, flag, list, path, seconds};
 use crate::config::error::ConfigError;
-use crate::config::model::{ReloadDescriptor, TermMeaning, Watch, WatchEffect};
+use crate::config::model::{Config, ReloadDescriptor, TermMeaning, Watch, WatchEffect};
 
 /// Most bytes that are read at once of a descriptor that asks for a reload.
 const RELOAD_BYTES_MAX: usize = 4_096;
@@ -26,8 +26,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("die-on-term").sets(|d, v| term(d, v, TermMeaning::Stop)).works()
         .says("SIGTERM stops at once instead of gracefully"),
     list("reload-on-fd").sets(|d, v| reload_descriptor(d, v, false)).works()
+        .restart(|old, new| !asking(old, false).eq(asking(new, false)))
         .says("Reload when descriptor becomes readable"),
     list("brutal-reload-on-fd").sets(|d, v| reload_descriptor(d, v, true)).works()
+        .restart(|old, new| !asking(old, true).eq(asking(new, true)))
         .says("Brutal reload when descriptor becomes readable"),
     list("touch-reload").sets(|d, v| watch(d, v, WatchEffect::Reload, false)).works()
         .says("Reload everything when file's mtime changes"),
@@ -89,6 +91,11 @@ fn reload_descriptor(draft: &mut Draft<'_>, value: &Parsed<'_>, brutal: bool) {
             "for example 3, or 3:8 for an eventfd, or 3:8 the code has changed",
         ),
     }
+}
+
+/// The descriptors that ask for reloads of one kind.
+fn asking(config: &Config, brutal: bool) -> impl Iterator<Item = &ReloadDescriptor> {
+    config.reload_descriptors.iter().filter(move |descriptor| descriptor.brutal == brutal)
 }
 
 /// `die-on-term`, `reload-on-term`: the last one that is on wins.

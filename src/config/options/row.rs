@@ -2,6 +2,7 @@
 //!
 //! Not the rows themselves, which are in one file per group, and not what is done with them. Pure.
 
+use super::change::{Change, ChangeBy, Differs};
 use super::draft::Draft;
 use super::kind::Kind;
 use super::parsed::{Parsed, Unfit};
@@ -28,6 +29,8 @@ pub struct Opt {
     pub status: Status,
     /// What it does, in one sentence without the final stop.
     pub manual: &'static str,
+    /// What brings it into force when its line has changed since the start.
+    pub change: Change,
     /// Writes a valid value into the configuration under construction.
     pub set: Option<Setter>,
 }
@@ -123,6 +126,7 @@ const fn row(name: &'static str, kind: Kind, argument: Argument, default: &'stat
         default,
         status: Status::Unsupported(""),
         manual: "",
+        change: Change::RELOAD,
         set: None,
     }
 }
@@ -245,6 +249,24 @@ impl Opt {
 
     pub(super) const fn sets(mut self, set: Setter) -> Opt {
         self.set = Some(set);
+        self
+    }
+
+    /// Only a restart changes it; `differs` compares.
+    pub(super) const fn restart(mut self, differs: Differs) -> Opt {
+        self.change.by = ChangeBy::Restart(differs);
+        self
+    }
+
+    /// It is about starting.
+    pub(super) const fn at_start(mut self) -> Opt {
+        self.change.by = ChangeBy::Start;
+        self
+    }
+
+    /// For what that holds which was said about changes.
+    pub(super) const fn but(mut self, note: &'static str) -> Opt {
+        self.change.note = note;
         self
     }
 

@@ -26,11 +26,11 @@ const CHEAPER_DETAILS: &[&str] = &[
 pub(super) const OPTIONS: &[Opt] = &[
     seconds("check-interval").default("1").sets(check_interval).works()
         .says("Seconds between looks of uWSGI's rules"),
-    flag("cheap").sets(|d, v| d.config.scaling.cheap = v.on()).works()
+    flag("cheap").sets(|d, v| d.config.scaling.cheap = v.on()).works().at_start()
         .says("Start without workers and wait for the first connection"),
     int("cheaper", 0, 10000).sets(|d, v| d.cheaper.minimum = Some(v.size())).works()
         .says("Minimum workers; enables adaptive spawning"),
-    int("cheaper-initial", 0, 10000).sets(|d, v| d.cheaper.initial = Some(v.size())).works()
+    int("cheaper-initial", 0, 10000).sets(|d, v| d.cheaper.initial = Some(v.size())).works().at_start()
         .says("Workers at start; `cheaper` without it"),
     value("cheaper-algo", Kind::Choice(Policy::NAMES)).default("adaptive")
         .sets(|d, v| d.cheaper.policy = Policy::of_name(v.text)).works()

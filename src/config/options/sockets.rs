@@ -6,6 +6,7 @@
 use super::kind::Kind;
 use std::net::SocketAddr;
 
+use super::change::{keeps_socket_file, kept};
 use super::draft::Draft;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, flag, int, list, text, value};
@@ -14,6 +15,7 @@ use crate::config::model::{Address, Listener};
 
 // What stands behind several rows.
 const TCP: &str = "options of TCP sockets";
+const OPEN: &str = "for sockets that are open";
 
 /// Options of uWSGI's that listen on an address as well.
 const OTHER_LISTENERS: &[&str] =
@@ -57,8 +59,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Create UNIX sockets in the abstract namespace"),
     value("chmod-socket", Kind::Mode).aka(&["chmod"]).short('C').optional()
         .sets(|d, v| d.config.chmod_socket = u32::try_from(v.number).ok()).works()
+        .restart(|old, new| old.chmod_socket != new.chmod_socket && keeps_socket_file(old, new)).but(OPEN)
         .says("Permissions of unix sockets; 666 without a value"),
     text("chown-socket").sets(|d, v| d.config.chown_socket = Some(v.string())).works()
+        .restart(|old, new| old.chown_socket != new.chown_socket && keeps_socket_file(old, new)).but(OPEN)
         .says("user[:group] owner for UNIX sockets; delays privilege drop"),
     flag("freebind").not_yet(TCP).says("Set IP_FREEBIND on listeners"),
     list("map-socket").not_yet("sockets for some of the workers only")
@@ -70,7 +74,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     bytes("socket-rcvbuf").default("0").not_yet(TCP).says("SO_RCVBUF bytes on listeners"),
     flag("shutdown-sockets").accepted("sockets of a stopping instance are shut down as needed")
         .says("Also shutdown() listeners when destroying them"),
-    flag("reuse-port").sets(|d, v| d.reuse_port = v.on()).works().says("Set SO_REUSEPORT on listeners"),
+    flag("reuse-port").sets(|d, v| d.reuse_port = v.on()).works()
+        .restart(|old, new| kept(old, new).any(|(old, new)| old.reuse_port != new.reuse_port)).but(OPEN)
+        .says("Set SO_REUSEPORT on listeners"),
 ];
 
 /// `socket`: one more listener.
