@@ -3,8 +3,9 @@
 //! The driver carries them out in order. Pure; used in the master.
 
 use super::event::Reload;
+use super::farewell::Farewell;
 use super::identity::{Generation, Post, RecipeId, Seat};
-use super::note::{Farewell, Note};
+use super::note::Note;
 use std::fmt;
 
 /// One thing to do. Its success is not assumed: what comes of it arrives as an [`Event`](super::Event).

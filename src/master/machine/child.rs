@@ -4,8 +4,8 @@
 //! wanted with what is there (`reconcile`). Pure; used in the master.
 
 use super::event::{ExitStatus, LeaveReason};
+use super::farewell::Farewell;
 use super::identity::{Generation, Post, ProcessId, Time};
-use super::note::Farewell;
 use super::recipe::Recipe;
 use crate::supervision::role::{FreshBy, Rule};
 use serde::{Deserialize, Serialize};

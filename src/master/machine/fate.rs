@@ -5,8 +5,9 @@
 use super::action::Action;
 use super::child::{Child, Incident, Manner, Origin, Phase, State, Step, step};
 use super::event::{ExitStatus, LeaveReason};
+use super::farewell::Farewell;
 use super::identity::{Post, ProcessId, Seat};
-use super::note::{Farewell, Note};
+use super::note::Note;
 use super::word::Word;
 use super::{FORK_PATIENCE_US, Machine, Stage, stop, zygote};
 use crate::supervision::back_off::Pace;

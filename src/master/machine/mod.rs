@@ -12,11 +12,14 @@
 //! Runs in the master only.
 
 mod action;
+mod adopting;
 mod change;
 mod child;
 mod event;
+mod farewell;
 mod fate;
 mod identity;
+mod line;
 mod lineage;
 mod note;
 mod order;
@@ -26,6 +29,7 @@ mod recipe;
 mod reconcile;
 mod snapshot;
 mod stop;
+mod switching;
 mod target;
 mod word;
 mod zygote;
@@ -39,8 +43,9 @@ mod tests;
 
 pub use action::{Action, Announcement, Count, Outcome};
 pub use event::{Event, ExitStatus, LeaveReason, Order, Reload};
+pub use farewell::Farewell;
 pub use identity::{Generation, Post, ProcessId, RecipeId, Role, Seat, Time};
-pub use note::{Farewell, Note};
+pub use note::Note;
 pub use plan::{PROBATION_US, Plan};
 pub use recipe::{AtReload, Recipe};
 pub use snapshot::Snapshot;

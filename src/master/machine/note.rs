@@ -4,10 +4,10 @@
 //! (uWSGI's manual, "Managing the uWSGI server"). Pure; used in the master.
 
 use super::event::{ExitStatus, LeaveReason, Reload};
+use super::farewell::{Farewell, Seconds};
 use super::identity::{Generation, Post, ProcessId, Seat};
 use super::word::{ExecutedLine, Word};
 use log::Level;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Something that the log should say.
@@ -72,31 +72,6 @@ pub enum Note {
     Impossible { what: String },
     /// A worker nobody knows of appeared in a seat.
     Intruder { seat: Seat, pid: ProcessId },
-}
-
-/// Why a worker had to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Farewell {
-    /// It wanted to.
-    Itself,
-    /// There are to be fewer.
-    Scaled,
-    /// Its successor is ready.
-    Replaced,
-    /// It belonged to something that was called off.
-    CalledOff,
-    /// It could not serve.
-    Unfit,
-    /// The instance stops.
-    Stop,
-}
-
-impl Farewell {
-    /// Whether the instance has no use for it any more, rather than for this one process.
-    #[must_use]
-    pub fn is_parting(self) -> bool {
-        matches!(self, Farewell::Scaled | Farewell::Stop)
-    }
 }
 
 impl Note {
@@ -219,14 +194,5 @@ fn write_gone(f: &mut fmt::Formatter<'_>, post: Post, pid: ProcessId, why: Farew
         Farewell::Itself | Farewell::CalledOff | Farewell::Unfit => {
             write!(f, "{post} killed successfully (pid: {pid})")
         }
-    }
-}
-
-/// Microseconds, shown as seconds with three places.
-pub(super) struct Seconds(pub(super) u64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
     }
 }

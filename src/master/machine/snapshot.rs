@@ -5,11 +5,10 @@
 //! used in the master, by both images.
 
 use super::child::Child;
-use super::identity::{Generation, Time};
+use super::identity::Generation;
 use super::plan::Plan;
 use super::posts::Posts;
 use super::zygote::Zygote;
-use super::{Machine, Stage};
 use serde::{Deserialize, Serialize};
 
 /// Everything the next image of the master must know to go on as if nothing had happened.
@@ -22,35 +21,4 @@ pub struct Snapshot {
     pub(super) seats: Vec<Option<Child>>,
     pub(super) posts: Posts,
     pub(super) paused: bool,
-}
-
-impl Machine {
-    /// The picture at this moment. Complete only while [`Action::Upgrade`](super::Action::Upgrade) is carried out.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            plan: self.plan.clone(),
-            current: self.current,
-            generations_made: self.generations_made,
-            zygotes: self.zygotes.clone(),
-            seats: self.seats.clone(),
-            posts: self.posts.clone(),
-            paused: self.paused,
-        }
-    }
-
-    /// Goes on where the image before stopped, instead of [`Machine::start`].
-    ///
-    /// # Errors
-    /// The sentence that says what in the snapshot does not fit together.
-    pub fn adopt(now: Time, snapshot: Snapshot) -> Result<Machine, String> {
-        let Snapshot { plan, seats, posts, .. } = &snapshot;
-        plan.check()?;
-        let enough = posts.workers().count() >= plan.bounds.maximum() as usize;
-        let whole = seats.len() >= plan.seats as usize && enough;
-        if !whole || snapshot.generations_made < snapshot.current.0 {
-            return Err("the snapshot of the master before is not whole".to_owned());
-        }
-        Ok(Machine::with_picture(now, Stage::Serving, snapshot))
-    }
 }

@@ -4,8 +4,9 @@
 
 use super::action::{Action, Announcement, Outcome};
 use super::child::{Child, Incident, Manner, Phase};
+use super::farewell::Farewell;
 use super::identity::{Generation, Seat};
-use super::note::{Farewell, Note};
+use super::note::Note;
 use super::zygote;
 use super::{Machine, Stage};
 

@@ -2,10 +2,9 @@
 //!
 //! Pure; used in the master.
 
-use super::child::Child;
 use super::event::{ExitStatus, LeaveReason};
+use super::farewell::{Farewell, Seconds};
 use super::identity::ProcessId;
-use super::note::{Farewell, Note, Seconds};
 use log::Level;
 use std::fmt;
 
@@ -62,39 +61,6 @@ pub enum Word {
 }
 
 impl Word {
-    /// The line for it, if it is worth one.
-    pub(super) fn about(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
-        match child.recipe() {
-            None => self.about_forked(child, pid),
-            Some(recipe) => {
-                let silent = matches!(self, Word::Begun { .. } | Word::Leaving(_));
-                let title = recipe.title.clone();
-                (!silent).then_some(Note::Executed { title, outlives: recipe.outlives, pid, word: self })
-            }
-        }
-    }
-
-    fn about_forked(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
-        let post = child.post;
-        match self {
-            Word::Unfit { reason } => return Some(Note::WorkerUnfit { post, pid, reason }),
-            Word::Delayed { delay_us } => return Some(Note::RespawnDelayed { post, delay_us }),
-            _ => {}
-        }
-        let pid = pid?;
-        Some(match self {
-            Word::Begun { first: true, threads } => Note::Spawned { post, pid, threads },
-            Word::Begun { first: false, .. } => Note::Respawned { post, pid },
-            Word::Ready { boot_us } => Note::WorkerReady { post, pid, boot_us },
-            Word::Leaving(reason) => Note::WorkerLeaving { post, pid, reason },
-            Word::NoMercy => Note::NoMercy { post, pid },
-            Word::Gone { why, after_us, .. } => Note::WorkerGone { post, pid, why, after_us },
-            Word::DiedLeaving { signal } => Note::WorkerDiedLeaving { post, pid, signal },
-            Word::Died { status } => Note::WorkerDied { post, pid, status },
-            Word::Retired(_) | Word::Unfit { .. } | Word::Delayed { .. } => return None,
-        })
-    }
-
     /// How loud the line of an executed child is.
     pub(super) fn level(&self) -> Level {
         match self {

@@ -1,0 +1,41 @@
+//! Which line of the log tells what became of a child, if any does. Pure; used in the master.
+
+use super::child::Child;
+use super::identity::ProcessId;
+use super::note::Note;
+use super::word::Word;
+
+impl Word {
+    /// The line for it, if it is worth one.
+    pub(super) fn about(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
+        match child.recipe() {
+            None => self.about_forked(child, pid),
+            Some(recipe) => {
+                let silent = matches!(self, Word::Begun { .. } | Word::Leaving(_));
+                let title = recipe.title.clone();
+                (!silent).then_some(Note::Executed { title, outlives: recipe.outlives, pid, word: self })
+            }
+        }
+    }
+
+    fn about_forked(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
+        let post = child.post;
+        match self {
+            Word::Unfit { reason } => return Some(Note::WorkerUnfit { post, pid, reason }),
+            Word::Delayed { delay_us } => return Some(Note::RespawnDelayed { post, delay_us }),
+            _ => {}
+        }
+        let pid = pid?;
+        Some(match self {
+            Word::Begun { first: true, threads } => Note::Spawned { post, pid, threads },
+            Word::Begun { first: false, .. } => Note::Respawned { post, pid },
+            Word::Ready { boot_us } => Note::WorkerReady { post, pid, boot_us },
+            Word::Leaving(reason) => Note::WorkerLeaving { post, pid, reason },
+            Word::NoMercy => Note::NoMercy { post, pid },
+            Word::Gone { why, after_us, .. } => Note::WorkerGone { post, pid, why, after_us },
+            Word::DiedLeaving { signal } => Note::WorkerDiedLeaving { post, pid, signal },
+            Word::Died { status } => Note::WorkerDied { post, pid, status },
+            Word::Retired(_) | Word::Unfit { .. } | Word::Delayed { .. } => return None,
+        })
+    }
+}
