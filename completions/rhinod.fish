@@ -55,7 +55,7 @@ complete -c rhinod -l reload-on-rss -x -d 'Recycle worker above this resident me
 complete -c rhinod -l limit-post -x -d 'Largest request body; 0 has no limit'
 complete -c rhinod -l worker-reload-mercy -x -d 'Seconds a worker may take to stop before SIGKILL'
 complete -c rhinod -l exit-on-reload -d 'Exit instead of re-executing when reload is requested'
-complete -c rhinod -l die-on-term -d 'SIGTERM stops at once instead of gracefully'
+complete -c rhinod -l die-on-term -d 'SIGTERM stops, once running requests are finished (within worker-reload-mercy); so it does without the line'
 complete -c rhinod -l reload-on-fd -x -d 'Reload when descriptor becomes readable'
 complete -c rhinod -l brutal-reload-on-fd -x -d 'Brutal reload when descriptor becomes readable'
 complete -c rhinod -l touch-reload -x -d 'Reload everything when file\'s mtime changes'

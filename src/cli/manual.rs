@@ -148,7 +148,8 @@ Below are the options that work. docs/OPTIONS.md lists all that are known.
 ";
 
 const SIGNALS: &str = "\
-SIGTERM and SIGINT stop once running requests are finished, SIGQUIT stops at once, SIGHUP reloads.
+SIGTERM and SIGINT stop once running requests are finished, for at most worker-reload-mercy; SIGQUIT, or a second SIGINT,
+stops at once; SIGHUP reloads.
 ";
 
 fn manual_entry(option: &Opt) -> String {

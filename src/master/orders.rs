@@ -104,6 +104,10 @@ impl Driver<'_> {
     /// The one road of all that is wanted, whoever wants it.
     pub(super) fn obey(&mut self, wanted: Wanted) {
         match wanted {
+            Wanted::Interrupt => {
+                let order = if self.machine.is_stopping() { Order::StopNow } else { Order::Stop };
+                self.handle(Event::Order(order));
+            }
             Wanted::OneMore => self.scaler.ask(1),
             Wanted::OneFewer => self.scaler.ask(-1),
             Wanted::FewerBy(seat) => self.scaler.let_go(seat),

@@ -64,10 +64,9 @@ fn meaning(signal: i32, config: &Config) -> Heard {
     match signal {
         SIGCHLD => Heard::ChildEnded,
         SIGQUIT => wanted(Order::StopNow),
-        SIGINT => wanted(Order::Stop),
+        SIGINT => Heard::Wanted(Wanted::Interrupt),
         SIGTERM => wanted(match config.term {
             TermMeaning::GracefulStop => Order::Stop,
-            TermMeaning::Stop => Order::StopNow,
             TermMeaning::BrutalReload => Order::Reload(Reload::Brutal),
         }),
         SIGHUP => wanted(Order::Reload(Reload::Graceful)),

@@ -8,6 +8,8 @@ use super::machine::{Order, Seat};
 pub(super) enum Wanted {
     /// Something that the machine decides on.
     Order(Order),
+    /// An end (Ctrl-C): a graceful one, and at once if that is under way already.
+    Interrupt,
     /// A worker more. The bounds of scaling hold.
     OneMore,
     /// A worker fewer, an idle one. The bounds of scaling hold.

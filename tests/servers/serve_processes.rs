@@ -150,6 +150,40 @@ fn a_stop_answers_every_request_that_was_accepted() {
     }
 }
 
+/// What stands in nearly every container's configuration means "stop, do not reload", not "cut requests".
+#[test]
+fn die_on_term_lets_requests_finish() {
+    let server = unsteady().set("die-on-term", true).set("workers", 2).start();
+    let held = Held::begin(&server);
+    server.signal(Signal::SIGTERM);
+    server.log.wait_for("graceful shutdown triggered...");
+    held.release();
+    assert_eq!(held.rest(), "released\n");
+    server.ends_with(0);
+}
+
+#[test]
+fn die_on_term_waits_no_longer_than_mercy_lasts() {
+    let mut server = unsteady().set("die-on-term", true).set("worker-reload-mercy", 1).start();
+    server.expect_log("NO MERCY");
+    let held = Held::begin(&server);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(held.rest(), "");
+    server.ends_with(0);
+}
+
+#[test]
+fn a_second_interrupt_stops_at_once() {
+    let server = unsteady().start();
+    let held = Held::begin(&server);
+    server.signal(Signal::SIGINT);
+    server.log.wait_for("graceful shutdown triggered...");
+    server.signal(Signal::SIGINT);
+    assert_eq!(held.rest(), "");
+    server.log.wait_for("goodbye to uWSGI.");
+    server.ends_with(0);
+}
+
 /// The clients cannot tell a connection in the queue from an accepted one. The log can: it has one line for each
 /// request that was accepted, and each of those must have arrived.
 #[test]

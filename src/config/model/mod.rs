@@ -94,7 +94,7 @@ pub struct Config {
     pub exit_on_reload: bool,
     /// What runs at which moment of the life cycle (`hook-*`, `exec-*`).
     pub hooks: Vec<Hook>,
-    /// Old meaning of the signals (`die-on-term`, `reload-on-term`).
+    /// What SIGTERM means (`die-on-term`, `reload-on-term`).
     pub term: TermMeaning,
     /// Whether each worker loads the application after the fork (`lazy-apps`).
     pub lazy_apps: bool,

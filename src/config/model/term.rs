@@ -8,11 +8,9 @@ words! {
     /// What SIGTERM means to the master.
     #[derive(Default)]
     TermMeaning, "meaning of SIGTERM" {
-        /// Stop gracefully (our default).
+        /// Stop gracefully (our default, and `die-on-term`).
         #[default]
         GracefulStop = "graceful-stop",
-        /// Stop at once (`die-on-term`, uWSGI's letter).
-        Stop = "stop",
         /// Brutal reload, as uWSGI without `die-on-term` (`reload-on-term`, ours).
         BrutalReload = "brutal-reload",
     }

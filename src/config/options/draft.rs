@@ -23,6 +23,8 @@ pub struct Draft<'a> {
     pub reuse_port: bool,
     /// `abstract-socket`, for all unix sockets.
     pub abstract_sockets: bool,
+    /// `die-on-term`, if it is given.
+    pub die_on_term: Option<bool>,
     /// The numbers of `cheaper` and its relatives before they are compared.
     pub cheaper: Cheaper,
     /// The line of each listener, in their order.
@@ -73,6 +75,7 @@ impl<'a> Draft<'a> {
             rust_app: None,
             reuse_port: false,
             abstract_sockets: false,
+            die_on_term: None,
             cheaper: Cheaper::default(),
             sockets_from: Vec::new(),
             surroundings,

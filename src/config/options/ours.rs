@@ -3,9 +3,8 @@
 
 use super::draft::Draft;
 use super::parsed::Parsed;
-use super::reload::term;
+use super::reload::reload_on_term;
 use super::row::{Opt, count, flag, list, millis, path, seconds};
-use crate::config::model::TermMeaning;
 
 /// The rows.
 #[rustfmt::skip]
@@ -16,7 +15,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Interpreter that runs the application when there is no virtualenv; python3 of PATH without it"),
     seconds("load-timeout").default("0").sets(|d, v| d.config.patience.load_timeout = v.duration_unless_zero()).works()
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
-    flag("reload-on-term").sets(|d, v| term(d, v, TermMeaning::BrutalReload)).works()
+    flag("reload-on-term").sets(reload_on_term).works()
         .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
     millis("cheaper-target-wait").default("10").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
         .says("Longest time that requests should wait for a worker under the rule `adaptive`"),

@@ -23,8 +23,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds a worker may take to stop before SIGKILL"),
     flag("exit-on-reload").sets(|d, v| d.config.exit_on_reload = v.on()).works()
         .says("Exit instead of re-executing when reload is requested"),
-    flag("die-on-term").sets(|d, v| term(d, v, TermMeaning::Stop)).works()
-        .says("SIGTERM stops at once instead of gracefully"),
+    flag("die-on-term").sets(die_on_term).works()
+        .says("SIGTERM stops, once running requests are finished (within worker-reload-mercy); so it does without the line"),
     list("reload-on-fd").sets(|d, v| reload_descriptor(d, v, false)).works()
         .restart(|old, new| !asking(old, false).eq(asking(new, false)))
         .says("Reload when descriptor becomes readable"),
@@ -98,18 +98,28 @@ fn asking(config: &Config, brutal: bool) -> impl Iterator<Item = &ReloadDescript
     config.reload_descriptors.iter().filter(move |descriptor| descriptor.brutal == brutal)
 }
 
-/// `die-on-term`, `reload-on-term`: the last one that is on wins.
-pub(super) fn term(draft: &mut Draft<'_>, value: &Parsed<'_>, meaning: TermMeaning) {
+/// `die-on-term`: SIGTERM stops. Of it and `reload-on-term` the last one that is on wins.
+fn die_on_term(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     if value.on() {
-        draft.config.term = meaning;
-    } else if draft.config.term == meaning {
         draft.config.term = TermMeaning::GracefulStop;
     }
+    draft.die_on_term = Some(value.on());
+}
+
+/// `reload-on-term`: SIGTERM reloads.
+pub(super) fn reload_on_term(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    draft.config.term = match (value.on(), draft.config.term) {
+        (true, _) => TermMeaning::BrutalReload,
+        (false, TermMeaning::BrutalReload) => TermMeaning::GracefulStop,
+        (false, other) => other,
+    };
 }
 
 /// Who switches `die-on-term` off in so many words wants what uWSGI does without it.
 pub(super) fn judge(draft: &mut Draft<'_>) {
-    if let (TermMeaning::GracefulStop, Some(directive)) = (draft.config.term, draft.given("die-on-term")) {
+    if let (Some(false), TermMeaning::GracefulStop, Some(directive)) =
+        (draft.die_on_term, draft.config.term, draft.given("die-on-term"))
+    {
         let problem = "SIGTERM stops gracefully, where uWSGI reloads brutally";
         let suggestion = "reload-on-term = true brings that back";
         draft.warning(ConfigError::about(directive, problem).suggest(suggestion));

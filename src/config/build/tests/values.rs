@@ -45,7 +45,7 @@ fn the_options_of_the_process_model_reach_the_configuration() {
         env = HOME
         unenv = LANG
         vacuum = true
-        die-on-term = true
+        reload-on-term = true
         worker-reload-mercy = 5
         load-timeout = 30
         custom = kept",
@@ -70,7 +70,7 @@ fn the_options_of_the_process_model_reach_the_configuration() {
             EnvironmentChange::Unset("LANG".into()),
         ],
         vacuum: true,
-        term: TermMeaning::Stop,
+        term: TermMeaning::BrutalReload,
         patience: Patience {
             mercy: Duration::from_secs(5),
             load_timeout: Some(Duration::from_secs(30)),
@@ -238,6 +238,9 @@ fn module_wins_over_wsgi_file_and_python_needs_an_application() {
 fn term_keeps_the_last_meaning_that_is_on() {
     assert_eq!(built("").config.term, TermMeaning::GracefulStop);
     assert_eq!(built("die-on-term = true\nreload-on-term = true").config.term, TermMeaning::BrutalReload);
+    assert_eq!(built("reload-on-term = true\ndie-on-term = true").config.term, TermMeaning::GracefulStop);
+    assert_eq!(built("reload-on-term = true\ndie-on-term = false").config.term, TermMeaning::BrutalReload);
+    assert_eq!(built("die-on-term = true\nreload-on-term = false").config.term, TermMeaning::GracefulStop);
     assert_eq!(built("die-on-term = true\ndie-on-term = false").config.term, TermMeaning::GracefulStop);
 }
 
