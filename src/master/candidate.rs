@@ -36,11 +36,12 @@ impl Driver<'_> {
     }
 
     fn prepare_candidate(&self) -> Result<Candidate, String> {
-        let config = (self.read)()?;
+        let mut config = (self.read)()?;
         self.children.fits(&config)?;
         for option in options::needing_restart(&self.config, &config) {
             log::warn!("{} changes only with a restart", option.name);
         }
+        config.identity.stay(&self.config.identity);
         let changed = config.log_file().filter(|path| self.config.log_file() != Some(path));
         let open = |path: &Path| {
             crate::logging::open(path, &config.logging)

@@ -1,6 +1,8 @@
-//! Who the process is: user, groups, umask, directory. Master, before it serves.
+//! Who the process is, or the one that it executes: user and groups. Master.
 
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist, setgid, setgroups, setuid};
 
@@ -93,15 +95,28 @@ pub fn become_user(credentials: &Credentials) -> Result<(), IdentityError> {
             _ => Ok(()),
         };
     }
+    set(credentials).map_err(|(what, error)| IdentityError::Refused(what, error.into()))
+}
+
+/// Has what `command` executes begin with these credentials. They are taken on before the program runs: not even an
+/// interpreter's own start-up has those of this process.
+pub fn execute_as(command: &mut Command, credentials: Credentials) {
+    let take_on = move || set(&credentials).map_err(|(_, error)| error.into());
+    // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
+    unsafe { command.pre_exec(take_on) };
+}
+
+/// Groups first: afterwards one may not. Without any credentials nothing happens. The error says what was refused.
+fn set(credentials: &Credentials) -> Result<(), (&'static str, nix::Error)> {
     if credentials.user.is_none() && credentials.group.is_none() && credentials.groups.is_empty() {
         return Ok(());
     }
-    setgroups(&credentials.groups).map_err(|error| IdentityError::Refused("set the groups", error.into()))?;
+    setgroups(&credentials.groups).map_err(|error| ("set the groups", error))?;
     if let Some(group) = credentials.group {
-        setgid(group).map_err(|error| IdentityError::Refused("set the group", error.into()))?;
+        setgid(group).map_err(|error| ("set the group", error))?;
     }
     if let Some(user) = credentials.user {
-        setuid(user).map_err(|error| IdentityError::Refused("set the user", error.into()))?;
+        setuid(user).map_err(|error| ("set the user", error))?;
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
 use std::process::Stdio;
 
-use crate::harness::{Instance, Launch, PATIENCE, wait_until};
+use crate::harness::{Instance, Launch, PATIENCE, Process, wait_until};
+use crate::reloading::{edit, reload};
 use nix::sys::signal::Signal;
 use rhinod_bench::client::{Reply, Target, exchange};
 use rhinod_bench::packet::Request;
@@ -126,12 +127,42 @@ fn an_instance_started_by_root_becomes_the_user_it_is_told() {
     fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o777)).expect("a directory for everyone");
     let server = launch.start();
     assert_greets(&server.target());
-    for process in server.processes() {
-        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).expect("its status");
-        assert!(status.contains("Uid:\t12345\t12345\t12345\t12345\n"), "{process:?}: {status}");
-        assert!(status.contains("Gid:\t23456\t23456\t23456\t23456\n"), "{process:?}: {status}");
-        assert!(status.contains("Groups:\t23456 \n"), "{process:?}: {status}");
+    server.processes().iter().for_each(|process| assert_is(process, 12_345, 23_456, "23456 "));
+}
+
+/// All of them, real, effective, saved and for files, so that there is no way back.
+#[track_caller]
+fn assert_is(process: &Process, user: u32, group: u32, groups: &str) {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).expect("its status");
+    assert!(status.contains(&format!("Uid:\t{user}\t{user}\t{user}\t{user}\n")), "{process:?}: {status}");
+    assert!(status.contains(&format!("Gid:\t{group}\t{group}\t{group}\t{group}\n")), "{process:?}: {status}");
+    assert!(status.contains(&format!("Groups:\t{groups}\n")), "{process:?}: {status}");
+}
+
+/// Only the master stays root, and a reload executes the next zygote as the same user, whatever it says.
+#[test]
+fn with_master_as_root_zygote_and_workers_are_the_user_it_is_told() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
     }
+    let launch = Launch::hello().set("uid", "12345").set("gid", "23456").set("add-gid", "34567");
+    let pidfile = launch.dir().join("pid");
+    let launch = launch.set("pidfile", pidfile.display()).set("master-as-root", true).set("workers", 2);
+    let mut server = launch.start();
+    let assert_only_the_master_is_root = |server: &Instance| {
+        for process in server.processes().iter().filter(|process| process.pid != server.pid()) {
+            assert_is(process, 12_345, 23_456, "23456 34567 ");
+        }
+        let master = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("its status");
+        assert!(master.contains("Uid:\t0\t0\t0\t0\n"), "{master}");
+    };
+    assert_eq!(server.processes().len(), 4);
+    assert_only_the_master_is_root(&server);
+    edit(&server, |text| text.replace("uid = 12345", "uid = 54321"));
+    server.expect_log("uid changes only with a restart");
+    reload(&server);
+    assert_only_the_master_is_root(&server);
+    assert_greets(&server.target());
 }
 
 #[test]

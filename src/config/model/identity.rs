@@ -28,6 +28,16 @@ pub struct Identity {
     pub no_orphans: bool,
 }
 
+impl Identity {
+    /// Who the instance is stays as it was at the start, whatever a reload says.
+    pub(crate) fn stay(&mut self, started: &Identity) {
+        self.uid.clone_from(&started.uid);
+        self.gid.clone_from(&started.gid);
+        self.add_gids.clone_from(&started.add_gids);
+        self.master_as_root = started.master_as_root;
+    }
+}
+
 /// One change of the process environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

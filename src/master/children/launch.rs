@@ -12,6 +12,7 @@ use worker_protocol::control::ZYGOTE_ARGUMENT;
 use super::interpreter;
 use crate::config::model::{Application, Config, EnvironmentChange};
 use crate::sys::control::ControlSocket;
+use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::process::{close_on_exec, inherit};
 use crate::sys::title::ROOM_BYTES;
 
@@ -51,11 +52,20 @@ pub(super) fn launch(
     }
     // A group of its own: Ctrl-C in a terminal is for the master, which then tells everyone what to do.
     command.process_group(0);
+    // Else the master itself has become that user, and the zygote is it as well.
+    if config.identity.master_as_root {
+        identity::execute_as(&mut command, credentials(config).map_err(io::Error::other)?);
+    }
     // No other thread can fork in between: the master has none.
     inherit(control.as_fd())?;
     let child = command.spawn();
     close_on_exec(control.as_fd())?;
     child.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display())))
+}
+
+fn credentials(config: &Config) -> Result<Credentials, IdentityError> {
+    let who = &config.identity;
+    identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)
 }
 
 /// What a configuration has executed as a zygote, and what that must be; `None` for this program itself.
