@@ -17,6 +17,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod daemon;
 mod embedded;
 pub mod exit;
 pub mod failure;

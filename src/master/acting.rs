@@ -3,7 +3,7 @@
 
 use super::Driver;
 use super::children::Equipment;
-use super::machine::{Action, Announcement, Event, Generation, Outcome};
+use super::machine::{Action, Announcement, Generation, Outcome};
 use crate::sys::memory;
 
 impl Driver<'_> {
@@ -25,13 +25,12 @@ impl Driver<'_> {
                     let failed = self.children.fork(generation, seat, post, nth, &self.poll).err();
                     self.handle_all(failed);
                 }
-                // No plan has a recipe yet.
-                Action::Execute { seat, .. } => self.handle(Event::ForkFailed { seat, errno: libc::ENOSYS }),
-                Action::Retire { seat, .. } => self.children.retire(seat),
+                Action::Execute { seat, post, recipe, nth } => self.execute(seat, post, recipe, nth),
+                Action::Retire { seat, post, why } => self.retire(seat, post, why),
                 Action::Pause { seat } => self.children.pause(seat),
                 Action::Resume { seat } => self.children.resume(seat),
-                Action::Withdraw { seat, .. } => self.children.withdraw(seat),
-                Action::Kill { seat, .. } => self.children.kill(seat),
+                Action::Withdraw { seat, post, why } => self.withdraw(seat, post, why),
+                Action::Kill { seat, post } => self.kill(seat, post),
             }
         }
         None

@@ -80,6 +80,7 @@ impl Driver<'_> {
         self.renew_sockets(sockets);
         self.config = config;
         startup::title_master(&self.config);
+        self.tell_daemons_of_reload();
         if self.config.logging.reopen {
             self.reopen_logs();
         }

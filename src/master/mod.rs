@@ -7,6 +7,7 @@
 mod acting;
 mod candidate;
 mod children;
+mod daemons;
 mod decisions;
 mod descriptors;
 mod ending;
@@ -212,7 +213,7 @@ impl<'a> Driver<'a> {
     fn timeout(&self) -> Option<Duration> {
         let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
         let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
-        let others = [look_us, self.watches.due_us(), self.notifier.due_us()];
+        let others = [look_us, self.watches.due_us(), self.notifier.due_us(), self.children.executed.due_us()];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
     }
@@ -226,6 +227,7 @@ impl<'a> Driver<'a> {
             }
         }
         self.follow_changed_files();
+        self.look_at_launches();
         self.handle(Event::Elapsed);
         self.scale();
         self.notifier.keep_alive();
@@ -259,6 +261,14 @@ impl<'a> Driver<'a> {
             Wake::Orphan(seat) => {
                 let ended = self.children.bury_orphan(seat);
                 self.handle_all(ended);
+            }
+            Wake::Report(seat) => {
+                let events = self.children.executed.hear_report(seat, &self.poll);
+                self.handle_all(events);
+            }
+            Wake::Program(seat) => {
+                let events = self.children.executed.ended_elsewhere(seat, &self.poll);
+                self.handle_all(events);
             }
         }
     }

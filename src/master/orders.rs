@@ -87,6 +87,10 @@ impl Driver<'_> {
                     self.reopen_logs();
                     continue;
                 }
+                WatchEffect::RenewDaemon(place) => {
+                    self.renew_daemon(&path, place);
+                    continue;
+                }
                 WatchEffect::Execute(command) => {
                     follow(&path, &command, crate::hooks::spawn(&command));
                     continue;
@@ -141,7 +145,12 @@ impl Driver<'_> {
         let generation = self.machine.current();
         let paused = if self.machine.is_paused() { ", paused" } else { "" };
         let failure = self.last_failure.as_ref().map(|why| format!(", last reload failed: {why}")).unwrap_or_default();
-        format!("pid {}, generation {generation}, {}{paused}{failure}", std::process::id(), self.machine.count())
+        let daemons = match self.machine.plan().executed.len() {
+            0 => String::new(),
+            wanted => format!(", {} of {wanted} daemons up", self.children.executed.up_count()),
+        };
+        let (pid, count) = (std::process::id(), self.machine.count());
+        format!("pid {pid}, generation {generation}, {count}{daemons}{paused}{failure}")
     }
 }
 

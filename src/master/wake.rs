@@ -35,6 +35,10 @@ pub(super) enum Wake {
     Member(Seat),
     /// The child in this seat, which its zygote has left to us, has ended.
     Orphan(Seat),
+    /// The process in this seat has become its program, or says why not.
+    Report(Seat),
+    /// The program in this seat, which may be nobody's child, has ended.
+    Program(Seat),
 }
 
 /// A token is the number of the kind, and below it which one of that kind.
@@ -68,6 +72,8 @@ impl Wake {
             Wake::Zygote(generation) => (8, generation.0),
             Wake::Member(seat) => (9, seat.0),
             Wake::Orphan(seat) => (10, seat.0),
+            Wake::Report(seat) => (11, seat.0),
+            Wake::Program(seat) => (12, seat.0),
         };
         Token(kind << KIND | number as usize)
     }
@@ -87,6 +93,8 @@ impl Wake {
             8 => Wake::Zygote(Generation(number)),
             9 => Wake::Member(Seat(number)),
             10 => Wake::Orphan(Seat(number)),
+            11 => Wake::Report(Seat(number)),
+            12 => Wake::Program(Seat(number)),
             _ => return None,
         })
     }
@@ -116,6 +124,8 @@ mod tests {
             Wake::Zygote(Generation(last)),
             Wake::Member(Seat(last)),
             Wake::Orphan(Seat(last)),
+            Wake::Report(Seat(last)),
+            Wake::Program(Seat(last)),
         ];
         let mut tokens: Vec<Token> = all.iter().map(|wake| wake.token()).collect();
         assert_eq!(tokens.iter().map(|token| Wake::of(*token)).collect::<Vec<_>>(), all.map(Some));

@@ -12,7 +12,12 @@ pub fn epoch_us() -> u64 {
     microseconds(ClockId::CLOCK_REALTIME)
 }
 
+/// Microseconds since the machine was booted, sleep included: what the kernel dates processes by.
+pub fn since_boot_us() -> u64 {
+    microseconds(ClockId::CLOCK_BOOTTIME)
+}
+
 fn microseconds(clock: ClockId) -> u64 {
-    // Both clocks exist on every Linux, so the call cannot fail.
+    // These clocks exist on every Linux, so the call cannot fail.
     clock_gettime(clock).map_or(0, |time| time.tv_sec() as u64 * 1_000_000 + time.tv_nsec() as u64 / 1_000)
 }

@@ -30,9 +30,15 @@ pub fn fork_child(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
     }
 }
 
-/// Leaves terminal and session, and gives up standard input: for a process that goes to the background.
-pub fn leave_session() -> io::Result<()> {
+/// Begins a session, and with it a process group, of its own.
+pub fn begin_session() -> io::Result<()> {
     nix::unistd::setsid()?;
+    Ok(())
+}
+
+/// The same, and gives up standard input: for a process that goes to the background.
+pub fn leave_session() -> io::Result<()> {
+    begin_session()?;
     let nothing = std::fs::File::open("/dev/null")?;
     nix::unistd::dup2_stdin(&nothing)?;
     Ok(())
@@ -59,12 +65,17 @@ impl PidFd {
 
     /// Sends a signal. A process that is gone already is no error.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.signal_number(signal as i32)
+    }
+
+    /// Sends a signal by its number, which may be one of those without a name.
+    pub fn signal_number(&self, signal: i32) -> io::Result<()> {
         // SAFETY: a plain system call on a descriptor that we own, without a siginfo structure.
         let sent = unsafe {
             libc::syscall(
                 libc::SYS_pidfd_send_signal,
                 self.0.as_raw_fd(),
-                signal as i32,
+                signal,
                 std::ptr::null::<libc::siginfo_t>(),
                 0,
             )

@@ -1,5 +1,8 @@
 //! Tests of whole servers, in one program: each starts instances of its own, see `harness`.
 
+mod attached;
+mod daemons;
+mod daemons_smart;
 mod extension;
 mod harness;
 mod packaging;

@@ -10,6 +10,7 @@
 
 mod application;
 mod bounds;
+mod daemon;
 mod hook;
 mod identity;
 mod listener;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, Python};
 pub use bounds::Bounds;
+pub use daemon::{Daemon, Daemons};
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use identity::{EnvironmentChange, Identity};
 pub use listener::{Address, Listener, Protocol};
@@ -82,6 +84,8 @@ pub struct Config {
     pub vacuum: bool,
     /// Who the instance runs as, and where.
     pub identity: Identity,
+    /// Programs beside the workers.
+    pub daemons: Daemons,
     /// Changes of the process environment, in the order of the configuration (`env`, `unenv`).
     pub environment: Vec<EnvironmentChange>,
     /// Paths of the master fifos, slot 0 first (`master-fifo`).
@@ -135,6 +139,7 @@ impl Default for Config {
             pidfiles: PidFiles::default(),
             vacuum: false,
             identity: Identity::default(),
+            daemons: Daemons::default(),
             environment: Vec::new(),
             master_fifos: Vec::new(),
             watches: Vec::new(),

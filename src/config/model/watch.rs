@@ -38,6 +38,8 @@ pub enum WatchEffect {
     Execute(String),
     /// A hook action.
     Hook(String),
+    /// The program at this place of [`Daemons::list`](super::Daemons::list) is started anew.
+    RenewDaemon(usize),
 }
 
 /// An inherited descriptor that asks for a reload when it becomes readable.

@@ -27,6 +27,10 @@ pub struct Draft<'a> {
     pub die_on_term: Option<bool>,
     /// The numbers of `cheaper` and its relatives before they are compared.
     pub cheaper: Cheaper,
+    /// `daemons-honour-stdin`, for all daemons.
+    pub daemons_honour_stdin: bool,
+    /// The line of each daemon, in their order.
+    pub(super) daemons_from: Vec<&'a Directive>,
     /// The line of each listener, in their order.
     pub(super) sockets_from: Vec<&'a Directive>,
     surroundings: &'a Surroundings,
@@ -77,6 +81,8 @@ impl<'a> Draft<'a> {
             abstract_sockets: false,
             die_on_term: None,
             cheaper: Cheaper::default(),
+            daemons_honour_stdin: false,
+            daemons_from: Vec::new(),
             sockets_from: Vec::new(),
             surroundings,
             current: nothing,

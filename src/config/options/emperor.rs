@@ -8,6 +8,8 @@ use super::row::{Opt, bytes, count, flag, list, millis, seconds, text};
 // What stands behind several rows.
 const EMPEROR: &str = "the emperor; run one unit for each instance";
 const CLUSTER: &str = "clusters are the business of the orchestrator";
+const LEGION_DAEMON: &str =
+    "which machine runs it is the business of the orchestrator; use the option without legion- where it is to run";
 const ZERG: &str = "zerg: handing sockets to other instances";
 
 /// The rows.
@@ -108,8 +110,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("zerg-fallback").not_yet(ZERG).says("Bind own sockets if zerg server missing"),
     text("zerg-server").not_yet(ZERG).says("Offer own sockets to zergs on UNIX socket"),
     list("legion-cron").aka(&["cron-legion"]).unsupported(CLUSTER).says("Cron run only while lord"),
-    list("legion-attach-daemon").unsupported(CLUSTER).says("attach-daemon only while lord"),
-    list("legion-smart-attach-daemon").unsupported(CLUSTER).says("smart-attach-daemon only while lord"),
-    list("legion-smart-attach-daemon2").unsupported(CLUSTER).says("smart-attach-daemon2 only while lord"),
+    list("legion-attach-daemon").refused(LEGION_DAEMON).says("attach-daemon only while lord"),
+    list("legion-smart-attach-daemon").refused(LEGION_DAEMON).says("smart-attach-daemon only while lord"),
+    list("legion-smart-attach-daemon2").refused(LEGION_DAEMON).says("smart-attach-daemon2 only while lord"),
     list("zergpool").aka(&["zerg-pool"]).not_yet(ZERG).says("Socket pool handed to zergs: addr:sockets"),
 ];

@@ -27,6 +27,8 @@ pub enum Group {
     Files,
     /// `routers`.
     Routers,
+    /// `daemons`.
+    Daemons,
     /// `tasks`.
     Tasks,
     /// `emperor`.
@@ -59,6 +61,7 @@ impl Group {
             Group::Statistics => "statistics and alarms",
             Group::Files => "responses and static files",
             Group::Routers => "HTTP and other routers",
+            Group::Daemons => "attached daemons",
             Group::Tasks => "background work and shared memory",
             Group::Emperor => "emperor, zerg and clusters",
             Group::Network => "other protocols",

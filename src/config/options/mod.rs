@@ -15,11 +15,13 @@ mod address;
 mod change;
 mod draft;
 mod group;
+mod keys;
 mod kind;
 mod number;
 mod parsed;
 mod row;
 
+mod daemons;
 mod emperor;
 mod files;
 mod helpers;
@@ -101,6 +103,7 @@ pub const TABLE: &[Section] = &[
     Section::of(Group::Statistics, statistics::OPTIONS),
     Section::of(Group::Files, files::OPTIONS),
     Section::of(Group::Routers, routers::OPTIONS),
+    Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::of(Group::Tasks, tasks::OPTIONS),
     Section::of(Group::Emperor, emperor::OPTIONS),
     Section::of(Group::Network, network::OPTIONS),

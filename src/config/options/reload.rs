@@ -17,8 +17,8 @@ const RELOAD_BYTES_MAX: usize = 4_096;
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    seconds("reload-mercy").accepted("daemons are not there yet; workers have worker-reload-mercy, in uWSGI too")
-        .says("Seconds granted to workers/daemons at shutdown or reload"),
+    seconds("reload-mercy").default("3").sets(|d, v| d.config.daemons.mercy = v.duration()).works()
+        .says("Seconds that attached daemons may take to stop before SIGKILL; workers have worker-reload-mercy"),
     seconds("worker-reload-mercy").default("60").sets(|d, v| d.config.patience.mercy = v.duration()).works()
         .says("Seconds a worker may take to stop before SIGKILL"),
     flag("exit-on-reload").sets(|d, v| d.config.exit_on_reload = v.on()).works()

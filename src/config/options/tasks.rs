@@ -13,7 +13,6 @@ const QUEUE: &str = "the queue";
 const SPOOLER: &str = "the spooler";
 const SIGNALS: &str = "signals and timers";
 const CRON: &str = "cron; use the timers of the init system";
-const DAEMONS: &str = "attached daemons; run them as units of the init system";
 const C_FUNCTION: &str = "C functions cannot be called";
 
 /// The rows.
@@ -71,13 +70,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     seconds("cron-harakiri").default("0").not_yet(CRON).says("Kill cron command after N seconds"),
     list("unique-legion-cron").aka(&["unique-cron-legion"])
         .unsupported("clusters are the business of the orchestrator").says("Non-overlapping cron run only while lord"),
-    list("attach-daemon").not_yet(DAEMONS).says("Run and supervise command as child of master"),
-    list("attach-control-daemon").not_yet(DAEMONS).says("Same, and stop the instance when it dies"),
-    list("smart-attach-daemon").not_yet(DAEMONS)
-        .says("Supervise self-daemonising command through its pidfile: pidfile command"),
-    list("smart-attach-daemon2").not_yet(DAEMONS).says("Supervise foreground command through pidfile: pidfile command"),
-    flag("daemons-honour-stdin").not_yet(DAEMONS).says("Leave stdin of attached daemons alone"),
-    list("attach-daemon2").not_yet(DAEMONS).says("attach-daemon with key=value syntax"),
     list("spooler-import").aka(&["spooler-pyimport", "spooler-py-import", "spooler-python-import"]).not_yet(SPOOLER)
         .says("Import module in spooler processes"),
     list("py-sharedarea").not_yet(SHARING).says("Shared area backed by a bytearray of size"),

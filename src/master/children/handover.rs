@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::Scoreboard;
 use super::super::machine::{Generation, ProcessId, Seat};
 use super::super::passed::Passed;
 use super::super::wake::Wake;
+use super::executed::{Executed, ExecutedHandover};
 use super::launch;
 use super::registry::{Children, Member, Zygote};
 use crate::sys::control::ControlSocket;
@@ -24,6 +25,8 @@ pub(in crate::master) struct ChildrenHandover {
     lives: Life,
     zygotes: Vec<ZygoteHandover>,
     members: Vec<MemberHandover>,
+    #[serde(default)]
+    executed: ExecutedHandover,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +57,7 @@ impl Children {
             lives: self.lives,
             zygotes: self.zygotes.iter().map(ZygoteHandover::of).collect::<io::Result<_>>()?,
             members: self.members.iter().map(MemberHandover::of).collect::<io::Result<_>>()?,
+            executed: self.executed.hand_over()?,
         })
     }
 
@@ -69,6 +73,7 @@ impl Children {
             layout,
             zygotes: zygotes.collect::<io::Result<BTreeMap<_, _>>>()?,
             members: members.collect::<io::Result<BTreeMap<_, _>>>()?,
+            executed: Executed::adopt(handover.executed, poll)?,
             lives: handover.lives,
         })
     }

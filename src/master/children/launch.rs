@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use worker_protocol::control::ZYGOTE_ARGUMENT;
 
+use super::environment::OF_THE_INIT_SYSTEM;
 use super::interpreter;
 use crate::config::model::{Application, Config, EnvironmentChange};
 use crate::sys::control::ControlSocket;
@@ -35,8 +36,7 @@ pub(super) fn launch(
     if let Some(log) = log {
         command.stdout(log.try_clone()?).stderr(log.try_clone()?);
     }
-    // The init system's words are for the master alone.
-    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+    for name in OF_THE_INIT_SYSTEM {
         command.env_remove(name);
     }
     for change in &config.environment {

@@ -17,6 +17,7 @@ impl Children {
         while let Some((pid, status)) = process::reap(None) {
             said.extend(self.ended(pid, status, poll));
         }
+        said.extend(self.executed.settle().into_iter().map(Said::from));
         said
     }
 
@@ -33,6 +34,7 @@ impl Children {
                 said.push(self.bury(seat, pid, status).into());
                 said
             }
+            Owner::Program(seat) => self.executed.ended(seat, pid, status, poll).into_iter().map(Said::from).collect(),
             Owner::Stranger => {
                 log::debug!("subprocess {pid} {}", exit_status(status));
                 Vec::new()

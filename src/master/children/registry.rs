@@ -9,6 +9,7 @@ use worker_protocol::ids::Life;
 use worker_protocol::scoreboard::{Layout, Scoreboard};
 
 use super::super::machine::{Generation, Plan, ProcessId, Seat};
+use super::executed::Executed;
 use super::launch;
 use crate::config::model::Config;
 use crate::sys::clock::monotonic_us;
@@ -24,6 +25,8 @@ pub(in crate::master) struct Children {
     pub(super) layout: Layout,
     pub(super) zygotes: BTreeMap<Generation, Zygote>,
     pub(super) members: BTreeMap<Seat, Member>,
+    /// Those that the master executes itself, in seats behind those of the shared memory.
+    pub(in crate::master) executed: Executed,
     /// Counts every member there ever was, so that an order meant for one is never obeyed by another.
     pub(super) lives: Life,
 }
@@ -56,6 +59,7 @@ pub(super) struct Member {
 pub(super) enum Owner {
     Zygote(Generation),
     Member(Seat),
+    Program(Seat),
     /// A process of the application's that has come to us.
     Stranger,
 }
@@ -73,6 +77,7 @@ impl Children {
             layout,
             zygotes: BTreeMap::new(),
             members: BTreeMap::new(),
+            executed: Executed::default(),
             lives: Life(0),
         })
     }
@@ -129,7 +134,7 @@ impl Children {
         match (zygote, self.members.iter().find(|(_, member)| is_its(member))) {
             (Some((generation, _)), _) => Owner::Zygote(*generation),
             (None, Some((seat, _))) => Owner::Member(*seat),
-            (None, None) => Owner::Stranger,
+            (None, None) => self.executed.seat_of(pid).map_or(Owner::Stranger, Owner::Program),
         }
     }
 

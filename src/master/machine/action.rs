@@ -78,6 +78,8 @@ pub enum Action {
         seat: Seat,
         /// What it is.
         post: Post,
+        /// Why.
+        why: Farewell,
     },
     /// SIGKILL for a child.
     Kill {

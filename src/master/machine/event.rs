@@ -188,6 +188,8 @@ pub enum ExitStatus {
     Code(i32),
     /// This signal killed it.
     Signal(i32),
+    /// It was not ours to reap, or somebody else has.
+    Unknown,
 }
 
 impl fmt::Display for ExitStatus {
@@ -195,6 +197,7 @@ impl fmt::Display for ExitStatus {
         match self {
             ExitStatus::Code(code) => write!(f, "exited with code {code}"),
             ExitStatus::Signal(signal) => write!(f, "killed by signal {signal}"),
+            ExitStatus::Unknown => f.write_str("ended"),
         }
     }
 }

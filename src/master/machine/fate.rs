@@ -155,7 +155,7 @@ impl Machine {
     /// Takes back a child that has not said that it is ready.
     fn withdraw(&mut self, seat: Seat, child: Child, why: Farewell) {
         let Some(pid) = child.pid() else { return self.sit(seat, child) };
-        self.actions.push_back(Action::Withdraw { seat, post: child.post });
+        self.actions.push_back(Action::Withdraw { seat, post: child.post, why });
         self.await_killed();
         let until = Some(self.after_us(self.mercy_us(&child)));
         self.sit(seat, Child { phase: Phase::Killed { pid, since: self.now, until, why }, ..child });

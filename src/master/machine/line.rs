@@ -1,6 +1,7 @@
 //! Which line of the log tells what became of a child, if any does. Pure; used in the master.
 
 use super::child::Child;
+use super::farewell::Farewell;
 use super::identity::ProcessId;
 use super::note::Note;
 use super::word::Word;
@@ -11,7 +12,14 @@ impl Word {
         match child.recipe() {
             None => self.about_forked(child, pid),
             Some(recipe) => {
-                let silent = matches!(self, Word::Begun { .. } | Word::Leaving(_));
+                let silent = match &self {
+                    Word::Begun { .. } | Word::Leaving(_) => true,
+                    // Its failure was told, or that it goes on.
+                    Word::Gone { why, killed, .. } => {
+                        *why == Farewell::Unfit || (recipe.outlives && why.is_parting() && !killed)
+                    }
+                    _ => false,
+                };
                 let title = recipe.title.clone();
                 (!silent).then_some(Note::Executed { title, outlives: recipe.outlives, pid, word: self })
             }

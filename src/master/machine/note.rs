@@ -134,7 +134,7 @@ impl fmt::Display for Note {
             Note::WorkerDied { post, pid, status: ExitStatus::Signal(signal) } => {
                 write!(f, "DAMN ! {post} (pid: {pid}) died, killed by signal {signal} :( trying respawn ...")
             }
-            Note::WorkerDied { post, pid, status: ExitStatus::Code(_) } => {
+            Note::WorkerDied { post, pid, status: ExitStatus::Code(_) | ExitStatus::Unknown } => {
                 write!(f, "DAMN ! {post} (pid: {pid}) died :( trying respawn ...")
             }
             Note::WorkerGone { post, pid, why, after_us } => write_gone(f, *post, *pid, *why, *after_us),

@@ -51,7 +51,7 @@ impl Plan {
             mercy_us: microseconds(config.patience.mercy),
             respawn_delay_max_us: microseconds(config.patience.respawn_delay_max),
             load_timeout_us: config.patience.load_timeout.map(microseconds),
-            executed: Vec::new(),
+            executed: config.daemons.list.iter().map(|daemon| Recipe::of(daemon, config.daemons.mercy)).collect(),
             probation_us: PROBATION_US,
         }
     }

@@ -3,7 +3,12 @@
 //! Not how it is executed: programs, signals and files are the driver's. Pure; used in the master.
 
 use super::identity::{RecipeId, Role};
+use crate::config::model::Daemon;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long a process may take to become its program: its directory may be on another machine.
+const BECOMING_US: u64 = 30_000_000;
 
 /// An executed child that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,4 +42,59 @@ pub enum AtReload {
     Keep,
     /// The next one takes its place, so that it runs the new code.
     Renew,
+}
+
+impl Recipe {
+    /// The recipe of a daemon of the configuration.
+    #[must_use]
+    pub fn of(daemon: &Daemon, mercy: Duration) -> Recipe {
+        let naming_us = if daemon.names_itself() { microseconds(daemon.freq) } else { 0 };
+        Recipe {
+            role: Role::Daemon,
+            id: identify(daemon),
+            title: daemon.title(),
+            holds: daemon.pidfile.as_ref().map(|path| path.display().to_string()),
+            at_reload: if daemon.outlives() { AtReload::Keep } else { AtReload::Renew },
+            outlives: daemon.outlives(),
+            vital: daemon.control,
+            ready_within_us: BECOMING_US.saturating_add(naming_us),
+            mercy_us: microseconds(mercy),
+            respawn_delay_max_us: microseconds(daemon.throttle_max),
+        }
+    }
+}
+
+/// A number for all that a process cannot change any more once it runs. What is only the master's business, such as
+/// which signal is sent, may change under it.
+fn identify(daemon: &Daemon) -> RecipeId {
+    let Daemon { command, pidfile, daemonize, uid, gid, chdir, keeps_stdin, own_pid_namespace, .. } = daemon;
+    let parts = format!("{:?}", (command, pidfile, daemonize, uid, gid, chdir, keeps_stdin, own_pid_namespace));
+    // FNV-1a, 64 bits.
+    let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    RecipeId(parts.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_changes_with_what_is_executed_and_not_with_how_it_is_told() {
+        let mercy = Duration::from_secs(1);
+        let daemon = Daemon { command: "run".to_owned(), ..Daemon::default() };
+        let id = |daemon: &Daemon| Recipe::of(daemon, mercy).id;
+        assert_eq!(id(&daemon), id(&Daemon { stop_signal: 2, control: true, ..daemon.clone() }));
+        for other in [
+            Daemon { command: "walk".to_owned(), ..daemon.clone() },
+            Daemon { pidfile: Some("p".into()), ..daemon.clone() },
+            Daemon { uid: Some("nobody".to_owned()), ..daemon.clone() },
+            Daemon { chdir: Some("/".into()), ..daemon.clone() },
+        ] {
+            assert_ne!(id(&daemon), id(&other));
+        }
+    }
 }

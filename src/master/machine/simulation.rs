@@ -632,7 +632,7 @@ impl World {
                 return self.order_program(seat, post, recipe);
             }
             Action::Retire { seat, post, why } if post.role == Role::Daemon => return self.retire_program(seat, why),
-            Action::Withdraw { seat, post } if post.role == Role::Daemon => return self.withdraw_program(seat),
+            Action::Withdraw { seat, post, .. } if post.role == Role::Daemon => return self.withdraw_program(seat),
             Action::Kill { seat, post } if post.role == Role::Daemon => return self.kill_program(seat),
             Action::Retire { seat, .. } => {
                 let pid = self.known(seat, "retires")?;

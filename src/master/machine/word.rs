@@ -89,27 +89,17 @@ impl fmt::Display for ExecutedLine<'_> {
             Word::Begun { .. } => write!(f, "daemon \"{title}\" (pid: {pid}) begins"),
             Word::Ready { boot_us } => write!(f, "daemon \"{title}\" (pid: {pid}) is up after {} s", Seconds(*boot_us)),
             Word::Leaving(reason) => write!(f, "daemon \"{title}\" (pid: {pid}) leaves: {reason}"),
-            Word::Retired(why) if self.stays_behind(*why) => {
+            Word::Retired(why) if self.outlives && why.is_parting() => {
                 write!(f, "leaving daemon \"{title}\" (pid: {pid}) to itself")
             }
             Word::Retired(_) => write!(f, "stopping daemon (pid: {pid}): {title}"),
             Word::Unfit { reason } => write!(f, "cannot run \"{title}\": {reason}"),
             Word::NoMercy => write!(f, "daemon did not die in time, killing (pid: {pid}): {title}"),
-            Word::Gone { why, killed: false, .. } if self.stays_behind(*why) => {
-                write!(f, "daemon \"{title}\" (pid: {pid}) goes on by itself")
-            }
             Word::Gone { .. } | Word::DiedLeaving { .. } => {
                 write!(f, "daemon \"{title}\" (pid: {pid}) annihilated")
             }
             Word::Died { status } => write!(f, "daemon \"{title}\" (pid: {pid}) died: {status}"),
             Word::Delayed { delay_us } => write!(f, "throttling \"{title}\" for {} seconds", Seconds(*delay_us)),
         }
-    }
-}
-
-impl ExecutedLine<'_> {
-    /// Whether one that is let go for this reason goes on nevertheless.
-    fn stays_behind(&self, why: Farewell) -> bool {
-        self.outlives && why.is_parting()
     }
 }

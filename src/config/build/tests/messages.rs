@@ -58,6 +58,28 @@ fn every_message_of_one_value() {
         "hook-asap = launch:now",
         "hook-asap = chown:/tmp/x www-data",
         "hook-master-start = unix_signal:15 no_such_function",
+        "attach-daemon =",
+        "smart-attach-daemon = /run/redis.pid",
+        "smart-attach-daemon2 = /run/redis.pid,soon redis-server",
+        "smart-attach-daemon2 = ,5 redis-server",
+        "attach-daemon2 = stopsignal=2",
+        "attach-daemon2 = cmd=",
+        "attach-daemon2 = cmd=run,stop-signal=2",
+        "attach-daemon2 = cmd=run,stopsingal=2",
+        "attach-daemon2 = cmd=run -Q one,two",
+        "attach-daemon2 = cmd=run,colour=green",
+        "attach-daemon2 = cmd=run,stopsignal=TREM",
+        "attach-daemon2 = cmd=run,stopsignal=65",
+        "attach-daemon2 = cmd=run,freq=0",
+        "attach-daemon2 = cmd=run,max_throttle=long",
+        "attach-daemon2 = cmd=run,control=perhaps",
+        "attach-daemon2 = cmd=run,daemonize",
+        "attach-daemon2 = cmd=run,notifypid",
+        "attach-daemon2 = cmd=run,pidfile=/p,ns_pid",
+        "attach-daemon2 = cmd=run,legion=one",
+        "attach-daemon2 = cmd=run,freq=no,uid,touch=",
+        "attach-daemon2 = cmd=run,uid=www-data",
+        "legion-attach-daemon = one run",
         "touch-exec = /tmp/x",
         "reload-on-fd = 0",
         "reload-on-fd = 3:0 message",
@@ -106,12 +128,16 @@ fn every_message_of_options_together() {
         "module = a:app\nthreads = 4",
         "processes = many\ncheaper = 4",
         "chdir = /srv/app # the application",
+        "smart-attach-daemon = /p one\nsmart-attach-daemon2 = /q two\nattach-daemon2 = cmd=three,pidfile=/p",
     ] {
         all.push_str(&messages(lines));
     }
     let root = Surroundings { euid: 0, ..roomy() };
     all.push_str(&messages_on(&root, "socket = /s"));
     all.push_str(&messages_on(&root, "socket = /s\nuid = www-data\ngid = www-data"));
+    let daemons = "socket = /s\nuid = www-data\nattach-daemon2 = cmd=run,uid=redis\nattach-daemon2 = cmd=run,ns_pid";
+    all.push_str(&messages_on(&root, daemons));
+    all.push_str(&messages_on(&root, &format!("{daemons}\nmaster-as-root = true")));
     all.push_str(&messages_on(&roomy(), "socket = /s\ndie-on-term = false"));
     all.push_str(&messages_on(&roomy(), "socket = /s\ndie-on-term = true"));
     all.push_str(&messages_on(&roomy(), "socket = /s\ndie-on-term = false\nreload-on-term = true"));

@@ -29,6 +29,47 @@ fn defaults_of_the_table_are_those_of_the_configuration() {
 }
 
 #[test]
+fn daemons_reach_the_configuration_in_their_order() {
+    let config = built(
+        "attach-daemon = redis-server --port 0
+        attach-control-daemon = run it
+        smart-attach-daemon = /run/a.pid one
+        smart-attach-daemon2 = /run/b.pid,30 two
+        attach-daemon2 = exec=run -Q a\\,b, pidfile=/run/c.pid,daemon=1,freq=5,stop_signal=INT,reloadsignal=SIGHUP,\
+            notifypid,touch=/t/1;/t/2,uid=redis,gid=0,chdir=/srv,stdin=no,max_throttle=60,control=yes
+        attach-daemon2 = command=run,ns_pid,max_throttle=0,reload_signal=0
+        daemons-honour-stdin = true
+        reload-mercy = 9",
+    )
+    .config;
+    let daemon = |command: &str| Daemon { command: command.to_owned(), keeps_stdin: true, ..Daemon::default() };
+    let list = vec![
+        daemon("redis-server --port 0"),
+        Daemon { control: true, ..daemon("run it") },
+        Daemon { pidfile: Some("/run/a.pid".into()), ..daemon("one") },
+        Daemon { pidfile: Some("/run/b.pid".into()), daemonize: true, freq: Duration::from_secs(30), ..daemon("two") },
+        Daemon {
+            pidfile: Some("/run/c.pid".into()),
+            daemonize: true,
+            freq: Duration::from_secs(5),
+            stop_signal: 2,
+            reload_signal: Some(1),
+            notify: true,
+            touch: vec!["/t/1".into(), "/t/2".into()],
+            uid: Some("redis".to_owned()),
+            chdir: Some("/srv".into()),
+            throttle_max: Duration::from_secs(60),
+            control: true,
+            ..daemon("run -Q a,b")
+        },
+        Daemon { own_pid_namespace: true, ..daemon("run") },
+    ];
+    assert_eq!(config.daemons, Daemons { list, mercy: Duration::from_secs(9) });
+    let touched = |path: &str| Watch { path: path.into(), effect: WatchEffect::RenewDaemon(4), any_event: false };
+    assert_eq!(config.watches, [touched("/t/1"), touched("/t/2")]);
+}
+
+#[test]
 fn the_options_of_the_process_model_reach_the_configuration() {
     let config = built(
         "processes = 4 ; four

@@ -1,0 +1,45 @@
+//! What the tests of daemons share: scripts that are attached, and the words of the log about them.
+//!
+//! Runs in the test's process; stands on `harness`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Instance, Launch, Process, wait_until};
+
+/// A file in the directory of an instance that is about to be started.
+pub(crate) fn place(launch: &Launch, name: &str) -> PathBuf {
+    launch.dir().join(name)
+}
+
+/// Writes a script of the shell and returns the command that runs it.
+pub(crate) fn script(directory: &Path, name: &str, text: &str) -> String {
+    let path = directory.join(name);
+    fs::write(&path, text).expect("write the script");
+    format!("sh {}", path.display())
+}
+
+/// The pids that `start` stands before in the log, in their order: of a script that says `NAME $$`.
+pub(crate) fn pids(server: &Instance, start: &str) -> Vec<i32> {
+    let lines = server.log.lines();
+    lines.iter().filter_map(|line| line.strip_prefix(start)?.trim().parse().ok()).collect()
+}
+
+/// Waits until so many have said so; the last one.
+pub(crate) fn nth(server: &Instance, count: usize, start: &str) -> Process {
+    server.log.wait_for_count(count, start);
+    let pid = pids(server, start)[count - 1];
+    Process { pid, name: String::new() }
+}
+
+/// The process that a pid file names, once it does.
+pub(crate) fn named_in(path: &Path) -> Process {
+    let read = || fs::read_to_string(path).ok()?.trim().parse::<i32>().ok();
+    assert!(wait_until(|| read().is_some()), "no pid in {}", path.display());
+    Process { pid: read().expect("a pid"), name: String::new() }
+}
+
+/// Whether a process is gone, or goes in time.
+pub(crate) fn ends(process: &Process) -> bool {
+    wait_until(|| !process.is_alive())
+}
