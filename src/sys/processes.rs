@@ -36,6 +36,11 @@ pub fn facts(pid: i32) -> Option<ProcessFacts> {
     })
 }
 
+/// What a process is called, as `ps -o comm` shows it; `None` when it is gone.
+pub fn name(pid: i32) -> Option<String> {
+    Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
+}
+
 /// Whether it lives, and when it began in ticks after the boot, from `/proc/PID/stat` (proc_pid_stat(5)). The name of the
 /// program stands in parentheses and may hold anything.
 fn state(stat: &str) -> Option<(bool, u64)> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Seek, Write};
 use std::time::Duration;
 
-use crate::attached::{ends, nth, pids, place, script};
+use crate::attached::{ends, nth, pids, place, script, wait_until_up};
 use crate::harness::{Instance, Launch, wait_until};
 use crate::reloading::{Held, edit, operator, reload, tell, unsteady, wait_for_generation, who};
 use nix::sys::signal::Signal;
@@ -88,6 +88,7 @@ fn a_stop_tells_daemons_when_the_last_request_is_finished() {
     assert!(daemon.is_alive(), "a request may still need it");
     held.finish();
     assert_eq!(server.wait_exit(), 0);
+    server.log.wait_for("goodbye");
     let lines = server.log.lines();
     let line = |needle: &str| lines.iter().position(|line| line.contains(needle)).expect(needle);
     let stopping = format!("[uwsgi-daemons] stopping daemon (pid: {}): {command}", daemon.pid);
@@ -125,6 +126,49 @@ fn what_a_daemon_leaves_behind_at_a_stop_is_awaited_and_then_killed() {
     server.ends_with(0);
 }
 
+/// A program whose child would die of the signal, which is for the parent: that awaits it, as Celery does with a task.
+const TASKS: &str = r#"
+import os, signal, sys, time
+
+def say(line):
+    os.write(1, (line + "\n").encode())
+
+def finish(*_):
+    open("go", "w").close()
+    os.wait()
+    say("all done")
+    sys.exit()
+
+if os.fork() == 0:
+    say(f"child {os.getpid()}")
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    time.sleep(0.2)
+    say("work done")
+    os._exit(0)
+signal.signal(signal.SIGTERM, finish)
+say(f"parent {os.getpid()}")
+while True:
+    signal.pause()
+"#;
+
+#[test]
+fn a_program_ends_its_own_children_and_none_of_their_work_is_cut() {
+    let launch = unsteady().set("workers", 1);
+    let path = place(&launch, "daemon.py");
+    fs::write(&path, TASKS).expect("write the program");
+    let server = launch.line(format!("attach-daemon = python3 {}", path.display())).start();
+    let (child, parent) = (nth(&server, 1, "child "), nth(&server, 1, "parent "));
+    reload(&server);
+    server.log.wait_for("all done");
+    let lines = server.log.lines();
+    let line = |needle: &str| lines.iter().position(|line| line == needle);
+    assert!(line("work done").is_some_and(|work| Some(work) < line("all done")), "{lines:#?}");
+    assert!(ends(&child) && ends(&parent));
+    nth(&server, 2, "parent ");
+    server.stop();
+}
+
 #[test]
 fn what_a_dead_daemon_leaves_behind_is_told_to_go() {
     let text = "sh -c 'echo rest $$; exec sleep 1000' &\nsleep 0.05; echo quiet $$; exec sleep 1000\n";
@@ -148,13 +192,14 @@ fn a_stop_at_once_waits_for_no_daemon() {
     server.ends_with(0);
 }
 
+/// Only one at a time can make the directory, and none goes before the file is there.
+const ALONE: &str = "mkdir only || { echo two at once; exit 1; }\n\
+                     trap 'while [ ! -e go ]; do sleep 0.02; done; rmdir only; exit 0' TERM\n\
+                     echo alone $$; while :; do sleep 0.02; done\n";
+
 #[test]
 fn a_reload_brings_the_next_daemon_when_the_old_one_is_gone_and_waits_for_neither() {
-    // Only one at a time can make the directory.
-    let text = "mkdir only || { echo two at once; exit 1; }\n\
-                trap 'while [ ! -e go ]; do sleep 0.02; done; rmdir only; exit 0' TERM\n\
-                echo alone $$; while :; do sleep 0.02; done\n";
-    let server = with_daemon(text).set("reload-mercy", 100).start();
+    let server = with_daemon(ALONE).set("reload-mercy", 100).start();
     let old = nth(&server, 1, "alone ");
     reload(&server);
     assert!(who(&server).ends_with("of generation 2"), "the reload is over");
@@ -233,7 +278,7 @@ fn a_reload_sends_its_own_signal_and_a_touched_file_the_one_of_a_stop() {
     assert!(who(&server).ends_with("of generation 2"), "touching it reloads nothing else");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait_exit(), 0);
-    assert_eq!(server.log.lines_with("got USR2").len(), 2);
+    server.log.wait_for_count(2, "got USR2");
     server.ends_with(0);
 }
 
@@ -276,6 +321,22 @@ fn an_upgraded_master_goes_on_with_its_daemons() {
     wait_for_generation(&server, 1);
     server.stop();
     assert!(ends(&next));
+}
+
+#[test]
+fn an_upgraded_master_still_awaits_the_daemon_that_its_predecessor_told_to_go() {
+    let server = with_daemon(ALONE).set("reload-mercy", 100).start();
+    let old = nth(&server, 1, "alone ");
+    reload(&server);
+    server.log.wait_for("[uwsgi-daemons] stopping daemon");
+    tell(&server, "u");
+    server.log.wait_for("runs version");
+    assert!(old.is_alive());
+    fs::write(server.dir().join("go"), "").expect("let it go");
+    nth(&server, 2, "alone ");
+    assert!(ends(&old));
+    assert_eq!(server.log.lines_with("two at once"), Vec::<String>::new());
+    server.stop();
 }
 
 #[test]
@@ -339,6 +400,7 @@ fn many_daemons_run_at_once_and_all_go_at_once() {
     server.log.wait_for_count(20, "slow ");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait_exit(), 0);
+    server.log.wait_for("goodbye");
     assert_eq!(server.log.lines_with("did not die in time"), Vec::<String>::new());
     server.ends_with(0);
 }
@@ -362,6 +424,7 @@ fn an_instance_has_no_descriptors_left_of_daemons_that_are_gone() {
     let mut server = with_daemon(QUIET).start();
     let open = |server: &Instance| crate::reloading::descriptors(server.pid());
     nth(&server, 1, "quiet ");
+    wait_until_up(&server);
     let before = open(&server);
     for count in 1..=3 {
         nth(&server, count, "quiet ").signal(Signal::SIGKILL);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, SystemTime};
 
-use crate::attached::{ends, named_in, nth, place, script};
+use crate::attached::{ends, named_in, nth, place, script, wait_until_up};
 use crate::harness::{Instance, Launch, Process, wait_until};
 use crate::reloading::{edit, reload, tell, unsteady, who};
 use nix::sys::signal::Signal;
@@ -21,15 +21,6 @@ fn with_daemon(text: &str, keys: &str) -> (Launch, PathBuf, String) {
     let command = script(launch.dir(), "daemon.sh", text);
     let line = format!("attach-daemon2 = cmd={command},pidfile={},daemonize{keys}", pidfile.display());
     (launch.line(line), pidfile, command)
-}
-
-/// Waits until a daemon is up, as the status has it.
-fn wait_until_up(server: &Instance) {
-    let is_up = || {
-        tell(server, "s");
-        server.log.has_after(0, "1 of 1 daemons up")
-    };
-    assert!(wait_until(is_up), "{}", server.log.tail());
 }
 
 /// Stops an instance, which must leave its daemon alone.
@@ -81,6 +72,7 @@ fn it_outlives_the_instance_and_the_next_one_finds_it() {
     second.log.wait_for("[uwsgi-daemons] respawning");
     assert!(wait_until(|| named_in(&pidfile) != daemon));
     let next = named_in(&pidfile);
+    wait_until_up(&second);
     end(second, &next);
     first.ends_with(0);
 }
@@ -103,6 +95,7 @@ fn a_reload_keeps_it_and_a_changed_recipe_replaces_it() {
     assert!(ends(&daemon));
     assert!(wait_until(|| named_in(&pidfile) != daemon), "{}", server.log.tail());
     let next = named_in(&pidfile);
+    wait_until_up(&server);
     assert_eq!(server.log.lines_with("[uwsgi-daemons] stopping daemon").len(), 1);
     end(server, &next);
 }
@@ -153,6 +146,7 @@ fn one_that_dies_comes_again() {
     server.expect_log("throttling");
     assert!(wait_until(|| named_in(&pidfile) != daemon));
     let next = named_in(&pidfile);
+    wait_until_up(&server);
     end(server, &next);
 }
 
@@ -354,5 +348,6 @@ fn an_upgraded_master_goes_on_with_it() {
     server.expect_log("throttling");
     assert!(wait_until(|| named_in(&pidfile) != daemon));
     let next = named_in(&pidfile);
+    wait_until_up(&server);
     end(server, &next);
 }

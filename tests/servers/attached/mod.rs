@@ -2,8 +2,11 @@
 //!
 //! Runs in the test's process; stands on `harness`.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
 
 use crate::harness::{Instance, Launch, Process, wait_until};
 
@@ -34,12 +37,26 @@ pub(crate) fn nth(server: &Instance, count: usize, start: &str) -> Process {
 
 /// The process that a pid file names, once it does.
 pub(crate) fn named_in(path: &Path) -> Process {
-    let read = || fs::read_to_string(path).ok()?.trim().parse::<i32>().ok();
-    assert!(wait_until(|| read().is_some()), "no pid in {}", path.display());
-    Process { pid: read().expect("a pid"), name: String::new() }
+    let named = Cell::new(None);
+    let read = || {
+        named.set(fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<i32>().ok()));
+        named.get().is_some()
+    };
+    assert!(wait_until(read), "no pid in {}", path.display());
+    Process { pid: named.get().expect("a pid"), name: String::new() }
 }
 
 /// Whether a process is gone, or goes in time.
 pub(crate) fn ends(process: &Process) -> bool {
     wait_until(|| !process.is_alive())
+}
+
+/// Waits until the only daemon is up, as the status has it from now on.
+pub(crate) fn wait_until_up(server: &Instance) {
+    let from = server.log.position();
+    let is_up = || {
+        server.signal(Signal::SIGUSR1);
+        server.log.has_after(from, "1 of 1 daemons up")
+    };
+    assert!(wait_until(is_up), "{}", server.log.tail());
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use super::super::super::machine::{ExitStatus, ProcessId, RecipeId, Seat};
+use serde::{Deserialize, Serialize};
+
 use crate::config::model::Daemon;
 use crate::sys::clock::monotonic_us;
 use crate::sys::process::PidFd;
@@ -23,10 +25,22 @@ pub(super) struct Program {
     pub(super) stage: Stage,
     /// When it was begun.
     pub(super) begun_us: u64,
-    /// Whether it was told to go.
-    pub(super) told: bool,
+    /// Who was told to go.
+    pub(super) told: Told,
     /// Whether it is to go because one of its files was touched.
     pub(super) touched: bool,
+}
+
+/// Who of a program was told to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) enum Told {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Its process, by this signal; it tells the others of its group as it sees fit.
+    Leader(i32),
+    /// All of its group.
+    Everyone,
 }
 
 /// How far it has come.
@@ -53,7 +67,7 @@ impl Program {
     /// One that begins at this moment.
     pub(super) fn new(recipe: RecipeId, daemon: &Daemon, stage: Stage) -> Program {
         let daemon = daemon.clone();
-        Program { recipe, daemon, stage, begun_us: monotonic_us(), told: false, touched: false }
+        Program { recipe, daemon, stage, begun_us: monotonic_us(), told: Told::Nobody, touched: false }
     }
 
     /// The process that the machine knows it by.
@@ -87,7 +101,10 @@ impl Executed {
 
     /// How many are up.
     pub(in crate::master) fn up_count(&self) -> usize {
-        self.programs.values().filter(|program| matches!(program.stage, Stage::Up { .. }) && !program.told).count()
+        self.programs
+            .values()
+            .filter(|program| matches!(program.stage, Stage::Up { .. }) && program.told == Told::Nobody)
+            .count()
     }
 
     /// When something is to be looked at though nothing wakes the master.

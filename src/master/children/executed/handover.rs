@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::super::machine::{ExitStatus, ProcessId, RecipeId, Seat};
 use super::super::super::passed::Passed;
-use super::book::{Executed, Process, Program, Stage};
+use super::book::{Executed, Process, Program, Stage, Told};
 use super::starting::watch;
 use crate::config::model::Daemon;
 use crate::sys::process::PidFd;
@@ -26,7 +26,7 @@ struct ProgramHandover {
     #[serde(default)]
     group: Option<ProcessId>,
     #[serde(default)]
-    told: bool,
+    told: Told,
     /// There unless it has ended and only others of its group are left.
     #[serde(default)]
     pidfd: Option<Passed>,

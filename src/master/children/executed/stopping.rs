@@ -1,18 +1,19 @@
 //! How a program is told to go, or let go, and how it ends. Master only.
 //!
-//! A program is its process group: what it leaves behind when it ends by itself is told to go as well, and when it was
-//! told to go it is gone only when nobody of its group is left, or the mercy ends. Otherwise its successor would find
-//! the port taken.
+//! A program is its process group: it is gone only when nobody of its group is left, or the mercy ends; otherwise its
+//! successor would find the port taken. But its own process is told first, and alone: it knows how to end its children,
+//! which may hold work that the signal would cut (Celery's pool dies of SIGTERM). Who is left when it has ended is told
+//! then. A shell passes no signal on, so that all of its group are told at once.
 
 use mio::Poll;
 
 use super::super::super::machine::{Event, ExitStatus, Farewell, ProcessId, RecipeId, Seat};
 use super::super::hearing::exit_status;
-use super::book::{Executed, Process, Program, Stage};
+use super::book::{Executed, Process, Program, Stage, Told};
 use crate::config::model::Daemons;
 use crate::sys::clock::monotonic_us;
 use crate::sys::process::{self, WaitStatus};
-use crate::sys::spawn;
+use crate::sys::{processes, spawn};
 
 impl Executed {
     /// Tells a program that is up to go. One that outlives the instance is let go instead if nobody takes its place.
@@ -22,8 +23,7 @@ impl Executed {
         let at_reload = why == Farewell::Replaced && !program.touched;
         let signal = program.daemon.reload_signal.filter(|_| at_reload).unwrap_or(program.daemon.stop_signal);
         if !(program.daemon.outlives() && why.is_parting()) {
-            process.tell(signal, &program.title());
-            program.told = true;
+            program.told = process.ask(signal, &program.title());
             return Vec::new();
         }
         if program.daemon.notify {
@@ -46,7 +46,7 @@ impl Executed {
     /// Ends a program and all of its group at once.
     pub(in crate::master) fn kill(&mut self, seat: Seat) -> Vec<Event> {
         let Some(program) = self.programs.get_mut(&seat) else { return Vec::new() };
-        program.told = true;
+        program.told = Told::Everyone;
         let title = program.title();
         let (pid, status) = match &program.stage {
             Stage::Launching { launcher, ended: true, .. } => {
@@ -54,7 +54,7 @@ impl Executed {
                 (launcher.pid, ExitStatus::Code(0))
             }
             Stage::Lingering { leader, group, status } => {
-                let _ = tell_group(*group, libc::SIGKILL, &title);
+                tell_group(*group, libc::SIGKILL, &title);
                 (*leader, *status)
             }
             Stage::Becoming { process, .. } | Stage::Up { process } | Stage::Launching { launcher: process, .. } => {
@@ -106,15 +106,20 @@ impl Executed {
             Stage::Lingering { .. } => return Vec::new(),
         };
         let left_behind = group.filter(|group| spawn::has_group(*group));
-        match left_behind {
-            Some(group) if program.told => {
+        let title = program.title();
+        match (left_behind, program.told) {
+            (Some(group), Told::Nobody) => {
+                tell_group(group, program.daemon.stop_signal, &title);
+            }
+            (Some(group), told) => {
+                if let Told::Leader(signal) = told {
+                    tell_group(group, signal, &title);
+                }
+                program.told = Told::Everyone;
                 program.stage = Stage::Lingering { leader, group, status };
                 return Vec::new();
             }
-            Some(group) => {
-                let _ = tell_group(group, program.daemon.stop_signal, &program.title());
-            }
-            None => {}
+            (None, _) => {}
         }
         self.programs.remove(&seat);
         vec![Event::Exited { seat, pid: leader, status }]
@@ -160,7 +165,21 @@ impl Executed {
     }
 }
 
+/// Shells, as `ps -o comm` has them.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
+
 impl Process {
+    /// Has the process go, or if it is a shell its whole group. Who was told.
+    fn ask(&self, signal: i32, title: &str) -> Told {
+        let name = processes::name(self.pid.get());
+        if name.is_some_and(|name| SHELLS.contains(&name.as_str())) {
+            self.tell(signal, title);
+            return Told::Everyone;
+        }
+        self.tell_alone(signal, title);
+        Told::Leader(signal)
+    }
+
     /// Sends a signal to the group of the process, or to it alone while it has none.
     fn tell(&self, signal: i32, title: &str) {
         let heard = self.group.is_some_and(|group| tell_group(group, signal, title));
