@@ -432,6 +432,6 @@ fn an_instance_has_no_descriptors_left_of_daemons_that_are_gone() {
     nth(&server, 4, "quiet ");
     server.expect_log("died: killed by signal 9");
     server.expect_log("throttling");
-    assert!(wait_until(|| open(&server) == before), "{} were open, {} are", before, open(&server));
+    assert!(wait_until(|| open(&server) <= before), "{} were open, {} are", before, open(&server));
     server.stop();
 }
