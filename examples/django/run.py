@@ -34,7 +34,7 @@ def main() -> int:
         instance = Instance(arguments.base.resolve())
         fill_virtualenv(instance, arguments.venv)
         prepare(instance)
-        serve(instance, server, chosen_port(arguments.port))
+        serve(instance, server, chosen_port(arguments.port), arguments.attach_celery)
     except Failure as failure:
         print(f"run.py: {failure}", file=sys.stderr)
         return 1
@@ -51,6 +51,9 @@ def parsed_arguments() -> argparse.Namespace:
         "--base", type=Path, default=PROJECT, help="where run/ and venv/ go; without it the project's directory"
     )
     parser.add_argument("--server", help="rhinod, or a uwsgi to compare it with; without it the one from `make`")
+    parser.add_argument(
+        "--attach-celery", action="store_true", help="run Celery as a daemon of the server (withCelery.ini)"
+    )
     parser.add_argument("--venv", type=Path, help="a virtualenv to share between instances; made if missing")
     return parser.parse_args()
 
@@ -99,19 +102,19 @@ def chosen_port(wanted: int | None) -> int:
     return port
 
 
-def serve(instance: Instance, server: str, port: int) -> None:
+def serve(instance: Instance, server: str, port: int, attach_celery: bool) -> None:
     """Starts the daemons, each when those it needs are ready, and stays until one ends or the user asks."""
     instance.write_nginx_conf(port)
     address = f"http://127.0.0.1:{port}"
     with Supervisor() as supervisor:
-        for service in services(instance, server, address):
+        for service in services(instance, server, address, attach_celery):
             supervisor.start(service)
         announce(instance, server, address)
         supervisor.watch()
 
 
-def services(instance: Instance, server: str, address: str) -> list[Service]:
-    """The daemons in the order of their start."""
+def services(instance: Instance, server: str, address: str, attach_celery: bool) -> list[Service]:
+    """The daemons in the order of their start. Celery is one of them, or the server's own."""
     environment = instance.environment()
     redis_socket = str(instance.redis_socket)
 
@@ -119,17 +122,19 @@ def services(instance: Instance, server: str, address: str) -> list[Service]:
         log = instance.logs / f"{name}.log"
         return Service(name, command, log, directory=PROJECT, environment=environment, **more)
 
+    ini = instance.ini_with_celery if attach_celery else instance.ini
+    # Pages need no Celery, so nothing waits for it; a task waits in Redis until it is up.
+    celery = [] if attach_celery else [service("celery", celery_command(instance), ready=lambda: True)]
     return [
         service("redis", redis_command(instance), ready=lambda: readiness.redis_answers(redis_socket)),
         # The ini has no `chdir`: the server is started in the project's directory, and `module` is found there.
         service(
             "server",
-            [server, "--ini", str(instance.ini)],
+            [server, "--ini", str(ini)],
             ready=lambda: readiness.socket_accepts(instance.socket),
             stop_signal=signal.SIGINT,
         ),
-        # Pages need no Celery, so nothing waits for it; a task waits in Redis until it is up.
-        service("celery", celery_command(instance), ready=lambda: True),
+        *celery,
         service(
             "nginx",
             [

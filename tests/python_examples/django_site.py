@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from processes import await_that, descendants, is_alive, workers
+from running_site import PROJECT, STOP_SECONDS_MAX, Site
 from visitor import Visitor
 
-PROJECT = Path(__file__).resolve().parents[2] / "examples" / "django"
 CLIENTS = 16
 WORKERS_MIN, WORKERS_MAX = 2, 10
-STOP_SECONDS_MAX = 60
 COMMAND_SECONDS_MAX = 300
 
 # Every line that these tests may leave in the server's log; two are Django's about requests that it refuses.
@@ -49,51 +47,6 @@ SERVER_LINES = re.compile(
     """,
     re.VERBOSE,
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Site:
-    """A running `run.py` and what is known of it."""
-
-    def __init__(self, base: Path) -> None:
-        self.base = base
-        self.address = f"http://127.0.0.1:{free_port()}"
-        port = self.address.rpartition(":")[2]
-        command = [sys.executable, str(PROJECT / "run.py"), "--base", str(base), "--port", port]
-        self.output = base / "output"
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [*command, "--server", os.environ["RHINOD"], "--venv", os.environ["VIRTUALENV"]],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def await_readiness(self) -> None:
-        """Returns when `run.py` says that everything runs; its own output tells why it does not."""
-        # The first time a virtualenv is filled, which has a limit of its own in run.py.
-        while "Ctrl-C stops everything." not in self.output.read_text():
-            if self.process.poll() is not None:
-                raise AssertionError(f"run.py ended with code {self.process.returncode}:\n{self.output.read_text()}")
-            try:
-                self.process.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
-
-    def password(self) -> str:
-        return re.search(r"admin, password (\S+)", self.output.read_text())[1]
-
-    def master(self) -> int:
-        """The number in the pid file that the ini names."""
-        return int((self.base / "run" / "myProject.pid").read_text())
-
-    def log(self, name: str) -> list[str]:
-        return (self.base / "run" / "log" / name).read_text().splitlines()
 
 
 class DjangoSite(unittest.TestCase):

@@ -13,6 +13,11 @@ fn the_django_example_works_behind_nginx() {
 }
 
 #[test]
+fn the_django_example_works_with_celery_as_a_daemon_of_the_server() {
+    run("django_celery.py", "django-venv", 5);
+}
+
+#[test]
 fn the_django_example_says_what_is_wrong() {
     run("django_refusals.py", "django-venv", 4);
 }

@@ -5,6 +5,7 @@ base/                    the project's own directory, unless --base says otherwi
 └── run/
     ├── environment      secrets made at the first start; only the owner may read it
     ├── myProject.ini    the filled template
+    ├── withCelery.ini   the same with Celery as a daemon of the server
     ├── nginx.conf
     ├── static/  log/  nginx/
     └── db.sqlite3  redis.sock  myProject.sock  myProject.pid  nginx.pid  lock
@@ -31,6 +32,7 @@ class Instance:
     def __init__(self, base: Path) -> None:
         self.run = base / "run"
         self.ini = self.run / "myProject.ini"
+        self.ini_with_celery = self.run / "withCelery.ini"
         self.nginx_conf = self.run / "nginx.conf"
         self.redis_socket = self.run / "redis.sock"
         self.logs = self.run / "log"
@@ -39,6 +41,7 @@ class Instance:
         self.lock = claim(self.run / "lock")
         self.secrets = secrets_of(self.run / "environment")
         self.ini.write_text(filled(PROJECT / "myProject.ini.template", base=str(base)))
+        self.ini_with_celery.write_text(filled(PROJECT / "withCelery.ini.template", base=str(base)))
         self.home = Path(self.option("home"))
         self.socket = self.option("socket")
         for path in (self.socket, str(self.redis_socket)):
