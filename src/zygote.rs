@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use worker_protocol::control::{FromZygote, MESSAGE_BYTES_MAX, Message, ToZygote};
 use worker_protocol::ids::{Generation, ProcessId, Seat};
 
-use crate::member::born::{Birth, Common, title_process, while_parent_lives};
+use crate::config::model::Config;
+use crate::member::born::{Birth, Common, Listening, title_process, while_parent_lives};
 use crate::member::hear::{log_to, note_signals};
 use crate::member::runtime::load_with_hooks;
 use crate::sys::control::{ControlSocket, Received};
@@ -219,7 +220,11 @@ impl Common {
         let master_bell = Doorbell::from_owned(descriptors.next().ok_or_else(missing)?);
         let settings = std::fs::File::from(descriptors.next().ok_or_else(missing)?);
         let config = serde_json::from_reader(io::BufReader::new(settings)).map_err(io::Error::other)?;
-        Ok(Self { config, generation, scoreboard, master_bell, listeners: descriptors.collect() })
+        let config: Config = config;
+        let named = config.sockets.iter().map(|listener| listener.protocol);
+        // The master speaks of all that it has opened.
+        let listeners = descriptors.zip(named).map(|(socket, protocol)| Listening { socket, protocol }).collect();
+        Ok(Self { config, generation, scoreboard, master_bell, listeners })
     }
 }
 

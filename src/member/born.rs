@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use worker_protocol::ids::{Generation, Life, Seat};
 use worker_protocol::post::Post;
+use worker_protocol::wire::Protocol;
 
 use crate::config::model::Config;
 use crate::sys::process;
@@ -19,7 +20,14 @@ pub(crate) struct Common {
     pub(crate) generation: Generation,
     pub(crate) scoreboard: SharedWords,
     pub(crate) master_bell: Doorbell,
-    pub(crate) listeners: Vec<OwnedFd>,
+    pub(crate) listeners: Vec<Listening>,
+}
+
+/// A listening socket, and what is spoken on it.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) socket: OwnedFd,
+    pub(crate) protocol: Protocol,
 }
 
 /// What one process is born as.

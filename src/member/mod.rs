@@ -10,7 +10,7 @@ pub(crate) mod runtime;
 mod wear;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use worker_protocol::control::{FromWorker, LeaveReason};
 use worker_protocol::ids::{Generation, Seat};
@@ -19,7 +19,7 @@ use worker_protocol::scoreboard::{MasterSeat, Presence, Scoreboard, SeatOrder, W
 
 pub use self::runtime::{LoadFailure, Runtime};
 
-use self::born::{Birth, Common, title_process, while_parent_lives};
+use self::born::{Birth, Common, Listening, title_process, while_parent_lives};
 use self::hear::Line;
 use self::orders::Orders;
 use self::runtime::{load_with_hooks, run_hooks};
@@ -124,14 +124,14 @@ impl<'z> Member<'z> {
         &self.seat
     }
 
-    /// The sockets of the instance.
-    pub(crate) fn listeners(&self) -> &'z [OwnedFd] {
+    /// The same, with what is spoken on them.
+    pub(crate) fn listeners(&self) -> &'z [Listening] {
         &self.common.listeners
     }
 
     /// The sockets of the instance.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.common.listeners.iter().map(AsFd::as_fd)
+        self.common.listeners.iter().map(|listening| listening.socket.as_fd())
     }
 
     /// The memory file that all processes of the instance share; record locks on it hold over all of them.

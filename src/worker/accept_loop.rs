@@ -5,13 +5,15 @@ use std::io;
 use std::time::Duration;
 
 use worker_protocol::scoreboard::{self, SeatOrder};
+use worker_protocol::wire::Protocol;
 
-use super::connection::{self, Buffers};
+use super::connection::{self, Buffers, Connection};
 use super::eagerness::{Eagerness, MOMENT_US};
 use super::exchange::Service;
 use super::process::Worker;
 use super::request_log::{self, Template};
 use super::rush::Rush;
+use crate::member::born::Listening;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
 use crate::sys::stream::{Stream, accept};
@@ -42,6 +44,12 @@ pub(super) struct Core<'w> {
     pid: u32,
 }
 
+/// A new connection, and what is spoken on it.
+struct Accepted {
+    stream: Stream,
+    protocol: Protocol,
+}
+
 /// Turns of a spin loop between two looks: a fraction of a microsecond.
 const LOOK_EVERY: u32 = 16;
 
@@ -56,8 +64,8 @@ impl<'w> Core<'w> {
             Hears::Master => waiting.add(&member.control(), ORDERS)?,
             Hears::Bell => waiting.add(member.bell(), ORDERS)?,
         }
-        for (index, listener) in member.listeners().iter().enumerate() {
-            waiting.add_listener(listener, index as u64)?;
+        for (index, listening) in member.listeners().iter().enumerate() {
+            waiting.add_listener(&listening.socket, index as u64)?;
         }
         Ok(Self {
             worker,
@@ -81,8 +89,8 @@ impl<'w> Core<'w> {
                 SeatOrder::Retire => return Ok(()),
                 SeatOrder::Pause => self.pause()?,
                 SeatOrder::Run => {
-                    if let Some(stream) = self.next_connection()? {
-                        self.answer(service, stream);
+                    if let Some(accepted) = self.next_connection()? {
+                        self.answer(service, accepted);
                     }
                 }
             }
@@ -90,7 +98,7 @@ impl<'w> Core<'w> {
     }
 
     /// The next connection, or `None` when there may be an order instead.
-    fn next_connection(&mut self) -> io::Result<Option<Stream>> {
+    fn next_connection(&mut self) -> io::Result<Option<Accepted>> {
         if self.worker.member().listeners().len() == 1 && self.rush.expects_another(self.now_us) {
             let there_already = self.accept_from(0)?;
             if there_already.is_some() {
@@ -143,11 +151,10 @@ impl<'w> Core<'w> {
         Ok(None)
     }
 
-    fn accept_from(&self, listener: usize) -> io::Result<Option<Stream>> {
-        match self.worker.member().listeners().get(listener) {
-            Some(listener) => accept(listener).or_else(|error| self.survive_accept(error)),
-            None => Ok(None),
-        }
+    fn accept_from(&self, index: usize) -> io::Result<Option<Accepted>> {
+        let Some(Listening { socket, protocol }) = self.worker.member().listeners().get(index) else { return Ok(None) };
+        let stream = accept(socket).or_else(|error| self.survive_accept(error))?;
+        Ok(stream.map(|stream| Accepted { stream, protocol: *protocol }))
     }
 
     /// Running out of descriptors or memory is no reason to die: the connection stays in the queue.
@@ -165,7 +172,7 @@ impl<'w> Core<'w> {
         Some(self.worker.member().time_to_live_us(self.now_us)?.div_ceil(1_000))
     }
 
-    fn answer<S: Service + ?Sized>(&mut self, service: &S, stream: Stream) {
+    fn answer<S: Service + ?Sized>(&mut self, service: &S, accepted: Accepted) {
         let worker = self.worker;
         // The moment at which the wait for it ended.
         let started_us = self.now_us;
@@ -173,9 +180,11 @@ impl<'w> Core<'w> {
             worker.member().ring_master();
         }
         let Self { number, seat, rush, now_us, buffers, template, line, pid, .. } = self;
-        let answered = connection::handle(worker, service, *number, stream, buffers, started_us, |request| {
+        let Accepted { stream, protocol } = accepted;
+        let connection = Connection { worker, core: *number, stream, protocol, started_us };
+        let answered = connection::handle(connection, buffers, service, |request| {
             *now_us = monotonic_us();
-            if let Some(waited_us) = request.waited_us {
+            if let Some(waited_us) = request.outcome.waited_us {
                 seat.set_last_wait_us(waited_us);
             }
             seat.end_request(*now_us, request.served());

@@ -48,6 +48,11 @@ impl Exchange<'_> {
         self.worker.limits().trusts(self.head.remote_addr)
     }
 
+    /// Answers with a status and a short text, unless an answer is on its way already.
+    pub fn answer_plainly(&mut self, status: u16, text: &str) {
+        self.reply.answer_plainly(status, text);
+    }
+
     /// Notes that the application failed: a panic, an exception. If it is one that the configuration monitors, the
     /// worker leaves after this request.
     pub fn note_exception(&mut self, describe: impl FnOnce() -> Raised) {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
 use worker_protocol::decimal;
-use worker_protocol::response::{self, Head, Protocol, body_allowed};
+use worker_protocol::response::{self, Head, Version, body_allowed};
 
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Interest, wait_ready};
@@ -29,7 +29,7 @@ pub enum StartError {
 pub struct Reply<'c> {
     stream: &'c Stream,
     silence_max_us: u64,
-    protocol: Protocol,
+    version: Version,
     is_head: bool,
     /// The encoded head until it is sent.
     head: &'c mut Vec<u8>,
@@ -98,14 +98,14 @@ impl<'c> Reply<'c> {
         stream: &'c Stream,
         silence_max_us: u64,
         head: &'c mut Vec<u8>,
-        protocol: Protocol,
+        version: Version,
         is_head: bool,
     ) -> Self {
         head.clear();
         Self {
             stream,
             silence_max_us,
-            protocol,
+            version,
             is_head,
             head,
             state: State::Nothing,
@@ -135,7 +135,7 @@ impl<'c> Reply<'c> {
         }
         self.head.clear();
         self.state = State::Nothing;
-        let head = Head::start(self.head, self.protocol, status, reason).map_err(StartError::Head)?;
+        let head = Head::start(self.head, self.version, status, reason).map_err(StartError::Head)?;
         let mut given = Headers { head, length: None };
         headers(&mut given)?;
         self.body_allowed = body_allowed(if self.is_head { "HEAD" } else { "" }, status);
@@ -151,6 +151,15 @@ impl<'c> Reply<'c> {
             Sent { status, headers_count: written.headers_count, head_bytes: written.head_bytes, ..Sent::default() };
         self.state = State::HeadReady;
         Ok(())
+    }
+
+    /// A short answer in plain text. Nothing happens if an answer is on its way already.
+    pub(crate) fn answer_plainly(&mut self, status: u16, text: &str) {
+        let kind = |headers: &mut Headers<'_>| headers.add(b"Content-Type", b"text/plain; charset=utf-8");
+        if !self.is_sending() && self.start(status, None, Some(text.len() as u64), kind).is_ok() {
+            // If the client has gone, there is nobody to tell.
+            let _ = self.send(text.as_bytes());
+        }
     }
 
     /// Whether bytes are on the wire, so that status and headers can no longer change.

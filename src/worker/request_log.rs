@@ -15,14 +15,15 @@ pub(crate) use self::entry::Entry;
 use self::entry::client_address;
 use self::escape::{Escape, push_escaped};
 pub(crate) use self::template::Template;
-use super::connection::Request;
+use super::connection::{Answered, Outcome};
 use super::reply::Sent;
 use crate::config::model::Logging;
 
 /// Whether a request is logged at all (uWSGI's manual, "Formatting uWSGI requests logs").
-pub(crate) fn wanted(logging: &Logging, request: &Request<'_>, took_us: u64) -> bool {
-    let io_error = request.read_failed || request.sent.write_failed;
-    logging.requests || request.notes.forced || meets_condition(logging, &request.sent, took_us, io_error)
+pub(crate) fn wanted(logging: &Logging, request: &Answered<'_>, took_us: u64) -> bool {
+    let Outcome { sent, read_failed, notes, .. } = &request.outcome;
+    let io_error = *read_failed || sent.write_failed;
+    logging.requests || notes.forced || meets_condition(logging, sent, took_us, io_error)
 }
 
 fn meets_condition(logging: &Logging, sent: &Sent, took_us: u64, io_error: bool) -> bool {
@@ -48,7 +49,7 @@ pub(crate) fn write(line: &mut String, logging: &Logging, template: Option<&Temp
 }
 
 fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
-    let Request { head, sent, .. } = entry.request;
+    let Answered { head, envelope, outcome: Outcome { sent, .. } } = entry.request;
     if let Some((resident, virtual_size)) = entry.memory {
         let _ = write!(
             line,
@@ -62,7 +63,7 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
     push_escaped(line, client_address(logging, entry.request), Escape::Bytes);
     line.push_str(" (");
     push_escaped(line, head.remote_user, Escape::Bytes);
-    let _ = write!(line, ") {{{} vars in {} bytes}} [", entry.request.variables_count, entry.request.block_bytes);
+    let _ = write!(line, ") {{{} vars in {} bytes}} [", envelope.variables_count, envelope.block_bytes);
     line.push_str(&crate::logging::ctime(entry.started_epoch_us));
     line.push_str("] ");
     push_escaped(line, head.method.as_bytes(), Escape::Bytes);

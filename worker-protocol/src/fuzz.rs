@@ -6,51 +6,65 @@ use std::fmt::Debug;
 
 use crate::control::{FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message, ToWorker, ToZygote};
 use crate::head::RequestHead;
-use crate::uwsgi::{self, Kind, Limits, Packet};
+use crate::pairs::{Block, Limits};
+use crate::uwsgi;
+use crate::wire::{Asks, Envelope, Progress, Protocol, Receiver};
 
-/// Reads `bytes` as a uwsgi packet, as the answer to a ping, and as a request, with generous and with narrow limits.
+/// Reads `bytes` as the head of a request in each protocol, and as the answer to a ping, with generous and with narrow
+/// limits.
 pub fn exercise(bytes: &[u8]) {
-    for limits in [Limits::default(), Limits { packet_bytes_max: 512, variables_max: 8 }] {
-        exercise_packet(bytes, &limits);
+    let generous = Limits { variables_max: 1_024, ..Limits::default() };
+    for limits in [generous, Limits { block_bytes_max: 512, variables_max: 8 }] {
+        for protocol in Protocol::ALL {
+            exercise_protocol(*protocol, bytes, &limits);
+        }
     }
     if let Ok(Some(warning)) = uwsgi::decode_pong(bytes) {
         assert!(warning.len() <= uwsgi::PONG_WARNING_BYTES_MAX);
     }
 }
 
-fn exercise_packet(bytes: &[u8], limits: &Limits) {
-    let missing = uwsgi::missing(bytes, limits);
-    match uwsgi::decode(bytes, limits) {
-        Err(error) => {
-            assert!(matches!(error.status(), 400 | 431 | 501), "{error:?}");
-            assert!(missing == Err(error) || missing == Ok(0), "{missing:?} beside {error:?}");
+/// Whole, with bytes after it, and in two parts cut anywhere: the outcome is the same.
+fn exercise_protocol(protocol: Protocol, bytes: &[u8], limits: &Limits) {
+    let mut receiver = Receiver::new(protocol, *limits);
+    let outcome = receiver.feed(bytes);
+    let cut = bytes.first().map_or(0, |first| usize::from(*first) % bytes.len());
+    let mut in_parts = Receiver::new(protocol, *limits);
+    match (in_parts.feed(&bytes[..cut]), outcome) {
+        (Progress::Need(missing), _) => {
+            assert!(missing > 0, "nothing is missing of half a head");
+            assert_eq!(in_parts.feed(bytes), outcome, "fed in two parts");
         }
-        Ok(None) => assert!(missing.is_ok_and(|bytes| bytes > 0), "{missing:?} for half a packet"),
-        Ok(Some(packet)) => {
-            assert_eq!(missing, Ok(0));
-            check_packet(bytes, &packet, limits);
+        (early, Progress::Need(_)) => panic!("{early:?} after {cut} bytes, and then more is needed"),
+        (early, late) => assert_eq!(early, late, "what follows must not matter"),
+    }
+    match outcome {
+        Progress::Need(missing) => assert!(missing > 0),
+        Progress::Refused(refusal) => assert!(matches!(refusal.status(), 400 | 431 | 501), "{refusal:?}"),
+        Progress::Head(envelope) => {
+            assert!(envelope.consumed <= bytes.len());
+            check_block(&receiver.block(bytes, &envelope), &envelope, limits);
         }
     }
 }
 
-fn check_packet(bytes: &[u8], packet: &Packet<'_>, limits: &Limits) {
-    assert!(packet.consumed() <= bytes.len());
-    assert_eq!(packet.consumed(), uwsgi::HEADER_BYTES + packet.block_bytes());
-    assert_eq!(packet.pairs().count(), packet.variables_count());
-    assert!(packet.variables_count() <= limits.variables_max);
-    assert!(packet.block_bytes() <= usize::from(limits.packet_bytes_max));
-    let whole = &bytes[..packet.consumed()];
-    assert_eq!(uwsgi::decode(whole, limits), Ok(Some(*packet)), "what follows must not matter");
-    assert_eq!(uwsgi::decode(&whole[..whole.len() - 1], limits), Ok(None), "every byte is needed");
-    if let Kind::Request(path_info) = packet.kind() {
-        let mut again = Vec::new();
-        let header = packet.header();
-        let encoded = uwsgi::encode(&mut again, header.modifier1, header.modifier2, packet.pairs());
-        assert_eq!((encoded, again.as_slice()), (Ok(()), whole), "only one encoding of a list of pairs");
-        match RequestHead::read(packet.pairs(), path_info) {
-            Ok(head) => check_head(&head),
-            Err(error) => assert_eq!(error.status(), 400),
-        }
+fn check_block(block: &Block<'_>, envelope: &Envelope, limits: &Limits) {
+    let Asks::Request(path_info) = envelope.asks else {
+        assert_eq!((block.count(), envelope.variables_count), (0, 0), "a ping has no variables");
+        return;
+    };
+    assert_eq!(block.pairs().count(), envelope.variables_count);
+    assert_eq!((block.count(), block.bytes()), (envelope.variables_count, envelope.block_bytes));
+    assert!(envelope.variables_count <= limits.variables_max);
+    assert!(envelope.block_bytes <= usize::from(limits.block_bytes_max));
+    let mut again = Vec::new();
+    let (modifier1, modifier2) = envelope.modifiers;
+    assert_eq!(uwsgi::encode(&mut again, modifier1, modifier2, block.pairs()), Ok(()));
+    let again = Block::parse(&again[uwsgi::HEADER_BYTES..], limits.variables_max);
+    assert_eq!(again, Ok(*block), "only one encoding of a list of pairs");
+    match RequestHead::read(*block, path_info) {
+        Ok(head) => check_head(&head),
+        Err(error) => assert_eq!(error.status(), 400),
     }
 }
 

@@ -9,6 +9,8 @@
 //! # One request, start to end
 //!
 //! ```
+//! use worker_protocol::pairs::Limits;
+//! use worker_protocol::wire::{Asks, Progress, Protocol, Receiver};
 //! use worker_protocol::{head::RequestHead, response, uwsgi};
 //!
 //! // What the web server sent, as far as it has arrived.
@@ -16,13 +18,14 @@
 //! let variables = [("REQUEST_METHOD", "GET"), ("PATH_INFO", "/"), ("SERVER_PROTOCOL", "HTTP/1.1")];
 //! uwsgi::encode(&mut received, uwsgi::MODIFIER_REQUEST, 0, variables)?;
 //!
-//! let packet = uwsgi::decode(&received, &uwsgi::Limits::default())?.expect("the packet is whole");
-//! let uwsgi::Kind::Request(path_info) = packet.kind() else { panic!("a ping") };
-//! let head = RequestHead::read(packet.pairs(), path_info)?;
+//! let mut receiver = Receiver::new(Protocol::Uwsgi, Limits::default());
+//! let Progress::Head(envelope) = receiver.feed(&received) else { panic!("the head is whole") };
+//! let Asks::Request(path_info) = envelope.asks else { panic!("a ping") };
+//! let head = RequestHead::read(receiver.block(&received, &envelope), path_info)?;
 //! assert_eq!(head.method, "GET");
 //!
 //! let mut out = Vec::new();
-//! let mut answer = response::Head::start(&mut out, head.response_protocol(), 200, None)?;
+//! let mut answer = response::Head::start(&mut out, head.response_version(), 200, None)?;
 //! answer.header("Content-Type", "text/plain")?;
 //! answer.finish();
 //! assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n");
@@ -37,11 +40,14 @@ pub mod decimal;
 pub mod fuzz;
 pub mod head;
 pub mod ids;
+pub mod pairs;
 pub mod post;
+pub mod progress;
 pub mod response;
 pub mod scoreboard;
 mod token;
 pub mod uwsgi;
+pub mod wire;
 
 /// Who has to change something so that an error goes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,21 +13,21 @@ use crate::token::is_token;
 /// page unless `uwsgi_buffer_size` says more.
 pub const HEAD_BYTES_MAX: usize = 65_536;
 
-/// The protocol version of a status line.
+/// The version of HTTP in a status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
+pub enum Version {
     /// `HTTP/1.0`
     Http10,
     /// `HTTP/1.1`, also for requests of a later version: the web server translates.
     Http11,
 }
 
-impl Protocol {
+impl Version {
     /// As it stands in the status line.
     pub fn as_str(self) -> &'static str {
         match self {
-            Protocol::Http10 => "HTTP/1.0",
-            Protocol::Http11 => "HTTP/1.1",
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
         }
     }
 }
@@ -78,7 +78,7 @@ pub struct Written {
 
 impl<'b> Head<'b> {
     /// Appends the status line to `out`. `reason: None` takes the standard phrase.
-    pub fn start(out: &'b mut Vec<u8>, protocol: Protocol, status: u16, reason: Option<&[u8]>) -> Result<Self, Error> {
+    pub fn start(out: &'b mut Vec<u8>, version: Version, status: u16, reason: Option<&[u8]>) -> Result<Self, Error> {
         if !matches!(status, 101 | 200..=999) {
             return Err(Error::Status(status));
         }
@@ -90,7 +90,7 @@ impl<'b> Head<'b> {
             return Err(Error::TooLarge("(the status line)".to_owned()));
         }
         let start = out.len();
-        out.extend_from_slice(protocol.as_str().as_bytes());
+        out.extend_from_slice(version.as_str().as_bytes());
         let digit = |divisor: u16| b'0' + (status / divisor % 10) as u8;
         out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
         out.extend_from_slice(phrase);

@@ -1,18 +1,14 @@
 //! The uwsgi packet, both directions: a 4-byte header, a block of variables, then the body (uWSGI's manual, "The uwsgi
 //! Protocol").
 //!
-//! Bytes only: it reads no socket, keeps no state between calls and gives no meaning to a variable (that is
-//! [`crate::head`]). Runs in the worker for every request; the encoder serves clients, load generators and tests.
-//!
-//! One walk over the block validates it; the pairs are then iterated without a further error and without allocating.
-//! The walk and the iteration use the same function, so they cannot disagree about where a pair ends.
-
-use std::iter::FusedIterator;
+//! Bytes only: it reads no socket and gives no meaning to a variable (that is [`crate::head`]). The receiver runs in the
+//! worker for every request; the encoder serves clients, load generators and tests.
 
 use thiserror::Error;
 
 use crate::Fault;
-use crate::head::PathInfo;
+use crate::pairs::{self, Block, Limits, Misfit, PathInfo};
+use crate::progress::{Asks, Envelope, Progress};
 
 /// Bytes of the packet's header.
 pub const HEADER_BYTES: usize = 4;
@@ -54,24 +50,7 @@ impl Header {
     }
 }
 
-/// What a decoder accepts at most. Both limits answer 431 when exceeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the block of variables, header and body not counted (the option `buffer-size`). The protocol itself
-    /// ends at 65,535, which is the default: nginx sends up to that much.
-    pub packet_bytes_max: u16,
-    /// Variables in the block. The default, 1,024, is some fifty times what a browser behind nginx causes, and bounds
-    /// what one packet can cost an application that keeps variables in a map.
-    pub variables_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { packet_bytes_max: u16::MAX, variables_max: 1024 }
-    }
-}
-
-/// Why a packet is refused. Offsets count from the start of the block, which is 4 bytes after the packet's.
+/// Why a packet is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Error {
     /// The first four bytes begin an HTTP request: `proxy_pass` where `uwsgi_pass` belongs, or a browser.
@@ -83,53 +62,20 @@ pub enum Error {
         /// As received.
         modifier1: u8,
     },
-    /// The header announces more than [`Limits::packet_bytes_max`].
-    #[error("request block of {announced} bytes exceeds the {packet_bytes_max} that buffer-size allows")]
+    /// The header announces more than [`Limits::block_bytes_max`].
+    #[error("request block of {announced} bytes exceeds the {block_bytes_max} that buffer-size allows")]
     BlockTooLarge {
         /// Bytes the header announces.
         announced: u16,
         /// Bytes the limits allow.
-        packet_bytes_max: u16,
-    },
-    /// More pairs than [`Limits::variables_max`].
-    #[error("request block holds more than {variables_max} variables")]
-    TooManyVariables {
-        /// Pairs the limits allow.
-        variables_max: usize,
+        block_bytes_max: u16,
     },
     /// A web request without a single variable.
     #[error("request block is empty")]
     EmptyBlock,
-    /// A key of length zero.
-    #[error("empty key at offset {offset} of the request block")]
-    EmptyKey {
-        /// Where the pair begins.
-        offset: usize,
-    },
-    /// A key length that points past the end of the block.
-    #[error("key at offset {offset} runs past the end of the request block")]
-    KeyPastEnd {
-        /// Where the pair begins.
-        offset: usize,
-    },
-    /// The block ends inside or before the length of a value.
-    #[error("key at offset {offset} has no value: the request block ends")]
-    ValueMissing {
-        /// Where the pair begins.
-        offset: usize,
-    },
-    /// A value length that points past the end of the block.
-    #[error("value of the key at offset {offset} runs past the end of the request block")]
-    ValuePastEnd {
-        /// Where the pair begins.
-        offset: usize,
-    },
-    /// A single byte after the last pair.
-    #[error("stray byte at offset {offset}, after the last variable of the request block")]
-    StrayByte {
-        /// Where it is.
-        offset: usize,
-    },
+    /// The block is none.
+    #[error(transparent)]
+    Block(#[from] pairs::Error),
 }
 
 impl Error {
@@ -145,133 +91,81 @@ impl Error {
     /// answer).
     pub fn status(self) -> u16 {
         match self {
+            Error::PlainHttp | Error::EmptyBlock => 400,
             Error::UnsupportedModifier { .. } => 501,
-            Error::BlockTooLarge { .. } | Error::TooManyVariables { .. } => 431,
-            _ => 400,
+            Error::BlockTooLarge { .. } => 431,
+            Error::Block(error) => error.status(),
         }
     }
 }
 
-/// What a packet asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A web request, and how its `PATH_INFO` is to be read.
-    Request(PathInfo),
-    /// A ping, to be answered with [`PONG`]. Its block, if any, is ignored and not validated.
-    Ping,
+/// Receives one packet.
+///
+/// Errors that the header shows are reported as soon as its four bytes are there; errors inside the block when the block
+/// is whole. The header is judged once, and nothing is looked at before the block is whole, so that each feeding in
+/// between costs next to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Receiver {
+    accepted: Option<(Header, Asks)>,
 }
 
-/// A whole, valid packet. Borrows from the buffer it was decoded from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packet<'a> {
-    header: Header,
-    kind: Kind,
-    block: &'a [u8],
-    variables_count: usize,
-}
-
-impl<'a> Packet<'a> {
-    /// The header as received.
-    pub fn header(&self) -> Header {
-        self.header
+impl Receiver {
+    /// `received`: all that has come so far, from the first byte of the packet on.
+    #[inline]
+    pub fn feed(&mut self, received: &[u8], limits: &Limits) -> Progress<Error> {
+        self.advance(received, limits).unwrap_or_else(Progress::Refused)
     }
-
-    /// What the packet asks for.
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// The variables in wire order, repeated keys included. Empty for a ping.
-    pub fn pairs(&self) -> Pairs<'a> {
-        match self.kind {
-            Kind::Request(_) => Pairs { rest: self.block, left: self.variables_count },
-            Kind::Ping => Pairs { rest: &[], left: 0 },
-        }
-    }
-
-    /// Number of pairs in the block, repeated keys counted each time.
-    pub fn variables_count(&self) -> usize {
-        self.variables_count
-    }
-
-    /// Bytes of the block of variables.
-    pub fn block_bytes(&self) -> usize {
-        self.block.len()
-    }
-
-    /// Bytes of the buffer that the packet took; what follows them is the start of the body.
-    pub fn consumed(&self) -> usize {
-        HEADER_BYTES + self.block.len()
-    }
-}
-
-/// The pairs of a validated block, `(key, value)`, in wire order.
-#[derive(Debug, Clone)]
-pub struct Pairs<'a> {
-    rest: &'a [u8],
-    left: usize,
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (&'a [u8], &'a [u8]);
 
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let Split { key, value, rest } = split_pair(self.rest).ok()?;
-        self.rest = rest;
-        self.left -= 1;
-        Some((key, value))
+    fn advance(&mut self, received: &[u8], limits: &Limits) -> Result<Progress<Error>, Error> {
+        let (header, asks) = match self.accepted {
+            Some(accepted) => accepted,
+            None => {
+                let Some(header) = Header::parse(received) else {
+                    return Ok(Progress::Need(HEADER_BYTES - received.len()));
+                };
+                *self.accepted.insert((header, accept(received, header, limits)?))
+            }
+        };
+        let consumed = HEADER_BYTES + usize::from(header.datasize);
+        let Some(block) = received.get(HEADER_BYTES..consumed) else {
+            return Ok(Progress::Need(consumed - received.len()));
+        };
+        let variables_count = match asks {
+            Asks::Request(_) => pairs::validate(block, limits.variables_max)?,
+            Asks::Ping { .. } => 0,
+        };
+        let modifiers = (header.modifier1, header.modifier2);
+        Ok(Progress::Head(Envelope { asks, modifiers, variables_count, block_bytes: block.len(), consumed }))
     }
 
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+    /// The variables of the packet that it has found whole in the same bytes. Empty for a ping.
+    #[inline]
+    pub fn block<'a>(&self, received: &'a [u8], envelope: &Envelope) -> Block<'a> {
+        match (envelope.asks, received.get(HEADER_BYTES..envelope.consumed)) {
+            (Asks::Request(_), Some(block)) => Block::validated(block, envelope.variables_count),
+            _ => Block::default(),
+        }
     }
 }
 
-impl ExactSizeIterator for Pairs<'_> {}
-impl FusedIterator for Pairs<'_> {}
-
-/// Decodes the packet at the start of `buffer`. `None`: it is not whole yet, [`missing`] says how much to wait for.
-///
-/// Errors that the header shows are reported as soon as its four bytes are there; errors inside the block when the
-/// block is whole. A call that returned `None` has cost only the look at the header, so calling again after each read
-/// is cheap.
-pub fn decode<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Option<Packet<'a>>, Error> {
-    let Some(header) = Header::parse(buffer) else { return Ok(None) };
-    let kind = accept(buffer, header, limits)?;
-    let Some(block) = buffer.get(HEADER_BYTES..HEADER_BYTES + usize::from(header.datasize)) else { return Ok(None) };
-    let variables_count = match kind {
-        Kind::Request(_) => validate(block, limits.variables_max)?,
-        Kind::Ping => 0,
-    };
-    Ok(Some(Packet { header, kind, block, variables_count }))
-}
-
-/// How many more bytes the packet at the start of `buffer` needs at least: exact once the header is there, and 0 when
-/// the packet is whole. Errors are those of the header.
-pub fn missing(buffer: &[u8], limits: &Limits) -> Result<usize, Error> {
-    let Some(header) = Header::parse(buffer) else { return Ok(HEADER_BYTES - buffer.len()) };
-    accept(buffer, header, limits)?;
-    Ok((HEADER_BYTES + usize::from(header.datasize)).saturating_sub(buffer.len()))
-}
-
-/// Judges the header alone. `buffer` begins with it.
-fn accept(buffer: &[u8], header: Header, limits: &Limits) -> Result<Kind, Error> {
-    let kind = match header.modifier1 {
-        MODIFIER_REQUEST => Kind::Request(PathInfo::AsSent),
-        MODIFIER_STRIP_SCRIPT_NAME => Kind::Request(PathInfo::WithoutScriptName),
-        MODIFIER_PING => Kind::Ping,
-        _ if begins_http(buffer) => return Err(Error::PlainHttp),
+/// Judges the header alone. `received` begins with it.
+fn accept(received: &[u8], header: Header, limits: &Limits) -> Result<Asks, Error> {
+    let asks = match header.modifier1 {
+        MODIFIER_REQUEST => Asks::Request(PathInfo::AsSent),
+        MODIFIER_STRIP_SCRIPT_NAME => Asks::Request(PathInfo::WithoutScriptName),
+        MODIFIER_PING => Asks::Ping { pong: &PONG },
+        _ if begins_http(received) => return Err(Error::PlainHttp),
         modifier1 => return Err(Error::UnsupportedModifier { modifier1 }),
     };
-    if header.datasize > limits.packet_bytes_max {
-        let Limits { packet_bytes_max, .. } = *limits;
-        return Err(Error::BlockTooLarge { announced: header.datasize, packet_bytes_max });
+    let Limits { block_bytes_max, .. } = *limits;
+    if header.datasize > block_bytes_max {
+        return Err(Error::BlockTooLarge { announced: header.datasize, block_bytes_max });
     }
-    if header.datasize == 0 && kind != Kind::Ping {
+    if header.datasize == 0 && matches!(asks, Asks::Request(_)) {
         return Err(Error::EmptyBlock);
     }
-    Ok(kind)
+    Ok(asks)
 }
 
 /// Whether the first four bytes are those of an HTTP request. Their first letters are no `modifier1` we accept.
@@ -279,69 +173,6 @@ fn begins_http(buffer: &[u8]) -> bool {
     const STARTS: [&[u8; HEADER_BYTES]; 10] =
         [b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"TRAC", b"CONN", b"PRI "];
     STARTS.iter().any(|start| buffer.starts_with(*start))
-}
-
-/// Walks the whole block; returns the number of pairs.
-fn validate(block: &[u8], variables_max: usize) -> Result<usize, Error> {
-    let mut rest = block;
-    let mut count = 0;
-    while !rest.is_empty() {
-        let split = split_pair(rest).map_err(|flaw| flaw.at(block.len() - rest.len()))?;
-        rest = split.rest;
-        count += 1;
-        if count > variables_max {
-            return Err(Error::TooManyVariables { variables_max });
-        }
-    }
-    Ok(count)
-}
-
-/// What is wrong with a pair, without the place.
-#[derive(Clone, Copy)]
-enum Flaw {
-    StrayByte,
-    EmptyKey,
-    KeyPastEnd,
-    ValueMissing,
-    ValuePastEnd,
-}
-
-impl Flaw {
-    #[cold]
-    fn at(self, offset: usize) -> Error {
-        match self {
-            Flaw::StrayByte => Error::StrayByte { offset },
-            Flaw::EmptyKey => Error::EmptyKey { offset },
-            Flaw::KeyPastEnd => Error::KeyPastEnd { offset },
-            Flaw::ValueMissing => Error::ValueMissing { offset },
-            Flaw::ValuePastEnd => Error::ValuePastEnd { offset },
-        }
-    }
-}
-
-/// A pair and what follows it.
-struct Split<'a> {
-    key: &'a [u8],
-    value: &'a [u8],
-    rest: &'a [u8],
-}
-
-/// Splits the first pair off `block`.
-///
-/// A key length that reaches past the end is an error here; uWSGI skips it and reads the key's bytes as lengths
-/// (uWSGI's manual, "The uwsgi Protocol"), so that two parsers see two different requests.
-#[inline(always)]
-fn split_pair(block: &[u8]) -> Result<Split<'_>, Flaw> {
-    let (length, rest) = block.split_first_chunk().ok_or(Flaw::StrayByte)?;
-    let key_bytes = usize::from(u16::from_le_bytes(*length));
-    if key_bytes == 0 {
-        return Err(Flaw::EmptyKey);
-    }
-    let (key, rest) = rest.split_at_checked(key_bytes).ok_or(Flaw::KeyPastEnd)?;
-    let (length, rest) = rest.split_first_chunk().ok_or(Flaw::ValueMissing)?;
-    let value_bytes = usize::from(u16::from_le_bytes(*length));
-    let (value, rest) = rest.split_at_checked(value_bytes).ok_or(Flaw::ValuePastEnd)?;
-    Ok(Split { key, value, rest })
 }
 
 /// Why a packet cannot be written.
@@ -386,26 +217,18 @@ fn append<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     modifier2: u8,
     pairs: impl IntoIterator<Item = (K, V)>,
 ) -> Result<(), EncodeError> {
-    let start = out.len();
+    let start = out.len() + HEADER_BYTES;
     out.extend_from_slice(&[0; HEADER_BYTES]);
-    let mut datasize = 0;
     for (index, (key, value)) in pairs.into_iter().enumerate() {
-        let (key, value) = (key.as_ref(), value.as_ref());
-        if key.is_empty() {
-            return Err(EncodeError::EmptyKey { index });
-        }
-        let too_large = |_| EncodeError::BlockTooLarge { index };
-        let key_bytes = u16::try_from(key.len()).map_err(too_large)?;
-        let value_bytes = u16::try_from(value.len()).map_err(too_large)?;
-        let pair_bytes = 2 + key.len() + 2 + value.len();
-        datasize = u16::try_from(usize::from(datasize) + pair_bytes).map_err(too_large)?;
-        out.extend_from_slice(&key_bytes.to_le_bytes());
-        out.extend_from_slice(key);
-        out.extend_from_slice(&value_bytes.to_le_bytes());
-        out.extend_from_slice(value);
+        pairs::append(out, start, key.as_ref(), value.as_ref()).map_err(|misfit| match misfit {
+            Misfit::EmptyKey => EncodeError::EmptyKey { index },
+            Misfit::TooLarge => EncodeError::BlockTooLarge { index },
+        })?;
     }
+    // A block that was appended fits.
+    let datasize = (out.len() - start) as u16;
     let header = Header { modifier1, datasize, modifier2 }.encode();
-    out[start..start + HEADER_BYTES].copy_from_slice(&header);
+    out[start - HEADER_BYTES..start].copy_from_slice(&header);
     Ok(())
 }
 

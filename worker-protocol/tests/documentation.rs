@@ -10,7 +10,7 @@ use worker_protocol::control::{self, FromWorker, FromZygote, LeaveReason, Messag
 use worker_protocol::ids::{Generation, Life, ProcessId, Seat};
 use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{self, Armed, Layout, Presence, Scoreboard, SeatOrder, Served};
-use worker_protocol::{Fault, head, response, uwsgi};
+use worker_protocol::{Fault, head, pairs, response, uwsgi};
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROTOCOL.md")
@@ -31,13 +31,15 @@ fn table(section: &str, heading: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn the_numbers_are_the_codes() {
-    let limits = uwsgi::Limits::default();
+    let limits = pairs::Limits::default();
     let code: Vec<(&str, u64)> = vec![
         ("control::VERSION", control::VERSION.into()),
         ("control::RECORD_BYTES", control::RECORD_BYTES as u64),
         ("control::TEXT_BYTES_MAX", control::TEXT_BYTES_MAX as u64),
         ("control::MESSAGE_BYTES_MAX", control::MESSAGE_BYTES_MAX as u64),
         ("control::SETUP_DESCRIPTORS", control::SETUP_DESCRIPTORS as u64),
+        ("pairs::Limits::block_bytes_max", limits.block_bytes_max.into()),
+        ("pairs::Limits::variables_max", limits.variables_max as u64),
         ("response::HEAD_BYTES_MAX", response::HEAD_BYTES_MAX as u64),
         ("scoreboard::CORES_MAX", scoreboard::CORES_MAX.into()),
         ("scoreboard::LINE_WORDS", scoreboard::LINE_WORDS as u64),
@@ -48,8 +50,6 @@ fn the_numbers_are_the_codes() {
         ("uwsgi::MODIFIER_STRIP_SCRIPT_NAME", uwsgi::MODIFIER_STRIP_SCRIPT_NAME.into()),
         ("uwsgi::MODIFIER_PING", uwsgi::MODIFIER_PING.into()),
         ("uwsgi::PONG_WARNING_BYTES_MAX", uwsgi::PONG_WARNING_BYTES_MAX as u64),
-        ("uwsgi::Limits::packet_bytes_max", limits.packet_bytes_max.into()),
-        ("uwsgi::Limits::variables_max", limits.variables_max as u64),
     ];
     let rows: Vec<String> = code.iter().map(|(name, value)| format!("| `{name}` | {value} |")).collect();
     recorded::assert_rows(&path(), "## Numbers", "| name | value |", &rows);
@@ -61,14 +61,16 @@ fn the_errors_are_the_codes() {
     let uwsgi_errors = [
         uwsgi::Error::PlainHttp,
         uwsgi::Error::UnsupportedModifier { modifier1: 1 },
-        uwsgi::Error::BlockTooLarge { announced: 2, packet_bytes_max: 1 },
-        uwsgi::Error::TooManyVariables { variables_max: 1 },
+        uwsgi::Error::BlockTooLarge { announced: 2, block_bytes_max: 1 },
         uwsgi::Error::EmptyBlock,
-        uwsgi::Error::EmptyKey { offset },
-        uwsgi::Error::KeyPastEnd { offset },
-        uwsgi::Error::ValueMissing { offset },
-        uwsgi::Error::ValuePastEnd { offset },
-        uwsgi::Error::StrayByte { offset },
+    ];
+    let pairs_errors = [
+        pairs::Error::TooManyVariables { variables_max: 1 },
+        pairs::Error::EmptyKey { offset },
+        pairs::Error::KeyPastEnd { offset },
+        pairs::Error::ValueMissing { offset },
+        pairs::Error::ValuePastEnd { offset },
+        pairs::Error::StrayByte { offset },
     ];
     let head_errors = [
         head::Error::MethodMissing,
@@ -77,9 +79,10 @@ fn the_errors_are_the_codes() {
         head::Error::ContentLengthConflict { first: 1, second: 2 },
     ];
     let of_uwsgi = uwsgi_errors.iter().map(|error| row(error, error.status(), error.fault()));
+    let of_pairs = pairs_errors.iter().map(|error| row(error, error.status(), uwsgi::Error::from(*error).fault()));
     let of_head = head_errors.iter().map(|error| row(error, error.status(), error.fault()));
-    let rows: Vec<String> = of_uwsgi.chain(of_head).collect();
-    recorded::assert_rows(&path(), "## The web server's side: uwsgi", "| error | status | at fault |", &rows);
+    let rows: Vec<String> = of_uwsgi.chain(of_pairs).chain(of_head).collect();
+    recorded::assert_rows(&path(), "## The web server's side", "| error | status | at fault |", &rows);
 }
 
 fn row(error: &impl Debug, status: u16, fault: Fault) -> String {

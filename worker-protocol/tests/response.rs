@@ -1,9 +1,9 @@
 //! The response head: what is written byte for byte, and what is refused.
 
 use proptest::prelude::*;
-use worker_protocol::response::{Error, HEAD_BYTES_MAX, Head, Protocol, Written, body_allowed, standard_reason};
+use worker_protocol::response::{Error, HEAD_BYTES_MAX, Head, Version, Written, body_allowed, standard_reason};
 
-fn status_line(protocol: Protocol, status: u16, reason: Option<&[u8]>) -> Result<String, Error> {
+fn status_line(protocol: Version, status: u16, reason: Option<&[u8]>) -> Result<String, Error> {
     let mut out = Vec::new();
     Head::start(&mut out, protocol, status, reason)?.finish();
     Ok(String::from_utf8(out).expect("UTF-8"))
@@ -12,7 +12,7 @@ fn status_line(protocol: Protocol, status: u16, reason: Option<&[u8]>) -> Result
 #[test]
 fn a_head_is_what_was_asked_for_and_nothing_else() {
     let mut out = b"before".to_vec();
-    let mut head = Head::start(&mut out, Protocol::Http11, 200, None).expect("valid");
+    let mut head = Head::start(&mut out, Version::Http11, 200, None).expect("valid");
     head.header("Content-Type", "text/plain").expect("valid");
     head.header("X-Empty", "").expect("valid");
     head.header("X-Tab", "a\tb").expect("valid");
@@ -30,27 +30,27 @@ fn a_head_is_what_was_asked_for_and_nothing_else() {
 #[test]
 fn status_lines() {
     for (protocol, status, reason, expected) in [
-        (Protocol::Http11, 200, None, "HTTP/1.1 200 OK\r\n\r\n"),
-        (Protocol::Http10, 404, None, "HTTP/1.0 404 Not Found\r\n\r\n"),
-        (Protocol::Http11, 404, Some("Nope".as_bytes()), "HTTP/1.1 404 Nope\r\n\r\n"),
-        (Protocol::Http11, 299, None, "HTTP/1.1 299 Unknown\r\n\r\n"),
-        (Protocol::Http11, 999, Some(b""), "HTTP/1.1 999 \r\n\r\n"),
-        (Protocol::Http11, 101, None, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        (Version::Http11, 200, None, "HTTP/1.1 200 OK\r\n\r\n"),
+        (Version::Http10, 404, None, "HTTP/1.0 404 Not Found\r\n\r\n"),
+        (Version::Http11, 404, Some("Nope".as_bytes()), "HTTP/1.1 404 Nope\r\n\r\n"),
+        (Version::Http11, 299, None, "HTTP/1.1 299 Unknown\r\n\r\n"),
+        (Version::Http11, 999, Some(b""), "HTTP/1.1 999 \r\n\r\n"),
+        (Version::Http11, 101, None, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
     ] {
         assert_eq!(status_line(protocol, status, reason).as_deref(), Ok(expected));
     }
     for status in [0, 20, 99, 100, 102, 103, 199, 1000, 65535] {
-        assert_eq!(status_line(Protocol::Http11, status, None), Err(Error::Status(status)));
+        assert_eq!(status_line(Version::Http11, status, None), Err(Error::Status(status)));
     }
     for reason in ["OK\r\nX-Injected: 1", "O\nK", "O\0K", "O\x1bK"] {
-        assert_eq!(status_line(Protocol::Http11, 200, Some(reason.as_bytes())), Err(Error::Reason(200)));
+        assert_eq!(status_line(Version::Http11, 200, Some(reason.as_bytes())), Err(Error::Reason(200)));
     }
 }
 
 #[test]
 fn an_injected_header_is_refused_by_name() {
     let mut out = Vec::new();
-    let mut head = Head::start(&mut out, Protocol::Http11, 200, None).expect("valid");
+    let mut head = Head::start(&mut out, Version::Http11, 200, None).expect("valid");
     for byte in (0..=0x1f).filter(|&byte| byte != b'\t').chain([0x7f]) {
         let value = [b"a", [byte].as_slice(), b"X-Injected: 1"].concat();
         assert_eq!(head.header("X-A", &value), Err(Error::Value { name: "X-A".to_owned(), byte }));
@@ -65,7 +65,7 @@ fn an_injected_header_is_refused_by_name() {
 #[test]
 fn errors_say_which_header() {
     let mut out = Vec::new();
-    let mut head = Head::start(&mut out, Protocol::Http11, 200, None).expect("valid");
+    let mut head = Head::start(&mut out, Version::Http11, 200, None).expect("valid");
     let error = head.header("X-A", "b\r\n").expect_err("refused");
     assert_eq!(error.to_string(), "value of header X-A contains the control character 0x0d");
     let error = head.header("X".repeat(100) + " ", "").expect_err("refused");
@@ -77,7 +77,7 @@ fn a_head_ends_at_64_kib_to_the_byte() {
     let overhead = "HTTP/1.1 200 OK\r\nX: \r\n\r\n".len();
     let mut out = b"body of another response".to_vec();
     let before = out.len();
-    let mut head = Head::start(&mut out, Protocol::Http11, 200, None).expect("valid");
+    let mut head = Head::start(&mut out, Version::Http11, 200, None).expect("valid");
     let too_long = vec![b'v'; HEAD_BYTES_MAX - overhead + 1];
     assert_eq!(head.header("X", &too_long), Err(Error::TooLarge("X".to_owned())));
     head.header("X", &too_long[1..]).expect("fits exactly");
@@ -85,7 +85,7 @@ fn a_head_ends_at_64_kib_to_the_byte() {
     assert_eq!(head.finish().head_bytes, HEAD_BYTES_MAX);
     assert_eq!(out.len(), before + HEAD_BYTES_MAX);
     let reason = vec![b'r'; HEAD_BYTES_MAX];
-    assert!(matches!(status_line(Protocol::Http11, 200, Some(&reason)), Err(Error::TooLarge(_))));
+    assert!(matches!(status_line(Version::Http11, 200, Some(&reason)), Err(Error::TooLarge(_))));
 }
 
 #[test]
@@ -119,7 +119,7 @@ proptest! {
     #[test]
     fn no_header_can_end_its_line(name: Vec<u8>, value: Vec<u8>) {
         let mut out = Vec::new();
-        let mut head = Head::start(&mut out, Protocol::Http11, 200, None).expect("valid");
+        let mut head = Head::start(&mut out, Version::Http11, 200, None).expect("valid");
         let accepted = head.header(&name, &value).is_ok();
         head.finish();
         let lines = out.iter().filter(|&&byte| byte == b'\n').count();

@@ -1,6 +1,7 @@
 //! The packet codec against the reference's vectors, every malformed case, and random and mutated packets. Each packet
 //! is read whole, cut at every byte, and with bytes after it.
 
+mod three_ways;
 mod vectors;
 
 use std::fs;
@@ -8,48 +9,47 @@ use std::path::Path;
 
 use fastrand::Rng;
 use proptest::prelude::*;
+use three_ways::Whole;
 use worker_protocol::Fault;
 use worker_protocol::fuzz::exercise;
-use worker_protocol::head::PathInfo;
-use worker_protocol::uwsgi::{
-    EncodeError, Error, Header, Kind, Limits, NotAPong, PING, PONG, Packet, decode, decode_pong, encode, encode_pong,
-    missing,
-};
+use worker_protocol::pairs::{self, Limits, PathInfo};
+use worker_protocol::uwsgi::{EncodeError, Error, Header, NotAPong, PING, PONG, decode_pong, encode, encode_pong};
+use worker_protocol::wire::{Asks, Progress, Protocol, Receiver, Refusal};
 
-/// Decodes a packet that is valid, in all three ways; `body` is what follows it in `bytes`.
+/// Receives a packet that is valid, in all three ways; `body` is what follows it in `bytes`. Of this protocol the receiver
+/// also knows exactly what is missing.
 #[track_caller]
-fn valid<'a>(bytes: &'a [u8], body: &[u8], limits: &Limits) -> Packet<'a> {
-    let packet = decode(bytes, limits).expect("valid").expect("whole");
-    assert_eq!(&bytes[packet.consumed()..], body);
-    for cut in 0..packet.consumed() {
-        assert_eq!(decode(&bytes[..cut], limits), Ok(None), "cut after {cut} bytes");
-        let expected = if cut < 4 { 4 - cut } else { packet.consumed() - cut };
-        assert_eq!(missing(&bytes[..cut], limits), Ok(expected), "cut after {cut} bytes");
+fn valid(bytes: &[u8], body: &[u8], limits: &Limits) -> Whole {
+    let whole = three_ways::valid(Protocol::Uwsgi, bytes, body, *limits);
+    let mut receiver = receiver(limits);
+    for cut in 0..whole.envelope.consumed {
+        let expected = if cut < 4 { 4 - cut } else { whole.envelope.consumed - cut };
+        assert_eq!(receiver.feed(&bytes[..cut]), Progress::Need(expected), "cut after {cut} bytes");
     }
-    assert_eq!(missing(bytes, limits), Ok(0));
-    let longer = [&bytes[..packet.consumed()], b"\x00\xffmore"].concat();
-    assert_eq!(decode(&longer, limits), Ok(Some(packet)));
-    packet
+    whole
 }
 
-/// Decodes a packet that is not valid, in all three ways. `shown_after`: how many bytes show the error.
+/// Receives a packet that is not valid, in all three ways. `shown_after`: how many bytes show the error.
 #[track_caller]
 fn invalid(bytes: &[u8], shown_after: usize, limits: &Limits) -> Error {
-    let error = decode(bytes, limits).expect_err("not valid");
-    for cut in 0..shown_after {
-        assert_eq!(decode(&bytes[..cut], limits), Ok(None), "cut after {cut} bytes");
-        assert!(missing(&bytes[..cut], limits).expect("no error yet") > 0, "cut after {cut} bytes");
-    }
-    for cut in shown_after..=bytes.len() {
-        assert_eq!(decode(&bytes[..cut], limits), Err(error), "cut after {cut} bytes");
-    }
-    assert_eq!(decode(&[bytes, b"\x00\xffmore"].concat(), limits), Err(error));
+    let Refusal::Uwsgi(error) = three_ways::invalid(Protocol::Uwsgi, bytes, shown_after, *limits);
     error
 }
 
-fn text_pairs<'a>(packet: &Packet<'a>) -> Vec<(&'a str, &'a str)> {
-    let text = |bytes| std::str::from_utf8(bytes).expect("the vectors are UTF-8");
-    packet.pairs().map(|(key, value)| (text(key), text(value))).collect()
+fn receiver(limits: &Limits) -> Receiver {
+    Receiver::new(Protocol::Uwsgi, *limits)
+}
+
+/// What comes of bytes that are there at once.
+fn feed(bytes: &[u8], limits: &Limits) -> Progress {
+    receiver(limits).feed(bytes)
+}
+
+fn text_pairs(whole: &Whole) -> Vec<(&str, &str)> {
+    fn text(bytes: &[u8]) -> &str {
+        std::str::from_utf8(bytes).expect("the vectors are UTF-8")
+    }
+    whole.pairs.iter().map(|(key, value)| (text(key), text(value))).collect()
 }
 
 /// The variables that all captures share, around those that differ.
@@ -80,11 +80,10 @@ fn nginx<'a>(own: [&'a str; 7], remote_port: &'a str, headers: &[(&'a str, &'a s
 fn check_vector(hex: &str, datasize: u16, expected: &[(&str, &str)], body: &[u8]) {
     let bytes = vectors::bytes(hex);
     let packet = valid(&bytes, body, &Limits::default());
-    assert_eq!(packet.header(), Header { modifier1: 0, datasize, modifier2: 0 });
-    assert_eq!(packet.kind(), Kind::Request(PathInfo::AsSent));
-    assert_eq!(packet.block_bytes(), usize::from(datasize));
-    assert_eq!(packet.variables_count(), expected.len());
-    assert_eq!(packet.pairs().len(), expected.len());
+    assert_eq!(Header::parse(&bytes), Some(Header { modifier1: 0, datasize, modifier2: 0 }));
+    assert_eq!((packet.envelope.asks, packet.envelope.modifiers), (Asks::Request(PathInfo::AsSent), (0, 0)));
+    assert_eq!(packet.envelope.block_bytes, usize::from(datasize));
+    assert_eq!(packet.envelope.variables_count, expected.len());
     assert_eq!(text_pairs(&packet), expected);
     let mut encoded = Vec::new();
     encode(&mut encoded, 0, 0, expected.iter().copied()).expect("fits");
@@ -132,7 +131,7 @@ fn v5_repeated_headers() {
 
 #[test]
 fn v6_both_bytes_of_every_length_count() {
-    let default_of_uwsgi = Limits { packet_bytes_max: 4096, ..Limits::default() };
+    let default_of_uwsgi = Limits { block_bytes_max: 4096, ..Limits::default() };
     for (value_bytes, start, fits_uwsgi_default) in [
         (255, "00 04 01 00 01 00 4b ff 00", true),
         (256, "00 05 01 00 01 00 4b 00 01", true),
@@ -142,12 +141,15 @@ fn v6_both_bytes_of_every_length_count() {
     ] {
         let value = vec![b'a'; value_bytes];
         let bytes = [vectors::bytes(start), value.clone()].concat();
-        let packet = decode(&bytes, &Limits::default()).expect("valid").expect("whole");
-        assert_eq!(packet.pairs().collect::<Vec<_>>(), [(b"K".as_slice(), value.as_slice())]);
+        let mut receiver = receiver(&Limits::default());
+        let Progress::Head(envelope) = receiver.feed(&bytes) else { panic!("not whole") };
+        let pairs: Vec<_> = receiver.block(&bytes, &envelope).pairs().collect();
+        assert_eq!(pairs, [(b"K".as_slice(), value.as_slice())]);
         let mut encoded = Vec::new();
         encode(&mut encoded, 0, 0, [("K", &value)]).expect("fits");
         assert!(encoded == bytes, "encoding {value_bytes} bytes");
-        assert_eq!(decode(&bytes, &default_of_uwsgi).is_ok(), fits_uwsgi_default, "{value_bytes} bytes");
+        let fits = matches!(feed(&bytes, &default_of_uwsgi), Progress::Head(_));
+        assert_eq!(fits, fits_uwsgi_default, "{value_bytes} bytes");
     }
 }
 
@@ -159,21 +161,22 @@ fn v7_minimal_block() {
 
 #[test]
 fn v8_malformed_blocks_are_refused() {
+    use pairs::Error::{EmptyKey, KeyPastEnd, StrayByte, ValueMissing, ValuePastEnd};
     for (hex, expected) in [
-        ("00 04 00 00 00 00 00 00", Error::EmptyKey { offset: 0 }),
-        ("00 04 00 00 05 00 41 42", Error::KeyPastEnd { offset: 0 }),
-        ("00 08 00 00 02 00 41 42 05 00 78 78", Error::ValuePastEnd { offset: 0 }),
-        ("00 08 00 00 02 00 41 42 01 00 78 01", Error::StrayByte { offset: 7 }),
-        ("00 09 00 00 02 00 41 42 01 00 78 01 00", Error::KeyPastEnd { offset: 7 }),
-        ("00 06 00 00 ff 00 41 42 00 00", Error::KeyPastEnd { offset: 0 }),
-        ("00 04 00 00 02 00 41 42", Error::ValueMissing { offset: 0 }),
-        ("00 05 00 00 02 00 41 42 00", Error::ValueMissing { offset: 0 }),
-        ("00 01 00 00 01", Error::StrayByte { offset: 0 }),
-        ("1e 04 00 00 00 00 00 00", Error::EmptyKey { offset: 0 }),
+        ("00 04 00 00 00 00 00 00", EmptyKey { offset: 0 }),
+        ("00 04 00 00 05 00 41 42", KeyPastEnd { offset: 0 }),
+        ("00 08 00 00 02 00 41 42 05 00 78 78", ValuePastEnd { offset: 0 }),
+        ("00 08 00 00 02 00 41 42 01 00 78 01", StrayByte { offset: 7 }),
+        ("00 09 00 00 02 00 41 42 01 00 78 01 00", KeyPastEnd { offset: 7 }),
+        ("00 06 00 00 ff 00 41 42 00 00", KeyPastEnd { offset: 0 }),
+        ("00 04 00 00 02 00 41 42", ValueMissing { offset: 0 }),
+        ("00 05 00 00 02 00 41 42 00", ValueMissing { offset: 0 }),
+        ("00 01 00 00 01", StrayByte { offset: 0 }),
+        ("1e 04 00 00 00 00 00 00", EmptyKey { offset: 0 }),
     ] {
         let bytes = vectors::bytes(hex);
         let error = invalid(&bytes, bytes.len(), &Limits::default());
-        assert_eq!(error, expected, "{hex}");
+        assert_eq!(error, Error::Block(expected), "{hex}");
         assert_eq!((error.status(), error.fault()), (400, Fault::Client), "{hex}");
     }
 }
@@ -182,13 +185,13 @@ fn v8_malformed_blocks_are_refused() {
 fn v8_a_key_length_past_the_end_does_not_desynchronise() {
     let v1 = vectors::bytes(vectors::V1);
     let bytes = [&[0x00, 0x85, 0x01, 0x00, 0xff, 0xff], &v1[4..]].concat();
-    assert_eq!(invalid(&bytes, bytes.len(), &Limits::default()), Error::KeyPastEnd { offset: 0 });
+    assert_eq!(invalid(&bytes, bytes.len(), &Limits::default()), pairs::Error::KeyPastEnd { offset: 0 }.into());
 }
 
 #[test]
 fn v9_ping_and_pong() {
     let packet = valid(&PING, b"", &Limits::default());
-    assert_eq!(packet.kind(), Kind::Ping);
+    assert_eq!(packet.envelope.asks, Asks::Ping { pong: &PONG });
     let mut answer = Vec::new();
     encode_pong(&mut answer, b"");
     assert_eq!(answer, vectors::bytes("64 00 00 01"));
@@ -199,7 +202,8 @@ fn v9_ping_and_pong() {
 fn a_ping_may_carry_anything() {
     let bytes = vectors::bytes("64 03 00 07 ff ff ff");
     let packet = valid(&bytes, b"", &Limits::default());
-    assert_eq!((packet.kind(), packet.variables_count(), packet.pairs().count()), (Kind::Ping, 0, 0));
+    assert_eq!(packet.envelope.asks, Asks::Ping { pong: &PONG });
+    assert_eq!((packet.envelope.variables_count, packet.pairs.len()), (0, 0));
 }
 
 #[test]
@@ -224,21 +228,18 @@ fn answers_to_a_ping() {
 fn only_web_requests_and_pings_are_answered() {
     for modifier1 in 0..=255u8 {
         let bytes = [&[modifier1, 6, 0, 9], b"\x02\x00AB\x00\x00".as_slice()].concat();
-        match decode(&bytes, &Limits::default()) {
-            Ok(Some(packet)) => assert_eq!(
-                packet.kind(),
-                match modifier1 {
-                    0 => Kind::Request(PathInfo::AsSent),
-                    30 => Kind::Request(PathInfo::WithoutScriptName),
-                    100 => Kind::Ping,
-                    _ => panic!("modifier1 {modifier1} accepted"),
-                }
-            ),
-            other => {
-                assert_eq!(other, Err(Error::UnsupportedModifier { modifier1 }));
-                assert!(![0, 30, 100].contains(&modifier1), "modifier1 {modifier1} refused");
+        let expected = match modifier1 {
+            0 => Asks::Request(PathInfo::AsSent),
+            30 => Asks::Request(PathInfo::WithoutScriptName),
+            100 => Asks::Ping { pong: &PONG },
+            _ => {
+                let refusal = Refusal::Uwsgi(Error::UnsupportedModifier { modifier1 });
+                assert_eq!(feed(&bytes, &Limits::default()), Progress::Refused(refusal));
+                continue;
             }
-        }
+        };
+        let Progress::Head(envelope) = feed(&bytes, &Limits::default()) else { panic!("{modifier1} refused") };
+        assert_eq!((envelope.asks, envelope.modifiers), (expected, (modifier1, 9)));
     }
     let error = invalid(&[17, 6, 0, 0, 1, 0], 4, &Limits::default());
     assert_eq!((error.status(), error.fault()), (501, Fault::Configuration));
@@ -259,18 +260,18 @@ fn limits_hold_to_the_byte_and_to_the_variable() {
     let pairs: Vec<(String, &str)> = (0..10).map(|index| (format!("HTTP_X_{index}"), "v")).collect();
     let mut bytes = Vec::new();
     encode(&mut bytes, 0, 0, pairs).expect("fits");
-    let exact = Limits { packet_bytes_max: bytes.len() as u16 - 4, variables_max: 10 };
-    assert_eq!(valid(&bytes, b"", &exact).variables_count(), 10);
+    let exact = Limits { block_bytes_max: bytes.len() as u16 - 4, variables_max: 10 };
+    assert_eq!(valid(&bytes, b"", &exact).envelope.variables_count, 10);
 
-    let one_byte_less = Limits { packet_bytes_max: exact.packet_bytes_max - 1, ..exact };
+    let one_byte_less = Limits { block_bytes_max: exact.block_bytes_max - 1, ..exact };
     let error = invalid(&bytes, 4, &one_byte_less);
-    let announced = exact.packet_bytes_max;
-    assert_eq!(error, Error::BlockTooLarge { announced, packet_bytes_max: announced - 1 });
+    let announced = exact.block_bytes_max;
+    assert_eq!(error, Error::BlockTooLarge { announced, block_bytes_max: announced - 1 });
     assert_eq!((error.status(), error.fault()), (431, Fault::Client));
 
     let one_variable_less = Limits { variables_max: 9, ..exact };
     let error = invalid(&bytes, bytes.len(), &one_variable_less);
-    assert_eq!(error, Error::TooManyVariables { variables_max: 9 });
+    assert_eq!(error, pairs::Error::TooManyVariables { variables_max: 9 }.into());
     assert_eq!((error.status(), error.fault()), (431, Fault::Client));
 }
 
@@ -316,10 +317,11 @@ proptest! {
         encode(&mut bytes, modifier1, modifier2, pairs.iter().map(|(key, value)| (key, value))).expect("fits");
         let whole = bytes.len();
         bytes.extend_from_slice(&body);
-        let packet = decode(&bytes, &Limits::default()).expect("valid").expect("whole");
-        prop_assert_eq!(packet.header().modifier2, modifier2);
-        prop_assert_eq!(packet.consumed(), whole);
-        let decoded: Vec<_> = packet.pairs().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        let mut receiver = receiver(&Limits::default());
+        let Progress::Head(envelope) = receiver.feed(&bytes) else { panic!("not whole") };
+        prop_assert_eq!(envelope.modifiers, (modifier1, modifier2));
+        prop_assert_eq!(envelope.consumed, whole);
+        let decoded: Vec<_> = receiver.block(&bytes, &envelope).pairs().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
         prop_assert_eq!(decoded, pairs);
     }
 
@@ -380,10 +382,10 @@ fn a_hundred_thousand_mutants_do_no_harm() {
         mutate(&mut random, &mut mutant);
         let outcome = std::panic::catch_unwind(|| exercise(&mutant));
         assert!(outcome.is_ok(), "mutant {number} of seed {SEED:#x}: {mutant:02x?}");
-        match decode(&mutant, &Limits::default()) {
-            Ok(Some(_)) => valid += 1,
-            Ok(None) => incomplete += 1,
-            Err(_) => refused += 1,
+        match feed(&mutant, &Limits::default()) {
+            Progress::Head(_) => valid += 1,
+            Progress::Need(_) => incomplete += 1,
+            Progress::Refused(_) => refused += 1,
         }
     }
     // A mutator that only ever breaks packets in one way would test little.

@@ -9,8 +9,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-use super::word::words;
+pub use worker_protocol::wire::Protocol;
 
 /// One listening socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,15 +54,5 @@ impl fmt::Display for Address {
             Self::Tcp(address) => address.fmt(f),
             Self::Inherited(number) => write!(f, "fd://{number}"),
         }
-    }
-}
-
-words! {
-    /// What is spoken on a socket.
-    #[derive(Default)]
-    Protocol, "protocol of sockets" {
-        /// The uwsgi protocol (nginx `uwsgi_pass`).
-        #[default]
-        Uwsgi = "uwsgi",
     }
 }

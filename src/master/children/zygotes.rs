@@ -60,7 +60,9 @@ impl Children {
     fn execute_zygote(&self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
         let Equipment { config, sockets, log, bell } = *equipment;
         let (ours, theirs) = ControlSocket::pair()?;
-        let settings = memory_file(&serde_json::to_vec(config)?)?;
+        // The sockets that there are: those that the init system opened may not be in the configuration.
+        let listeners: Vec<_> = sockets.iter().map(|socket| socket.listener.clone()).collect();
+        let settings = memory_file(&serde_json::to_vec(&Config { sockets: listeners, ..config.clone() })?)?;
         let child = launch::launch(config, &self.own_path, &theirs, log)?;
         let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
         beside.extend(sockets.iter().map(AsFd::as_fd));

@@ -3,18 +3,18 @@
 use worker_protocol::post::Post;
 
 use crate::config::model::Logging;
-use crate::worker::connection::Request;
+use crate::worker::connection::Answered;
 
 /// One finished request.
 pub(crate) struct Entry<'a> {
-    pub(crate) request: &'a Request<'a>,
+    pub(crate) request: &'a Answered<'a>,
     /// Start, in microseconds since the epoch.
     pub(crate) started_epoch_us: u64,
     pub(crate) took_us: u64,
     pub(crate) pid: u32,
     pub(crate) post: Post,
     pub(crate) core: usize,
-    /// Requests of this worker, and of all workers of the instance.
+    /// Answereds of this worker, and of all workers of the instance.
     pub(crate) requests: (u64, u64),
     /// Resident and virtual size in bytes, with `memory-report`.
     pub(crate) memory: Option<(u64, u64)>,
@@ -27,7 +27,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// The client, as the operator wants it named.
-pub(super) fn client_address<'r>(logging: &Logging, request: &Request<'r>) -> &'r [u8] {
+pub(super) fn client_address<'r>(logging: &Logging, request: &Answered<'r>) -> &'r [u8] {
     let head = &request.head;
     if logging.forwarded_for && !head.forwarded_for.is_empty() { head.forwarded_for } else { head.remote_addr }
 }

@@ -63,14 +63,17 @@ const VALUES: &[(&str, Value)] = &[
     ("proto", Value::Text(|entry| entry.request.head.protocol.as_bytes())),
     ("uagent", Value::Text(|entry| entry.request.head.user_agent)),
     ("referer", Value::Text(|entry| entry.request.head.referer)),
-    ("status", Value::Number(|entry| entry.request.sent.status.into())),
-    ("size", Value::Number(|entry| entry.request.sent.head_bytes as u64 + entry.request.sent.body_bytes)),
-    ("rsize", Value::Number(|entry| entry.request.sent.body_bytes)),
-    ("hsize", Value::Number(|entry| entry.request.sent.head_bytes as u64)),
+    ("status", Value::Number(|entry| entry.request.outcome.sent.status.into())),
+    (
+        "size",
+        Value::Number(|entry| entry.request.outcome.sent.head_bytes as u64 + entry.request.outcome.sent.body_bytes),
+    ),
+    ("rsize", Value::Number(|entry| entry.request.outcome.sent.body_bytes)),
+    ("hsize", Value::Number(|entry| entry.request.outcome.sent.head_bytes as u64)),
     ("cl", Value::Number(|entry| entry.request.head.content_length.unwrap_or(0))),
-    ("pktsize", Value::Number(|entry| entry.request.block_bytes as u64)),
-    ("vars", Value::Number(|entry| entry.request.variables_count as u64)),
-    ("headers", Value::Number(|entry| entry.request.sent.headers_count as u64)),
+    ("pktsize", Value::Number(|entry| entry.request.envelope.block_bytes as u64)),
+    ("vars", Value::Number(|entry| entry.request.envelope.variables_count as u64)),
+    ("headers", Value::Number(|entry| entry.request.outcome.sent.headers_count as u64)),
     ("micros", Value::Number(|entry| entry.took_us)),
     ("msecs", Value::Number(|entry| entry.took_us / 1_000)),
     ("secs", Value::Seconds),
@@ -83,13 +86,13 @@ const VALUES: &[(&str, Value)] = &[
     ("pid", Value::Number(|entry| entry.pid.into())),
     ("wid", Value::Number(|entry| entry.post.number.into())),
     ("core", Value::Number(|entry| entry.core as u64)),
-    ("switches", Value::Number(|entry| entry.request.sent.chunks)),
+    ("switches", Value::Number(|entry| entry.request.outcome.sent.chunks)),
     ("rss", Value::Known(|entry| entry.memory.map(|(resident, _)| resident))),
     ("vsz", Value::Known(|entry| entry.memory.map(|(_, virtual_size)| virtual_size))),
     ("rssM", Value::Known(|entry| entry.memory.map(|(resident, _)| resident >> 20))),
     ("vszM", Value::Known(|entry| entry.memory.map(|(_, virtual_size)| virtual_size >> 20))),
-    ("modifier1", Value::Number(|entry| entry.request.modifiers.0.into())),
-    ("modifier2", Value::Number(|entry| entry.request.modifiers.1.into())),
+    ("modifier1", Value::Number(|entry| entry.request.envelope.modifiers.0.into())),
+    ("modifier2", Value::Number(|entry| entry.request.envelope.modifiers.1.into())),
     ("werr", Value::Number(|entry| entry.write_errors.into())),
     ("rerr", Value::Number(|entry| entry.read_errors.into())),
     ("ioerr", Value::Number(|entry| u64::from(entry.write_errors) + u64::from(entry.read_errors))),
@@ -117,9 +120,9 @@ impl Template {
                 Part::Literal(text) => line.push_str(text),
                 Part::Value(value) => self.push_value(line, *value, entry),
                 Part::Start(pattern) => push_start(line, pattern, entry),
-                Part::Variable(name) => self.push_text(line, variable(entry, name)),
+                Part::Variable(name) => self.push_text(line, entry.request.head.block().get(name.as_bytes())),
                 Part::Metric(name) => push_number(line, (entry.metric)(name)),
-                Part::LogVariable(name) => self.push_text(line, entry.request.notes.get(name.as_bytes())),
+                Part::LogVariable(name) => self.push_text(line, entry.request.outcome.notes.get(name.as_bytes())),
             }
         }
     }
@@ -182,51 +185,46 @@ fn push_start(line: &mut String, pattern: &str, entry: &Entry<'_>) {
     line.push_str(&format_local(pattern, entry.started_epoch_us));
 }
 
-/// A variable as it came over the wire; the last one where it is repeated.
-fn variable<'e>(entry: &Entry<'e>, name: &str) -> Option<&'e [u8]> {
-    entry.request.head.raw_variables().filter(|(own, _)| *own == name.as_bytes()).map(|(_, value)| value).last()
-}
-
 #[cfg(test)]
 mod tests {
-    use worker_protocol::head::{PathInfo, RequestHead};
+    use worker_protocol::head::RequestHead;
+    use worker_protocol::pairs::{Block, PathInfo, append};
     use worker_protocol::post::Post;
-    use worker_protocol::uwsgi::{Header, Limits, decode};
+    use worker_protocol::wire::{Asks, Envelope};
 
     use super::*;
     use crate::handler::LogNotes;
-    use crate::worker::connection::Request;
+    use crate::worker::connection::{Answered, Outcome};
     use crate::worker::reply::Sent;
 
     /// One request, whose figures all differ, through a template.
     fn filled(logging: &Logging, variables: &[(&str, &[u8])]) -> String {
-        let mut block = Vec::new();
-        for bytes in variables.iter().flat_map(|(key, value)| [key.as_bytes(), value]) {
-            block.extend_from_slice(&u16::try_from(bytes.len()).unwrap().to_le_bytes());
-            block.extend_from_slice(bytes);
+        let mut bytes = Vec::new();
+        for (key, value) in variables {
+            append(&mut bytes, 0, key.as_bytes(), value).unwrap();
         }
-        let header = Header { modifier1: 0, datasize: u16::try_from(block.len()).unwrap(), modifier2: 7 };
-        let packet = [&header.encode()[..], &block].concat();
-        let packet = decode(&packet, &Limits { packet_bytes_max: u16::MAX, variables_max: 128 }).unwrap().unwrap();
+        let block = Block::parse(&bytes, 128).unwrap();
+        let asks = Asks::Request(PathInfo::AsSent);
         let mut notes = LogNotes::default();
         notes.set(b"tenant", b"blue\n").unwrap();
-        let request = Request {
-            head: &RequestHead::read(packet.pairs(), PathInfo::AsSent).unwrap(),
-            modifiers: (packet.header().modifier1, packet.header().modifier2),
-            variables_count: packet.variables_count(),
-            block_bytes: packet.block_bytes(),
-            sent: Sent {
-                status: 200,
-                headers_count: 3,
-                head_bytes: 99,
-                body_bytes: 5_000_000_000,
-                chunks: 4,
-                ..Sent::default()
+        let sent = Sent {
+            status: 200,
+            headers_count: 3,
+            head_bytes: 99,
+            body_bytes: 5_000_000_000,
+            chunks: 4,
+            ..Sent::default()
+        };
+        let request = Answered {
+            head: &RequestHead::read(block, PathInfo::AsSent).unwrap(),
+            envelope: Envelope {
+                asks,
+                modifiers: (0, 7),
+                variables_count: block.count(),
+                block_bytes: block.bytes(),
+                consumed: 0,
             },
-            waited_us: None,
-            exception: false,
-            read_failed: false,
-            notes,
+            outcome: Outcome { sent, notes, ..Outcome::default() },
         };
         let entry = Entry {
             request: &request,

@@ -2,7 +2,7 @@
 //!
 //! It only notices; joining is `variables`' business. Runs in the worker.
 
-use super::Pair;
+use crate::pairs::Pair;
 
 /// Notices repeated keys without a table of keys: a filter of 4,096 bits with two per key, which 20 keys hit by chance
 /// once in some 2,000 requests. A hit is looked at exactly, a few times; a packet made of hits is called repeated.
@@ -61,4 +61,25 @@ fn hash(key: &[u8]) -> u64 {
     let middle = key.get(5..).and_then(|rest| word(rest.first_chunk())).unwrap_or(0);
     let mixed = (last ^ key.len() as u64).wrapping_mul(ODD) ^ middle;
     (mixed ^ mixed >> 32).wrapping_mul(ODD)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn keys_made_to_collide_are_looked_at_a_few_times_only() {
+        // The filter looks at both ends of a key: keys that differ only between collide.
+        let keys: Vec<String> = (0..4_000).map(|index| format!("HTTP_X_AAAAAAAAAA{index:05}AAAAAAAA")).collect();
+        let looked_at = Cell::new(0);
+        let mut seen = SeenKeys::default();
+        for (index, key) in keys.iter().enumerate() {
+            let earlier = keys[..index].iter().map(|key| (key.as_bytes(), b"".as_slice()));
+            seen.note(key.as_bytes(), || earlier.inspect(|_| looked_at.set(looked_at.get() + 1)));
+        }
+        assert!(seen.any_repeated(), "they are called repeated");
+        assert!(looked_at.get() < keys.len(), "{} looks at {} keys", looked_at.get(), keys.len());
+    }
 }

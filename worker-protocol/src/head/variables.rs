@@ -7,16 +7,15 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::iter::Flatten;
 
-use super::Pair;
-use crate::uwsgi::Pairs;
+use crate::pairs::{Pair, Pairs};
 
 /// Required variables that may have to be added: protocol, server name, server port.
 pub(super) const ADDITIONS_MAX: usize = 3;
 
 /// What the application sees, in wire order. Made by [`super::RequestHead::variables`].
 #[derive(Debug, Clone)]
-pub struct Variables<'a, P = Pairs<'a>> {
-    pairs: P,
+pub struct Variables<'a> {
+    pairs: Pairs<'a>,
     replaced: Replaced<'a>,
     additions: Flatten<array::IntoIter<Option<Pair<'a>>, ADDITIONS_MAX>>,
 }
@@ -42,7 +41,7 @@ impl<'a> Replaced<'a> {
     }
 }
 
-impl<'a, P: Iterator<Item = Pair<'a>>> Iterator for Variables<'a, P> {
+impl<'a> Iterator for Variables<'a> {
     type Item = Pair<'a>;
 
     #[inline]
@@ -54,24 +53,24 @@ impl<'a, P: Iterator<Item = Pair<'a>>> Iterator for Variables<'a, P> {
     }
 }
 
-impl<'a, P> Variables<'a, P> {
-    pub(super) fn new(pairs: P, replaced: Replaced<'a>, additions: [Option<Pair<'a>>; ADDITIONS_MAX]) -> Self {
+impl<'a> Variables<'a> {
+    pub(super) fn new(pairs: Pairs<'a>, replaced: Replaced<'a>, additions: [Option<Pair<'a>>; ADDITIONS_MAX]) -> Self {
         Variables { pairs, replaced, additions: additions.into_iter().flatten() }
     }
 }
 
 /// What the application sees, each key once. Made by [`super::RequestHead::joined`].
 #[derive(Debug, Clone)]
-pub struct Joined<'a, P = Pairs<'a>>(Inner<'a, P>);
+pub struct Joined<'a>(Inner<'a>);
 
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant, reason = "one lives on the stack of each request; a box would cost an allocation")]
-enum Inner<'a, P> {
-    AsSent(Variables<'a, P>),
+enum Inner<'a> {
+    AsSent(Variables<'a>),
     Merged(std::vec::IntoIter<(&'a [u8], Cow<'a, [u8]>)>),
 }
 
-impl<'a, P: Iterator<Item = Pair<'a>>> Iterator for Joined<'a, P> {
+impl<'a> Iterator for Joined<'a> {
     type Item = (&'a [u8], Cow<'a, [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -82,9 +81,9 @@ impl<'a, P: Iterator<Item = Pair<'a>>> Iterator for Joined<'a, P> {
     }
 }
 
-impl<'a, P: Iterator<Item = Pair<'a>>> Joined<'a, P> {
+impl<'a> Joined<'a> {
     /// `has_duplicates`: whether there is anything to join.
-    pub(super) fn new(variables: Variables<'a, P>, has_duplicates: bool) -> Self {
+    pub(super) fn new(variables: Variables<'a>, has_duplicates: bool) -> Self {
         if has_duplicates {
             Joined(Inner::Merged(merge(variables).into_iter()))
         } else {

@@ -1,0 +1,47 @@
+//! The account of a request that was answered, and whose connection is closed. Worker only.
+
+use worker_protocol::head::RequestHead;
+use worker_protocol::scoreboard::Served;
+use worker_protocol::wire::Envelope;
+
+use super::receive::Incoming;
+use crate::handler::LogNotes;
+use crate::worker::reply::Sent;
+
+/// What came of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) sent: Sent,
+    /// How long the request waited for us, in microseconds, where the web server tells its arrival.
+    pub(crate) waited_us: Option<u64>,
+    pub(crate) exception: bool,
+    pub(crate) read_failed: bool,
+    /// What the application wants of its line in the log.
+    pub(crate) notes: LogNotes,
+}
+
+/// A request and what came of it.
+#[derive(Debug)]
+pub(crate) struct Answered<'b> {
+    pub(crate) head: &'b RequestHead<'b>,
+    /// What the protocol says of the request besides its variables.
+    pub(crate) envelope: Envelope,
+    pub(crate) outcome: Outcome,
+}
+
+impl<'b> Answered<'b> {
+    pub(super) fn new(request: &'b Incoming<'b>, outcome: Outcome) -> Self {
+        Self { head: &request.head, envelope: request.envelope, outcome }
+    }
+
+    /// The same, as the scoreboard counts it.
+    pub(crate) fn served(&self) -> Served {
+        let Outcome { sent, exception, read_failed, .. } = &self.outcome;
+        Served {
+            sent_bytes: sent.head_bytes as u64 + sent.body_bytes,
+            exception: *exception,
+            read_error: *read_failed,
+            write_error: sent.write_failed,
+        }
+    }
+}

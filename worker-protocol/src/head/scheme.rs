@@ -1,0 +1,35 @@
+//! Whether a request came over `http` or `https`, by what the web server and those before it say. Runs in the worker.
+
+/// What tells the scheme, as received.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Secure<'a> {
+    pub(super) https: &'a [u8],
+    /// The later of `HTTPS` and `HTTP_X_FORWARDED_SSL` (they share a slot, uWSGI's manual, "uWSGI protocol magic
+    /// variables").
+    pub(super) https_or_forwarded_ssl: &'a [u8],
+    pub(super) forwarded_proto: &'a [u8],
+}
+
+impl Secure<'_> {
+    /// See [`super::RequestHead::scheme`].
+    pub(super) fn scheme(self, trust_forwarded: bool) -> &'static str {
+        if !trust_forwarded {
+            return of_switch(self.https);
+        }
+        known(self.forwarded_proto).unwrap_or_else(|| of_switch(self.https_or_forwarded_ssl))
+    }
+
+    /// The port that goes with the scheme, as far as the web server itself tells that.
+    pub(super) fn port(self) -> &'static [u8] {
+        if of_switch(self.https) == "https" { b"443" } else { b"80" }
+    }
+}
+
+fn known(value: &[u8]) -> Option<&'static str> {
+    ["http", "https"].into_iter().find(|scheme| value.eq_ignore_ascii_case(scheme.as_bytes()))
+}
+
+fn of_switch(value: &[u8]) -> &'static str {
+    let on = ["on", "1", "https"].iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()));
+    if on { "https" } else { "http" }
+}

@@ -1,0 +1,53 @@
+//! How far the receiving of a request's head has come: what every codec says after it was fed. Pure; used in the worker.
+
+use crate::pairs::PathInfo;
+
+/// What a codec says of the bytes that have come so far. `E` is why it refuses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<E> {
+    /// The head is not whole: at least so many more bytes are needed.
+    Need(usize),
+    /// The head is whole.
+    Head(Envelope),
+    /// This will never be a head that is answered, whatever follows.
+    Refused(E),
+}
+
+/// A whole head, but for its pairs: those are in the codec's keeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Envelope {
+    /// What the peer wants.
+    pub asks: Asks,
+    /// `modifier1` and `modifier2`, where the protocol has such.
+    pub modifiers: (u8, u8),
+    /// Number of pairs, repeated keys counted each time.
+    pub variables_count: usize,
+    /// Bytes of the block of pairs.
+    pub block_bytes: usize,
+    /// Bytes received that the head took; what follows them is the start of the body.
+    pub consumed: usize,
+}
+
+/// What a peer wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// That a web request be answered; how its `PATH_INFO` is to be read.
+    Request(PathInfo),
+    /// Only whether anybody is there.
+    Ping {
+        /// What says so.
+        pong: &'static [u8],
+    },
+}
+
+impl<E> Progress<E> {
+    /// The same, with another word for why it is refused.
+    #[inline]
+    pub(crate) fn map_refusal<F>(self, refusal: impl FnOnce(E) -> F) -> Progress<F> {
+        match self {
+            Progress::Need(bytes) => Progress::Need(bytes),
+            Progress::Head(head) => Progress::Head(head),
+            Progress::Refused(error) => Progress::Refused(refusal(error)),
+        }
+    }
+}
