@@ -1,37 +1,36 @@
 //! What a process hears from outside: records on its control socket, and signals. Zygote, and every process below it.
 
+use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
-use worker_protocol::control::{FromWorker, MESSAGE_BYTES_MAX, Message, ToWorker};
+use worker_protocol::control::{self, FromWorker, Message, ToWorker};
 
-use crate::sys::control::{ControlSocket, Received};
+use crate::sys::control::{ControlSocket, Received, Unfit};
 use crate::sys::{process, signals};
 
 /// The way to the master.
 #[derive(Debug)]
 pub(super) struct Line<'z> {
     control: &'z ControlSocket,
+    later: LaterKinds,
 }
 
 impl<'z> Line<'z> {
     pub(super) fn new(control: &'z ControlSocket) -> Self {
-        Self { control }
+        Self { control, later: LaterKinds::default() }
     }
 
     /// Takes in what the master sent: most records only say that the order word has changed. False: the master is gone.
     pub(super) fn hear(&self) -> io::Result<bool> {
-        let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
-            match self.control.receive(&mut buffer)? {
-                Received::Message(length, beside) => {
-                    if let Ok(ToWorker::LogTo) = ToWorker::decode(&buffer[..length]) {
-                        log_to(&beside);
-                    }
-                }
+            match self.later.receive(self.control)? {
+                Received::Message(ToWorker::LogTo, beside) => log_to(&beside),
+                Received::Message(ToWorker::Retire | ToWorker::Pause | ToWorker::Resume, _) => {}
+                Received::Unfit(unfit) => log::error!("the master sent what is no order: {unfit}"),
                 Received::Nothing => return Ok(true),
                 Received::EndOfFile => return Ok(false),
             }
@@ -48,6 +47,34 @@ impl<'z> Line<'z> {
 impl AsFd for Line<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
+    }
+}
+
+/// Kinds of records that a master of a later version sends: they are left undone, and the first one is told. Such a
+/// master sends only what may be left undone (docs/PROTOCOL.md, control records).
+#[derive(Debug, Default)]
+pub(crate) struct LaterKinds {
+    told: AtomicBool,
+}
+
+impl LaterKinds {
+    /// The next record that is known.
+    pub(crate) fn receive<M: Message + Debug>(&self, control: &ControlSocket) -> io::Result<Received<M>> {
+        loop {
+            match control.receive()? {
+                Received::Unfit(Unfit::Record(control::Error::Kind(kind))) => self.tell(kind),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn tell(&self, kind: u16) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "the master is of a later version: a control record of kind {kind} is unknown here and left undone, as \
+                 others will be"
+            );
+        }
     }
 }
 

@@ -27,3 +27,4 @@ mod serve_nginx;
 mod serve_processes;
 mod serve_refusals;
 mod serve_sockets;
+mod zygote_records;

@@ -52,6 +52,28 @@ fn every_kind_of_socket_serves_at_once() {
     assert_eq!(ask_on(stream), "Hello, world\n");
 }
 
+/// More than fit beside one control record, whatever their number: none is bound and then left without anyone to accept.
+#[test]
+fn three_hundred_sockets_are_answered_each_of_them_and_after_a_reload_too() {
+    const SOCKETS: usize = 300;
+    let launch = Launch::hello().set("workers", 1);
+    let path = launch.dir().to_owned();
+    let socket = |number: usize| path.join(format!("{number}.sock"));
+    let launch =
+        (0..SOCKETS).fold(launch, |launch, number| launch.line(format!("socket = {}", socket(number).display())));
+    let server = launch.start();
+    for round in 0..2 {
+        for number in 0..SOCKETS {
+            assert_greets(&Target::Unix(socket(number)));
+        }
+        if round == 0 {
+            server.signal(Signal::SIGHUP);
+            server.log.wait_for("reload done: generation 2 serves");
+        }
+    }
+    server.stop();
+}
+
 fn ask_on(mut stream: UnixStream) -> String {
     use std::io::{Read, Write};
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");

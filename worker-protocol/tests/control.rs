@@ -51,6 +51,7 @@ fn every_record_survives() {
     check(ToZygote::Setup { generation: Generation(3), seats: 16, threads: 4, listeners: 2 }, false, 5);
     check(ToZygote::Fork { seat, post, life: Life(u64::MAX), nth: u32::MAX }, false, 1);
     check(ToZygote::Fork { seat, post: Post { role: Role::Daemon, number: 1 }, life: Life(1), nth: 1 }, false, 1);
+    check(ToZygote::Listeners { first: 125, count: 128 }, false, 128);
     check(ToZygote::Stop, false, 0);
     check(ToZygote::LogTo, false, 1);
     check(FromZygote::Loaded { boot_us: u64::MAX }, false, 0);
@@ -128,9 +129,33 @@ fn fields_out_of_range_are_refused() {
     bytes[15] = 0xff;
     let value = 0xff00_0001;
     assert_eq!(ToZygote::decode(&bytes), Err(Error::Field { kind: 2, field: "post", value }), "no such role");
+    let listeners = ToZygote::Listeners { first: 125, count: 1 };
+    for value in [0, 129, 1 << 32] {
+        assert_eq!(with_field(&listeners, b, value), Err(Error::Field { kind: 5, field: "count", value }));
+    }
     let value = 1 << 32;
     let setup = ToZygote::Setup { generation: Generation(1), seats: 1, threads: 1, listeners: 1 };
     assert_eq!(with_field(&setup, a, value), Err(Error::Field { kind: 1, field: "threads", value }));
+}
+
+#[test]
+fn any_number_of_listening_sockets_is_shared_out_over_records() {
+    for (listeners, beside) in
+        [(0, vec![3]), (1, vec![4]), (125, vec![128]), (126, vec![128, 1]), (300, vec![128, 128, 47])]
+    {
+        let records = ToZygote::set_up(Generation(2), 16, 4, listeners);
+        let descriptors: Vec<usize> = records.iter().map(Message::descriptors).collect();
+        assert_eq!(descriptors, beside, "{listeners} sockets");
+        let setup = ToZygote::Setup { generation: Generation(2), seats: 16, threads: 4, listeners };
+        assert_eq!(records[0], setup);
+        let mut next = listeners.min(125);
+        for record in &records[1..] {
+            let ToZygote::Listeners { first, count } = record else { panic!("{record:?}") };
+            assert_eq!(*first, next);
+            next += count;
+        }
+        assert_eq!(next, listeners);
+    }
 }
 
 #[test]

@@ -37,7 +37,9 @@ fn the_numbers_are_the_codes() {
         ("control::RECORD_BYTES", control::RECORD_BYTES as u64),
         ("control::TEXT_BYTES_MAX", control::TEXT_BYTES_MAX as u64),
         ("control::MESSAGE_BYTES_MAX", control::MESSAGE_BYTES_MAX as u64),
+        ("control::DESCRIPTORS_MAX", control::DESCRIPTORS_MAX as u64),
         ("control::SETUP_DESCRIPTORS", control::SETUP_DESCRIPTORS as u64),
+        ("control::SETUP_LISTENERS_MAX", control::SETUP_LISTENERS_MAX as u64),
         ("pairs::Limits::block_bytes_max", limits.block_bytes_max.into()),
         ("pairs::Limits::variables_max", limits.variables_max as u64),
         ("response::HEAD_BYTES_MAX", response::HEAD_BYTES_MAX as u64),
@@ -112,6 +114,7 @@ fn the_kinds_are_the_codes() {
         ToZygote::Fork { seat, post: Post::worker(0), life: Life(1), nth: 1 },
         ToZygote::Stop,
         ToZygote::LogTo,
+        ToZygote::Listeners { first: 125, count: 1 },
     ];
     let from_zygote = [
         FromZygote::Loaded { boot_us: 1 },

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use worker_protocol::control::{self, FromWorker, FromZygote, MESSAGE_BYTES_MAX, Message};
+use worker_protocol::control::{self, FromWorker, FromZygote};
 
 use super::super::machine::{Event, ExitStatus, Generation, LeaveReason, Order, ProcessId, Reload, Seat};
 use super::super::wanted::Wanted;
@@ -29,20 +29,17 @@ impl Children {
     /// What a zygote has said.
     pub(in crate::master) fn hear_zygote(&mut self, generation: Generation) -> Vec<Said> {
         let mut said = Vec::new();
-        let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             let Some(zygote) = self.zygotes.get(&generation) else { return said };
-            match zygote.control.receive(&mut buffer) {
-                Ok(Received::Message(length, beside)) => match FromZygote::decode(&buffer[..length]) {
-                    Ok(record) => {
-                        if let FromZygote::Exited { seat, .. } = record {
-                            // What the worker said before its end comes first.
-                            said.extend(self.hear_member(seat));
-                        }
-                        said.extend(self.take_from_zygote(generation, record, beside).map(Said::from));
+            match zygote.control.receive() {
+                Ok(Received::Message(record, beside)) => {
+                    if let FromZygote::Exited { seat, .. } = record {
+                        // What the worker said before its end comes first.
+                        said.extend(self.hear_member(seat));
                     }
-                    Err(error) => log::error!("zygote of generation {generation}: {error}"),
-                },
+                    said.extend(self.take_from_zygote(generation, record, beside).map(Said::from));
+                }
+                Ok(Received::Unfit(unfit)) => log::error!("zygote of generation {generation}: {unfit}"),
                 // Its end is told by its exit status, which is still to come.
                 Ok(Received::Nothing | Received::EndOfFile) => return said,
                 Err(error) => {
@@ -86,17 +83,14 @@ impl Children {
     /// What the child in a seat has said.
     pub(in crate::master) fn hear_member(&mut self, seat: Seat) -> Vec<Said> {
         let mut said = Vec::new();
-        let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
             let Some(member) = self.members.get_mut(&seat) else { return said };
-            match member.control.receive(&mut buffer) {
-                Ok(Received::Message(length, _)) => match FromWorker::decode(&buffer[..length]) {
-                    Ok(record) => {
-                        member.heard_ready |= matches!(record, FromWorker::Ready { .. });
-                        said.push(from_worker(seat, record));
-                    }
-                    Err(error) => log::error!("worker in seat {seat}: {error}"),
-                },
+            match member.control.receive() {
+                Ok(Received::Message(record, _)) => {
+                    member.heard_ready |= matches!(record, FromWorker::Ready { .. });
+                    said.push(from_worker(seat, record));
+                }
+                Ok(Received::Unfit(unfit)) => log::error!("worker in seat {seat}: {unfit}"),
                 // Its end is reported by whoever reaps it.
                 Ok(Received::Nothing | Received::EndOfFile) => return said,
                 Err(error) => {

@@ -62,17 +62,13 @@ impl Children {
         let (ours, theirs) = ControlSocket::pair()?;
         // The sockets that there are: those that the init system opened may not be in the configuration.
         let listeners: Vec<_> = sockets.iter().map(|socket| socket.listener.clone()).collect();
+        let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
         let settings = memory_file(&serde_json::to_vec(&Config { sockets: listeners, ..config.clone() })?)?;
         let child = launch::launch(config, &self.own_path, &theirs, log)?;
         let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
         beside.extend(sockets.iter().map(AsFd::as_fd));
-        let setup = ToZygote::Setup {
-            generation,
-            seats: self.layout.seats(),
-            threads: self.layout.threads(),
-            listeners: u32::try_from(sockets.len()).map_err(io::Error::other)?,
-        };
-        match ours.send_record(&setup, &beside) {
+        let records = ToZygote::set_up(generation, self.layout.seats(), self.layout.threads(), count);
+        match ours.send_records(&records, &beside) {
             // It has ended already, which is still to be told.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             sent => sent?,

@@ -25,5 +25,5 @@ mod record;
 mod zygote;
 
 pub use self::child::{FromWorker, LeaveReason, ToWorker};
-pub use self::record::{Error, MESSAGE_BYTES_MAX, Message, RECORD_BYTES, TEXT_BYTES_MAX, VERSION};
-pub use self::zygote::{FromZygote, SETUP_DESCRIPTORS, ToZygote, ZYGOTE_ARGUMENT};
+pub use self::record::{DESCRIPTORS_MAX, Error, MESSAGE_BYTES_MAX, Message, RECORD_BYTES, TEXT_BYTES_MAX, VERSION};
+pub use self::zygote::{FromZygote, SETUP_DESCRIPTORS, SETUP_LISTENERS_MAX, ToZygote, ZYGOTE_ARGUMENT};

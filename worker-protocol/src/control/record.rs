@@ -14,6 +14,8 @@ pub const RECORD_BYTES: usize = 32;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Most bytes of a message; a receive buffer of this size never truncates one.
 pub const MESSAGE_BYTES_MAX: usize = RECORD_BYTES + TEXT_BYTES_MAX;
+/// Most descriptors beside one record; the kernel's own bound (`SCM_MAX_FD`) is 253.
+pub const DESCRIPTORS_MAX: usize = 128;
 
 /// What can be sent as one packet of a control socket.
 pub trait Message: Sized {
@@ -25,7 +27,7 @@ pub trait Message: Sized {
     /// explanation there is.
     fn decode(packet: &[u8]) -> Result<Self, Error>;
 
-    /// How many descriptors travel beside it.
+    /// How many descriptors travel beside it, at most [`DESCRIPTORS_MAX`].
     fn descriptors(&self) -> usize;
 }
 

@@ -1,7 +1,7 @@
 //! What master and zygote say to each other.
 
 use super::kind;
-use super::record::{Error, Message, Record, signed};
+use super::record::{DESCRIPTORS_MAX, Error, Message, Record, signed};
 use crate::ids::{Generation, Life, ProcessId, Seat};
 use crate::post::Post;
 
@@ -11,11 +11,15 @@ pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 /// Descriptors beside [`ToZygote::Setup`] before the listeners: scoreboard, wake eventfd, settings, in this order.
 pub const SETUP_DESCRIPTORS: usize = 3;
 
+/// Most listening sockets beside [`ToZygote::Setup`]; the others follow beside [`ToZygote::Listeners`].
+pub const SETUP_LISTENERS_MAX: usize = DESCRIPTORS_MAX - SETUP_DESCRIPTORS;
+
 /// Master to zygote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToZygote {
-    /// The first record: load the application. Beside it, in this order: the scoreboard's memory, the eventfd that
-    /// wakes the master, the settings file, then one descriptor for each listener.
+    /// The first record. Beside it, in this order: the scoreboard's memory, the eventfd that wakes the master, the
+    /// settings file, then the listening sockets in the order of the settings, as many as there is room for. The
+    /// application is to be loaded when all of them have come.
     Setup {
         /// The number of this loading.
         generation: Generation,
@@ -23,8 +27,15 @@ pub enum ToZygote {
         seats: u32,
         /// Threads of each worker.
         threads: u32,
-        /// Listening sockets beside the record.
+        /// Listening sockets, also those that follow.
         listeners: u32,
+    },
+    /// Follows the first record where not all listening sockets have room beside that: the next ones. Beside it: them.
+    Listeners {
+        /// Which one is the first of these, from 0.
+        first: u32,
+        /// How many they are.
+        count: u32,
     },
     /// Fork a child. Beside it: the child's control socket.
     Fork {
@@ -90,6 +101,20 @@ pub enum FromZygote {
     },
 }
 
+impl ToZygote {
+    /// The records that set a zygote up, in the order in which they are sent.
+    pub fn set_up(generation: Generation, seats: u32, threads: u32, listeners: u32) -> Vec<ToZygote> {
+        let mut records = vec![ToZygote::Setup { generation, seats, threads, listeners }];
+        let mut first = listeners.min(SETUP_LISTENERS_MAX as u32);
+        while first < listeners {
+            let count = (listeners - first).min(DESCRIPTORS_MAX as u32);
+            records.push(ToZygote::Listeners { first, count });
+            first += count;
+        }
+        records
+    }
+}
+
 impl Message for ToZygote {
     fn encode(&self, out: &mut Vec<u8>) {
         let record = match *self {
@@ -102,6 +127,9 @@ impl Message for ToZygote {
             },
             ToZygote::Fork { seat, post, life, nth } => {
                 Record { seat: seat.0, post: post.pack(), a: life.0, b: nth.into(), ..Record::new(kind::FORK) }
+            }
+            ToZygote::Listeners { first, count } => {
+                Record { a: first.into(), b: count.into(), ..Record::new(kind::LISTENERS) }
             }
             ToZygote::Stop => Record::new(kind::STOP),
             ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
@@ -124,6 +152,7 @@ impl Message for ToZygote {
                 life: Life(record.a),
                 nth: u32::try_from(record.b).map_err(|_| record.wrong("nth", record.b))?,
             },
+            kind::LISTENERS => ToZygote::Listeners { first: record.count("first")?, count: listeners_beside(&record)? },
             kind::STOP => ToZygote::Stop,
             kind::ZYGOTE_LOG_TO => ToZygote::LogTo,
             other => return Err(Error::Kind(other)),
@@ -134,7 +163,8 @@ impl Message for ToZygote {
 
     fn descriptors(&self) -> usize {
         match self {
-            ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + *listeners as usize,
+            ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + (*listeners as usize).min(SETUP_LISTENERS_MAX),
+            ToZygote::Listeners { count, .. } => *count as usize,
             ToZygote::Fork { .. } | ToZygote::LogTo => 1,
             ToZygote::Stop => 0,
         }
@@ -187,5 +217,13 @@ impl Message for FromZygote {
 
     fn descriptors(&self) -> usize {
         usize::from(matches!(self, FromZygote::Forked { .. }))
+    }
+}
+
+/// How many listening sockets are beside a record that has only these: at least one, so that each brings it further.
+fn listeners_beside(record: &Record) -> Result<u32, Error> {
+    match u32::try_from(record.b) {
+        Ok(count) if (1..=DESCRIPTORS_MAX as u32).contains(&count) => Ok(count),
+        _ => Err(record.wrong("count", record.b)),
     }
 }

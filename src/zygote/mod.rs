@@ -4,24 +4,25 @@
 //! over its control socket, and the end of that socket means that the master is gone. It watches its workers through
 //! pidfds, not through SIGCHLD, which belongs to the application.
 
+mod set_up;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
-use worker_protocol::control::{FromZygote, MESSAGE_BYTES_MAX, Message, ToZygote};
-use worker_protocol::ids::{Generation, ProcessId, Seat};
+use worker_protocol::control::{FromZygote, ToZygote};
+use worker_protocol::ids::{ProcessId, Seat};
 
-use crate::config::model::Config;
-use crate::member::born::{Birth, Common, Listening, title_process, while_parent_lives};
-use crate::member::hear::{log_to, note_signals};
+use self::set_up::take_set_up;
+use crate::member::born::{Birth, Common, title_process, while_parent_lives};
+use crate::member::hear::{LaterKinds, log_to, note_signals};
 use crate::member::runtime::load_with_hooks;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
-use crate::sys::shared_memory::SharedWords;
 use crate::sys::signals;
-use crate::sys::wait::{Doorbell, wait_any};
+use crate::sys::wait::wait_any;
 use crate::worker::{Worker, WorkerRuntime};
 
 /// The life of a zygote: from the descriptor of its control socket to its exit code.
@@ -37,6 +38,7 @@ pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
 
 struct Zygote {
     control: ControlSocket,
+    later: LaterKinds,
     common: Common,
     children: BTreeMap<Seat, (ProcessId, PidFd)>,
     /// Whether the application ignores its children's ends. The zygote cannot, as it has to tell of its workers'; they
@@ -47,21 +49,10 @@ struct Zygote {
 impl Zygote {
     fn set_up(control: RawFd) -> io::Result<Self> {
         let control = ControlSocket::from_owned(process::adopt_descriptor(control)?);
-        let mut buffer = [0; MESSAGE_BYTES_MAX];
-        let (order, descriptors) = loop {
-            wait_any(&[control.as_fd()])?;
-            match control.receive(&mut buffer)? {
-                Received::Message(length, descriptors) => break (decode(&buffer[..length])?, descriptors),
-                Received::Nothing => {}
-                Received::EndOfFile => return Err(io::Error::other("the master is gone")),
-            }
-        };
-        let ToZygote::Setup { generation, .. } = order else {
-            return Err(io::Error::other("the master's first record is not the set-up"));
-        };
-        let common = Common::take(generation, descriptors)?;
+        let later = LaterKinds::default();
+        let common = take_set_up(&control, &later)?;
         crate::logging::stamp_lines(&common.config.logging);
-        Ok(Self { control, common, children: BTreeMap::new(), ignores_children: false })
+        Ok(Self { control, later, common, children: BTreeMap::new(), ignores_children: false })
     }
 
     fn live(&mut self, runtime: &mut dyn WorkerRuntime) -> i32 {
@@ -136,24 +127,24 @@ impl Zygote {
 
     /// Carries out all orders that are there. False: it is time to leave.
     fn obey(&mut self, runtime: &mut dyn WorkerRuntime) -> io::Result<bool> {
-        let mut buffer = [0; MESSAGE_BYTES_MAX];
         loop {
-            match self.control.receive(&mut buffer)? {
+            let (order, beside) = match self.later.receive(&self.control)? {
                 Received::Nothing => return Ok(true),
                 Received::EndOfFile => return Ok(false),
-                Received::Message(length, descriptors) => match decode(&buffer[..length])? {
-                    ToZygote::Stop => return Ok(false),
-                    ToZygote::Fork { seat, post, life, nth } => {
-                        let control = descriptors
-                            .into_iter()
-                            .next()
-                            .ok_or_else(|| io::Error::other("the order to fork came without a control socket"))?;
-                        let control = ControlSocket::from_owned(control);
-                        self.fork(runtime, Birth { seat, post, life, nth }, control)?;
-                    }
-                    ToZygote::LogTo => log_to(&descriptors),
-                    ToZygote::Setup { .. } => log::warn!("the master sent a second set-up, which was ignored"),
-                },
+                Received::Unfit(unfit) => return Err(io::Error::other(unfit)),
+                Received::Message(order, beside) => (order, beside),
+            };
+            match order {
+                ToZygote::Stop => return Ok(false),
+                ToZygote::Fork { seat, post, life, nth } => {
+                    let control = beside.into_iter().next().map(ControlSocket::from_owned);
+                    let control = control.ok_or_else(|| io::Error::other("a worker without a control socket"))?;
+                    self.fork(runtime, Birth { seat, post, life, nth }, control)?;
+                }
+                ToZygote::LogTo => log_to(&beside),
+                ToZygote::Setup { .. } | ToZygote::Listeners { .. } => {
+                    log::warn!("the master sent a second set-up, which was ignored");
+                }
             }
         }
     }
@@ -209,25 +200,4 @@ impl Zygote {
             other => other,
         }
     }
-}
-
-impl Common {
-    /// Sorts out the descriptors beside the set-up record: scoreboard, doorbell, settings, then the listeners.
-    fn take(generation: Generation, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
-        let missing = || io::Error::other("the set-up record came without its descriptors");
-        let mut descriptors = descriptors.into_iter();
-        let scoreboard = SharedWords::map(descriptors.next().ok_or_else(missing)?)?;
-        let master_bell = Doorbell::from_owned(descriptors.next().ok_or_else(missing)?);
-        let settings = std::fs::File::from(descriptors.next().ok_or_else(missing)?);
-        let config = serde_json::from_reader(io::BufReader::new(settings)).map_err(io::Error::other)?;
-        let config: Config = config;
-        let named = config.sockets.iter().map(|listener| listener.protocol);
-        // The master speaks of all that it has opened.
-        let listeners = descriptors.zip(named).map(|(socket, protocol)| Listening { socket, protocol }).collect();
-        Ok(Self { config, generation, scoreboard, master_bell, listeners })
-    }
-}
-
-fn decode(message: &[u8]) -> io::Result<ToZygote> {
-    ToZygote::decode(message).map_err(io::Error::other)
 }

@@ -1,0 +1,74 @@
+//! What the master sets a zygote up with: waited for, and seen to be all there. Zygote only.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use worker_protocol::control::{SETUP_DESCRIPTORS, ToZygote};
+use worker_protocol::ids::Generation;
+
+use crate::config::model::Config;
+use crate::member::born::{Common, Listening};
+use crate::member::hear::LaterKinds;
+use crate::sys::control::{ControlSocket, Received};
+use crate::sys::shared_memory::SharedWords;
+use crate::sys::wait::{Doorbell, wait_any};
+
+/// Waits for the set-up and takes it.
+///
+/// # Errors
+/// When it is not whole, which no later record could mend.
+pub(super) fn take_set_up(control: &ControlSocket, later: &LaterKinds) -> io::Result<Common> {
+    let (first, beside) = next_order(control, later)?;
+    let ToZygote::Setup { generation, listeners, .. } = first else {
+        return Err(io::Error::other(format!("the master's first record is {first:?}, not the set-up")));
+    };
+    let mut beside = beside.into_iter();
+    let own: Vec<OwnedFd> = beside.by_ref().take(SETUP_DESCRIPTORS).collect();
+    let mut sockets: Vec<OwnedFd> = beside.collect();
+    while sockets.len() < listeners as usize {
+        match next_order(control, later)? {
+            (ToZygote::Listeners { first, .. }, more) if first as usize == sockets.len() => sockets.extend(more),
+            (other, _) => {
+                let there = sockets.len();
+                return Err(io::Error::other(format!(
+                    "of {listeners} listening sockets {there} have come, and then {other:?}"
+                )));
+            }
+        }
+    }
+    assemble(generation, own, sockets)
+}
+
+/// The next record, waiting for it.
+fn next_order(control: &ControlSocket, later: &LaterKinds) -> io::Result<(ToZygote, Vec<OwnedFd>)> {
+    loop {
+        wait_any(&[control.as_fd()])?;
+        match later.receive(control)? {
+            Received::Message(order, beside) => return Ok((order, beside)),
+            Received::Unfit(unfit) => return Err(io::Error::other(unfit)),
+            Received::Nothing => {}
+            Received::EndOfFile => return Err(io::Error::other("the master is gone")),
+        }
+    }
+}
+
+/// `own`: scoreboard, doorbell, settings.
+fn assemble(generation: Generation, own: Vec<OwnedFd>, sockets: Vec<OwnedFd>) -> io::Result<Common> {
+    let [scoreboard, master_bell, settings] = <[OwnedFd; SETUP_DESCRIPTORS]>::try_from(own)
+        .map_err(|own| io::Error::other(format!("the set-up has {} descriptors of its own", own.len())))?;
+    let config: Config = serde_json::from_reader(io::BufReader::new(File::from(settings))).map_err(io::Error::other)?;
+    if config.sockets.len() != sockets.len() {
+        let (named, there) = (config.sockets.len(), sockets.len());
+        return Err(io::Error::other(format!("the settings name {named} listening sockets, and {there} have come")));
+    }
+    let protocols = config.sockets.iter().map(|listener| listener.protocol);
+    let listeners = sockets.into_iter().zip(protocols).map(|(socket, protocol)| Listening { socket, protocol });
+    Ok(Common {
+        listeners: listeners.collect(),
+        config,
+        generation,
+        scoreboard: SharedWords::map(scoreboard)?,
+        master_bell: Doorbell::from_owned(master_bell),
+    })
+}
