@@ -207,6 +207,7 @@ unsafe fn descriptors_of(header: &libc::msghdr) -> Vec<OwnedFd> {
     // SAFETY: as above; the pointer is null or leads to a whole control message.
     while let Some(message) = unsafe { next.as_ref() } {
         if message.cmsg_level == libc::SOL_SOCKET && message.cmsg_type == libc::SCM_RIGHTS {
+            #[allow(clippy::unnecessary_cast, reason = "its type is another one with another C library")]
             // SAFETY: computes a number.
             let data_bytes = message.cmsg_len as usize - unsafe { libc::CMSG_LEN(0) } as usize;
             // SAFETY: computes the address of the message's data.

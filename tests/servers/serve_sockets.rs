@@ -183,6 +183,7 @@ fn with_master_as_root_zygote_and_workers_are_the_user_it_is_told() {
     edit(&server, |text| text.replace("uid = 12345", "uid = 54321"));
     server.expect_log("uid changes only with a restart");
     reload(&server);
+    assert!(wait_until(|| server.processes().len() == 4), "those of the old generation go");
     assert_only_the_master_is_root(&server);
     assert_greets(&server.target());
 }

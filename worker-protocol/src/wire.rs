@@ -38,7 +38,7 @@ impl Protocol {
 
 /// A protocol that this version does not speak: a later one may.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("this version of rhinod knows no protocol of sockets `{0}`")]
+#[error("this version knows no protocol of sockets `{0}`")]
 pub struct UnknownProtocol(
     /// As it was written.
     pub String,
@@ -57,6 +57,9 @@ impl From<Protocol> for &'static str {
         protocol.name()
     }
 }
+
+/// Most bytes of a head, in any protocol, that are not part of its block.
+pub const ENVELOPE_BYTES_MAX: usize = uwsgi::HEADER_BYTES;
 
 /// How far a head has come.
 pub type Progress = progress::Progress<Refusal>;

@@ -84,7 +84,7 @@ fn the_errors_are_the_codes() {
     let of_pairs = pairs_errors.iter().map(|error| row(error, error.status(), uwsgi::Error::from(*error).fault()));
     let of_head = head_errors.iter().map(|error| row(error, error.status(), error.fault()));
     let rows: Vec<String> = of_uwsgi.chain(of_pairs).chain(of_head).collect();
-    recorded::assert_rows(&path(), "## The web server's side", "| error | status | at fault |", &rows);
+    recorded::assert_rows(&path(), "## The web server's side: uwsgi", "| error | status | at fault |", &rows);
 }
 
 fn row(error: &impl Debug, status: u16, fault: Fault) -> String {

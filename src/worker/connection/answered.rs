@@ -4,7 +4,6 @@ use worker_protocol::head::RequestHead;
 use worker_protocol::scoreboard::Served;
 use worker_protocol::wire::Envelope;
 
-use super::receive::Incoming;
 use crate::handler::LogNotes;
 use crate::worker::reply::Sent;
 
@@ -29,11 +28,7 @@ pub(crate) struct Answered<'b> {
     pub(crate) outcome: Outcome,
 }
 
-impl<'b> Answered<'b> {
-    pub(super) fn new(request: &'b Incoming<'b>, outcome: Outcome) -> Self {
-        Self { head: &request.head, envelope: request.envelope, outcome }
-    }
-
+impl Answered<'_> {
     /// The same, as the scoreboard counts it.
     pub(crate) fn served(&self) -> Served {
         let Outcome { sent, exception, read_failed, .. } = &self.outcome;

@@ -1,23 +1,24 @@
 //! One connection, from its first byte to its end: `receive` reads what is asked, `serve` has it answered, `finish`
 //! closes so that nothing is lost. Worker only.
 
+mod accepted;
 mod answered;
 mod finish;
 mod receive;
 mod serve;
 
+use worker_protocol::head::RequestHead;
 use worker_protocol::pairs;
-use worker_protocol::wire::{Protocol, Receiver};
+use worker_protocol::wire::{ENVELOPE_BYTES_MAX, Receiver};
 
+pub(crate) use self::accepted::Connection;
 pub(crate) use self::answered::{Answered, Outcome};
 
 use self::finish::refuse;
-use self::receive::{Asked, receive};
+use self::receive::{Asked, Refusal, receive};
 use self::serve::serve;
 use super::exchange::Service;
-use super::process::Worker;
 use crate::config::model::RequestLimits;
-use crate::sys::stream::Stream;
 
 /// Memory that one thread uses again for every connection.
 #[derive(Debug)]
@@ -37,22 +38,6 @@ impl Buffers {
     }
 }
 
-/// Most bytes of a head that are not part of its block.
-const ENVELOPE_BYTES_MAX: usize = worker_protocol::uwsgi::HEADER_BYTES;
-
-/// A connection that was accepted, and by whom.
-#[derive(Debug)]
-pub(crate) struct Connection<'w> {
-    pub(crate) worker: &'w Worker<'w>,
-    /// Which of the worker's threads, from 0.
-    pub(crate) core: usize,
-    pub(crate) stream: Stream,
-    /// What is spoken on it.
-    pub(crate) protocol: Protocol,
-    /// When the wait for it ended.
-    pub(crate) started_us: u64,
-}
-
 /// Handles a connection to its end, then gives an account of the request. False when there was none: the peer said
 /// nothing, or something that is not a request.
 pub(crate) fn handle<S: Service + ?Sized>(
@@ -61,26 +46,33 @@ pub(crate) fn handle<S: Service + ?Sized>(
     service: &S,
     account: impl FnOnce(&Answered<'_>),
 ) -> bool {
-    let Connection { worker, core, stream, protocol, started_us } = connection;
+    let Connection { worker, stream, protocol, started_us, .. } = &connection;
     let Buffers { received, answer } = buffers;
     let limits = worker.limits();
     let block_limits = pairs::Limits { block_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
-    let mut receiver = Receiver::new(protocol, block_limits);
+    let mut receiver = Receiver::new(*protocol, block_limits);
     let deadline_us = started_us.saturating_add(limits.socket_timeout.as_micros() as u64);
-    let request = match receive(&stream, received, &mut receiver, deadline_us) {
-        Ok(Asked::Request(request)) => request,
+    let (request, path_info) = match receive(stream, received, &mut receiver, deadline_us) {
+        Ok(Asked::Request(request, path_info)) => (request, path_info),
         Ok(Asked::Ping(pong)) => {
             // A peer that hangs up before the pong has no use for it.
             let _ = stream.write(pong, &[]);
             return false;
         }
         Err(refusal) => {
-            refuse(&stream, answer, limits, &refusal);
+            refuse(stream, answer, limits, &refusal);
             return false;
         }
     };
-    let outcome = serve(service, &request, worker, core, &stream, answer);
-    drop(stream);
-    account(&Answered::new(&request, outcome));
+    let head = match RequestHead::read(request.block, path_info) {
+        Ok(head) => head,
+        Err(error) => {
+            refuse(stream, answer, limits, &Refusal::malformed(&error, error.status()));
+            return false;
+        }
+    };
+    let outcome = serve(service, &connection, &head, request.rest, answer);
+    drop(connection);
+    account(&Answered { head: &head, envelope: request.envelope, outcome });
     true
 }

@@ -3,7 +3,7 @@
 
 use std::io::ErrorKind;
 
-use worker_protocol::head::RequestHead;
+use worker_protocol::pairs::{Block, PathInfo};
 use worker_protocol::wire::{Asks, Envelope, Progress, Receiver};
 
 use crate::sys::clock::monotonic_us;
@@ -11,8 +11,8 @@ use crate::sys::stream::Stream;
 
 /// What a peer asks for.
 pub(super) enum Asked<'b> {
-    /// A web request.
-    Request(Incoming<'b>),
+    /// A web request, and how its `PATH_INFO` is to be read.
+    Request(Incoming<'b>, PathInfo),
     /// Whether anybody is there; what says so.
     Ping(&'static [u8]),
 }
@@ -20,8 +20,9 @@ pub(super) enum Asked<'b> {
 /// A request whose head has come.
 #[derive(Debug)]
 pub(super) struct Incoming<'b> {
-    pub(super) head: RequestHead<'b>,
     pub(super) envelope: Envelope,
+    /// Its variables.
+    pub(super) block: Block<'b>,
     /// What came together with the head, of the body and beyond.
     pub(super) rest: &'b [u8],
 }
@@ -45,10 +46,10 @@ pub(super) fn receive<'b>(
     let received = &buffer[..filled];
     match envelope.asks {
         Asks::Ping { pong } => Ok(Asked::Ping(pong)),
-        Asks::Request(path_info) => match RequestHead::read(receiver.block(received, &envelope), path_info) {
-            Ok(head) => Ok(Asked::Request(Incoming { head, envelope, rest: &received[envelope.consumed..] })),
-            Err(error) => Err(malformed(&error, error.status())),
-        },
+        Asks::Request(path_info) => {
+            let (block, rest) = (receiver.block(received, &envelope), &received[envelope.consumed..]);
+            Ok(Asked::Request(Incoming { envelope, block, rest }, path_info))
+        }
     }
 }
 
@@ -86,14 +87,16 @@ fn fill(
         match receiver.feed(&buffer[..filled]) {
             Progress::Need(_) => {}
             Progress::Head(envelope) => return Ok((filled, envelope)),
-            Progress::Refused(refusal) => return Err(malformed(&refusal, refusal.status())),
+            Progress::Refused(refusal) => return Err(Refusal::malformed(&refusal, refusal.status())),
         }
     }
 }
 
-#[cold]
-fn malformed(error: &dyn std::fmt::Display, status: u16) -> Refusal {
-    Refusal::Answer { status, reason: error.to_string() }
+impl Refusal {
+    #[cold]
+    pub(super) fn malformed(error: &dyn std::fmt::Display, status: u16) -> Self {
+        Self::Answer { status, reason: error.to_string() }
+    }
 }
 
 /// What becomes of a connection on which the head was not there in time.

@@ -1,26 +1,25 @@
 //! Having a request answered: chooses what answers it, by what the request says. It knows of no protocol. Worker only.
 
+use worker_protocol::head::RequestHead;
+
+use super::accepted::Connection;
 use super::answered::Outcome;
 use super::finish::close;
-use super::receive::Incoming;
 use crate::handler::LogNotes;
 use crate::sys::clock::epoch_us;
-use crate::sys::stream::Stream;
 use crate::worker::body::RequestBody;
 use crate::worker::exchange::{Exchange, Service};
-use crate::worker::process::Worker;
 use crate::worker::reply::Reply;
 
-/// Has a request answered, up to the last byte of the answer.
+/// Has a request answered, up to the last byte of the answer. `rest` is what came together with the head.
 pub(super) fn serve<'c, S: Service + ?Sized>(
     service: &S,
-    request: &'c Incoming<'c>,
-    worker: &'c Worker<'c>,
-    core: usize,
-    stream: &'c Stream,
+    connection: &'c Connection<'c>,
+    head: &'c RequestHead<'c>,
+    rest: &'c [u8],
     answer: &'c mut Vec<u8>,
 ) -> Outcome {
-    let Incoming { head, rest, .. } = request;
+    let Connection { worker, core, stream, .. } = connection;
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
     let length = head.content_length.unwrap_or(0);
@@ -31,7 +30,7 @@ pub(super) fn serve<'c, S: Service + ?Sized>(
         reply: Reply::new(stream, silence_us, answer, head.response_version(), head.method == "HEAD"),
         head,
         worker,
-        core,
+        core: *core,
         stream,
         exception: false,
         notes: LogNotes::default(),

@@ -71,7 +71,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "sys",
         ],
     ),
-    ("zygote", &["logging", "member", "sys", "worker"]),
+    ("zygote", &["config", "logging", "member", "sys", "worker"]),
     ("embedded", &["config", "handler", "member", "worker"]),
     ("operator", &["cli", "exit", "failure", "operator/words", "sys"]),
     ("simulate", &["exit", "scaling", "sys"]),

@@ -7,20 +7,25 @@ use worker_protocol::wire::{Envelope, Progress, Protocol, Receiver, Refusal};
 /// What may come after a head: it must not matter.
 const MORE: &[u8] = b"\x00\xffmore";
 
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What a receiver said at last, and the pairs of a head.
+type Outcome = (Progress, Pairs);
+
 /// A head that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Whole {
     pub(crate) envelope: Envelope,
-    pub(crate) pairs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) pairs: Pairs,
 }
 
 /// Receives bytes at once.
-fn at_once(protocol: Protocol, bytes: &[u8], limits: Limits) -> (Progress, Vec<(Vec<u8>, Vec<u8>)>) {
+fn at_once(protocol: Protocol, bytes: &[u8], limits: Limits) -> Outcome {
     in_parts(protocol, &[bytes], limits)
 }
 
 /// Receives growing parts of the same bytes, one after the other.
-fn in_parts(protocol: Protocol, parts: &[&[u8]], limits: Limits) -> (Progress, Vec<(Vec<u8>, Vec<u8>)>) {
+fn in_parts(protocol: Protocol, parts: &[&[u8]], limits: Limits) -> Outcome {
     let mut receiver = Receiver::new(protocol, limits);
     let mut last = (Progress::Need(1), [].as_slice());
     for part in parts {
@@ -41,7 +46,7 @@ fn in_parts(protocol: Protocol, parts: &[&[u8]], limits: Limits) -> (Progress, V
 
 /// All three ways; the outcome, and after how many bytes it was clear.
 #[track_caller]
-fn three_ways(protocol: Protocol, bytes: &[u8], limits: Limits) -> (Progress, Vec<(Vec<u8>, Vec<u8>)>, usize) {
+fn three_ways(protocol: Protocol, bytes: &[u8], limits: Limits) -> (Outcome, usize) {
     let whole = at_once(protocol, bytes, limits);
     let longer = [bytes, MORE].concat();
     assert_eq!(at_once(protocol, &longer, limits), whole, "with bytes after them");
@@ -58,13 +63,13 @@ fn three_ways(protocol: Protocol, bytes: &[u8], limits: Limits) -> (Progress, Ve
     }
     let prefixes: Vec<&[u8]> = (0..=bytes.len()).map(|cut| &bytes[..cut]).collect();
     assert_eq!(in_parts(protocol, &prefixes, limits), whole, "byte by byte");
-    (whole.0, whole.1, clear_after)
+    (whole, clear_after)
 }
 
 /// Receives a head that is valid; `body` is what follows it in `bytes`.
 #[track_caller]
 pub(crate) fn valid(protocol: Protocol, bytes: &[u8], body: &[u8], limits: Limits) -> Whole {
-    let (progress, pairs, clear_after) = three_ways(protocol, bytes, limits);
+    let ((progress, pairs), clear_after) = three_ways(protocol, bytes, limits);
     let Progress::Head(envelope) = progress else { panic!("not valid: {progress:?}") };
     assert_eq!(envelope.consumed, clear_after, "it is whole as soon as it is there");
     assert_eq!(&bytes[envelope.consumed..], body);
@@ -74,7 +79,7 @@ pub(crate) fn valid(protocol: Protocol, bytes: &[u8], body: &[u8], limits: Limit
 /// Receives a head that is not. `shown_after`: how many bytes show it.
 #[track_caller]
 pub(crate) fn invalid(protocol: Protocol, bytes: &[u8], shown_after: usize, limits: Limits) -> Refusal {
-    let (progress, _, clear_after) = three_ways(protocol, bytes, limits);
+    let ((progress, _), clear_after) = three_ways(protocol, bytes, limits);
     let Progress::Refused(refusal) = progress else { panic!("not refused: {progress:?}") };
     assert_eq!(clear_after, shown_after);
     refusal
