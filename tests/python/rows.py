@@ -3,8 +3,11 @@
 Served by the tests as it is, and wrapped in wsgiref's validator (rows_validated.py); both by rhinod and by uWSGI.
 """
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
 import sys
 import tempfile
@@ -502,6 +505,112 @@ def row_file_length(environ, start_response):
 def row_file_memory(environ, start_response):
     start_response("200 OK", TEXT)
     return environ["wsgi.file_wrapper"](io.BytesIO(b"in memory"), 4)
+
+
+def row_file_at(environ, start_response):
+    """The file that the query names."""
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](open(environ["QUERY_STRING"], "rb"))
+
+
+def row_file_of_pipe(environ, start_response):
+    reading, writing = os.pipe()
+    os.write(writing, b"out of a pipe")
+    os.close(writing)
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](os.fdopen(reading, "rb"))
+
+
+def unpacked(module, environ, start_response):
+    """A file that is unpacked while it is read, and whose descriptor is that of the packed one."""
+    file = temporary_file(module.compress(b"unpacked"))
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](module.open(file))
+
+
+def row_file_of_gzip(environ, start_response):
+    return unpacked(gzip, environ, start_response)
+
+
+def row_file_of_bz2(environ, start_response):
+    return unpacked(bz2, environ, start_response)
+
+
+def row_file_of_lzma(environ, start_response):
+    return unpacked(lzma, environ, start_response)
+
+
+def row_file_buffered_gzip(environ, start_response):
+    file = gzip.open(temporary_file(gzip.compress(b"unpacked")))
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](io.BufferedReader(file))
+
+
+class Part:
+    """A part of a file that has the whole one's descriptor, as wrappers for ranges have it."""
+
+    def __init__(self, file, length):
+        self.file, self.left, self.fileno, self.tell = file, length, file.fileno, file.tell
+
+    def read(self, size=-1):
+        piece = self.file.read(min(size, self.left))
+        self.left -= len(piece)
+        return piece
+
+
+def row_file_part(environ, start_response):
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](Part(temporary_file(b"0123456789"), 4))
+
+
+def row_file_other_read(environ, start_response):
+    """A plain file that was given another method to read with."""
+    file, pieces = temporary_file(b"0123456789"), [b"another", b""]
+    file.read = lambda size: pieces.pop(0)
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](file)
+
+
+class Passing:
+    """A file that passes on to another what it is asked, as Django's and Werkzeug's do."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+def row_file_passed_on(environ, start_response):
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](Passing(temporary_file(b"0123456789")))
+
+
+def row_file_written(environ, start_response):
+    """A file of which a part waits in the buffer to be written, at the position and behind it."""
+    file = temporary_file(b"0123456789")
+    file.read(2)
+    file.write(b"written")
+    file.seek(2)
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](file)
+
+
+def row_file_write_only(environ, start_response):
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](open(os.devnull, "wb"))
+
+
+def row_file_text(environ, start_response):
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](io.TextIOWrapper(temporary_file(b"0123456789")))
+
+
+def row_file_no_size(environ, start_response):
+    """Block sizes that are no sizes: PEP 3333 calls them suggestions."""
+    size = int(environ["QUERY_STRING"])
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](io.BytesIO(b"0123456789"), size)
 
 
 class ClosingFile(io.BytesIO):

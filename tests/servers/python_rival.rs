@@ -56,6 +56,9 @@ const SAME: &[&str] = &[
     "closed",
     "file_iterated",
     "file_no_read",
+    "file_passed_on",
+    "file_no_size?-1",
+    "file_no_size?0",
 ];
 
 /// Intended differences: the row, the status and body that uWSGI sends, and why ours are others.
@@ -86,6 +89,13 @@ const DIFFERENT: &[(&str, Option<u16>, &str, &str)] = &[
     ("raise_after_start", Some(200), "", "a failure is no success"),
     ("file_position", Some(200), "0123456789", "PEP 3333: from the current position"),
     ("file_length", Some(200), "0123456789", "PEP 3333: at most Content-Length"),
+    ("file_at?/proc/sys/kernel/ostype", Some(200), "", "it has no size"),
+    ("file_of_pipe", Some(200), "", "it has no size"),
+    ("file_part", Some(200), "0123456789", "what is read is another thing than the file"),
+    ("file_other_read", Some(200), "0123456789", "the same"),
+    ("file_written", Some(200), "01written9", "PEP 3333: from the current position"),
+    ("file_write_only", Some(200), "", "a failure is no success"),
+    ("file_text", Some(200), "0123456789", "PEP 3333: bytes; what the client gets were to depend on the descriptor"),
 ];
 
 /// Calls of wsgi.input that give the same.

@@ -56,6 +56,18 @@ const ANSWERED: &[(&str, &str)] = &[
     ("closed", "file"),
     ("file_iterated", "a piece at a time"),
     ("file_no_read", "AttributeError"),
+    ("file_at?/proc/sys/kernel/ostype", "Linux\n"),
+    ("file_of_pipe", "out of a pipe"),
+    ("file_of_gzip", "unpacked"),
+    ("file_of_bz2", "unpacked"),
+    ("file_of_lzma", "unpacked"),
+    ("file_buffered_gzip", "unpacked"),
+    ("file_part", "0123"),
+    ("file_other_read", "another"),
+    ("file_passed_on", "0123456789"),
+    ("file_written", "written9"),
+    ("file_no_size?-1", "0123456789"),
+    ("file_no_size?0", "0123456789"),
     ("print", "printed"),
     ("errors", "written"),
 ];
@@ -71,6 +83,8 @@ const FAILED: &[(&str, &str)] = &[
     ("none", "TypeError: the application returned NoneType, which cannot be iterated: PEP 3333 wants"),
     ("number", "TypeError: the application returned int, which cannot be iterated: PEP 3333 wants"),
     ("closing_failed", "ValueError: in the iteration"),
+    ("file_write_only", "io.UnsupportedOperation: read"),
+    ("file_text", "TypeError: a piece of the response body must be bytes (PEP 3333), not str"),
     ("raise", "ValueError: before start_response"),
     ("raise_after_start", "ValueError: after start_response"),
     ("raise_unprintable", "Unprintable"),
@@ -164,6 +178,29 @@ fn a_failure_in_the_middle_keeps_what_was_sent() {
     instance.log.wait_for("ValueError: in close");
     assert_eq!(row(&instance, "closing_failed").status(), Some(500));
     assert_eq!(body(&row(&instance, "closed")), "fails failed", "close() is called after a failure too");
+}
+
+/// Files of the kernel's are sent without a copy; of whatever else has a descriptor, what `read` gives is sent.
+#[test]
+fn the_kernel_sends_a_file_only_where_read_gives_the_same() {
+    // A file whose size is a page, whatever is in it.
+    const OF_SYS: &str = "/sys/class/net/lo/mtu";
+    let by_kernel = ["file", "file_position", "file_length", "file_passed_on", "file_written"];
+    let by_reading =
+        ["file_memory", "file_of_pipe", "file_of_gzip", "file_buffered_gzip", "file_part", "file_other_read"];
+    for python in supported() {
+        let instance = launch(python, "rows").start();
+        let asked = by_kernel.iter().map(|name| (name, true)).chain(by_reading.iter().map(|name| (name, false)));
+        for (name, by_kernel) in asked {
+            let seen = instance.log.position();
+            row(&instance, name);
+            let line = instance.log.wait_for_after(seen, &format!("GET /{name} =>")).text;
+            assert_eq!(line.contains("via sendfile()"), by_kernel, "{line} under {python:?}");
+        }
+        if let Ok(there) = std::fs::read_to_string(OF_SYS) {
+            assert_eq!(body(&row(&instance, &format!("file_at?{OF_SYS}"))), there);
+        }
+    }
 }
 
 #[test]
