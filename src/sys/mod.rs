@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod control;
+pub mod forks;
 pub mod identity;
 pub mod listeners;
 pub mod machine;

@@ -10,15 +10,22 @@ use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, send, sendmsg, setsockopt, shutdown};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// A connection from a web server.
+use super::forks;
+
+/// A connection from a web server. Its end is the end of the answer for the peer, whoever else holds the descriptor.
 #[derive(Debug)]
-pub struct Stream(OwnedFd);
+pub struct Stream {
+    descriptor: OwnedFd,
+    /// Before it was accepted.
+    since: forks::Moment,
+}
 
 /// Accepts one connection, or `None` if there is none for us.
 pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
+    let since = forks::Moment::now();
     match accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
         // SAFETY: the descriptor is new and ours.
-        Ok(raw) => Ok(Some(Stream(unsafe { OwnedFd::from_raw_fd(raw) }))),
+        Ok(raw) => Ok(Some(Stream { descriptor: unsafe { OwnedFd::from_raw_fd(raw) }, since })),
         // The client has already gone, or the network has a passing fault: see accept(2), "Error handling".
         Err(
             Errno::EAGAIN
@@ -39,14 +46,14 @@ impl Stream {
     /// Reads what is there. `WouldBlock` when there is nothing; 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // recv(2) and send(2) do the same as read(2) and write(2), without the file layer's checks on the way.
-        retry(|| recv(self.0.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
+        retry(|| recv(self.descriptor.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
     }
 
     /// Reads what is there, or waits for it: one call to the system less than asking whether something is there,
     /// waiting and reading. `WouldBlock` when nothing came within the time, `Interrupted` when a signal did.
     pub fn read_within(&self, buffer: &mut [u8], timeout_us: u64) -> io::Result<usize> {
-        setsockopt(&self.0, ReceiveTimeout, &TimeVal::microseconds(timeout_us.max(1) as i64))?;
-        Ok(recv(self.0.as_raw_fd(), buffer, MsgFlags::empty())?)
+        setsockopt(&self.descriptor, ReceiveTimeout, &TimeVal::microseconds(timeout_us.max(1) as i64))?;
+        Ok(recv(self.descriptor.as_raw_fd(), buffer, MsgFlags::empty())?)
     }
 
     /// Writes what fits of `first`, then `second`; either may be empty. `WouldBlock` when nothing does.
@@ -56,10 +63,10 @@ impl Stream {
             (only, []) | ([], only) => only,
             _ => {
                 let both = [IoSlice::new(first), IoSlice::new(second)];
-                return retry(|| sendmsg::<()>(self.0.as_raw_fd(), &both, &[], FLAGS, None));
+                return retry(|| sendmsg::<()>(self.descriptor.as_raw_fd(), &both, &[], FLAGS, None));
             }
         };
-        retry(|| send(self.0.as_raw_fd(), only, FLAGS))
+        retry(|| send(self.descriptor.as_raw_fd(), only, FLAGS))
     }
 
     /// Sends bytes of a file from its `offset`, without copying them through this process; returns how many.
@@ -67,32 +74,41 @@ impl Stream {
         // sendfile(2) knows no MSG_DONTWAIT.
         self.set_nonblocking()?;
         let mut position = offset as i64;
-        retry(|| nix::sys::sendfile::sendfile(&self.0, file.as_fd(), Some(&mut position), length))
+        retry(|| nix::sys::sendfile::sendfile(&self.descriptor, file.as_fd(), Some(&mut position), length))
     }
 
     /// Makes every call on the descriptor non-blocking, also those that are not made here: as uWSGI hands it to
     /// applications (uWSGI's manual, "Nginx support"). `read_within` must have been used for the last time.
     pub fn set_nonblocking(&self) -> io::Result<()> {
-        fcntl(&self.0, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        fcntl(&self.descriptor, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(())
     }
 
     /// Says that nothing more will be written.
     pub fn finish_writing(&self) -> io::Result<()> {
-        Ok(shutdown(self.0.as_raw_fd(), Shutdown::Write)?)
+        Ok(shutdown(self.descriptor.as_raw_fd(), Shutdown::Write)?)
     }
 
     /// Whether the other side has gone: closed or reset. Bytes that it sent and nobody read do not count.
     pub fn peer_is_gone(&self) -> bool {
         let mut byte = [0];
-        let looked = recv(self.0.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+        let looked = recv(self.descriptor.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
         !matches!(looked, Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.since.forked_since() {
+            // A peer that has gone is not waiting for the end.
+            let _ = self.finish_writing();
+        }
     }
 }
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.descriptor.as_fd()
     }
 }
 

@@ -11,6 +11,7 @@ use super::accept_loop::{Core, Hears};
 use super::exchange::Service;
 use super::process::Worker;
 use crate::sys::clock::monotonic_us;
+use crate::sys::forks;
 use crate::sys::wait::{Doorbell, wait_any};
 
 /// Exit code of a worker that ended in an orderly way (uWSGI's manual, "Things to know").
@@ -24,6 +25,9 @@ impl Worker<'_> {
             return member.refuse(&failure);
         }
         member.heed_signals();
+        if let Err(error) = forks::count() {
+            log::warn!("processes that the application forks keep clients waiting for the end of answers: {error}");
+        }
         // From here on it may hold a request.
         member.seat().set_presence(Presence::Accepting);
         let ended = match member.config().threads {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::harness::{Instance, Launch, Process, wait_until};
+use crate::harness::{Instance, Launch, Nginx, Process, wait_until};
 use crate::pythons::{launch_in, one, supported};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -155,6 +155,61 @@ fn what_is_printed_goes_to_the_log() {
     instance.log.wait_for("printed in a request");
     assert_eq!(instance.log.lines_with("printed while loading").len(), 1);
     assert_eq!(fs::read_to_string(out).expect("standard output"), "");
+}
+
+/// Each path forks by other means; what it forks lives as long as worker and zygote do.
+const LEAVING_BEHIND: &str = "\
+import ctypes, multiprocessing, os, subprocess
+
+reading, writing = os.pipe()
+
+def live_on():
+    os.close(writing)
+    os.read(reading, 1)
+
+def fork(call):
+    if call() == 0:
+        live_on()
+        os._exit(0)
+
+WAYS = {
+    '/multiprocessing': lambda: multiprocessing.get_context('fork').Process(target=live_on, daemon=True).start(),
+    '/os': lambda: fork(os.fork),
+    # Not through the interpreter, which does not get to know of it.
+    '/c': lambda: fork(ctypes.PyDLL(None).fork),
+    '/program': lambda: subprocess.Popen(['cat'], stdin=reading, close_fds=False),
+}
+
+def application(environ, start_response):
+    WAYS[environ['PATH_INFO']]()
+    start_response('202 Accepted', [('Content-Type', 'text/plain')])
+    return [b'started ', b'in the background']
+";
+
+#[test]
+fn an_answer_ends_whoever_else_holds_its_connection() {
+    for threads in [1, 2] {
+        for way in ["/multiprocessing", "/os", "/c", "/program"] {
+            let directory = files(LEAVING_BEHIND);
+            let mut instance = launch(&directory).set("threads", threads).start();
+            instance.expect_log("the application must be thread-safe");
+            assert_eq!(body(&instance, way), "started in the background", "{way}");
+            assert_eq!(instance.processes().len(), 4, "master, zygote, worker, and what it forked");
+        }
+    }
+}
+
+/// nginx would wait for the end of the connection, too, and says if there is anything that it does not like.
+#[test]
+fn nginx_takes_an_answer_whose_connection_somebody_else_holds() {
+    let directory = files(LEAVING_BEHIND);
+    let instance = launch(&directory).start();
+    let mut nginx = Nginx::before(&instance);
+    nginx.expect_log("a client request body is buffered to a temporary file");
+    for _ in 0..3 {
+        assert_eq!(nginx.get("/os").text(), "started in the background");
+        assert_eq!(nginx.post("/os", &[b'x'; 100_000]).text(), "started in the background", "of a body nobody reads");
+    }
 }
 
 const WAITING: &str = "\
