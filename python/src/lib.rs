@@ -13,6 +13,8 @@ mod file_wrapper;
 mod input;
 mod mounts;
 mod names;
+mod oddity;
+mod piece;
 mod runtime;
 mod service;
 mod start_response;

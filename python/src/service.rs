@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use rhinod::config::model::VanishedClients;
 use rhinod::worker::{Exchange, Service};
 
@@ -23,6 +23,8 @@ use crate::file_wrapper::{Extent, FileWrapper};
 use crate::input::Input;
 use crate::mounts::Mounts;
 use crate::names::Names;
+use crate::oddity::Oddity;
+use crate::piece::bytes_of;
 use crate::start_response::StartResponse;
 
 /// The page for a request that no application could answer (uWSGI's manual, "Python support").
@@ -159,9 +161,8 @@ impl WsgiService {
         {
             return send_file(result.py(), lease, &extent);
         }
-        // After write() there may be nothing left to return.
-        if result.is_none() && lease.with(result.py(), |exchange| exchange.reply.is_sending()) == Some(true) {
-            return Ok(Delivered::Whole);
+        if result.is_none() {
+            return nothing_returned(result.py(), lease);
         }
         for piece in result.try_iter().map_err(|error| not_iterable(result, error))? {
             if send_any(lease, &piece?)? == Delivered::Undeliverable {
@@ -207,22 +208,12 @@ fn end_stray(py: Python<'_>, error: Option<&PyErr>) {
     }
 }
 
-/// Sends one element of an iterable: bytes, anything with a buffer, or `None`, which uWSGI skips.
+/// Sends one element of an iterable.
 fn send_any(lease: &Lease, piece: &Bound<'_, PyAny>) -> PyResult<Delivered> {
-    if let Ok(bytes) = piece.cast::<PyBytes>() {
-        return send_piece(lease, bytes);
+    match bytes_of(lease, piece)? {
+        Some(bytes) => send_piece(lease, &bytes),
+        None => Ok(Delivered::Whole),
     }
-    if piece.is_none() {
-        return Ok(Delivered::Whole);
-    }
-    let Ok(view) = PyMemoryView::from(piece) else {
-        let kind = piece.get_type();
-        return Err(PyTypeError::new_err(format!(
-            "a piece of the response body must be bytes (PEP 3333), not {}",
-            kind.name()?
-        )));
-    };
-    send_piece(lease, view.call_method0("tobytes")?.cast::<PyBytes>()?)
 }
 
 fn send_piece(lease: &Lease, piece: &Bound<'_, PyBytes>) -> PyResult<Delivered> {
@@ -232,6 +223,19 @@ fn send_piece(lease: &Lease, piece: &Bound<'_, PyBytes>) -> PyResult<Delivered> 
 
 fn send_file(py: Python<'_>, lease: &Lease, extent: &Extent) -> PyResult<Delivered> {
     outcome(lease.detached(py, |exchange| exchange.reply.send_file(&extent.file, extent.offset, extent.length)))
+}
+
+/// The application returned `None`. After write() there may be nothing left to return; if it only called
+/// start_response, its answer has no body.
+fn nothing_returned(py: Python<'_>, lease: &Lease) -> PyResult<Delivered> {
+    match lease.with(py, |exchange| (exchange.reply.is_sending(), exchange.reply.is_started())) {
+        Some((true, _)) => Ok(Delivered::Whole),
+        Some((false, true)) => {
+            Oddity::NoResult.tell(py, lease, || "the application returned None".to_owned());
+            Ok(Delivered::Whole)
+        }
+        _ => Err(not_iterable(py.None().bind(py), not_started())),
+    }
 }
 
 /// The iterable is at its end: sends the head, if no piece had any bytes.
@@ -275,7 +279,7 @@ fn not_started() -> PyErr {
 }
 
 /// A URI for the log.
-fn shown(uri: &[u8]) -> String {
+pub(crate) fn shown(uri: &[u8]) -> String {
     /// Longest URI in a log line, in bytes.
     const URI_BYTES_MAX: usize = 2_048;
     let cut = &uri[..uri.len().min(URI_BYTES_MAX)];

@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyList, PyString, PyTuple};
 use rhinod::worker::reply::StartError;
+use worker_protocol::decimal;
 
 use crate::ffi::lease::Lease;
 use crate::ffi::text::Latin1;
+use crate::oddity::Oddity;
+use crate::piece::bytes_of;
 
 /// The callable that an application gets to set status and headers.
 #[pyclass(frozen, module = "uwsgi", name = "StartResponse")]
@@ -50,6 +53,18 @@ impl StartResponse {
         });
         progress.ok_or_else(over)
     }
+
+    /// Whether a header is sent. A length that is none tells nobody anything: the end of the connection is the end of
+    /// the answer then, as it is without the header.
+    fn keeps(&self, py: Python<'_>, (name, value): &Header<'_>) -> bool {
+        let is_number = |text: &[u8]| !text.is_empty() && decimal::parse(text).is_some();
+        let kept = !name.eq_ignore_ascii_case(b"content-length") || is_number(value.trim_ascii());
+        if !kept {
+            let shown = || String::from_utf8_lossy(&value[..value.len().min(32)]).into_owned();
+            Oddity::NoLength.tell(py, &self.lease, || format!("Content-Length is {:?}", shown()));
+        }
+        kept
+    }
 }
 
 #[pymethods]
@@ -66,7 +81,7 @@ impl StartResponse {
         match (self.progress(py)?, exc_info) {
             (Progress::Fresh, _) | (Progress::Started, Some(_)) => {}
             (Progress::Started, None) => {
-                return Err(PyAssertionError::new_err("start_response was called twice without exc_info"));
+                Oddity::StartedAgain.tell(py, &self.lease, || "start_response was called twice".to_owned());
             }
             (Progress::Sending, None) => return Err(PyOSError::new_err("headers already sent")),
             (Progress::Sending, Some(exc_info)) => return Err(raised(exc_info)?),
@@ -78,7 +93,8 @@ impl StartResponse {
             let shown = String::from_utf8_lossy(&status);
             PyValueError::new_err(format!("http status must begin with a code of three digits, not {shown:?}"))
         })?;
-        let headers = headers_of(headers)?;
+        let mut headers = headers_of(headers)?;
+        headers.retain(|header| self.keeps(py, header));
         let started = self.lease.with(py, |exchange| {
             let mut given = headers.iter();
             exchange.reply.start(code, reason, None, |head| given.try_for_each(|(name, value)| head.add(name, value)))
@@ -93,9 +109,7 @@ impl Write {
     /// Sends a piece of the body now.
     #[pyo3(signature = (data, /))]
     fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Ok(data) = data.cast::<PyBytes>() else {
-            return Err(PyTypeError::new_err(format!("write() takes bytes, not {}", data.get_type().name()?)));
-        };
+        let Some(data) = bytes_of(&self.lease, data)? else { return Ok(()) };
         let piece = data.as_bytes();
         match self.lease.detached(py, |exchange| exchange.reply.send(piece)) {
             None => Err(over()),
@@ -122,16 +136,20 @@ fn raised(exc_info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
     Ok(PyErr::from_value(value))
 }
 
-/// Three digits, then nothing or a blank and the reason. Without a reason the registered one is sent.
+/// Three digits, then nothing, or the reason behind what is no digit. Without a reason the registered one is sent.
 fn parse_status(status: &[u8]) -> Option<(u16, Option<&[u8]>)> {
-    let (code, rest) = status.split_at_checked(3)?;
+    let (code, rest) = without_blanks(status).split_at_checked(3)?;
     let code =
         code.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0')))?;
-    match rest {
-        [] | [b' '] => Some((code, None)),
-        [b' ', reason @ ..] => Some((code, Some(reason))),
-        _ => None,
-    }
+    let reason = without_blanks(rest);
+    let is_longer = rest.first().is_some_and(u8::is_ascii_digit);
+    (!is_longer).then_some((code, Some(reason).filter(|reason| !reason.is_empty())))
+}
+
+/// What comes after blanks at the beginning.
+fn without_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &text[blanks..]
 }
 
 fn headers_of<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<Header<'py>>> {

@@ -119,6 +119,15 @@ def row_status_unknown(environ, start_response):
     return [b"odd"]
 
 
+def row_status_joined(environ, start_response):
+    start_response(" 404Not Found", TEXT)
+    return [b"not here"]
+
+
+def row_status_long(environ, start_response):
+    return reply(start_response, attempt(start_response, "2000 OK", TEXT))
+
+
 def row_status_injection(environ, start_response):
     return reply(start_response, attempt(start_response, "200 OK\r\nX-Injected: 1", TEXT))
 
@@ -163,6 +172,11 @@ def row_headers_repeated(environ, start_response):
 
 def row_headers_injection(environ, start_response):
     return reply(start_response, attempt(start_response, "200 OK", [("A", "b\r\nX-Injected: 1")]))
+
+
+def row_headers_control(environ, start_response):
+    start_response("200 OK", [*TEXT, ("X-Name", "a\x0b\x1b\x7fb")])
+    return [b"ok"]
 
 
 def row_headers_nul(environ, start_response):
@@ -272,6 +286,25 @@ def row_none_piece(environ, start_response):
     return [b"one ", None, b"two"]
 
 
+def row_empty_pieces(environ, start_response):
+    """What is no bytes, and carries none."""
+    start_response("200 OK", TEXT)
+    return ["", b"nothing ", [], (), {}, set(), b"lost", ""]
+
+
+def row_write_empty(environ, start_response):
+    write = start_response("200 OK", TEXT)
+    write("")
+    write(None)
+    write(bytearray(b"nothing "))
+    write(b"lost")
+    return [""]
+
+
+def row_none_at_all(environ, start_response):
+    pass
+
+
 def row_str_piece(environ, start_response):
     start_response("200 OK", TEXT)
     return ["text"]
@@ -356,7 +389,13 @@ def row_length_long(environ, start_response):
 
 
 def row_length_invalid(environ, start_response):
-    return reply(start_response, attempt(start_response, "200 OK", [("Content-Length", "ten")]))
+    start_response("200 OK", [*TEXT, ("Content-Length", environ["QUERY_STRING"])])
+    return [b"whole"]
+
+
+def row_length_twice(environ, start_response):
+    """Two lengths, of which one would cut the answer."""
+    return reply(start_response, attempt(start_response, "200 OK", [("Content-Length", "5"), ("Content-Length", "4")]))
 
 
 def row_no_content(environ, start_response):

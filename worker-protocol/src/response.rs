@@ -39,13 +39,13 @@ pub enum Error {
     /// status at all (uWSGI's manual, "Nginx support"). 101 is allowed.
     #[error("status {0} cannot be sent: a final status has three digits and is 101 or at least 200")]
     Status(u16),
-    /// A reason phrase with a control byte.
+    /// A reason phrase with CR, LF or NUL.
     #[error("reason phrase of status {0} contains a control character")]
     Reason(u16),
     /// A header name that is no token.
     #[error("header name {0:?} is not a token")]
     Name(String),
-    /// A header value with CR, LF, NUL or another control byte (a tab is fine).
+    /// A header value with CR, LF or NUL.
     #[error("value of header {name} contains the control character {byte:#04x}")]
     Value {
         /// The header.
@@ -83,7 +83,7 @@ impl<'b> Head<'b> {
             return Err(Error::Status(status));
         }
         let phrase = reason.unwrap_or_else(|| standard_reason(status).as_bytes());
-        if first_control(phrase).is_some() {
+        if first_dangerous(phrase).is_some() {
             return Err(Error::Reason(status));
         }
         if phrase.len() > HEAD_BYTES_MAX - "HTTP/1.1 200 \r\n\r\n".len() {
@@ -104,7 +104,7 @@ impl<'b> Head<'b> {
         if !is_token(name) {
             return Err(Error::Name(shown(name)));
         }
-        if let Some(byte) = first_control(value) {
+        if let Some(byte) = first_dangerous(value) {
             return Err(Error::Value { name: shown(name), byte });
         }
         let head_bytes = self.out.len() - self.start + name.len() + 2 + value.len() + 2 + 2;
@@ -205,9 +205,10 @@ pub fn standard_reason(status: u16) -> &'static str {
     }
 }
 
-/// The first byte that RFC 9110 section 5.5 keeps out of a value: a control byte other than a tab.
-fn first_control(bytes: &[u8]) -> Option<u8> {
-    bytes.iter().copied().find(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)
+/// The first byte of those that RFC 9110 section 5.5 calls dangerous. Other control bytes are invalid, too, but end no
+/// line: web servers pass them on, and applications put them there (names of files that somebody uploaded).
+fn first_dangerous(bytes: &[u8]) -> Option<u8> {
+    bytes.iter().copied().find(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// A header name for an error message, cut at 64 bytes.
