@@ -66,6 +66,11 @@ def _configure(settings):
     _user_locks = [_UserLock(number) for number in range(max(1, settings["locks"]))]
 
 
+#: What holds in every instance, whether it is written or not. Libraries that trace or report ask for these before they
+#: start their threads.
+_ALWAYS = ("master", "enable-threads", "single-interpreter", "py-call-osafterfork", "py-call-uwsgi-fork-hooks")
+
+
 def _options(given):
     """Options as uWSGI shows them: keys are text, values bytes, flags True, repeated ones lists."""
     options = {}
@@ -77,6 +82,8 @@ def _options(given):
             options[name].append(value)
         else:
             options[name] = [options[name], value]
+    for name in _ALWAYS:
+        options.setdefault(name, True)
     return options
 
 

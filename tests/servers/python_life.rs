@@ -35,6 +35,7 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             .set("threads", 2)
             .set("locks", 3)
             .line("mode = dev")
+            .line("enable-threads = true")
             .line("env = TWICE=1")
             .line("env = AGAIN=2");
         let mut instance = launch.start();
@@ -48,6 +49,12 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("uwsgi.mypid() == os.getpid()", "True"),
             ("uwsgi.numproc, uwsgi.cores", "(1, 2)"),
             ("uwsgi.opt['module'], uwsgi.opt['env']", "(b'calls', [b'TWICE=1', b'AGAIN=2'])"),
+            // What always holds, as it is written where it is.
+            (
+                "uwsgi.opt['master'], uwsgi.opt['enable-threads'], uwsgi.opt['single-interpreter']",
+                "(True, b'true', True)",
+            ),
+            ("uwsgi.opt['py-call-uwsgi-fork-hooks'], uwsgi.opt['py-call-osafterfork']", "(True, True)"),
             ("uwsgi.env is environ", "True"),
             (
                 "type(uwsgi.workers()).__name__, uwsgi.workers()[0]['id'], uwsgi.workers()[0]['status']",
