@@ -203,7 +203,7 @@ def _from_module(origin, target, name):
 
 def _from_file(origin, path, name):
     try:
-        module = _execute_file(path)
+        module = _execute_file(path, "uwsgi_file_")
     except OSError as error:
         # An application's own OSError has the application's frames.
         if error.filename is None or os.path.abspath(str(error.filename)) != os.path.abspath(_source_of(path)):
@@ -220,12 +220,14 @@ def _source_of(path):
     return os.path.join(path, "__init__.py") if os.path.isdir(path) else path
 
 
-def _execute_file(path):
-    """Runs a file as the module uwsgi_file_<path>."""
+def _execute_file(path, prefix=""):
+    """Runs a file as a module that is named after its path without .py, as uWSGI names it: pickles, loggers and stores of
+    jobs keep the name."""
     source = _source_of(path)
     with open(source, "rb") as file:
         code = compile(file.read(), source, "exec", dont_inherit=True)
-    name = "uwsgi_file_" + path.replace("/", "_").replace(".", "_")
+    stem = path[:-3] if path.endswith(".py") else path
+    name = prefix + stem.replace("/", "_").replace(".", "_")
     module = types.ModuleType(name)
     module.__file__ = source
     sys.modules[name] = module

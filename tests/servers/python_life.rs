@@ -245,7 +245,10 @@ fn the_end_of_a_worker_is_the_end_of_an_interpreter() {
         instance.signal(Signal::SIGTERM);
         instance.log.wait_for("uwsgi.atexit ran in worker 1");
         instance.log.wait_for("Python's atexit ran in worker 1");
+        let log = instance.log.clone();
         instance.ends_with(0);
+        // As under uWSGI: where the application was only loaded there is nothing to bring to an end.
+        assert_eq!(log.lines_with("atexit ran in worker").len(), 2, "{:?}", log.lines_with("atexit"));
     }
 }
 

@@ -64,7 +64,7 @@ fn an_application_can_be_named_in_every_way() {
         (&[("wsgi", "package.web:app")], "package.web"),
         (&[("module", "package.web:make()")], "package.web"),
         (&[("module", "package.web"), ("callable", "app")], "package.web"),
-        (&[("wsgi-file", "package/web.py")], "uwsgi_file_package_web_py"),
+        (&[("wsgi-file", "package/web.py")], "uwsgi_file_package_web"),
         (&[("file", "a file.wsgi"), ("callable", "app")], "uwsgi_file_a file_wsgi"),
         // Of both, the module wins.
         (&[("wsgi-file", "package/web.py"), ("module", "package.web")], "package.web"),
@@ -129,14 +129,14 @@ fn make_virtualenv(python: &Python, place: &Path) {
 #[test]
 fn imports_come_before_the_application_and_may_fail() {
     let files = Files::new(&[
-        ("web.py", &saying("[sys.modules[name].__name__ for name in ('early', 'uwsgi_file___late_py')]")),
+        ("web.py", &saying("[sys.modules[name].__name__ for name in ('early', '__late')]")),
         ("early.py", "print('early is imported')\n"),
         ("late.py", "import early\nprint('late is imported')\n"),
         ("wrong.py", "raise ValueError('an import of no importance')\n"),
     ]);
     let launch = files.launch(&one()).set("module", "web").set("shared-import", "early");
     let instance = launch.line("import = ./late.py").line("import = wrong").start();
-    assert_eq!(get(&instance, "/"), "['early', 'uwsgi_file___late_py']");
+    assert_eq!(get(&instance, "/"), "['early', '__late']");
     instance.log.wait_for("import = wrong failed");
     instance.log.wait_for("ValueError: an import of no importance");
 }

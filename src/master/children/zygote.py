@@ -19,6 +19,19 @@ def become_zygote(path, control):
     return module.run_zygote(int(control))
 
 
+def leave(code):
+    # Not through sys.exit: what the application has registered with atexit is for its workers, and threads that it has
+    # started while it was loaded may never end.
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+    os._exit(code)
+
+
 if sys.version_info < (3, 9):
     sys.stderr.write(
         "rhinod: %s is Python %d.%d; applications need CPython 3.9 or later: make the virtualenv anew\n"
@@ -31,4 +44,4 @@ if "t" in getattr(sys, "abiflags", ""):
         " make the virtualenv with an ordinary CPython\n" % sys.executable
     )
     sys.exit(22)
-sys.exit(become_zygote(*sys.argv[1:]))
+leave(become_zygote(*sys.argv[1:]))
