@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::config::model::{Hook, HookAction, HookPhase, SignalFunction};
 use crate::sys::clock::monotonic_us;
+use crate::sys::process::keep_signals;
 
 /// How long `wait_for_*` waits, as in uWSGI.
 const WAIT_FOR: Duration = Duration::from_secs(60);
@@ -49,7 +50,7 @@ pub fn run(hooks: &[Hook], phase: HookPhase) -> Result<(), HookFailure> {
 
 /// Starts a shell command and does not wait for it: its end is reaped like that of any stranger.
 pub fn spawn(command: &str) -> io::Result<()> {
-    Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::null()).spawn().map(drop)
+    keep_signals(&mut Command::new("/bin/sh")).arg("-c").arg(command).stdin(Stdio::null()).spawn().map(drop)
 }
 
 /// Performs an action that was written as `action:argument`, as `hook-touch` has it.
@@ -110,7 +111,7 @@ fn perform(action: HookAction, argument: &str) -> io::Result<()> {
 }
 
 fn shell(command: &str) -> io::Result<()> {
-    let status = Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::null()).status()?;
+    let status = keep_signals(&mut Command::new("/bin/sh")).arg("-c").arg(command).stdin(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("the command ended with {status}"))) }
 }
 

@@ -3,6 +3,8 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -147,6 +149,13 @@ pub fn close_strangers_on_exec() {
     // SAFETY: changes flags only. A kernel without CLOSE_RANGE_CLOEXEC (before 5.11) refuses, which costs nothing
     // but that inherited strangers stay open in our children, as they would without this call.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+/// Has a command executed with signals as they are by default. What a command would be executed with otherwise,
+/// posix_spawn(3) of the C library, leaves its own two (32 and 33) ignored for good.
+pub fn keep_signals(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure does nothing; that there is one has the command forked and executed.
+    unsafe { command.pre_exec(|| Ok(())) }
 }
 
 /// Sets the name of the process as `ps -o comm` and `top` show it (15 bytes; longer ones are cut).

@@ -212,6 +212,47 @@ fn nginx_takes_an_answer_whose_connection_somebody_else_holds() {
     }
 }
 
+/// Executes its arguments with no signal ignored: the test program itself may have been executed with two that are.
+const HEEDING_ALL: &str = "\
+import ctypes, os, platform, signal, sys
+number = {'x86_64': 13, 'aarch64': 134}[platform.machine()]
+for reserved in (32, 33):
+    assert ctypes.CDLL(None).syscall(number, reserved, bytes(32), None, 8) == 0
+for own in (signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(own, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+/// The signals that a process ignores, by their numbers.
+fn ignored(status: &str) -> Vec<u32> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("the ignored signals");
+    let mask = u64::from_str_radix(mask.trim(), 16).expect("a mask");
+    (1..=64).filter(|number| mask >> (number - 1) & 1 == 1).collect()
+}
+
+/// What is executed by the C library's posix_spawn ignores 32 and 33, with all that it forks and executes, for good.
+#[test]
+fn no_process_ignores_signals_that_it_did_not_choose_to() {
+    let text = "\
+import subprocess
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [subprocess.run(['cat', '/proc/self/status'], stdout=subprocess.PIPE).stdout]
+";
+    let directory = files(text);
+    let seen = directory.path().join("seen");
+    let hook = format!("exec:cp /proc/self/status '{}'", seen.display());
+    let launch = launch(&directory).set("hook-asap", hook);
+    let instance = launch.through(["python3", "-c", HEEDING_ALL]).start();
+    assert_eq!(ignored(&body(&instance, "/")), [] as [u32; 0], "what the application executes");
+    assert_eq!(ignored(&fs::read_to_string(seen).expect("what the hook saw")), [] as [u32; 0], "what a hook executes");
+    for process in instance.workers().iter().chain(&instance.zygotes()) {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).expect("its status");
+        let of_python = [Signal::SIGPIPE as u32, Signal::SIGXFSZ as u32];
+        assert_eq!(ignored(&status), of_python, "{process:?}");
+    }
+}
+
 const WAITING: &str = "\
 import os, multiprocessing, time
 

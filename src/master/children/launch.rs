@@ -14,7 +14,7 @@ use super::interpreter;
 use crate::config::model::{Application, Config, EnvironmentChange};
 use crate::sys::control::ControlSocket;
 use crate::sys::identity::{self, Credentials, IdentityError};
-use crate::sys::process::{close_on_exec, inherit};
+use crate::sys::process::{close_on_exec, inherit, keep_signals};
 use crate::sys::title::ROOM_BYTES;
 
 /// Where this program is, from when it started: after an upgrade the path leads to the new binary.
@@ -58,7 +58,7 @@ pub(super) fn launch(
     }
     // No other thread can fork in between: the master has none.
     inherit(control.as_fd())?;
-    let child = command.spawn();
+    let child = keep_signals(&mut command).spawn();
     close_on_exec(control.as_fd())?;
     child.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display())))
 }
