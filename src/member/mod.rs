@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use worker_protocol::control::{FromWorker, LeaveReason};
 use worker_protocol::ids::{Generation, Seat};
 use worker_protocol::post::Post;
-use worker_protocol::scoreboard::{MasterSeat, Presence, Scoreboard, SeatOrder, WorkerSeat};
+use worker_protocol::scoreboard::{MasterSeat, Notice, Presence, Scoreboard, SeatOrder, WorkerSeat};
 
 pub use self::runtime::{LoadFailure, Runtime};
 
@@ -117,6 +117,11 @@ impl<'z> Member<'z> {
     pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> {
         let seats = (0..self.scoreboard.layout().seats()).map(Seat);
         seats.filter_map(|seat| Some((seat, self.scoreboard.master(seat)?)))
+    }
+
+    /// Whether no process of the instance has told something yet; then this one does.
+    pub(crate) fn is_news(&self, notice: Notice) -> bool {
+        self.scoreboard.notices().is_news(notice)
     }
 
     /// Its own seat.

@@ -9,6 +9,7 @@ mod connection;
 mod eagerness;
 mod exception;
 mod exchange;
+mod hearsay;
 mod process;
 pub mod reply;
 mod request_log;

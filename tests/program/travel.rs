@@ -142,7 +142,10 @@ fn a_word_that_is_not_known_is_refused_by_name() {
             "no moment of hooks `as-mule`",
         ),
         (json!({ "hooks": [{ "phase": "asap", "action": "sing", "argument": "" }] }), "no hook action `sing`"),
-        (json!({ "request": { "trusted_proxies": ["10.0.0.0/99"] } }), "expected an IP address or ADDRESS/BITS"),
+        (
+            json!({ "request": { "trusted_proxies": ["10.0.0.0/99"] } }),
+            "expected an IP address or ADDRESS/BITS, or unix:",
+        ),
         (json!({ "term": "haggle" }), "no meaning of SIGTERM `haggle`"),
         (json!({ "application": { "cobol": {} } }), "unknown variant `cobol`"),
         (json!({ "watches": [{ "path": "/a", "effect": "dance" }] }), "unknown variant `dance`"),

@@ -111,6 +111,7 @@ const SAME_INPUT: &[&str] = &["read", "read:5,read:4", "readline,read", "readlin
 const UNEQUAL: &[(&str, &str)] = &[
     ("unread body", "uWSGI resets the connection, and the answer is lost"),
     ("whole body, too large for Django", "the same"),
+    ("TLS by another word", "UWSGI_SCHEME is for the server, and no variable of the application's"),
     ("behind TLS", "X-Forwarded-Proto is believed if it comes from a trusted-proxy"),
 ];
 
@@ -288,6 +289,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 fn django_answers_the_same_under_both() {
     let Some((mut rhinod, uwsgi)) = both("django_views", "/host") else { return };
     rhinod.expect_log("exception in GET /failing_stream");
+    rhinod.expect_log("no trusted-proxy is set");
     let mut requests = vec![
         ("cookies", get("/cookies").var("HTTP_COOKIE", b"plain=1; quoted=\"a b\"; empty=")),
         ("conditional, same tag", get("/conditional").var("HTTP_IF_NONE_MATCH", b"\"a tag\"")),
@@ -307,6 +309,7 @@ fn django_answers_the_same_under_both() {
         ("only post, posted", post("/only_post", FORM, b"a=1")),
         ("a host that is not served", get("/host").var("HTTP_HOST", b"other.example")),
         ("behind TLS", get("/meta/").var("HTTP_X_FORWARDED_PROTO", b"https")),
+        ("TLS by another word", get("/meta/").var("UWSGI_SCHEME", b"https")),
         ("TLS itself", get("/meta/").var("HTTPS", b"on").var("REQUEST_SCHEME", b"https")),
         ("headers of all kinds", get("/meta/").var("HTTP_X_LATIN", b"caf\xe9").var("HTTP_X_EMPTY", b"")),
         ("a query", get("/meta/?a=1&a=2&b=%C3%A9&c=a+b&empty=")),

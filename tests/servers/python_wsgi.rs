@@ -297,15 +297,18 @@ fn the_environ_has_the_keys_and_types_of_the_reference() {
 
 #[test]
 fn what_a_client_may_not_say_does_not_reach_the_application() {
-    let instance = launch(&crate::pythons::one(), "rows").start();
+    let mut instance = launch(&crate::pythons::one(), "rows").start();
     for (key, sent) in [("HTTP_PROXY", "http://evil"), ("UWSGI_FILE", "/etc/passwd"), ("HTTP_CONTENT_LENGTH", "5")] {
         let reply = instance.ask(&Request::get(&format!("/variable?{key}")).var(key, sent.as_bytes()));
         assert_eq!(body(&reply), "None", "{key}");
     }
     // Only a proxy that is configured may say that the client came by TLS.
+    instance.expect_log("no trusted-proxy is set");
     let forwarded = Request::get("/variable?wsgi.url_scheme").var("HTTP_X_FORWARDED_PROTO", b"https");
     assert_eq!(body(&instance.ask(&forwarded)), "'http'");
-    assert_eq!(body(&instance.ask(&forwarded.var("HTTPS", b"on"))), "'https'");
+    for (key, value) in [("HTTPS", "on"), ("UWSGI_SCHEME", "https")] {
+        assert_eq!(body(&instance.ask(&forwarded.clone().var(key, value.as_bytes()))), "'https'", "{key}");
+    }
     drop(instance);
     let instance = launch(&crate::pythons::one(), "rows").set("trusted-proxy", "10.1.0.0/16").start();
     let forwarded = Request::get("/variable?wsgi.url_scheme").var("HTTP_X_FORWARDED_PROTO", b"https");

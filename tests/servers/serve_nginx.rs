@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 
 use crate::harness::{Instance, Launch, Nginx, NginxSetup};
+use nix::sys::signal::Signal;
 use rhinod_bench::client::{Load, Until, Wire};
 use rhinod_bench::packet::Request;
 
@@ -219,12 +220,37 @@ fn assert_all_are_answered(line: &str, wire: Wire, request: &Request) {
 /// The same rule as for Python (`python_wsgi.rs`): only a proxy that is configured may say that the client came by TLS.
 #[test]
 fn forwarded_headers_count_from_a_trusted_proxy_only() {
-    let server = Launch::hello().set("trusted-proxy", "10.1.0.0/16").line("trusted-proxy = 2001:db8::7").start();
+    let launch = Launch::hello().set("trusted-proxy", "10.1.0.0/16").line("trusted-proxy = 2001:db8::7");
+    let server = launch.line("trusted-proxy = unix:").start();
     let forwarded = Request::get("/scheme").var("HTTP_X_FORWARDED_PROTO", b"https");
-    for (address, scheme) in [("10.1.2.3", "https"), ("10.2.0.1", "http"), ("2001:db8::7", "https"), ("", "http")] {
+    let peers =
+        [("10.1.2.3", "https"), ("10.2.0.1", "http"), ("2001:db8::7", "https"), ("unix:", "https"), ("", "http")];
+    for (address, scheme) in peers {
         let reply = server.ask(&forwarded.clone().var("REMOTE_ADDR", address.as_bytes()));
         assert_eq!(String::from_utf8_lossy(reply.body()), scheme, "{address}");
     }
-    let direct = server.ask(&Request::get("/scheme").var("HTTPS", b"on"));
-    assert_eq!(String::from_utf8_lossy(direct.body()), "https");
+    for (key, value) in [("HTTPS", "on"), ("UWSGI_SCHEME", "https")] {
+        let direct = server.ask(&Request::get("/scheme").var(key, value.as_bytes()));
+        assert_eq!(String::from_utf8_lossy(direct.body()), "https", "{key}");
+    }
+}
+
+/// uWSGI believes everybody, so that a site behind a proxy for TLS would stop working without a word.
+#[test]
+fn who_says_https_in_vain_is_told_of_once_in_an_instance() {
+    let mut server = Launch::hello().set("workers", 1).start();
+    server.expect_log("killed by signal 9");
+    let forwarded = Request::get("/scheme").var("HTTP_X_FORWARDED_PROTO", b"https");
+    for told in [b"on", b"on"] {
+        server.ask(&forwarded.clone().var("HTTPS", told));
+    }
+    assert!(server.log.lines_with("trusted-proxy").is_empty(), "it makes no difference");
+    assert_eq!(String::from_utf8_lossy(server.ask(&forwarded).body()), "http");
+    server.wait_for_expected(
+        "[warn] a request says X-Forwarded-Proto: https, which is not believed, as no trusted-proxy",
+    );
+    server.workers()[0].signal(Signal::SIGKILL);
+    server.log.wait_for("Respawned uWSGI worker 1 ");
+    server.ask(&forwarded);
+    assert_eq!(server.log.lines_with("trusted-proxy").len(), 1, "also when another worker sees it");
 }

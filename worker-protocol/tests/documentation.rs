@@ -9,7 +9,7 @@ use testkit::recorded;
 use worker_protocol::control::{self, FromWorker, FromZygote, LeaveReason, Message, ToWorker, ToZygote};
 use worker_protocol::ids::{Generation, Life, ProcessId, Seat};
 use worker_protocol::post::Post;
-use worker_protocol::scoreboard::{self, Armed, Layout, Presence, Scoreboard, SeatOrder, Served};
+use worker_protocol::scoreboard::{self, Armed, Layout, Notice, Presence, Scoreboard, SeatOrder, Served};
 use worker_protocol::{Fault, head, pairs, response, uwsgi};
 
 fn path() -> PathBuf {
@@ -179,11 +179,13 @@ fn the_words_are_where_the_page_says() {
     core.set_last_wait_us(77);
     core.end_request(1_010, Served { sent_bytes: 600, exception: true, write_error: true, read_error: false });
     assert!(!core.begin_request(5_000));
+    let tellers = [board.notices(), board.notices()];
+    assert_eq!(tellers.map(|one| one.is_news(Notice::UntrustedScheme)), [true, false]);
 
     let word_at = |byte: usize| words[byte / 8].load(Ordering::Relaxed);
     let capacity = 3 << 41 | 1 << 40 | 7 << 20 | 1;
     let stride_words = (128 + 64 * 2) / 8;
-    let expected = [scoreboard::MAGIC, 2, 2, stride_words, capacity];
+    let expected = [scoreboard::MAGIC, 2, 2, stride_words, capacity, 1];
     let heading = "| byte | written by | word |";
     assert_eq!(offsets(&table("## Shared memory", heading)).map(word_at).collect::<Vec<_>>(), expected);
     assert!(page().contains(&format!("{:#018x}", scoreboard::MAGIC)));

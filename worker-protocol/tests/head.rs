@@ -148,7 +148,7 @@ fn dangerous_variables_never_reach_the_application() {
     let head = request(&all);
     let keys: Vec<_> = seen(&head).into_iter().map(|(key, _)| key).skip(4).collect();
     assert_eq!(keys, harmless);
-    assert_eq!(head.scheme(true), "http", "UWSGI_SCHEME does not count");
+    assert_eq!(head.scheme(true), "http", "a UWSGI_SCHEME that is none");
 }
 
 #[test]
@@ -361,6 +361,7 @@ fn modifier_30_cuts_only_a_real_prefix() {
 #[test]
 fn scheme_of_https_and_of_forwarded_headers() {
     let (https, proto, ssl) = ("HTTPS", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_SSL");
+    let own_word = "UWSGI_SCHEME";
     for (own, trusting, distrusting) in [
         (vec![], "http", "http"),
         (vec![(https, "on")], "https", "https"),
@@ -380,10 +381,33 @@ fn scheme_of_https_and_of_forwarded_headers() {
         (vec![(https, "on"), (ssl, "off")], "http", "https"),
         (vec![(ssl, "off"), (https, "on")], "https", "https"),
         (vec![("REQUEST_SCHEME", "https")], "http", "http"),
-        (vec![("UWSGI_SCHEME", "https")], "http", "http"),
+        (vec![(own_word, "https")], "https", "https"),
+        (vec![(own_word, "HTTPS")], "https", "https"),
+        (vec![(own_word, "gopher"), (https, "on")], "https", "https"),
+        (vec![(own_word, ""), (https, "on")], "https", "https"),
+        (vec![(own_word, "http"), (https, "on")], "http", "http"),
+        (vec![(own_word, "http"), (proto, "https")], "https", "http"),
+        (vec![(own_word, "https"), (proto, "http")], "http", "https"),
+        (vec![(own_word, "https"), (ssl, "off")], "https", "https"),
     ] {
         let head = request(&own);
         assert_eq!((head.scheme(true), head.scheme(false)), (trusting, distrusting), "{own:?}");
+    }
+}
+
+#[test]
+fn hearsay_is_what_only_a_client_can_have_said() {
+    let proto = "HTTP_X_FORWARDED_PROTO";
+    for (own, hearsay) in [
+        (vec![], false),
+        (vec![(proto, "https")], true),
+        (vec![(proto, "http")], false),
+        (vec![(proto, "gopher")], false),
+        (vec![(proto, "https"), ("HTTPS", "on")], false),
+        (vec![(proto, "https"), ("UWSGI_SCHEME", "https")], false),
+        (vec![("HTTP_X_FORWARDED_SSL", "on")], false),
+    ] {
+        assert_eq!(request(&own).is_https_by_hearsay(), hearsay, "{own:?}");
     }
 }
 

@@ -65,7 +65,7 @@ fn an_injected_header_is_refused_by_name() {
 #[test]
 fn control_bytes_that_end_no_line_pass() {
     let mut out = Vec::new();
-    let mut head = Head::start(&mut out, Protocol::Http11, 200, Some(b"O\x01K")).expect("valid");
+    let mut head = Head::start(&mut out, Version::Http11, 200, Some(b"O\x01K")).expect("valid");
     head.header("X-A", "a\t\x0b\x1b\x7fb").expect("invalid, but not dangerous");
     assert_eq!(head.finish().headers_count, 1);
     assert_eq!(out, b"HTTP/1.1 200 O\x01K\r\nX-A: a\t\x0b\x1b\x7fb\r\n\r\n");

@@ -37,7 +37,7 @@ pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use identity::{EnvironmentChange, Identity};
 pub use listener::{Address, Listener, Protocol};
 pub use logging::Logging;
-pub use network::{Network, NotANetwork};
+pub use network::{Network, NotANetwork, Peer};
 pub use patience::Patience;
 pub use pid_files::PidFiles;
 pub use process_names::ProcessNames;

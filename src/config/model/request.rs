@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::network::Network;
+use super::network::{Network, Peer};
 
 /// Bounds of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ impl RequestLimits {
         if self.trusted_proxies.is_empty() {
             return false;
         }
-        let address = std::str::from_utf8(remote_addr).ok().and_then(|text| text.parse().ok());
-        address.is_some_and(|address| self.trusted_proxies.iter().any(|network| network.contains(address)))
+        let peer = Peer::named(remote_addr);
+        peer.is_some_and(|peer| self.trusted_proxies.iter().any(|network| network.contains(peer)))
     }
 }
 

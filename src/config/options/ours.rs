@@ -26,10 +26,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
     list("trusted-proxy").sets(trust_proxy).works()
-        .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed"),
+        .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
 ];
 
-/// `trusted-proxy`: an address or a network.
+/// `trusted-proxy`: an address, a network, or whoever comes over a unix socket.
 fn trust_proxy(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     match value.text.parse() {
         Ok(network) => draft.config.request.trusted_proxies.push(network),

@@ -9,6 +9,7 @@ use crate::handler::LogNotes;
 use crate::sys::clock::epoch_us;
 use crate::worker::body::RequestBody;
 use crate::worker::exchange::{Exchange, Service};
+use crate::worker::hearsay::tell_of_hearsay;
 use crate::worker::reply::Reply;
 
 /// Has a request answered, up to the last byte of the answer. `rest` is what came together with the head.
@@ -23,6 +24,7 @@ pub(super) fn serve<'c, S: Service + ?Sized>(
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
     let length = head.content_length.unwrap_or(0);
+    tell_of_hearsay(worker, head);
     let arrival_us = head.arrival_us(limits.trusts(head.remote_addr));
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
     let mut exchange = Exchange {

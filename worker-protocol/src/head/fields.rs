@@ -73,6 +73,7 @@ impl<'a> Fields<'a> {
                 self.secure.https = value;
                 self.secure.https_or_forwarded_ssl = value;
             }
+            b"UWSGI_SCHEME" => self.secure.told = value,
             b"REQUEST_MSEC" => self.arrival.request_msec = value,
             _ => {}
         }

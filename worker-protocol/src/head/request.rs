@@ -116,11 +116,17 @@ impl<'a> RequestHead<'a> {
 
     /// `http` or `https` (uWSGI's manual, "uWSGI protocol magic variables").
     ///
-    /// With `trust_forwarded`, `X-Forwarded-Proto` decides if it says `http` or `https`, then the later one of `HTTPS`
-    /// and `X-Forwarded-SSL`. Without it only `HTTPS` counts, which the web server sets and a client cannot. `HTTPS`
-    /// means `https` when it is `on`, `1` or `https` in any case; uWSGI took any word that begins with `on`.
+    /// With `trust_forwarded`, `X-Forwarded-Proto` decides if it says `http` or `https`, then `UWSGI_SCHEME`, then the
+    /// later one of `HTTPS` and `X-Forwarded-SSL`. Without it only `UWSGI_SCHEME` and then `HTTPS` count, which the web
+    /// server sets and a client cannot. `HTTPS` means `https` when it is `on`, `1` or `https` in any case; uWSGI took
+    /// any word that begins with `on`.
     pub fn scheme(&self, trust_forwarded: bool) -> &'static str {
         self.secure.scheme(trust_forwarded)
+    }
+
+    /// Whether an `X-Forwarded-Proto` that is not trusted would make `https` of it.
+    pub fn is_https_by_hearsay(&self) -> bool {
+        self.secure.is_https_by_hearsay()
     }
 
     /// When the web server received the request, in microseconds since the epoch, if it says so.

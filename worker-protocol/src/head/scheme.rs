@@ -3,6 +3,8 @@
 /// What tells the scheme, as received.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Secure<'a> {
+    /// `UWSGI_SCHEME`.
+    pub(super) told: &'a [u8],
     pub(super) https: &'a [u8],
     /// The later of `HTTPS` and `HTTP_X_FORWARDED_SSL` (they share a slot, uWSGI's manual, "uWSGI protocol magic
     /// variables").
@@ -13,15 +15,19 @@ pub(super) struct Secure<'a> {
 impl Secure<'_> {
     /// See [`super::RequestHead::scheme`].
     pub(super) fn scheme(self, trust_forwarded: bool) -> &'static str {
-        if !trust_forwarded {
-            return of_switch(self.https);
-        }
-        known(self.forwarded_proto).unwrap_or_else(|| of_switch(self.https_or_forwarded_ssl))
+        let forwarded = if trust_forwarded { known(self.forwarded_proto) } else { None };
+        let switch = if trust_forwarded { self.https_or_forwarded_ssl } else { self.https };
+        forwarded.or_else(|| known(self.told)).unwrap_or_else(|| of_switch(switch))
+    }
+
+    /// See [`super::RequestHead::is_https_by_hearsay`].
+    pub(super) fn is_https_by_hearsay(self) -> bool {
+        known(self.forwarded_proto) == Some("https") && self.scheme(false) == "http"
     }
 
     /// The port that goes with the scheme, as far as the web server itself tells that.
     pub(super) fn port(self) -> &'static [u8] {
-        if of_switch(self.https) == "https" { b"443" } else { b"80" }
+        if self.scheme(false) == "https" { b"443" } else { b"80" }
     }
 }
 

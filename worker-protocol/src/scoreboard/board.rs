@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::capacity::{CORES_MAX, Capacity};
-use super::layout::{CAPACITY_WORD, Error, Layout, MAGIC};
+use super::layout::{CAPACITY_WORD, Error, Layout, MAGIC, NOTICES_WORD};
 use super::master::MasterSeat;
+use super::notices::Notices;
 use super::worker::WorkerSeat;
 use crate::ids::{Life, Seat};
 
@@ -56,6 +57,11 @@ impl<'a> Scoreboard<'a> {
     /// The counter of busy cores, and the master's wish to be woken.
     pub fn capacity(&self) -> Capacity<'a> {
         Capacity { word: &self.words[CAPACITY_WORD] }
+    }
+
+    /// What is told once for each instance.
+    pub fn notices(&self) -> Notices<'a> {
+        Notices { word: &self.words[NOTICES_WORD] }
     }
 
     /// The worker's side of a seat; `None` beyond the last one.

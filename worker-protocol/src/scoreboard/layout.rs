@@ -17,6 +17,7 @@ pub const THREADS_MAX: u32 = 1_024;
 const WORD_BYTES: usize = 8;
 const GLOBAL_LINES: usize = 2;
 pub(super) const CAPACITY_WORD: usize = LINE_WORDS;
+pub(super) const NOTICES_WORD: usize = LINE_WORDS + 1;
 /// Lines of a seat before its cores: the master's and the worker's.
 pub(super) const SEAT_HEAD_LINES: usize = 2;
 

@@ -7,14 +7,14 @@
 //! | line | written by | words |
 //! | --- | --- | --- |
 //! | 0, header | the master, before the first fork | magic and version, seats, threads, words of a seat |
-//! | 1, capacity | everyone, read-modify-write only | [`Capacity`]'s word |
+//! | 1, capacity | everyone, read-modify-write only | [`Capacity`]'s word, [`Notices`]' word |
 //! | then for each seat: master | the master | order and life |
 //! | … worker | the worker | life, flags, boot time, memory, process id, number |
 //! | … one for each thread (core) | that thread | state, requests, exceptions, running time, bytes, wait, mean, errors |
 //!
 //! # Who writes, and in what order
 //!
-//! Each word has one writer, except the capacity word, which is only changed by single atomic operations. What must be
+//! Each word has one writer, except those of line 1, which are only changed by single atomic operations. What must be
 //! read together is one word: a core's state and the start of its request; an order and the life it is meant for.
 //! Counters and figures are `Relaxed`: each stands alone. Words that announce something (state, life, order) are
 //! stored with `Release` and loaded with `Acquire`, so that who sees them sees what was written before.
@@ -35,6 +35,7 @@ mod board;
 mod capacity;
 mod layout;
 mod master;
+mod notices;
 mod words;
 mod worker;
 
@@ -42,5 +43,6 @@ pub use self::board::{RESYNC_ATTEMPTS_MAX, Scoreboard};
 pub use self::capacity::{Armed, CORES_MAX, Capacity};
 pub use self::layout::{Error, LINE_WORDS, Layout, MAGIC, SEATS_MAX, THREADS_MAX};
 pub use self::master::{MasterSeat, WorkerFigures};
+pub use self::notices::{Notice, Notices};
 pub use self::words::{CoreState, Presence, SeatOrder};
 pub use self::worker::{Core, Served, WorkerSeat};
