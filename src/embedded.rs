@@ -8,6 +8,7 @@ use worker_protocol::control::FromWorker;
 use worker_protocol::ids::Generation;
 
 use crate::config::model::Config;
+use crate::escape;
 use crate::handler::{Body, BodyWriter, BoxError, Handler, Request, Response};
 use crate::member::{LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
@@ -99,15 +100,14 @@ impl<H: Handler> HandlerService<H> {
             let mut request = Request { head, body, trust_forwarded, ask_reload, notes };
             self.handler.handle(&mut request)
         };
-        let uri = || String::from_utf8_lossy(exchange.head.uri).escape_debug().to_string();
         match start(&mut exchange.reply, &response) {
             Ok(()) => {
                 if let Err(error) = send_body(&mut exchange.reply, response.body) {
-                    log::debug!("the answer to {} broke off: {error}", uri());
+                    log::debug!("the answer to {} broke off: {error}", exchange.named());
                 }
             }
             Err(error) => {
-                log::error!("the answer to {} {} was replaced by 500: {error}", exchange.head.method, uri());
+                log::error!("the answer to {} was replaced by 500: {error}", exchange.named());
                 exchange.answer_plainly(500, "Internal Server Error\n");
             }
         }
@@ -160,7 +160,7 @@ fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
         let message = panic_message(info.payload());
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        log::error!("the application panicked at {place}: {message}");
+        log::error!("{}", escape::lines(&format!("the application panicked at {place}: {message}")));
     }));
 }
 

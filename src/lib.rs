@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 mod daemon;
 mod embedded;
+pub mod escape;
 pub mod exit;
 pub mod failure;
 pub mod handler;

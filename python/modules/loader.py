@@ -168,8 +168,7 @@ def _import_all(option, names):
             else:
                 __import__(name)
         except Exception:
-            sys.stderr.write("%s = %s failed\n%s" % (option, name, _traceback()))
-            sys.stderr.flush()
+            _rhinod.complain("%s = %s failed\n%s" % (option, name, _traceback()))
 
 
 def _mounted(mountpoint, target, name):

@@ -143,11 +143,14 @@ def _end_stray(error):
                 print(code, file=_sys.stderr)
                 code = 1
         else:
-            log("process %d, which the application forked, came back to the server and ends" % _os.getpid())
-            if error is not None:
+            said = "process %d, which the application forked, came back to the server and ends" % _os.getpid()
+            if error is None:
+                log(said)
+            else:
                 import traceback
 
-                traceback.print_exception(type(error), error, error.__traceback__)
+                lines = traceback.format_exception(type(error), error, error.__traceback__)
+                _rhinod.complain("%s\n%s" % (said, "".join(lines).rstrip()))
         _flush()
     finally:
         _os._exit(code & 0xFF)

@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use rhinod::escape;
 use rhinod::worker::Exchange;
 use worker_protocol::control::FromWorker;
 use worker_protocol::scoreboard::{MasterSeat, Presence};
@@ -29,6 +30,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(set_process_name, module)?)?;
     module.add_function(wrap_pyfunction!(memory, module)?)?;
     module.add_function(wrap_pyfunction!(write_log, module)?)?;
+    module.add_function(wrap_pyfunction!(complain, module)?)?;
     module.add_function(wrap_pyfunction!(core_of_thread, module)?)?;
     module.add_function(wrap_pyfunction!(connection_fd, module)?)?;
     module.add_function(wrap_pyfunction!(is_connected, module)?)?;
@@ -153,6 +155,12 @@ fn memory() -> (u64, u64) {
 #[pyfunction]
 fn write_log(message: &str) {
     log::info!("{message}");
+}
+
+/// Writes what went wrong in the application to the log, as a text of several lines.
+#[pyfunction]
+fn complain(text: &Bound<'_, PyString>) {
+    log::error!("{}", escape::lines(&text.to_string_lossy()));
 }
 
 /// Number of the worker's thread that calls, from the name that the server gave it; 0 for other threads.

@@ -19,25 +19,6 @@ pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
     format().unwrap_or_else(|_| format!("{} (its message cannot be printed)", error.get_type(py)))
 }
 
-/// A traceback for the log. A client may have a say in an exception's message, so no line of it begins where those of the
-/// log do, and what would move a terminal's cursor is escaped.
-pub(crate) fn logged(traceback: &str) -> String {
-    let mut text = String::with_capacity(traceback.len() + traceback.len() / 8);
-    for line in traceback.split('\n') {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str("  ");
-        for character in line.chars() {
-            match character {
-                control if control.is_control() && control != '\t' => text.extend(control.escape_default()),
-                other => text.push(other),
-            }
-        }
-    }
-    text
-}
-
 /// The exception as `reload-on-exception-*` may name it. What cannot be had of it is left out.
 pub(crate) fn raised(py: Python<'_>, error: &PyErr) -> Raised {
     let (kind, value) = (error.get_type(py), error.value(py));

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pyo3::Python;
 
 use crate::ffi::lease::Lease;
-use crate::service::shown;
 
 /// One kind of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +30,7 @@ impl Oddity {
         if TOLD.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
             return;
         }
-        let request = lease.with(py, |exchange| format!("{} {}", exchange.head.method, shown(exchange.head.uri)));
+        let request = lease.with(py, |exchange| exchange.named());
         let (what, request) = (what(), request.unwrap_or_default());
         let against = match self {
             Self::EmptyPiece => format!("{what} is a piece of the answer, where bytes are wanted: it is skipped"),

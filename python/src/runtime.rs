@@ -65,7 +65,7 @@ impl Runtime for PythonRuntime {
             Ok(()) => loaded.freeze(py),
             Err(failure) if config.need_app || generation != FIRST => Err(failure),
             Err(failure) => {
-                log::error!("{}", failure.reason);
+                log::error!("{}", failure.told());
                 log::error!(
                     "*** no app loaded: every request is answered with 500 (need-app = true stops instead) ***"
                 );

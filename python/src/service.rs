@@ -10,11 +10,12 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use rhinod::config::model::VanishedClients;
+use rhinod::escape;
 use rhinod::worker::{Exchange, Service};
 
 use crate::current;
 use crate::environ::Remembered;
-use crate::failure::{logged, raised, traceback};
+use crate::failure::{raised, traceback};
 use crate::ffi::accept_loop::run_detached;
 use crate::ffi::fork::is_stray;
 use crate::ffi::lease::Lease;
@@ -184,7 +185,7 @@ impl WsgiService {
             return;
         }
         let text = traceback(py, error);
-        log::error!("exception in {} {}\n{}", exchange.head.method, shown(exchange.head.uri), logged(&text));
+        log::error!("{}", escape::lines(&format!("exception in {}\n{text}", exchange.named())));
         exchange.note_exception(|| raised(py, error));
         exchange.answer_plainly(500, if self.show_exceptions { &text } else { ERROR_PAGE });
     }
@@ -192,7 +193,7 @@ impl WsgiService {
     /// A client that goes away is its own business, and no error of ours.
     fn log_vanished(&self, exchange: &Exchange<'_>) {
         if !(self.clients.ignore_write_errors || self.clients.ignore_sigpipe) {
-            log::info!("the client of {} {} went away before the end", exchange.head.method, shown(exchange.head.uri));
+            log::info!("the client of {} went away before the end", exchange.named());
         }
     }
 }
@@ -271,17 +272,9 @@ fn not_iterable(result: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
 
 #[cold]
 fn complain(of: &str, py: Python<'_>, error: &PyErr) {
-    log::error!("{of} failed\n{}", logged(&traceback(py, error)));
+    log::error!("{}", escape::lines(&format!("{of} failed\n{}", traceback(py, error))));
 }
 
 fn not_started() -> PyErr {
     PyRuntimeError::new_err("the application returned a body without calling start_response")
-}
-
-/// A URI for the log.
-pub(crate) fn shown(uri: &[u8]) -> String {
-    /// Longest URI in a log line, in bytes.
-    const URI_BYTES_MAX: usize = 2_048;
-    let cut = &uri[..uri.len().min(URI_BYTES_MAX)];
-    String::from_utf8_lossy(cut).escape_debug().to_string()
 }

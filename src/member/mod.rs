@@ -200,7 +200,7 @@ impl<'z> Member<'z> {
 
     /// Tells the master that it cannot do its work, and why. Returns the exit code to end with.
     pub fn refuse(&self, failure: &LoadFailure) -> i32 {
-        self.tell(&FromWorker::NotReady { exit_code: failure.exit_code, text: failure.reason.clone() });
+        self.tell(&FromWorker::NotReady { exit_code: failure.exit_code, text: failure.told() });
         failure.exit_code
     }
 

@@ -3,6 +3,7 @@
 use worker_protocol::ids::Generation;
 
 use crate::config::model::{Config, Hook, HookPhase};
+use crate::escape;
 use crate::exit::Exit;
 
 /// The runtime of one language, as zygotes use it. What it does in a worker is `worker::WorkerRuntime`.
@@ -53,6 +54,11 @@ impl LoadFailure {
     /// The ordinary kind, with the exit code for it (uWSGI's manual, "Things to know").
     pub fn new(reason: impl Into<String>) -> Self {
         Self { exit_code: Exit::Application.code().into(), reason: reason.into() }
+    }
+
+    /// The reason for log and operator: whoever has a say in an exception's message forges nothing.
+    pub fn told(&self) -> String {
+        escape::lines(&self.reason)
     }
 }
 

@@ -7,6 +7,7 @@ use super::body::RequestBody;
 use super::exception::Raised;
 use super::process::Worker;
 use super::reply::Reply;
+use crate::escape;
 use crate::handler::LogNotes;
 use crate::sys::stream::Stream;
 
@@ -43,6 +44,11 @@ pub struct Exchange<'c> {
 }
 
 impl Exchange<'_> {
+    /// The request for a line of the log: method and URI.
+    pub fn named(&self) -> String {
+        format!("{} {}", escape::value(self.head.method.as_bytes()), escape::value(self.head.uri))
+    }
+
     /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
     pub fn trusts_forwarded(&self) -> bool {
         self.worker.limits().trusts(self.head.remote_addr)

@@ -5,7 +5,6 @@
 //! and a long URI is cut instead of hiding the whole line.
 
 mod entry;
-mod escape;
 mod template;
 
 use std::fmt::Write as _;
@@ -13,11 +12,11 @@ use std::io::Write as _;
 
 pub(crate) use self::entry::Entry;
 use self::entry::client_address;
-use self::escape::{Escape, push_escaped};
 pub(crate) use self::template::Template;
 use super::connection::{Answered, Outcome};
 use super::reply::Sent;
 use crate::config::model::Logging;
+use crate::escape::{Escape, push_escaped};
 
 /// Whether a request is logged at all (uWSGI's manual, "Formatting uWSGI requests logs").
 pub(crate) fn wanted(logging: &Logging, request: &Answered<'_>, took_us: u64) -> bool {

@@ -91,7 +91,7 @@ impl Zygote {
             log::warn!("the ends of workers will not be noticed: {error}");
         }
         if let Err(failure) = loaded {
-            let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.reason });
+            let told = self.report(&FromZygote::LoadFailed { exit_code: failure.exit_code, text: failure.told() });
             return Err(told.map_or(1, |()| failure.exit_code));
         }
         // What a signal to all processes of the service means, the master says.

@@ -65,7 +65,7 @@ fn a_child_that_comes_back_from_a_request_ends() {
     let directory = files(FORKING);
     for python in supported() {
         let mut instance = launch_in(python, directory.path()).set("module", "web").start();
-        instance.expect_log("ValueError: of the child");
+        instance.expect_log("which the application forked, came back to the server");
         let worker = body(&instance, "/");
         for (target, ended) in [("/exit", "3"), ("/text", "1"), ("/raise", "1"), ("/answer", "1")] {
             assert_eq!(body(&instance, target), format!("ended with {ended}"), "{target}");
@@ -76,6 +76,7 @@ fn a_child_that_comes_back_from_a_request_ends() {
         // The two that answered, the one that raised, and the generator.
         instance.log.wait_for_count(3, "which the application forked, came back to the server");
         instance.log.wait_for("not a number");
+        instance.log.wait_for("ValueError: of the child");
     }
 }
 
@@ -86,7 +87,7 @@ fn a_child_that_comes_back_from_loading_ends() {
         for lazy in [false, true] {
             let directory = files(&text);
             let mut instance = launch(&directory).set("need-app", true).set("lazy-apps", lazy).start();
-            instance.expect_log("of the child");
+            instance.expect_log("which the application forked, came back to the server");
             assert_eq!(body(&instance, "/"), "Hello", "{child}");
             assert_eq!(instance.processes().len(), 3, "master, zygote and worker");
         }
@@ -139,7 +140,7 @@ def application(environ, start_response):
     let forging = "/a\n[pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\r\x1b[2J\0";
     let reply = instance.ask(&Request::get("/").var("PATH_INFO", forging.as_bytes()));
     assert_eq!(reply.status(), Some(500));
-    instance.log.wait_for("  [pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\\r\\u{1b}[2J\\u{0}");
+    instance.log.wait_for("  [pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\\x0d\\x1b[2J\\x00");
     assert!(!instance.log.lines().iter().any(|line| line.starts_with("[pid: 1|")));
 }
 
@@ -177,7 +178,7 @@ WAYS = {
     '/os': lambda: fork(os.fork),
     # Not through the interpreter, which does not get to know of it.
     '/c': lambda: fork(ctypes.PyDLL(None).fork),
-    '/program': lambda: subprocess.Popen(['cat'], stdin=reading, close_fds=False),
+    '/program': lambda: subprocess.Popen(['sh', '-c', 'read line'], stdin=reading, close_fds=False),
 }
 
 def application(environ, start_response):

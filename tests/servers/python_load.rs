@@ -135,7 +135,8 @@ fn imports_come_before_the_application_and_may_fail() {
         ("wrong.py", "raise ValueError('an import of no importance')\n"),
     ]);
     let launch = files.launch(&one()).set("module", "web").set("shared-import", "early");
-    let instance = launch.line("import = ./late.py").line("import = wrong").start();
+    let mut instance = launch.line("import = ./late.py").line("import = wrong").start();
+    instance.expect_log("import = wrong failed");
     assert_eq!(get(&instance, "/"), "['early', '__late']");
     instance.log.wait_for("import = wrong failed");
     instance.log.wait_for("ValueError: an import of no importance");
@@ -267,6 +268,40 @@ fn a_reload_that_cannot_load_leaves_the_old_generation_serving() {
     instance.log.wait_for("No module named 'nothing_of_that_name'");
     instance.log.wait_for("reload failed");
     assert_eq!(get(&instance, "/"), "first");
+}
+
+/// An exception into whose message somebody else has put what he likes: a name in a database, an answer of another host.
+const FORGING: &str = "\
+raise ValueError('no such shop: a\\n[pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\\r\\x1b[2J\\0' + 'x' * 60000)
+";
+
+fn assert_forges_nothing(lines: &[String]) {
+    let text = lines.join("\n");
+    assert!(text.contains("[pid: 1|app: 0|req: 1/1] 6.6.6.6 () GET /admin\\x0d\\x1b[2J\\x00xxx"), "{text}");
+    assert!(!lines.iter().any(|line| line.starts_with("[pid: 1|")), "{text}");
+    assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'), "{text:?}");
+    assert!(lines.iter().all(|line| line.len() < 3_000), "a line of {:?} bytes", lines.iter().map(String::len).max());
+}
+
+#[test]
+fn no_message_of_an_exception_while_loading_forges_a_line() {
+    let files = Files::new(&[("web.py", FORGING)]);
+    for lazy in [false, true] {
+        let launch = files.launch(&one()).set("need-app", true).set("module", "web").set("lazy-apps", lazy);
+        assert_forges_nothing(&launch.fails().lines);
+    }
+    let launch = files.launch(&one()).set("need-app", false).set("module", "web");
+    let pid_file = launch.dir().join("pid");
+    let mut instance = launch.set("pidfile", pid_file.display()).start();
+    instance.expect_log("unable to load app");
+    instance.expect_log("*** no app loaded");
+    assert_forges_nothing(&instance.log.lines());
+    // What the operator reads who asks for a reload, and afterwards for the state.
+    instance.expect_log("reload failed");
+    instance.expect_log("generation 2 failed");
+    let output = crate::reloading::operator(&instance, "--reload");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert_forges_nothing(&said.lines().map(str::to_owned).collect::<Vec<_>>());
 }
 
 /// Code that cannot serve, and what the log says of it. (What raises in a hook after the fork serves, as in uWSGI.)

@@ -187,6 +187,20 @@ fn status_lines_and_headers_go_out_as_they_are() {
 }
 
 #[test]
+fn nothing_that_a_client_sends_makes_a_line_of_the_log_endless() {
+    let mut instance = launch(&crate::pythons::one(), "rows").start();
+    instance.expect_log("exception in MMM");
+    instance.expect_log("the answer to MMM");
+    let method = "M".repeat(50_000);
+    for target in ["/raise", "/length_short"] {
+        instance.ask(&Request::get(target).method(&method));
+        instance.log.wait_for(&format!("... {target} =>"));
+    }
+    let lines = instance.log.lines();
+    assert!(lines.iter().all(|line| line.len() < 8_192), "{:?} bytes", lines.iter().map(String::len).max());
+}
+
+#[test]
 fn no_body_goes_where_none_may_be() {
     let instance = launch(&crate::pythons::one(), "rows").start();
     for name in ["no_content", "not_modified"] {

@@ -28,11 +28,7 @@ pub(super) fn close(mut exchange: Exchange<'_>, waited_us: Option<u64>) -> Outco
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
     if !complete && !sent.write_failed {
-        log::warn!(
-            "the answer to {} {} ended before its announced length",
-            exchange.head.method,
-            String::from_utf8_lossy(exchange.head.uri).escape_debug()
-        );
+        log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
     if exchange.body.remaining() > 0 && !exchange.body.failed() && exchange.stream.finish_writing().is_ok() {
         exchange.body.discard(LINGER_US);

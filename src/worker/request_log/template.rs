@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use super::entry::{Entry, client_address};
-use super::escape::{Escape, push_escaped};
 use crate::config::model::Logging;
+use crate::escape::{Escape, push_escaped};
 use crate::logging::{CTIME, format_local};
 
 /// The date in the logs of web servers: `23/Nov/2026:08:22:57 +0000`.

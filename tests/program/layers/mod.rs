@@ -21,6 +21,7 @@ const PURE: &[&str] = &[
     "handler",
     "stats",
     "cli",
+    "escape.rs",
     "exit.rs",
 ];
 
@@ -72,11 +73,11 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("zygote", &["config", "logging", "member", "sys", "worker"]),
-    ("embedded", &["config", "handler", "member", "worker"]),
+    ("embedded", &["config", "escape", "handler", "member", "worker"]),
     ("operator", &["cli", "exit", "failure", "operator/words", "sys"]),
     ("simulate", &["exit", "scaling", "sys"]),
-    ("worker", &["config", "handler", "logging", "member", "sys"]),
-    ("member", &["config", "exit", "hooks", "sys"]),
+    ("worker", &["config", "escape", "handler", "logging", "member", "sys"]),
+    ("member", &["config", "escape", "exit", "hooks", "sys"]),
     ("hooks", &["config", "sys"]),
     ("daemon", &["config", "sys"]),
     ("logging", &["config", "sys"]),
@@ -88,6 +89,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("handler", &[]),
     ("config", &[]),
     ("supervision", &[]),
+    ("escape", &[]),
     ("exit", &[]),
     ("operator/words", &[]),
 ];

@@ -1,36 +1,66 @@
-//! Bytes from outside, on their way into a line of the log. Pure; worker only.
+//! What came from outside, on its way into the log or to an operator: nothing of it forges a line, breaks one in two, moves
+//! a terminal's cursor, or is longer than a line may be. Pure; zygote, and every process below it.
 
 use std::fmt::Write as _;
 
-/// Longest value in a line, in bytes; the rest is replaced by `...`.
+/// Longest value in a line, and longest line of a text of several, in bytes; the rest is replaced by `...`.
 const VALUE_BYTES_MAX: usize = 2_048;
+
+/// Longest text of several lines, in bytes, before anything is escaped.
+const TEXT_BYTES_MAX: usize = 64 * 1_024;
 
 /// How bytes are shown that could forge a line or break one in two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Escape {
+pub enum Escape {
     /// Control bytes, `"`, `\` and what is no UTF-8 as `\xNN`.
     Bytes,
+    /// Control bytes and what is no UTF-8 as `\xNN`, but for tabs: text that is meant to be read.
+    Text,
     /// As the inside of a JSON string; what is no UTF-8 as U+FFFD.
     Json,
 }
 
 /// Appends bytes from outside so that they can forge nothing.
-pub(super) fn push_escaped(line: &mut String, bytes: &[u8], escape: Escape) {
+pub fn push_escaped(line: &mut String, bytes: &[u8], escape: Escape) {
     push_cut(line, bytes, escape, VALUE_BYTES_MAX);
+}
+
+/// A value from outside for a message: a method, a URI.
+pub fn value(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len().min(VALUE_BYTES_MAX));
+    push_escaped(&mut shown, bytes, Escape::Bytes);
+    shown
+}
+
+/// A message of several lines for the log, such as a traceback: those behind the first one are indented, so that none
+/// begins where lines of the log do.
+pub fn lines(message: &str) -> String {
+    let mut text = String::with_capacity(message.len() + message.len() / 8);
+    for (number, line) in message.split('\n').enumerate() {
+        if number > 0 {
+            text.push_str("\n  ");
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            text.push_str("...");
+            break;
+        }
+        push_escaped(&mut text, line.as_bytes(), Escape::Text);
+    }
+    text
 }
 
 fn push_cut(line: &mut String, bytes: &[u8], escape: Escape, bytes_max: usize) {
     let shown = &bytes[..bytes.len().min(bytes_max)];
     for chunk in shown.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() || matches!(character, '"' | '\\') {
-                push_character(line, character, escape);
-            } else {
+            if is_plain(character, escape) {
                 line.push(character);
+            } else {
+                push_character(line, character, escape);
             }
         }
         match escape {
-            Escape::Bytes => push_bytes(line, chunk.invalid()),
+            Escape::Bytes | Escape::Text => push_bytes(line, chunk.invalid()),
             Escape::Json if chunk.invalid().is_empty() => {}
             Escape::Json => line.push(char::REPLACEMENT_CHARACTER),
         }
@@ -40,9 +70,16 @@ fn push_cut(line: &mut String, bytes: &[u8], escape: Escape, bytes_max: usize) {
     }
 }
 
+fn is_plain(character: char, escape: Escape) -> bool {
+    match escape {
+        Escape::Text => !character.is_control() || character == '\t',
+        Escape::Bytes | Escape::Json => !character.is_control() && !matches!(character, '"' | '\\'),
+    }
+}
+
 fn push_character(line: &mut String, character: char, escape: Escape) {
     match escape {
-        Escape::Bytes => push_bytes(line, character.encode_utf8(&mut [0; 4]).as_bytes()),
+        Escape::Bytes | Escape::Text => push_bytes(line, character.encode_utf8(&mut [0; 4]).as_bytes()),
         Escape::Json if matches!(character, '"' | '\\') => line.extend(['\\', character]),
         Escape::Json => {
             let _ = write!(line, "\\u{:04x}", u32::from(character));
@@ -84,6 +121,20 @@ mod tests {
             assert_eq!(read, String::from_utf8_lossy(bytes));
             assert!(!json.contains(char::is_control), "{json:?}");
         }
+    }
+
+    #[test]
+    fn of_a_text_no_line_but_the_first_begins_where_lines_of_the_log_do() {
+        let message = "said:\n[pid: 1|app: 0]\r\x1b[2J \"quoted\"\tand\\\n\nend";
+        assert_eq!(lines(message), "said:\n  [pid: 1|app: 0]\\x0d\\x1b[2J \"quoted\"\tand\\\n  \n  end");
+    }
+
+    #[test]
+    fn lines_and_their_number_are_bounded() {
+        let long = lines(&format!("{}\nend", "a".repeat(60_000)));
+        assert_eq!(long, format!("{}...\n  end", "a".repeat(VALUE_BYTES_MAX)));
+        let many = lines(&"a\n".repeat(1_000_000));
+        assert!(many.len() < 2 * TEXT_BYTES_MAX && many.ends_with("\n  ..."), "{} bytes", many.len());
     }
 
     #[test]
