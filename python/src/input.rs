@@ -11,7 +11,7 @@ use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList};
 use rhinod::worker::body::{DeclaredBody, RequestBody};
 
-use crate::ffi::lease::Lease;
+use crate::ffi::lease::{Lease, why_nothing};
 
 /// Most bytes of memory claimed before the body has shown that it has them.
 const CLAIM_BYTES: usize = 64 * 1024;
@@ -39,7 +39,8 @@ struct Position {
 /// Why the application gets no more.
 enum Failure {
     /// The request is over.
-    Over,
+    /// Nothing is lent to it any more.
+    Nothing,
     Body(io::Error),
 }
 
@@ -55,7 +56,7 @@ impl Input {
         let missing = wanted - bytes.len() as u64;
         if missing > 0 {
             let fetched = self.lease.detached(py, |exchange| fetch(&mut exchange.body, missing, &mut bytes));
-            fetched.ok_or(Failure::Over)?.map_err(Failure::Body)?;
+            fetched.ok_or(Failure::Nothing)?.map_err(Failure::Body)?;
         }
         position.told += bytes.len() as u64;
         Ok(PyBytes::new(py, &bytes))
@@ -77,7 +78,7 @@ impl Input {
                 break searched;
             }
             let more = self.lease.detached(py, |exchange| position.fetch_more(&mut exchange.body));
-            if !more.ok_or(Failure::Over)?.map_err(Failure::Body)? {
+            if !more.ok_or(Failure::Nothing)?.map_err(Failure::Body)? {
                 break searched;
             }
         };
@@ -89,7 +90,7 @@ impl Input {
     /// The failure as the application sees it; `name` is the method, `size` its argument (0 if there was none).
     fn exception(&self, failure: Failure, name: &str, size: i64) -> PyErr {
         PyOSError::new_err(match failure {
-            Failure::Over => format!("{name}() on wsgi.input of a request that is over"),
+            Failure::Nothing => format!("{name}() on wsgi.input: {}", why_nothing()),
             Failure::Body(error) if error.kind() == ErrorKind::TimedOut => {
                 format!("timeout during {name}({size}) on wsgi.input")
             }
@@ -158,7 +159,7 @@ impl Input {
     fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
         self.lease
             .with(py, |exchange| exchange.stream.as_fd().as_raw_fd())
-            .ok_or_else(|| PyValueError::new_err("the request is over"))
+            .ok_or_else(|| PyValueError::new_err(why_nothing()))
     }
 }
 

@@ -9,7 +9,7 @@ use pyo3::types::{PyList, PyString, PyTuple};
 use rhinod::worker::reply::StartError;
 use worker_protocol::decimal;
 
-use crate::ffi::lease::Lease;
+use crate::ffi::lease::{Lease, why_nothing};
 use crate::ffi::text::Latin1;
 use crate::oddity::Oddity;
 use crate::piece::bytes_of;
@@ -120,7 +120,7 @@ impl Write {
 }
 
 fn over() -> PyErr {
-    PyOSError::new_err("the request is over")
+    PyOSError::new_err(why_nothing())
 }
 
 fn refused(error: StartError) -> PyErr {

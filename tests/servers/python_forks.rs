@@ -32,6 +32,8 @@ def application(environ, start_response):
             sys.exit('not a number')
         if environ['PATH_INFO'] == '/raise':
             raise ValueError('of the child')
+        if environ['PATH_INFO'] == '/read':
+            environ['wsgi.input'].read()
     start_response('200 OK', [('Content-Type', 'text/plain')])
     if environ['PATH_INFO'] == '/stream':
         return stream()
@@ -67,16 +69,17 @@ fn a_child_that_comes_back_from_a_request_ends() {
         let mut instance = launch_in(python, directory.path()).set("module", "web").start();
         instance.expect_log("which the application forked, came back to the server");
         let worker = body(&instance, "/");
-        for (target, ended) in [("/exit", "3"), ("/text", "1"), ("/raise", "1"), ("/answer", "1")] {
+        for (target, ended) in [("/exit", "3"), ("/text", "1"), ("/raise", "1"), ("/read", "1"), ("/answer", "1")] {
             assert_eq!(body(&instance, target), format!("ended with {ended}"), "{target}");
         }
         assert_eq!(body(&instance, "/stream"), "before ended with 0");
         assert_eq!(body(&instance, "/"), worker, "still the same worker, and the only one");
         assert_eq!(instance.workers().len(), 1);
-        // The two that answered, the one that raised, and the generator.
-        instance.log.wait_for_count(3, "which the application forked, came back to the server");
+        // The one that answered, the one that read, the one that raised, and the generator.
+        instance.log.wait_for_count(4, "which the application forked, came back to the server");
         instance.log.wait_for("not a number");
         instance.log.wait_for("ValueError: of the child");
+        instance.log.wait_for("OSError: this process was forked while the request was handled: only its parent can");
     }
 }
 

@@ -392,7 +392,7 @@ fn nothing_of_a_request_outlives_it() {
     assert_eq!(body(&posted(&instance, "/input_kept", b"mine")), "nothing was kept");
     for secret in ["another client's", "and a third one's"] {
         let reply = posted(&instance, "/input_kept", secret.as_bytes());
-        assert_eq!(body(&reply), "OSError: read() on wsgi.input of a request that is over");
+        assert_eq!(body(&reply), "OSError: read() on wsgi.input: the request is over");
     }
 }
 

@@ -68,6 +68,14 @@ impl Lease {
     }
 }
 
+/// Why a lease gives nothing.
+pub(crate) fn why_nothing() -> &'static str {
+    match fork::is_stray() {
+        true => "this process was forked while the request was handled: only its parent can read the request and answer it",
+        false => "the request is over",
+    }
+}
+
 fn apply<R>(lent: &mut Option<Lent>, action: impl FnOnce(&mut Exchange<'_>) -> R) -> Option<R> {
     if fork::is_stray() {
         return None;
