@@ -10,7 +10,7 @@ use worker_protocol::ids::Generation;
 use crate::config::model::Config;
 use crate::escape;
 use crate::handler::{Body, BodyWriter, BoxError, Handler, Request, Response};
-use crate::member::{LoadFailure, Runtime};
+use crate::member::{Instance, LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
 use crate::worker::{Exchange, Raised, Service, Worker, WorkerRuntime};
 
@@ -48,6 +48,10 @@ where
         }
     }
 
+    fn in_zygote(&mut self, _instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn Runtime)) {
+        act(self);
+    }
+
     fn live_threads(&mut self) -> Vec<String> {
         other_threads()
     }
@@ -58,6 +62,10 @@ where
     F: FnOnce(&Config) -> Result<H, BoxError>,
     H: Handler,
 {
+    fn in_worker(&mut self, _worker: &Worker<'_>, life: &mut dyn FnMut(&mut dyn WorkerRuntime) -> i32) -> i32 {
+        life(self)
+    }
+
     fn work(&mut self, worker: &Worker<'_>) -> i32 {
         let Some(mut handler) = self.handler.take() else {
             return worker.member().refuse(&LoadFailure::new("no application was loaded"));

@@ -39,31 +39,29 @@ pidfile = None
 #: Whether an older generation of the application serves, or has served.
 is_a_reload = False
 
-#: Callables without arguments that an application may set while it is loaded. The second runs after each request.
-post_fork_hook = None
-after_req_hook = None
-atexit = None
+# Callables without arguments that an application may set while it is loaded: `post_fork_hook`; `after_req_hook`, which runs
+# after each request; `atexit`. As in uWSGI there are no such attributes before, and libraries ask whether there are.
 
 _master_pid = 0
-_worker_id = 0
 _user_locks = []
 _applications = 0
 
 
 def _configure(settings):
     """Takes over what the configuration says. Called once, in the zygote."""
-    global opt, numproc, cores, buffer_size, pidfile, magic_table, _master_pid, _user_locks, _applications
+    global opt, numproc, cores, buffer_size, pidfile, magic_table, is_a_reload, _master_pid, _user_locks, _applications
     opt = _options(settings["given"])
     numproc, cores, buffer_size = settings["workers"], settings["threads"], settings["buffer_size"]
     pidfile = _bytes_or_none(settings["pidfile"])
     magic_table = {letter.encode(): value.encode() for letter, value in settings["magic"]}
-    _applications = settings["applications"]
+    _applications, is_a_reload = settings["applications"], settings["is_a_reload"]
     # As in uWSGI there is no such attribute without the option.
     if isinstance(opt.get("mode"), bytes):
         globals()["mode"] = opt["mode"]
     # The zygote is the master's child.
     _master_pid = _os.getppid()
     _user_locks = [_UserLock(number) for number in range(max(1, settings["locks"]))]
+    _os.register_at_fork(after_in_child=_forget_locks)
 
 
 #: What holds in every instance, whether it is written or not. Libraries that trace or report ask for these before they
@@ -96,19 +94,22 @@ def _to_bytes(value):
     return value.encode() if isinstance(value, str) else bytes(memoryview(value))
 
 
-def _begin_worker(number):
-    """Called in each worker after the fork."""
-    global _worker_id
-    _worker_id = number
-    if post_fork_hook is not None:
-        post_fork_hook()
+def _hook(name):
+    """What an application has set under one of the names of hooks, or None."""
+    return globals().get(name)
+
+
+def _begin_worker():
+    """Called in each worker that has its application."""
+    if _hook("post_fork_hook") is not None:
+        _hook("post_fork_hook")()
 
 
 def _name_thread():
     """Names the thread of a core as uWSGI does."""
     thread = _threading.current_thread()
     core = 0 if thread is _threading.main_thread() else _rhinod.core_of_thread()
-    thread.name = "uWSGIWorker%dCore%d" % (_worker_id, core)
+    thread.name = "uWSGIWorker%dCore%d" % (worker_id(), core)
 
 
 def _end_worker():
@@ -116,8 +117,8 @@ def _end_worker():
     import atexit as handlers
 
     try:
-        if atexit is not None:
-            atexit()
+        if _hook("atexit") is not None:
+            _hook("atexit")()
     finally:
         _threading._shutdown()
         handlers._run_exitfuncs()
@@ -161,8 +162,8 @@ def _end_stray(error):
 
 
 def worker_id():
-    """Number of this worker, from 1; 0 in the zygote."""
-    return _worker_id
+    """Number of this worker, from 1, from the fork on; 0 in the zygote."""
+    return _rhinod.worker_id()
 
 
 def masterpid():
@@ -257,7 +258,7 @@ def accepting(flag=True):
 
 def ready():
     """Whether the instance serves."""
-    return True if _worker_id else None
+    return True if worker_id() else None
 
 
 def setprocname(name):
@@ -292,8 +293,9 @@ def micros():
 
 
 def async_sleep(seconds):
-    """Sleeps; other threads of the worker run on."""
+    """Sleeps; other threads of the worker run on. The result is for an application to give as a piece of its answer."""
     _time.sleep(seconds)
+    return b""
 
 
 def wait_fd_read(descriptor, timeout=0):
@@ -404,6 +406,12 @@ class _UserLock:
             return True
         finally:
             self.within.release()
+
+
+def _forget_locks():
+    """In the child of a fork: record locks are its parent's, and a thread that held the other kind may be there no more."""
+    for lock in _user_locks:
+        lock.within = _threading.Lock()
 
 
 def _lock_number(number):

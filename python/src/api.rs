@@ -8,19 +8,22 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use rhinod::escape;
+use rhinod::member::Instance;
 use rhinod::worker::Exchange;
 use worker_protocol::control::FromWorker;
-use worker_protocol::scoreboard::{MasterSeat, Presence};
+use worker_protocol::post::Role;
+use worker_protocol::scoreboard::WorkerFigures;
 
 use crate::current::with_current;
 use crate::ffi::fork;
-use crate::ffi::lease::with_worker;
+use crate::ffi::lease::{with_instance, with_worker, with_worker_detached};
 
 /// Adds the functions to the extension module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ask_reload, module)?)?;
     module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
     module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;
+    module.add_function(wrap_pyfunction!(worker_id, module)?)?;
     module.add_function(wrap_pyfunction!(workers, module)?)?;
     module.add_function(wrap_pyfunction!(sockets, module)?)?;
     module.add_function(wrap_pyfunction!(total_requests, module)?)?;
@@ -61,18 +64,23 @@ fn ask_cheap(py: Python<'_>) -> bool {
 }
 
 fn tell(py: Python<'_>, record: &FromWorker) -> bool {
-    py.detach(|| with_worker(|worker| worker.member().tell(record)).is_some())
+    with_worker_detached(py, |worker| worker.member().tell(record)).is_some()
 }
 
-/// One dict for each seat with a worker that accepts or still finishes what it holds.
+/// Number of this worker, from 1; 0 in the zygote.
+#[pyfunction]
+fn worker_id(py: Python<'_>) -> u32 {
+    with_worker(py, |worker| worker.info().number).unwrap_or(0)
+}
+
+/// One dict for each seat that somebody has ever taken; whether he still lives is for the caller to find out.
 #[pyfunction]
 fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
-    let living = with_worker(|worker| {
-        let seats = worker.member().seats().filter(|(_, seat)| seat.presence() != Presence::NotAccepting);
-        seats.map(|(_, seat)| figures(&seat)).collect::<Vec<_>>()
+    let taken = with_instance(py, |instance| {
+        instance.seats().filter_map(|(_, seat)| figures(&seat.figures())).collect::<Vec<_>>()
     });
     let list = PyList::empty(py);
-    for figures in living.unwrap_or_default() {
+    for figures in taken.unwrap_or_default() {
         let worker = PyDict::new(py);
         worker.set_item("status", PyBytes::new(py, if figures.busy { b"busy" } else { b"idle" }))?;
         for (name, value) in figures.numbers {
@@ -88,12 +96,13 @@ struct Figures {
     numbers: [(&'static str, u64); 10],
 }
 
-fn figures(seat: &MasterSeat<'_>) -> Figures {
-    let figures = seat.figures();
-    Figures {
+/// `None` where no worker has ever sat.
+fn figures(figures: &WorkerFigures) -> Option<Figures> {
+    let post = figures.post.filter(|post| post.role == Role::Worker)?;
+    Some(Figures {
         busy: figures.busy_cores > 0,
         numbers: [
-            ("id", figures.post.map_or(0, |post| post.number).into()),
+            ("id", post.number.into()),
             ("respawn_count", figures.nth.saturating_sub(1).into()),
             ("pid", figures.process.into()),
             ("requests", figures.requests),
@@ -104,25 +113,26 @@ fn figures(seat: &MasterSeat<'_>) -> Figures {
             ("avg_rt", figures.average_us),
             ("tx", figures.sent_bytes),
         ],
-    }
+    })
 }
 
-/// Descriptors of the sockets that this worker accepts on; none in the zygote.
+/// Descriptors of the sockets of the instance.
 #[pyfunction]
-fn sockets() -> Vec<RawFd> {
-    with_worker(|worker| worker.member().sockets().map(|socket| socket.as_raw_fd()).collect()).unwrap_or_default()
+fn sockets(py: Python<'_>) -> Vec<RawFd> {
+    let descriptors = |instance: &Instance<'_>| instance.sockets().map(|socket| socket.as_raw_fd()).collect();
+    with_instance(py, descriptors).unwrap_or_default()
 }
 
 /// Requests of all workers that live.
 #[pyfunction]
-fn total_requests() -> u64 {
-    with_worker(|worker| worker.instance_requests()).unwrap_or(0)
+fn total_requests(py: Python<'_>) -> u64 {
+    with_instance(py, |instance| instance.requests()).unwrap_or(0)
 }
 
 /// Requests of this worker before the present one.
 #[pyfunction]
-fn request_id() -> u64 {
-    with_worker(|worker| worker.requests()).unwrap_or(0)
+fn request_id(py: Python<'_>) -> u64 {
+    with_worker(py, |worker| worker.requests()).unwrap_or(0)
 }
 
 /// Called by the interpreter in the child of each fork.
@@ -133,15 +143,15 @@ fn note_child() {
 
 /// Descriptor of the memory that all processes of the instance share, for record locks.
 #[pyfunction]
-fn shared_memory() -> PyResult<RawFd> {
-    let descriptor = with_worker(|worker| worker.member().shared_memory().as_raw_fd());
-    descriptor.ok_or_else(|| PyRuntimeError::new_err("locks are for workers: the application is still being loaded"))
+fn shared_memory(py: Python<'_>) -> PyResult<RawFd> {
+    let descriptor = with_instance(py, |instance| instance.shared_memory().as_raw_fd());
+    descriptor.ok_or_else(|| PyRuntimeError::new_err("this process belongs to no instance"))
 }
 
 /// Gives the process a title.
 #[pyfunction]
-fn set_process_name(name: &str) -> PyResult<()> {
-    let title = with_worker(|worker| worker.member().config().process_names.decorated(name));
+fn set_process_name(py: Python<'_>, name: &str) -> PyResult<()> {
+    let title = with_instance(py, |instance| instance.config().process_names.decorated(name));
     Ok(rhinod::sys::title::set_title(title.as_deref().unwrap_or(name))?)
 }
 
@@ -217,10 +227,9 @@ fn current_environ(py: Python<'_>) -> Option<Py<PyDict>> {
 /// Sets a variable for the log line of this thread's request.
 #[pyfunction]
 fn set_logvar(py: Python<'_>, name: &[u8], value: &[u8]) -> PyResult<()> {
-    match with_exchange(py, |exchange| exchange.notes.set(name, value)) {
-        Some(set) => set.map_err(|error| PyValueError::new_err(error.to_string())),
-        None => Err(PyValueError::new_err("there is no request to set a log variable for")),
-    }
+    // Outside of a request there is no line, as in uWSGI.
+    let set = with_exchange(py, |exchange| exchange.notes.set(name, value)).unwrap_or(Ok(()));
+    set.map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// A variable of the log line of this thread's request.

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use rhinod::config::model::{Application, Config, Python as PythonConfig};
-use rhinod::member::{LoadFailure, Runtime};
+use rhinod::member::{Instance, LoadFailure, Runtime};
 use rhinod::worker::{Worker, WorkerRuntime};
 use worker_protocol::ids::Generation;
 
@@ -47,6 +47,10 @@ struct Loaded {
 }
 
 impl Runtime for PythonRuntime {
+    fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn Runtime)) {
+        lease::in_zygote(instance, || act(self));
+    }
+
     fn prepare(&mut self, config: &Config) -> Result<(), LoadFailure> {
         let Application::Python(python) = &config.application else {
             return Err(LoadFailure::new("the configuration names no Python application"));
@@ -61,7 +65,7 @@ impl Runtime for PythonRuntime {
 
     fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure> {
         let Some(loaded) = &mut self.loaded else { return Err(LoadFailure::new("load came before prepare")) };
-        Python::attach(|py| match loaded.load(py, generation) {
+        Python::attach(|py| match loaded.load(py) {
             Ok(()) => loaded.freeze(py),
             Err(failure) if config.need_app || generation != FIRST => Err(failure),
             Err(failure) => {
@@ -99,11 +103,15 @@ impl Runtime for PythonRuntime {
 }
 
 impl WorkerRuntime for PythonRuntime {
+    fn in_worker(&mut self, worker: &Worker<'_>, life: &mut dyn FnMut(&mut dyn WorkerRuntime) -> i32) -> i32 {
+        lease::in_worker(worker, || life(self))
+    }
+
     fn work(&mut self, worker: &Worker<'_>) -> i32 {
         let Some(loaded) = &self.loaded else {
             return worker.member().refuse(&LoadFailure::new("no application was loaded"));
         };
-        lease::host_worker(worker, || Python::attach(|py| loaded.work(py, worker)))
+        Python::attach(|py| loaded.work(py, worker))
     }
 }
 
@@ -145,16 +153,17 @@ fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyR
         "pidfile": config.pidfiles.pidfile,
         "locks": locks,
         "magic": config.magic,
+        "is_a_reload": lease::with_instance(py, |instance| instance.generation() != FIRST),
         "applications": python.mounts.len() + usize::from(python.module.is_some() || python.file.is_some()),
     });
     py.import("json")?.call_method1("loads", (json.to_string(),))
 }
 
 impl Loaded {
-    fn load(&mut self, py: Python<'_>, generation: Generation) -> Result<(), LoadFailure> {
+    fn load(&mut self, py: Python<'_>) -> Result<(), LoadFailure> {
         let loader = self.loader.bind(py);
-        let told = py.import("uwsgi").and_then(|uwsgi| uwsgi.setattr("is_a_reload", generation != FIRST));
-        let applications = told.and_then(|()| loader.call_method1("load", (&self.settings,))?.extract());
+        let applications =
+            loader.call_method1("load", (&self.settings,)).and_then(|applications| applications.extract());
         match applications {
             Ok(applications) => {
                 let applications: Vec<(String, Py<PyAny>)> = applications;
@@ -172,7 +181,7 @@ impl Loaded {
 
     /// The life of a worker, from its hooks to the end of its interpreter.
     fn work(&self, py: Python<'_>, worker: &Worker<'_>) -> i32 {
-        if let Err(error) = self.begin(py, worker) {
+        if let Err(error) = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method0("_begin_worker")) {
             log::error!("an application's hook for new workers failed\n{}", traceback(py, &error));
         }
         if let Err(error) = self.watch_sources(py, worker) {
@@ -187,11 +196,6 @@ impl Loaded {
             log::error!("the application's end failed\n{}", traceback(py, &error));
         }
         code
-    }
-
-    fn begin(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
-        py.import("uwsgi")?.call_method1("_begin_worker", (worker.info().number,))?;
-        Ok(())
     }
 
     fn watch_sources(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
@@ -220,7 +224,7 @@ impl Loaded {
             remembered: (0..threads).map(|_| Mutex::new(Remembered::default())).collect(),
             tell_core: threads > 1,
             thread_hook: uwsgi.getattr("_name_thread")?.unbind(),
-            request_hook: Some(uwsgi.getattr("after_req_hook")?.unbind()).filter(|hook| !hook.is_none(py)),
+            request_hook: uwsgi.getattr_opt("after_req_hook")?.filter(|hook| !hook.is_none()).map(Bound::unbind),
         })
     }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod born;
 pub(crate) mod hear;
+mod instance;
 mod orders;
 pub(crate) mod runtime;
 mod wear;
@@ -13,10 +14,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use worker_protocol::control::{FromWorker, LeaveReason};
-use worker_protocol::ids::{Generation, Seat};
 use worker_protocol::post::Post;
-use worker_protocol::scoreboard::{MasterSeat, Notice, Presence, Scoreboard, SeatOrder, WorkerSeat};
+use worker_protocol::scoreboard::{Presence, SeatOrder, WorkerSeat};
 
+pub use self::instance::Instance;
 pub use self::runtime::{LoadFailure, Runtime};
 
 use self::born::{Birth, Common, Listening, title_process, while_parent_lives};
@@ -33,11 +34,10 @@ use crate::sys::wait::Doorbell;
 /// A process that a zygote forked: what it was given, and its seat in the scoreboard.
 #[derive(Debug)]
 pub struct Member<'z> {
-    common: &'z Common,
+    instance: Instance<'z>,
     birth: Birth,
     born_us: u64,
     line: Line<'z>,
-    scoreboard: Scoreboard<'z>,
     seat: WorkerSeat<'z>,
     orders: Orders<'z>,
     wear: Wear,
@@ -46,17 +46,16 @@ pub struct Member<'z> {
 impl<'z> Member<'z> {
     /// Takes the seat. The first thing that happens in the child.
     pub(crate) fn new(common: &'z Common, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
-        let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
-        let seat = scoreboard.worker(birth.seat).ok_or_else(|| io::Error::other("there is no such seat"))?;
+        let instance = Instance::of(common)?;
+        let seat = instance.own_seat(birth.seat)?;
         seat.take(birth.life);
         seat.set_identity(std::process::id(), birth.post, birth.nth);
         let born_us = monotonic_us();
         Ok(Self {
-            common,
+            instance,
             birth,
             born_us,
             line: Line::new(control),
-            scoreboard,
             seat,
             orders: Orders::new(seat, birth.life)?,
             wear: Wear::new(&common.config.recycling, birth.post, born_us),
@@ -74,7 +73,7 @@ impl<'z> Member<'z> {
         }
         self.run_hooks(&[HookPhase::PostFork])?;
         if config.lazy_apps {
-            let load = || load_with_hooks(runtime, config, self.common.generation);
+            let load = || load_with_hooks(runtime, config, self.instance.generation());
             while_parent_lives(config.identity.no_orphans, load)?;
         }
         if let Some(directory) = &config.identity.chdir2 {
@@ -88,14 +87,14 @@ impl<'z> Member<'z> {
         run_hooks(&self.config().hooks, phases)
     }
 
-    /// The configuration of the instance.
-    pub fn config(&self) -> &'z Config {
-        &self.common.config
+    /// What it has in common with the others of its instance.
+    pub fn instance(&self) -> &Instance<'z> {
+        &self.instance
     }
 
-    /// Which loading of the application it comes from.
-    pub fn generation(&self) -> Generation {
-        self.common.generation
+    /// The configuration of the instance.
+    pub fn config(&self) -> &'z Config {
+        self.instance.config()
     }
 
     /// What it is, and the number that operators know it by.
@@ -113,40 +112,19 @@ impl<'z> Member<'z> {
         self.birth.post.to_string()
     }
 
-    /// The seats of all workers, as the master sees them; its own is among them.
-    pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> {
-        let seats = (0..self.scoreboard.layout().seats()).map(Seat);
-        seats.filter_map(|seat| Some((seat, self.scoreboard.master(seat)?)))
-    }
-
-    /// Whether no process of the instance has told something yet; then this one does.
-    pub(crate) fn is_news(&self, notice: Notice) -> bool {
-        self.scoreboard.notices().is_news(notice)
-    }
-
     /// Its own seat.
     pub(crate) fn seat(&self) -> &WorkerSeat<'z> {
         &self.seat
     }
 
-    /// The same, with what is spoken on them.
+    /// The sockets of the instance, each with what is spoken on it, to be accepted on.
     pub(crate) fn listeners(&self) -> &'z [Listening] {
-        &self.common.listeners
-    }
-
-    /// The sockets of the instance.
-    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.common.listeners.iter().map(|listening| listening.socket.as_fd())
-    }
-
-    /// The memory file that all processes of the instance share; record locks on it hold over all of them.
-    pub fn shared_memory(&self) -> BorrowedFd<'_> {
-        self.common.scoreboard.as_fd()
+        self.instance.listeners()
     }
 
     /// Wakes the master.
     pub(crate) fn ring_master(&self) {
-        self.common.master_bell.ring();
+        self.instance.ring_master();
     }
 
     /// What the master wants of it now; without a system call.

@@ -2,12 +2,16 @@
 
 use worker_protocol::ids::Generation;
 
+use super::instance::Instance;
 use crate::config::model::{Config, Hook, HookPhase};
 use crate::escape;
 use crate::exit::Exit;
 
 /// The runtime of one language, as zygotes use it. What it does in a worker is `worker::WorkerRuntime`.
 pub trait Runtime {
+    /// Runs what is done in the zygote with code of the application, which may ask for the instance meanwhile.
+    fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn Runtime));
+
     /// Called once in the zygote, before anything else, also with `lazy-apps`.
     ///
     /// # Errors
@@ -31,7 +35,7 @@ pub trait Runtime {
     /// Called in the zygote right after a fork.
     fn after_fork_in_zygote(&mut self) {}
 
-    /// Called in the child right after the fork, before anything else.
+    /// Called in the child right after the fork, before any other code of the runtime.
     fn after_fork_in_child(&mut self) {}
 
     /// Names of threads that live in the zygote besides the main one: they do not exist in its children.

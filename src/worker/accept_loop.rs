@@ -201,7 +201,7 @@ impl<'w> Core<'w> {
                     pid: *pid,
                     post: worker.member().post(),
                     core: *number,
-                    requests: (worker.requests(), worker.instance_requests()),
+                    requests: (worker.requests(), worker.member().instance().requests()),
                     memory: logging.memory.then(memory::own_bytes),
                     read_errors,
                     write_errors,

@@ -9,7 +9,7 @@ use super::process::Worker;
 /// it, whoever sends it, so that a site which worked behind a proxy for TLS would stop working without a word.
 pub(super) fn tell_of_hearsay(worker: &Worker<'_>, head: &RequestHead<'_>) {
     let nobody_is_trusted = worker.limits().trusted_proxies.is_empty();
-    if nobody_is_trusted && head.is_https_by_hearsay() && worker.member().is_news(Notice::UntrustedScheme) {
+    if nobody_is_trusted && head.is_https_by_hearsay() && worker.member().instance().is_news(Notice::UntrustedScheme) {
         log::warn!(
             "a request says X-Forwarded-Proto: https, which is not believed, as no trusted-proxy is set: applications \
              see http, make links and redirects to it, and Django refuses forms (CSRF). If a proxy sends it, name the \

@@ -13,6 +13,10 @@ use crate::sys::control::ControlSocket;
 
 /// A runtime whose application answers requests.
 pub trait WorkerRuntime: Runtime {
+    /// Runs the life of a worker, from right after the fork on: the application may ask for the worker meanwhile. Returns
+    /// the exit code.
+    fn in_worker(&mut self, worker: &Worker<'_>, life: &mut dyn FnMut(&mut dyn WorkerRuntime) -> i32) -> i32;
+
     /// Serves until the worker is to leave (see [`Worker::serve`]). Returns the exit code.
     fn work(&mut self, worker: &Worker<'_>) -> i32;
 }
@@ -47,7 +51,7 @@ impl<'z> Worker<'z> {
     pub fn info(&self) -> WorkerInfo {
         let Self { member, .. } = self;
         let threads = member.config().threads.max(1);
-        WorkerInfo { number: member.post().number, generation: member.generation(), threads }
+        WorkerInfo { number: member.post().number, generation: member.instance().generation(), threads }
     }
 
     /// Requests that this worker has handled.
@@ -59,18 +63,13 @@ impl<'z> Worker<'z> {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Requests of all workers that live now.
-    pub fn instance_requests(&self) -> u64 {
-        self.member.seats().map(|(_, seat)| seat.figures().requests).sum()
-    }
-
     /// One of uWSGI's metrics (uWSGI's manual, "The Metrics subsystem"), as far as the scoreboard has it: over all
     /// workers that live now.
     pub(super) fn metric(&self, name: &str) -> Option<u64> {
-        let figures = || self.member.seats().map(|(_, seat)| seat.figures());
-        let accepting = || self.member.seats().filter(|(_, seat)| seat.presence() == Presence::Accepting);
+        let figures = || self.member.instance().seats().map(|(_, seat)| seat.figures());
+        let accepting = || self.member.instance().seats().filter(|(_, seat)| seat.presence() == Presence::Accepting);
         Some(match name {
-            "worker.0.requests" => self.instance_requests(),
+            "worker.0.requests" => self.member.instance().requests(),
             "core.busy_workers" => figures().filter(|worker| worker.busy_cores > 0).count() as u64,
             "core.idle_workers" => accepting().filter(|(_, seat)| seat.figures().busy_cores == 0).count() as u64,
             "core.total_tx" => figures().map(|worker| worker.sent_bytes).sum(),

@@ -19,6 +19,7 @@ use self::set_up::take_set_up;
 use crate::member::born::{Birth, Common, title_process, while_parent_lives};
 use crate::member::hear::{LaterKinds, log_to, note_signals};
 use crate::member::runtime::load_with_hooks;
+use crate::member::{Instance, LoadFailure};
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::signals;
@@ -75,15 +76,11 @@ impl Zygote {
 
     fn load(&mut self, runtime: &mut dyn WorkerRuntime) -> Result<(), i32> {
         let started = crate::sys::clock::monotonic_us();
-        let Common { config, generation, .. } = &self.common;
         // Whatever an application prints belongs to the log, as in uWSGI (uWSGI's manual, "Python support").
         if let Err(error) = process::join_output_to_error() {
             log::warn!("what the application prints does not go to the log: {error}");
         }
-        let loaded = while_parent_lives(false, || {
-            runtime.prepare(config)?;
-            if config.lazy_apps { Ok(()) } else { load_with_hooks(runtime, config, *generation) }
-        });
+        let loaded = while_parent_lives(false, || self.run_application(runtime));
         self.ignores_children = signals::ignores_children();
         if self.ignores_children
             && let Err(error) = signals::ignore_children(false)
@@ -102,6 +99,20 @@ impl Zygote {
             self.report(&FromZygote::LiveThreads { count, text: threads.join(", ") }).map_err(|_| 1)?;
         }
         self.report(&FromZygote::Loaded { boot_us: crate::sys::clock::monotonic_us() - started }).map_err(|_| 1)
+    }
+
+    /// Runs what there is of the application's code before any fork.
+    fn run_application(&self, runtime: &mut dyn WorkerRuntime) -> Result<(), LoadFailure> {
+        let instance = Instance::of(&self.common).map_err(|error| LoadFailure::new(error.to_string()))?;
+        let config = instance.config();
+        let mut loaded = Ok(());
+        runtime.in_zygote(&instance, &mut |runtime| {
+            loaded = runtime.prepare(config).and_then(|()| match config.lazy_apps {
+                true => Ok(()),
+                false => load_with_hooks(runtime, config, instance.generation()),
+            });
+        });
+        loaded
     }
 
     /// Sleeps until there is an order or a death; returns the seats of the workers that have ended.
@@ -171,16 +182,17 @@ impl Zygote {
     /// In the worker: drops what belongs to the zygote, then works. This is the list of what a child must drop:
     /// the zygote's control socket, and the pidfds of its siblings.
     fn begin_worker(&mut self, runtime: &mut dyn WorkerRuntime, birth: Birth, control: ControlSocket) -> i32 {
-        runtime.after_fork_in_child();
-        if self.ignores_children
-            && let Err(error) = signals::ignore_children(true)
-        {
-            log::warn!("the application's children will have to be waited for: {error}");
-        }
         self.children.clear();
         self.control = control;
+        let ignores_children = self.ignores_children;
         match Worker::new(&self.common, &self.control, birth) {
-            Ok(worker) => worker.live(runtime),
+            Ok(worker) => runtime.in_worker(&worker, &mut |runtime| {
+                runtime.after_fork_in_child();
+                if ignores_children && let Err(error) = signals::ignore_children(true) {
+                    log::warn!("the application's children will have to be waited for: {error}");
+                }
+                worker.live(runtime)
+            }),
             Err(error) => {
                 log::error!("a worker cannot begin: {error}");
                 1

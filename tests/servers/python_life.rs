@@ -73,7 +73,7 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("os.fstat(uwsgi.connection_fd()).st_mode >> 12 == 0o14, uwsgi.is_connected()", "(True, True)"),
             ("uwsgi.log('a line of the application')", "True"),
             ("uwsgi.accepting()", "None"),
-            ("uwsgi.async_sleep(0)", "None"),
+            ("uwsgi.async_sleep(0)", "b''"),
             ("threaded()", "[True]"),
             ("HOOKS", "['every']"),
             ("len(SERVED) > 0", "True"),

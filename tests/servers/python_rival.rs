@@ -5,19 +5,13 @@
 //! network, no compiler) the tests say that nothing was compared.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::harness::{Instance, PATIENCE};
-use crate::pythons::{applications, launch};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use rhinod_bench::client::{Reply, Target, exchange, wait_for_answer};
+use crate::harness::Instance;
+use crate::pythons::launch;
+use crate::rivals::{Uwsgi, frameworks, uwsgi};
+use rhinod_bench::client::Reply;
 use rhinod_bench::packet::Request;
-use tempfile::TempDir;
 
 /// Rows that both answer with the same bytes.
 const SAME: &[&str] = &[
@@ -114,78 +108,6 @@ const UNEQUAL: &[(&str, &str)] = &[
     ("TLS by another word", "UWSGI_SCHEME is for the server, and no variable of the application's"),
     ("behind TLS", "X-Forwarded-Proto is believed if it comes from a trusted-proxy"),
 ];
-
-/// A uWSGI that serves a module of the test applications. It is ended by its pid.
-struct Uwsgi {
-    child: Child,
-    directory: TempDir,
-}
-
-impl Uwsgi {
-    /// `ready` is a page that it answers; `home` its virtualenv.
-    fn start(binary: &Path, module: &str, home: Option<&Path>, ready: &str) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut command = Command::new(binary);
-        command
-            .args(["--module", module, "--master", "--workers", "1", "--socket"])
-            .arg(directory.path().join("app.sock"));
-        command.arg("--chdir").arg(applications()).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.args(home.map(|home| format!("--home={}", home.display())));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let rival = Self { child: command.spawn().expect("execute uWSGI"), directory };
-        let page = Request::get(ready).to_uwsgi().expect("a packet");
-        let pause = Duration::from_millis(20);
-        wait_for_answer(&rival.target(), &page, pause, PATIENCE, || Ok(())).expect("uWSGI answers");
-        rival
-    }
-
-    fn target(&self) -> Target {
-        Target::Unix(self.directory.path().join("app.sock"))
-    }
-
-    fn ask(&self, request: &Request) -> Reply {
-        self.try_ask(request).expect("uWSGI replies or closes")
-    }
-
-    fn try_ask(&self, request: &Request) -> io::Result<Reply> {
-        exchange(&self.target(), &request.to_uwsgi().expect("a packet"), PATIENCE)
-    }
-}
-
-impl Drop for Uwsgi {
-    fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).expect("a pid is positive");
-        // Not reaped yet, so that the pid is its own. SIGINT ends it with its workers.
-        let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-        let _ = self.child.wait();
-    }
-}
-
-/// The program that `tests/rivals/NAME.sh` installs. `None` is said aloud.
-fn installed(name: &str) -> Option<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rivals").join(format!("{name}.sh"));
-    let output = Command::new(&script).stdin(Stdio::null()).output().expect("execute the script");
-    let path = String::from_utf8_lossy(&output.stdout).lines().last().map(PathBuf::from);
-    let found = path.filter(|path| output.status.success() && path.is_file());
-    if found.is_none() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        // Not through a macro, whose output only failing tests show.
-        let _ = writeln!(io::stderr(), "NOTHING WAS COMPARED: {} failed\n{said}", script.display());
-    }
-    found
-}
-
-/// uWSGI's program.
-fn uwsgi() -> Option<&'static Path> {
-    static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    BINARY.get_or_init(|| installed("uwsgi")).as_deref()
-}
-
-/// The virtualenv with Django and Werkzeug.
-fn frameworks() -> Option<&'static Path> {
-    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PYTHON.get_or_init(|| installed("frameworks")).as_deref()?.ancestors().nth(2)
-}
 
 #[test]
 fn uwsgi_answers_the_same_rows_the_same() {

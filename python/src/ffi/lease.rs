@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use pyo3::Python;
 use pyo3::sync::MutexExt;
+use rhinod::member::Instance;
 use rhinod::worker::{Exchange, Worker};
 
 use super::fork;
@@ -71,7 +72,9 @@ impl Lease {
 /// Why a lease gives nothing.
 pub(crate) fn why_nothing() -> &'static str {
     match fork::is_stray() {
-        true => "this process was forked while the request was handled: only its parent can read the request and answer it",
+        true => {
+            "this process was forked while the request was handled: only its parent can read the request and answer it"
+        }
         false => "the request is over",
     }
 }
@@ -102,40 +105,80 @@ impl Drop for Ending<'_, '_> {
     }
 }
 
-/// The worker of this process, for functions that an application may call outside of any request.
-static WORKER: RwLock<Option<Hosted>> = RwLock::new(None);
+/// Where this process stands, for functions that an application may call outside of any request.
+static PLACE: RwLock<Option<Place>> = RwLock::new(None);
 
-/// The worker, its lifetimes erased.
-struct Hosted(NonNull<Worker<'static>>);
+/// What the process is, lifetimes erased.
+#[derive(Clone, Copy)]
+enum Place {
+    Zygote(NonNull<Instance<'static>>),
+    Worker(NonNull<Worker<'static>>),
+}
 
-// SAFETY: only shared references are made from the pointer, and a `Worker` may be shared between threads (see below).
-unsafe impl Send for Hosted {}
+// SAFETY: only shared references are made from the pointers, and what they point to may be shared between threads (see
+// below).
+unsafe impl Send for Place {}
 // SAFETY: as above.
-unsafe impl Sync for Hosted {}
+unsafe impl Sync for Place {}
 
 const _: () = {
     const fn may_be_shared<T: Sync>() {}
     may_be_shared::<Worker<'static>>();
+    may_be_shared::<Instance<'static>>();
 };
 
-/// Runs `life` while [`with_worker`] finds `worker`.
-pub(crate) fn host_worker<R>(worker: &Worker<'_>, life: impl FnOnce() -> R) -> R {
-    struct Leaving;
+/// Runs `act` while [`with_instance`] finds `instance`.
+pub(crate) fn in_zygote<R>(instance: &Instance<'_>, act: impl FnOnce() -> R) -> R {
+    in_place(Place::Zygote(NonNull::from(instance).cast()), act)
+}
+
+/// Runs `life` while [`with_worker`] finds `worker`, and [`with_instance`] its instance.
+pub(crate) fn in_worker<R>(worker: &Worker<'_>, life: impl FnOnce() -> R) -> R {
+    in_place(Place::Worker(NonNull::from(worker).cast()), life)
+}
+
+/// What was there before is there afterwards: a worker lives within its zygote's code. To be called by a thread that is
+/// attached to the interpreter, as all that look at the place are: so none of them holds it at a fork.
+fn in_place<R>(place: Place, act: impl FnOnce() -> R) -> R {
+    struct Leaving(Option<Place>);
     impl Drop for Leaving {
         fn drop(&mut self) {
-            *WORKER.write().unwrap_or_else(PoisonError::into_inner) = None;
+            *PLACE.write().unwrap_or_else(PoisonError::into_inner) = self.0;
         }
     }
-    *WORKER.write().unwrap_or_else(PoisonError::into_inner) = Some(Hosted(NonNull::from(worker).cast()));
-    let leaving = Leaving;
-    let result = life();
+    let leaving = Leaving(PLACE.write().unwrap_or_else(PoisonError::into_inner).replace(place));
+    let result = act();
     drop(leaving);
     result
 }
 
 /// Uses the worker of this process; `None` in the zygote. The action must not call into Python.
-pub(crate) fn with_worker<R>(action: impl FnOnce(&Worker<'_>) -> R) -> Option<R> {
-    let hosted = WORKER.read().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: `host_worker` keeps the worker borrowed until it has emptied the static, which waits for this lock.
-    hosted.as_ref().map(|Hosted(worker)| action(unsafe { worker.as_ref() }))
+pub(crate) fn with_worker<R>(_attached: Python<'_>, action: impl FnOnce(&Worker<'_>) -> R) -> Option<R> {
+    use_worker(action)
+}
+
+/// The same, detached from the interpreter: for whatever may block.
+pub(crate) fn with_worker_detached<R: Send>(py: Python<'_>, action: impl FnOnce(&Worker<'_>) -> R + Send) -> Option<R> {
+    // Who has no worker does not get as far as looking detached: in a zygote a fork may come at any moment then.
+    with_worker(py, |_| ())?;
+    py.detach(|| use_worker(action))
+}
+
+fn use_worker<R>(action: impl FnOnce(&Worker<'_>) -> R) -> Option<R> {
+    match &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
+        // SAFETY: `in_place` keeps the worker borrowed until it has changed the static, which waits for this lock.
+        Some(Place::Worker(worker)) => Some(action(unsafe { worker.as_ref() })),
+        Some(Place::Zygote(_)) | None => None,
+    }
+}
+
+/// Uses the instance; `None` while there is none. The action must not call into Python.
+pub(crate) fn with_instance<R>(_attached: Python<'_>, action: impl FnOnce(&Instance<'_>) -> R) -> Option<R> {
+    match &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
+        // SAFETY: as in `use_worker`.
+        Some(Place::Worker(worker)) => Some(action(unsafe { worker.as_ref() }.member().instance())),
+        // SAFETY: the same.
+        Some(Place::Zygote(instance)) => Some(action(unsafe { instance.as_ref() })),
+        None => None,
+    }
 }

@@ -1,0 +1,76 @@
+//! The instance as its processes see it: what all of them share. Zygote, and every process below it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use worker_protocol::ids::{Generation, Seat};
+use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, WorkerSeat};
+
+use super::born::{Common, Listening};
+use crate::config::model::Config;
+
+/// What a process has in common with the others of its instance.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'z> {
+    common: &'z Common,
+    scoreboard: Scoreboard<'z>,
+}
+
+impl<'z> Instance<'z> {
+    pub(crate) fn of(common: &'z Common) -> io::Result<Self> {
+        let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
+        Ok(Self { common, scoreboard })
+    }
+
+    /// The configuration of the instance.
+    pub fn config(&self) -> &'z Config {
+        &self.common.config
+    }
+
+    /// Which loading of the application this process comes from.
+    pub fn generation(&self) -> Generation {
+        self.common.generation
+    }
+
+    /// The seats of all workers, as the master sees them.
+    pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> + use<'z> {
+        let scoreboard = self.scoreboard;
+        let seats = (0..scoreboard.layout().seats()).map(Seat);
+        seats.filter_map(move |seat| Some((seat, scoreboard.master(seat)?)))
+    }
+
+    /// Requests of all workers that live now.
+    pub fn requests(&self) -> u64 {
+        self.seats().map(|(_, seat)| seat.figures().requests).sum()
+    }
+
+    /// The sockets of the instance.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'z>> + use<'z> {
+        self.common.listeners.iter().map(|listening| listening.socket.as_fd())
+    }
+
+    /// The memory file that all processes of the instance share; record locks on it hold over all of them.
+    pub fn shared_memory(&self) -> BorrowedFd<'z> {
+        self.common.scoreboard.as_fd()
+    }
+
+    /// The same as [`Instance::sockets`], each with what is spoken on it, to be accepted on.
+    pub(super) fn listeners(&self) -> &'z [Listening] {
+        &self.common.listeners
+    }
+
+    /// The seat that a process writes its state into.
+    pub(super) fn own_seat(&self, seat: Seat) -> io::Result<WorkerSeat<'z>> {
+        self.scoreboard.worker(seat).ok_or_else(|| io::Error::other("there is no such seat"))
+    }
+
+    /// Whether no process of the instance has told something yet; then this one does.
+    pub(crate) fn is_news(&self, notice: Notice) -> bool {
+        self.scoreboard.notices().is_news(notice)
+    }
+
+    /// Wakes the master.
+    pub(super) fn ring_master(&self) {
+        self.common.master_bell.ring();
+    }
+}

@@ -1,0 +1,98 @@
+//! Other servers that rhinod is compared with, and what `tests/rivals` installs for that. Runs in the test's process.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::harness::PATIENCE;
+use crate::pythons::applications;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rhinod_bench::client::{Reply, Target, exchange, wait_for_answer};
+use rhinod_bench::packet::Request;
+use tempfile::TempDir;
+
+/// A uWSGI that serves a module of the test applications. It is ended by its pid.
+pub(crate) struct Uwsgi {
+    child: Child,
+    directory: TempDir,
+}
+
+impl Uwsgi {
+    /// `ready` is a page that it answers; `home` its virtualenv.
+    pub(crate) fn start(binary: &Path, module: &str, home: Option<&Path>, ready: &str) -> Self {
+        Self::start_with(binary, module, ready, |command| {
+            command.args(home.map(|home| format!("--home={}", home.display())));
+        })
+    }
+
+    /// `change` adds to its command line and environment.
+    pub(crate) fn start_with(binary: &Path, module: &str, ready: &str, change: impl FnOnce(&mut Command)) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = Command::new(binary);
+        command
+            .args(["--module", module, "--master", "--workers", "1", "--socket"])
+            .arg(directory.path().join("app.sock"));
+        command.arg("--chdir").arg(applications()).env("PYTHONDONTWRITEBYTECODE", "1");
+        change(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let rival = Self { child: command.spawn().expect("execute uWSGI"), directory };
+        let page = Request::get(ready).to_uwsgi().expect("a packet");
+        let pause = Duration::from_millis(20);
+        wait_for_answer(&rival.target(), &page, pause, PATIENCE, || Ok(())).expect("uWSGI answers");
+        rival
+    }
+
+    /// Its master.
+    pub(crate) fn master(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid is positive"))
+    }
+
+    fn target(&self) -> Target {
+        Target::Unix(self.directory.path().join("app.sock"))
+    }
+
+    pub(crate) fn ask(&self, request: &Request) -> Reply {
+        self.try_ask(request).expect("uWSGI replies or closes")
+    }
+
+    pub(crate) fn try_ask(&self, request: &Request) -> io::Result<Reply> {
+        exchange(&self.target(), &request.to_uwsgi().expect("a packet"), PATIENCE)
+    }
+}
+
+impl Drop for Uwsgi {
+    fn drop(&mut self) {
+        // Not reaped yet, so that the pid is its own. SIGINT ends it with its workers.
+        let _ = kill(self.master(), Signal::SIGINT);
+        let _ = self.child.wait();
+    }
+}
+
+/// The program that `tests/rivals/NAME.sh` installs. `None` is said aloud.
+fn installed(name: &str) -> Option<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rivals").join(format!("{name}.sh"));
+    let output = Command::new(&script).stdin(Stdio::null()).output().expect("execute the script");
+    let path = String::from_utf8_lossy(&output.stdout).lines().last().map(PathBuf::from);
+    let found = path.filter(|path| output.status.success() && path.is_file());
+    if found.is_none() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        // Not through a macro, whose output only failing tests show.
+        let _ = writeln!(io::stderr(), "NOTHING WAS COMPARED: {} failed\n{said}", script.display());
+    }
+    found
+}
+
+/// uWSGI's program.
+pub(crate) fn uwsgi() -> Option<&'static Path> {
+    static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BINARY.get_or_init(|| installed("uwsgi")).as_deref()
+}
+
+/// The virtualenv with Django and Werkzeug.
+pub(crate) fn frameworks() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| installed("frameworks")).as_deref()?.ancestors().nth(2)
+}
