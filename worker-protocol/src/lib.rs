@@ -39,6 +39,7 @@ pub mod decimal;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod head;
+pub mod http;
 pub mod ids;
 pub mod pairs;
 pub mod post;

@@ -1,0 +1,54 @@
+//! HTTP/1.1 as a server speaks it to clients (RFC 9110, RFC 9112), turned into the block of variables that the other
+//! protocols bring along, so that nothing behind it knows the difference.
+//!
+//! Sans-IO: bytes in, values out; no sockets, no clock. It answers nothing itself, chooses no application and knows no
+//! configuration but the [`Limits`] it is given. Runs in the worker, for connections of HTTP sockets.
+//!
+//! - [`scan`] finds the end of a head, however it arrives, and refuses at the first byte that no request can have.
+//! - [`request`] reads the head (with httparse), judges it, and writes the variables.
+//! - [`chunked`] decodes request bodies, [`framing`] says how the end of an answer is told and encodes its chunks.
+//! - [`forwarded`] reads what proxies say of the client before them; [`date`] writes the header of that name.
+//!
+//! # Strictness
+//!
+//! Whatever two servers could understand in two ways is refused, with one status and one sentence ([`Refusal`]): a bare
+//! CR or LF, a folded header, a blank before the colon, no `Host` or two, `Content-Length` beside `Transfer-Encoding`,
+//! a transfer coding other than one `chunked`. After a refusal the connection must be closed, as nothing tells where
+//! the next request would begin.
+//!
+//! Headers whose names contain an underscore are dropped, and counted ([`request::Request::dropped`]): `X_Real_Ip` and
+//! `X-Real-Ip` would be the same variable, so that a client could pass off its own value for a proxy's.
+
+pub mod chunked;
+pub mod date;
+pub mod forwarded;
+pub mod framing;
+mod refusal;
+pub mod request;
+pub mod scan;
+mod target;
+mod variables;
+
+pub use self::refusal::Refusal;
+
+/// What the head of a request may measure at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one line without its end: 414 for a longer request line, 431 for a longer header. RFC 9112 section 3
+    /// asks for 8,000 at least; the default is twice what nginx takes.
+    pub line_bytes_max: u16,
+    /// Bytes of the whole head, its blank line included: 431. The default is the size of the largest uwsgi packet.
+    pub head_bytes_max: usize,
+    /// Header lines: 431. At most [`request::HEADERS_MAX`] count whatever is written here. The default is that of
+    /// Apache, and some five times what a browser sends.
+    pub headers_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { line_bytes_max: 16_384, head_bytes_max: 65_535, headers_max: 100 }
+    }
+}
+
+/// The answer to `Expect: 100-continue`, to be sent when the body is first asked for.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
