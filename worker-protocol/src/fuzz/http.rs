@@ -11,8 +11,10 @@ use crate::response::Protocol;
 /// A request that was seen to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The variables, as the application gets them.
-    pub variables: Vec<(String, String)>,
+    /// The variables that were written.
+    pub variables: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The names of those that the application gets to see.
+    pub visible: Vec<Vec<u8>>,
     /// The body, decoded.
     pub body: Vec<u8>,
     /// Whether another request may follow.
@@ -25,8 +27,8 @@ pub struct Seen {
 
 impl Seen {
     /// A variable; empty if there is none.
-    pub fn variable(&self, key: &str) -> &str {
-        self.variables.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
+    pub fn variable(&self, key: &str) -> &[u8] {
+        self.variables.iter().find(|(name, _)| name == key.as_bytes()).map_or(b"", |(_, value)| value)
     }
 }
 
@@ -126,12 +128,12 @@ impl Reader {
             Ok(request) => request,
             Err(refusal) => return self.refuse(refusal),
         };
-        check_block(&block, &request);
+        let visible = check_block(&block, &request);
         self.unread.drain(..head.end);
         self.scan = Scan::default();
-        let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
         let seen = Seen {
-            variables: pairs(&block).into_iter().map(|(key, value)| (text(key), text(value))).collect(),
+            variables: pairs(&block).into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect(),
+            visible,
             body: Vec::new(),
             persistent: request.persistent,
             expects_continue: request.expects_continue,
@@ -271,7 +273,7 @@ fn pairs(block: &[u8]) -> Vec<(&[u8], &[u8])> {
     }
 }
 
-fn check_block(block: &[u8], request: &request::Request) {
+fn check_block(block: &[u8], request: &request::Request) -> Vec<Vec<u8>> {
     let pairs = pairs(block);
     assert_eq!(pairs.len(), request.variables_count);
     let head = RequestHead::read(pairs.iter().copied(), PathInfo::AsSent).expect("what was written is a request");
@@ -291,4 +293,5 @@ fn check_block(block: &[u8], request: &request::Request) {
         assert!(is_own || !value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t'), "a control character");
         assert!(!key.contains(&b'-') && !key.iter().any(u8::is_ascii_lowercase));
     }
+    head.variables().map(|(key, _)| key.to_vec()).collect()
 }

@@ -140,6 +140,10 @@ pub enum Refusal {
     /// A host that is none (RFC 9110 section 4.2.1, section 7.2).
     #[error("the host of the request is not a name or address with an optional port")]
     HostInvalid,
+    /// A `Connection` that is no list of tokens (RFC 9110 section 7.6.1): those who skip what they cannot read and those
+    /// who skip the header disagree about what comes after the answer.
+    #[error("the Connection header is not a list of tokens")]
+    ConnectionInvalid,
     /// A `Content-Length` other than 1 to 19 digits.
     #[error("Content-Length is not a number of 1 to 19 digits")]
     LengthInvalid,

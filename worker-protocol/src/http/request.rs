@@ -19,6 +19,7 @@ use super::target::{self, Target};
 use super::{Refusal, variables};
 use crate::decimal;
 use crate::response::Protocol;
+use crate::token::is_token;
 
 /// Header lines that can be read at most, whatever the limits say: what the reader keeps room for on its stack.
 pub const HEADERS_MAX: usize = 1024;
@@ -165,7 +166,7 @@ impl Seen {
             4 if is("host") => self.note_host(value)?,
             6 if is("expect") => self.note_expectations(value)?,
             7 if is("upgrade") => self.upgrade = true,
-            10 if is("connection") => self.note_connection(value),
+            10 if is("connection") => self.note_connection(value)?,
             14 if is("content-length") => self.note_length(value)?,
             17 if is("transfer-encoding") => self.note_codings(value),
             _ => {}
@@ -192,12 +193,16 @@ impl Seen {
         Ok(())
     }
 
-    fn note_connection(&mut self, value: &[u8]) {
+    fn note_connection(&mut self, value: &[u8]) -> Result<(), Refusal> {
         for option in list(value) {
+            if !is_token(option) {
+                return Err(Refusal::ConnectionInvalid);
+            }
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
         }
+        Ok(())
     }
 
     /// Equal lengths, in lines of their own or in a list, are one (RFC 9112 section 6.3).
@@ -303,7 +308,7 @@ fn flaw(text: &[u8], line: usize) -> Option<Refusal> {
     if let [.., b' ' | b'\t'] = name {
         return Some(Refusal::BlankBeforeColon { line });
     }
-    if !crate::token::is_token(name) {
+    if !is_token(name) {
         return Some(Refusal::HeaderName { line });
     }
     let has_control = value.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t');

@@ -1,0 +1,127 @@
+//! Mutants of the corpus: nothing panics, and nothing depends on how the bytes arrive.
+
+use fastrand::Rng;
+use proptest::prelude::*;
+use worker_protocol::fuzz::http::{End, exercise_chunked, exercise_http, requests};
+use worker_protocol::http::Limits;
+
+use crate::corpus::{Ending, cases};
+
+const SEED: u64 = 0x7268_696e_6f68;
+
+/// Pieces that parsers are known to disagree about.
+const PIECES: [&[u8]; 28] = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+    b"\t",
+    b"\0",
+    b":",
+    b": ",
+    b",",
+    b";",
+    b"0\r\n\r\n",
+    b"\r\n\r\n",
+    b"chunked",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Content-Length: 5\r\n",
+    b"Host: b\r\n",
+    b"\x0b",
+    b"\x7f",
+    b"\x80",
+    b"_",
+    b"-",
+    b"HTTP/1.0",
+    b"HTTP/1.1",
+    b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"Connection: close\r\n",
+    b"f",
+    b"%00",
+    b"../",
+];
+
+/// One change, often more: a byte, a bit, a cut, a piece put in, doubled or removed.
+pub(crate) fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..=random.usize(..6) / 2 {
+        let at = random.usize(..bytes.len().max(1)).min(bytes.len());
+        let end = at + random.usize(..=(bytes.len() - at).min(40));
+        match random.usize(..7) {
+            0 if at < bytes.len() => bytes[at] = random.u8(..),
+            1 if at < bytes.len() => bytes[at] ^= 1 << random.usize(..8),
+            2 if random.usize(..4) == 0 => bytes.truncate(at),
+            3 => drop(bytes.drain(at..end)),
+            4 => {
+                let piece = bytes[at..end].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            _ => {
+                let piece = PIECES[random.usize(..PIECES.len())];
+                bytes.splice(at..at, piece.iter().copied());
+            }
+        }
+    }
+}
+
+/// Short cases of the corpus to start from: those that are accepted come three times, as most changes break them.
+pub(crate) fn originals() -> Vec<Vec<u8>> {
+    let short = cases().into_iter().filter(|case| (1..400).contains(&case.sent.len()));
+    short.flat_map(|case| vec![case.sent; if case.end == Ending::Idle { 3 } else { 1 }]).collect()
+}
+
+#[test]
+fn mutants_of_the_corpus_do_no_harm() {
+    let originals = originals();
+    let mut random = Rng::with_seed(SEED);
+    let (mut seen, mut refused, mut waiting) = (0, 0, 0);
+    for number in 0..30_000 {
+        let mut mutant = originals[number % originals.len()].clone();
+        mutate(&mut random, &mut mutant);
+        let outcome = std::panic::catch_unwind(|| exercise_http(&mutant));
+        assert!(outcome.is_ok(), "mutant {number} of seed {SEED:#x}: {}", mutant.escape_ascii());
+        match requests(&mutant, Limits::default(), u64::MAX) {
+            (_, End::Refused(_) | End::BodyRefused(_)) => refused += 1,
+            (_, End::Waiting) => waiting += 1,
+            _ => seen += 1,
+        }
+    }
+    // A mutator that only ever breaks requests in one way would test little.
+    assert!(seen > 1_000 && refused > 5_000 && waiting > 1_000, "{seen} {refused} {waiting}");
+}
+
+#[test]
+fn mutants_of_chunked_bodies_do_no_harm() {
+    let original = b"5;a=\"b\";c\r\nhello\r\n0010\r\n0123456789abcdef\r\n0\r\nX-A: b\r\n\r\nGET /".as_slice();
+    let mut random = Rng::with_seed(SEED);
+    for number in 0..30_000 {
+        let mut mutant = original.to_vec();
+        mutate(&mut random, &mut mutant);
+        let outcome = std::panic::catch_unwind(|| exercise_chunked(&mutant));
+        assert!(outcome.is_ok(), "mutant {number} of seed {SEED:#x}: {}", mutant.escape_ascii());
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        exercise_http(&bytes);
+        exercise_chunked(&bytes);
+    }
+
+    /// Any cut of any body into chunks gives the body again.
+    #[test]
+    fn what_is_chunked_is_decoded(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..300), 0..20)) {
+        use worker_protocol::http::framing::{CHUNK_END, LAST_CHUNK, chunk_start};
+        let mut encoded = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        for piece in &pieces {
+            encoded.extend_from_slice(chunk_start(piece.len() as u64, &mut [0; 18]));
+            encoded.extend_from_slice(piece);
+            encoded.extend_from_slice(CHUNK_END);
+        }
+        encoded.extend_from_slice(LAST_CHUNK);
+        exercise_http(&encoded);
+        let (seen, end) = requests(&encoded, Limits::default(), u64::MAX);
+        prop_assert_eq!(end, End::Idle);
+        prop_assert_eq!(&seen[0].body, &pieces.concat());
+    }
+}
