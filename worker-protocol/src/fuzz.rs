@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets in `worker-protocol/fuzz`: whatever the bytes, nothing panics, and what is accepted
 //! is consistent. The assertions are what the fuzzer looks for; no server calls this.
 
+pub mod gateways;
 pub mod http;
 
 use std::collections::HashSet;

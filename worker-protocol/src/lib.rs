@@ -36,6 +36,7 @@
 
 pub mod control;
 pub mod decimal;
+pub mod fastcgi;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod head;
@@ -44,7 +45,9 @@ pub mod ids;
 pub mod pairs;
 pub mod post;
 pub mod progress;
+pub mod proxy;
 pub mod response;
+pub mod scgi;
 pub mod scoreboard;
 mod token;
 pub mod uwsgi;

@@ -254,7 +254,7 @@ fn decode(bytes: &[u8], step: usize, body_bytes_max: u64) -> (Vec<u8>, Result<Op
 }
 
 /// The pairs of a block; all of its bytes must belong to them.
-fn pairs(block: &[u8]) -> Vec<(&[u8], &[u8])> {
+pub(super) fn pairs(block: &[u8]) -> Vec<(&[u8], &[u8])> {
     let mut rest = block;
     let mut take = || {
         let (length, after) = rest.split_first_chunk().expect("a length");

@@ -1,5 +1,8 @@
 //! Mutants of the corpus: nothing panics, and nothing depends on how the bytes arrive.
 
+use std::fs;
+use std::path::Path;
+
 use fastrand::Rng;
 use proptest::prelude::*;
 use worker_protocol::fuzz::http::{End, exercise_chunked, exercise_http, requests};
@@ -98,6 +101,19 @@ fn mutants_of_chunked_bodies_do_no_harm() {
         mutate(&mut random, &mut mutant);
         let outcome = std::panic::catch_unwind(|| exercise_chunked(&mutant));
         assert!(outcome.is_ok(), "mutant {number} of seed {SEED:#x}: {}", mutant.escape_ascii());
+    }
+}
+
+#[test]
+fn the_committed_corpora_do_no_harm() {
+    for (target, exercise) in [("http_connection", exercise_http as fn(&[u8])), ("chunked_body", exercise_chunked)] {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let mut files = 0;
+        for entry in fs::read_dir(directory).expect("the corpus is committed") {
+            exercise(&fs::read(entry.expect("readable").path()).expect("readable"));
+            files += 1;
+        }
+        assert!(files >= 25, "only {files} files for {target}");
     }
 }
 

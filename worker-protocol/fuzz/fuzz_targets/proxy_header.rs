@@ -1,0 +1,6 @@
+//! `cargo +nightly fuzz run proxy_header`, in `worker-protocol/`. The body is in the library, where the ordinary tests run it
+//! over the committed corpus too.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| worker_protocol::fuzz::gateways::exercise_proxy(bytes));

@@ -1,0 +1,129 @@
+//! FastCGI 1.0, both directions (the specification: Mark R. Brown, "FastCGI Specification", 1996): the web server's
+//! records become a block of variables and a body, the answer becomes records.
+//!
+//! Bytes only. Runs in the worker for every connection of a FastCGI socket; the encoders of requests serve clients and
+//! tests.
+//!
+//! - [`record`] is the header that every record has.
+//! - [`receive`] is fed what arrives: it puts together what is split over records, answers what is about the connection
+//!   itself, and refuses a second request beside the first, as a worker takes one at a time.
+//! - [`answer`] writes what goes back, [`request`] what a web server sends.
+
+pub mod answer;
+mod pairs;
+pub mod receive;
+pub mod record;
+pub mod request;
+
+use thiserror::Error;
+
+use crate::Fault;
+
+/// What is accepted at most. Parameters beyond it answer 431.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's parameters (the option `buffer-size`).
+    pub params_bytes_max: usize,
+    /// Variables among them.
+    pub variables_max: usize,
+    /// Requests that the instance takes at a time, for web servers that ask. No limit by itself.
+    pub capacity: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { params_bytes_max: 65_535, variables_max: 1024, capacity: 1 }
+    }
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The first byte of a uwsgi packet.
+    #[error("the peer speaks uwsgi to a FastCGI socket (nginx needs fastcgi_pass here, not uwsgi_pass)")]
+    SpeaksUwsgi,
+    /// A letter: the beginning of an HTTP request.
+    #[error("the peer speaks HTTP to a FastCGI socket (nginx needs fastcgi_pass here, not proxy_pass)")]
+    SpeaksHttp,
+    /// A version other than 1.
+    #[error("a record of FastCGI version {0}: only 1 is spoken here")]
+    Version(
+        /// As received.
+        u8,
+    ),
+    /// A record whose content has a length that its type does not allow.
+    #[error("a record of type {kind} with {content_bytes} bytes of content")]
+    Content {
+        /// The record's type.
+        kind: u8,
+        /// Bytes of its content.
+        content_bytes: u16,
+    },
+    /// A type that only goes the other way, or a request's record without a request's number.
+    #[error("a record of type {kind} for request {id}, which a web server does not send")]
+    Misplaced {
+        /// The record's type.
+        kind: u8,
+        /// The request's number.
+        id: u16,
+    },
+    /// A request that begins while it is under way, a body before the parameters have ended, or parameters after.
+    #[error("a record of type {kind} where request {id} cannot have one")]
+    Order {
+        /// The record's type.
+        kind: u8,
+        /// The request's number.
+        id: u16,
+    },
+    /// Parameters of more than [`Limits::params_bytes_max`].
+    #[error("request parameters exceed the {params_bytes_max} bytes that buffer-size allows")]
+    ParamsTooLarge {
+        /// Bytes the limits allow.
+        params_bytes_max: usize,
+    },
+    /// A length that reaches past the end of the parameters.
+    #[error("the parameter at offset {offset} runs past the end of the request's parameters")]
+    ParamPastEnd {
+        /// Where it begins.
+        offset: usize,
+    },
+    /// A name of length zero.
+    #[error("empty name at offset {offset} of the request's parameters")]
+    EmptyName {
+        /// Where.
+        offset: usize,
+    },
+    /// A name or a value of more than 65,535 bytes.
+    #[error("the parameter at offset {offset} is longer than 65535 bytes")]
+    ParamTooLarge {
+        /// Where it begins.
+        offset: usize,
+    },
+    /// More parameters than [`Limits::variables_max`].
+    #[error("the request has more than {variables_max} parameters")]
+    TooManyVariables {
+        /// Pairs the limits allow.
+        variables_max: usize,
+    },
+    /// No parameters.
+    #[error("the request has no parameters")]
+    Empty,
+}
+
+impl Error {
+    /// The HTTP status that answers the request, where there is one to be answered.
+    pub fn status(self) -> u16 {
+        match self {
+            Error::ParamsTooLarge { .. } | Error::ParamTooLarge { .. } | Error::TooManyVariables { .. } => 431,
+            _ => 400,
+        }
+    }
+
+    /// Who has to change something.
+    pub fn fault(self) -> Fault {
+        match self {
+            Error::SpeaksUwsgi | Error::SpeaksHttp => Fault::Configuration,
+            _ => Fault::Client,
+        }
+    }
+}

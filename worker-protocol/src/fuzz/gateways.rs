@@ -1,0 +1,152 @@
+//! The fuzz targets of SCGI, FastCGI and the PROXY protocol. No server calls this.
+
+use crate::fastcgi::receive::{Event, Receiver};
+use crate::fastcgi::{self, record};
+use crate::{proxy, scgi};
+
+/// Reads `bytes` as an SCGI request, with generous and with narrow limits.
+pub fn exercise_scgi(bytes: &[u8]) {
+    for limits in [scgi::Limits::default(), scgi::Limits { netstring_bytes_max: 64, variables_max: 3 }] {
+        let mut block = Vec::new();
+        let missing = scgi::missing(bytes, &limits);
+        match scgi::decode(bytes, &limits, &mut block) {
+            Err(error) => {
+                assert!(matches!(error.status(), 400 | 431), "{error:?}");
+                assert!(missing == Err(error) || missing == Ok(0), "{missing:?} beside {error:?}");
+            }
+            Ok(None) => assert!(missing.is_ok_and(|bytes| bytes > 0), "{missing:?} for half a request"),
+            Ok(Some(head)) => check_scgi(bytes, head, &limits, &block),
+        }
+    }
+}
+
+fn check_scgi(bytes: &[u8], head: scgi::Head, limits: &scgi::Limits, block: &[u8]) {
+    let pairs = super::http::pairs(block);
+    assert_eq!(pairs.len(), head.variables_count);
+    assert!(head.variables_count <= limits.variables_max);
+    let whole = &bytes[..head.consumed];
+    assert_eq!(scgi::decode(whole, limits, &mut Vec::new()), Ok(Some(head)), "what follows must not matter");
+    let short = &whole[..whole.len() - 1];
+    assert_eq!(scgi::decode(short, limits, &mut Vec::new()), Ok(None), "every byte is needed");
+    let mut again = Vec::new();
+    assert_eq!(scgi::encode(&mut again, pairs), Ok(()));
+    assert_eq!(again, whole, "only one encoding of a list of pairs");
+}
+
+/// What came of a FastCGI connection.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// For each request its variables as a block and its body; `None` for a body that did not end.
+    pub requests: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// What was sent besides answers.
+    pub replies: Vec<u8>,
+    /// Why it could not go on.
+    pub error: Option<fastcgi::Error>,
+    /// Whether the web server expects the end.
+    pub closed: bool,
+    /// The body that is being read.
+    body: Vec<u8>,
+}
+
+/// Reads a connection as it arrives in pieces of `step` bytes; each request is done when its body is there.
+pub fn connection(bytes: &[u8], step: usize, body_max: usize, limits: fastcgi::Limits) -> Connection {
+    let (mut receiver, mut seen) = (Receiver::new(limits), Connection::default());
+    for piece in bytes.chunks(step) {
+        let mut rest = piece;
+        loop {
+            let taken = receiver.next(rest, body_max);
+            seen.replies.append(receiver.replies());
+            let step = match taken {
+                Ok(step) => step,
+                Err(error) => return Connection { error: Some(error), ..seen },
+            };
+            rest = &rest[step.consumed..];
+            assert!(step.event != Event::Need || rest.is_empty(), "needs more, but leaves some");
+            if step.event == Event::Need {
+                break;
+            }
+            if let Some(error) = seen.note(&mut receiver, step.event) {
+                return Connection { error: Some(error), ..seen };
+            }
+            if seen.closed {
+                return seen;
+            }
+        }
+    }
+    seen
+}
+
+impl Connection {
+    fn note(&mut self, receiver: &mut Receiver, event: Event<'_>) -> Option<fastcgi::Error> {
+        match event {
+            Event::Head => {
+                let mut block = Vec::new();
+                if let Err(error) = receiver.append_variables(&mut block) {
+                    return Some(error);
+                }
+                let ended = receiver.body_has_ended();
+                self.requests.push((block, ended.then(Vec::new)));
+                if ended {
+                    self.end(receiver);
+                }
+            }
+            Event::Body(bytes) => self.body.extend_from_slice(bytes),
+            Event::BodyEnd => {
+                let body = std::mem::take(&mut self.body);
+                if let Some((_, place)) = self.requests.last_mut() {
+                    *place = Some(body);
+                }
+                self.end(receiver);
+            }
+            Event::Aborted => self.end(receiver),
+            Event::Close => self.closed = true,
+            Event::Need => {}
+        }
+        None
+    }
+
+    fn end(&mut self, receiver: &mut Receiver) {
+        self.closed = !receiver.keeps_connection();
+        self.body.clear();
+        receiver.finish();
+    }
+}
+
+/// Reads `bytes` as a FastCGI connection, whole and in pieces, with generous and with narrow limits.
+pub fn exercise_fastcgi(bytes: &[u8]) {
+    let narrow = fastcgi::Limits { params_bytes_max: 64, variables_max: 3, capacity: 1 };
+    for limits in [fastcgi::Limits::default(), narrow] {
+        let whole = connection(bytes, bytes.len().max(1), usize::MAX, limits);
+        assert_eq!(connection(bytes, 1, usize::MAX, limits), whole, "byte by byte");
+        assert_eq!(connection(bytes, 5, 3, limits), whole, "piece by piece");
+        for (block, _) in &whole.requests {
+            assert!(super::http::pairs(block).len() <= limits.variables_max);
+        }
+        check_records(&whole.replies);
+    }
+}
+
+/// Whatever is sent are whole records.
+fn check_records(mut bytes: &[u8]) {
+    while let Some((header, rest)) = bytes.split_first_chunk::<{ record::HEADER_BYTES }>() {
+        let header = record::Header::parse(*header).expect("version 1");
+        bytes = &rest[usize::from(header.content_bytes) + usize::from(header.padding_bytes)..];
+    }
+    assert!(bytes.is_empty(), "half a header");
+}
+
+/// Reads `bytes` as a PROXY protocol header.
+pub fn exercise_proxy(bytes: &[u8]) {
+    let whole = proxy::decode(bytes);
+    let early = (0..bytes.len()).map(|end| proxy::decode(&bytes[..end])).find(|outcome| *outcome != Ok(None));
+    match whole {
+        Ok(Some(header)) => {
+            assert!(header.consumed <= bytes.len());
+            let earliest = proxy::decode(&bytes[..header.consumed]);
+            assert_eq!(earliest, Ok(Some(header)), "what follows must not matter");
+            assert_eq!(proxy::decode(&bytes[..header.consumed - 1]), Ok(None), "every byte is needed");
+        }
+        Ok(None) => assert_eq!(early, None, "half a header was whole"),
+        Err(_) => assert!(early.is_none_or(|early| early.is_err()), "{early:?} became {whole:?}"),
+    }
+}

@@ -1,0 +1,221 @@
+//! SCGI, both directions: a netstring of names and values, each with a NUL behind it, then the body (the protocol's
+//! page, "SCGI: A Simple Common Gateway Interface alternative").
+//!
+//! Bytes only: it reads no socket and gives no meaning to a variable. What it decodes it writes as the block of a uwsgi
+//! packet, which is what the rest works on. Runs in the worker for every request of an SCGI socket; the encoder serves
+//! clients and tests.
+//!
+//! The page wants `CONTENT_LENGTH` first and `SCGI` somewhere; neither is insisted on, as uWSGI never did and
+//! configurations without them exist. Everything else is strict.
+
+use thiserror::Error;
+
+use crate::Fault;
+
+/// What a decoder accepts at most. Both limits answer 431 when exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the netstring's content (the option `buffer-size`).
+    pub netstring_bytes_max: u16,
+    /// Variables in it.
+    pub variables_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { netstring_bytes_max: u16::MAX, variables_max: 1024 }
+    }
+}
+
+/// Why bytes are no request. Offsets count from the start of the netstring's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The first byte of a uwsgi packet.
+    #[error("the peer speaks uwsgi to an SCGI socket (nginx needs scgi_pass here, not uwsgi_pass)")]
+    SpeaksUwsgi,
+    /// The first byte of a FastCGI record.
+    #[error("the peer speaks FastCGI to an SCGI socket (nginx needs scgi_pass here, not fastcgi_pass)")]
+    SpeaksFastCgi,
+    /// A letter: the beginning of an HTTP request.
+    #[error("the peer speaks HTTP to an SCGI socket (nginx needs scgi_pass here, not proxy_pass)")]
+    SpeaksHttp,
+    /// No number at the beginning, or none that a colon ends, or one with a leading zero.
+    #[error("the request does not begin with the length of a netstring")]
+    Length,
+    /// The netstring announces more than [`Limits::netstring_bytes_max`].
+    #[error("request head of more than the {netstring_bytes_max} bytes that buffer-size allows")]
+    TooLarge {
+        /// Bytes the limits allow.
+        netstring_bytes_max: u16,
+    },
+    /// No variables.
+    #[error("the request has no variables")]
+    Empty,
+    /// The netstring does not end where it says.
+    #[error("the netstring is not followed by a comma")]
+    Comma,
+    /// A name of length zero.
+    #[error("empty name at offset {offset} of the request head")]
+    EmptyName {
+        /// Where.
+        offset: usize,
+    },
+    /// A name or value without its NUL, or a name without a value.
+    #[error("the name or value at offset {offset} of the request head does not end")]
+    Unterminated {
+        /// Where it begins.
+        offset: usize,
+    },
+    /// More pairs than [`Limits::variables_max`].
+    #[error("the request head holds more than {variables_max} variables")]
+    TooManyVariables {
+        /// Pairs the limits allow.
+        variables_max: usize,
+    },
+}
+
+impl Error {
+    /// The HTTP status that answers the request.
+    pub fn status(self) -> u16 {
+        match self {
+            Error::TooLarge { .. } | Error::TooManyVariables { .. } => 431,
+            _ => 400,
+        }
+    }
+
+    /// Who has to change something.
+    pub fn fault(self) -> Fault {
+        match self {
+            Error::SpeaksUwsgi | Error::SpeaksFastCgi | Error::SpeaksHttp => Fault::Configuration,
+            _ => Fault::Client,
+        }
+    }
+}
+
+/// A whole, valid head, whose variables were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Bytes of the buffer that it took; what follows them is the start of the body.
+    pub consumed: usize,
+    /// Pairs.
+    pub variables_count: usize,
+}
+
+/// Decodes the head at the start of `buffer` and appends its variables to `block`. `None`: it is not whole yet,
+/// [`missing`] says how much to wait for. After an error `block` may hold some of them.
+pub fn decode(buffer: &[u8], limits: &Limits, block: &mut Vec<u8>) -> Result<Option<Head>, Error> {
+    let Some(start) = start(buffer, limits)? else { return Ok(None) };
+    let end = start.content + start.length;
+    let (Some(content), Some(&comma)) = (buffer.get(start.content..end), buffer.get(end)) else { return Ok(None) };
+    if comma != b',' {
+        return Err(Error::Comma);
+    }
+    let variables_count = append_pairs(content, limits.variables_max, block)?;
+    Ok(Some(Head { consumed: end + 1, variables_count }))
+}
+
+/// How many more bytes the head at the start of `buffer` needs at least: exact once its length is there, and 0 when it
+/// is whole. Errors are those of the length.
+pub fn missing(buffer: &[u8], limits: &Limits) -> Result<usize, Error> {
+    match start(buffer, limits)? {
+        None => Ok(1),
+        Some(start) => Ok((start.content + start.length + 1).saturating_sub(buffer.len())),
+    }
+}
+
+/// The length of the netstring and where its content begins.
+struct Start {
+    length: usize,
+    content: usize,
+}
+
+/// Reads digits up to the colon.
+fn start(buffer: &[u8], limits: &Limits) -> Result<Option<Start>, Error> {
+    let mut length = 0;
+    for (at, &byte) in buffer.iter().enumerate() {
+        match byte {
+            b':' if at > 0 && length > 0 => return Ok(Some(Start { length, content: at + 1 })),
+            b':' if at > 0 => return Err(Error::Empty),
+            b'0'..=b'9' if at == 0 || length > 0 => {
+                length = length * 10 + usize::from(byte - b'0');
+                if length > usize::from(limits.netstring_bytes_max) {
+                    return Err(Error::TooLarge { netstring_bytes_max: limits.netstring_bytes_max });
+                }
+            }
+            _ if at == 0 => return Err(beginning(byte)),
+            _ => return Err(Error::Length),
+        }
+    }
+    Ok(None)
+}
+
+fn beginning(byte: u8) -> Error {
+    match byte {
+        0 => Error::SpeaksUwsgi,
+        1 => Error::SpeaksFastCgi,
+        b'A'..=b'Z' => Error::SpeaksHttp,
+        _ => Error::Length,
+    }
+}
+
+/// Writes the pairs of `content` as lengths and bytes. Nothing in it is longer than 16 bits say, as it is not itself.
+fn append_pairs(content: &[u8], variables_max: usize, block: &mut Vec<u8>) -> Result<usize, Error> {
+    let (mut rest, mut count) = (content, 0);
+    while !rest.is_empty() {
+        let offset = content.len() - rest.len();
+        let (name, after) = split(rest).ok_or(Error::Unterminated { offset })?;
+        if name.is_empty() {
+            return Err(Error::EmptyName { offset });
+        }
+        let (value, after) = split(after).ok_or(Error::Unterminated { offset: offset + name.len() + 1 })?;
+        count += 1;
+        if count > variables_max {
+            return Err(Error::TooManyVariables { variables_max });
+        }
+        for text in [name, value] {
+            block.extend_from_slice(&(text.len() as u16).to_le_bytes());
+            block.extend_from_slice(text);
+        }
+        rest = after;
+    }
+    Ok(count)
+}
+
+fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(0, text)?;
+    Some((&text[..end], &text[end + 1..]))
+}
+
+/// Why a request cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("variable {index} has an empty name, or a NUL in its name or value")]
+pub struct EncodeError {
+    /// Its place among the pairs given, from 0.
+    pub index: usize,
+}
+
+/// Appends a request's head. The pairs are written as they come: `CONTENT_LENGTH` belongs first, `SCGI` with the value
+/// `1` after it.
+///
+/// # Errors
+/// A pair that SCGI cannot carry; `out` is then as it was.
+pub fn encode<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    out: &mut Vec<u8>,
+    pairs: impl IntoIterator<Item = (K, V)>,
+) -> Result<(), EncodeError> {
+    let mut content = Vec::new();
+    for (index, (name, value)) in pairs.into_iter().enumerate() {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if name.is_empty() || name.contains(&0) || value.contains(&0) {
+            return Err(EncodeError { index });
+        }
+        for text in [name, value] {
+            content.extend_from_slice(text);
+            content.push(0);
+        }
+    }
+    out.extend_from_slice(format!("{}:", content.len()).as_bytes());
+    out.extend_from_slice(&content);
+    out.push(b',');
+    Ok(())
+}
