@@ -91,7 +91,8 @@ pub fn read(head: &[u8], peer: &Peer<'_>, block: &mut Vec<u8>) -> Result<Request
     let target = target::read(method, target.as_bytes(), peer.https)?;
     let facts = Facts::of(parsed.headers, protocol)?;
     let client = peer.trusts.map(|trusts| forwarded::client(parsed.headers, trusts));
-    let source = Source { method, target: &target, protocol, headers: parsed.headers, peer, client: client.as_ref() };
+    let (headers, client) = (&*parsed.headers, client.as_ref());
+    let source = Source { method, target: &target, protocol, headers, peer, client, head_bytes: head.len() };
     let written = variables::write(block, &source, &facts)?;
     Ok(Request {
         protocol,
@@ -113,6 +114,7 @@ pub(super) struct Source<'a> {
     pub(super) peer: &'a Peer<'a>,
     /// The client behind a trusted proxy.
     pub(super) client: Option<&'a Client>,
+    pub(super) head_bytes: usize,
 }
 
 /// What headers say of the message itself.

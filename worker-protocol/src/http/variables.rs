@@ -14,6 +14,8 @@ pub(super) struct Written {
 
 /// Appends the variables of a request to `block`.
 pub(super) fn write(block: &mut Vec<u8>, source: &Source<'_>, facts: &Facts) -> Result<Written, Refusal> {
+    // Hardly ever too little, and never much too much: a header grows by a few bytes.
+    block.reserve(source.head_bytes + 512);
     let mut block = Block { out: block, count: 0 };
     write_line(&mut block, source)?;
     write_peer(&mut block, source)?;
@@ -102,7 +104,12 @@ impl Block<'_> {
         const PREFIX: &[u8] = b"HTTP_";
         self.length(PREFIX.len() + name.len())?;
         self.out.extend_from_slice(PREFIX);
-        self.out.extend(name.bytes().map(|byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
+        let start = self.out.len();
+        self.out.extend_from_slice(name.as_bytes());
+        // In place, so that the compiler does it for many bytes at once.
+        for byte in &mut self.out[start..] {
+            *byte = if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
+        }
         self.length(value.len())?;
         self.out.extend_from_slice(value);
         self.count += 1;
