@@ -10,6 +10,7 @@
 //! - [`answer`] writes what goes back, [`request`] what a web server sends.
 
 pub mod answer;
+pub mod heads;
 mod pairs;
 pub mod receive;
 pub mod record;
@@ -18,23 +19,6 @@ pub mod request;
 use thiserror::Error;
 
 use crate::Fault;
-
-/// What is accepted at most. Parameters beyond it answer 431.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of a request's parameters (the option `buffer-size`).
-    pub params_bytes_max: usize,
-    /// Variables among them.
-    pub variables_max: usize,
-    /// Requests that the instance takes at a time, for web servers that ask. No limit by itself.
-    pub capacity: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { params_bytes_max: 65_535, variables_max: 1024, capacity: 1 }
-    }
-}
 
 /// Why a connection cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -75,11 +59,11 @@ pub enum Error {
         /// The request's number.
         id: u16,
     },
-    /// Parameters of more than [`Limits::params_bytes_max`].
-    #[error("request parameters exceed the {params_bytes_max} bytes that buffer-size allows")]
+    /// Parameters of more than [`crate::pairs::Limits::block_bytes_max`].
+    #[error("request parameters exceed the {block_bytes_max} bytes that buffer-size allows")]
     ParamsTooLarge {
         /// Bytes the limits allow.
-        params_bytes_max: usize,
+        block_bytes_max: u16,
     },
     /// A length that reaches past the end of the parameters.
     #[error("the parameter at offset {offset} runs past the end of the request's parameters")]
@@ -93,13 +77,7 @@ pub enum Error {
         /// Where.
         offset: usize,
     },
-    /// A name or a value of more than 65,535 bytes.
-    #[error("the parameter at offset {offset} is longer than 65535 bytes")]
-    ParamTooLarge {
-        /// Where it begins.
-        offset: usize,
-    },
-    /// More parameters than [`Limits::variables_max`].
+    /// More parameters than [`crate::pairs::Limits::variables_max`].
     #[error("the request has more than {variables_max} parameters")]
     TooManyVariables {
         /// Pairs the limits allow.
@@ -108,13 +86,17 @@ pub enum Error {
     /// No parameters.
     #[error("the request has no parameters")]
     Empty,
+    /// A request whose role is not played here, or that was given up, on a connection that ends with it. What there is
+    /// to say of it has been said.
+    #[error("a request that needs no answer")]
+    Unanswerable,
 }
 
 impl Error {
     /// The HTTP status that answers the request, where there is one to be answered.
     pub fn status(self) -> u16 {
         match self {
-            Error::ParamsTooLarge { .. } | Error::ParamTooLarge { .. } | Error::TooManyVariables { .. } => 431,
+            Error::ParamsTooLarge { .. } | Error::TooManyVariables { .. } => 431,
             _ => 400,
         }
     }

@@ -43,7 +43,9 @@ fn exercise_protocol(protocol: Protocol, bytes: &[u8], limits: &Limits) {
     }
     match outcome {
         Progress::Need(missing) => assert!(missing > 0),
-        Progress::Refused(refusal) => assert!(matches!(refusal.status(), 400 | 431 | 501), "{refusal:?}"),
+        Progress::Refused(refusal) => {
+            assert!(matches!(refusal.status(), 400 | 405 | 414 | 417 | 421 | 431 | 501 | 505), "{refusal:?}")
+        }
         Progress::Head(envelope) => {
             assert!(envelope.consumed <= bytes.len());
             check_block(&receiver.block(bytes, &envelope), &envelope, limits);

@@ -4,6 +4,7 @@
 //! Sans-IO: bytes in, values out; no sockets, no clock. It answers nothing itself, chooses no application and knows no
 //! configuration but the [`Limits`] it is given. Runs in the worker, for connections of HTTP sockets.
 //!
+//! - [`receive`] joins what follows for the requests of one connection.
 //! - [`scan`] finds the end of a head, however it arrives, and refuses at the first byte that no request can have.
 //! - [`request`] reads the head (with httparse), judges it, and writes the variables.
 //! - [`chunked`] decodes request bodies, [`framing`] says how the end of an answer is told and encodes its chunks.
@@ -23,6 +24,7 @@ pub mod chunked;
 pub mod date;
 pub mod forwarded;
 pub mod framing;
+pub mod receive;
 mod refusal;
 pub mod request;
 pub mod scan;
@@ -30,6 +32,8 @@ mod target;
 mod variables;
 
 pub use self::refusal::Refusal;
+
+use crate::pairs;
 
 /// What the head of a request may measure at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +43,31 @@ pub struct Limits {
     pub line_bytes_max: u16,
     /// Bytes of the whole head, its blank line included: 431. The default is the size of the largest uwsgi packet.
     pub head_bytes_max: usize,
-    /// Header lines: 431. At most [`request::HEADERS_MAX`] count whatever is written here. The default is that of
-    /// Apache, and some five times what a browser sends.
+    /// Header lines: 431. At most [`request::HEADERS_MAX`] count whatever is written here. The default is some five
+    /// times what a browser sends.
     pub headers_max: usize,
+}
+
+/// Variables that a request has besides one for each header, at most.
+const OTHER_VARIABLES_MAX: usize = 13;
+
+/// No longer line than that, whatever the limit of the whole.
+const LINE_BYTES_MAX: u16 = 16_384;
+
+impl Limits {
+    /// Those that keep a request within a block.
+    pub fn within(block: &pairs::Limits) -> Limits {
+        Limits {
+            line_bytes_max: LINE_BYTES_MAX.min(block.block_bytes_max),
+            head_bytes_max: usize::from(block.block_bytes_max),
+            headers_max: block.variables_max.saturating_sub(OTHER_VARIABLES_MAX),
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { line_bytes_max: 16_384, head_bytes_max: 65_535, headers_max: 100 }
+        Limits::within(&pairs::Limits::default())
     }
 }
 

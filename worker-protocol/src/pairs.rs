@@ -230,6 +230,96 @@ pub enum Misfit {
     TooLarge,
 }
 
+/// A block that a codec makes of what its protocol brings.
+#[derive(Debug)]
+pub(crate) struct Writer<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    limits: Limits,
+    count: usize,
+}
+
+/// Why a pair is not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overflow {
+    /// The block would have more bytes than the limits allow.
+    Bytes,
+    /// It would have more pairs.
+    Pairs,
+}
+
+impl<'o> Writer<'o> {
+    /// A block that begins where `out` ends, with room for so many bytes.
+    pub(crate) fn new(out: &'o mut Vec<u8>, limits: Limits, room: usize) -> Writer<'o> {
+        out.reserve(room);
+        Writer { start: out.len(), out, limits, count: 0 }
+    }
+
+    /// Appends a pair. Whoever calls sees to it that the key is not empty.
+    #[inline]
+    pub(crate) fn pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), Overflow> {
+        self.length(key.len())?;
+        self.out.extend_from_slice(key);
+        self.length(value.len())?;
+        self.out.extend_from_slice(value);
+        self.end_pair()
+    }
+
+    /// Appends a header: `HTTP_` and its name in capitals, with `_` for each `-`.
+    pub(crate) fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Overflow> {
+        const PREFIX: &[u8] = b"HTTP_";
+        self.length(PREFIX.len() + name.len())?;
+        self.out.extend_from_slice(PREFIX);
+        let start = self.out.len();
+        self.out.extend_from_slice(name);
+        // In place, so that the compiler does it for many bytes at once.
+        for byte in &mut self.out[start..] {
+            *byte = if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
+        }
+        self.length(value.len())?;
+        self.out.extend_from_slice(value);
+        self.end_pair()
+    }
+
+    /// Appends a pair whose value `make` appends; its length is written afterwards.
+    pub(crate) fn made<E: From<Overflow>>(
+        &mut self,
+        key: &[u8],
+        make: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.pair(key, b"")?;
+        let start = self.out.len();
+        make(self.out)?;
+        let length = length(self.out.len() - start)?;
+        self.out[start - length.len()..start].copy_from_slice(&length);
+        Ok(())
+    }
+
+    /// The number of pairs, if the limits hold for the whole.
+    pub(crate) fn finish(self) -> Result<usize, Overflow> {
+        if self.out.len() - self.start > usize::from(self.limits.block_bytes_max) {
+            return Err(Overflow::Bytes);
+        }
+        Ok(self.count)
+    }
+
+    #[inline]
+    fn length(&mut self, bytes: usize) -> Result<(), Overflow> {
+        self.out.extend_from_slice(&length(bytes)?);
+        Ok(())
+    }
+
+    #[inline]
+    fn end_pair(&mut self) -> Result<(), Overflow> {
+        self.count += 1;
+        if self.count > self.limits.variables_max { Err(Overflow::Pairs) } else { Ok(()) }
+    }
+}
+
+fn length(bytes: usize) -> Result<[u8; 2], Overflow> {
+    Ok(u16::try_from(bytes).map_err(|_| Overflow::Bytes)?.to_le_bytes())
+}
+
 /// Appends a pair to the block that begins at `start` in `out`. On an error `out` is as before.
 pub fn append(out: &mut Vec<u8>, start: usize, key: &[u8], value: &[u8]) -> Result<(), Misfit> {
     if key.is_empty() {

@@ -26,6 +26,55 @@ pub struct Envelope {
     pub block_bytes: usize,
     /// Bytes received that the head took; what follows them is the start of the body.
     pub consumed: usize,
+    /// How body and answer go over the wire.
+    pub message: Message,
+}
+
+/// How a request's body comes and its answer goes, as the protocol has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// How the body comes.
+    pub body: Coming,
+    /// How the answer goes.
+    pub answer: Form,
+    /// Whether the peer lets the connection go on after the answer.
+    pub persistent: bool,
+    /// Whether the client waits for [`crate::http::CONTINUE`] before it sends the body.
+    pub expects_continue: bool,
+}
+
+/// How the bytes of a body come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coming {
+    /// As they are: as many as `CONTENT_LENGTH` says, none without it.
+    Declared,
+    /// Wrapped, the end being told in between. `CONTENT_LENGTH`, if there is one, says what is meant to come.
+    Wrapped,
+}
+
+/// How an answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A status line, headers, a body that ends with the connection. The web server in front adds what HTTP wants.
+    Plain,
+    /// The same, but with a `Status` header in the place of the status line, as CGI has it.
+    Status,
+    /// To an HTTP client: everything that HTTP wants.
+    Http,
+    /// In records of FastCGI.
+    Records {
+        /// The number of the request.
+        id: u16,
+        /// Whether a status line begins the answer, or a `Status` header.
+        status_line: bool,
+    },
+}
+
+impl Message {
+    /// That of a protocol with one request for each connection.
+    pub const fn single(answer: Form) -> Message {
+        Message { body: Coming::Declared, answer, persistent: false, expects_continue: false }
+    }
 }
 
 /// What a peer wants.

@@ -67,6 +67,28 @@ pub struct Head<'b> {
     headers_count: usize,
 }
 
+/// A head that was laid aside before its blank line, while it is not known yet what else belongs into it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Paused {
+    start: usize,
+    headers_count: usize,
+}
+
+impl Paused {
+    /// Appends a header to the head, which `out` ends with. Only for names and values that are known to be valid.
+    pub fn add(&mut self, out: &mut Vec<u8>, name: &'static str, value: &[u8]) {
+        debug_assert!(is_token(name.as_bytes()) && first_dangerous(value).is_none());
+        append_header(out, name.as_bytes(), value);
+        self.headers_count += 1;
+    }
+
+    /// Appends the blank line.
+    pub fn finish(self, out: &mut Vec<u8>) -> Written {
+        out.extend_from_slice(b"\r\n");
+        Written { headers_count: self.headers_count, head_bytes: out.len() - self.start }
+    }
+}
+
 /// What the request log says of a finished head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
@@ -79,6 +101,15 @@ pub struct Written {
 impl<'b> Head<'b> {
     /// Appends the status line to `out`. `reason: None` takes the standard phrase.
     pub fn start(out: &'b mut Vec<u8>, version: Version, status: u16, reason: Option<&[u8]>) -> Result<Self, Error> {
+        Head::start_with(out, version.as_str(), status, reason)
+    }
+
+    /// Appends a `Status` header in the place of the status line, as CGI has it (RFC 3875 section 6.3.3).
+    pub fn start_cgi(out: &'b mut Vec<u8>, status: u16, reason: Option<&[u8]>) -> Result<Self, Error> {
+        Head::start_with(out, "Status:", status, reason)
+    }
+
+    fn start_with(out: &'b mut Vec<u8>, start: &str, status: u16, reason: Option<&[u8]>) -> Result<Self, Error> {
         if !matches!(status, 101 | 200..=999) {
             return Err(Error::Status(status));
         }
@@ -89,13 +120,13 @@ impl<'b> Head<'b> {
         if phrase.len() > HEAD_BYTES_MAX - "HTTP/1.1 200 \r\n\r\n".len() {
             return Err(Error::TooLarge("(the status line)".to_owned()));
         }
-        let start = out.len();
-        out.extend_from_slice(version.as_str().as_bytes());
+        let before = out.len();
+        out.extend_from_slice(start.as_bytes());
         let digit = |divisor: u16| b'0' + (status / divisor % 10) as u8;
         out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
         out.extend_from_slice(phrase);
         out.extend_from_slice(b"\r\n");
-        Ok(Head { out, start, headers_count: 0 })
+        Ok(Head { out, start: before, headers_count: 0 })
     }
 
     /// Appends one header. On an error nothing of it is written.
@@ -111,10 +142,7 @@ impl<'b> Head<'b> {
         if head_bytes > HEAD_BYTES_MAX {
             return Err(Error::TooLarge(shown(name)));
         }
-        self.out.extend_from_slice(name);
-        self.out.extend_from_slice(b": ");
-        self.out.extend_from_slice(value);
-        self.out.extend_from_slice(b"\r\n");
+        append_header(self.out, name, value);
         self.headers_count += 1;
         Ok(())
     }
@@ -129,6 +157,18 @@ impl<'b> Head<'b> {
         self.out.extend_from_slice(b"\r\n");
         Written { headers_count: self.headers_count, head_bytes: self.out.len() - self.start }
     }
+
+    /// Lays it aside.
+    pub fn pause(self) -> Paused {
+        Paused { start: self.start, headers_count: self.headers_count }
+    }
+}
+
+fn append_header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a response may carry a body (RFC 9110 sections 6.4.1, 9.3.2, 15.2, 15.3.5, 15.4.5). Methods are

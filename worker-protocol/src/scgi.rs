@@ -11,21 +11,8 @@
 use thiserror::Error;
 
 use crate::Fault;
-
-/// What a decoder accepts at most. Both limits answer 431 when exceeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the netstring's content (the option `buffer-size`).
-    pub netstring_bytes_max: u16,
-    /// Variables in it.
-    pub variables_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { netstring_bytes_max: u16::MAX, variables_max: 1024 }
-    }
-}
+use crate::pairs::{Block, Limits, Overflow, PathInfo, Writer};
+use crate::progress::{Asks, Envelope, Form, Message, Progress};
 
 /// Why bytes are no request. Offsets count from the start of the netstring's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -42,11 +29,11 @@ pub enum Error {
     /// No number at the beginning, or none that a colon ends, or one with a leading zero.
     #[error("the request does not begin with the length of a netstring")]
     Length,
-    /// The netstring announces more than [`Limits::netstring_bytes_max`].
-    #[error("request head of more than the {netstring_bytes_max} bytes that buffer-size allows")]
+    /// The netstring announces more than [`Limits::block_bytes_max`].
+    #[error("request head of more than the {block_bytes_max} bytes that buffer-size allows")]
     TooLarge {
         /// Bytes the limits allow.
-        netstring_bytes_max: u16,
+        block_bytes_max: u16,
     },
     /// No variables.
     #[error("the request has no variables")]
@@ -92,34 +79,44 @@ impl Error {
     }
 }
 
-/// A whole, valid head, whose variables were written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Bytes of the buffer that it took; what follows them is the start of the body.
-    pub consumed: usize,
-    /// Pairs.
-    pub variables_count: usize,
+/// Receives the head of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Receiver {
+    block: Vec<u8>,
 }
 
-/// Decodes the head at the start of `buffer` and appends its variables to `block`. `None`: it is not whole yet,
-/// [`missing`] says how much to wait for. After an error `block` may hold some of them.
-pub fn decode(buffer: &[u8], limits: &Limits, block: &mut Vec<u8>) -> Result<Option<Head>, Error> {
-    let Some(start) = start(buffer, limits)? else { return Ok(None) };
-    let end = start.content + start.length;
-    let (Some(content), Some(&comma)) = (buffer.get(start.content..end), buffer.get(end)) else { return Ok(None) };
-    if comma != b',' {
-        return Err(Error::Comma);
+impl Receiver {
+    /// `received`: all that has come so far, from the first byte on.
+    ///
+    /// Errors that the length shows are told as soon as it is there; others when the netstring is whole.
+    pub fn feed(&mut self, received: &[u8], limits: &Limits, answer: Form) -> Progress<Error> {
+        self.advance(received, limits, answer).unwrap_or_else(Progress::Refused)
     }
-    let variables_count = append_pairs(content, limits.variables_max, block)?;
-    Ok(Some(Head { consumed: end + 1, variables_count }))
-}
 
-/// How many more bytes the head at the start of `buffer` needs at least: exact once its length is there, and 0 when it
-/// is whole. Errors are those of the length.
-pub fn missing(buffer: &[u8], limits: &Limits) -> Result<usize, Error> {
-    match start(buffer, limits)? {
-        None => Ok(1),
-        Some(start) => Ok((start.content + start.length + 1).saturating_sub(buffer.len())),
+    fn advance(&mut self, received: &[u8], limits: &Limits, answer: Form) -> Result<Progress<Error>, Error> {
+        let Some(start) = start(received, limits)? else { return Ok(Progress::Need(1)) };
+        let end = start.content + start.length;
+        let (Some(content), Some(&comma)) = (received.get(start.content..end), received.get(end)) else {
+            return Ok(Progress::Need(end + 1 - received.len()));
+        };
+        if comma != b',' {
+            return Err(Error::Comma);
+        }
+        self.block.clear();
+        let variables_count = append_pairs(content, limits, &mut self.block)?;
+        Ok(Progress::Head(Envelope {
+            asks: Asks::Request(PathInfo::AsSent),
+            modifiers: (0, 0),
+            variables_count,
+            block_bytes: self.block.len(),
+            consumed: end + 1,
+            message: Message::single(answer),
+        }))
+    }
+
+    /// The variables of the head that it has yielded.
+    pub fn block(&self, envelope: &Envelope) -> Block<'_> {
+        Block::validated(&self.block, envelope.variables_count)
     }
 }
 
@@ -138,8 +135,8 @@ fn start(buffer: &[u8], limits: &Limits) -> Result<Option<Start>, Error> {
             b':' if at > 0 => return Err(Error::Empty),
             b'0'..=b'9' if at == 0 || length > 0 => {
                 length = length * 10 + usize::from(byte - b'0');
-                if length > usize::from(limits.netstring_bytes_max) {
-                    return Err(Error::TooLarge { netstring_bytes_max: limits.netstring_bytes_max });
+                if length > usize::from(limits.block_bytes_max) {
+                    return Err(Error::TooLarge { block_bytes_max: limits.block_bytes_max });
                 }
             }
             _ if at == 0 => return Err(beginning(byte)),
@@ -158,9 +155,13 @@ fn beginning(byte: u8) -> Error {
     }
 }
 
-/// Writes the pairs of `content` as lengths and bytes. Nothing in it is longer than 16 bits say, as it is not itself.
-fn append_pairs(content: &[u8], variables_max: usize, block: &mut Vec<u8>) -> Result<usize, Error> {
-    let (mut rest, mut count) = (content, 0);
+fn append_pairs(content: &[u8], limits: &Limits, block: &mut Vec<u8>) -> Result<usize, Error> {
+    let overflow = |overflow| match overflow {
+        Overflow::Bytes => Error::TooLarge { block_bytes_max: limits.block_bytes_max },
+        Overflow::Pairs => Error::TooManyVariables { variables_max: limits.variables_max },
+    };
+    let mut block = Writer::new(block, *limits, 2 * content.len());
+    let mut rest = content;
     while !rest.is_empty() {
         let offset = content.len() - rest.len();
         let (name, after) = split(rest).ok_or(Error::Unterminated { offset })?;
@@ -168,17 +169,10 @@ fn append_pairs(content: &[u8], variables_max: usize, block: &mut Vec<u8>) -> Re
             return Err(Error::EmptyName { offset });
         }
         let (value, after) = split(after).ok_or(Error::Unterminated { offset: offset + name.len() + 1 })?;
-        count += 1;
-        if count > variables_max {
-            return Err(Error::TooManyVariables { variables_max });
-        }
-        for text in [name, value] {
-            block.extend_from_slice(&(text.len() as u16).to_le_bytes());
-            block.extend_from_slice(text);
-        }
+        block.pair(name, value).map_err(overflow)?;
         rest = after;
     }
-    Ok(count)
+    block.finish().map_err(overflow)
 }
 
 fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::Fault;
 use crate::pairs::{self, Block, Limits, Misfit, PathInfo};
-use crate::progress::{Asks, Envelope, Progress};
+use crate::progress::{Asks, Envelope, Form, Message, Progress};
 
 /// Bytes of the packet's header.
 pub const HEADER_BYTES: usize = 4;
@@ -136,7 +136,8 @@ impl Receiver {
             Asks::Ping { .. } => 0,
         };
         let modifiers = (header.modifier1, header.modifier2);
-        Ok(Progress::Head(Envelope { asks, modifiers, variables_count, block_bytes: block.len(), consumed }))
+        let message = Message::single(Form::Plain);
+        Ok(Progress::Head(Envelope { asks, modifiers, variables_count, block_bytes: block.len(), consumed, message }))
     }
 
     /// The variables of the packet that it has found whole in the same bytes. Empty for a ping.

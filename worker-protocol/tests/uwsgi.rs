@@ -32,7 +32,8 @@ fn valid(bytes: &[u8], body: &[u8], limits: &Limits) -> Whole {
 /// Receives a packet that is not valid, in all three ways. `shown_after`: how many bytes show the error.
 #[track_caller]
 fn invalid(bytes: &[u8], shown_after: usize, limits: &Limits) -> Error {
-    let Refusal::Uwsgi(error) = three_ways::invalid(Protocol::Uwsgi, bytes, shown_after, *limits);
+    let refusal = three_ways::invalid(Protocol::Uwsgi, bytes, shown_after, *limits);
+    let Refusal::Uwsgi(error) = refusal else { panic!("{refusal:?}") };
     error
 }
 

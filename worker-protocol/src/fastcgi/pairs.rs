@@ -1,7 +1,8 @@
 //! Names and values as FastCGI writes them (section 3.4 of the specification): a length below 128 in one byte, any other
 //! in four with the top bit set. Pure.
 
-use super::{Error, Limits};
+use super::Error;
+use crate::pairs::{Limits, Overflow, Writer};
 
 /// A pair and what follows it.
 struct Split<'a> {
@@ -41,25 +42,25 @@ pub(super) fn names(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Writes the parameters of a request as the block of a uwsgi packet; returns how many there are.
 pub(super) fn append_block(params: &[u8], limits: &Limits, block: &mut Vec<u8>) -> Result<usize, Error> {
-    let (mut rest, mut count) = (params, 0);
+    let overflow = |overflow| match overflow {
+        Overflow::Bytes => Error::ParamsTooLarge { block_bytes_max: limits.block_bytes_max },
+        Overflow::Pairs => Error::TooManyVariables { variables_max: limits.variables_max },
+    };
+    let mut block = Writer::new(block, *limits, 2 * params.len());
+    let mut rest = params;
     while !rest.is_empty() {
         let offset = params.len() - rest.len();
         let Split { name, value, rest: after } = split(rest, offset)?;
         if name.is_empty() {
             return Err(Error::EmptyName { offset });
         }
-        count += 1;
-        if count > limits.variables_max {
-            return Err(Error::TooManyVariables { variables_max: limits.variables_max });
-        }
-        for text in [name, value] {
-            let length = u16::try_from(text.len()).map_err(|_| Error::ParamTooLarge { offset })?;
-            block.extend_from_slice(&length.to_le_bytes());
-            block.extend_from_slice(text);
-        }
+        block.pair(name, value).map_err(overflow)?;
         rest = after;
     }
-    if count == 0 { Err(Error::Empty) } else { Ok(count) }
+    match block.finish().map_err(overflow)? {
+        0 => Err(Error::Empty),
+        count => Ok(count),
+    }
 }
 
 /// Appends one pair in the form of FastCGI. Lengths beyond 31 bits do not exist here: callers hold pairs in memory.

@@ -7,7 +7,8 @@
 use super::answer::{Outcome, append_outcome};
 use super::record::{HEADER_BYTES, Header, append, kind};
 use super::request::{AUTHORIZER, KEEP_CONNECTION, RESPONDER};
-use super::{Error, Limits, pairs};
+use super::{Error, pairs};
+use crate::pairs::Limits;
 
 /// Most bytes of a record that has to be there whole. A question for three names has less than 60.
 const COLLECTED_BYTES_MAX: usize = 1_024;
@@ -42,9 +43,11 @@ pub struct Step<'a> {
 }
 
 /// Reads one connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Receiver {
     limits: Limits,
+    /// Requests that the instance takes at a time, for web servers that ask.
+    capacity: u32,
     place: Place,
     /// The content of a record that has to be there whole.
     collected: Vec<u8>,
@@ -82,10 +85,12 @@ enum Phase {
 }
 
 impl Receiver {
-    /// For a connection of which nothing was read.
-    pub fn new(limits: Limits) -> Receiver {
+    /// For a connection of which nothing was read. `capacity`: how many requests the instance takes at a time, for web
+    /// servers that ask.
+    pub fn new(limits: Limits, capacity: u32) -> Receiver {
         Receiver {
             limits,
+            capacity,
             place: BEFORE_RECORD,
             collected: Vec::new(),
             request: None,
@@ -127,6 +132,11 @@ impl Receiver {
         outcome
     }
 
+    /// Whether bytes wait to be sent besides answers.
+    pub fn has_replies(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
     /// The number of the request under way.
     pub fn request_id(&self) -> Option<u16> {
         self.request.map(|request| request.id)
@@ -140,7 +150,7 @@ impl Receiver {
     /// The request is answered: what still comes of it is skipped, and another one may begin.
     pub fn finish(&mut self) {
         self.request = None;
-        self.params.clear();
+        self.params = Vec::new();
     }
 
     /// How many bytes of the body come next: so many can be read without asking, if it is told ([`Receiver::took`]). 0
@@ -217,8 +227,9 @@ impl Receiver {
 
     fn take_params(&mut self, content: &[u8]) -> Result<(), Error> {
         self.params.extend_from_slice(content);
-        if self.params.len() > self.limits.params_bytes_max {
-            return Err(Error::ParamsTooLarge { params_bytes_max: self.limits.params_bytes_max });
+        let block_bytes_max = self.limits.block_bytes_max;
+        if self.params.len() > usize::from(block_bytes_max) {
+            return Err(Error::ParamsTooLarge { block_bytes_max });
         }
         Ok(())
     }
@@ -326,7 +337,7 @@ impl Receiver {
 
     /// One request at a time on a connection, and as many connections as the instance takes requests.
     fn answer_question(&mut self) -> Option<Event<'static>> {
-        let capacity = self.limits.capacity.to_string();
+        let capacity = self.capacity.to_string();
         let mut content = Vec::new();
         for name in pairs::names(&self.collected) {
             let value: &[u8] = match name {

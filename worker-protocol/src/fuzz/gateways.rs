@@ -2,35 +2,34 @@
 
 use crate::fastcgi::receive::{Event, Receiver};
 use crate::fastcgi::{self, record};
+use crate::pairs::{Block, Limits};
+use crate::progress::{Envelope, Form, Progress};
 use crate::{proxy, scgi};
 
 /// Reads `bytes` as an SCGI request, with generous and with narrow limits.
 pub fn exercise_scgi(bytes: &[u8]) {
-    for limits in [scgi::Limits::default(), scgi::Limits { netstring_bytes_max: 64, variables_max: 3 }] {
-        let mut block = Vec::new();
-        let missing = scgi::missing(bytes, &limits);
-        match scgi::decode(bytes, &limits, &mut block) {
-            Err(error) => {
-                assert!(matches!(error.status(), 400 | 431), "{error:?}");
-                assert!(missing == Err(error) || missing == Ok(0), "{missing:?} beside {error:?}");
-            }
-            Ok(None) => assert!(missing.is_ok_and(|bytes| bytes > 0), "{missing:?} for half a request"),
-            Ok(Some(head)) => check_scgi(bytes, head, &limits, &block),
+    for limits in [Limits::default(), Limits { block_bytes_max: 64, variables_max: 3 }] {
+        let mut receiver = scgi::Receiver::default();
+        match receiver.feed(bytes, &limits, Form::Status) {
+            Progress::Refused(error) => assert!(matches!(error.status(), 400 | 431), "{error:?}"),
+            Progress::Need(missing) => assert!(missing > 0, "nothing is missing of half a request"),
+            Progress::Head(envelope) => check_scgi(bytes, &receiver, &envelope, &limits),
         }
     }
 }
 
-fn check_scgi(bytes: &[u8], head: scgi::Head, limits: &scgi::Limits, block: &[u8]) {
-    let pairs = super::http::pairs(block);
-    assert_eq!(pairs.len(), head.variables_count);
-    assert!(head.variables_count <= limits.variables_max);
-    let whole = &bytes[..head.consumed];
-    assert_eq!(scgi::decode(whole, limits, &mut Vec::new()), Ok(Some(head)), "what follows must not matter");
-    let short = &whole[..whole.len() - 1];
-    assert_eq!(scgi::decode(short, limits, &mut Vec::new()), Ok(None), "every byte is needed");
-    let mut again = Vec::new();
-    assert_eq!(scgi::encode(&mut again, pairs), Ok(()));
-    assert_eq!(again, whole, "only one encoding of a list of pairs");
+fn check_scgi(bytes: &[u8], receiver: &scgi::Receiver, envelope: &Envelope, limits: &Limits) {
+    let block = receiver.block(envelope);
+    assert!(envelope.variables_count <= limits.variables_max);
+    assert!(block.bytes() <= usize::from(limits.block_bytes_max));
+    let whole = &bytes[..envelope.consumed];
+    let again = scgi::Receiver::default().feed(whole, limits, Form::Status);
+    assert_eq!(again, Progress::Head(*envelope), "what follows must not matter");
+    let short = scgi::Receiver::default().feed(&whole[..whole.len() - 1], limits, Form::Status);
+    assert_eq!(short, Progress::Need(1), "every byte is needed");
+    let mut encoded = Vec::new();
+    assert_eq!(scgi::encode(&mut encoded, block.pairs()), Ok(()));
+    assert_eq!(encoded, whole, "only one encoding of a list of pairs");
 }
 
 /// What came of a FastCGI connection.
@@ -48,9 +47,12 @@ pub struct Connection {
     body: Vec<u8>,
 }
 
+/// How many requests the tests' instance takes at a time.
+pub const CAPACITY: u32 = 12;
+
 /// Reads a connection as it arrives in pieces of `step` bytes; each request is done when its body is there.
-pub fn connection(bytes: &[u8], step: usize, body_max: usize, limits: fastcgi::Limits) -> Connection {
-    let (mut receiver, mut seen) = (Receiver::new(limits), Connection::default());
+pub fn connection(bytes: &[u8], step: usize, body_max: usize, limits: Limits) -> Connection {
+    let (mut receiver, mut seen) = (Receiver::new(limits, CAPACITY), Connection::default());
     for piece in bytes.chunks(step) {
         let mut rest = piece;
         loop {
@@ -114,13 +116,13 @@ impl Connection {
 
 /// Reads `bytes` as a FastCGI connection, whole and in pieces, with generous and with narrow limits.
 pub fn exercise_fastcgi(bytes: &[u8]) {
-    let narrow = fastcgi::Limits { params_bytes_max: 64, variables_max: 3, capacity: 1 };
-    for limits in [fastcgi::Limits::default(), narrow] {
+    for limits in [Limits::default(), Limits { block_bytes_max: 64, variables_max: 3 }] {
         let whole = connection(bytes, bytes.len().max(1), usize::MAX, limits);
         assert_eq!(connection(bytes, 1, usize::MAX, limits), whole, "byte by byte");
         assert_eq!(connection(bytes, 5, 3, limits), whole, "piece by piece");
         for (block, _) in &whole.requests {
-            assert!(super::http::pairs(block).len() <= limits.variables_max);
+            let block = Block::parse(block, limits.variables_max).expect("what was written is a block");
+            assert!(block.bytes() <= usize::from(limits.block_bytes_max));
         }
         check_records(&whole.replies);
     }

@@ -1,12 +1,13 @@
 //! The fuzz targets of HTTP, and the reader of a whole connection that they and the tests share: what requests does a
 //! server see in these bytes, and how does it end? No server calls this.
 
-use crate::head::{PathInfo, RequestHead};
+use crate::head::RequestHead;
 use crate::http::chunked::{self, Decoder};
 use crate::http::request::{self, Body, Peer};
 use crate::http::scan::Scan;
 use crate::http::{Limits, Refusal};
-use crate::response::Protocol;
+use crate::pairs::{self, Block, PathInfo};
+use crate::response::Version;
 
 /// A request that was seen to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,15 +125,16 @@ impl Reader {
             Err(refusal) => return self.refuse(refusal),
         };
         let mut block = Vec::new();
-        let request = match request::read(&self.unread[head.clone()], &PEER, &mut block) {
+        let request = match request::read(&self.unread[head.clone()], &PEER, &BLOCK_LIMITS, &mut block) {
             Ok(request) => request,
             Err(refusal) => return self.refuse(refusal),
         };
-        let visible = check_block(&block, &request);
+        let block = Block::parse(&block, BLOCK_LIMITS.variables_max).expect("what was written is a block");
+        let visible = check_block(block, &request);
         self.unread.drain(..head.end);
         self.scan = Scan::default();
         let seen = Seen {
-            variables: pairs(&block).into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect(),
+            variables: block.pairs().map(|(key, value)| (key.to_vec(), value.to_vec())).collect(),
             visible,
             body: Vec::new(),
             persistent: request.persistent,
@@ -196,6 +198,9 @@ impl Reader {
     }
 }
 
+/// Blocks as large as heads can make them; the heads have limits of their own here.
+const BLOCK_LIMITS: pairs::Limits = pairs::Limits { block_bytes_max: u16::MAX, variables_max: 1_100 };
+
 /// What the tests' connections tell of themselves.
 pub const PEER: Peer<'static> = Peer {
     server_name: b"machine",
@@ -253,31 +258,10 @@ fn decode(bytes: &[u8], step: usize, body_bytes_max: u64) -> (Vec<u8>, Result<Op
     (body, Ok(None))
 }
 
-/// The pairs of a block; all of its bytes must belong to them.
-pub(super) fn pairs(block: &[u8]) -> Vec<(&[u8], &[u8])> {
-    let mut rest = block;
-    let mut take = || {
-        let (length, after) = rest.split_first_chunk().expect("a length");
-        let (text, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
-        rest = after;
-        (text, after.is_empty())
-    };
-    let mut pairs = Vec::new();
-    loop {
-        let ((key, _), (value, is_last)) = (take(), take());
-        assert!(!key.is_empty());
-        pairs.push((key, value));
-        if is_last {
-            return pairs;
-        }
-    }
-}
-
-fn check_block(block: &[u8], request: &request::Request) -> Vec<Vec<u8>> {
-    let pairs = pairs(block);
-    assert_eq!(pairs.len(), request.variables_count);
-    let head = RequestHead::read(pairs.iter().copied(), PathInfo::AsSent).expect("what was written is a request");
-    assert_eq!(head.protocol, request.protocol.as_str());
+fn check_block(block: Block<'_>, request: &request::Request) -> Vec<Vec<u8>> {
+    assert_eq!(block.count(), request.variables_count);
+    let head = RequestHead::read(block, PathInfo::AsSent).expect("what was written is a request");
+    assert_eq!(head.protocol, request.version.as_str());
     assert!(head.path.starts_with(b"/") || head.path == b"*", "{}", head.path.escape_ascii());
     assert!(!head.path.contains(&0));
     assert_eq!(head.scheme(false), "http");
@@ -287,8 +271,8 @@ fn check_block(block: &[u8], request: &request::Request) -> Vec<Vec<u8>> {
         Body::None | Body::Chunked => None,
     };
     assert_eq!(head.content_length, length);
-    assert!(request.protocol == Protocol::Http10 || !head.host.is_empty());
-    for (key, value) in head.raw_variables() {
+    assert!(request.version == Version::Http10 || !head.host.is_empty());
+    for (key, value) in block.pairs() {
         let is_own = !key.starts_with(b"HTTP_");
         assert!(is_own || !value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t'), "a control character");
         assert!(!key.contains(&b'-') && !key.iter().any(u8::is_ascii_lowercase));

@@ -1,7 +1,7 @@
 //! How the end of an answer is told to an HTTP client, and whether the connection goes on after it (RFC 9112 sections
 //! 6.3, 7.1 and 9.3). Pure; the worker asks when it has the status and the length.
 
-use crate::response::{Protocol, body_allowed};
+use crate::response::{Version, body_allowed};
 
 /// How the client knows where the answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Framing {
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     /// The version of the request.
-    pub protocol: Protocol,
+    pub version: Version,
     /// The method of the request.
     pub method: &'a str,
     /// The status of the answer.
@@ -44,7 +44,7 @@ pub struct Plan {
 
 /// Decides.
 pub fn plan(answer: &Answer<'_>) -> Plan {
-    let is_11 = answer.protocol == Protocol::Http11;
+    let is_11 = answer.version == Version::Http11;
     if answer.status == 101 {
         // What follows is another protocol's.
         return Plan { framing: Framing::Close, persistent: false, connection: None };
@@ -92,8 +92,8 @@ mod tests {
     use super::*;
 
     const GET: Answer<'static> =
-        Answer { protocol: Protocol::Http11, method: "GET", status: 200, length: None, persistent: true };
-    const GET_10: Answer<'static> = Answer { protocol: Protocol::Http10, ..GET };
+        Answer { version: Version::Http11, method: "GET", status: 200, length: None, persistent: true };
+    const GET_10: Answer<'static> = Answer { version: Version::Http10, ..GET };
 
     #[track_caller]
     fn check(answer: Answer<'_>, framing: Framing, persistent: bool, connection: Option<&'static str>) {

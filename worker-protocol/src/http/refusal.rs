@@ -4,6 +4,7 @@
 use thiserror::Error;
 
 use crate::Fault;
+use crate::pairs::Overflow;
 
 /// Why bytes are no request that this server answers. Lines count from 1, which is the request line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -74,6 +75,12 @@ pub enum Refusal {
         /// Header lines the limits allow.
         headers_max: usize,
     },
+    /// Variables of more bytes than [`crate::pairs::Limits::block_bytes_max`].
+    #[error("the variables of the request exceed the bytes that buffer-size allows")]
+    BlockTooLarge,
+    /// More variables than [`crate::pairs::Limits::variables_max`].
+    #[error("the request has more variables than max-vars allows")]
+    TooManyVariables,
     /// A request line of another form (RFC 9112 section 3).
     #[error("the request line is not a method, a target and a version, with one blank between each")]
     RequestLine,
@@ -180,7 +187,11 @@ impl Refusal {
             Refusal::RequestLineTooLong { .. } => 414,
             Refusal::Expectation => 417,
             Refusal::Misdirected => 421,
-            Refusal::HeaderTooLong { .. } | Refusal::HeadTooLarge { .. } | Refusal::TooManyHeaders { .. } => 431,
+            Refusal::HeaderTooLong { .. }
+            | Refusal::HeadTooLarge { .. }
+            | Refusal::TooManyHeaders { .. }
+            | Refusal::BlockTooLarge
+            | Refusal::TooManyVariables => 431,
             Refusal::CodingUnknown => 501,
             Refusal::Version => 505,
             _ => 400,
@@ -199,6 +210,15 @@ impl Refusal {
                 Fault::Configuration
             }
             _ => Fault::Client,
+        }
+    }
+}
+
+impl From<Overflow> for Refusal {
+    fn from(overflow: Overflow) -> Refusal {
+        match overflow {
+            Overflow::Bytes => Refusal::BlockTooLarge,
+            Overflow::Pairs => Refusal::TooManyVariables,
         }
     }
 }

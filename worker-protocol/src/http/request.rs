@@ -18,14 +18,15 @@ use super::forwarded::{self, Client};
 use super::target::{self, Target};
 use super::{Refusal, variables};
 use crate::decimal;
-use crate::response::Protocol;
+use crate::pairs::Limits;
+use crate::response::Version;
 use crate::token::is_token;
 
 /// Header lines that can be read at most, whatever the limits say: what the reader keeps room for on its stack.
 pub const HEADERS_MAX: usize = 1024;
 
 /// What the connection tells of itself. It becomes variables beside those of the head.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Peer<'a> {
     /// `SERVER_NAME`: the machine's name, not what a client says.
     pub server_name: &'a [u8],
@@ -57,7 +58,7 @@ pub enum Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     /// The version it was made with.
-    pub protocol: Protocol,
+    pub version: Version,
     /// Its body.
     pub body: Body,
     /// Whether the client lets the connection go on after the answer (RFC 9112 section 9.3).
@@ -77,7 +78,7 @@ pub struct Request {
 ///
 /// # Errors
 /// The first rule that is broken.
-pub fn read(head: &[u8], peer: &Peer<'_>, block: &mut Vec<u8>) -> Result<Request, Refusal> {
+pub fn read(head: &[u8], peer: &Peer<'_>, limits: &Limits, block: &mut Vec<u8>) -> Result<Request, Refusal> {
     judge_version(head)?;
     let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
@@ -87,15 +88,15 @@ pub fn read(head: &[u8], peer: &Peer<'_>, block: &mut Vec<u8>) -> Result<Request
         Err(error) => return Err(diagnose(head, error)),
     }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(Refusal::RequestLine) };
-    let protocol = if parsed.version == Some(0) { Protocol::Http10 } else { Protocol::Http11 };
+    let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
     let target = target::read(method, target.as_bytes(), peer.https)?;
-    let facts = Facts::of(parsed.headers, protocol)?;
+    let facts = Facts::of(parsed.headers, version)?;
     let client = peer.trusts.map(|trusts| forwarded::client(parsed.headers, trusts));
     let (headers, client) = (&*parsed.headers, client.as_ref());
-    let source = Source { method, target: &target, protocol, headers, peer, client, head_bytes: head.len() };
-    let written = variables::write(block, &source, &facts)?;
+    let source = Source { method, target: &target, version, headers, peer, client, head_bytes: head.len() };
+    let written = variables::write(block, &source, &facts, limits)?;
     Ok(Request {
-        protocol,
+        version,
         body: facts.body,
         persistent: facts.persistent,
         expects_continue: facts.expects_continue,
@@ -109,7 +110,7 @@ pub fn read(head: &[u8], peer: &Peer<'_>, block: &mut Vec<u8>) -> Result<Request
 pub(super) struct Source<'a> {
     pub(super) method: &'a str,
     pub(super) target: &'a Target<'a>,
-    pub(super) protocol: Protocol,
+    pub(super) version: Version,
     pub(super) headers: &'a [Header<'a>],
     pub(super) peer: &'a Peer<'a>,
     /// The client behind a trusted proxy.
@@ -127,12 +128,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    fn of(headers: &[Header<'_>], protocol: Protocol) -> Result<Facts, Refusal> {
+    fn of(headers: &[Header<'_>], version: Version) -> Result<Facts, Refusal> {
         let mut seen = Seen::default();
         for header in headers {
             seen.note(header.name, header.value)?;
         }
-        seen.finish(protocol)
+        seen.finish(version)
     }
 }
 
@@ -233,8 +234,8 @@ impl Seen {
         }
     }
 
-    fn finish(self, protocol: Protocol) -> Result<Facts, Refusal> {
-        let is_11 = protocol == Protocol::Http11;
+    fn finish(self, version: Version) -> Result<Facts, Refusal> {
+        let is_11 = version == Version::Http11;
         if is_11 && self.hosts == 0 {
             return Err(Refusal::HostMissing);
         }

@@ -7,16 +7,16 @@ use worker_protocol::fastcgi::request::{
     AUTHORIZER, FILTER, KEEP_CONNECTION, RESPONDER, append_begin, append_body, append_params, append_question,
     append_record,
 };
-use worker_protocol::fastcgi::{Error, Limits, answer};
-use worker_protocol::fuzz::gateways::{Connection, connection, exercise_fastcgi};
+use worker_protocol::fastcgi::{Error, answer};
+use worker_protocol::fuzz::gateways::{CAPACITY, Connection, connection, exercise_fastcgi};
+use worker_protocol::pairs::Limits;
 
 use crate::{pairs, survive_mutants};
 
 const VARIABLES: [(&str, &str); 3] = [("REQUEST_METHOD", "POST"), ("PATH_INFO", "/"), ("HTTP_X_EMPTY", "")];
 
-/// The limits, with a capacity to be asked for.
 fn limits() -> Limits {
-    Limits { capacity: 12, ..Limits::default() }
+    Limits::default()
 }
 
 /// What comes of a connection's bytes: the same however they are cut.
@@ -223,7 +223,7 @@ fn what_is_left_of_an_answered_request_is_skipped() {
     append_begin(&mut first, 1, RESPONDER, KEEP_CONNECTION);
     append_params(&mut first, 1, VARIABLES);
     append_record(&mut first, kind::STDIN, 1, b"unread");
-    let mut receiver = Receiver::new(limits());
+    let mut receiver = Receiver::new(limits(), CAPACITY);
     let step = receiver.next(&first, usize::MAX).expect("valid");
     assert_eq!(step.event, Event::Head);
     assert!(!receiver.body_has_ended() && !receiver.is_idle());
@@ -302,26 +302,26 @@ fn limits_hold_to_the_byte_and_to_the_variable() {
     append_begin(&mut bytes, 1, RESPONDER, 0);
     append_params(&mut bytes, 1, [("A", "b"), ("C", "d"), ("E", "f")]);
     append_body(&mut bytes, 1, b"");
-    let outcome = |params_bytes_max, variables_max| {
-        let limits = Limits { params_bytes_max, variables_max, capacity: 1 };
-        connection(&bytes, 5, usize::MAX, limits).error
+    let outcome = |block_bytes_max, variables_max| {
+        connection(&bytes, 5, usize::MAX, Limits { block_bytes_max, variables_max }).error
     };
-    assert_eq!(outcome(12, 3), None);
-    assert_eq!(outcome(11, 3), Some(Error::ParamsTooLarge { params_bytes_max: 11 }));
-    assert_eq!(outcome(12, 2), Some(Error::TooManyVariables { variables_max: 2 }));
+    // 12 bytes as FastCGI has them, 18 in a block.
+    assert_eq!(outcome(18, 3), None);
+    assert_eq!(outcome(17, 3), Some(Error::ParamsTooLarge { block_bytes_max: 17 }));
+    assert_eq!(outcome(11, 3), Some(Error::ParamsTooLarge { block_bytes_max: 11 }));
+    assert_eq!(outcome(18, 2), Some(Error::TooManyVariables { variables_max: 2 }));
     let mut bytes = Vec::new();
     append_begin(&mut bytes, 1, RESPONDER, 0);
     append_params(&mut bytes, 1, [("K", "v".repeat(65_536))]);
-    let generous = Limits { params_bytes_max: 100_000, ..limits() };
-    let error = connection(&bytes, 4_096, usize::MAX, generous).error.expect("an error");
-    assert_eq!((error, error.status()), (Error::ParamTooLarge { offset: 0 }, 431));
+    let error = connection(&bytes, 4_096, usize::MAX, limits()).error.expect("an error");
+    assert_eq!((error, error.status()), (Error::ParamsTooLarge { block_bytes_max: 65_535 }, 431));
 }
 
 #[test]
 fn a_web_server_that_only_asks_is_not_heard_forever() {
     let mut bytes = Vec::new();
     (0..2_000).for_each(|_| append_question(&mut bytes, ["FCGI_MAX_CONNS"]));
-    let mut receiver = Receiver::new(limits());
+    let mut receiver = Receiver::new(limits(), CAPACITY);
     let outcome = receiver.next(&bytes, usize::MAX);
     assert!(outcome.is_err(), "{outcome:?}");
     assert!(receiver.replies().len() < 17_000);

@@ -3,6 +3,8 @@
 mod fastcgi;
 mod proxy;
 mod scgi;
+#[path = "../three_ways/mod.rs"]
+mod three_ways;
 
 use std::fs;
 use std::path::Path;

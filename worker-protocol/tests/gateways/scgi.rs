@@ -2,40 +2,30 @@
 
 use worker_protocol::Fault;
 use worker_protocol::fuzz::gateways::exercise_scgi;
-use worker_protocol::scgi::{EncodeError, Error, Head, Limits, decode, encode, missing};
+use worker_protocol::pairs::Limits;
+use worker_protocol::scgi::{EncodeError, Error, encode};
+use worker_protocol::wire::{Protocol, Refusal};
 
-use crate::{pairs, survive_mutants};
+use crate::{survive_mutants, three_ways};
 
 /// The example of the protocol's page.
 const EXAMPLE: &[u8] = b"70:CONTENT_LENGTH\x0027\0SCGI\x001\0REQUEST_METHOD\0POST\0REQUEST_URI\0/deepthought\0,";
 
-/// Decodes a head that is valid, in all three ways.
+/// Receives a head that is valid.
 #[track_caller]
-fn valid(bytes: &[u8], limits: &Limits) -> (Head, Vec<(String, String)>) {
-    let mut block = Vec::new();
-    let head = decode(bytes, limits, &mut block).expect("valid").expect("whole");
-    for cut in 0..head.consumed {
-        assert_eq!(decode(&bytes[..cut], limits, &mut Vec::new()), Ok(None), "cut after {cut}");
-        assert!(missing(&bytes[..cut], limits).is_ok_and(|bytes| bytes > 0 && cut + bytes <= head.consumed));
-    }
-    assert_eq!(missing(bytes, limits), Ok(0));
-    let longer = [&bytes[..head.consumed], b"9:\0,more"].concat();
-    assert_eq!(decode(&longer, limits, &mut Vec::new()), Ok(Some(head)));
-    (head, pairs(&block))
+fn valid(bytes: &[u8], body: &[u8], limits: &Limits) -> Vec<(String, String)> {
+    let whole = three_ways::valid(Protocol::Scgi, bytes, body, *limits);
+    let text = |bytes: Vec<u8>| bytes.escape_ascii().to_string();
+    whole.pairs.into_iter().map(|(name, value)| (text(name), text(value))).collect()
 }
 
-/// Decodes a head that is not valid, in all three ways. `shown_after`: how many bytes show the error.
+/// Receives a head that is not. `shown_after`: how many bytes show it.
 #[track_caller]
 fn invalid(bytes: &[u8], shown_after: usize, limits: &Limits) -> Error {
-    let error = decode(bytes, limits, &mut Vec::new()).expect_err("not valid");
-    for cut in 0..shown_after {
-        assert_eq!(decode(&bytes[..cut], limits, &mut Vec::new()), Ok(None), "cut after {cut}");
+    match three_ways::invalid(Protocol::Scgi, bytes, shown_after, *limits) {
+        Refusal::Scgi(error) => error,
+        other => panic!("{other:?}"),
     }
-    for cut in shown_after..=bytes.len() {
-        assert_eq!(decode(&bytes[..cut], limits, &mut Vec::new()), Err(error), "cut after {cut}");
-    }
-    assert_eq!(decode(&[bytes, b"9:\0,more"].concat(), limits, &mut Vec::new()), Err(error));
-    error
 }
 
 #[test]
@@ -44,8 +34,7 @@ fn the_example_of_the_page() {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
     let bytes = [EXAMPLE, b"What is the answer to life?"].concat();
-    let (head, found) = valid(&bytes, &Limits::default());
-    assert_eq!((head.consumed, head.variables_count), (EXAMPLE.len(), 4));
+    let found = valid(&bytes, b"What is the answer to life?", &Limits::default());
     let expected =
         [("CONTENT_LENGTH", "27"), ("SCGI", "1"), ("REQUEST_METHOD", "POST"), ("REQUEST_URI", "/deepthought")];
     assert_eq!(found, text(&expected));
@@ -56,7 +45,7 @@ fn the_example_of_the_page() {
 
 #[test]
 fn empty_values_and_any_order_are_fine() {
-    let (_, found) = valid(b"10:A\0\0SCGI\x001\0,", &Limits::default());
+    let found = valid(b"10:A\0\0SCGI\x001\0,", b"", &Limits::default());
     assert_eq!(found, [("A".to_owned(), String::new()), ("SCGI".to_owned(), "1".to_owned())]);
 }
 
@@ -102,23 +91,17 @@ fn what_is_wrong_inside_is_refused_when_it_is_there() {
 #[test]
 fn limits_hold_to_the_byte_and_to_the_variable() {
     let bytes = b"12:A\0b\0C\0d\0E\0f\0,";
-    let exact = Limits { netstring_bytes_max: 12, variables_max: 3 };
-    assert_eq!(valid(bytes, &exact).0.variables_count, 3);
-    let error = invalid(bytes, 2, &Limits { netstring_bytes_max: 11, ..exact });
-    assert_eq!((error, error.status()), (Error::TooLarge { netstring_bytes_max: 11 }, 431));
+    // 12 bytes as SCGI has them, 18 in a block.
+    let exact = Limits { block_bytes_max: 18, variables_max: 3 };
+    assert_eq!(valid(bytes, b"", &exact).len(), 3);
+    let error = invalid(bytes, bytes.len(), &Limits { block_bytes_max: 17, ..exact });
+    assert_eq!((error, error.status()), (Error::TooLarge { block_bytes_max: 17 }, 431));
+    let error = invalid(bytes, 2, &Limits { block_bytes_max: 11, ..exact });
+    assert_eq!((error, error.status()), (Error::TooLarge { block_bytes_max: 11 }, 431));
     let error = invalid(bytes, bytes.len(), &Limits { variables_max: 2, ..exact });
     assert_eq!((error, error.status()), (Error::TooManyVariables { variables_max: 2 }, 431));
     let endless = [b'9'; 40];
-    assert_eq!(invalid(&endless, 5, &Limits::default()), Error::TooLarge { netstring_bytes_max: 65_535 });
-}
-
-#[test]
-fn the_longest_value_fits_the_block() {
-    let content = [b"K\0".as_slice(), &vec![b'v'; 65_532], b"\0"].concat();
-    let bytes = [b"65535:", content.as_slice(), b","].concat();
-    let mut block = Vec::new();
-    let head = decode(&bytes, &Limits::default(), &mut block).expect("valid").expect("whole");
-    assert_eq!((head.variables_count, pairs(&block)[0].1.len()), (1, 65_532));
+    assert_eq!(invalid(&endless, 5, &Limits::default()), Error::TooLarge { block_bytes_max: 65_535 });
 }
 
 #[test]
