@@ -332,6 +332,16 @@ def cl():
     return _rhinod.content_length()
 
 
+def chunked_read(timeout=0):
+    """The next chunk of a request body that comes in chunks, b"" at its end."""
+    return _rhinod.read_chunk(timeout, True)
+
+
+def chunked_read_nb():
+    """The next chunk if it is here already, otherwise None."""
+    return _rhinod.read_chunk(0, False)
+
+
 def set_logvar(name, value):
     """Sets a variable for the log line of this request."""
     _rhinod.set_logvar(_to_bytes(name), _to_bytes(value))
@@ -457,7 +467,6 @@ _missing("signals, timers and crons yet", "register_signal signal signal_registe
 _missing("mules and farms yet", "mule_msg mule_get_msg farm_msg farm_get_msg install_mule_msg_hook")
 _missing("websockets yet", "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
          "websocket_send_binary websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
-_missing("chunked request bodies (the web server decodes them)", "chunked_read chunked_read_nb")
 _missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "
          "metric_set_max metric_set_min metric_get")
 _missing("remote procedure calls", "rpc call register_rpc rpc_list")

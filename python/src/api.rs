@@ -14,6 +14,7 @@ use worker_protocol::control::FromWorker;
 use worker_protocol::post::Role;
 use worker_protocol::scoreboard::WorkerFigures;
 
+use crate::chunks;
 use crate::current::with_current;
 use crate::ffi::fork;
 use crate::ffi::lease::{with_instance, with_worker, with_worker_detached};
@@ -42,6 +43,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(current_environ, module)?)?;
     module.add_function(wrap_pyfunction!(set_logvar, module)?)?;
     module.add_function(wrap_pyfunction!(get_logvar, module)?)?;
+    module.add_function(wrap_pyfunction!(chunks::read_chunk, module)?)?;
     module.add_function(wrap_pyfunction!(log_this_request, module)?)
 }
 
@@ -211,11 +213,11 @@ fn disconnect(py: Python<'_>) {
     }
 }
 
-/// Declared length of this thread's request body.
+/// Declared length of this thread's request body; 0 also for one that comes in chunks.
 #[pyfunction]
 fn content_length(py: Python<'_>) -> u64 {
     use rhinod::worker::body::DeclaredBody;
-    with_exchange(py, |exchange| exchange.body.length()).unwrap_or(0)
+    with_exchange(py, |exchange| exchange.body.length()).flatten().unwrap_or(0)
 }
 
 /// The environ of this thread's request.

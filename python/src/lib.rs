@@ -5,6 +5,7 @@
 //! never imports it. Zygote and worker; the master holds no interpreter.
 
 mod api;
+mod chunks;
 mod current;
 mod environ;
 mod failure;

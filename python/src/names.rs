@@ -6,6 +6,7 @@ use pyo3::types::PyString;
 /// Interned strings.
 pub(crate) struct Names {
     pub(crate) input: Py<PyString>,
+    pub(crate) input_terminated: Py<PyString>,
     pub(crate) url_scheme: Py<PyString>,
     pub(crate) https: Py<PyString>,
     pub(crate) core: Py<PyString>,
@@ -19,6 +20,7 @@ impl Names {
         let interned = |text| PyString::intern(py, text).unbind();
         Self {
             input: interned("wsgi.input"),
+            input_terminated: interned("wsgi.input_terminated"),
             url_scheme: interned("wsgi.url_scheme"),
             https: interned("https"),
             core: interned("uwsgi.core"),

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use rhinod::config::model::VanishedClients;
 use rhinod::escape;
+use rhinod::worker::body::DeclaredBody;
 use rhinod::worker::{Exchange, Service};
 
 use crate::current;
@@ -122,6 +123,10 @@ impl WsgiService {
         if head.scheme(exchange.trusts_forwarded()) == "https" {
             environ.set_item(&self.names.url_scheme, &self.names.https)?;
         }
+        if exchange.body.length().is_none() {
+            // It can be read to its end, although nobody knows where that is.
+            environ.set_item(&self.names.input_terminated, true)?;
+        }
         if self.tell_core {
             environ.set_item(&self.names.core, core)?;
         }
@@ -149,13 +154,13 @@ impl WsgiService {
 
     fn send(&self, lease: &Lease, result: &Bound<'_, PyAny>) -> PyResult<Delivered> {
         if let Ok(bytes) = result.cast::<PyBytes>() {
-            return send_piece(lease, bytes);
+            return send_whole(lease, bytes);
         }
         if let Ok(list) = result.cast_exact::<PyList>()
             && list.len() == 1
             && let Ok(bytes) = list.get_item(0)?.cast_into_exact::<PyBytes>()
         {
-            return send_piece(lease, &bytes);
+            return send_whole(lease, &bytes);
         }
         if let Ok(wrapper) = result.cast_exact::<FileWrapper>()
             && let Some(extent) = wrapper.get().extent(result.py())
@@ -181,7 +186,10 @@ impl WsgiService {
     fn failed(&self, py: Python<'_>, exchange: &mut Exchange<'_>, error: &PyErr) {
         if error.is_instance_of::<PyOSError>(py) && (exchange.reply.sent().write_failed || exchange.body.failed()) {
             self.log_vanished(exchange);
-            exchange.answer_plainly(500, ERROR_PAGE);
+            match exchange.body.refusal() {
+                Some(status) => exchange.answer_plainly(status, "The request body is not what it should be.\n"),
+                None => exchange.answer_plainly(500, ERROR_PAGE),
+            }
             return;
         }
         let text = traceback(py, error);
@@ -220,6 +228,12 @@ fn send_any(lease: &Lease, piece: &Bound<'_, PyAny>) -> PyResult<Delivered> {
 fn send_piece(lease: &Lease, piece: &Bound<'_, PyBytes>) -> PyResult<Delivered> {
     let bytes = piece.as_bytes();
     outcome(lease.detached(piece.py(), |exchange| exchange.reply.send(bytes)))
+}
+
+/// Sends what is all of the body.
+fn send_whole(lease: &Lease, body: &Bound<'_, PyBytes>) -> PyResult<Delivered> {
+    let bytes = body.as_bytes();
+    outcome(lease.detached(body.py(), |exchange| exchange.reply.send_whole(bytes)))
 }
 
 fn send_file(py: Python<'_>, lease: &Lease, extent: &Extent) -> PyResult<Delivered> {

@@ -114,21 +114,32 @@ impl<'r> Request<'r> {
         Some(SocketAddr::new(address, port))
     }
 
-    /// Declared length of the body in bytes; 0 when there is none.
+    /// Declared length of the body in bytes; 0 when there is none, or when the end of the body is only told as it comes
+    /// ([`Request::body_length`]).
     pub fn content_length(&self) -> u64 {
+        self.body.length().unwrap_or(0)
+    }
+
+    /// Length of the body in bytes; `None` when it comes in chunks, or otherwise without a declared length.
+    pub fn body_length(&self) -> Option<u64> {
         self.body.length()
     }
 
     /// The whole body, if it is not longer than `bytes_max`.
     ///
     /// # Errors
-    /// [`io::ErrorKind::FileTooLarge`] when it is longer (nothing has been read then); otherwise as for [`Read`].
+    /// [`io::ErrorKind::FileTooLarge`] when it is longer (nothing has been read then, if the length was declared);
+    /// otherwise as for [`Read`].
     pub fn read_body(&mut self, bytes_max: u64) -> io::Result<Vec<u8>> {
-        if self.body.remaining() > bytes_max {
+        let declared = self.body.length().map(|_| self.body.remaining());
+        if declared.is_some_and(|remaining| remaining > bytes_max) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let mut body = Vec::with_capacity(usize::try_from(self.body.remaining()).unwrap_or(0).min(1 << 20));
-        self.body.read_to_end(&mut body)?;
+        let mut body = Vec::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(1 << 20));
+        (&mut *self.body).take(bytes_max.saturating_add(1)).read_to_end(&mut body)?;
+        if body.len() as u64 > bytes_max {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         Ok(body)
     }
 
@@ -177,12 +188,14 @@ impl std::fmt::Debug for Request<'_> {
     }
 }
 
-/// A body whose length was declared before it came.
+/// A body that comes with a request.
 pub trait DeclaredBody: Read {
-    /// The declared length in bytes (`CONTENT_LENGTH`); 0 when there is none.
-    fn length(&self) -> u64;
+    /// The declared length in bytes (`CONTENT_LENGTH`): 0 when there is no body, `None` when its end is only told as it
+    /// comes.
+    fn length(&self) -> Option<u64>;
 
-    /// Bytes of the declared length that have not been read yet.
+    /// Bytes that have not been read yet: exact for a declared length, otherwise more than there can be until the end
+    /// was read.
     fn remaining(&self) -> u64;
 }
 

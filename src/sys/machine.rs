@@ -1,4 +1,4 @@
-//! Facts of the machine that a configuration is judged by. Master, before it starts.
+//! Facts of the machine: those that a configuration is judged by (master, before it starts), and its name (workers).
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
@@ -6,7 +6,13 @@ use std::path::Path;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::socket::{getsockopt, sockopt};
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, access, gethostname};
+
+/// What the machine is called; `localhost` if nothing.
+pub fn host_name() -> String {
+    let name = gethostname().unwrap_or_default().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
 
 /// The kernel's bound on listen queues (`net.core.somaxconn`).
 pub fn somaxconn() -> Option<u32> {

@@ -2,6 +2,7 @@
 //! [`Stream::read_within`]; whoever else waits does so with a deadline of its own (`wait::wait_ready`).
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -9,6 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, send, sendmsg, setsockopt, shutdown};
 use nix::sys::time::{TimeVal, TimeValLike};
+use socket2::SockRef;
 
 use super::forks;
 
@@ -20,15 +22,35 @@ pub struct Stream {
     since: forks::Moment,
 }
 
+/// How bytes are written: without a signal when the other side has gone, and without waiting.
+const WRITE: MsgFlags = MsgFlags::MSG_NOSIGNAL.union(MsgFlags::MSG_DONTWAIT);
+
 /// Accepts one connection, or `None` if there is none for us.
 pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
     let since = forks::Moment::now();
     match accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
         // SAFETY: the descriptor is new and ours.
         Ok(raw) => Ok(Some(Stream { descriptor: unsafe { OwnedFd::from_raw_fd(raw) }, since })),
-        // The client has already gone, or the network has a passing fault: see accept(2), "Error handling".
-        Err(
-            Errno::EAGAIN
+        Err(error) if is_passing(error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same, and where the other side is; `None` at the other end of a unix socket.
+pub fn accept_with_address(listener: &impl AsFd) -> io::Result<Option<(Stream, Option<SocketAddr>)>> {
+    let since = forks::Moment::now();
+    match SockRef::from(listener).accept() {
+        Ok((socket, address)) => Ok(Some((Stream { descriptor: socket.into(), since }, address.as_socket()))),
+        Err(error) if error.raw_os_error().is_some_and(|code| is_passing(Errno::from_raw(code))) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the client has already gone, or the network has a passing fault: see accept(2), "Error handling".
+fn is_passing(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::EAGAIN
             | Errno::EINTR
             | Errno::ECONNABORTED
             | Errno::EPROTO
@@ -36,10 +58,8 @@ pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
             | Errno::ENOPROTOOPT
             | Errno::EHOSTDOWN
             | Errno::EHOSTUNREACH
-            | Errno::ENETUNREACH,
-        ) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+            | Errno::ENETUNREACH
+    )
 }
 
 impl Stream {
@@ -56,17 +76,20 @@ impl Stream {
         Ok(recv(self.descriptor.as_raw_fd(), buffer, MsgFlags::empty())?)
     }
 
-    /// Writes what fits of `first`, then `second`; either may be empty. `WouldBlock` when nothing does.
-    pub fn write(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        const FLAGS: MsgFlags = MsgFlags::MSG_NOSIGNAL.union(MsgFlags::MSG_DONTWAIT);
-        let only = match (first, second) {
-            (only, []) | ([], only) => only,
+    /// Writes what fits of `bytes`. `WouldBlock` when nothing does.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        retry(|| send(self.descriptor.as_raw_fd(), bytes, WRITE))
+    }
+
+    /// Writes what fits of the parts, one after the other; any of them may be empty. `WouldBlock` when nothing does.
+    pub fn write_parts(&self, parts: [&[u8]; 3]) -> io::Result<usize> {
+        match parts {
+            [only, [], []] | [[], only, []] | [[], [], only] => self.write(only),
             _ => {
-                let both = [IoSlice::new(first), IoSlice::new(second)];
-                return retry(|| sendmsg::<()>(self.descriptor.as_raw_fd(), &both, &[], FLAGS, None));
+                let all = parts.map(IoSlice::new);
+                retry(|| sendmsg::<()>(self.descriptor.as_raw_fd(), &all, &[], WRITE, None))
             }
-        };
-        retry(|| send(self.descriptor.as_raw_fd(), only, FLAGS))
+        }
     }
 
     /// Sends bytes of a file from its `offset`, without copying them through this process; returns how many.

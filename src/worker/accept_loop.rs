@@ -1,22 +1,24 @@
-//! One accept loop: waits for a connection or an order, has the connection answered, counts it in the seat. Worker only;
-//! one for each thread.
+//! One accept loop: waits for a connection, for bytes on one that is kept, or for an order, and has done what there is to
+//! do. Worker only; one for each thread.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use worker_protocol::scoreboard::{self, SeatOrder};
+use worker_protocol::scoreboard::SeatOrder;
 use worker_protocol::wire::Protocol;
 
-use super::connection::{self, Buffers, Connection};
+use super::attending::Desk;
 use super::eagerness::{Eagerness, MOMENT_US};
 use super::exchange::Service;
+use super::keeping::{Keeping, Kept};
+use super::peer::Door;
 use super::process::Worker;
-use super::request_log::{self, Template};
 use super::rush::Rush;
 use crate::member::born::Listening;
-use crate::sys::clock::{epoch_us, monotonic_us};
-use crate::sys::memory;
-use crate::sys::stream::{Stream, accept};
+use crate::sys::clock::monotonic_us;
+use crate::sys::machine;
+use crate::sys::stream::{Stream, accept, accept_with_address};
 use crate::sys::wait::{WaitSet, wait_any};
 
 /// How a thread hears of orders while it waits for connections.
@@ -30,31 +32,38 @@ pub(super) enum Hears {
 
 /// One accept loop: the main thread of a worker without threads, or one of its threads.
 pub(super) struct Core<'w> {
-    worker: &'w Worker<'w>,
-    number: usize,
-    hears: Hears,
-    waiting: WaitSet,
-    seat: scoreboard::Core<'w>,
+    pub(super) worker: &'w Worker<'w>,
+    pub(super) hears: Hears,
+    pub(super) waiting: WaitSet,
+    pub(super) desk: Desk<'w>,
+    pub(super) keeping: Keeping,
+    doors: Vec<Door>,
     eagerness: Eagerness,
     rush: Rush,
-    now_us: u64,
-    buffers: Buffers,
-    template: Option<Template>,
-    line: String,
-    pid: u32,
+    /// Whether the last turn was one of the kept connections that are ready.
+    ready_had_turn: bool,
+    pub(super) now_us: u64,
 }
 
-/// A new connection, and what is spoken on it.
-struct Accepted {
-    stream: Stream,
-    protocol: Protocol,
+/// What there is to do.
+enum Turn {
+    /// A new connection, with one request.
+    Accepted(Stream, Protocol),
+    /// A new connection, which may bring several requests.
+    Called((Stream, Option<SocketAddr>), usize, Protocol),
+    /// The connection that is kept at the place with this number can be read from.
+    Again(usize),
+    /// One that is kept has another request here already.
+    Ready,
+    /// Nothing of that; perhaps an order.
+    Nothing,
 }
 
 /// Turns of a spin loop between two looks: a fraction of a microsecond.
 const LOOK_EVERY: u32 = 16;
 
-/// Tokens of the wait sets: listening sockets are numbered from 0.
-const ORDERS: u64 = u64::MAX;
+/// Tokens of the wait sets: listening sockets are numbered from 0, kept connections after them.
+pub(super) const ORDERS: u64 = u64::MAX;
 
 impl<'w> Core<'w> {
     pub(super) fn new(worker: &'w Worker<'w>, number: usize, hears: Hears) -> io::Result<Self> {
@@ -67,50 +76,107 @@ impl<'w> Core<'w> {
         for (index, listening) in member.listeners().iter().enumerate() {
             waiting.add_listener(&listening.socket, index as u64)?;
         }
+        let machine = machine::host_name();
         Ok(Self {
             worker,
-            number,
             hears,
             waiting,
-            seat: member.seat().core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?,
+            desk: Desk::new(worker, number)?,
+            keeping: Keeping::new(member.listeners().len()),
+            doors: member.listeners().iter().map(|listening| Door::of(&listening.socket, &machine)).collect(),
             eagerness: Eagerness::default(),
             rush: Rush::default(),
+            ready_had_turn: false,
             now_us: monotonic_us(),
-            buffers: Buffers::new(worker.limits()),
-            template: Template::of(&member.config().logging),
-            line: String::new(),
-            pid: std::process::id(),
         })
     }
 
     pub(super) fn run<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {
         loop {
             match self.worker.member().order() {
-                SeatOrder::Retire => return Ok(()),
+                SeatOrder::Retire => return self.take_leave(service),
                 SeatOrder::Pause => self.pause()?,
                 SeatOrder::Run => {
-                    if let Some(accepted) = self.next_connection()? {
-                        self.answer(service, accepted);
-                    }
+                    self.expire()?;
+                    let turn = self.next_turn()?;
+                    self.take(service, turn)?;
                 }
             }
         }
     }
 
-    /// The next connection, or `None` when there may be an order instead.
-    fn next_connection(&mut self) -> io::Result<Option<Accepted>> {
+    fn take<S: Service + ?Sized>(&mut self, service: &S, turn: Turn) -> io::Result<()> {
+        match turn {
+            Turn::Accepted(stream, protocol) => {
+                self.now_us = self.desk.answer(service, stream, protocol, self.now_us, &mut self.rush);
+            }
+            Turn::Called(caller, door, protocol) => {
+                let kept = self.desk.welcome(caller, (door, &self.doors), protocol, self.now_us);
+                self.attend(service, kept, false)?;
+            }
+            Turn::Again(number) => self.attend_again(service, number, false)?,
+            Turn::Ready => {
+                if let Some(kept) = self.keeping.take_ready() {
+                    self.attend(service, kept, false)?;
+                }
+            }
+            Turn::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Attends to a kept connection at its place. `is_last`: no request is taken after this one.
+    pub(super) fn attend_again<S: Service + ?Sized>(
+        &mut self,
+        service: &S,
+        number: usize,
+        is_last: bool,
+    ) -> io::Result<()> {
+        match self.keeping.take(number) {
+            Some(kept) => self.attend(service, kept, is_last),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, for one that is at no place.
+    pub(super) fn attend<S: Service + ?Sized>(&mut self, service: &S, mut kept: Kept, is_last: bool) -> io::Result<()> {
+        let how = (self.doors.as_slice(), is_last);
+        let (next, now_us) = self.desk.attend(service, &mut kept, how, self.now_us, &mut self.rush);
+        self.now_us = now_us;
+        self.keeping.settle(kept, next, &self.waiting)
+    }
+
+    /// Ends or answers whoever has not sent in time what it owes.
+    pub(super) fn expire(&mut self) -> io::Result<()> {
+        while let Some((mut kept, owes)) = self.keeping.take_expired(self.now_us) {
+            let next = self.desk.expire(&mut kept, owes, &self.doors);
+            self.keeping.settle(kept, next, &self.waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Notes the time, and returns it.
+    pub(super) fn look_at_clock(&mut self) -> u64 {
+        self.now_us = monotonic_us();
+        self.now_us
+    }
+
+    /// What there is to do next. Connections that are ready take turns with everything else, so that nobody who sends
+    /// many requests at once keeps others waiting.
+    fn next_turn(&mut self) -> io::Result<Turn> {
+        self.ready_had_turn = self.keeping.has_ready() && !self.ready_had_turn;
+        if self.ready_had_turn {
+            return Ok(Turn::Ready);
+        }
         if self.worker.member().listeners().len() == 1 && self.rush.expects_another(self.now_us) {
             let there_already = self.accept_from(0)?;
-            if there_already.is_some() {
+            if !matches!(there_already, Turn::Nothing) {
                 // It waited for the end of the last request, not we for it.
                 return Ok(there_already);
             }
             self.rush.missed();
         }
-        let woken = match self.look_for_a_moment()? {
-            Some(token) => Some(token),
-            None => self.waiting.wait(self.time_to_live_ms())?,
-        };
+        let woken = self.wait_for_event()?;
         let began_us = std::mem::replace(&mut self.now_us, monotonic_us());
         self.rush.waited(began_us, self.now_us);
         match woken {
@@ -118,13 +184,27 @@ impl<'w> Core<'w> {
                 if self.hears == Hears::Master {
                     self.worker.member().hear()?;
                 }
-                Ok(None)
+                Ok(Turn::Nothing)
             }
-            Some(index) => self.accept_from(index as usize),
+            Some(token) => match self.keeping.number_of(token) {
+                Some(number) => Ok(Turn::Again(number)),
+                None => self.accept_from(token as usize),
+            },
+            None if self.keeping.has_ready() => Ok(Turn::Ready),
             None => {
                 self.worker.retire_if_worn_out(self.now_us);
-                Ok(None)
+                Ok(Turn::Nothing)
             }
+        }
+    }
+
+    fn wait_for_event(&mut self) -> io::Result<Option<u64>> {
+        if self.keeping.has_ready() {
+            return self.waiting.wait(Some(0));
+        }
+        match self.look_for_a_moment()? {
+            Some(token) => Ok(Some(token)),
+            None => self.waiting.wait(self.patience_ms()),
         }
     }
 
@@ -151,71 +231,41 @@ impl<'w> Core<'w> {
         Ok(None)
     }
 
-    fn accept_from(&self, index: usize) -> io::Result<Option<Accepted>> {
-        let Some(Listening { socket, protocol }) = self.worker.member().listeners().get(index) else { return Ok(None) };
-        let stream = accept(socket).or_else(|error| self.survive_accept(error))?;
-        Ok(stream.map(|stream| Accepted { stream, protocol: *protocol }))
+    fn accept_from(&mut self, index: usize) -> io::Result<Turn> {
+        let Some(Listening { socket, protocol }) = self.worker.member().listeners().get(index) else {
+            return Ok(Turn::Nothing);
+        };
+        let accepted = if protocol.keeps_connections() {
+            accept_with_address(socket).map(|caller| caller.map(|caller| Turn::Called(caller, index, *protocol)))
+        } else {
+            accept(socket).map(|stream| stream.map(|stream| Turn::Accepted(stream, *protocol)))
+        };
+        match accepted {
+            Ok(turn) => Ok(turn.unwrap_or(Turn::Nothing)),
+            Err(error) => self.survive_accept(error).map(|()| Turn::Nothing),
+        }
     }
 
     /// Running out of descriptors or memory is no reason to die: the connection stays in the queue.
-    fn survive_accept(&self, error: io::Error) -> io::Result<Option<Stream>> {
-        if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
-            log::error!("{}: cannot accept a connection: {error}", self.worker.member().name());
-            // Nothing tells when descriptors come free, so that a short rest is all there is.
-            std::thread::sleep(Duration::from_millis(100));
-            return Ok(None);
+    fn survive_accept(&mut self, error: io::Error) -> io::Result<()> {
+        if !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
+            return Err(error);
         }
-        Err(error)
+        // Whoever waits for a request of a client's stands back behind a client that has one.
+        if self.keeping.give_one_up(&self.waiting)? {
+            return Ok(());
+        }
+        log::error!("{}: cannot accept a connection: {error}", self.worker.member().name());
+        // Nothing tells when descriptors come free, so that a short rest is all there is.
+        std::thread::sleep(Duration::from_millis(100));
+        Ok(())
     }
 
-    fn time_to_live_ms(&self) -> Option<u64> {
-        Some(self.worker.member().time_to_live_us(self.now_us)?.div_ceil(1_000))
-    }
-
-    fn answer<S: Service + ?Sized>(&mut self, service: &S, accepted: Accepted) {
-        let worker = self.worker;
-        // The moment at which the wait for it ended.
-        let started_us = self.now_us;
-        if self.seat.begin_request(started_us) {
-            worker.member().ring_master();
-        }
-        let Self { number, seat, rush, now_us, buffers, template, line, pid, .. } = self;
-        let Accepted { stream, protocol } = accepted;
-        let connection = Connection { worker, core: *number, stream, protocol, started_us };
-        let answered = connection::handle(connection, buffers, service, |request| {
-            *now_us = monotonic_us();
-            if let Some(waited_us) = request.outcome.waited_us {
-                seat.set_last_wait_us(waited_us);
-            }
-            seat.end_request(*now_us, request.served());
-            worker.count_request();
-            let took_us = *now_us - started_us;
-            rush.served(took_us);
-            let logging = &worker.member().config().logging;
-            if request_log::wanted(logging, request, took_us) {
-                let (read_errors, write_errors) = seat.io_errors();
-                let entry = request_log::Entry {
-                    request,
-                    started_epoch_us: epoch_us().saturating_sub(took_us),
-                    took_us,
-                    pid: *pid,
-                    post: worker.member().post(),
-                    core: *number,
-                    requests: (worker.requests(), worker.member().instance().requests()),
-                    memory: logging.memory.then(memory::own_bytes),
-                    read_errors,
-                    write_errors,
-                    metric: &|name| worker.metric(name),
-                };
-                request_log::write(line, logging, template.as_ref(), &entry);
-            }
-        });
-        if !answered {
-            self.now_us = monotonic_us();
-            self.seat.abandon_request();
-            return;
-        }
-        self.worker.retire_if_worn_out(self.now_us);
+    fn patience_ms(&self) -> Option<u64> {
+        let until_old = self.worker.member().time_to_live_us(self.now_us);
+        let until_kept = self.keeping.patience_us(self.now_us);
+        let shortest = until_old.into_iter().chain(until_kept).min();
+        shortest.map(|patience_us| patience_us.div_ceil(1_000))
     }
 
     /// Takes nothing until the order changes.

@@ -1,15 +1,20 @@
 //! The worker: accepts connections and has them answered, one at a time for each thread.
 //!
 //! A member of a generation (`member`) whose work is requests. `process` has the worker itself, `threads` the life of its
-//! threads, `accept_loop` what one thread does, `connection` one connection.
+//! threads, `accept_loop` what one thread does, `keeping` the connections that it waits on, `connection` one connection.
 
 mod accept_loop;
+mod attending;
 pub mod body;
 mod connection;
 mod eagerness;
 mod exception;
 mod exchange;
+mod farewell;
 mod hearsay;
+mod keeping;
+mod parking;
+mod peer;
 mod process;
 pub mod reply;
 mod request_log;

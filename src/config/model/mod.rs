@@ -12,6 +12,7 @@ mod application;
 mod bounds;
 mod daemon;
 mod hook;
+mod http;
 mod identity;
 mod listener;
 mod logging;
@@ -34,6 +35,7 @@ pub use application::{Application, Python};
 pub use bounds::Bounds;
 pub use daemon::{Daemon, Daemons};
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
+pub use http::HttpSockets;
 pub use identity::{EnvironmentChange, Identity};
 pub use listener::{Address, Listener, Protocol};
 pub use logging::Logging;
@@ -70,6 +72,8 @@ pub struct Config {
     pub scaling: Scaling,
     /// Where a worker's request ends and what bounds it.
     pub request: RequestLimits,
+    /// How HTTP is spoken.
+    pub http: HttpSockets,
     /// How clients that went away are treated.
     pub clients: VanishedClients,
     /// When a worker is replaced although nothing is wrong with it.
@@ -132,6 +136,7 @@ impl Default for Config {
             threads: 1,
             scaling: Scaling::default(),
             request: RequestLimits::default(),
+            http: HttpSockets::default(),
             clients: VanishedClients::default(),
             recycling: Recycling::default(),
             patience: Patience::default(),

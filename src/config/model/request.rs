@@ -39,11 +39,12 @@ impl Default for RequestLimits {
 impl RequestLimits {
     /// Whether the `X-Forwarded-*` headers of a request from this peer (`REMOTE_ADDR`) are believed.
     pub fn trusts(&self, remote_addr: &[u8]) -> bool {
-        if self.trusted_proxies.is_empty() {
-            return false;
-        }
-        let peer = Peer::named(remote_addr);
-        peer.is_some_and(|peer| self.trusted_proxies.iter().any(|network| network.contains(peer)))
+        !self.trusted_proxies.is_empty() && Peer::named(remote_addr).is_some_and(|peer| self.trusts_peer(peer))
+    }
+
+    /// Whether those of this peer are.
+    pub fn trusts_peer(&self, peer: Peer) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
-use crate::config::model::{Config, Policy, Python};
+use crate::config::model::{Config, Policy, Protocol, Python};
 use crate::config::surroundings::Surroundings;
 
 /// A configuration under construction. The first fields are what setters write; the rest is asked through methods.
@@ -19,6 +19,10 @@ pub struct Draft<'a> {
     pub python: Python,
     /// `rust-app`.
     pub rust_app: Option<PathBuf>,
+    /// `protocol`, for all sockets that do not say what they speak.
+    pub plain_protocol: Protocol,
+    /// Which listeners those are.
+    pub(super) plain_sockets: Vec<usize>,
     /// `reuse-port`, for all sockets.
     pub reuse_port: bool,
     /// `abstract-socket`, for all unix sockets.
@@ -77,6 +81,8 @@ impl<'a> Draft<'a> {
             config: Config::default(),
             python: Python::default(),
             rust_app: None,
+            plain_protocol: Protocol::default(),
+            plain_sockets: Vec::new(),
             reuse_port: false,
             abstract_sockets: false,
             die_on_term: None,

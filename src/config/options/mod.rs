@@ -106,7 +106,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::of(Group::Tasks, tasks::OPTIONS),
     Section::of(Group::Emperor, emperor::OPTIONS),
-    Section::of(Group::Network, network::OPTIONS),
+    Section::judged(Group::Network, network::OPTIONS, network::judge),
     Section::of(Group::System, system::OPTIONS),
 ];
 

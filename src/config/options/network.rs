@@ -3,12 +3,16 @@
 //! The rows of the option table for the group [`Network`](super::Group::Network).
 //! Read in the master before anything else, and by the commands.
 
+use super::draft::Draft;
+use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, kilobytes, list, seconds, text};
+use super::sockets::listen;
+use crate::config::error::ConfigError;
+use crate::config::model::Protocol;
 
 // What stands behind several rows.
 const TLS: &str = "let nginx terminate TLS";
-const HTTP: &str = "HTTP spoken by workers; put nginx in front";
-const FASTCGI: &str = "FastCGI and SCGI; use uwsgi_pass";
+const MODIFIER2: &str = "an instance serves one application, for which it means nothing";
 const OTHER_PROTOCOL: &str = "use the uwsgi protocol";
 const LOOPS: &str = "use processes and threads";
 const WEBSOCKETS: &str = "websockets";
@@ -18,21 +22,30 @@ const WEBSOCKETS: &str = "websockets";
 pub(super) const OPTIONS: &[Opt] = &[
     list("suwsgi-socket").aka(&["ssl-socket"]).unsupported(TLS)
         .says("uwsgi-protocol listener wrapped in TLS (addr,cert,key)"),
-    address("http-socket").list().not_yet(HTTP).says("Workers themselves speak HTTP on this address (behind a proxy)"),
-    count("http-socket-modifier1").not_yet(HTTP).says("modifier1 assigned to requests from http-socket"),
-    count("http-socket-modifier2").not_yet(HTTP).says("modifier2 assigned to requests from http-socket"),
-    address("http11-socket").list().not_yet(HTTP).says("Like http-socket but with HTTP/1.1 keep-alive"),
+    address("http-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Http))).works()
+        .says("Listen on HOST:PORT or a unix path; speaks HTTP/1.1 to browsers, load balancers and proxies"),
+    count("http-socket-modifier1").sets(modifier1).works()
+        .says("modifier1 of requests from http-socket; only 0, a web request, means anything here"),
+    count("http-socket-modifier2").accepted(MODIFIER2).says("modifier2 assigned to requests from http-socket"),
+    address("http11-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Http))).works()
+        .says("The same as http-socket, which keeps connections here"),
     list("https-socket").unsupported(TLS).says("Workers speak HTTPS directly: addr,cert,key[,ciphers[,client-ca]]"),
     count("https-socket-modifier1").unsupported(TLS).says("modifier1 assigned to requests from https-socket"),
     count("https-socket-modifier2").unsupported(TLS).says("modifier2 assigned to requests from https-socket"),
-    address("fastcgi-socket").list().not_yet(FASTCGI).says("Listen address speaking FastCGI"),
-    address("fastcgi-nph-socket").list().not_yet(FASTCGI).says("FastCGI listener that emits a raw HTTP status line"),
-    count("fastcgi-modifier1").not_yet(FASTCGI).says("modifier1 assigned to FastCGI requests"),
-    count("fastcgi-modifier2").not_yet(FASTCGI).says("modifier2 assigned to FastCGI requests"),
-    address("scgi-socket").list().not_yet(FASTCGI).says("Listen address speaking SCGI"),
-    address("scgi-nph-socket").list().not_yet(FASTCGI).says("SCGI listener that emits a raw HTTP status line"),
-    count("scgi-modifier1").not_yet(FASTCGI).says("modifier1 assigned to SCGI requests"),
-    count("scgi-modifier2").not_yet(FASTCGI).says("modifier2 assigned to SCGI requests"),
+    address("fastcgi-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Fastcgi))).works()
+        .says("Listen on HOST:PORT or a unix path; speaks FastCGI (nginx fastcgi_pass)"),
+    address("fastcgi-nph-socket").list().sets(|d, v| listen(d, v, Some(Protocol::FastcgiNph))).works()
+        .says("The same, answering with a status line in the place of a Status header"),
+    count("fastcgi-modifier1").sets(modifier1).works()
+        .says("modifier1 of requests from fastcgi-socket; only 0, a web request, means anything here"),
+    count("fastcgi-modifier2").accepted(MODIFIER2).says("modifier2 assigned to FastCGI requests"),
+    address("scgi-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Scgi))).works()
+        .says("Listen on HOST:PORT or a unix path; speaks SCGI (nginx scgi_pass)"),
+    address("scgi-nph-socket").list().sets(|d, v| listen(d, v, Some(Protocol::ScgiNph))).works()
+        .says("The same, answering with a status line in the place of a Status header"),
+    count("scgi-modifier1").sets(modifier1).works()
+        .says("modifier1 of requests from scgi-socket; only 0, a web request, means anything here"),
+    count("scgi-modifier2").accepted(MODIFIER2).says("modifier2 assigned to SCGI requests"),
     address("raw-socket").list().unsupported(OTHER_PROTOCOL)
         .says("Listener handing the untouched connection to a raw handler"),
     count("raw-modifier1").unsupported(OTHER_PROTOCOL).says("modifier1 assigned to raw-socket connections"),
@@ -62,9 +75,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds to wait for websocket pong"),
     kilobytes("websockets-max-size").aka(&["websocket-max-size"]).default("1024").not_yet(WEBSOCKETS)
         .says("Largest websocket message in kilobytes"),
-    bytes("chunked-input-limit").default("1048576").not_yet(HTTP).says("Largest request chunk in bytes"),
-    seconds("chunked-input-timeout").not_yet(HTTP).says("Seconds to wait for a request chunk"),
-    flag("enable-proxy-protocol").not_yet(HTTP).says("Understand PROXY v1 header on HTTP sockets"),
+    bytes("chunked-input-limit").default("1048576").sets(|d, v| d.config.http.chunk_bytes_max = v.amount()).works()
+        .says("Largest chunk in bytes that uwsgi.chunked_read returns"),
+    seconds("chunked-input-timeout").sets(|d, v| d.config.http.chunk_patience = v.duration_unless_zero()).works()
+        .says("Seconds for which uwsgi.chunked_read waits; socket-timeout without it"),
+    flag("enable-proxy-protocol").sets(|d, v| d.config.http.proxy_protocol = v.on()).works()
+        .says("Expect a PROXY protocol header, version 1 or 2, on HTTP sockets, from a trusted-proxy"),
     count("tcp-fast-open").aka(&["tcp-fastopen"]).not_yet("options of TCP sockets").says("TCP_FASTOPEN queue length"),
     flag("tcp-fast-open-client").aka(&["tcp-fastopen-client"]).not_yet("options of TCP sockets")
         .says("Use TCP fast open when connecting"),
@@ -86,3 +102,25 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("tornado").unsupported(LOOPS).says("Use tornado loop with N cores"),
     flag("stackless").unsupported(LOOPS).says("Suspend/resume through Stackless Python"),
 ];
+
+/// The `modifier1` of a protocol's requests: another one than 0 chooses a handler that is not there.
+fn modifier1(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    if value.number != 0 {
+        draft.refuse(
+            "expected 0: other modifiers choose handlers of other languages and services, which rhinod does not have",
+            "remove the line",
+        );
+    }
+}
+
+/// What the options mean together.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    let trusts_nobody = draft.config.request.trusted_proxies.is_empty();
+    if let (true, true, Some(line)) =
+        (draft.config.http.proxy_protocol, trusts_nobody, draft.given("enable-proxy-protocol"))
+    {
+        let problem = "needs a trusted-proxy: whoever may send the header says who the client is";
+        let suggestion = "add trusted-proxy = ADDRESS of the load balancer, or trusted-proxy = unix:";
+        draft.error(ConfigError::about(line, problem).suggest(suggestion));
+    }
+}

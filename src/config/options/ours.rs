@@ -27,12 +27,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Escape values in log-format as the insides of JSON strings"),
     list("trusted-proxy").sets(trust_proxy).works()
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
+    flag("server-header").default("true").sets(|d, v| d.config.http.names_server = v.on()).works()
+        .says("Answers on HTTP sockets have a Server header"),
 ];
 
 /// `trusted-proxy`: an address, a network, or whoever comes over a unix socket.
 fn trust_proxy(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     match value.text.parse() {
         Ok(network) => draft.config.request.trusted_proxies.push(network),
-        Err(error) => draft.refuse(error.to_string(), "for example 10.0.0.0/8"),
+        Err(error) => draft.refuse(error.to_string(), "for example 10.0.0.0/8, or unix:"),
     }
 }

@@ -3,8 +3,12 @@
 //! The rows of the option table for the group [`Routers`](super::Group::Routers).
 //! Read in the master before anything else, and by the commands.
 
+use super::draft::Draft;
 use super::kind::Kind;
+use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, list, seconds, text, value};
+
+use crate::config::model::HttpSockets;
 
 // What stands behind several rows.
 const HTTP: &str = "the HTTP router; put nginx in front";
@@ -36,8 +40,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
     seconds("http-timeout").default("60").not_yet(HTTP).says("Router inactivity timeout seconds"),
     count("http-manage-expect").optional().not_yet(HTTP).says("Answer Expect: 100-continue (optional size limit)"),
-    seconds("http-keepalive").optional().default("0").not_yet(HTTP)
-        .says("Enable client keep-alive; value is idle seconds"),
+    seconds("http-keepalive").optional().default("75").sets(keep_alive).works()
+        .says("Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once"),
     flag("http-auto-chunked").not_yet(HTTP).says("Chunk responses lacking a length on keep-alive"),
     flag("http-auto-gzip").not_yet(HTTP).says("Gzip responses flagged by uWSGI-Encoding header"),
     flag("http-raw-body").not_yet(HTTP).says("Pass body bytes unchanged to backend"),
@@ -152,3 +156,11 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("sslrouter-sni").unsupported(ROUTERS).says("sslrouter: choose backend by SNI"),
     bytes("sslrouter-buffer-size").default("4096").unsupported(ROUTERS).says("sslrouter: buffer bytes"),
 ];
+
+/// `http-keepalive`: 1, or a word for on, is the default; uWSGI takes it for the router's `http-timeout`.
+fn keep_alive(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    draft.config.http.keep_alive = match value.duration().as_secs() {
+        1 => HttpSockets::KEEP_ALIVE,
+        _ => value.duration(),
+    };
+}

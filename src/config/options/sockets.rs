@@ -11,41 +11,28 @@ use super::draft::Draft;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, flag, int, list, text, value};
 use crate::config::error::ConfigError;
-use crate::config::model::{Address, Listener};
+use crate::config::model::{Address, Listener, Protocol};
 
 // What stands behind several rows.
 const TCP: &str = "options of TCP sockets";
 const OPEN: &str = "for sockets that are open";
 
 /// Options of uWSGI's that listen on an address as well.
-const OTHER_LISTENERS: &[&str] =
-    &["http", "http-socket", "http11-socket", "fastcgi-socket", "scgi-socket", "shared-socket", "stats"];
+const OTHER_LISTENERS: &[&str] = &["http", "shared-socket", "stats"];
 
 /// Options of uWSGI's that give an instance work without `socket`.
-const OTHER_WORK: &[&str] = &[
-    "http-socket",
-    "http11-socket",
-    "http",
-    "https",
-    "https-socket",
-    "fastcgi-socket",
-    "scgi-socket",
-    "suwsgi-socket",
-    "shared-socket",
-    "zerg",
-    "emperor",
-    "fastrouter",
-];
+const OTHER_WORK: &[&str] =
+    &["http", "https", "https-socket", "suwsgi-socket", "shared-socket", "zerg", "emperor", "fastrouter"];
 
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    address("socket").short('s').list().sets(listen).works()
-        .says("Listen on HOST:PORT or a unix path; speaks the uwsgi protocol"),
-    address("uwsgi-socket").list().sets(listen).works()
+    address("socket").short('s').list().sets(|d, v| listen(d, v, None)).works()
+        .says("Listen on HOST:PORT or a unix path; speaks what `protocol` says"),
+    address("uwsgi-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Uwsgi))).works()
         .says("Listen on HOST:PORT or a unix path; speaks the uwsgi protocol"),
     text("protocol").aka(&["socket-protocol"]).default("uwsgi").sets(protocol).works()
-        .says("What is spoken on `socket`; only uwsgi so far"),
+        .says("What is spoken on `socket`: uwsgi, http, fastcgi, fastcgi-nph, scgi or scgi-nph"),
     address("shared-socket").list().not_yet("shared sockets; sockets are bound before privileges are dropped anyway")
         .says("Bind early (before privilege drop); referenced elsewhere as =N"),
     address("undeferred-shared-socket").list()
@@ -79,8 +66,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Set SO_REUSEPORT on listeners"),
 ];
 
-/// `socket`: one more listener.
-fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+/// One more listener; `None` is for what `protocol` says.
+pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option<Protocol>) {
     let address = match &value.address {
         Some(address) => address.clone(),
         None => match look_up(draft, value.text) {
@@ -90,7 +77,13 @@ fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>) {
             }
         },
     };
-    draft.config.sockets.push(Listener::on(address));
+    match protocol {
+        Some(protocol) => draft.config.sockets.push(Listener { protocol, ..Listener::on(address) }),
+        None => {
+            draft.plain_sockets.push(draft.config.sockets.len());
+            draft.config.sockets.push(Listener::on(address));
+        }
+    }
     draft.sockets_from.push(draft.current());
 }
 
@@ -103,13 +96,14 @@ fn look_up(draft: &Draft<'_>, text: &str) -> Option<Address> {
 
 /// `protocol`: what plain sockets speak.
 fn protocol(draft: &mut Draft<'_>, value: &Parsed<'_>) {
-    match value.text {
-        "uwsgi" => {}
-        "http" | "fastcgi" | "scgi" => draft.refuse(
-            "rhinod does not speak this protocol on sockets yet",
-            "remove the line and use uwsgi_pass in nginx",
+    // uWSGI tells an HTTP socket that keeps connections from one that does not.
+    let name = if value.text == "http11" { "http" } else { value.text };
+    match Protocol::ALL.iter().find(|protocol| protocol.name() == name) {
+        Some(protocol) => draft.plain_protocol = *protocol,
+        None => draft.refuse(
+            "expected uwsgi, http, fastcgi, fastcgi-nph, scgi or scgi-nph",
+            "leave the line out for uwsgi, which nginx's uwsgi_pass speaks",
         ),
-        _ => draft.refuse("expected uwsgi", "http, fastcgi and scgi are known but not there yet"),
     }
 }
 
@@ -128,6 +122,11 @@ fn listen_queue(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 /// What the options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     let (reuse_port, abstract_sockets) = (draft.reuse_port, draft.abstract_sockets);
+    for index in std::mem::take(&mut draft.plain_sockets) {
+        if let Some(listener) = draft.config.sockets.get_mut(index) {
+            listener.protocol = draft.plain_protocol;
+        }
+    }
     for listener in &mut draft.config.sockets {
         listener.reuse_port = reuse_port && matches!(listener.address, Address::Tcp(_));
         if let (true, Address::Unix(path)) = (abstract_sockets, &listener.address) {

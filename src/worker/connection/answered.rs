@@ -19,6 +19,17 @@ pub(crate) struct Outcome {
     pub(crate) notes: LogNotes,
 }
 
+/// What becomes of the connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// Another request may follow.
+    Persists,
+    /// It ends.
+    Ends,
+    /// It ends, but the client has not read the answer yet for all we know, and sends on.
+    Lingers,
+}
+
 /// A request and what came of it.
 #[derive(Debug)]
 pub(crate) struct Answered<'b> {

@@ -1,50 +1,103 @@
-//! The end of a connection: what is missing of an answer is sent and what is left of a request is read, so that closing
+//! The end of an exchange: what is missing of an answer is sent and what is left of a request is read, so that closing
 //! does not reset the connection under the answer (uWSGI's manual, "Nginx support"). Worker only.
 
 use worker_protocol::response::Version;
+use worker_protocol::wire::Form;
 
-use super::answered::Outcome;
+use super::answered::{After, Outcome};
 use super::receive::Refusal;
-use crate::config::model::RequestLimits;
 use crate::handler::request::DeclaredBody;
 use crate::sys::stream::Stream;
 use crate::worker::body::RequestBody;
 use crate::worker::exchange::Exchange;
-use crate::worker::reply::Reply;
+use crate::worker::reply::{DateText, Headers, Manner, Reply};
 
 /// Longest time for which the rest of a refused or unread request is waited for.
-const LINGER_US: u64 = 2_000_000;
+pub(super) const LINGER_US: u64 = 2_000_000;
 
 /// Most bytes read and forgotten after a head that could not be understood, so that the peer gets the answer.
-const LINGER_BYTES_MAX: u64 = 1 << 20;
+pub(super) const LINGER_BYTES_MAX: u64 = 1 << 20;
 
-/// Ends an exchange: whatever is missing of the answer is sent, whatever is left of the body is read.
-pub(super) fn close(mut exchange: Exchange<'_>, waited_us: Option<u64>) -> Outcome {
+/// Most bytes of a body that nobody read which are read for the sake of the next request on the connection.
+const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
+
+/// Ends an exchange: whatever is missing of the answer is sent. What is left of the body is read if it is here already;
+/// for the rest of it the connection must be waited on.
+pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outcome, After) {
     let (exception, read_failed) = (exchange.exception, exchange.body.failed());
     let notes = std::mem::take(&mut exchange.notes);
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
+    }
+    if exception {
+        exchange.reply.break_off();
     }
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
     if !complete && !sent.write_failed {
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
-    if exchange.body.remaining() > 0 && !exchange.body.failed() && exchange.stream.finish_writing().is_ok() {
-        exchange.body.discard(LINGER_US);
-    }
-    Outcome { sent, waited_us, exception, read_failed, notes }
+    let after = after(exchange);
+    (Outcome { sent, waited_us, exception, read_failed, notes }, after)
 }
 
-/// Answers what could not be understood, and lets the peer read the answer before the connection closes.
-#[cold]
-pub(super) fn refuse(stream: &Stream, answer: &mut Vec<u8>, limits: &RequestLimits, refusal: &Refusal) {
-    let Refusal::Answer { status, reason } = refusal else { return };
-    log::warn!("request refused with status {status}: {reason}");
-    let silence_us = (limits.socket_timeout.as_micros() as u64).min(LINGER_US);
-    let mut reply = Reply::new(stream, silence_us, answer, Version::Http11, false);
-    reply.answer_plainly(*status, &format!("{reason}\n"));
-    if reply.finish() && stream.finish_writing().is_ok() {
-        RequestBody::new(stream, &[], LINGER_BYTES_MAX, LINGER_US).discard(LINGER_US);
+fn after(exchange: &mut Exchange<'_>) -> After {
+    let persists = exchange.reply.persists();
+    let body = &mut exchange.body;
+    if body.is_awaited() {
+        // It will not come, or it will come unasked.
+        return After::Ends;
     }
+    if persists && body.remaining() > 0 {
+        body.discard_what_is_here(SKIPPED_BYTES_MAX);
+    }
+    match (body.remaining(), body.failed()) {
+        (0, false) if persists => After::Persists,
+        (1.., false) => After::Lingers,
+        _ => After::Ends,
+    }
+}
+
+/// Ends a connection with one exchange: reads what the client still sends, for a time.
+pub(super) fn linger(exchange: &mut Exchange<'_>) {
+    if exchange.stream.finish_writing().is_ok() {
+        exchange.body.discard(LINGER_US);
+    }
+}
+
+/// Answers what could not be understood, if there is a form for that. False: there is nobody to read an answer.
+#[cold]
+pub(super) fn refuse(
+    stream: &Stream,
+    answer: &mut Vec<u8>,
+    form: Option<Form>,
+    silence_us: u64,
+    refusal: &Refusal,
+) -> bool {
+    let Refusal::Answer { status, reason, allow } = refusal else { return false };
+    log::warn!("request refused with status {status}: {reason}");
+    let Some(form) = form else { return false };
+    let mut clock = DateText::default();
+    let manner = Manner {
+        form,
+        version: Version::Http11,
+        is_head: false,
+        persistent: false,
+        names_server: false,
+        awaited: None,
+        clock: &mut clock,
+    };
+    let mut reply = Reply::new(stream, silence_us.min(LINGER_US), answer, manner);
+    let text = format!("{reason}\n");
+    let headers = |headers: &mut Headers<'_>| {
+        headers.add(b"Content-Type", b"text/plain; charset=utf-8")?;
+        allow.map_or(Ok(()), |allow| headers.add(b"Allow", allow.as_bytes()))
+    };
+    let started = reply.start(*status, None, Some(text.len() as u64), headers);
+    started.is_ok() && reply.send_whole(text.as_bytes()).is_ok() && reply.finish() && stream.finish_writing().is_ok()
+}
+
+/// Reads and forgets what a peer sends on whose request was refused.
+pub(super) fn linger_after_refusal(stream: &Stream) {
+    RequestBody::of_nobody(stream, LINGER_BYTES_MAX, LINGER_US).discard(LINGER_US);
 }

@@ -1,24 +1,26 @@
 //! One connection, from its first byte to its end: `receive` reads what is asked, `serve` has it answered, `finish`
-//! closes so that nothing is lost. Worker only.
+//! closes so that nothing is lost. Those that may bring several requests are `patient`. Worker only.
 
-mod accepted;
 mod answered;
 mod finish;
+mod patient;
 mod receive;
 mod serve;
 
-use worker_protocol::head::RequestHead;
 use worker_protocol::pairs;
-use worker_protocol::wire::{ENVELOPE_BYTES_MAX, Receiver};
+use worker_protocol::wire::{Protocol, Receiver};
 
-pub(crate) use self::accepted::Connection;
 pub(crate) use self::answered::{Answered, Outcome};
+pub(crate) use self::patient::{Next, Patient, Visit};
 
-use self::finish::refuse;
-use self::receive::{Asked, Refusal, receive};
-use self::serve::serve;
+use self::finish::{linger_after_refusal, refuse};
+use self::receive::{Asked, receive};
+use self::serve::{Served, Stage, Then, serve};
 use super::exchange::Service;
+use super::process::Worker;
+use super::reply::DateText;
 use crate::config::model::RequestLimits;
+use crate::sys::stream::Stream;
 
 /// Memory that one thread uses again for every connection.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Buffers {
     received: Box<[u8]>,
     /// The encoded head of the answer.
     answer: Vec<u8>,
+    /// The date of the current second.
+    clock: DateText,
 }
 
 impl Buffers {
@@ -34,8 +38,28 @@ impl Buffers {
         // Room for the largest block and what the protocols put around it; not below 16 KiB, so that small bodies come
         // along with their head.
         let room = ENVELOPE_BYTES_MAX + usize::from(limits.buffer_size);
-        Self { received: vec![0; room.max(16 * 1024)].into_boxed_slice(), answer: Vec::with_capacity(512) }
+        Self {
+            received: vec![0; room.max(16 * 1024)].into_boxed_slice(),
+            answer: Vec::with_capacity(512),
+            clock: DateText::default(),
+        }
     }
+}
+
+/// Most bytes of a head that are not part of its block: an empty line before it, or the length of a netstring.
+const ENVELOPE_BYTES_MAX: usize = 16;
+
+/// A connection that was accepted, and by whom.
+#[derive(Debug)]
+pub(crate) struct Connection<'w> {
+    pub(crate) worker: &'w Worker<'w>,
+    /// Which of the worker's threads, from 0.
+    pub(crate) core: usize,
+    pub(crate) stream: Stream,
+    /// What is spoken on it.
+    pub(crate) protocol: Protocol,
+    /// When the wait for it ended.
+    pub(crate) started_us: u64,
 }
 
 /// Handles a connection to its end, then gives an account of the request. False when there was none: the peer said
@@ -46,33 +70,30 @@ pub(crate) fn handle<S: Service + ?Sized>(
     service: &S,
     account: impl FnOnce(&Answered<'_>),
 ) -> bool {
-    let Connection { worker, stream, protocol, started_us, .. } = &connection;
-    let Buffers { received, answer } = buffers;
+    let Connection { worker, core, stream, protocol, started_us } = connection;
+    let Buffers { received, answer, clock } = buffers;
     let limits = worker.limits();
     let block_limits = pairs::Limits { block_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
-    let mut receiver = Receiver::new(*protocol, block_limits);
+    let mut receiver = Receiver::new(protocol, block_limits);
     let deadline_us = started_us.saturating_add(limits.socket_timeout.as_micros() as u64);
-    let (request, path_info) = match receive(stream, received, &mut receiver, deadline_us) {
-        Ok(Asked::Request(request, path_info)) => (request, path_info),
+    let mut request = match receive(&stream, received, &mut receiver, deadline_us) {
+        Ok(Asked::Request(request)) => request,
         Ok(Asked::Ping(pong)) => {
             // A peer that hangs up before the pong has no use for it.
-            let _ = stream.write(pong, &[]);
+            let _ = stream.write(pong);
             return false;
         }
         Err(refusal) => {
-            refuse(stream, answer, limits, &refusal);
+            let silence_us = limits.socket_timeout.as_micros() as u64;
+            if refuse(&stream, answer, receiver.refusal_form(), silence_us, &refusal) {
+                linger_after_refusal(&stream);
+            }
             return false;
         }
     };
-    let head = match RequestHead::read(request.block, path_info) {
-        Ok(head) => head,
-        Err(error) => {
-            refuse(stream, answer, limits, &Refusal::malformed(&error, error.status()));
-            return false;
-        }
-    };
-    let outcome = serve(service, &connection, &head, request.rest, answer);
-    drop(connection);
-    account(&Answered { head: &head, envelope: request.envelope, outcome });
+    let stage = Stage { worker, core, stream: &stream, answer, clock, then: Then::Nothing };
+    let Served { outcome, .. } = serve(service, &mut request, stage);
+    drop(stream);
+    account(&Answered { head: &request.head, envelope: request.envelope, outcome });
     true
 }

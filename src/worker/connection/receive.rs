@@ -1,18 +1,19 @@
-//! Reading what a peer asks for: drives the protocol's pure receiver with bytes from the connection, until the head is
-//! whole, refused, or too late. Worker only.
+//! Reading what a peer asks for on a connection with one request: drives the protocol's pure receiver with bytes from the
+//! connection, until the head is whole, refused, or too late. Worker only.
 
 use std::io::ErrorKind;
 
-use worker_protocol::pairs::{Block, PathInfo};
-use worker_protocol::wire::{Asks, Envelope, Progress, Receiver};
+use worker_protocol::head::RequestHead;
+use worker_protocol::wire::{self, Asks, Envelope, Progress, Receiver, Wrapped};
 
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 
 /// What a peer asks for.
+#[allow(clippy::large_enum_variant, reason = "one lives on the stack of each request; a box would cost an allocation")]
 pub(super) enum Asked<'b> {
-    /// A web request, and how its `PATH_INFO` is to be read.
-    Request(Incoming<'b>, PathInfo),
+    /// A web request.
+    Request(Incoming<'b>),
     /// Whether anybody is there; what says so.
     Ping(&'static [u8]),
 }
@@ -20,11 +21,12 @@ pub(super) enum Asked<'b> {
 /// A request whose head has come.
 #[derive(Debug)]
 pub(super) struct Incoming<'b> {
+    pub(super) head: RequestHead<'b>,
     pub(super) envelope: Envelope,
-    /// Its variables.
-    pub(super) block: Block<'b>,
     /// What came together with the head, of the body and beyond.
     pub(super) rest: &'b [u8],
+    /// What unwraps a body that comes wrapped.
+    pub(super) wrapped: Option<Wrapped<'b>>,
 }
 
 /// Why a connection gets no service.
@@ -32,7 +34,20 @@ pub(super) enum Refusal {
     /// Nothing to answer: the peer has gone or never spoke.
     Silent,
     /// An answer for the peer, and a line for the log.
-    Answer { status: u16, reason: String },
+    Answer { status: u16, reason: String, allow: Option<&'static str> },
+}
+
+impl Refusal {
+    pub(super) fn with(status: u16, reason: impl std::fmt::Display) -> Self {
+        Self::Answer { status, reason: reason.to_string(), allow: None }
+    }
+}
+
+impl From<wire::Refusal> for Refusal {
+    #[cold]
+    fn from(refusal: wire::Refusal) -> Self {
+        Self::Answer { status: refusal.status(), reason: refusal.to_string(), allow: refusal.allow() }
+    }
 }
 
 /// Reads the head of a request into `buffer`. The deadline is for all of it.
@@ -46,10 +61,12 @@ pub(super) fn receive<'b>(
     let received = &buffer[..filled];
     match envelope.asks {
         Asks::Ping { pong } => Ok(Asked::Ping(pong)),
-        Asks::Request(path_info) => {
-            let (block, rest) = (receiver.block(received, &envelope), &received[envelope.consumed..]);
-            Ok(Asked::Request(Incoming { envelope, block, rest }, path_info))
-        }
+        Asks::Request(path_info) => match RequestHead::read(receiver.block(received, &envelope), path_info) {
+            Ok(head) => {
+                Ok(Asked::Request(Incoming { head, envelope, rest: &received[envelope.consumed..], wrapped: None }))
+            }
+            Err(error) => Err(Refusal::with(error.status(), error)),
+        },
     }
 }
 
@@ -87,26 +104,16 @@ fn fill(
         match receiver.feed(&buffer[..filled]) {
             Progress::Need(_) => {}
             Progress::Head(envelope) => return Ok((filled, envelope)),
-            Progress::Refused(refusal) => return Err(Refusal::malformed(&refusal, refusal.status())),
+            Progress::Refused(refusal) => return Err(refusal.into()),
         }
-    }
-}
-
-impl Refusal {
-    #[cold]
-    pub(super) fn malformed(error: &dyn std::fmt::Display, status: u16) -> Self {
-        Self::Answer { status, reason: error.to_string() }
     }
 }
 
 /// What becomes of a connection on which the head was not there in time.
 #[cold]
-fn too_slow(filled: usize) -> Refusal {
+pub(super) fn too_slow(filled: usize) -> Refusal {
     match filled {
         0 => Refusal::Silent,
-        _ => Refusal::Answer {
-            status: 408,
-            reason: format!("only {filled} bytes of a request came within the socket timeout"),
-        },
+        _ => Refusal::with(408, format_args!("only {filled} bytes of a request came within the socket timeout")),
     }
 }

@@ -1,46 +1,97 @@
 //! Having a request answered: chooses what answers it, by what the request says. It knows of no protocol. Worker only.
 
-use worker_protocol::head::RequestHead;
+use std::sync::atomic::AtomicBool;
 
-use super::accepted::Connection;
-use super::answered::Outcome;
-use super::finish::close;
+use super::answered::{After, Outcome};
+use super::finish::{finish, linger};
+use super::receive::Incoming;
 use crate::handler::LogNotes;
 use crate::sys::clock::epoch_us;
-use crate::worker::body::RequestBody;
+use crate::sys::stream::Stream;
+use crate::worker::body::{RequestBody, Source};
 use crate::worker::exchange::{Exchange, Service};
 use crate::worker::hearsay::tell_of_hearsay;
-use crate::worker::reply::Reply;
+use crate::worker::process::Worker;
+use crate::worker::reply::{DateText, Manner, Reply};
 
-/// Has a request answered, up to the last byte of the answer. `rest` is what came together with the head.
-pub(super) fn serve<'c, S: Service + ?Sized>(
-    service: &S,
-    connection: &'c Connection<'c>,
-    head: &'c RequestHead<'c>,
-    rest: &'c [u8],
-    answer: &'c mut Vec<u8>,
-) -> Outcome {
-    let Connection { worker, core, stream, .. } = connection;
+/// Where a request is served.
+pub(super) struct Stage<'c> {
+    pub(super) worker: &'c Worker<'c>,
+    /// Which of the worker's threads, from 0.
+    pub(super) core: usize,
+    pub(super) stream: &'c Stream,
+    /// Memory for the head of the answer.
+    pub(super) answer: &'c mut Vec<u8>,
+    /// The date of the current second.
+    pub(super) clock: &'c mut DateText,
+    /// What the connection is good for afterwards.
+    pub(super) then: Then,
+}
+
+/// What a connection is good for after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Nothing: what the client still sends is to be read here.
+    Nothing,
+    /// To be waited on, but no further request.
+    Waiting,
+    /// A further request, if the client wants it.
+    Requests,
+}
+
+/// A request that was served.
+pub(super) struct Served {
+    pub(super) outcome: Outcome,
+    pub(super) after: After,
+    /// The beginning of the next request.
+    pub(super) beyond: Vec<u8>,
+}
+
+/// Has a request answered, up to the last byte of the answer.
+pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>, stage: Stage<'_>) -> Served {
+    let Stage { worker, core, stream, answer, clock, then } = stage;
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
-    let length = head.content_length.unwrap_or(0);
+    let wrapped = request.wrapped.take();
+    let Incoming { head, envelope, rest, .. } = &*request;
+    let message = &envelope.message;
     tell_of_hearsay(worker, head);
     let arrival_us = head.arrival_us(limits.trusts(head.remote_addr));
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
+    let awaited = AtomicBool::new(true);
+    // Who has sent some of it does not wait.
+    let awaited = (message.expects_continue && rest.is_empty()).then_some(&awaited);
+    let length_max = limits.body_max.unwrap_or(u64::MAX);
+    let source = Source { buffered: rest, length: head.content_length, length_max, wrapped, awaited };
+    let manner = Manner {
+        form: message.answer,
+        version: head.response_version(),
+        is_head: head.method == "HEAD",
+        persistent: message.persistent && then == Then::Requests,
+        names_server: worker.member().config().http.names_server,
+        awaited,
+        clock,
+    };
     let mut exchange = Exchange {
-        body: RequestBody::new(stream, rest, length, silence_us),
-        reply: Reply::new(stream, silence_us, answer, head.response_version(), head.method == "HEAD"),
+        body: RequestBody::new(stream, source, silence_us),
+        reply: Reply::new(stream, silence_us, answer, manner),
         head,
         worker,
-        core: *core,
+        core,
         stream,
         exception: false,
         notes: LogNotes::default(),
     };
-    if limits.body_max.is_some_and(|body_max| length > body_max) {
+    if head.content_length.is_some_and(|length| length > length_max) {
         exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
     } else {
         service.serve(&mut exchange);
     }
-    close(exchange, waited_us)
+    let (outcome, after) = finish(&mut exchange, waited_us);
+    match after {
+        After::Lingers if then == Then::Nothing => linger(&mut exchange),
+        After::Persists => return Served { outcome, after, beyond: exchange.body.beyond().concat() },
+        After::Lingers | After::Ends => {}
+    }
+    Served { outcome, after, beyond: Vec::new() }
 }

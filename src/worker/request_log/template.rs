@@ -190,7 +190,7 @@ mod tests {
     use worker_protocol::head::RequestHead;
     use worker_protocol::pairs::{Block, PathInfo, append};
     use worker_protocol::post::Post;
-    use worker_protocol::wire::{Asks, Envelope};
+    use worker_protocol::wire::{Asks, Envelope, Form, Message};
 
     use super::*;
     use crate::handler::LogNotes;
@@ -223,6 +223,7 @@ mod tests {
                 variables_count: block.count(),
                 block_bytes: block.bytes(),
                 consumed: 0,
+                message: Message::single(Form::Plain),
             },
             outcome: Outcome { sent, notes, ..Outcome::default() },
         };

@@ -1,43 +1,42 @@
-//! The answer on its way to the web server: head and first bytes in one write, nothing that must not be sent. Worker
-//! only.
+//! The answer on its way to the web server or client: head and first bytes in one write, wrapped as the protocol has it,
+//! nothing that must not be sent. Worker only.
+
+mod headers;
+mod manner;
+mod wrap;
+mod write;
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
 use worker_protocol::decimal;
-use worker_protocol::response::{self, Head, Version, body_allowed};
+use worker_protocol::response::{Head, Paused};
+use worker_protocol::wire::Form;
 
+pub use self::headers::{Headers, StartError};
+use self::manner::Said;
+pub(crate) use self::manner::{DateText, Manner};
+use self::wrap::{Last, Wrapping};
 use crate::sys::stream::Stream;
-use crate::sys::wait::{Interest, wait_ready};
-
-/// Why an answer cannot be started. The application's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Status or headers are not fit to be sent.
-    #[error(transparent)]
-    Head(#[from] response::Error),
-    /// A `Content-Length` that is no number, or two that differ.
-    #[error("the Content-Length header is not one decimal number")]
-    ContentLength,
-    /// Part of another answer is on the wire already.
-    #[error("an answer was already being sent")]
-    AlreadySent,
-}
 
 /// The answer to one request. Bytes go out as they are given, except that the head waits for the first of them.
 #[derive(Debug)]
 pub struct Reply<'c> {
     stream: &'c Stream,
     silence_max_us: u64,
-    version: Version,
-    is_head: bool,
-    /// The encoded head until it is sent.
+    manner: Manner<'c>,
+    /// The encoded head until it is sent; then what is put around the bytes that go out.
     head: &'c mut Vec<u8>,
+    /// Of the head that is ready: how far it has come, and what the application says of the connection in it.
+    ready: (Paused, Said),
     state: State,
     sent: Sent,
     /// Body bytes that may still be sent, by the Content-Length.
     left: Option<u64>,
     body_allowed: bool,
+    wrapping: Wrapping,
+    /// Whether another request may follow, if all goes well.
+    persistent: bool,
 }
 
 /// How far an answer has come.
@@ -46,6 +45,8 @@ enum State {
     Nothing,
     HeadReady,
     Sending,
+    /// The end was told.
+    Ended,
     Broken,
 }
 
@@ -68,50 +69,21 @@ pub struct Sent {
     pub write_failed: bool,
 }
 
-/// The headers of an answer, while they are being given.
-#[derive(Debug)]
-pub struct Headers<'b> {
-    head: Head<'b>,
-    /// By the Content-Length among them.
-    length: Option<u64>,
-}
-
-impl Headers<'_> {
-    /// Adds a header.
-    ///
-    /// # Errors
-    /// A name or value that must not be sent, or a `Content-Length` that is none.
-    pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), StartError> {
-        if name.eq_ignore_ascii_case(b"content-length") {
-            let length = parse_length(value).ok_or(StartError::ContentLength)?;
-            if self.length.is_some_and(|other| other != length) {
-                return Err(StartError::ContentLength);
-            }
-            self.length = Some(length);
-        }
-        Ok(self.head.header(name, value)?)
-    }
-}
-
 impl<'c> Reply<'c> {
-    pub(crate) fn new(
-        stream: &'c Stream,
-        silence_max_us: u64,
-        head: &'c mut Vec<u8>,
-        version: Version,
-        is_head: bool,
-    ) -> Self {
+    pub(crate) fn new(stream: &'c Stream, silence_max_us: u64, head: &'c mut Vec<u8>, manner: Manner<'c>) -> Self {
         head.clear();
         Self {
             stream,
             silence_max_us,
-            version,
-            is_head,
+            wrapping: Wrapping::of(manner.form),
+            manner,
             head,
+            ready: Default::default(),
             state: State::Nothing,
             sent: Sent::default(),
             left: None,
             body_allowed: true,
+            persistent: false,
         }
     }
 
@@ -135,20 +107,21 @@ impl<'c> Reply<'c> {
         }
         self.head.clear();
         self.state = State::Nothing;
-        let head = Head::start(self.head, self.version, status, reason).map_err(StartError::Head)?;
-        let mut given = Headers { head, length: None };
+        self.wrapping.begin(self.head);
+        let head = match self.manner.form {
+            Form::Status | Form::Records { status_line: false, .. } => Head::start_cgi(self.head, status, reason),
+            _ => Head::start(self.head, self.manner.version, status, reason),
+        };
+        let said = (self.manner.form == Form::Http).then(Said::default);
+        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said);
         headers(&mut given)?;
-        self.body_allowed = body_allowed(if self.is_head { "HEAD" } else { "" }, status);
-        if let (None, Some(length)) = (given.length, length)
-            && (self.body_allowed || self.is_head)
-        {
-            given.head.content_length(length).map_err(StartError::Head)?;
-            given.length = Some(length);
+        self.body_allowed = self.manner.body_allowed(status);
+        if let Some(length) = length.filter(|_| self.body_allowed || self.manner.is_head) {
+            given.add_length(length)?;
         }
-        self.left = given.length;
-        let written = given.head.finish();
-        self.sent =
-            Sent { status, headers_count: written.headers_count, head_bytes: written.head_bytes, ..Sent::default() };
+        self.left = given.length();
+        self.sent = Sent { status, ..Sent::default() };
+        self.ready = given.pause();
         self.state = State::HeadReady;
         Ok(())
     }
@@ -164,7 +137,7 @@ impl<'c> Reply<'c> {
 
     /// Whether bytes are on the wire, so that status and headers can no longer change.
     pub fn is_sending(&self) -> bool {
-        matches!(self.state, State::Sending | State::Broken)
+        matches!(self.state, State::Sending | State::Ended | State::Broken)
     }
 
     /// Whether status and headers have been set.
@@ -200,11 +173,29 @@ impl<'c> Reply<'c> {
         self.sent.chunks += 1;
         // An empty piece does not push the head out: an error may still replace it (uWSGI's manual, "The uwsgi
         // Protocol").
-        if piece.is_empty() {
+        if piece.is_empty() || self.state == State::Ended {
             return self.check();
         }
         let piece = &piece[..self.permitted(piece.len() as u64) as usize];
-        if piece.is_empty() { self.push_head() } else { self.write_out(piece) }
+        if piece.is_empty() { self.push_head() } else { self.write_out(piece, Last::No) }
+    }
+
+    /// Sends a body that is whole: what is known to be the end goes out with it.
+    ///
+    /// # Errors
+    /// As for [`Reply::send`].
+    pub fn send_whole(&mut self, body: &[u8]) -> io::Result<()> {
+        if self.state != State::HeadReady || body.is_empty() || self.manner.form == Form::Plain {
+            return self.send(body);
+        }
+        self.sent.chunks += 1;
+        let permitted = &body[..self.permitted(body.len() as u64) as usize];
+        if self.left.is_none() && self.body_allowed && self.manner.form == Form::Http {
+            self.tell_length(permitted.len() as u64);
+        }
+        // A body that is too short has no end that could be told.
+        let is_whole = !self.body_allowed || self.left.is_none_or(|left| left == permitted.len() as u64);
+        self.write_out(permitted, if is_whole { Last::Yes } else { Last::No })
     }
 
     /// Sends a part of a file without copying it. A file that ends early breaks the answer off.
@@ -217,38 +208,68 @@ impl<'c> Reply<'c> {
         }
         let length = self.permitted(length);
         self.sent.by_sendfile = true;
-        if length == 0 {
+        if length == 0 || self.state == State::Ended {
             return self.check();
         }
-        self.push_head()?;
-        let end = offset + length;
         let mut position = offset;
-        while position < end {
-            let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(SENDFILE_BYTES_MAX);
-            match self.stream.send_file(file, position, wanted) {
-                Ok(0) => {
-                    self.state = State::Broken;
-                    return Err(ErrorKind::UnexpectedEof.into());
-                }
-                Ok(count) => {
-                    position += count as u64;
-                    self.account(count as u64);
-                }
-                Err(error) => self.recover(error)?,
-            }
+        let mut left = length;
+        while left > 0 {
+            let part = self.wrapping.part_bytes(left);
+            self.write_start(part)?;
+            self.send_file_part(file, position, part)?;
+            self.write_parts([self.wrapping.end_of_part(), &[], &[]])?;
+            position += part;
+            left -= part;
         }
         Ok(())
     }
 
     /// Sends the status and headers now, if they have been set and are still here.
     pub fn push_head(&mut self) -> io::Result<()> {
-        if self.state == State::HeadReady { self.write_out(&[]) } else { self.check() }
+        if self.state == State::HeadReady { self.write_out(&[], Last::No) } else { self.check() }
+    }
+
+    /// The application cannot go on. Where an end would be told that was not reached, the client gets none.
+    pub(crate) fn break_off(&mut self) {
+        if self.state == State::Sending && self.wrapping.tells_end() {
+            self.state = State::Broken;
+        }
+    }
+
+    /// Whether another request may follow on the connection: the client knows where this answer ends, and has it.
+    pub(crate) fn persists(&self) -> bool {
+        self.persistent && self.state == State::Ended
     }
 
     /// The end of the answer: sends what is left of it. False when the answer is not what it announced.
     pub(crate) fn finish(&mut self) -> bool {
-        let complete = self.push_head().is_ok() && self.state == State::Sending;
-        complete && (!self.body_allowed || self.left.is_none_or(|left| left == 0))
+        if self.state == State::HeadReady {
+            // There was no body.
+            if self.left.is_none() && self.body_allowed && self.manner.form == Form::Http {
+                self.tell_length(0);
+            }
+            let is_whole = !self.body_allowed || self.left.is_none_or(|left| left == 0);
+            if self.write_out(&[], if is_whole { Last::Yes } else { Last::No }).is_err() {
+                return false;
+            }
+        }
+        if self.state == State::Sending && (!self.body_allowed || self.left.is_none_or(|left| left == 0)) {
+            let wrapping = self.wrapping;
+            self.state = match self.write_parts([wrapping.end_of_answer(), &[], &[]]) {
+                Ok(()) => State::Ended,
+                Err(_) => State::Broken,
+            };
+        }
+        self.state == State::Ended
+    }
+
+    /// The application did not say how long the body is, but now it is known.
+    fn tell_length(&mut self, length: u64) {
+        if !matches!(self.sent.status, 100..=199) {
+            let mut digits = [0; 20];
+            self.ready.0.add(self.head, "Content-Length", decimal::format(length, &mut digits));
+            self.left = Some(length);
+        }
     }
 
     fn check(&self) -> io::Result<()> {
@@ -264,56 +285,5 @@ impl<'c> Reply<'c> {
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(bytes);
         }
-    }
-
-    /// Writes the head, if it is still here, and `piece`, in one system call if the socket takes them.
-    fn write_out(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.check()?;
-        let has_head = self.state == State::HeadReady;
-        self.state = State::Sending;
-        let joined = has_head && piece.len() <= JOINED_BYTES_MAX;
-        if joined {
-            self.head.extend_from_slice(piece);
-        }
-        let (head_bytes, rest) = (if has_head { self.head.len() } else { 0 }, if joined { &[] } else { piece });
-        let mut done = 0;
-        while done < head_bytes + rest.len() {
-            let head = &self.head[done.min(head_bytes)..head_bytes];
-            match self.stream.write(head, &rest[done.saturating_sub(head_bytes)..]) {
-                Ok(count) => done += count,
-                Err(error) => self.recover(error)?,
-            }
-        }
-        self.account(piece.len() as u64);
-        Ok(())
-    }
-
-    /// Waits for room if that is what is missing; any other error ends the answer.
-    fn recover(&mut self, error: io::Error) -> io::Result<()> {
-        let kind = match error.kind() {
-            ErrorKind::WouldBlock => match wait_ready(self.stream, Interest::Writable, self.silence_max_us) {
-                Ok(true) => return Ok(()),
-                Ok(false) => ErrorKind::TimedOut,
-                Err(_) => ErrorKind::BrokenPipe,
-            },
-            _ => ErrorKind::BrokenPipe,
-        };
-        self.state = State::Broken;
-        self.sent.write_failed = true;
-        Err(kind.into())
-    }
-}
-
-/// Up to here a piece is copied behind the head: that costs less than a second part in the system call.
-const JOINED_BYTES_MAX: usize = 1_024;
-
-/// The kernel's own bound for one `sendfile(2)`.
-const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
-
-/// A decimal number, with blanks around it as RFC 9110 section 5.5 allows them.
-fn parse_length(value: &[u8]) -> Option<u64> {
-    match value.trim_ascii() {
-        [] => None,
-        digits => decimal::parse(digits),
     }
 }

@@ -1,0 +1,155 @@
+//! What one thread needs to have requests answered and accounted for: its seat, its memory, the line for the log. Worker
+//! only.
+
+use std::io;
+use std::net::SocketAddr;
+
+use worker_protocol::scoreboard;
+use worker_protocol::wire::Protocol;
+
+use super::connection::{self, Answered, Buffers, Connection, Next, Patient, Visit};
+use super::exchange::Service;
+use super::keeping::Kept;
+use super::parking::Owes;
+use super::peer::Door;
+use super::process::Worker;
+use super::request_log::{self, Template};
+use super::rush::Rush;
+use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::memory;
+use crate::sys::stream::Stream;
+
+/// Where one thread answers.
+pub(super) struct Desk<'w> {
+    worker: &'w Worker<'w>,
+    number: usize,
+    buffers: Buffers,
+    books: Books<'w>,
+}
+
+/// Where it accounts for what it has answered.
+struct Books<'w> {
+    worker: &'w Worker<'w>,
+    number: usize,
+    seat: scoreboard::Core<'w>,
+    template: Option<Template>,
+    line: String,
+    pid: u32,
+}
+
+impl<'w> Desk<'w> {
+    pub(super) fn new(worker: &'w Worker<'w>, number: usize) -> io::Result<Self> {
+        let member = worker.member();
+        let seat = member.seat().core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?;
+        let template = Template::of(&member.config().logging);
+        let books = Books { worker, number, seat, template, line: String::new(), pid: std::process::id() };
+        Ok(Self { worker, number, buffers: Buffers::new(worker.limits()), books })
+    }
+
+    /// Has the one request of a connection answered. Returns the time.
+    pub(super) fn answer<S: Service + ?Sized>(
+        &mut self,
+        service: &S,
+        stream: Stream,
+        protocol: Protocol,
+        started_us: u64,
+        rush: &mut Rush,
+    ) -> u64 {
+        let Self { worker, number, buffers, books } = self;
+        books.begin(started_us);
+        let mut now_us = None;
+        let connection = Connection { worker, core: *number, stream, protocol, started_us };
+        connection::handle(connection, buffers, service, |request| {
+            now_us = Some(books.account(request, started_us, rush));
+        });
+        match now_us {
+            Some(now_us) => worker.retire_if_worn_out(now_us),
+            None => books.seat.abandon_request(),
+        }
+        now_us.unwrap_or_else(monotonic_us)
+    }
+
+    /// A new connection that may bring several requests.
+    pub(super) fn welcome(
+        &self,
+        caller: (Stream, Option<SocketAddr>),
+        door: (usize, &[Door]),
+        protocol: Protocol,
+        now_us: u64,
+    ) -> Kept {
+        Kept::new(Patient::new(self.worker, caller, door, protocol, now_us))
+    }
+
+    /// Attends to a kept connection that can be read from. Returns what becomes of it, and the time.
+    pub(super) fn attend<S: Service + ?Sized>(
+        &mut self,
+        service: &S,
+        kept: &mut Kept,
+        (doors, is_last): (&[Door], bool),
+        started_us: u64,
+        rush: &mut Rush,
+    ) -> (Next, u64) {
+        let Self { worker, number, buffers, books } = self;
+        let visit = Visit { worker, core: *number, doors, is_last };
+        let mut now_us = None;
+        let books = std::cell::RefCell::new(books);
+        let next = kept.patient.attend(
+            &visit,
+            buffers,
+            service,
+            || books.borrow_mut().begin(started_us),
+            |request| now_us = Some(books.borrow_mut().account(request, started_us, rush)),
+        );
+        if let Some(now_us) = now_us {
+            worker.retire_if_worn_out(now_us);
+        }
+        (next, now_us.unwrap_or_else(monotonic_us))
+    }
+
+    /// A kept connection has not sent in time what it owes.
+    pub(super) fn expire(&mut self, kept: &mut Kept, owes: Owes, doors: &[Door]) -> Next {
+        let visit = Visit { worker: self.worker, core: self.number, doors, is_last: false };
+        kept.patient.expire(&visit, &mut self.buffers, owes)
+    }
+}
+
+impl Books<'_> {
+    /// A request has come. `started_us`: when the wait for it ended.
+    fn begin(&mut self, started_us: u64) {
+        if self.seat.begin_request(started_us) {
+            self.worker.member().ring_master();
+        }
+    }
+
+    /// It was answered. Returns the time.
+    fn account(&mut self, request: &Answered<'_>, started_us: u64, rush: &mut Rush) -> u64 {
+        let Self { worker, number, seat, template, line, pid } = self;
+        let now_us = monotonic_us();
+        if let Some(waited_us) = request.outcome.waited_us {
+            seat.set_last_wait_us(waited_us);
+        }
+        seat.end_request(now_us, request.served());
+        worker.count_request();
+        let took_us = now_us - started_us;
+        rush.served(took_us);
+        let logging = &worker.member().config().logging;
+        if request_log::wanted(logging, request, took_us) {
+            let (read_errors, write_errors) = seat.io_errors();
+            let entry = request_log::Entry {
+                request,
+                started_epoch_us: epoch_us().saturating_sub(took_us),
+                took_us,
+                pid: *pid,
+                post: worker.member().post(),
+                core: *number,
+                requests: (worker.requests(), worker.member().instance().requests()),
+                memory: logging.memory.then(memory::own_bytes),
+                read_errors,
+                write_errors,
+                metric: &|name| worker.metric(name),
+            };
+            request_log::write(line, logging, template.as_ref(), &entry);
+        }
+        now_us
+    }
+}

@@ -1,0 +1,88 @@
+//! The headers of an answer, while they are being given, and what is wrong with them. Worker only.
+
+use worker_protocol::decimal;
+use worker_protocol::response::{self, Head, Paused};
+
+use super::manner::{Fate, Said};
+
+/// Why an answer cannot be started. The application's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Status or headers are not fit to be sent.
+    #[error(transparent)]
+    Head(#[from] response::Error),
+    /// A `Content-Length` that is no number, or two that differ.
+    #[error("the Content-Length header is not one decimal number")]
+    ContentLength,
+    /// A `Transfer-Encoding` of the application's own, which would have to be undone and done again.
+    #[error("the headers have a Transfer-Encoding, which is the server's business (PEP 3333, \"Other HTTP Features\")")]
+    TransferEncoding,
+    /// Part of another answer is on the wire already.
+    #[error("an answer was already being sent")]
+    AlreadySent,
+}
+
+/// The headers of an answer, while they are being given.
+#[derive(Debug)]
+pub struct Headers<'b> {
+    head: Head<'b>,
+    status: u16,
+    /// By the Content-Length among them.
+    length: Option<u64>,
+    /// What they say of the connection, if that is the client's own.
+    said: Option<Said>,
+}
+
+impl<'b> Headers<'b> {
+    /// Of a head that has been started. `said`: for a client of our own.
+    pub(super) fn new(head: Head<'b>, status: u16, said: Option<Said>) -> Self {
+        Self { head, status, length: None, said }
+    }
+
+    /// Adds a `Content-Length` if there is none.
+    pub(super) fn add_length(&mut self, length: u64) -> Result<(), StartError> {
+        if self.length.is_none() {
+            self.head.content_length(length)?;
+            self.length = Some(length);
+        }
+        Ok(())
+    }
+
+    /// The length by the headers.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Lays the head aside.
+    pub(super) fn pause(self) -> (Paused, Said) {
+        (self.head.pause(), self.said.unwrap_or_default())
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// A name or value that must not be sent, or a `Content-Length` that is none.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), StartError> {
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = parse_length(value).ok_or(StartError::ContentLength)?;
+            if self.length.is_some_and(|other| other != length) {
+                return Err(StartError::ContentLength);
+            }
+            self.length = Some(length);
+        }
+        if let Some(said) = &mut self.said
+            && said.note(self.status, name, value)? == Fate::Dropped
+        {
+            return Ok(());
+        }
+        Ok(self.head.header(name, value)?)
+    }
+}
+
+/// A decimal number, with blanks around it as RFC 9110 section 5.5 allows them.
+fn parse_length(value: &[u8]) -> Option<u64> {
+    match value.trim_ascii() {
+        [] => None,
+        digits => decimal::parse(digits),
+    }
+}

@@ -1,0 +1,172 @@
+//! How an answer is put, by what is spoken on the connection: which headers HTTP wants added and which are not the
+//! application's to send. Decides; worker only.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use worker_protocol::http::date;
+use worker_protocol::http::framing::{self, Answer, Framing};
+use worker_protocol::response::{Paused, Version, body_allowed};
+use worker_protocol::wire::Form;
+
+use super::headers::StartError;
+use crate::sys::clock::epoch_us;
+
+/// What is known of an answer before there is one.
+#[derive(Debug)]
+pub(crate) struct Manner<'c> {
+    /// How it goes.
+    pub(crate) form: Form,
+    /// The version of the request.
+    pub(crate) version: Version,
+    /// Whether the request is a HEAD.
+    pub(crate) is_head: bool,
+    /// Whether client and server both let the connection go on.
+    pub(crate) persistent: bool,
+    /// Whether an HTTP client is told what serves it (`server-header`).
+    pub(crate) names_server: bool,
+    /// Set while the client waits for word before it sends the body. An answer is such a word.
+    pub(crate) awaited: Option<&'c AtomicBool>,
+    /// The date of the current second.
+    pub(crate) clock: &'c mut DateText,
+}
+
+/// A date as HTTP writes it, made once a second.
+#[derive(Debug)]
+pub(crate) struct DateText {
+    epoch_s: u64,
+    text: [u8; date::BYTES],
+}
+
+impl Default for DateText {
+    fn default() -> Self {
+        Self { epoch_s: 0, text: date::imf_fixdate(0) }
+    }
+}
+
+impl DateText {
+    fn now(&mut self) -> &[u8] {
+        let epoch_s = epoch_us() / 1_000_000;
+        if epoch_s != self.epoch_s {
+            (self.epoch_s, self.text) = (epoch_s, date::imf_fixdate(epoch_s));
+        }
+        &self.text
+    }
+}
+
+/// What an HTTP client is told beside what the application says, as far as the application has a part in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said {
+    closes: bool,
+    date: bool,
+    server: bool,
+}
+
+/// What becomes of a header that the application gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is sent.
+    Sent,
+    /// It is not: it is about the connection, which is the server's business (PEP 3333; RFC 9110 section 7.6.1).
+    Dropped,
+}
+
+impl Said {
+    /// Takes in a header of an answer to an HTTP client.
+    pub(super) fn note(&mut self, status: u16, name: &[u8], value: &[u8]) -> Result<Fate, StartError> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        match name.len() {
+            4 if is("date") => self.date = true,
+            6 if is("server") => self.server = true,
+            // A change of the protocol is the application's, and so is what it says of the connection then.
+            10 if is("connection") && status != 101 => {
+                self.closes |=
+                    value.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"));
+                return Ok(Fate::Dropped);
+            }
+            // Neither of them can have a body (RFC 9110 section 8.6).
+            14 if is("content-length") && matches!(status, 101 | 204) => return Ok(Fate::Dropped),
+            10 if is("keep-alive") => return Ok(Fate::Dropped),
+            16 if is("proxy-connection") => return Ok(Fate::Dropped),
+            7 if is("trailer") => return Ok(Fate::Dropped),
+            17 if is("transfer-encoding") => return Err(StartError::TransferEncoding),
+            _ => {}
+        }
+        Ok(Fate::Sent)
+    }
+}
+
+/// How the end of an answer is told, and whether the connection goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) chunked: bool,
+    pub(super) persistent: bool,
+}
+
+impl Manner<'_> {
+    /// Whether an answer with this status has a body.
+    pub(super) fn body_allowed(&self, status: u16) -> bool {
+        body_allowed(if self.is_head { "HEAD" } else { "" }, status)
+    }
+
+    /// What the answer ends with, and the headers that say so, added to its head.
+    pub(super) fn seal(
+        &mut self,
+        head: &mut Vec<u8>,
+        paused: &mut Paused,
+        status: u16,
+        length: Option<u64>,
+        said: Said,
+    ) -> Ending {
+        let awaited = self.awaited.is_some_and(|awaited| awaited.swap(false, Ordering::Relaxed));
+        match self.form {
+            Form::Plain | Form::Status => Ending { chunked: false, persistent: false },
+            Form::Records { .. } => Ending { chunked: false, persistent: self.persistent },
+            Form::Http => {
+                let method = if self.is_head { "HEAD" } else { "GET" };
+                // A client that waits may or may not send its body after the answer, and nobody could tell which.
+                let persistent = self.persistent && !said.closes && !awaited;
+                let plan = framing::plan(&Answer { version: self.version, method, status, length, persistent });
+                if plan.framing == Framing::Chunked {
+                    paused.add(head, "Transfer-Encoding", b"chunked");
+                }
+                if let Some(connection) = plan.connection {
+                    paused.add(head, "Connection", connection.as_bytes());
+                }
+                if !said.date {
+                    paused.add(head, "Date", self.clock.now());
+                }
+                if self.names_server && !said.server {
+                    paused.add(head, "Server", b"rhinod");
+                }
+                Ending { chunked: plan.framing == Framing::Chunked, persistent: plan.persistent }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_connection_are_not_the_applications() {
+        let mut said = Said::default();
+        for (status, name, value, fate) in [
+            (200, "Content-Type", "text/plain", Fate::Sent),
+            (200, "Keep-Alive", "timeout=5", Fate::Dropped),
+            (200, "connection", "keep-alive", Fate::Dropped),
+            (101, "Connection", "upgrade", Fate::Sent),
+            (101, "Upgrade", "websocket", Fate::Sent),
+            (204, "Content-Length", "0", Fate::Dropped),
+            (200, "Content-Length", "0", Fate::Sent),
+            (200, "Trailer", "X-A", Fate::Dropped),
+            (200, "Date", "now", Fate::Sent),
+            (200, "SERVER", "mine", Fate::Sent),
+        ] {
+            assert_eq!(said.note(status, name.as_bytes(), value.as_bytes()).ok(), Some(fate), "{status} {name}");
+        }
+        assert!(said.date && said.server && !said.closes);
+        assert!(said.note(200, b"Connection", b"x, Close").is_ok() && said.closes);
+        assert!(said.note(200, b"Transfer-Encoding", b"chunked").is_err());
+    }
+}

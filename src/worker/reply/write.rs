@@ -1,0 +1,147 @@
+//! The bytes of an answer on their way: what is written together, and what is waited for. Worker only.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+
+use super::wrap::Last;
+use super::{Reply, State};
+use crate::sys::wait::{Interest, wait_ready};
+
+/// Up to here a piece is copied behind the head: that costs less than a second part in the system call.
+const JOINED_BYTES_MAX: usize = 1_024;
+
+/// The kernel's own bound for one `sendfile(2)`.
+const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
+
+impl Reply<'_> {
+    /// Writes the head, if it is still here, and `piece`, in one system call if the socket takes them.
+    pub(super) fn write_out(&mut self, piece: &[u8], last: Last) -> io::Result<()> {
+        let mut rest = piece;
+        loop {
+            let part = self.wrapping.part_bytes(rest.len() as u64) as usize;
+            let (now, later) = rest.split_at(part);
+            let last = if later.is_empty() { last } else { Last::No };
+            self.write_part(now, last)?;
+            if later.is_empty() {
+                return Ok(());
+            }
+            rest = later;
+        }
+    }
+
+    fn write_part(&mut self, piece: &[u8], last: Last) -> io::Result<()> {
+        let begun = self.begin_part(piece.len() as u64)?;
+        let wrapping = self.wrapping;
+        let end = wrapping.end_of_part_if(!piece.is_empty());
+        let end_of_answer = if last == Last::Yes { wrapping.end_of_answer() } else { &[] };
+        if last == Last::Yes {
+            self.state = State::Ended;
+        }
+        let outcome = if begun && piece.len() <= JOINED_BYTES_MAX {
+            self.head.extend_from_slice(piece);
+            self.head.extend_from_slice(end);
+            self.head.extend_from_slice(end_of_answer);
+            self.write_head_and([&[], &[]])
+        } else if end_of_answer.is_empty() {
+            self.write_head_and([piece, end])
+        } else {
+            self.write_head_and([piece, &[end, end_of_answer].concat()])
+        };
+        outcome?;
+        self.account(piece.len() as u64);
+        Ok(())
+    }
+
+    /// Writes the head, if it is still here, and what comes before a part of so many bytes.
+    pub(super) fn write_start(&mut self, part: u64) -> io::Result<()> {
+        self.begin_part(part)?;
+        self.write_head_and([&[], &[]])
+    }
+
+    /// Puts what comes before a part of so many bytes into the buffer, behind the head if that is still here. False:
+    /// there is nothing in it.
+    fn begin_part(&mut self, bytes: u64) -> io::Result<bool> {
+        self.check()?;
+        if self.state == State::HeadReady {
+            self.seal();
+        } else {
+            self.head.clear();
+            self.wrapping.begin(self.head);
+        }
+        self.state = State::Sending;
+        self.wrapping.begin_part(self.head, bytes);
+        Ok(!self.head.is_empty())
+    }
+
+    /// Completes the head.
+    pub(super) fn seal(&mut self) {
+        let (mut paused, said) = self.ready;
+        let ending = self.manner.seal(self.head, &mut paused, self.sent.status, self.left, said);
+        let written = paused.finish(self.head);
+        (self.sent.headers_count, self.sent.head_bytes) = (written.headers_count, written.head_bytes);
+        self.persistent = ending.persistent;
+        self.wrapping.seal(ending.chunked);
+    }
+
+    fn write_head_and(&mut self, parts: [&[u8]; 2]) -> io::Result<()> {
+        // What is written must not change meanwhile, and waiting changes only what is noted of it.
+        let head = std::mem::take(self.head);
+        let outcome = self.write_parts([&head, parts[0], parts[1]]);
+        *self.head = head;
+        outcome
+    }
+
+    pub(super) fn write_parts(&mut self, parts: [&[u8]; 3]) -> io::Result<()> {
+        let mut done = 0;
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        while done < total {
+            let mut skip = done;
+            let left = parts.map(|part| {
+                let skipped = skip.min(part.len());
+                skip -= skipped;
+                &part[skipped..]
+            });
+            match self.stream.write_parts(left) {
+                Ok(count) => done += count,
+                Err(error) => self.recover(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for room if that is what is missing; any other error ends the answer.
+    pub(super) fn recover(&mut self, error: io::Error) -> io::Result<()> {
+        let kind = match error.kind() {
+            ErrorKind::WouldBlock => match wait_ready(self.stream, Interest::Writable, self.silence_max_us) {
+                Ok(true) => return Ok(()),
+                Ok(false) => ErrorKind::TimedOut,
+                Err(_) => ErrorKind::BrokenPipe,
+            },
+            _ => ErrorKind::BrokenPipe,
+        };
+        self.state = State::Broken;
+        self.sent.write_failed = true;
+        Err(kind.into())
+    }
+
+    /// Sends what the kernel takes of a file, until all of it is sent.
+    pub(super) fn send_file_part(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+        let end = offset + length;
+        let mut position = offset;
+        while position < end {
+            let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(SENDFILE_BYTES_MAX);
+            match self.stream.send_file(file, position, wanted) {
+                Ok(0) => {
+                    self.state = State::Broken;
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                Ok(count) => {
+                    position += count as u64;
+                    self.account(count as u64);
+                }
+                Err(error) => self.recover(error)?,
+            }
+        }
+        Ok(())
+    }
+}
