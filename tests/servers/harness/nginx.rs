@@ -20,11 +20,26 @@ use super::process::{Exit, Process, await_exit, shell_code};
 /// How nginx is to be configured.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NginxSetup {
+    http: Vec<String>,
     server: Vec<String>,
     location: Vec<String>,
+    /// What leads to the instance, if not `uwsgi_pass`.
+    passing: Option<String>,
 }
 
 impl NginxSetup {
+    /// Adds a directive or a block to the http block.
+    pub(crate) fn http(mut self, directive: &str) -> Self {
+        self.http.push(directive.to_owned());
+        self
+    }
+
+    /// Has these directives lead to the instance in the place of `uwsgi_pass` and its parameters.
+    pub(crate) fn passing(mut self, directives: impl Into<String>) -> Self {
+        self.passing = Some(directives.into());
+        self
+    }
+
     /// Adds a directive to the server block.
     pub(crate) fn server(mut self, directive: &str) -> Self {
         self.server.push(directive.to_owned());
@@ -75,7 +90,12 @@ impl NginxSetup {
     fn configuration(&self, dir: &Path, address: SocketAddr, upstream: &str) -> String {
         let user = if nix::unistd::Uid::effective().is_root() { "user root;" } else { "" };
         let dir = dir.display();
-        let (server, location) = (self.server.join("\n"), self.location.join("\n"));
+        let [http, server, location] =
+            [&self.http, &self.server, &self.location].map(|directives| directives.join("\n"));
+        let passing = self.passing.clone().unwrap_or_else(|| {
+            let parameters = self.parameters("uwsgi_param");
+            format!("{parameters} uwsgi_pass {upstream};")
+        });
         format!(
             "daemon off; worker_processes 1; {user} pid {dir}/nginx.pid; error_log stderr info;
 events {{ worker_connections 512; }}
@@ -83,26 +103,42 @@ http {{
     access_log off;
     client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
     uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+    {http}
     server {{
         listen {address};
         server_name app.example;
         client_max_body_size 32m;
         {server}
         location / {{
-            uwsgi_param QUERY_STRING $query_string; uwsgi_param REQUEST_METHOD $request_method;
-            uwsgi_param CONTENT_TYPE $content_type; uwsgi_param CONTENT_LENGTH $content_length;
-            uwsgi_param REQUEST_URI $request_uri; uwsgi_param PATH_INFO $document_uri;
-            uwsgi_param DOCUMENT_ROOT $document_root; uwsgi_param SERVER_PROTOCOL $server_protocol;
-            uwsgi_param REQUEST_SCHEME $scheme; uwsgi_param HTTPS $https if_not_empty;
-            uwsgi_param REMOTE_ADDR $remote_addr; uwsgi_param REMOTE_PORT $remote_port;
-            uwsgi_param SERVER_PORT $server_port; uwsgi_param SERVER_NAME $server_name;
-            uwsgi_pass {upstream};
+            {passing}
             {location}
         }}
     }}
 }}
 "
         )
+    }
+
+    /// The stock parameters, in the directive of a protocol's module. nginx sends the length of SCGI requests by itself.
+    pub(crate) fn parameters(&self, directive: &str) -> String {
+        let parameters = [
+            "QUERY_STRING $query_string",
+            "REQUEST_METHOD $request_method",
+            "CONTENT_TYPE $content_type",
+            "CONTENT_LENGTH $content_length",
+            "REQUEST_URI $request_uri",
+            "PATH_INFO $document_uri",
+            "DOCUMENT_ROOT $document_root",
+            "SERVER_PROTOCOL $server_protocol",
+            "REQUEST_SCHEME $scheme",
+            "HTTPS $https if_not_empty",
+            "REMOTE_ADDR $remote_addr",
+            "REMOTE_PORT $remote_port",
+            "SERVER_PORT $server_port",
+            "SERVER_NAME $server_name",
+        ];
+        let is_stock = |parameter: &&str| !(directive == "scgi_param" && parameter.starts_with("CONTENT_LENGTH"));
+        parameters.into_iter().filter(is_stock).map(|parameter| format!("{directive} {parameter};\n")).collect()
     }
 }
 

@@ -1,0 +1,115 @@
+"""What an application sees and may do on HTTP sockets: the path chooses the function of the same name."""
+
+import json
+import time
+
+import uwsgi
+
+TEXT = [("Content-Type", "text/plain")]
+
+
+def application(environ, start_response):
+    name = environ["PATH_INFO"].strip("/") or "hello"
+    return globals()["view_" + name](environ, start_response)
+
+
+def reply(start_response, value):
+    start_response("200 OK", TEXT)
+    return [json.dumps(value, sort_keys=True).encode()]
+
+
+def view_hello(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"Hello\n"]
+
+
+def view_environ(environ, start_response):
+    return reply(start_response, {key: value for key, value in environ.items() if isinstance(value, (str, bool))})
+
+
+def view_read(environ, start_response):
+    """The body, as wsgi.input gives it."""
+    body = environ["wsgi.input"].read()
+    return reply(start_response, {
+        "body": body.decode("latin-1"), "terminated": environ.get("wsgi.input_terminated"),
+        "length": environ.get("CONTENT_LENGTH"), "cl": uwsgi.cl(),
+    })
+
+
+def view_lines(environ, start_response):
+    return reply(start_response, [line.decode("latin-1") for line in environ["wsgi.input"]])
+
+
+def view_chunks(environ, start_response):
+    """The body, chunk by chunk."""
+    return reply(start_response, [chunk.decode("latin-1") for chunk in iter(uwsgi.chunked_read, b"")])
+
+
+def view_polled(environ, start_response):
+    """The same, without waiting in the server; says what came first."""
+    first = uwsgi.chunked_read_nb()
+    chunks = []
+    while True:
+        chunk = uwsgi.chunked_read_nb()
+        if chunk == b"":
+            break
+        if chunk is None:
+            time.sleep(0.001)
+        else:
+            chunks.append(chunk.decode("latin-1"))
+    return reply(start_response, [first, chunks])
+
+
+def view_failing(environ, start_response):
+    try:
+        chunk = uwsgi.chunked_read(1)
+    except OSError as error:
+        return reply(start_response, str(error))
+    return reply(start_response, repr(chunk))
+
+
+def view_pieces(environ, start_response):
+    start_response("200 OK", TEXT)
+    return (b"piece %d\n" % number for number in range(3))
+
+
+def view_written(environ, start_response):
+    write = start_response("200 OK", TEXT)
+    write(b"written\n")
+    return [b"returned\n"]
+
+
+def view_broken(environ, start_response):
+    start_response("200 OK", TEXT)
+    yield b"the beginning\n"
+    raise RuntimeError("in the middle")
+
+
+def view_coded(environ, start_response):
+    start_response("200 OK", [*TEXT, ("Transfer-Encoding", "chunked")])
+    return [b"5\r\nhello\r\n0\r\n\r\n"]
+
+
+def view_headers(environ, start_response):
+    start_response("200 OK", [*TEXT, ("Date", "mine"), ("Server", "mine"), ("Connection", "close"), ("Keep-Alive", "x")])
+    return [b"Hello\n"]
+
+
+def view_short(environ, start_response):
+    start_response("200 OK", [*TEXT, ("Content-Length", "10")])
+    return [b"short"]
+
+
+def view_long(environ, start_response):
+    start_response("200 OK", [*TEXT, ("Content-Length", "4")])
+    return [b"long, too long"]
+
+
+def view_nothing(environ, start_response):
+    start_response("204 No Content", [("Content-Length", "0")])
+    return []
+
+
+def view_unchanged(environ, start_response):
+    start_response("304 Not Modified", [("ETag", '"x"')])
+    return [b"never sent"]
