@@ -134,7 +134,7 @@ complete -c rhinod -l cheaper-target-wait -x -d 'Longest time that requests shou
 complete -c rhinod -l cheaper-idle -x -d 'Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)'
 complete -c rhinod -l cheaper-log -r -F -d 'Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`'
 complete -c rhinod -l log-format-json -d 'Escape values in log-format as the insides of JSON strings'
-complete -c rhinod -l trusted-proxy -x -d 'Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed, or `unix`'
+complete -c rhinod -l trusted-proxy -x -d 'Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket'
 complete -c rhinod -l server-header -d 'Answers on HTTP sockets have a Server header'
 complete -c rhinod -l hook-asap -x -d 'Hook action executed as soon as configuration is read'
 complete -c rhinod -l hook-as-root -x -d 'Hook action executed before dropping privileges'

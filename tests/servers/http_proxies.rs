@@ -36,7 +36,8 @@ const FORWARDED: &str = "X-Forwarded-For: 192.0.2.66, 203.0.113.7, 127.0.0.9\r\n
 
 #[test]
 fn a_proxy_is_believed_only_if_it_is_trusted() {
-    let server = over_tcp().start();
+    let mut server = over_tcp().start();
+    server.expect_log("X-Forwarded-Proto: https, which is not believed");
     let (address, port, scheme) = seen(&server, FORWARDED);
     assert_eq!((address.as_str(), scheme.as_str()), ("127.0.0.1", "http"));
     assert!(!port.is_empty());
@@ -52,7 +53,7 @@ fn a_proxy_is_believed_only_if_it_is_trusted() {
 #[test]
 fn whoever_connects_to_a_unix_socket_is_trusted_by_word_only() {
     for (trusted, expected) in [(false, ""), (true, "203.0.113.7")] {
-        let launch = if trusted { hello().set("trusted-proxy", "unix") } else { hello() };
+        let launch = if trusted { hello().set("trusted-proxy", "unix:") } else { hello() };
         let server = launch.start();
         let mut client = Dialogue::with(&server);
         client.send("GET /env HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n");

@@ -73,7 +73,7 @@ impl Protocol {
 
 /// A protocol that this version does not speak: a later one may.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no protocol of sockets that this version knows is called `{0}`")]
+#[error("this version knows no protocol of sockets `{0}`")]
 pub struct UnknownProtocol(
     /// As it was written.
     pub String,

@@ -64,7 +64,7 @@ impl<'c> RequestBody<'c> {
             // One more, so that nothing is left only of a body that is too long.
             (None, Some(_)) => length_max.saturating_add(1),
         };
-        let unwrapping = wrapped.map(|wrapped| Unwrapping::new(wrapped));
+        let unwrapping = wrapped.map(Unwrapping::new);
         let length = length.or(if unwrapping.is_some() { None } else { Some(0) });
         Self {
             stream,
