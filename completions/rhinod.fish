@@ -13,6 +13,7 @@ complete -c rhinod -s l -l listen -x -d 'Connections that may wait for a worker 
 complete -c rhinod -s a -l abstract-socket -d 'Create UNIX sockets in the abstract namespace'
 complete -c rhinod -s C -l chmod-socket -x -d 'Permissions of unix sockets; 666 without a value'
 complete -c rhinod -l chown-socket -x -d 'user[:group] owner for UNIX sockets; delays privilege drop'
+complete -c rhinod -l no-defer-accept -d 'Do not hold TCP connections back until their first bytes are there (TCP_DEFER_ACCEPT)'
 complete -c rhinod -l reuse-port -d 'Set SO_REUSEPORT on listeners'
 complete -c rhinod -s p -l processes -x -d 'Most worker processes'
 complete -c rhinod -l need-app -x -d 'Exit with code 22 when no app could be loaded'

@@ -144,7 +144,7 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
     // What the init system opened stays, also when no line of the configuration names it.
     for socket in open.iter().filter(|socket| socket.activated && !names.contains(&socket.name)) {
-        let shared = share(socket, &socket.listener, options.backlog);
+        let shared = share(socket, &socket.listener, &options);
         sockets.push(
             shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))?,
         );
@@ -154,7 +154,7 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
             socket.listener.address == listener.address || (socket.activated && socket.name == *name)
         };
         let socket = match open.iter().find(known) {
-            Some(socket) => share(socket, listener, options.backlog)
+            Some(socket) => share(socket, listener, &options)
                 .map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error)),
             None => BoundSocket::bind(listener, &options).map_err(Into::into),
         };
@@ -183,10 +183,11 @@ fn activated_sockets() -> io::Result<Vec<BoundSocket>> {
     (0..count).map(adopt).collect()
 }
 
-fn share(socket: &BoundSocket, listener: &Listener, backlog: u32) -> io::Result<BoundSocket> {
+fn share(socket: &BoundSocket, listener: &Listener, options: &BindOptions) -> io::Result<BoundSocket> {
     let copy = socket.as_fd().try_clone_to_owned()?;
     let shared = BoundSocket::adopt(listener.clone(), copy, socket.file.clone(), socket.activated)?;
-    shared.set_backlog(backlog)?;
+    shared.defer_accept(options.defer_accept)?;
+    shared.set_backlog(options.backlog)?;
     Ok(shared)
 }
 

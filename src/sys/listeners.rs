@@ -39,7 +39,8 @@ pub struct BindOptions {
     pub mode: Option<u32>,
     /// Owner of the socket file.
     pub owner: Option<Credentials>,
-    /// How long TCP holds a connection back until its first bytes are there (TCP_DEFER_ACCEPT); zero: not at all.
+    /// How long TCP holds a connection back until its first bytes are there (TCP_DEFER_ACCEPT), where a listener asks
+    /// for that.
     pub defer_accept: Duration,
 }
 
@@ -69,7 +70,7 @@ impl BoundSocket {
                 (socket, Some(file))
             }
             Address::Abstract(name) => (bind_abstract(name)?, None),
-            Address::Tcp(address) => (bind_tcp(*address, listener.reuse_port, options)?, None),
+            Address::Tcp(address) => (bind_tcp(*address, listener.reuse_port)?, None),
             Address::Inherited(number) => {
                 let name = format!("fd://{number}");
                 let descriptor = adopt_descriptor(*number).map_err(|error| ListenError::Refused(name, error))?;
@@ -86,7 +87,7 @@ impl BoundSocket {
         let (listener, socket) = (listener.clone(), socket.into());
         let bound = Self { listener, name: name.clone(), file, activated: false, socket };
         // The queue opens last: whoever can connect finds permissions and owner in place.
-        bound.set_backlog(options.backlog).map_err(failed)?;
+        bound.defer_accept(options.defer_accept).and_then(|()| bound.set_backlog(options.backlog)).map_err(failed)?;
         Ok(bound)
     }
 
@@ -111,6 +112,27 @@ impl BoundSocket {
         let given = if handed_in { self.queue_limit() } else { 0 };
         let backlog = i32::try_from(backlog.max(given)).unwrap_or(i32::MAX);
         Ok(nix::sys::socket::listen(&self.socket, nix::sys::socket::Backlog::new(backlog)?)?)
+    }
+
+    /// Has TCP hold connections back until their first bytes are there, so that a worker is not woken for nothing, or no
+    /// more, as the listener asks for. Whoever handed a socket in has settled that.
+    pub fn defer_accept(&self, hold: Duration) -> io::Result<()> {
+        if self.activated || !matches!(self.listener.address, Address::Tcp(_)) {
+            return Ok(());
+        }
+        let seconds = if self.listener.defer_accept { i32::try_from(hold.as_secs()).unwrap_or(i32::MAX) } else { 0 };
+        // SAFETY: the option takes one int, which lives until the call returns.
+        let set = unsafe {
+            libc::setsockopt(
+                self.socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_DEFER_ACCEPT,
+                (&raw const seconds).cast(),
+                size_of_val(&seconds) as u32,
+            )
+        };
+        nix::errno::Errno::result(set)?;
+        Ok(())
     }
 
     /// How long the queue is as the kernel tells it; 0 if it does not, or if the socket does not listen yet.
@@ -215,7 +237,7 @@ fn bind_abstract(name: &[u8]) -> Result<Socket, ListenError> {
     Ok(Socket::from(OwnedFd::from(listener)))
 }
 
-fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool, options: &BindOptions) -> Result<Socket, ListenError> {
+fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool) -> Result<Socket, ListenError> {
     let refused = |error: io::Error| match error.kind() {
         ErrorKind::AddrInUse => ListenError::InUse(address.to_string()),
         _ => ListenError::Refused(address.to_string(), error),
@@ -225,7 +247,6 @@ fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool, options: &BindOptio
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuse_port)?;
         socket.bind(&address.into())?;
-        defer_accept(&socket, options.defer_accept)?;
         Ok(socket)
     };
     bind().map_err(refused)
@@ -236,26 +257,6 @@ fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool, options: &BindOptio
 fn send_at_once(listener: &Listener, socket: &Socket) -> io::Result<()> {
     let is_tcp = socket.local_addr()?.as_socket().is_some();
     if is_tcp && listener.protocol.keeps_connections() { socket.set_tcp_nodelay(true) } else { Ok(()) }
-}
-
-/// Holds connections back until their first bytes are there, so that a worker is not woken for nothing.
-fn defer_accept(socket: &Socket, hold: Duration) -> io::Result<()> {
-    let seconds = i32::try_from(hold.as_secs()).unwrap_or(i32::MAX);
-    if seconds == 0 {
-        return Ok(());
-    }
-    // SAFETY: the option takes one int, which lives until the call returns.
-    let set = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_DEFER_ACCEPT,
-            (&raw const seconds).cast(),
-            size_of_val(&seconds) as u32,
-        )
-    };
-    nix::errno::Errno::result(set)?;
-    Ok(())
 }
 
 /// The address as people write it; of TCP with the real port, and of an inherited socket what it is bound to.
@@ -289,5 +290,37 @@ mod tests {
     fn the_queue_of_a_socket_that_was_handed_in_only_grows() {
         assert_eq!([limit_after(10, false), limit_after(60, false)], [10, 60]);
         assert_eq!([limit_after(10, true), limit_after(60, true)], [50, 60]);
+    }
+
+    /// How long the kernel holds connections back, in seconds; it counts in steps that double.
+    fn held_back_s(socket: &BoundSocket) -> i32 {
+        let (mut seconds, mut size) = (0_i32, size_of::<i32>() as u32);
+        // SAFETY: the option gives one int, for which there is room until the call returns.
+        let got = unsafe {
+            libc::getsockopt(
+                socket.socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_DEFER_ACCEPT,
+                (&raw mut seconds).cast(),
+                &raw mut size,
+            )
+        };
+        assert_eq!(got, 0, "{}", io::Error::last_os_error());
+        seconds
+    }
+
+    #[test]
+    fn connections_are_held_back_unless_the_listener_says_otherwise() {
+        let any = Listener::on(Address::Tcp("127.0.0.1:0".parse().unwrap()));
+        let options = BindOptions { backlog: 50, defer_accept: Duration::from_secs(4), ..BindOptions::default() };
+        let holding = BoundSocket::bind(&any, &options).unwrap();
+        assert!(held_back_s(&holding) >= 4, "{}", held_back_s(&holding));
+        let prompt = Listener { defer_accept: false, ..any };
+        assert_eq!(held_back_s(&BoundSocket::bind(&prompt, &options).unwrap()), 0);
+        // What a reload does with a socket that stays open.
+        let copy = holding.as_fd().try_clone_to_owned().unwrap();
+        let shared = BoundSocket::adopt(prompt, copy, None, false).unwrap();
+        shared.defer_accept(options.defer_accept).unwrap();
+        assert_eq!(held_back_s(&holding), 0);
     }
 }

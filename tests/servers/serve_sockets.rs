@@ -2,7 +2,7 @@
 //! permissions, pid files, `vacuum`.
 
 use std::fs;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
@@ -72,6 +72,40 @@ fn three_hundred_sockets_are_answered_each_of_them_and_after_a_reload_too() {
         }
     }
     server.stop();
+}
+
+/// The state of the server's end of a connection on 127.0.0.1, in the numbers of the kernel's table of TCP sockets; `None`
+/// while there is none.
+fn state_at_server(server: SocketAddr, client: &TcpStream) -> Option<String> {
+    let client = client.local_addr().expect("a connected socket");
+    let is_end = |text: &str, port: u16| text.ends_with(&format!(":{port:04X}"));
+    let table = fs::read_to_string("/proc/net/tcp").expect("the table of TCP sockets");
+    table.lines().find_map(|line| {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let [_, local, remote, state, ..] = cells[..] else { return None };
+        (is_end(local, server.port()) && is_end(remote, client.port())).then(|| state.to_owned())
+    })
+}
+
+/// A client that connects and says nothing: held back, its connection is not set up at the server's end.
+#[test]
+fn silent_connections_are_held_back_unless_no_defer_accept_says_otherwise() {
+    const ESTABLISHED: &str = "01";
+    const BEING_SET_UP: &str = "03";
+    let launch = Launch::hello().line("socket = 127.0.0.1:0").set("socket-timeout", 60);
+    let pid_file = launch.dir().join("pid");
+    let server = launch.set("pidfile", pid_file.display()).start();
+    let address = bound_address(&server, 1);
+    let connect = || TcpStream::connect(address).expect("connect");
+    let becomes = |state: &str| {
+        let client = connect();
+        wait_until(|| state_at_server(address, &client).as_deref() == Some(state))
+    };
+    assert!(becomes(BEING_SET_UP), "it was not held back");
+    edit(&server, |text| format!("{text}no-defer-accept = true\n"));
+    reload(&server);
+    assert!(becomes(ESTABLISHED), "it was held back");
+    assert_greets(&Target::Tcp(address));
 }
 
 fn ask_on(mut stream: UnixStream) -> String {

@@ -22,12 +22,19 @@ pub struct Listener {
     /// Several sockets on one TCP address (`reuse-port`).
     #[serde(default)]
     pub reuse_port: bool,
+    /// Whether TCP holds a connection back until its first bytes are there (`no-defer-accept`: it does not).
+    #[serde(default = "holds_back")]
+    pub defer_accept: bool,
+}
+
+fn holds_back() -> bool {
+    true
 }
 
 impl Listener {
     /// On this address, with the defaults of everything else.
     pub fn on(address: Address) -> Listener {
-        Listener { address, protocol: Protocol::default(), reuse_port: false }
+        Listener { address, protocol: Protocol::default(), reuse_port: false, defer_accept: true }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Draft<'a> {
     pub(super) plain_sockets: Vec<usize>,
     /// `reuse-port`, for all sockets.
     pub reuse_port: bool,
+    /// Whether TCP sockets hold connections back (`no-defer-accept`), for all sockets.
+    pub defer_accept: bool,
     /// `abstract-socket`, for all unix sockets.
     pub abstract_sockets: bool,
     /// `die-on-term`, if it is given.
@@ -84,6 +86,7 @@ impl<'a> Draft<'a> {
             plain_protocol: Protocol::default(),
             plain_sockets: Vec::new(),
             reuse_port: false,
+            defer_accept: true,
             abstract_sockets: false,
             die_on_term: None,
             cheaper: Cheaper::default(),

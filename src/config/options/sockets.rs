@@ -54,7 +54,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("freebind").not_yet(TCP).says("Set IP_FREEBIND on listeners"),
     list("map-socket").not_yet("sockets for some of the workers only")
         .says("Give listener N only to the listed workers"),
-    flag("no-defer-accept").accepted("accept is never deferred").says("Do not set TCP_DEFER_ACCEPT"),
+    flag("no-defer-accept").sets(|d, v| d.defer_accept = !v.on()).works()
+        .says("Do not hold TCP connections back until their first bytes are there (TCP_DEFER_ACCEPT)"),
     flag("tcp-nodelay").not_yet(TCP).says("Set TCP_NODELAY on client connections"),
     flag("so-keepalive").not_yet(TCP).says("Set SO_KEEPALIVE on client connections"),
     bytes("socket-sndbuf").default("0").not_yet(TCP).says("SO_SNDBUF bytes on listeners"),
@@ -121,13 +122,14 @@ fn listen_queue(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 
 /// What the options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
-    let (reuse_port, abstract_sockets) = (draft.reuse_port, draft.abstract_sockets);
+    let (reuse_port, abstract_sockets, defer_accept) = (draft.reuse_port, draft.abstract_sockets, draft.defer_accept);
     for index in std::mem::take(&mut draft.plain_sockets) {
         if let Some(listener) = draft.config.sockets.get_mut(index) {
             listener.protocol = draft.plain_protocol;
         }
     }
     for listener in &mut draft.config.sockets {
+        listener.defer_accept = defer_accept;
         listener.reuse_port = reuse_port && matches!(listener.address, Address::Tcp(_));
         if let (true, Address::Unix(path)) = (abstract_sockets, &listener.address) {
             listener.address = Address::Abstract(path.as_os_str().as_encoded_bytes().to_vec());

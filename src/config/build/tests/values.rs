@@ -9,8 +9,7 @@ use crate::config::model::*;
 fn without_any_line_the_defaults_hold() {
     let built = built("");
     assert_eq!((built.warnings, built.idle), (vec![], vec![]));
-    let sockets =
-        vec![Listener { address: Address::Unix("/run/app.sock".into()), protocol: Protocol::Uwsgi, reuse_port: false }];
+    let sockets = vec![Listener::on(Address::Unix("/run/app.sock".into()))];
     let given = vec![("socket".to_owned(), Some("/run/app.sock".to_owned()))];
     assert_eq!(built.config, Config { sockets, given, ..Config::default() });
 }
