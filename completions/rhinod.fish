@@ -17,6 +17,7 @@ complete -c rhinod -l no-defer-accept -d 'Do not hold TCP connections back until
 complete -c rhinod -l reuse-port -d 'Set SO_REUSEPORT on listeners'
 complete -c rhinod -s p -l processes -x -d 'Most worker processes'
 complete -c rhinod -l need-app -x -d 'Exit with code 22 when no app could be loaded'
+complete -c rhinod -s r -l reaper -d 'Reap zombie children after each request, once no other thread of the worker has one'
 complete -c rhinod -l lazy -d 'Older name of lazy-apps'
 complete -c rhinod -l lazy-apps -d 'Load apps in each worker after fork'
 complete -c rhinod -l threads -x -d 'Requests that one worker handles at once'

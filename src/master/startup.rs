@@ -97,7 +97,7 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     let activated = activated_sockets()
         .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
-    if config.sockets.is_empty() && activated.is_empty() {
+    if config.sockets.is_empty() && activated.is_empty() && config.daemons.list.is_empty() {
         return Err(StartFailure::configuration(
             "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",
         ));

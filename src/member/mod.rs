@@ -112,6 +112,12 @@ impl<'z> Member<'z> {
         self.birth.post.to_string()
     }
 
+    /// How many of its threads have a request.
+    pub(crate) fn busy_cores(&self) -> u32 {
+        let own = self.instance.seats().find(|(seat, _)| *seat == self.birth.seat);
+        own.map_or(0, |(_, seat)| seat.figures().busy_cores)
+    }
+
     /// Its own seat.
     pub(crate) fn seat(&self) -> &WorkerSeat<'z> {
         &self.seat

@@ -63,7 +63,7 @@ impl<'w> Desk<'w> {
             now_us = Some(books.account(request, started_us, rush));
         });
         match now_us {
-            Some(now_us) => worker.retire_if_worn_out(now_us),
+            Some(now_us) => worker.after_request(now_us),
             None => books.seat.abandon_request(),
         }
         now_us.unwrap_or_else(monotonic_us)
@@ -101,7 +101,7 @@ impl<'w> Desk<'w> {
             |request| now_us = Some(books.borrow_mut().account(request, started_us, rush)),
         );
         if let Some(now_us) = now_us {
-            worker.retire_if_worn_out(now_us);
+            worker.after_request(now_us);
         }
         (next, now_us.unwrap_or_else(monotonic_us))
     }

@@ -10,6 +10,7 @@ use crate::handler::WorkerInfo;
 use crate::member::born::{Birth, Common};
 use crate::member::{LoadFailure, Member, Runtime};
 use crate::sys::control::ControlSocket;
+use crate::sys::process;
 
 /// A runtime whose application answers requests.
 pub trait WorkerRuntime: Runtime {
@@ -95,6 +96,20 @@ impl<'z> Worker<'z> {
 
     pub(super) fn limits(&self) -> &'z RequestLimits {
         &self.member.config().request
+    }
+
+    /// `reaper`: buries the application's children that have ended. Not while another thread answers a request, which may
+    /// be about to wait for one of them.
+    fn reap_children(&self) {
+        if self.member.config().reaper && self.member.busy_cores() == 0 {
+            while process::reap(None).is_some() {}
+        }
+    }
+
+    /// What a finished request is followed by.
+    pub(super) fn after_request(&self, now_us: u64) {
+        self.reap_children();
+        self.retire_if_worn_out(now_us);
     }
 
     pub(super) fn retire_if_worn_out(&self, now_us: u64) {

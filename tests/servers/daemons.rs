@@ -435,3 +435,18 @@ fn an_instance_has_no_descriptors_left_of_daemons_that_are_gone() {
     assert!(wait_until(|| open(&server) <= before), "{} were open, {} are", before, open(&server));
     server.stop();
 }
+
+#[test]
+fn an_instance_can_have_daemons_and_nothing_else() {
+    let launch = Launch::rhinod().without("socket");
+    let command = script(launch.dir(), "daemon.sh", QUIET);
+    let mut server = launch.line(format!("attach-daemon = {command}")).start();
+    server.expect_log("nothing to listen on: only the daemons run");
+    let daemon = nth(&server, 1, "quiet ");
+    wait_until_up(&server);
+    server.signal(Signal::SIGHUP);
+    nth(&server, 2, "quiet ");
+    assert!(ends(&daemon));
+    assert!(server.workers().is_empty());
+    server.stop();
+}

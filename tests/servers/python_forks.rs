@@ -97,6 +97,65 @@ fn a_child_that_comes_back_from_loading_ends() {
     }
 }
 
+/// `/leave` forks children that end and are not waited for; `/keep` waits for one, but not before the fifo is written to;
+/// `/wait` tells whether there is anyone to wait for.
+const ZOMBIES: &str = "\
+import os
+
+def fork_dead(code):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(code)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    path = environ['PATH_INFO']
+    if path == '/leave':
+        for _ in range(5):
+            fork_dead(0)
+        return [b'left']
+    if path == '/keep':
+        pid = fork_dead(7)
+        open('held', 'w').close()
+        open('fifo').read()
+        return [b'ended with %d' % os.WEXITSTATUS(os.waitpid(pid, 0)[1])]
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        return [b'a child']
+    except ChildProcessError:
+        return [b'nobody']
+";
+
+#[test]
+fn with_reaper_no_child_that_has_ended_is_left() {
+    for (reaper, left) in [(true, "nobody"), (false, "a child")] {
+        let instance = launch(&files(ZOMBIES)).set("reaper", reaper).start();
+        assert_eq!(body(&instance, "/leave"), "left");
+        assert_eq!(body(&instance, "/wait"), left, "reaper = {reaper}");
+    }
+}
+
+/// uWSGI takes its child's end away from whoever waits for it in another thread.
+#[test]
+fn with_reaper_threads_learn_how_their_children_ended() {
+    let directory = files(ZOMBIES);
+    let place = |name: &str| directory.path().join(name);
+    mkfifo(&place("fifo"), Mode::S_IRWXU).expect("a fifo");
+    let launch = launch(&directory).set("reaper", true).set("threads", 2);
+    let mut instance = launch.set("chdir", directory.path().display()).start();
+    instance.expect_log("the application must be thread-safe");
+    std::thread::scope(|scope| {
+        let kept = scope.spawn(|| body(&instance, "/keep"));
+        assert!(wait_until(|| place("held").exists()));
+        assert_eq!(body(&instance, "/leave"), "left");
+        fs::write(place("fifo"), "go on").expect("write into the fifo");
+        assert_eq!(kept.join().expect("an answer"), "ended with 7");
+    });
+    assert_eq!(body(&instance, "/wait"), "nobody");
+}
+
 /// With the signal ignored the kernel reaps children by itself, and nobody learns how they ended.
 #[test]
 fn workers_are_buried_whatever_the_application_does_with_the_signal() {

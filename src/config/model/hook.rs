@@ -46,9 +46,9 @@ words! {
         Accepting = "accepting",
         /// In the first worker, before it accepts.
         Accepting1 = "accepting1",
-        /// In each worker, before the first of its slot accepts.
+        /// In each worker, before the first of its number accepts.
         AcceptingOnce = "accepting-once",
-        /// In the first worker, before the first of its slot accepts.
+        /// In the first worker, before the first of its number accepts.
         Accepting1Once = "accepting1-once",
     }
 }

@@ -106,6 +106,8 @@ pub struct Config {
     pub term: TermMeaning,
     /// Whether each worker loads the application after the fork (`lazy-apps`).
     pub lazy_apps: bool,
+    /// Whether workers bury the application's children that have ended (`reaper`).
+    pub reaper: bool,
     /// Stop with exit code 22 when no application could be loaded (`need-app`).
     pub need_app: bool,
     /// Go to the background and log there (`daemonize`).
@@ -153,6 +155,7 @@ impl Default for Config {
             hooks: Vec::new(),
             term: TermMeaning::default(),
             lazy_apps: false,
+            reaper: false,
             need_app: false,
             daemonize: None,
             process_names: ProcessNames::default(),

@@ -24,7 +24,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Exit with code 22 when no app could be loaded"),
     flag("master").short('M').sets(master).accepted("rhinod always runs a master")
         .says("Run a supervising master process"),
-    flag("reaper").short('r').accepted("a worker keeps no zombies").says("Reap zombie children after each request"),
+    flag("reaper").short('r').sets(|d, v| d.config.reaper = v.on()).works()
+        .says("Reap zombie children after each request, once no other thread of the worker has one"),
     flag("no-orphans").sets(|d, v| d.config.identity.no_orphans = v.on())
         .accepted("a worker whose master is gone finishes its request and leaves")
         .says("Workers get SIGKILL when the master dies"),

@@ -191,11 +191,22 @@ fn judge_no_sockets(draft: &mut Draft<'_>) {
         let problem = "rhinod does not have this yet, and there is no `socket` to listen on";
         return draft.error(ConfigError::about(other, problem).suggest(suggestion));
     }
+    if !draft.config.daemons.list.is_empty() {
+        return run_daemons_alone(draft);
+    }
     let complaint = ConfigError::at(draft.whole(), problem).suggest(suggestion);
     match known {
         Some(_) => draft.error(complaint),
         None => draft.warning(complaint),
     }
+}
+
+/// There is work without a socket. No worker is wanted, and so no application is loaded, until a reload brings a socket
+/// and somebody connects to it.
+fn run_daemons_alone(draft: &mut Draft<'_>) {
+    draft.config.lazy_apps = true;
+    draft.config.scaling.cheap = true;
+    draft.warning(ConfigError::at(draft.whole(), "nothing to listen on: only the daemons run"));
 }
 
 fn is_any_port(address: &Address) -> bool {

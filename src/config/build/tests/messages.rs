@@ -147,6 +147,7 @@ fn every_message_of_options_together() {
     all.push_str(&messages_on(&roomy(), "http-socket = :8000"));
     all.push_str(&messages_on(&Surroundings { inherited_sockets: None, ..roomy() }, "http-socket = :8000"));
     all.push_str(&messages_on(&roomy(), "processes = 2"));
+    all.push_str(&messages_on(&roomy(), "processes = 2\nattach-daemon = run"));
     all.push_str(&messages_on(&Surroundings { inherited_sockets: None, ..roomy() }, "processes = 2"));
     all.push_str(&messages_on(&Surroundings { inherited_sockets: Some(1), ..roomy() }, "processes = 2"));
     insta::assert_snapshot!(all);
