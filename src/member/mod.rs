@@ -3,6 +3,7 @@
 //!
 //! Zygote (which loads the application as a member does with `lazy-apps`), and every process below it.
 
+mod appetite;
 pub(crate) mod born;
 pub(crate) mod hear;
 mod instance;
@@ -20,6 +21,7 @@ use worker_protocol::scoreboard::{Presence, SeatOrder, WorkerSeat};
 pub use self::instance::Instance;
 pub use self::runtime::{LoadFailure, Runtime};
 
+use self::appetite::Appetite;
 use self::born::{Birth, Common, Listening, title_process, while_parent_lives};
 use self::hear::Line;
 use self::orders::Orders;
@@ -41,6 +43,7 @@ pub struct Member<'z> {
     seat: WorkerSeat<'z>,
     orders: Orders<'z>,
     wear: Wear,
+    appetite: Appetite,
 }
 
 impl<'z> Member<'z> {
@@ -59,6 +62,7 @@ impl<'z> Member<'z> {
             seat,
             orders: Orders::new(seat, birth.life)?,
             wear: Wear::new(&common.config.recycling, birth.post, born_us),
+            appetite: Appetite::default(),
         })
     }
 
@@ -179,7 +183,13 @@ impl<'z> Member<'z> {
     pub(crate) fn tell_ready(&self) {
         let boot_us = monotonic_us() - self.born_us;
         self.seat.set_boot_us(boot_us);
+        self.note_memory(monotonic_us());
         self.tell(&FromWorker::Ready { boot_us });
+    }
+
+    /// Tells whoever reads the seat how much memory this process takes, once in a while.
+    pub(crate) fn note_memory(&self, now_us: u64) {
+        self.appetite.note(&self.seat, now_us);
     }
 
     /// Tells the master that it cannot do its work, and why. Returns the exit code to end with.

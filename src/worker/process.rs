@@ -109,6 +109,7 @@ impl<'z> Worker<'z> {
     /// What a finished request is followed by.
     pub(super) fn after_request(&self, now_us: u64) {
         self.reap_children();
+        self.member.note_memory(now_us);
         self.retire_if_worn_out(now_us);
     }
 

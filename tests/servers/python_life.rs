@@ -66,6 +66,7 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("[os.fstat(number).st_mode >> 12 for number in uwsgi.sockets] == [0o14]", "True"),
             ("uwsgi.magic_table[b'h'] == uwsgi.hostname, uwsgi.mode", "(True, b'dev')"),
             ("uwsgi.total_requests() > 0, uwsgi.request_id() > 0", "(True, True)"),
+            ("1 << 20 < uwsgi.workers()[0]['rss'] < uwsgi.workers()[0]['vsz'] < 1 << 40", "True"),
             ("uwsgi.workers()[0]['pid'] == os.getpid(), uwsgi.opt['workers']", "(True, b'1')"),
             ("uwsgi.mem()[0] > 1 << 20", "True"),
             ("uwsgi.set_logvar('a', 1)", "TypeError: memoryview: a bytes-like object is required, not 'int'"),

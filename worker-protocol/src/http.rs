@@ -22,12 +22,15 @@
 
 pub mod chunked;
 pub mod date;
+mod facts;
 pub mod forwarded;
 pub mod framing;
+mod list;
 pub mod receive;
 mod refusal;
 pub mod request;
 pub mod scan;
+mod source;
 mod target;
 mod variables;
 

@@ -1,6 +1,7 @@
 //! The request body: what came with the head, then the socket, never beyond its end. One that comes wrapped is unwrapped
 //! in `wrapped`. Worker only.
 
+mod unwrapping;
 mod wrapped;
 
 use std::io::{self, ErrorKind, Read};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use worker_protocol::http;
 use worker_protocol::wire::Wrapped;
 
-use self::wrapped::Unwrapping;
+use self::unwrapping::Unwrapping;
 pub use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;

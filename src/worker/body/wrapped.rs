@@ -3,34 +3,13 @@
 use std::io::{self, ErrorKind, Read};
 
 use worker_protocol::http;
-use worker_protocol::wire::{BodyError, Wrapped};
+use worker_protocol::wire::BodyError;
 
+use super::unwrapping::Unwrapping;
 use super::{RequestBody, write_all};
 
 /// Bytes read at once of a body that has to be unwrapped.
 const WRAPPED_BYTES: usize = 16 * 1024;
-
-/// A body that comes wrapped.
-#[derive(Debug)]
-pub(super) struct Unwrapping<'c> {
-    wrapped: Wrapped<'c>,
-    /// Read from the socket, still wrapped from `at` on.
-    read: Vec<u8>,
-    at: usize,
-    /// What has come of the chunk that [`RequestBody::read_chunk`] waits for.
-    chunk: Vec<u8>,
-}
-
-impl<'c> Unwrapping<'c> {
-    pub(super) fn new(wrapped: Wrapped<'c>) -> Self {
-        Self { wrapped, read: Vec::new(), at: 0, chunk: Vec::new() }
-    }
-
-    /// What was read and is still wrapped.
-    pub(super) fn beyond(&self) -> &[u8] {
-        &self.read[self.at..]
-    }
-}
 
 /// What was found in the bytes that are here.
 enum Unwrapped {

@@ -2,6 +2,7 @@
 //! closes so that nothing is lost. Those that may bring several requests are `patient`. Worker only.
 
 mod answered;
+mod buffers;
 mod finish;
 mod patient;
 mod receive;
@@ -11,6 +12,7 @@ use worker_protocol::pairs;
 use worker_protocol::wire::{Protocol, Receiver};
 
 pub(crate) use self::answered::{Answered, Outcome};
+pub(crate) use self::buffers::Buffers;
 pub(crate) use self::patient::{Next, Patient, Visit};
 
 use self::finish::{linger_after_refusal, refuse};
@@ -18,36 +20,7 @@ use self::receive::{Asked, receive};
 use self::serve::{Served, Stage, Then, serve};
 use super::exchange::Service;
 use super::process::Worker;
-use super::reply::DateText;
-use crate::config::model::RequestLimits;
 use crate::sys::stream::Stream;
-
-/// Memory that one thread uses again for every connection.
-#[derive(Debug)]
-pub(crate) struct Buffers {
-    /// What was read before the body. Zeroed memory that is only touched as far as requests reach.
-    received: Box<[u8]>,
-    /// The encoded head of the answer.
-    answer: Vec<u8>,
-    /// The date of the current second.
-    clock: DateText,
-}
-
-impl Buffers {
-    pub(crate) fn new(limits: &RequestLimits) -> Self {
-        // Room for the largest block and what the protocols put around it; not below 16 KiB, so that small bodies come
-        // along with their head.
-        let room = ENVELOPE_BYTES_MAX + usize::from(limits.buffer_size);
-        Self {
-            received: vec![0; room.max(16 * 1024)].into_boxed_slice(),
-            answer: Vec::with_capacity(512),
-            clock: DateText::default(),
-        }
-    }
-}
-
-/// Most bytes of a head that are not part of its block: an empty line before it, or the length of a netstring.
-const ENVELOPE_BYTES_MAX: usize = 16;
 
 /// A connection that was accepted, and by whom.
 #[derive(Debug)]

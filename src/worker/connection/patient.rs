@@ -8,8 +8,8 @@ use worker_protocol::head::RequestHead;
 use worker_protocol::wire::{Asks, Envelope, Progress, Protocol, Receiver};
 use worker_protocol::{pairs, proxy};
 
-use super::Buffers;
 use super::answered::{After, Answered};
+use super::buffers::Buffers;
 use super::finish::{LINGER_BYTES_MAX, LINGER_US, refuse};
 use super::receive::{Incoming, Refusal, too_slow};
 use super::serve::{Served, Stage, Then, serve};

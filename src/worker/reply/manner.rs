@@ -8,7 +8,7 @@ use worker_protocol::http::framing::{self, Answer, Framing};
 use worker_protocol::response::{Paused, Version, body_allowed};
 use worker_protocol::wire::Form;
 
-use super::headers::StartError;
+use super::error::StartError;
 use crate::sys::clock::epoch_us;
 
 /// What is known of an answer before there is one.

@@ -1,6 +1,7 @@
 //! The answer on its way to the web server or client: head and first bytes in one write, wrapped as the protocol has it,
 //! nothing that must not be sent. Worker only.
 
+mod error;
 mod headers;
 mod manner;
 mod wrap;
@@ -13,7 +14,8 @@ use worker_protocol::decimal;
 use worker_protocol::response::{Head, Paused};
 use worker_protocol::wire::Form;
 
-pub use self::headers::{Headers, StartError};
+pub use self::error::StartError;
+pub use self::headers::Headers;
 use self::manner::Said;
 pub(crate) use self::manner::{DateText, Manner};
 use self::wrap::{Last, Wrapping};

@@ -11,7 +11,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use httparse::Header;
 
-use super::request::{list, trim};
+use super::list::{list, trim};
 
 /// Elements that are looked at; a header with more of them was not written by proxies.
 const ELEMENTS_MAX: usize = 64;

@@ -1,6 +1,7 @@
 //! The variables of a request, as uWSGI's own HTTP sockets make them, in the block form of a uwsgi packet. Pure.
 
-use super::request::{Body, Facts, Source};
+use super::facts::{Body, Facts};
+use super::source::Source;
 use super::{Refusal, target};
 use crate::decimal;
 use crate::pairs::{Limits, Overflow, Writer};
