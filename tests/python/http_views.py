@@ -46,18 +46,17 @@ def view_chunks(environ, start_response):
 
 
 def view_polled(environ, start_response):
-    """The same, without waiting in the server; says what came first."""
-    first = uwsgi.chunked_read_nb()
-    chunks = []
+    """The same, without waiting in the server; a null at the front tells that it had to wait."""
+    came = []
     while True:
         chunk = uwsgi.chunked_read_nb()
         if chunk == b"":
             break
         if chunk is None:
             time.sleep(0.001)
-        else:
-            chunks.append(chunk.decode("latin-1"))
-    return reply(start_response, [first, chunks])
+        if chunk is not None or not came:
+            came.append(chunk and chunk.decode("latin-1"))
+    return reply(start_response, came)
 
 
 def view_failing(environ, start_response):

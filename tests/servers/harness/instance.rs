@@ -14,9 +14,9 @@ use rhinod_bench::client::{Reply, Target, exchange};
 use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
-use super::PATIENCE;
 use super::log::{Line, Log};
 use super::process::{Exit, Process, await_exit, look_up, processes_with, shell_code};
+use super::{PATIENCE, wait_until};
 
 /// The environment variable that marks every process of an instance.
 const MARK: &str = "RHINOD_TEST_INSTANCE";
@@ -360,11 +360,11 @@ impl Instance {
         assert_eq!(ended, code, "the exit code");
     }
 
-    /// No process of it lives, nor will: the log has ended, which all of them held open.
+    /// No process of it lives, nor will: the log has ended, which all of them held open (but those whose log is a file of
+    /// their own, who may follow a killed master a little later).
     fn assert_nothing_left(&self) {
-        let ended = self.log.wait_for_end(PATIENCE);
-        let left = self.processes();
-        assert!(ended && left.is_empty(), "left behind: {left:?}; the log:\n{}", self.log.tail());
+        let gone = self.log.wait_for_end(PATIENCE) && wait_until(|| self.processes().is_empty());
+        assert!(gone, "left behind: {:?}; the log:\n{}", self.processes(), self.log.tail());
     }
 
     /// Ends what is left by force, by pid.
