@@ -1,11 +1,11 @@
 //! Loading Python applications: every way to name one, several at once, and everything that can be wrong with one.
 //! uWSGI's manual, "Quickstart for Python/WSGI applications".
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Instance, Launch};
+use crate::harness::{Instance, Launch, write_executable};
 use crate::pythons::{Python, launch_in, one, supported, too_old};
 use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
@@ -378,8 +378,7 @@ fn interpreters_that_cannot_serve_are_named() {
         assert!(text.contains(says), "{text}");
         assert_eq!(failed.code, i32::from(rhinod::exit::Exit::Configuration.code()), "{text}");
     }
-    files.write("script", "#!/bin/sh\necho no Python at all\nexit 3\n");
-    fs::set_permissions(files.path("script"), Permissions::from_mode(0o755)).expect("make it executable");
+    write_executable(&files.path("script"), b"#!/bin/sh\necho no Python at all\nexit 3\n");
     for (program, says) in [
         ("/bin/true", "/bin/true (python-executable) must be CPython, 3.9 or later; it ended with status 0"),
         ("script", "script (python-executable) must be CPython, 3.9 or later; it ended with status 3"),

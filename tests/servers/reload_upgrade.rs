@@ -2,10 +2,9 @@
 //! up. `RELOADS=1000 cargo test --release --test servers reload_upgrade` is the full number.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::harness::{Instance, Launch, Process, example_path, wait_until};
+use crate::harness::{Instance, Launch, Process, example_path, wait_until, write_executable};
 use crate::reloading::{
     Held, Traffic, descriptors, edit, goes, misdeed, operator, reload, resident_kb, tell, unsteady,
     wait_for_generation, who,
@@ -17,8 +16,7 @@ const UPGRADED: &str = "the master (pid";
 /// Puts another file in the place of the binary, as an installation does: the old one stays for who runs it.
 fn install(place: &std::path::Path, contents: &[u8]) {
     let fresh = place.with_extension("new");
-    fs::write(&fresh, contents).expect("write the new binary");
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).expect("make it executable");
+    write_executable(&fresh, contents);
     fs::rename(&fresh, place).expect("put it in place");
 }
 
@@ -26,7 +24,7 @@ fn install(place: &std::path::Path, contents: &[u8]) {
 fn replaceable() -> (Launch, PathBuf) {
     let directory = tempfile::Builder::new().prefix("rhinod-test-binary-").tempdir().expect("a directory").keep();
     let binary = directory.join("unsteady");
-    fs::copy(example_path("unsteady"), &binary).expect("copy the example");
+    write_executable(&binary, &fs::read(example_path("unsteady")).expect("the example"));
     let launch = unsteady();
     // The shell executes the copy in its own place, so that the pid stays; $1 is the example itself, $2 the ini file.
     let words = ["sh".into(), "-c".into(), "exec \"$0\" \"$2\"".into(), binary.clone().into_os_string()];

@@ -256,9 +256,10 @@ fn a_fork_that_fails_is_told_with_its_reason_and_tried_again_until_it_succeeds()
 fn a_thousand_workers_may_come() {
     let launch = unsteady().set("workers", 1000).set("cheaper", 2).set("listen", 1024);
     let server = launch.start();
-    send(server.target(), &Request::get("/sleep?ms=300"), 200, 400);
-    let most = server.log.lines_with("scaling: grow").len();
-    assert!(most > 0 && server.workers().len() > 20, "{}", server.log.tail());
+    let traffic = Traffic::start(&server, 200, "/sleep?ms=300");
+    assert!(wait_until(|| server.workers().len() > 20), "{}", server.log.tail());
+    assert!(!server.log.lines_with("scaling: grow").is_empty(), "{}", server.log.tail());
+    traffic.end();
     server.signal(Signal::SIGTERM);
     server.ends_with(0);
 }

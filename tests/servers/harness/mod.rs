@@ -12,7 +12,9 @@ mod log;
 mod nginx;
 mod process;
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub(crate) use http::http_get;
@@ -29,6 +31,17 @@ pub(crate) fn wait_for_text(path: &Path, needle: &str) -> String {
     let read = || std::fs::read_to_string(path).unwrap_or_default();
     assert!(wait_until(|| read().contains(needle)), "no {needle} in {:?}", read());
     read()
+}
+
+/// Writes a file that can be executed. By a process of its own: a descriptor that this one had open for writing may live
+/// on, for a moment, in what another test forks right then, and the kernel executes no file that somebody may write
+/// (execve(2), ETXTBSY).
+pub(crate) fn write_executable(path: &Path, contents: &[u8]) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat >\"$0\" && chmod 755 \"$0\""]).arg(path);
+    let mut shell = shell.stdin(Stdio::piped()).spawn().expect("a shell");
+    shell.stdin.take().expect("its standard input").write_all(contents).expect("write the file");
+    assert!(shell.wait().expect("the shell is our child").success(), "{}", path.display());
 }
 
 /// Waits for what nobody announces, such as a file; false when it does not come. Where there is an event, wait for that.
