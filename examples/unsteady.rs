@@ -4,7 +4,8 @@
 //! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`,
 //! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker
 //! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
-//! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance, `/exit` ends the process in
+//! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance, `/break?how=error|panic|writer|length|early` answers
+//! with a body that breaks off, `/exit` ends the process in
 //! the middle of the request.
 
 use std::io::Write;
@@ -45,6 +46,7 @@ impl Handler for Unsteady {
                 request.reload_instance();
                 Response::text(self.name())
             }
+            b"/break" => breaking(request),
             b"/exit" => std::process::exit(3),
             _ => Response::text("Not found\n").with_status(404),
         }
@@ -102,6 +104,28 @@ fn stream(time: Duration) -> Response {
         }
         Ok(())
     })
+}
+
+/// Answers that end before their end, each in a way of its own.
+fn breaking(request: &Request<'_>) -> Response {
+    let how = request.query_value("how").unwrap_or_default();
+    let broken = || std::io::Error::other("told to break");
+    match how.as_str() {
+        "panic" => Response::stream(
+            "text/plain",
+            [Some(()), None].into_iter().map(|go_on| {
+                go_on.expect("told to break");
+                Ok(b"begun\n".to_vec())
+            }),
+        ),
+        "writer" => Response::writer("text/plain", move |out| {
+            out.write_all(b"begun\n")?;
+            Err(broken())
+        }),
+        "length" => Response::stream("text/plain", [Ok(b"begun\n".to_vec()), Err(broken())]).with_length(12),
+        "early" => Response::writer("text/plain", move |_| Err(broken())),
+        _ => Response::stream("text/plain", [Ok(b"begun\n".to_vec()), Err(broken())]),
+    }
 }
 
 /// Waits in small steps: the other side is a file, which nobody announces.

@@ -94,7 +94,12 @@ impl<H: Handler> Service for HandlerService<H> {
                 value: panic_message(&*payload),
                 reprs: Vec::new(),
             });
-            exchange.answer_plainly(500, "Internal Server Error\n");
+            // An answer of which the last byte is out is whole, whatever happened after it.
+            if exchange.reply.is_unfinished() {
+                exchange.break_off("the application panicked");
+            } else {
+                exchange.answer_plainly(500, "Internal Server Error\n");
+            }
         }
     }
 }
@@ -111,7 +116,7 @@ impl<H: Handler> HandlerService<H> {
         match start(&mut exchange.reply, &response) {
             Ok(()) => {
                 if let Err(error) = send_body(&mut exchange.reply, response.body) {
-                    log::debug!("the answer to {} broke off: {error}", exchange.named());
+                    exchange.break_off(&error.to_string());
                 }
             }
             Err(error) => {

@@ -20,12 +20,15 @@ pub struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Body,
+    /// What was declared of the body's length.
+    pub(crate) length: Option<u64>,
 }
 
 /// A header: name and value, as they go on the wire.
 pub(crate) type Header = (Cow<'static, str>, Cow<'static, [u8]>);
 
 /// The body of an answer.
+#[non_exhaustive]
 pub enum Body {
     /// No bytes at all.
     Empty,
@@ -43,18 +46,18 @@ pub enum Body {
     /// Bytes to be read until the end, each read sent at once.
     Reader {
         /// Where they come from.
-        reader: Box<dyn Read>,
+        reader: Box<dyn Read + Send>,
         /// How many there are, if that is known; never more are sent.
         length: Option<u64>,
     },
     /// Chunks of unknown total length, each sent at once as it comes. An error ends the connection early.
-    Chunks(Box<dyn Iterator<Item = io::Result<Vec<u8>>>>),
+    Chunks(Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>),
     /// A function that writes the body; each write is sent at once.
     Writer(WriteBody),
 }
 
 /// A function that writes a body.
-type WriteBody = Box<dyn FnOnce(&mut BodyWriter<'_>) -> io::Result<()>>;
+type WriteBody = Box<dyn FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send>;
 
 /// Where a [`Body::Writer`] writes to. Not buffered: wrap it in a [`io::BufWriter`] for many small writes.
 pub struct BodyWriter<'a> {
@@ -75,7 +78,7 @@ impl Write for BodyWriter<'_> {
 impl Response {
     /// An answer with a status and no body.
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Empty }
+        Self { status, headers: Vec::new(), body: Body::Empty, length: None }
     }
 
     /// 200 with plain text.
@@ -101,20 +104,26 @@ impl Response {
         Ok(Self::new(200).with_header("Content-Type", content_type).with_body(Body::File { file, offset: 0, length }))
     }
 
-    /// 200 with chunks that are sent as they come, without a declared length.
+    /// 200 with chunks that are sent as they come, without a declared length (see [`Response::with_length`]).
+    ///
+    /// An error in the place of a chunk is logged as a warning, and so is a panic. What the client gets then must not
+    /// pass for the whole body: an HTTP/1.1 client misses the last chunk, and any other connection is reset over TCP. A unix
+    /// socket knows no reset; there a uwsgi or SCGI connection falls silent, until nginx gives up (`uwsgi_read_timeout`)
+    /// and breaks its client's connection off.
     pub fn stream<I>(content_type: impl Into<Cow<'static, str>>, chunks: I) -> Self
     where
         I: IntoIterator<Item = io::Result<Vec<u8>>>,
-        I::IntoIter: 'static,
+        I::IntoIter: Send + 'static,
     {
         let chunks = Body::Chunks(Box::new(chunks.into_iter()));
         Self::new(200).with_header("Content-Type", content_type).with_body(chunks)
     }
 
-    /// 200 with whatever `write` writes, sent as it is written, without a declared length.
+    /// 200 with whatever `write` writes, sent as it is written, without a declared length. An error that it returns ends
+    /// the answer as one of [`Response::stream`] does.
     pub fn writer(
         content_type: impl Into<Cow<'static, str>>,
-        write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + 'static,
+        write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
     ) -> Self {
         Self::new(200).with_header("Content-Type", content_type).with_body(Body::Writer(Box::new(write)))
     }
@@ -142,6 +151,21 @@ impl Response {
         self
     }
 
+    /// The same with the length of its body in bytes, for [`Response::stream`] and [`Response::writer`], which know none.
+    /// Never more are sent. With a length everyone on the way sees when a body breaks off, at once; without one only the
+    /// end of the connection tells.
+    ///
+    /// ```
+    /// use rhinod::Response;
+    ///
+    /// let chunks = ["one\n", "two\n"].map(|chunk| Ok(chunk.as_bytes().to_vec()));
+    /// let response = Response::stream("text/plain", chunks).with_length(8);
+    /// ```
+    pub fn with_length(mut self, bytes: u64) -> Self {
+        self.length = Some(bytes);
+        self
+    }
+
     /// The status.
     pub fn status(&self) -> u16 {
         self.status
@@ -154,6 +178,9 @@ impl Response {
 
     /// Length of the body in bytes, where it is known before it is sent.
     pub(crate) fn known_length(&self) -> Option<u64> {
+        if self.length.is_some() {
+            return self.length;
+        }
         match &self.body {
             Body::Empty => Some(0),
             Body::Bytes(bytes) => Some(bytes.len() as u64),
@@ -217,7 +244,12 @@ impl<B: Into<Body>> From<http::Response<B>> for Response {
         let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             (Cow::Owned(name.as_str().to_owned()), Cow::Owned(value.as_bytes().to_vec()))
         };
-        Self { status: parts.status.as_u16(), headers: parts.headers.iter().map(header).collect(), body: body.into() }
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers.iter().map(header).collect(),
+            body: body.into(),
+            length: None,
+        }
     }
 }
 

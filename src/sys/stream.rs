@@ -7,8 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::socket::sockopt::ReceiveTimeout;
-use nix::sys::socket::{MsgFlags, Shutdown, SockFlag, accept4, recv, send, sendmsg, setsockopt, shutdown};
+use nix::sys::socket::sockopt::{Linger, ReceiveTimeout};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockaddrLike, SockaddrStorage, accept4, getsockname, recv, send,
+    sendmsg, setsockopt, shutdown,
+};
 use nix::sys::time::{TimeVal, TimeValLike};
 use socket2::SockRef;
 
@@ -110,6 +113,22 @@ impl Stream {
     /// Says that nothing more will be written.
     pub fn finish_writing(&self) -> io::Result<()> {
         Ok(shutdown(self.descriptor.as_raw_fd(), Shutdown::Write)?)
+    }
+
+    /// Has the close reset the connection, so that the other side does not take what it got for all there is. TCP has the
+    /// reset for that (RFC 9293, section 3.5.2). On a unix socket closing tells so only while something that the peer sent
+    /// lies unread. False: closing would look like an ordinary end.
+    pub fn will_reset(&self) -> bool {
+        let is_unix = getsockname::<SockaddrStorage>(self.descriptor.as_raw_fd())
+            .is_ok_and(|address| address.family() == Some(AddressFamily::Unix));
+        if is_unix {
+            let mut byte = [0];
+            let looked = recv(self.descriptor.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+            return !matches!(looked, Ok(0) | Err(Errno::EAGAIN | Errno::EINTR));
+        }
+        // If this fails the peer has gone, so that there is nobody to tell.
+        let _ = setsockopt(&self.descriptor, Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
+        true
     }
 
     /// Whether the other side has gone: closed or reset. Bytes that it sent and nobody read do not count.

@@ -108,7 +108,11 @@ impl<'w> Core<'w> {
     fn take<S: Service + ?Sized>(&mut self, service: &S, turn: Turn) -> io::Result<()> {
         match turn {
             Turn::Accepted(stream, protocol) => {
-                self.now_us = self.desk.answer(service, stream, protocol, self.now_us, &mut self.rush);
+                let (now_us, silent) = self.desk.answer(service, stream, protocol, self.now_us, &mut self.rush);
+                self.now_us = now_us;
+                if let Some(stream) = silent {
+                    self.keep_silent(stream, protocol)?;
+                }
             }
             Turn::Called(caller, door, protocol) => {
                 let kept = self.desk.welcome(caller, (door, &self.doors), protocol, self.now_us);
@@ -123,6 +127,14 @@ impl<'w> Core<'w> {
             Turn::Nothing => {}
         }
         Ok(())
+    }
+
+    /// Keeps a connection on which an answer broke off.
+    #[cold]
+    fn keep_silent(&mut self, stream: Stream, protocol: Protocol) -> io::Result<()> {
+        let mut kept = self.desk.welcome((stream, None), (0, &self.doors), protocol, self.now_us);
+        let next = kept.patient.fall_silent();
+        self.keeping.settle(kept, next, &self.waiting)
     }
 
     /// Attends to a kept connection at its place. `is_last`: no request is taken after this one.

@@ -46,7 +46,7 @@ impl<'w> Desk<'w> {
         Ok(Self { worker, number, buffers: Buffers::new(worker.limits()), books })
     }
 
-    /// Has the one request of a connection answered. Returns the time.
+    /// Has the one request of a connection answered. Returns the time, and the connection if it is to be kept, silent.
     pub(super) fn answer<S: Service + ?Sized>(
         &mut self,
         service: &S,
@@ -54,19 +54,19 @@ impl<'w> Desk<'w> {
         protocol: Protocol,
         started_us: u64,
         rush: &mut Rush,
-    ) -> u64 {
+    ) -> (u64, Option<Stream>) {
         let Self { worker, number, buffers, books } = self;
         books.begin(started_us);
         let mut now_us = None;
         let connection = Connection { worker, core: *number, stream, protocol, started_us };
-        connection::handle(connection, buffers, service, |request| {
+        let silent = connection::handle(connection, buffers, service, |request| {
             now_us = Some(books.account(request, started_us, rush));
         });
         match now_us {
             Some(now_us) => worker.after_request(now_us),
             None => books.seat.abandon_request(),
         }
-        now_us.unwrap_or_else(monotonic_us)
+        (now_us.unwrap_or_else(monotonic_us), silent)
     }
 
     /// A new connection that may bring several requests.

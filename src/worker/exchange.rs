@@ -41,6 +41,8 @@ pub struct Exchange<'c> {
     pub notes: LogNotes,
     /// Whether the application failed.
     pub(super) exception: bool,
+    /// Whether the answer stops before its end, so that nobody may take it for whole.
+    pub(super) broken_off: bool,
 }
 
 impl Exchange<'_> {
@@ -57,6 +59,24 @@ impl Exchange<'_> {
     /// Answers with a status and a short text, unless an answer is on its way already.
     pub fn answer_plainly(&mut self, status: u16, text: &str) {
         self.reply.answer_plainly(status, text);
+    }
+
+    /// Says that no more comes of the body, though there should: a line in the log, a 500 if nothing is on the wire yet,
+    /// and otherwise an end that the other side cannot take for that of the body. A client that has gone is told nothing.
+    #[cold]
+    pub fn break_off(&mut self, reason: &str) {
+        let sent = self.reply.sent();
+        let told = format!("the answer to {} broke off after {} bytes: ", self.named(), sent.body_bytes);
+        let told = told + &escape::lines(reason);
+        if sent.write_failed {
+            return log::debug!("{told}");
+        }
+        log::warn!("{told}");
+        if self.reply.is_sending() {
+            self.broken_off = true;
+        } else {
+            self.answer_plainly(500, "Internal Server Error\n");
+        }
     }
 
     /// Notes that the application failed: a panic, an exception. If it is one that the configuration monitors, the

@@ -29,6 +29,7 @@ mod reloading;
 mod rivals;
 mod scaling_decisions;
 mod scaling_life;
+mod serve_broken;
 mod serve_examples;
 mod serve_log;
 mod serve_malformed;

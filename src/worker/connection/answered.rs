@@ -28,6 +28,8 @@ pub(super) enum After {
     Ends,
     /// It ends, but the client has not read the answer yet for all we know, and sends on.
     Lingers,
+    /// It ends, but not so that the end could be taken for that of the answer.
+    Cut,
 }
 
 /// A request and what came of it.

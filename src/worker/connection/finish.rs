@@ -29,12 +29,17 @@ pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Ou
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
     }
-    if exception {
+    let broken_off = exchange.broken_off;
+    if exception || broken_off {
         exchange.reply.break_off();
+    }
+    if broken_off && exchange.reply.ends_by_closing() {
+        // What is left of the request stays unread: on a unix socket that is what resets the connection.
+        return (Outcome { sent: exchange.reply.sent(), waited_us, exception, read_failed, notes }, After::Cut);
     }
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
-    if !complete && !sent.write_failed {
+    if !complete && !sent.write_failed && !broken_off {
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
     let after = after(exchange);

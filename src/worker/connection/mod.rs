@@ -15,6 +15,7 @@ pub(crate) use self::answered::{Answered, Outcome};
 pub(crate) use self::buffers::Buffers;
 pub(crate) use self::patient::{Next, Patient, Visit};
 
+use self::answered::After;
 use self::finish::{linger_after_refusal, refuse};
 use self::receive::{Asked, receive};
 use self::serve::{Served, Stage, Then, serve};
@@ -35,14 +36,14 @@ pub(crate) struct Connection<'w> {
     pub(crate) started_us: u64,
 }
 
-/// Handles a connection to its end, then gives an account of the request. False when there was none: the peer said
-/// nothing, or something that is not a request.
+/// Handles a connection to its end, then gives an account of the request, if there was one. A connection that comes back
+/// must stay silent, as its end would be taken for that of the answer.
 pub(crate) fn handle<S: Service + ?Sized>(
     connection: Connection<'_>,
     buffers: &mut Buffers,
     service: &S,
     account: impl FnOnce(&Answered<'_>),
-) -> bool {
+) -> Option<Stream> {
     let Connection { worker, core, stream, protocol, started_us } = connection;
     let Buffers { received, answer, clock } = buffers;
     let limits = worker.limits();
@@ -54,19 +55,24 @@ pub(crate) fn handle<S: Service + ?Sized>(
         Ok(Asked::Ping(pong)) => {
             // A peer that hangs up before the pong has no use for it.
             let _ = stream.write(pong);
-            return false;
+            return None;
         }
         Err(refusal) => {
             let silence_us = limits.socket_timeout.as_micros() as u64;
             if refuse(&stream, answer, receiver.refusal_form(), silence_us, &refusal) {
                 linger_after_refusal(&stream);
             }
-            return false;
+            return None;
         }
     };
     let stage = Stage { worker, core, stream: &stream, answer, clock, then: Then::Nothing };
-    let Served { outcome, .. } = serve(service, &mut request, stage);
-    drop(stream);
+    let Served { outcome, after, .. } = serve(service, &mut request, stage);
+    let silent = if after == After::Cut && !stream.will_reset() {
+        Some(stream)
+    } else {
+        drop(stream);
+        None
+    };
     account(&Answered { head: &request.head, envelope: request.envelope, outcome });
-    true
+    silent
 }

@@ -49,7 +49,12 @@ enum Phase {
     Another,
     /// Nothing that is answered: so many bytes are read and forgotten.
     Rest { bytes_left: u64 },
+    /// Its end, after an answer that broke off.
+    Silent,
 }
+
+/// Longest time for which a connection is silent on which an answer broke off: more than any web server waits.
+const SILENCE_US: u64 = 3_600_000_000;
 
 /// Who attends to it, and how.
 pub(crate) struct Visit<'v> {
@@ -116,8 +121,10 @@ impl Patient {
         begin: impl FnOnce(),
         account: impl FnOnce(&Answered<'_>),
     ) -> Next {
-        if let Phase::Rest { bytes_left } = self.phase {
-            return self.read_and_forget(buffers, bytes_left);
+        match self.phase {
+            Phase::Rest { bytes_left } => return self.read_and_forget(buffers, bytes_left, LINGER_US),
+            Phase::Silent => return self.read_and_forget(buffers, u64::MAX, SILENCE_US),
+            Phase::Introduction | Phase::First | Phase::Another => {}
         }
         let mut filled = self.carried.len();
         buffers.received[..filled].copy_from_slice(&self.carried);
@@ -249,6 +256,8 @@ impl Patient {
             After::Ends => Next::Ended,
             After::Lingers => self.forget_the_rest(u64::MAX),
             After::Persists => self.await_another(visit, beyond),
+            After::Cut if self.stream.will_reset() => Next::Ended,
+            After::Cut => self.fall_silent(),
         }
     }
 
@@ -303,15 +312,25 @@ impl Patient {
         Next::Waits { owes: Owes::End, until_us: self.since_us + LINGER_US }
     }
 
-    fn read_and_forget(&mut self, buffers: &mut Buffers, bytes_left: u64) -> Next {
+    /// An answer broke off, and the connection's end would be taken for that of the answer: it is kept, silent, until the
+    /// other side's patience ends.
+    pub(crate) fn fall_silent(&mut self) -> Next {
+        (self.phase, self.carried) = (Phase::Silent, Vec::new());
+        self.since_us = monotonic_us();
+        Next::Waits { owes: Owes::End, until_us: self.since_us + SILENCE_US }
+    }
+
+    fn read_and_forget(&mut self, buffers: &mut Buffers, bytes_left: u64, patience_us: u64) -> Next {
         match self.stream.read(&mut buffers.received) {
             Ok(count) if count > 0 && count as u64 <= bytes_left => {
-                self.phase = Phase::Rest { bytes_left: bytes_left - count as u64 };
+                if let Phase::Rest { bytes_left } = &mut self.phase {
+                    *bytes_left -= count as u64;
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             _ => return Next::Ended,
         }
-        Next::Waits { owes: Owes::End, until_us: self.since_us + LINGER_US }
+        Next::Waits { owes: Owes::End, until_us: self.since_us + patience_us }
     }
 }
 

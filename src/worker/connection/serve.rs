@@ -80,6 +80,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         core,
         stream,
         exception: false,
+        broken_off: false,
         notes: LogNotes::default(),
     };
     if head.content_length.is_some_and(|length| length > length_max) {
@@ -91,7 +92,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     match after {
         After::Lingers if then == Then::Nothing => linger(&mut exchange),
         After::Persists => return Served { outcome, after, beyond: exchange.body.beyond().concat() },
-        After::Lingers | After::Ends => {}
+        After::Lingers | After::Ends | After::Cut => {}
     }
     Served { outcome, after, beyond: Vec::new() }
 }

@@ -157,6 +157,17 @@ impl<'c> Reply<'c> {
         self.body_allowed || !self.is_sending()
     }
 
+    /// Whether a part of the answer is on the wire, and another is still to come for all that is known.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.state == State::Sending && self.body_allowed && self.left != Some(0)
+    }
+
+    /// Whether the other side can tell the end of the body, of which a part is on the wire, only by the end of the
+    /// connection.
+    pub(crate) fn ends_by_closing(&self) -> bool {
+        self.is_unfinished() && self.left.is_none() && !self.wrapping.tells_end()
+    }
+
     /// What was sent so far.
     pub fn sent(&self) -> Sent {
         self.sent

@@ -198,6 +198,14 @@ impl Nginx {
     }
 }
 
+impl Nginx {
+    /// `GET target` of which the answer ends before its end: what the client can tell of it.
+    pub(crate) fn get_broken(&self, target: &str) -> io::Error {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n");
+        converse(self.address, &head, &[]).expect_err("the answer is whole")
+    }
+}
+
 impl Drop for Nginx {
     fn drop(&mut self) {
         let master = Process { pid: self.pid, name: String::new() };
