@@ -102,7 +102,7 @@ complete -c rhinod -l procname-prefix-spaced -x -d 'Like procname-prefix plus a 
 complete -c rhinod -l procname-append -x -d 'Text put after process titles'
 complete -c rhinod -l procname -x -d 'Fixed process title'
 complete -c rhinod -l procname-master -x -d 'Fixed title for the master'
-complete -c rhinod -l pidfile -r -F -d 'Write master pid early, as root, relative to start directory'
+complete -c rhinod -l pidfile -r -F -d 'Write master pid as root, once addresses are won, relative to start directory'
 complete -c rhinod -l pidfile2 -r -F -d 'Write master pid after privilege drop and chdir'
 complete -c rhinod -l safe-pidfile -r -F -d 'Write master pid once startup completed'
 complete -c rhinod -l safe-pidfile2 -r -F -d 'Write master pid after workers were spawned'

@@ -2,11 +2,11 @@
 //! that uWSGI's lines have. Every process.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
-use std::sync::{PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use env_logger::{Builder, Target};
 use jiff::{Timestamp, tz::TimeZone};
@@ -17,6 +17,9 @@ use crate::config::model::Logging;
 /// The date that each line begins with, as a pattern. The logger is one for the whole process, so this is, too; only the
 /// master changes it after the start, at a reload.
 static DATE: RwLock<Option<String>> = RwLock::new(None);
+
+/// Files that `log-truncate` is to empty, and how much there is in them that was not written by this start.
+static OLD: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
 
 /// Starts logging to standard error. `RUST_LOG` selects levels and modules; the default is `info`.
 pub fn start() {
@@ -59,18 +62,36 @@ pub fn append_to(path: &Path) -> io::Result<File> {
     File::options().append(true).create(true).mode(0o640).open(path)
 }
 
-/// Sends standard output and standard error to a file at start, emptied before with `log-truncate`; children inherit
-/// that.
+/// Sends standard output and standard error to a file at start; children inherit that. With `log-truncate` what is in it
+/// stays until [`empty_old`]: it may be the log of an instance that is in the way of this start.
 ///
 /// # Errors
 /// As for [`open`]; the log then stays where it was.
 pub fn begin_in(path: &Path, logging: &Logging) -> io::Result<File> {
     let file = open(path, logging)?;
     if logging.truncate {
-        file.set_len(0)?;
+        let old = (std::path::absolute(path)?, file.metadata()?.len());
+        OLD.lock().unwrap_or_else(PoisonError::into_inner).push(old);
     }
     crate::sys::process::redirect_output(&file)?;
     Ok(file)
+}
+
+/// `log-truncate`: takes out of the logs what was in them before this start.
+///
+/// # Errors
+/// When one of them cannot be read or written.
+pub fn empty_old() -> io::Result<()> {
+    let old = std::mem::take(&mut *OLD.lock().unwrap_or_else(PoisonError::into_inner));
+    for (path, length) in old.into_iter().filter(|(_, length)| *length > 0) {
+        let mut file = File::options().read(true).append(true).open(path)?;
+        let mut new = Vec::new();
+        file.seek(SeekFrom::Start(length))?;
+        file.read_to_end(&mut new)?;
+        file.set_len(0)?;
+        file.write_all(&new)?;
+    }
+    Ok(())
 }
 
 /// Opens the log anew by its name and sends what this process writes there: for logrotate, which has renamed the old

@@ -51,6 +51,7 @@ impl Driver<'_> {
         self.notifier.announce(announcement);
         match announcement {
             Announcement::Ready => {
+                self.has_served = true;
                 if let Err(error) = self.pid_files.write_safe(&self.config.pidfiles) {
                     log::error!("{error}");
                 }

@@ -60,7 +60,16 @@ impl Driver<'_> {
 
     /// Forgets what was prepared; what is in force was never touched.
     pub(super) fn abandon(&mut self) {
-        self.candidate = None;
+        let Some(Candidate { sockets, decisions, .. }) = self.candidate.take() else { return };
+        let in_force = |new: &BoundSocket| self.sockets.iter().any(|old| old.file == new.file);
+        for socket in sockets.iter().filter(|socket| !in_force(socket)) {
+            if let Err(error) = socket.remove_file() {
+                log::warn!("cannot remove {}: {error}", socket.name);
+            }
+        }
+        if let Some(decisions) = decisions.flatten() {
+            decisions.withdraw();
+        }
     }
 
     /// Puts what was prepared into force.

@@ -18,6 +18,8 @@ pub(super) struct DecisionFile {
     /// Absolute, since the working directory changes.
     path: PathBuf,
     file: File,
+    /// Whether it was not there before.
+    made: bool,
     /// Whether the last write failed: told once, not at each decision.
     failing: bool,
 }
@@ -33,8 +35,9 @@ impl DecisionFile {
     /// Opens the file for appending, creating it if need be. A path is relative to the current directory.
     pub(super) fn open(path: &Path) -> Result<Self, StartFailure> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let made = !absolute.exists();
         match crate::logging::append_to(&absolute) {
-            Ok(file) => Ok(Self { path: absolute, file, failing: false }),
+            Ok(file) => Ok(Self { path: absolute, file, made, failing: false }),
             Err(error) => {
                 let message = format!("cannot open the log of decisions {}: {error}", path.display());
                 Err(StartFailure::file(message).about("cheaper-log"))
@@ -46,6 +49,14 @@ impl DecisionFile {
     pub(super) fn reopen(&mut self) -> Result<(), StartFailure> {
         *self = Self::open(&self.path)?;
         Ok(())
+    }
+
+    /// Removes it if it was made for this: for a start or a reload that fails.
+    pub(super) fn withdraw(self) {
+        if self.made {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 
     /// Appends a line with one write.
@@ -70,6 +81,6 @@ impl DecisionFile {
     /// Takes it over from the image before.
     pub(super) fn adopt(handover: DecisionFileHandover) -> io::Result<Self> {
         let file = File::from(handover.descriptor.take()?);
-        Ok(Self { path: handover.path, file, failing: false })
+        Ok(Self { path: handover.path, file, made: false, failing: false })
     }
 }

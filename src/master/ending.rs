@@ -5,21 +5,27 @@ use crate::config::model::HookPhase;
 use crate::failure::StartFailure;
 
 impl Driver<'_> {
-    /// What the instance ends with. A start that failed because of the configuration leaves nothing behind.
+    /// What the instance ends with. A start that fails leaves nothing behind, also
+    /// where it fails late: because of the configuration, or of an application that cannot be loaded.
     pub(super) fn end(mut self, code: i32) -> Result<i32, StartFailure> {
         let unfit = self.unfit.take().filter(|failure| i32::from(failure.exit.code()) == code);
         self.clean_up();
-        match unfit {
-            Some(failure) => {
-                for socket in &self.sockets {
-                    // Best effort: the failure itself is what the operator must read.
-                    let _ = socket.remove_file();
-                }
-                self.pid_files.withdraw();
-                self.fifos.remove();
-                Err(failure)
-            }
-            None => Ok(code),
+        if code != 0 && !self.has_served {
+            self.withdraw_files();
+        }
+        unfit.map_or(Ok(code), Err)
+    }
+
+    /// Removes what a start has made that does not succeed.
+    fn withdraw_files(&mut self) {
+        for socket in &self.sockets {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = socket.remove_file();
+        }
+        self.pid_files.withdraw();
+        self.fifos.withdraw();
+        if let Some(decisions) = self.scaler.record_to(None) {
+            decisions.withdraw();
         }
     }
 

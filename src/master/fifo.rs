@@ -20,6 +20,8 @@ pub(super) struct Fifos {
     paths: Vec<PathBuf>,
     active: usize,
     open: Option<File>,
+    /// Those that were not there before.
+    made: Vec<PathBuf>,
 }
 
 /// What a letter asks for.
@@ -42,7 +44,7 @@ pub(super) enum Letter {
 impl Fifos {
     /// Makes the fifo of a slot and opens it.
     pub(super) fn open(paths: &[PathBuf], slot: usize) -> io::Result<Self> {
-        let mut fifos = Self { paths: paths.to_vec(), active: 0, open: None };
+        let mut fifos = Self { paths: paths.to_vec(), active: 0, open: None, made: Vec::new() };
         fifos.listen(slot)?;
         Ok(fifos)
     }
@@ -57,8 +59,12 @@ impl Fifos {
         self.active = if slot < self.paths.len() { slot } else { 0 };
         self.open = None;
         if let Some(path) = self.paths.get(self.active) {
-            let made = make(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())));
-            self.open = Some(made?);
+            let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            let (file, made) = make(path).map_err(failed)?;
+            self.open = Some(file);
+            if made {
+                self.made.push(path.clone());
+            }
         }
         Ok(())
     }
@@ -88,7 +94,15 @@ impl Fifos {
         }
     }
 
-    /// Removes all that were made.
+    /// Removes those that were not there before, without a word: for a start that fails.
+    pub(super) fn withdraw(&mut self) {
+        for path in self.made.drain(..) {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = fs::remove_file(&path);
+        }
+    }
+
+    /// Removes all of them.
     pub(super) fn remove(&self) {
         for path in &self.paths {
             if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_fifo())
@@ -100,16 +114,21 @@ impl Fifos {
     }
 }
 
-/// Makes a fifo, or takes the one that is there, and opens it for both directions: it never comes to an end.
-fn make(path: &Path) -> io::Result<File> {
+/// Makes a fifo, or takes the one that is there, and opens it for both directions: it never comes to an end. Also whether
+/// it was made.
+fn make(path: &Path) -> io::Result<(File, bool)> {
     let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
-    match nix::unistd::mkfifo(path, mode) {
-        Ok(()) => {}
-        Err(nix::errno::Errno::EEXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => {}
+    let made = match nix::unistd::mkfifo(path, mode) {
+        Ok(()) => true,
+        Err(nix::errno::Errno::EEXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => false,
         Err(error) => return Err(error.into()),
-    }
+    };
     let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
-    OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path)
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path);
+    if opened.is_err() && made {
+        let _ = fs::remove_file(path);
+    }
+    Ok((opened?, made))
 }
 
 fn wanted(order: Order) -> Letter {
@@ -171,6 +190,17 @@ mod tests {
         assert_eq!(fifos.active().map(|(path, _)| path), Some(paths[0].as_path()));
         fifos.remove();
         assert!(!paths[0].exists() && !paths[1].exists());
+    }
+
+    #[test]
+    fn a_start_that_fails_takes_back_only_what_it_has_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = [directory.path().join("a"), directory.path().join("b")];
+        let _others = Fifos::open(&paths[..1], 0).unwrap();
+        let mut fifos = Fifos::open(&paths, 0).unwrap();
+        fifos.listen(1).unwrap();
+        fifos.withdraw();
+        assert!(paths[0].exists() && !paths[1].exists());
     }
 
     #[test]

@@ -66,7 +66,15 @@ pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
     // Before anything else, so that a signal that comes during the start is remembered and not lost.
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     let mut started = startup::start(&config)?;
-    match first_image(config, read, signals, descriptors) {
+    let driver = first_image(config, read, signals, descriptors);
+    let settled = driver.and_then(|mut driver| match started.settle() {
+        Ok(()) => Ok(driver),
+        Err(failure) => {
+            driver.fifos.withdraw();
+            Err(failure)
+        }
+    });
+    match settled {
         Ok(mut driver) => {
             driver.sockets = std::mem::take(&mut started.sockets);
             driver.pid_files = std::mem::take(&mut started.pid_files);
@@ -135,6 +143,8 @@ struct Driver<'a> {
     measured: Generation,
     /// Why the configuration proved unfit, for the end of a start that fails because of it.
     unfit: Option<StartFailure>,
+    /// Whether workers have served: what fails before that is the start.
+    has_served: bool,
     /// What went wrong with the last reload, until the next one.
     last_failure: Option<String>,
     /// Whether something happened that the number of workers may depend on.
@@ -158,14 +168,19 @@ impl<'a> Driver<'a> {
         let registered = poll.registry().register(signals.source(), Wake::Signals.token(), Interest::READABLE);
         registered.map_err(system("watch for signals"))?;
         Wake::Bell.when_readable(&bell, &poll).map_err(system("watch the doorbell"))?;
-        let fifos = Fifos::open(&config.master_fifos, fifo_slot)
-            .map_err(|error| StartFailure::file(format!("cannot make the master fifo: {error}")))?;
-        if let Some((_, fifo)) = fifos.active() {
-            Wake::Fifo.when_readable(fifo, &poll).map_err(system("watch the master fifo"))?;
-        }
         let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
         Wake::Watches.when_readable(&watches, &poll).map_err(system("watch for changed files"))?;
         descriptors.watch(&poll)?;
+        // Last, since a fifo is a file.
+        let mut fifos = Fifos::open(&config.master_fifos, fifo_slot).map_err(|error| {
+            StartFailure::file(format!("cannot make the master fifo: {error}")).about("master-fifo")
+        })?;
+        if let Some((_, fifo)) = fifos.active()
+            && let Err(error) = Wake::Fifo.when_readable(fifo, &poll)
+        {
+            fifos.withdraw();
+            return Err(system("watch the master fifo")(error));
+        }
         let scaler = Scaler::new(&config);
         Ok(Self {
             machine,
@@ -184,6 +199,7 @@ impl<'a> Driver<'a> {
             notifier: Notifier::new(),
             measured: Generation(0),
             unfit: None,
+            has_served: false,
             last_failure: None,
             look_due: true,
             watching_queue: false,

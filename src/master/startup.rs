@@ -1,5 +1,8 @@
-//! From a configuration to an instance that is ready to fork: pid files, identity, directory, sockets, in the order of
-//! uWSGI's manual, "Things to know". Master only.
+//! From a configuration to an instance that is ready to fork: identity, directory, sockets, pid files. Master only.
+//!
+//! The order is that of uWSGI's manual, "Things to know", with one difference: no file is touched before the addresses are
+//! won, because whoever has them already may be an instance of the same configuration, whose files they then are. For that
+//! the way back to root stays open until nothing can fail any more.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +14,7 @@ use super::decisions::DecisionFile;
 use super::files::PidFiles;
 use crate::config::model::{Address, Config, HookPhase, Identity, Listener};
 use crate::failure::StartFailure;
-use crate::sys::identity::{self, Credentials, IdentityError};
+use crate::sys::identity::{self, Credentials, IdentityError, WayBack};
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
 
@@ -20,6 +23,7 @@ pub(super) struct Started {
     pub(super) sockets: Vec<BoundSocket>,
     pub(super) pid_files: PidFiles,
     pub(super) decisions: Option<DecisionFile>,
+    way_back: Option<WayBack>,
 }
 
 /// Makes the process what the configuration says. On a failure nothing is left behind.
@@ -28,7 +32,7 @@ pub(super) fn start(config: &Config) -> Result<Started, StartFailure> {
     process::raise_descriptor_limit();
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
     title_master(config);
-    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default(), decisions: None };
+    let mut started = Started { sockets: Vec::new(), pid_files: PidFiles::default(), decisions: None, way_back: None };
     match prepare(config, &mut started) {
         Ok(()) => Ok(started),
         Err(failure) => {
@@ -51,11 +55,29 @@ pub(super) fn title_master(config: &Config) {
 impl Started {
     /// Removes what a start has made that does not succeed.
     pub(super) fn withdraw(&mut self) {
-        for socket in self.sockets.drain(..) {
-            // Best effort: the failure itself is what the operator must read.
-            let _ = socket.remove_file();
-        }
-        self.pid_files.withdraw();
+        let Self { sockets, pid_files, decisions, way_back } = self;
+        // Best effort: the failure itself is what the operator must read.
+        let _ = as_root(way_back.as_ref(), || {
+            for socket in sockets.drain(..) {
+                let _ = socket.remove_file();
+            }
+            pid_files.withdraw();
+            if let Some(decisions) = decisions.take() {
+                decisions.withdraw();
+            }
+        });
+    }
+
+    /// Gives up the way back to root: from here on what happens is the user's.
+    pub(super) fn settle(&mut self) -> Result<(), StartFailure> {
+        self.way_back.take().map_or(Ok(()), |way_back| way_back.give_up().map_err(StartFailure::from))
+    }
+}
+
+fn as_root<T>(way_back: Option<&WayBack>, act: impl FnOnce() -> T) -> Result<T, StartFailure> {
+    match way_back {
+        Some(way_back) => way_back.as_root(act).map_err(StartFailure::from),
+        None => Ok(act()),
     }
 }
 
@@ -75,16 +97,15 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
             StartFailure::system("give the log to the user who serves", &error).about("logfile-chown")
         })?;
     }
-    started.decisions = config.scaling.log.as_deref().map(DecisionFile::open).transpose()?;
-    if let Some(path) = &config.pidfiles.pidfile {
-        started.pid_files.write(path).map_err(|failure| failure.about("pidfile"))?;
-    }
+    // Relative to the directory that the program was called in, which may change below.
+    let absolute = |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let pidfile = config.pidfiles.pidfile.as_ref().map(absolute);
     hooks(config, HookPhase::AsRoot)?;
     // Without `chown-socket` the sockets are made by the user that serves (uWSGI's manual, "Managing the uWSGI
     // server").
     let early = config.chown_socket.is_none();
     if early {
-        drop_privileges(config, &credentials)?;
+        started.way_back = drop_privileges(config, &credentials)?;
     }
     if let Some(directory) = &who.chdir {
         std::env::set_current_dir(directory)
@@ -92,9 +113,6 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     hooks(config, HookPhase::AsUser)?;
     begin_log(config.logging.to2.as_deref(), config)?;
-    if let Some(path) = &config.pidfiles.pidfile2 {
-        started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
-    }
     let activated = activated_sockets()
         .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
     if config.sockets.is_empty() && activated.is_empty() && config.daemons.list.is_empty() {
@@ -104,7 +122,19 @@ fn prepare(config: &Config, started: &mut Started) -> Result<(), StartFailure> {
     }
     started.sockets = open_sockets(config, &activated)?;
     if !early {
-        drop_privileges(config, &credentials)?;
+        started.way_back = drop_privileges(config, &credentials)?;
+    }
+    // The addresses are won: from here on the files are ours.
+    let Started { pid_files, decisions, way_back, .. } = started;
+    as_root(way_back.as_ref(), || {
+        crate::logging::empty_old()
+            .map_err(|error| StartFailure::file(format!("cannot empty the log: {error}")).about("log-truncate"))?;
+        *decisions = config.scaling.log.as_deref().map(DecisionFile::open).transpose()?;
+        let write = |path: &std::path::PathBuf| pid_files.write(path).map_err(|failure| failure.about("pidfile"));
+        pidfile.as_ref().map_or(Ok(()), write)
+    })??;
+    if let Some(path) = &config.pidfiles.pidfile2 {
+        started.pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
     for (index, socket) in started.sockets.iter().enumerate() {
         log::info!("rhinod socket {index} bound to {}", socket.name);
@@ -124,11 +154,11 @@ fn begin_log(path: Option<&std::path::Path>, config: &Config) -> Result<Option<F
     path.map(begin).transpose()
 }
 
-fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<(), StartFailure> {
-    if !config.identity.master_as_root {
-        identity::become_user(credentials).map_err(|error| blame_identity(error, &config.identity))?;
+fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<Option<WayBack>, StartFailure> {
+    if config.identity.master_as_root {
+        return Ok(None);
     }
-    Ok(())
+    identity::become_user_for_now(credentials).map_err(|error| blame_identity(error, &config.identity))
 }
 
 /// Opens the sockets of a configuration; those that are open already are shared.

@@ -162,6 +162,7 @@ pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, St
         adopted().map_err(|error| StartFailure::system("take over from the image before", &error))?;
     let pid_files = PidFiles::adopt(handover.pid_files);
     let mut driver = Driver::new(handover.config, read, signals, parts, pid_files)?;
+    driver.has_served = true;
     driver.scaler.record_to(decisions);
     driver.scaler.remember(handover.scaling);
     log::info!("the master (pid {}) runs version {} now", std::process::id(), env!("CARGO_PKG_VERSION"));

@@ -4,7 +4,10 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::unistd::{Gid, Group, Uid, User, getgrouplist, setgid, setgroups, setuid};
+use nix::unistd::{
+    Gid, Group, Uid, User, getgid, getgrouplist, getuid, setegid, seteuid, setgid, setgroups, setresgid, setresuid,
+    setuid,
+};
 
 /// A user and the groups that go with it, resolved from names before anything is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +98,54 @@ pub fn become_user(credentials: &Credentials) -> Result<(), IdentityError> {
             _ => Ok(()),
         };
     }
-    set(credentials).map_err(|(what, error)| IdentityError::Refused(what, error.into()))
+    set(credentials).map_err(|(what, error)| refused(what, error))
+}
+
+/// The way back to root, for as long as a start may still fail and must leave nothing behind. What is executed meanwhile
+/// does not have it: an exec forgets the saved user.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WayBack(());
+
+/// Takes the credentials on as [`become_user`] does, but with a way back. `None` when there is nothing to go back to.
+pub fn become_user_for_now(credentials: &Credentials) -> Result<Option<WayBack>, IdentityError> {
+    let Some(user) = credentials.user.filter(|user| !user.is_root() && Uid::effective().is_root()) else {
+        return become_user(credentials).map(|()| None);
+    };
+    let take_on = || {
+        setgroups(&credentials.groups).map_err(|error| ("set the groups", error))?;
+        if let Some(group) = credentials.group {
+            setresgid(group, group, Gid::from_raw(0)).map_err(|error| ("set the group", error))?;
+        }
+        setresuid(user, user, Uid::from_raw(0)).map_err(|error| ("set the user", error))
+    };
+    match take_on() {
+        Ok(()) => Ok(Some(WayBack(()))),
+        Err((what, error)) => Err(refused(what, error)),
+    }
+}
+
+impl WayBack {
+    /// Does something as root and is the user again.
+    pub fn as_root<T>(&self, act: impl FnOnce() -> T) -> Result<T, IdentityError> {
+        seteuid(Uid::from_raw(0)).map_err(|error| refused("become root again", error))?;
+        // Best effort: what is made belongs to root's group then, and else to the user's.
+        let _ = setegid(Gid::from_raw(0));
+        let done = act();
+        let away = setegid(getgid()).and_then(|()| seteuid(getuid()));
+        away.map_err(|error| refused("become the user again", error))?;
+        Ok(done)
+    }
+
+    /// Gives it up for good.
+    pub fn give_up(self) -> Result<(), IdentityError> {
+        let (user, group) = (getuid(), getgid());
+        setresgid(group, group, group).map_err(|error| refused("set the group", error))?;
+        setresuid(user, user, user).map_err(|error| refused("set the user", error))
+    }
+}
+
+fn refused(what: &'static str, error: nix::Error) -> IdentityError {
+    IdentityError::Refused(what, error.into())
 }
 
 /// Has what `command` executes begin with these credentials. They are taken on before the program runs: not even an

@@ -31,6 +31,7 @@ mod scaling_decisions;
 mod scaling_life;
 mod serve_broken;
 mod serve_examples;
+mod serve_leftovers;
 mod serve_log;
 mod serve_malformed;
 mod serve_nginx;

@@ -38,7 +38,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Keep stdin instead of replacing it with /dev/null"),
     path("pidfile").sets(|d, v| d.config.pidfiles.pidfile = Some(v.path())).works()
         .restart(|old, new| old.pidfiles.pidfile != new.pidfiles.pidfile)
-        .says("Write master pid early, as root, relative to start directory"),
+        .says("Write master pid as root, once addresses are won, relative to start directory"),
     path("pidfile2").sets(|d, v| d.config.pidfiles.pidfile2 = Some(v.path())).works()
         .restart(|old, new| old.pidfiles.pidfile2 != new.pidfiles.pidfile2)
         .says("Write master pid after privilege drop and chdir"),
