@@ -16,7 +16,7 @@ BENCH ?=
 # Where `make study` finds the two public traces that docs/SCALING.md names.
 TRACES ?=
 
-.PHONY: help build run-rust test check doc bless bench study clean
+.PHONY: help build run-rust test soak check doc bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -32,6 +32,14 @@ run-rust: build ## Serve the hello example, a Rust application, behind nginx (PO
 test: check ## Check format and lints, run every test
 	@examples/need-programs nginx redis-server python3-venv
 	tests/run-all $(CARGO)
+
+# How long `make soak` goes on, and the first seed of its random tests: by default another one each time.
+MINUTES ?= 10
+SEED ?= $(shell date +%s)
+
+soak: ## Simulation, mutants and the torture of reloads, for as long as you like (MINUTES=10, SEED=N)
+	@examples/need-programs nginx redis-server python3-venv
+	tests/soak $(CARGO) $(MINUTES) $(SEED)
 
 check: ## Check format and lints only
 	$(CARGO) fmt --all --check

@@ -1,15 +1,15 @@
-//! A million mutated configurations: no panic, no endless loop, nothing read that the text does not name.
+//! Mutated configurations: no panic, no endless loop, nothing read that the text does not name.
 //!
-//! Every input is made of a seed, which a failure names. `cargo test` tries some; `RHINOD_FUZZ_INPUTS=1000000` in a
-//! release build tries all (`make test` does).
+//! Every input is made of a seed, which a failure names (`testkit::seeds`). A plain run tries some; `make soak` as many as
+//! there is time for.
 
-use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
 use nix::time::{ClockId, clock_gettime};
+use testkit::seeds::Seeds;
 
 use rhinod::config::options::Table;
 use rhinod::config::{Collected, Directive, collect_all};
@@ -143,15 +143,10 @@ const PIECES: &[&str] = &[
 
 #[test]
 fn mutated_configurations_neither_panic_nor_hang_nor_read_what_they_do_not_name() {
-    let inputs = env::var("RHINOD_FUZZ_INPUTS").map_or(INPUTS, |count| count.parse().expect("a number of inputs"));
-    let seed = env::var("RHINOD_FUZZ_SEED").map_or(1, |seed| seed.parse().expect("a seed"));
     let corpus = corpus();
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    std::thread::scope(|scope| {
-        for thread in 0..threads {
-            let corpus = &corpus;
-            scope.spawn(move || (thread..inputs).step_by(threads as usize).for_each(|n| try_input(seed + n, corpus)));
-        }
+    Seeds::of_this_run(INPUTS).try_all(|(): &mut (), seed| {
+        try_input(seed, &corpus);
+        Ok(())
     });
 }
 

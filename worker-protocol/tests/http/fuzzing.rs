@@ -5,12 +5,11 @@ use std::path::Path;
 
 use fastrand::Rng;
 use proptest::prelude::*;
+use testkit::seeds::Seeds;
 use worker_protocol::fuzz::http::{End, exercise_chunked, exercise_http, requests};
 use worker_protocol::http::Limits;
 
 use crate::corpus::{Ending, cases};
-
-const SEED: u64 = 0x7268_696e_6f68;
 
 /// Pieces that parsers are known to disagree about.
 const PIECES: [&[u8]; 28] = [
@@ -75,33 +74,46 @@ pub(crate) fn originals() -> Vec<Vec<u8>> {
 #[test]
 fn mutants_of_the_corpus_do_no_harm() {
     let originals = originals();
-    let mut random = Rng::with_seed(SEED);
-    let (mut seen, mut refused, mut waiting) = (0, 0, 0);
-    for number in 0..30_000 {
-        let mut mutant = originals[number % originals.len()].clone();
-        mutate(&mut random, &mut mutant);
-        let outcome = std::panic::catch_unwind(|| exercise_http(&mutant));
-        assert!(outcome.is_ok(), "mutant {number} of seed {SEED:#x}: {}", mutant.escape_ascii());
-        match requests(&mutant, Limits::default(), u64::MAX) {
-            (_, End::Refused(_) | End::BodyRefused(_)) => refused += 1,
-            (_, End::Waiting) => waiting += 1,
-            _ => seen += 1,
-        }
-    }
+    let seeds = Seeds::of_this_run(30);
+    let counts = seeds.try_all(|counts: &mut [u32; 3], seed| {
+        try_mutants(seed, &originals, exercise_http, |mutant| {
+            counts[match requests(mutant, Limits::default(), u64::MAX) {
+                (_, End::Refused(_) | End::BodyRefused(_)) => 0,
+                (_, End::Waiting) => 1,
+                _ => 2,
+            }] += 1;
+        })
+    });
     // A mutator that only ever breaks requests in one way would test little.
-    assert!(seen > 1_000 && refused > 5_000 && waiting > 1_000, "{seen} {refused} {waiting}");
+    let of = |kind: usize| counts.iter().map(|counts| counts[kind]).sum::<u32>();
+    let (refused, waiting, seen) = (of(0), of(1), of(2));
+    let is_varied = seen > 1_000 && refused > 5_000 && waiting > 1_000;
+    assert!(!seeds.are_usual() || is_varied, "{seen} {refused} {waiting}");
 }
 
 #[test]
 fn mutants_of_chunked_bodies_do_no_harm() {
-    let original = b"5;a=\"b\";c\r\nhello\r\n0010\r\n0123456789abcdef\r\n0\r\nX-A: b\r\n\r\nGET /".as_slice();
-    let mut random = Rng::with_seed(SEED);
-    for number in 0..30_000 {
-        let mut mutant = original.to_vec();
+    let original = b"5;a=\"b\";c\r\nhello\r\n0010\r\n0123456789abcdef\r\n0\r\nX-A: b\r\n\r\nGET /".to_vec();
+    let seeds = Seeds::of_this_run(30);
+    seeds.try_all(|(): &mut (), seed| try_mutants(seed, std::slice::from_ref(&original), exercise_chunked, |_| {}));
+}
+
+/// A thousand mutants of one seed.
+fn try_mutants(
+    seed: u64,
+    originals: &[Vec<u8>],
+    exercise: fn(&[u8]),
+    mut look: impl FnMut(&[u8]),
+) -> Result<(), String> {
+    let mut random = Rng::with_seed(seed);
+    for number in 0..1_000 {
+        let mut mutant = originals[number % originals.len()].clone();
         mutate(&mut random, &mut mutant);
-        let outcome = std::panic::catch_unwind(|| exercise_chunked(&mutant));
-        assert!(outcome.is_ok(), "mutant {number} of seed {SEED:#x}: {}", mutant.escape_ascii());
+        let outcome = std::panic::catch_unwind(|| exercise(&mutant));
+        outcome.map_err(|_| format!("mutant {number}: {}", mutant.escape_ascii()))?;
+        look(&mutant);
     }
+    Ok(())
 }
 
 #[test]
