@@ -16,7 +16,7 @@ BENCH ?=
 # Where `make study` finds the two public traces that docs/SCALING.md names.
 TRACES ?=
 
-.PHONY: help build run-rust test soak check doc bless bench study clean
+.PHONY: help build run-rust test soak fuzz-smoke check doc bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ SEED ?= $(shell date +%s)
 soak: ## Simulation, mutants and the torture of reloads, for as long as you like (MINUTES=10, SEED=N)
 	@examples/need-programs nginx redis-server python3-venv
 	tests/soak $(CARGO) $(MINUTES) $(SEED)
+
+fuzz-smoke: ## The random tests for some seconds each, from another seed at each commit
+	tests/soak $(CARGO) 0 $$((16#$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)))
 
 check: ## Check format and lints only
 	$(CARGO) fmt --all --check
