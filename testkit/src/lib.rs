@@ -6,3 +6,18 @@
 pub mod mutation;
 pub mod recorded;
 pub mod seeds;
+
+use std::path::Path;
+
+/// The profile in which cargo built this program, as `--profile` takes it, by the directory that the program is in. Cargo's
+/// `dev` is the one whose directory has another name.
+///
+/// # Panics
+/// When it is in no directory that cargo builds into.
+pub fn profile(program: &Path) -> &str {
+    let directory = program.parent().and_then(Path::file_name);
+    match directory.and_then(|name| name.to_str()).expect("cargo builds into a directory") {
+        "debug" => "dev",
+        name => name,
+    }
+}

@@ -11,7 +11,6 @@ mod http_connections;
 mod http_nginx;
 mod http_proxies;
 mod http_requests;
-mod packaging;
 mod python_at_load;
 mod python_examples;
 mod python_forks;

@@ -10,7 +10,7 @@ use std::process::Command;
 pub(crate) fn rhinod() -> PathBuf {
     let rhinod = Path::new(env!("CARGO_BIN_EXE_rhinod"));
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--package", "rhinod-python", "--profile", profile()])
+        .args(["build", "--locked", "--package", "rhinod-python", "--profile", testkit::profile(rhinod)])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("execute cargo");
@@ -21,15 +21,6 @@ pub(crate) fn rhinod() -> PathBuf {
         rhinod.display()
     );
     rhinod.to_owned()
-}
-
-/// The profile of this build, by the directory it is in. Cargo's `dev` is the one whose directory has another name.
-pub(crate) fn profile() -> &'static str {
-    let directory = Path::new(env!("CARGO_BIN_EXE_rhinod")).parent().and_then(Path::file_name);
-    match directory.and_then(|name| name.to_str()).expect("cargo builds into a directory") {
-        "debug" => "dev",
-        name => name,
-    }
 }
 
 /// A directory below the target directory, for what is made once and used by later runs too.

@@ -1,18 +1,22 @@
 //! Installs rhinod as its users do, from the Python package and with `cargo install`, each into an empty directory.
 //!
 //! Both are built in the profile of the test program, so that little has to be compiled again; `make wheel` differs
-//! from this in the profile alone.
+//! from this in the profile alone. They put another `rhinod` in the place of the one that the tests of whole servers execute,
+//! for a moment none: so they are a test program of their own, which cargo runs alone.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::harness::{Log, PATIENCE};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+
+/// Longest time for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An application that says whose interpreter runs it.
 const APPLICATION: &str = "import sys
@@ -53,7 +57,14 @@ fn the_python_package_serves_from_any_virtualenv() {
 fn cargo_installs_the_server() {
     let dir = TempDir::new().expect("a temporary directory");
     let mut install = Command::new(env!("CARGO"));
-    install.args(["install", "--locked", "--quiet", "--profile", crate::extension::profile(), "--path"]);
+    install.args([
+        "install",
+        "--locked",
+        "--quiet",
+        "--profile",
+        testkit::profile(Path::new(env!("CARGO_BIN_EXE_rhinod"))),
+        "--path",
+    ]);
     install.arg(env!("CARGO_MANIFEST_DIR")).arg("--root").arg(dir.path());
     install.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory"));
     succeed(&mut install);
@@ -73,7 +84,7 @@ fn cargo_installs_the_server() {
 
 fn build_wheel(dist: &Path) -> PathBuf {
     let mut build = Command::new(file("packaging/wheel"));
-    succeed(build.args(["--profile", crate::extension::profile(), "--out"]).arg(dist));
+    succeed(build.args(["--profile", testkit::profile(Path::new(env!("CARGO_BIN_EXE_rhinod"))), "--out"]).arg(dist));
     let mut wheels = fs::read_dir(dist).expect("the directory of the wheel").map(|entry| entry.expect("entry").path());
     let wheel = wheels.next().expect("a wheel");
     let name = wheel.file_name().and_then(|name| name.to_str()).expect("a name");
@@ -93,8 +104,11 @@ fn serve_once(rhinod: &Path, place: &Path) -> String {
     let mut command = Command::new(rhinod);
     command.args(["--ini", "hello.ini"]).current_dir(place).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut server = Server(command.spawn().expect("execute rhinod"));
-    let log = Log::of(server.0.stderr.take().expect("a pipe"));
-    assert!(log.wait_for_or_end("ready to serve").is_some(), "it ended instead of starting:\n{}", log.tail());
+    let mut log = BufReader::new(server.0.stderr.take().expect("a pipe"));
+    let mut said = String::new();
+    while !said.contains("ready to serve") {
+        assert_ne!(log.read_line(&mut said).expect("text"), 0, "it ended instead of starting:\n{said}");
+    }
     let mut connection = UnixStream::connect(place.join("hello.sock")).expect("connect");
     connection.set_read_timeout(Some(PATIENCE)).expect("a bound for the answer");
     connection.write_all(&request()).expect("send the request");
