@@ -4,9 +4,9 @@
 //! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`,
 //! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker
 //! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
-//! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance, `/break?how=error|panic|writer|length|early` answers
-//! with a body that breaks off, `/exit` ends the process in
-//! the middle of the request.
+//! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance,
+//! `/break?how=error|panic|writer|length|early` answers with a body that breaks off, `/fail` is an error, `/exit` ends the
+//! process in the middle of the request. It writes into the log when it is started, stopped and dropped.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use rhinod::{BoxError, Handler, Request, Response, WorkerInfo};
+use rhinod::{BoxError, Handler, IntoResponse, Request, Response, WorkerInfo};
 
 fn main() -> ExitCode {
     rhinod::main(|_config| {
@@ -30,7 +30,17 @@ struct Unsteady {
 impl Handler for Unsteady {
     fn start_worker(&mut self, worker: &WorkerInfo) -> Result<(), BoxError> {
         self.worker = Some(*worker);
-        misbehave("start")
+        misbehave("start")?;
+        log::info!("worker {} is started", worker.number);
+        Ok(())
+    }
+
+    fn start_thread(&self, core: usize) {
+        log::info!("core {core} is started");
+    }
+
+    fn stop_worker(&mut self) {
+        log::info!("{} is stopped", self.name().trim_end());
     }
 
     fn handle(&self, request: &mut Request<'_>) -> Response {
@@ -46,10 +56,17 @@ impl Handler for Unsteady {
                 request.reload_instance();
                 Response::text(self.name())
             }
+            b"/fail" => failing().into_response(),
             b"/break" => breaking(request),
             b"/exit" => std::process::exit(3),
             _ => Response::text("Not found\n").with_status(404),
         }
+    }
+}
+
+impl Drop for Unsteady {
+    fn drop(&mut self) {
+        log::info!("{} is dropped", self.name().trim_end());
     }
 }
 
@@ -104,6 +121,12 @@ fn stream(time: Duration) -> Response {
         }
         Ok(())
     })
+}
+
+/// An error that an answer comes to.
+fn failing() -> Result<Response, BoxError> {
+    let number: u32 = "a\nb".parse().map_err(|error| format!("told to fail: {error}"))?;
+    Ok(Response::text(number.to_string()))
 }
 
 /// Answers that end before their end, each in a way of its own.

@@ -21,7 +21,7 @@ use crate::config::{Host, Invocation, Surroundings};
 use crate::embedded::RustRuntime;
 use crate::exit::Exit;
 use crate::failure::StartFailure;
-use crate::handler::{BoxError, Handler};
+use crate::handler::{BoxError, Configuration, Handler};
 use crate::master;
 use crate::master::upgrade::{ADOPT_ARGUMENT, Handover, UNDERSTAND_ARGUMENT, first_arguments, start_directory};
 use crate::operator;
@@ -31,12 +31,12 @@ use crate::zygote;
 
 /// Turns a binary into a full rhinod around one application.
 ///
-/// `factory` runs once for each generation, in the zygote, before any worker exists; it gets the whole configuration
-/// (environment variables of the ini file are set already). The command line and the ini files are those of the
+/// `factory` runs once for each generation, in the zygote, before any worker exists; it is told what an application may want
+/// to know of the configuration (environment variables of the ini file are set already). The command line and the ini files are those of the
 /// `rhinod` command. Returns the exit code of the instance.
 pub fn main<F, H>(factory: F) -> ExitCode
 where
-    F: FnOnce(&Config) -> Result<H, BoxError>,
+    F: FnOnce(&Configuration) -> Result<H, BoxError>,
     H: Handler,
 {
     crate::logging::start();
@@ -87,7 +87,7 @@ fn adopt(number: i32) -> ExitCode {
 
 /// The `rhinod` command: a master without an application of its own.
 pub fn command() -> ExitCode {
-    main(|_: &Config| -> Result<fn(&mut crate::Request<'_>) -> crate::Response, BoxError> {
+    main(|_: &Configuration| -> Result<fn(&mut crate::Request<'_>) -> crate::Response, BoxError> {
         Err("no application is configured: set module or wsgi-file for Python, or rust-app for a Rust binary".into())
     })
 }

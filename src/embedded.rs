@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io::{self, Read};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use worker_protocol::control::FromWorker;
@@ -9,7 +10,7 @@ use worker_protocol::ids::Generation;
 
 use crate::config::model::Config;
 use crate::escape;
-use crate::handler::{Body, BodyWriter, BoxError, Handler, Request, Response};
+use crate::handler::{Body, BodyWriter, BoxError, Configuration, Handler, Request, Response, chain};
 use crate::member::{Instance, LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
 use crate::worker::{Exchange, Raised, Service, Worker, WorkerRuntime};
@@ -17,10 +18,14 @@ use crate::worker::{Exchange, Raised, Service, Worker, WorkerRuntime};
 /// How much is read at once of a body that comes from a reader.
 const READER_BYTES: usize = 64 * 1024;
 
+/// Exit code of a worker that could not start and may the next time.
+const NOT_NOW: i32 = 1;
+
 /// The runtime of an application written in Rust.
 pub(crate) struct RustRuntime<F, H> {
     factory: Option<F>,
-    handler: Option<H>,
+    /// Only a worker that has started it drops it.
+    handler: Option<ManuallyDrop<H>>,
 }
 
 impl<F, H> RustRuntime<F, H> {
@@ -31,16 +36,17 @@ impl<F, H> RustRuntime<F, H> {
 
 impl<F, H> Runtime for RustRuntime<F, H>
 where
-    F: FnOnce(&Config) -> Result<H, BoxError>,
+    F: FnOnce(&Configuration) -> Result<H, BoxError>,
     H: Handler,
 {
     fn load(&mut self, config: &Config, _generation: Generation) -> Result<(), LoadFailure> {
         log_panics();
         let Some(factory) = self.factory.take() else { return Ok(()) };
-        let made = catch_unwind(AssertUnwindSafe(|| factory(config)));
+        let told = Configuration { workers: config.workers, threads: config.threads.max(1) };
+        let made = catch_unwind(AssertUnwindSafe(|| factory(&told)));
         match made {
             Ok(Ok(handler)) => {
-                self.handler = Some(handler);
+                self.handler = Some(ManuallyDrop::new(handler));
                 Ok(())
             }
             Ok(Err(error)) => Err(LoadFailure::new(format!("the application could not be loaded: {}", chain(&*error)))),
@@ -59,7 +65,7 @@ where
 
 impl<F, H> WorkerRuntime for RustRuntime<F, H>
 where
-    F: FnOnce(&Config) -> Result<H, BoxError>,
+    F: FnOnce(&Configuration) -> Result<H, BoxError>,
     H: Handler,
 {
     fn in_worker(&mut self, _worker: &Worker<'_>, life: &mut dyn FnMut(&mut dyn WorkerRuntime) -> i32) -> i32 {
@@ -72,11 +78,26 @@ where
         };
         let info = worker.info();
         match catch_unwind(AssertUnwindSafe(|| handler.start_worker(&info))) {
-            Ok(Ok(())) => worker.serve(&HandlerService { handler }),
-            Ok(Err(error)) => worker.member().refuse(&LoadFailure::new(format!("start_worker: {}", chain(&*error)))),
+            Ok(Ok(())) => serve(worker, ManuallyDrop::into_inner(handler)),
+            Ok(Err(error)) => worker.member().refuse(&passing(format!("start_worker: {}", chain(&*error)))),
             Err(_) => worker.member().refuse(&LoadFailure::new("the application panicked in start_worker")),
         }
     }
+}
+
+/// What may be well a moment later: the worker is started anew, also at the first start.
+fn passing(reason: String) -> LoadFailure {
+    LoadFailure { exit_code: NOT_NOW, reason }
+}
+
+/// The life of a handler that has been started.
+fn serve<H: Handler>(worker: &Worker<'_>, handler: H) -> i32 {
+    let mut service = HandlerService { handler };
+    let code = worker.serve(&service);
+    // The log has the panic; the worker is on its way out in any case.
+    let _ = catch_unwind(AssertUnwindSafe(|| service.handler.stop_worker()));
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(service)));
+    code
 }
 
 /// Answers a worker's requests with a handler.
@@ -85,6 +106,14 @@ struct HandlerService<H> {
 }
 
 impl<H: Handler> Service for HandlerService<H> {
+    fn on_thread(&self, core: usize, accept_loop: &mut dyn FnMut()) {
+        if catch_unwind(AssertUnwindSafe(|| self.handler.start_thread(core))).is_err() {
+            // A worker of fewer threads than it should have would never be ready.
+            std::process::exit(NOT_NOW);
+        }
+        accept_loop();
+    }
+
     fn serve(&self, exchange: &mut Exchange<'_>) {
         // Only the answer matters after a panic; what the handler shares between requests is its own to keep whole,
         // as with any thread that unwinds.
@@ -110,9 +139,18 @@ impl<H: Handler> HandlerService<H> {
             let (trust_forwarded, worker) = (exchange.trusts_forwarded(), exchange.worker);
             let ask_reload = &|| worker.member().tell(&FromWorker::AskReload);
             let Exchange { head, body, notes, .. } = &mut *exchange;
-            let mut request = Request { head, body, trust_forwarded, ask_reload, notes };
+            let extensions = http::Extensions::new();
+            let mut request = Request { head, body, trust_forwarded, ask_reload, notes, extensions };
             self.handler.handle(&mut request)
         };
+        if let Some(reason) = response.failure() {
+            log::error!("{} failed: {}", exchange.named(), escape::lines(reason));
+            exchange.note_exception(|| Raised {
+                types: vec!["error".to_owned()],
+                value: reason.to_owned(),
+                reprs: Vec::new(),
+            });
+        }
         match start(&mut exchange.reply, &response) {
             Ok(()) => {
                 if let Err(error) = send_body(&mut exchange.reply, response.body) {
@@ -181,18 +219,6 @@ fn log_panics() {
 fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".to_owned())
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Names of the threads of this process besides the calling one, from `/proc/self/task`.

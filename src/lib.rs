@@ -7,33 +7,62 @@
 //! use rhinod::{Request, Response};
 //!
 //! fn main() -> std::process::ExitCode {
-//!     rhinod::main(|_config| {
+//!     rhinod::main(|_configuration| {
 //!         // Runs once, before any worker is forked: load what is expensive here.
 //!         Ok(|request: &mut Request<'_>| Response::text(format!("You asked for {}\n", request.path())))
 //!     })
 //! }
 //! ```
+//!
+//! Handlers return a [`Response`] or a `Result` of one ([`IntoResponse`]), so that `?` works. [`test`] has requests made
+//! by hand for the tests of an application. docs/EMBEDDING.md in the repository goes through a small service.
+//!
+//! What is listed here is the crate's interface. Its other modules are public only for the Python extension, the
+//! measurements and the tests of this repository: they are hidden, and change without notice.
 
+#[doc(hidden)]
 pub mod app;
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod config;
 mod daemon;
 mod embedded;
+#[doc(hidden)]
 pub mod escape;
+#[doc(hidden)]
 pub mod exit;
+#[doc(hidden)]
 pub mod failure;
+#[doc(hidden)]
 pub mod handler;
+#[doc(hidden)]
 pub mod hooks;
+#[doc(hidden)]
 pub mod logging;
+#[doc(hidden)]
 pub mod master;
+#[doc(hidden)]
 pub mod member;
 mod operator;
+#[doc(hidden)]
 pub mod scaling;
+#[doc(hidden)]
 pub mod simulate;
+#[doc(hidden)]
 pub mod supervision;
+#[doc(hidden)]
 pub mod sys;
+pub mod test;
+#[doc(hidden)]
 pub mod worker;
+#[doc(hidden)]
 pub mod zygote;
 
+#[doc(inline)]
 pub use app::main;
-pub use handler::{Body, BodyWriter, BoxError, Handler, Request, Response, WorkerInfo};
+#[doc(inline)]
+pub use handler::{
+    Body, BodyWriter, BoxError, Configuration, Handler, IntoResponse, Request, Response, ResponseParts, StatusError,
+    TooManyLogVariables, WorkerInfo, Wrapped, wrap,
+};

@@ -73,7 +73,7 @@ impl Service for WsgiService {
         });
     }
 
-    fn on_thread(&self, accept_loop: &mut dyn FnMut()) {
+    fn on_thread(&self, _core: usize, accept_loop: &mut dyn FnMut()) {
         // The thread state lives as long as the thread, so that attaching for a request only takes the lock.
         Python::attach(|py| {
             if let Err(error) = self.thread_hook.call0(py) {

@@ -6,13 +6,25 @@ use std::net::SocketAddr;
 
 use worker_protocol::head::RequestHead;
 
+use super::encoded::pairs;
+use super::into_response::StatusError;
 use super::log_notes::{LogNotes, TooManyLogVariables};
 
 /// One request.
 ///
 /// Text that came over the wire is bytes, since nothing guarantees UTF-8; the `_text` variants replace what is not.
 /// The body is read with [`Read`]: as far as it is declared, as it arrives. What a handler does not read is read and
-/// forgotten after the answer.
+/// forgotten after the answer. Tests make requests with [`crate::test`].
+///
+/// ```
+/// use rhinod::{Request, Response};
+///
+/// fn hello(request: &mut Request<'_>) -> Response {
+///     Response::text(format!("{} {}\n", request.method(), request.query_value("name").unwrap_or_default()))
+/// }
+///
+/// assert_eq!(rhinod::test::call(&hello, rhinod::test::get("/?name=a%20b")).text(), "GET a b\n");
+/// ```
 pub struct Request<'r> {
     pub(crate) head: &'r RequestHead<'r>,
     pub(crate) body: &'r mut (dyn DeclaredBody + 'r),
@@ -20,6 +32,7 @@ pub struct Request<'r> {
     /// Tells the master that the application wants a reload.
     pub(crate) ask_reload: &'r dyn Fn(),
     pub(crate) notes: &'r mut LogNotes,
+    pub(crate) extensions: http::Extensions,
 }
 
 impl<'r> Request<'r> {
@@ -62,17 +75,28 @@ impl<'r> Request<'r> {
     /// The first value of a parameter of the query, percent-decoded, with `+` as a space
     /// (`application/x-www-form-urlencoded`, as browsers send forms).
     pub fn query_value(&self, name: &str) -> Option<String> {
-        self.head.query.split(|byte| *byte == b'&').find_map(|pair| {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let key = decode(halves.next()?);
-            (key == name).then(|| decode(halves.next().unwrap_or_default()))
-        })
+        self.query_pairs().find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// Every value of a parameter of the query, in order.
+    pub fn query_values<'n>(&self, name: &'n str) -> impl Iterator<Item = String> + use<'n, 'r> {
+        self.query_pairs().filter_map(move |(key, value)| (key == name).then_some(value))
+    }
+
+    /// All parameters of the query in order, percent-decoded, with `+` as a space. One without `=` has an empty value.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> + use<'r> {
+        pairs(self.head.query)
     }
 
     /// A header by its name, in any case; the last one where it is repeated and the web server did not join them.
     /// `Content-Type` and `Content-Length` are found too.
     pub fn header(&self, name: &str) -> Option<&'r [u8]> {
         self.headers().filter(|(own, _)| header_matches(own, name)).map(|(_, value)| value).last()
+    }
+
+    /// The same as text, with what is not UTF-8 replaced.
+    pub fn header_text(&self, name: &str) -> Option<Cow<'r, str>> {
+        self.header(name).map(String::from_utf8_lossy)
     }
 
     /// All headers: names as the protocol carries them (`USER_AGENT` for `User-Agent`), values as bytes.
@@ -114,31 +138,36 @@ impl<'r> Request<'r> {
         Some(SocketAddr::new(address, port))
     }
 
-    /// Declared length of the body in bytes; 0 when there is none, or when the end of the body is only told as it comes
-    /// ([`Request::body_length`]).
-    pub fn content_length(&self) -> u64 {
-        self.body.length().unwrap_or(0)
+    /// Length of the body in bytes: 0 when there is none, `None` when it comes in chunks, or otherwise without a declared
+    /// length.
+    pub fn content_length(&self) -> Option<u64> {
+        self.body.length()
     }
 
-    /// Length of the body in bytes; `None` when it comes in chunks, or otherwise without a declared length.
-    pub fn body_length(&self) -> Option<u64> {
-        self.body.length()
+    /// What wrappers and handlers leave for each other with this request, by its type.
+    pub fn extensions(&self) -> &http::Extensions {
+        &self.extensions
+    }
+
+    /// The same, to be changed.
+    pub fn extensions_mut(&mut self) -> &mut http::Extensions {
+        &mut self.extensions
     }
 
     /// The whole body, if it is not longer than `bytes_max`.
     ///
     /// # Errors
-    /// [`io::ErrorKind::FileTooLarge`] when it is longer (nothing has been read then, if the length was declared);
-    /// otherwise as for [`Read`].
+    /// [`io::ErrorKind::FileTooLarge`] when it is longer (nothing has been read then, if the length was declared); a
+    /// handler that returns it answers with 413. Otherwise as for [`Read`].
     pub fn read_body(&mut self, bytes_max: u64) -> io::Result<Vec<u8>> {
         let declared = self.body.length().map(|_| self.body.remaining());
         if declared.is_some_and(|remaining| remaining > bytes_max) {
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(too_large());
         }
         let mut body = Vec::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(1 << 20));
         (&mut *self.body).take(bytes_max.saturating_add(1)).read_to_end(&mut body)?;
         if body.len() as u64 > bytes_max {
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(too_large());
         }
         Ok(body)
     }
@@ -168,6 +197,11 @@ impl<'r> Request<'r> {
         }
         builder.body(())
     }
+}
+
+fn too_large() -> io::Error {
+    let told = StatusError::new(413, "The request body is larger than this application accepts.");
+    io::Error::new(io::ErrorKind::FileTooLarge, told)
 }
 
 /// The body, from where the last read ended. [`io::ErrorKind::TimedOut`] when the client is silent for the socket
@@ -205,25 +239,6 @@ fn header_matches(key: &str, name: &str) -> bool {
     key.len() == name.len() && key.bytes().zip(name.bytes()).all(|(own, other)| own == wire(other))
 }
 
-/// Decodes `application/x-www-form-urlencoded`. An invalid escape stays as it is.
-fn decode(encoded: &[u8]) -> String {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16));
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        match (first, digit(tail.first()), digit(tail.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            (b'+', ..) => bytes.push(b' '),
-            (byte, ..) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,12 +247,5 @@ mod tests {
     fn names_of_headers_match_in_any_case_and_with_either_dash() {
         assert!(header_matches("USER_AGENT", "User-Agent") && header_matches("USER_AGENT", "user_agent"));
         assert!(!header_matches("USER_AGENT", "User-Agents") && !header_matches("HOST", "Hose"));
-    }
-
-    #[test]
-    fn query_values_are_decoded_once_and_bad_escapes_stay() {
-        for (encoded, decoded) in [("a%20b+c", "a b c"), ("%zz%4", "%zz%4"), ("%2525", "%25"), ("%C3%A9", "é")] {
-            assert_eq!(decode(encoded.as_bytes()), decoded);
-        }
     }
 }

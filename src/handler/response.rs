@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
+use super::BoxError;
+
 /// An answer: status, headers, body.
 ///
 /// A body of known length gets its `Content-Length` unless the handler set one. HEAD requests and the statuses 1xx, 204
@@ -22,7 +24,12 @@ pub struct Response {
     pub(crate) body: Body,
     /// What was declared of the body's length.
     pub(crate) length: Option<u64>,
+    /// Why it is an answer of failure, for the log.
+    failure: Option<String>,
 }
+
+/// What [`Response::into_parts`] gives: status, headers, body.
+pub type ResponseParts = (u16, Vec<(Cow<'static, str>, Cow<'static, [u8]>)>, Body);
 
 /// A header: name and value, as they go on the wire.
 pub(crate) type Header = (Cow<'static, str>, Cow<'static, [u8]>);
@@ -78,7 +85,7 @@ impl Write for BodyWriter<'_> {
 impl Response {
     /// An answer with a status and no body.
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Empty, length: None }
+        Self { status, headers: Vec::new(), body: Body::Empty, length: None, failure: None }
     }
 
     /// 200 with plain text.
@@ -88,6 +95,34 @@ impl Response {
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
         Self::new(200).with_header("Content-Type", "text/plain").with_body(Body::Bytes(bytes))
+    }
+
+    /// 200 with HTML in UTF-8.
+    pub fn html(html: impl Into<Cow<'static, str>>) -> Self {
+        Self::text(html).set_header("Content-Type", "text/html; charset=utf-8")
+    }
+
+    /// 200 with a value as JSON.
+    ///
+    /// ```
+    /// use rhinod::{BoxError, Request, Response};
+    ///
+    /// fn names(_request: &mut Request<'_>) -> Result<Response, BoxError> {
+    ///     Response::json(&["ada", "grace"])
+    /// }
+    /// assert_eq!(rhinod::test::call(&names, rhinod::test::get("/")).text(), r#"["ada","grace"]"#);
+    /// ```
+    ///
+    /// # Errors
+    /// When the value cannot be JSON (a map whose keys are no strings, say).
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, BoxError> {
+        Ok(Self::bytes("application/json", serde_json::to_vec(value)?))
+    }
+
+    /// 303 to another place, which is then asked for with GET: after a form, say. [`Response::with_status`] makes it 301,
+    /// 302, 307 or 308.
+    pub fn redirect(location: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(303).with_header("Location", location)
     }
 
     /// 200 with bytes of a given media type.
@@ -145,10 +180,29 @@ impl Response {
         self
     }
 
-    /// The same with another body.
-    pub fn with_body(mut self, body: Body) -> Self {
-        self.body = body;
+    /// The same with this header in the place of all others of its name, in any case. As for
+    /// [`Response::with_header`] the name and the value are looked at when the answer is sent.
+    pub fn set_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        let name = name.into();
+        self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
+        self.with_header(name, value)
+    }
+
+    /// The same with another body: bytes, text, or any [`Body`].
+    pub fn with_body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
         self
+    }
+
+    /// The same with a reason for the log why it is an answer of failure.
+    pub(super) fn with_failure(mut self, reason: String) -> Self {
+        self.failure = Some(reason);
+        self
+    }
+
+    /// Why it is an answer of failure.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// The same with the length of its body in bytes, for [`Response::stream`] and [`Response::writer`], which know none.
@@ -176,6 +230,16 @@ impl Response {
         self.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Status, headers in the order in which they were added, and body.
+    pub fn into_parts(self) -> ResponseParts {
+        (self.status, self.headers, self.body)
+    }
+
     /// Length of the body in bytes, where it is known before it is sent.
     pub(crate) fn known_length(&self) -> Option<u64> {
         if self.length.is_some() {
@@ -198,6 +262,19 @@ impl fmt::Debug for Response {
             .field("headers", &self.headers().map(|(name, _)| name).collect::<Vec<_>>())
             .field("length", &self.known_length())
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::File { offset, length, .. } => write!(f, "File({length} bytes from {offset})"),
+            Self::Reader { length, .. } => f.debug_tuple("Reader").field(length).finish(),
+            Self::Chunks(_) => f.write_str("Chunks"),
+            Self::Writer(_) => f.write_str("Writer"),
+        }
     }
 }
 
@@ -225,6 +302,12 @@ impl From<String> for Body {
     }
 }
 
+impl From<Cow<'static, [u8]>> for Body {
+    fn from(bytes: Cow<'static, [u8]>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
 impl From<()> for Body {
     fn from((): ()) -> Self {
         Self::Empty
@@ -249,6 +332,7 @@ impl<B: Into<Body>> From<http::Response<B>> for Response {
             headers: parts.headers.iter().map(header).collect(),
             body: body.into(),
             length: None,
+            failure: None,
         }
     }
 }
@@ -263,6 +347,20 @@ mod tests {
         assert_eq!(Response::text("abc").known_length(), Some(3));
         assert_eq!(Response::stream("text/plain", [Ok(b"abc".to_vec())]).known_length(), None);
         assert_eq!(Response::writer("text/plain", |_| Ok(())).known_length(), None);
+    }
+
+    #[test]
+    fn a_header_that_is_set_replaces_those_of_its_name() {
+        let response = Response::html("<p>").with_header("X-A", "1").with_header("x-a", "2").set_header("X-a", "3");
+        let headers: Vec<_> = response.headers().collect();
+        let wanted: [(&str, &[u8]); 2] = [("Content-Type", b"text/html; charset=utf-8"), ("X-a", b"3")];
+        assert_eq!(headers, wanted);
+    }
+
+    #[test]
+    fn answers_and_their_bodies_can_go_to_other_threads() {
+        fn is_send<T: Send>() {}
+        is_send::<Response>();
     }
 
     #[test]

@@ -16,8 +16,9 @@ pub trait Service: Sync {
     /// Answers one request. Whatever is left undone (no answer, an unread body) is put right afterwards.
     fn serve(&self, exchange: &mut Exchange<'_>);
 
-    /// Runs around the accept loop of each thread; a runtime that wants threads to be known to it does so here.
-    fn on_thread(&self, accept_loop: &mut dyn FnMut()) {
+    /// Runs around the accept loop of each thread (`core` counts them from 0); a runtime that wants threads to be known to
+    /// it does so here.
+    fn on_thread(&self, _core: usize, accept_loop: &mut dyn FnMut()) {
         accept_loop();
     }
 }

@@ -52,7 +52,7 @@ impl<'z> Worker<'z> {
     pub fn info(&self) -> WorkerInfo {
         let Self { member, .. } = self;
         let threads = member.config().threads.max(1);
-        WorkerInfo { number: member.post().number, generation: member.instance().generation(), threads }
+        WorkerInfo { number: member.post().number, generation: member.instance().generation().0, threads }
     }
 
     /// Requests that this worker has handled.

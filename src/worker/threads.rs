@@ -47,7 +47,7 @@ impl Worker<'_> {
     /// The main thread takes requests and hears the master.
     fn serve_alone<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
         let mut ended = Ok(());
-        service.on_thread(&mut || {
+        service.on_thread(0, &mut || {
             ended = Core::new(self, 0, Hears::Master).and_then(|mut core| {
                 self.member().tell_ready();
                 core.run(service)
@@ -66,7 +66,7 @@ impl Worker<'_> {
                 let (report, done, waiting) = (report.clone(), &done, &waiting);
                 std::thread::Builder::new().name(format!("core {core}")).spawn_scoped(scope, move || {
                     let mut ended = Ok(());
-                    service.on_thread(&mut || {
+                    service.on_thread(core, &mut || {
                         ended = Core::new(self, core, Hears::Bell).and_then(|mut core| {
                             if waiting.fetch_add(1, Ordering::AcqRel) + 1 == threads {
                                 self.member().tell_ready();

@@ -26,6 +26,7 @@ mod reload_switch;
 mod reload_upgrade;
 mod reloading;
 mod rivals;
+mod rust_life;
 mod scaling_decisions;
 mod scaling_life;
 mod serve_broken;

@@ -249,7 +249,6 @@ fn an_application_that_cannot_load_ends_the_instance_with_22() {
     for (deed, reason) in [
         ("load fail", "generation 1 failed: the application could not be loaded: told to fail"),
         ("load panic", "generation 1 failed: the application panicked while it was loaded"),
-        ("start fail", "start_worker: told to fail"),
         ("start panic", "the application panicked in start_worker"),
     ] {
         let launch = unsteady().set("vacuum", true);

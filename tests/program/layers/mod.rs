@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "daemon/command.rs",
     "daemon/pid_file.rs",
     "handler",
+    "test.rs",
     "stats",
     "cli",
     "escape.rs",
@@ -74,6 +75,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     ("zygote", &["config", "logging", "member", "sys", "worker"]),
     ("embedded", &["config", "escape", "handler", "member", "worker"]),
+    ("test", &["handler"]),
     ("operator", &["cli", "exit", "failure", "operator/words", "sys"]),
     ("simulate", &["exit", "scaling", "sys"]),
     ("worker", &["config", "escape", "handler", "logging", "member", "sys"]),
@@ -108,6 +110,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("config/host.rs", "*", "the one implementation of the configuration's world; everything else asks the trait"),
     ("config/world.rs", "std::time::SystemTime", "the type of a moment that comes in; no clock is read"),
     ("handler/response.rs", "std::fs", "the type of an open file that a response carries; none is opened here"),
+    ("test.rs", "std::fs", "the type of an open file that a response carries; none is opened here"),
     ("exit.rs", "std::process", "the conversion of a status to what `main` returns"),
 ];
 
