@@ -42,9 +42,10 @@ impl<'r> Request<'r> {
         (self.ask_reload)();
     }
 
-    /// The method, such as `GET`. Case-sensitive (RFC 9110, section 9.1).
+    /// The method, such as `GET`. Case-sensitive (RFC 9110, section 9.1). `GET` where the web server does not say it;
+    /// then [`Request::variable`] has no `REQUEST_METHOD`.
     pub fn method(&self) -> &'r str {
-        self.head.method
+        self.head.method_or_get()
     }
 
     /// The decoded path below [`Request::script_name`], with what is not UTF-8 replaced.
@@ -191,7 +192,7 @@ impl<'r> Request<'r> {
     /// When method, target or a header is not what that crate accepts.
     pub fn to_http(&self) -> Result<http::Request<()>, http::Error> {
         let target = if self.head.uri.is_empty() { b"/".as_slice() } else { self.head.uri };
-        let mut builder = http::Request::builder().method(self.head.method).uri(target);
+        let mut builder = http::Request::builder().method(self.method()).uri(target);
         for (name, value) in self.headers() {
             builder = builder.header(name.replace('_', "-").to_ascii_lowercase(), value);
         }
@@ -215,7 +216,7 @@ impl Read for Request<'_> {
 impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")
-            .field("method", &self.head.method)
+            .field("method", &self.method())
             .field("uri", &String::from_utf8_lossy(self.head.uri))
             .field("content_length", &self.content_length())
             .finish_non_exhaustive()

@@ -49,7 +49,7 @@ pub struct Exchange<'c> {
 impl Exchange<'_> {
     /// The request for a line of the log: method and URI.
     pub fn named(&self) -> String {
-        format!("{} {}", escape::value(self.head.method.as_bytes()), escape::value(self.head.uri))
+        format!("{} {}", escape::value(self.head.method_or_get().as_bytes()), escape::value(self.head.uri))
     }
 
     /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).

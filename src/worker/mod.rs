@@ -13,6 +13,7 @@ mod exchange;
 mod farewell;
 mod hearsay;
 mod keeping;
+mod omission;
 mod parking;
 mod peer;
 mod process;

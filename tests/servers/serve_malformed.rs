@@ -92,7 +92,6 @@ fn every_malformed_packet_gets_its_status_and_a_line_in_the_log() {
         ("key at offset 0 runs past", 400, vec![0, 6, 0, 0, 0xff, 0, 0x41, 0x42, 0, 0]),
         ("key at offset 0 runs past", 400, desynchronised),
         ("the peer speaks HTTP", 400, b"GET / HTTP/1.1\r\nHost: app.example\r\n\r\n".to_vec()),
-        ("no REQUEST_METHOD", 400, packet(0, &[(b"AB", b"")])),
         ("REQUEST_METHOD is not a token", 400, packet(0, &[(b"REQUEST_METHOD", b"GET /\r\nX: ")])),
         ("CONTENT_LENGTH is not a number", 400, packet(0, &[(b"REQUEST_METHOD", b"GET"), (b"CONTENT_LENGTH", b"-1")])),
         ("CONTENT_LENGTH is given as 1 and as 2", 400, packet(0, conflict)),
@@ -105,6 +104,26 @@ fn every_malformed_packet_gets_its_status_and_a_line_in_the_log() {
         assert!(line.text.contains(&format!("status {status}: ")) && line.text.contains(reason), "{}", line.text);
         assert_as_before(&server, &workers);
     }
+}
+
+#[test]
+fn a_request_without_a_method_is_served_and_told_of_once() {
+    let mut server = start(hello());
+    let workers = server.workers();
+    let sent: [&[(&[u8], &[u8])]; 3] = [
+        &[(b"SERVER_PROTOCOL", b"HTTP/1.1"), (b"PATH_INFO", b"/")],
+        &[(b"PATH_INFO", b"/"), (b"REQUEST_METHOD", b"")],
+        &[(b"AB", b"")],
+    ];
+    for pairs in sent {
+        let reply = send_and_end(&server, &packet(0, pairs));
+        assert_eq!(reply.status(), Some(200), "{reply:?}");
+    }
+    server.get("/");
+    let told = server.log.lines_with("no REQUEST_METHOD");
+    assert!(told.len() == 1 && told[0].contains("include uwsgi_params;"), "{told:?}");
+    server.expect_log("no REQUEST_METHOD");
+    assert_as_before(&server, &workers);
 }
 
 #[test]
@@ -190,13 +209,13 @@ const CLIENTS: u64 = 4;
 
 #[test]
 fn a_hundred_thousand_mutated_packets_change_nothing() {
-    let server = start(hello());
+    let mut server = start(hello());
+    server.expect_log("no REQUEST_METHOD");
     let workers = server.workers();
     let answers: u64 = std::thread::scope(|scope| {
-        let clients = (0..CLIENTS).map(|client| {
-            let server = &server;
-            scope.spawn(move || send_mutants(server, SEED ^ client, MUTANTS / CLIENTS))
-        });
+        let server = &server;
+        let clients =
+            (0..CLIENTS).map(|client| scope.spawn(move || send_mutants(server, SEED ^ client, MUTANTS / CLIENTS)));
         let clients: Vec<_> = clients.collect();
         clients.into_iter().map(|client| client.join().expect("a client")).sum()
     });

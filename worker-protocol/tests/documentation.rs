@@ -75,7 +75,6 @@ fn the_errors_are_the_codes() {
         pairs::Error::StrayByte { offset },
     ];
     let head_errors = [
-        head::Error::MethodMissing,
         head::Error::MethodInvalid,
         head::Error::ContentLengthInvalid,
         head::Error::ContentLengthConflict { first: 1, second: 2 },

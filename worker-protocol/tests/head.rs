@@ -281,16 +281,19 @@ fn transfer_encoding_changes_nothing() {
 }
 
 #[test]
-fn a_method_is_needed_and_checked() {
-    assert_eq!(error(&[("PATH_INFO", "/")]), Error::MethodMissing);
-    assert_eq!(error(&[("REQUEST_METHOD", "")]), Error::MethodMissing);
+fn a_method_need_not_be_there_and_is_checked() {
+    for list in [vec![("PATH_INFO", "/")], vec![("PATH_INFO", "/"), ("REQUEST_METHOD", "")]] {
+        let head = read(&list, PathInfo::AsSent).expect("a request");
+        assert_eq!((head.method, head.method_or_get()), ("", "GET"));
+        assert_eq!(seen(&head)[..list.len()], list, "nothing is invented");
+        assert!(seen(&head)[list.len()..].iter().all(|(key, _)| *key != "REQUEST_METHOD"));
+    }
     for method in ["GET /", "G\r\nX", "GET\0", "GÉT", "(GET)", "GET\t"] {
         assert_eq!(error(&[("REQUEST_METHOD", method)]), Error::MethodInvalid, "{method:?}");
     }
-    assert_eq!((Error::MethodMissing.status(), Error::MethodMissing.fault()), (400, Fault::Configuration));
     assert_eq!((Error::MethodInvalid.status(), Error::MethodInvalid.fault()), (400, Fault::Client));
     let head = read(&[("REQUEST_METHOD", "M-SEARCH")], PathInfo::AsSent).expect("a token");
-    assert_eq!(head.method, "M-SEARCH");
+    assert_eq!((head.method, head.method_or_get()), ("M-SEARCH", "M-SEARCH"));
 }
 
 #[test]

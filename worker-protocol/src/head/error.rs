@@ -7,9 +7,6 @@ use crate::Fault;
 /// Why the variables are no request. Each one answers 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Error {
-    /// No `REQUEST_METHOD`, or an empty one.
-    #[error("no REQUEST_METHOD among the variables")]
-    MethodMissing,
     /// A method that is no token (RFC 9110 section 9.1).
     #[error("REQUEST_METHOD is not a token")]
     MethodInvalid,
@@ -29,11 +26,7 @@ pub enum Error {
 impl Error {
     /// Who has to change something.
     pub fn fault(self) -> Fault {
-        match self {
-            // A web server with `uwsgi_params` always sends it.
-            Error::MethodMissing => Fault::Configuration,
-            _ => Fault::Client,
-        }
+        Fault::Client
     }
 
     /// The HTTP status that answers the request.

@@ -133,10 +133,9 @@ pub(super) fn method(bytes: &[u8]) -> Result<&str, Error> {
     match bytes {
         b"GET" => return Ok("GET"),
         b"POST" => return Ok("POST"),
+        // Web servers send the variables that their configuration lists: this one need not be among them.
+        b"" => return Ok(""),
         _ => {}
-    }
-    if bytes.is_empty() {
-        return Err(Error::MethodMissing);
     }
     if !is_token(bytes) {
         return Err(Error::MethodInvalid);

@@ -12,7 +12,8 @@ use crate::response::Version;
 /// A request without its body. Text fields are the bytes received, empty when the variable is absent.
 #[derive(Debug, Clone)]
 pub struct RequestHead<'a> {
-    /// `REQUEST_METHOD`, a token, as sent (methods are case-sensitive).
+    /// `REQUEST_METHOD`, a token, as sent (methods are case-sensitive); empty when absent, see
+    /// [`RequestHead::method_or_get`].
     pub method: &'a str,
     /// `REQUEST_URI`: path and query, still encoded.
     pub uri: &'a [u8],
@@ -107,6 +108,12 @@ impl<'a> RequestHead<'a> {
             arrival: fields.arrival,
             synthesised,
         })
+    }
+
+    /// The method that the request is taken to have: GET where the web server names none, as one does that sends the
+    /// variables of its configuration only.
+    pub fn method_or_get(&self) -> &'a str {
+        if self.method.is_empty() { "GET" } else { self.method }
     }
 
     /// The protocol version for the answer's status line.

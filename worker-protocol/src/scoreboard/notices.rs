@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum Notice {
     /// A request says that its client came by TLS, and nobody is trusted to say so.
     UntrustedScheme,
+    /// The web server does not say which method a request has.
+    NoMethod,
 }
 
 /// The word that has a bit for each notice.
@@ -20,6 +22,7 @@ impl Notices<'_> {
     pub fn is_news(&self, notice: Notice) -> bool {
         let bit = match notice {
             Notice::UntrustedScheme => 1,
+            Notice::NoMethod => 2,
         };
         // Looked at before: after the first time the line is only read.
         self.word.load(Ordering::Relaxed) & bit == 0 && self.word.fetch_or(bit, Ordering::Relaxed) & bit == 0
