@@ -1,8 +1,8 @@
 //! The request line of the log, in uWSGI's default form (uWSGI's manual, "Formatting uWSGI requests logs") or by a
 //! template. Worker only.
 //!
-//! Differs from uWSGI where that is at fault: the number of variables is not doubled, control bytes are escaped,
-//! and a long URI is cut instead of hiding the whole line.
+//! Differs from uWSGI where that is at fault: control bytes are escaped, and a long URI is cut instead of hiding the whole
+//! line.
 
 mod entry;
 mod template;
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 pub(crate) use self::entry::Entry;
-use self::entry::client_address;
+use self::entry::{client_address, strings_count};
 pub(crate) use self::template::Template;
 use super::connection::{Answered, Outcome};
 use super::reply::Sent;
@@ -62,7 +62,7 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
     push_escaped(line, client_address(logging, entry.request), Escape::Bytes);
     line.push_str(" (");
     push_escaped(line, head.remote_user, Escape::Bytes);
-    let _ = write!(line, ") {{{} vars in {} bytes}} [", envelope.variables_count, envelope.block_bytes);
+    let _ = write!(line, ") {{{} vars in {} bytes}} [", strings_count(entry.request), envelope.block_bytes);
     line.push_str(&crate::logging::ctime(entry.started_epoch_us));
     line.push_str("] ");
     push_escaped(line, head.method.as_bytes(), Escape::Bytes);

@@ -69,7 +69,7 @@ fn a_request_has_uwsgis_line() {
         panic!("{found:?}")
     };
     assert_eq!((own, first, all), (pid.as_str(), "1", "1"));
-    assert_eq!((address, user, vars, bytes), ("10.0.0.9", "ann", "18", block.as_str()));
+    assert_eq!((address, user, vars, bytes), ("10.0.0.9", "ann", "36", block.as_str()), "18 keys, 18 values");
     assert_eq!((method, uri, body, status), ("POST", "/echo?x=1", "5", "200"));
     assert_eq!((headers, sent, switches, core), ("2", head.as_str(), "1", "0"));
     assert!(msecs.parse::<u64>().is_ok_and(|ms| ms < 60_000), "{msecs}");

@@ -26,6 +26,11 @@ pub(crate) struct Entry<'a> {
     pub(crate) metric: &'a dyn Fn(&str) -> Option<u64>,
 }
 
+/// What uWSGI calls the number of variables: it counts the strings on the wire, so keys and values.
+pub(super) fn strings_count(request: &Answered<'_>) -> usize {
+    2 * request.envelope.variables_count
+}
+
 /// The client, as the operator wants it named.
 pub(super) fn client_address<'r>(logging: &Logging, request: &Answered<'r>) -> &'r [u8] {
     let head = &request.head;

@@ -1,12 +1,11 @@
 //! `log-format`: request lines of the operator's own form (uWSGI's manual, "Formatting uWSGI requests logs"), taken
 //! apart once. Worker only.
 //!
-//! Differs from uWSGI where that is at fault: values are escaped, numbers do not wrap, and the number of
-//! variables is not doubled.
+//! Differs from uWSGI where that is at fault: values are escaped, and numbers do not wrap.
 
 use std::fmt::Write as _;
 
-use super::entry::{Entry, client_address};
+use super::entry::{Entry, client_address, strings_count};
 use crate::config::model::Logging;
 use crate::escape::{Escape, push_escaped};
 use crate::logging::{CTIME, format_local};
@@ -72,7 +71,7 @@ const VALUES: &[(&str, Value)] = &[
     ("hsize", Value::Number(|entry| entry.request.outcome.sent.head_bytes as u64)),
     ("cl", Value::Number(|entry| entry.request.head.content_length.unwrap_or(0))),
     ("pktsize", Value::Number(|entry| entry.request.envelope.block_bytes as u64)),
-    ("vars", Value::Number(|entry| entry.request.envelope.variables_count as u64)),
+    ("vars", Value::Number(|entry| strings_count(entry.request) as u64)),
     ("headers", Value::Number(|entry| entry.request.outcome.sent.headers_count as u64)),
     ("micros", Value::Number(|entry| entry.took_us)),
     ("msecs", Value::Number(|entry| entry.took_us / 1_000)),
@@ -277,7 +276,7 @@ mod tests {
             ("uri method user addr host proto uagent", "/a?b POST ann 10.0.0.9 example HTTP/1.1 probe\\x221\\x22"),
             ("referer", "-"),
             ("status size rsize hsize", "200 5000000099 5000000000 99"),
-            ("cl pktsize vars headers", &format!("12 {block_bytes} 11 3")),
+            ("cl pktsize vars headers", &format!("12 {block_bytes} 22 3")),
             ("micros msecs secs", "3000173 3000 3.000173"),
             ("time tmsecs tmicros epoch", "1795420977 1795420977654 1795420977654321 1795420980"),
             ("ctime", &ctime),
