@@ -33,6 +33,8 @@ pub trait Vocabulary {
     fn short(&self, letter: char) -> Option<Meaning>;
     /// Every accepted spelling, in a fixed order.
     fn names(&self) -> Box<dyn Iterator<Item = &'static str> + '_>;
+    /// Whether the option of that name does something, and that value fits it.
+    fn would_act(&self, name: &str, value: Option<&str>) -> bool;
     /// Whether what that plugin of uWSGI's does is built in (`if-plugin`).
     fn provides(&self, plugin: &str) -> bool;
 }

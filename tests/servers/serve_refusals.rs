@@ -88,9 +88,9 @@ fn a_key_that_does_not_exist() {
 
 #[test]
 fn several_errors_are_all_told_each_in_its_line() {
-    let failed = hello().set("workers", "0").set("threads", "-1").line("harakri = 10").fails();
+    let failed = hello().set("workers", "0").set("threads", "-1").line("vaccum = true").fails();
     assert_eq!(failed.code, CONFIGURATION);
-    for place in ["app.ini:3: workers", "app.ini:5: threads", "app.ini:6: harakri"] {
+    for place in ["app.ini:3: workers", "app.ini:5: threads", "app.ini:6: vaccum"] {
         assert!(failed.lines.iter().any(|line| line.contains(place)), "{place}: {:#?}", failed.lines);
     }
     assert_eq!(failed.lines.iter().filter(|line| line.starts_with("rhinod: ")).count(), 3);

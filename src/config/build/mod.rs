@@ -73,6 +73,7 @@ fn take<'a>(draft: &mut Draft<'a>, directive: &'a Directive) {
         (Ok(parsed), _) => apply(draft, option, &parsed),
         // What is not used need not be right.
         (Err(_), Status::Accepted(_)) => {}
+        (Err(_), Status::NotYet(feature)) => draft.does_nothing(format!("rhinod does not have this yet: {feature}")),
         (Err(_), Status::Unsupported(instead)) => draft.does_nothing(format!("not supported; {instead}")),
         (Err(unfit), _) => {
             let mut error = ConfigError::about(directive, format!("expected {}", unfit.expected));

@@ -11,7 +11,7 @@ use std::vec::IntoIter;
 
 use super::ini::{self, Item, NotText};
 use super::keyword::{Format, Place};
-use super::magic::{FileNames, Line, Magic};
+use super::magic::{FileNames, Line, Loss, Magic};
 use super::source::{self, Reader, Source};
 use super::structured::{self, Malformed};
 use crate::config::directive::Origin;
@@ -195,11 +195,21 @@ impl Opened {
 
     fn read_ini(&mut self, text: &Text, magic: &Magic) -> Vec<Found> {
         let mut found = Vec::new();
-        for Line { number, text: line } in magic.lines(&text.bytes) {
+        for Line { number, text: line, losses } in magic.lines(&text.bytes) {
             let origin = || Origin::File { path: text.name.clone(), line: number, section: self.section.clone() };
-            match ini::read_line(&line) {
+            let item = ini::read_line(&line);
+            if self.inside {
+                // What vanishes from a comment is nobody's loss, unless it is a line.
+                let told = losses.iter().filter(|loss| matches!(loss, Loss::Line(_)) || item != Ok(Item::Nothing));
+                found.extend(told.map(|loss| Found::Odd(ConfigError::at(&origin(), loss.to_string()))));
+            }
+            match item {
                 Ok(Item::Nothing) => {}
                 Ok(Item::Section(name)) => {
+                    if !line.trim_ascii_end().ends_with(b"]") {
+                        let problem = format!("no `]` at the end of the line: the section's name is read as `{name}`");
+                        found.push(Found::Odd(ConfigError::at(&origin(), problem)));
+                    }
                     self.inside = *name == *self.section;
                     if self.sections.len() < SECTIONS_TOLD_MAX && !self.sections.contains(&name) {
                         self.sections.push(name);
@@ -235,7 +245,17 @@ impl Opened {
         };
         match structured::read(self.format, &text, &self.section) {
             Err(Malformed { line, problem }) => vec![Found::Wrong(ConfigError::at(&origin(line), problem))],
-            Ok(items) => items.into_iter().map(|(line, item)| of_item(item, origin(line))).collect(),
+            Ok(items) => {
+                let losses_of = |number: usize| number.checked_sub(1).and_then(|index| lines.get(index));
+                let mut found = Vec::new();
+                for (number, item) in items {
+                    let losses = losses_of(number).map(|(_, line)| line.losses.as_slice()).unwrap_or_default();
+                    let told = losses.iter().map(|loss| Found::Odd(ConfigError::at(&origin(number), loss.to_string())));
+                    found.extend(told);
+                    found.push(of_item(item, origin(number)));
+                }
+                found
+            }
         }
     }
 }

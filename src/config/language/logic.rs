@@ -233,7 +233,7 @@ impl Block {
             }
         };
         let text = String::from_utf8(bytes).map_err(|_| "expected a file in UTF-8".to_owned())?;
-        at_most(text.split_inclusive('\n').flat_map(|line| pieces(line.strip_suffix('\n').unwrap_or(line))).collect())
+        at_most(text.split_inclusive('\n').flat_map(|line| pieces(without_end(line))).collect())
     }
 }
 
@@ -333,6 +333,12 @@ fn glob(pattern: &str, view: &View<'_, '_>) -> Vec<String> {
         format!("{}{}", shown.to_string_lossy(), if is_directory { "/" } else { "" })
     };
     found.iter().map(name).collect()
+}
+
+/// A line without its end, which is CR and LF in files from Windows.
+fn without_end(line: &str) -> &str {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 fn pieces(line: &str) -> Vec<String> {

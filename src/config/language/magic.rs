@@ -2,6 +2,7 @@
 //!
 //! The table is uWSGI's manual, "Configuring uWSGI". Not for `%(name)`, which `expand` replaces in values later. Pure.
 
+use std::fmt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -12,6 +13,45 @@ use crate::config::world::{Facts, Invocation};
 pub(crate) struct Line {
     pub(crate) number: usize,
     pub(crate) text: Vec<u8>,
+    /// What was lost on the way.
+    pub(crate) losses: Vec<Loss>,
+}
+
+impl Line {
+    fn new(number: usize) -> Self {
+        Line { number, text: Vec::new(), losses: Vec::new() }
+    }
+}
+
+/// What a `%` made vanish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// This letter stands for nothing, so it went together with its `%`.
+    Letter(u8),
+    /// The end of the text stood behind it.
+    End,
+    /// The end of the line stood behind it, and what looks like a line of its own follows. The number is that line's.
+    Line(usize),
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Letter(letter) => {
+                let letter = char::from(*letter).escape_default();
+                write!(
+                    out,
+                    "`%{letter}` stands for nothing and vanishes; write `%%{letter}` where it is meant as it stands"
+                )
+            }
+            Loss::End => out.write_str("a `%` at the end vanishes; write `%%` where it is meant as it stands"),
+            Loss::Line(number) => write!(
+                out,
+                "a `%` at the end of a line joins the next one to it, so line {number} is no line of its own; write `%%` \
+                 where it is meant as it stands"
+            ),
+        }
+    }
 }
 
 /// What the letters stand for at one moment of the reading.
@@ -164,28 +204,46 @@ impl Magic {
     /// Replaces the variables of a text and cuts it into lines. A `%` in front of a newline removes the newline.
     pub(crate) fn lines(&self, text: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
-        let mut line = Line { number: 1, text: Vec::new() };
+        let mut line = Line::new(1);
         let mut number = 1;
-        let mut bytes = text.iter().copied();
-        while let Some(byte) = bytes.next() {
+        let mut bytes = text.iter();
+        while let Some(&byte) = bytes.next() {
             match byte {
                 b'\n' => {
                     number += 1;
-                    lines.push(std::mem::replace(&mut line, Line { number, text: Vec::new() }));
+                    lines.push(std::mem::replace(&mut line, Line::new(number)));
                 }
-                b'%' => match bytes.next() {
-                    Some(b'\n') => number += 1,
-                    Some(letter) => line.text.extend_from_slice(self.letter(letter).unwrap_or_default().as_bytes()),
-                    None => {}
+                b'%' => match bytes.next().copied() {
+                    Some(b'\n') => {
+                        number += 1;
+                        if looks_like_an_entry(bytes.as_slice()) {
+                            line.losses.push(Loss::Line(number));
+                        }
+                    }
+                    Some(letter) => match self.letter(letter) {
+                        // A directory that the path does not have.
+                        Some("") if letter.is_ascii_digit() => line.losses.push(Loss::Letter(letter)),
+                        Some(text) => line.text.extend_from_slice(text.as_bytes()),
+                        None => line.losses.push(Loss::Letter(letter)),
+                    },
+                    None => line.losses.push(Loss::End),
                 },
                 other => line.text.push(other),
             }
         }
-        if !line.text.is_empty() {
+        if !line.text.is_empty() || !line.losses.is_empty() {
             lines.push(line);
         }
         lines
     }
+}
+
+/// Whether a text begins with `name =`, as no continued value is likely to.
+fn looks_like_an_entry(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_start();
+    let name_bytes = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
+    let (name, rest) = line.split_at(name_bytes);
+    name.first().is_some_and(u8::is_ascii_alphabetic) && rest.trim_ascii_start().starts_with(b"=")
 }
 
 #[cfg(test)]
@@ -240,6 +298,18 @@ mod tests {
             magic.enter(FileNames::new(name, Path::new(&format!("/{name}.ini")), "", 1), main);
             assert_eq!(replaced(&magic, "%n-%N"), expected);
         }
+    }
+
+    #[test]
+    fn what_a_percent_sign_makes_vanish_is_told() {
+        let losses = |text: &str| -> Vec<(usize, Loss)> {
+            let lines = magic().lines(text.as_bytes()).into_iter();
+            lines.flat_map(|line| line.losses.into_iter().map(move |loss| (line.number, loss))).collect()
+        };
+        assert_eq!(losses("a = 50%\nb = 1\nc = %q%v"), [(1, Loss::Line(2)), (3, Loss::Letter(b'q'))]);
+        assert_eq!(losses("a = x %\n  --long=y\nb = 100%"), [(3, Loss::End)]);
+        assert_eq!(losses("LIKE '%2'"), [(1, Loss::Letter(b'2'))]);
+        assert_eq!(losses("a = %(b) 50%% %h"), []);
     }
 
     #[test]

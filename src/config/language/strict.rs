@@ -1,17 +1,22 @@
 //! Keys that are no options: placeholders that serve their purpose, slips of the pen, and lines that do nothing.
 //!
 //! To uWSGI every unknown key is a placeholder, so a misspelled option vanishes without a word. Here a key that some
-//! value refers to is fine; one that none does is an error when it is close to an option, else a warning. With
+//! value refers to is fine; one that none does is an error when it is close to an option that would do something with that
+//! value, and no word that people use for values of their own; else a warning. With
 //! `strict = true` every unknown key is an error as in uWSGI, with `strict = false` none is. Pure.
 
 use std::collections::HashSet;
 
 use super::entry::Entry;
 use super::keyword::Keyword;
-use crate::config::directive::Origin;
+use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
 use crate::config::nearest::Names;
 use crate::config::vocabulary::Vocabulary;
+
+/// Words near an option's name that people use for values of their own, which placeholders or the application read.
+const PLAUSIBLE: [&str; 11] =
+    ["group", "host", "hosts", "log-file", "project", "queue", "queues", "rules", "user", "virtual-env", "worker"];
 
 /// What is known when the keys are judged.
 pub(crate) struct Judge<'a> {
@@ -52,7 +57,8 @@ impl Judge<'_> {
         if strict {
             return Judgement::Error(complaint("not an option, and the configuration is strict"));
         }
-        match (&directive.origin, near.is_some_and(|near| near.close)) {
+        let slip = near.as_ref().is_some_and(|near| near.close && self.would_act(near.name, entry));
+        match (&directive.origin, slip) {
             (Origin::Environment { .. }, false) => Judgement::Fine, // names of other programs: UWSGI_PORT, UWSGI_OPTS
             (Origin::Environment { .. }, true) => Judgement::Warning(complaint("not an option")),
             (_, true) if self.strict.is_none() => Judgement::Error(complaint(
@@ -62,6 +68,17 @@ impl Judge<'_> {
                 "not an option, and nothing refers to it as a placeholder: it does nothing",
             )),
         }
+    }
+
+    /// Whether the option that is near would do something with the value, and the key is hardly anything of the user's
+    /// own. Where the key holds more than a name, the value does not tell.
+    fn would_act(&self, option: &str, entry: &Entry) -> bool {
+        let Directive { key, value, .. } = &entry.directive;
+        if key.contains([' ', ':']) {
+            return true;
+        }
+        let own = PLAUSIBLE.contains(&key.to_lowercase().replace('_', "-").as_str());
+        !own && self.vocabulary.would_act(option, value.as_deref())
     }
 
     /// `end` closes blocks without being an option; uWSGI refuses it when strict.

@@ -159,6 +159,14 @@ impl Vocabulary for Table {
         Box::new(options().flat_map(Opt::names))
     }
 
+    fn would_act(&self, name: &str, value: Option<&str>) -> bool {
+        find(name).is_some_and(|option| {
+            let acts = matches!(option.status, Status::Works | Status::Refused(_));
+            let starts_with_digit = value.is_some_and(|text| text.starts_with(|first: char| first.is_ascii_digit()));
+            acts && option.parse(value).is_ok_and(|parsed| parsed.remark.is_none() || starts_with_digit)
+        })
+    }
+
     fn provides(&self, plugin: &str) -> bool {
         let version = plugin.strip_prefix("python").map(|version| version.trim_start_matches('3'));
         version.is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit())) && plugin != "python2"

@@ -1,8 +1,8 @@
 //! How numbers, sizes, times, modes and switches are read.
 //!
-//! The rules are those of uWSGI's manual, "uWSGI Options", with a few deviations: a number keeps its numeric prefix, but
-//! a value without any digit is an error; a bare key is an error for a number; `0660` is a mode; a switch with an
-//! unusual word is on, and a remark says so. Pure; runs wherever a configuration is read.
+//! The rules are those of uWSGI's manual, "uWSGI Options", with a few deviations: a number keeps its numeric prefix; a
+//! value without any digit is 0, and a remark says so, but an error where 0 is out of bounds; `0660` is a mode; a switch
+//! with an unusual word is on, and a remark says so. Pure; runs wherever a configuration is read.
 
 use super::parsed::{Parsed, Unfit};
 
@@ -42,13 +42,25 @@ pub(super) fn parse_int<'a>(value: Option<&'a str>, min: i64, max: i64, what: &s
         format!("{what} from {min} to {max}")
     };
     let Some((number, rest)) = leading_number(text) else {
-        return Err(Unfit { expected, hint: number_hint(text) });
+        return as_zero(text, min <= 0 && max >= 0, expected);
     };
     if number < min || number > max {
         return Err(Unfit::new(expected));
     }
     let remark = (!rest.trim().is_empty()).then(|| format!("read as {number}; `{}` is ignored", rest.trim()));
     Ok(Parsed { remark, ..Parsed::new(text, number) })
+}
+
+/// What is no number is 0 to uWSGI, whose configurations are full of `harakiri =` and `post-buffering = true`.
+fn as_zero(text: &str, fits: bool, expected: String) -> Result<Parsed<'_>, Unfit> {
+    let hint = number_hint(text);
+    if !fits {
+        return Err(Unfit { expected, hint });
+    }
+    let what = if text.is_empty() { "nothing".to_owned() } else { format!("`{text}`") };
+    let why = hint.filter(|_| !text.is_empty()).map_or(String::new(), |hint| format!(" ({hint})"));
+    let remark = Some(format!("{what} is read as 0, as uWSGI reads it{why}; expected {expected}"));
+    Ok(Parsed { remark, ..Parsed::new(text, 0) })
 }
 
 fn number_hint(text: &str) -> Option<String> {
@@ -128,13 +140,18 @@ mod tests {
             ("0x10", Some(0)),
             ("08", Some(8)),
             (" 7", Some(7)),
-            ("auto", None),
-            ("", None),
+            ("auto", Some(0)),
+            ("", Some(0)),
             ("-1", None),
             ("10001", None),
             ("99999999999999999999", None),
         ] {
             assert_eq!(number(int, text), expected, "{text:?}");
+        }
+        for text in ["true", "", "$(WORKERS)"] {
+            let remark = parse(int, text).map(|parsed| parsed.remark);
+            assert!(remark.is_ok_and(|text| text.is_some_and(|text| text.contains("read as 0"))), "{text:?}");
+            assert_eq!(number(Kind::Int { min: 1, max: 9 }, text), None, "0 is out of bounds");
         }
         assert!(parse(int, "4 ; four").is_ok_and(|parsed| parsed.remark.is_some()));
         assert_eq!(int.parse(None).map(|parsed| parsed.number), Ok(1));

@@ -26,6 +26,16 @@ fn situations() -> Vec<Situation> {
     let big = "x".repeat(600_000);
     vec![
         text("a slip of the pen", "process = 4\nvaccum = true\n"),
+        text("slips that would do nothing", "vaccum = perhaps\nharakri = soon\nqeue-blocksize = 4\n"),
+        text(
+            "words of people's own",
+            "group = www-data\nvirtual_env = /opt/v\nrules = default\nqueue = fast\nlog-file = y\n",
+        ),
+        text(
+            "percent signs that vanish",
+            "env = P=%q100%w\nenv = R=50%\nharakiri = 30\n# 100%\nvacuum = true\nenv = Q=%9",
+        ),
+        text("a section without its bracket", "\n[uwsgi\nvacuum = true\n"),
         text("a slip when not strict", "strict = false\nprocess = 4\nvaccum = true\n"),
         text("an unknown key", "redirect-all = 1\nhost = a\n"),
         text("an unknown key when strict", "strict = true\nredirect-all = 1\nhost = a\n"),
