@@ -25,7 +25,7 @@ use worker_protocol::pairs::{self, Block, PathInfo};
 use worker_protocol::response::{Head, Version, body_allowed};
 
 use crate::handler::request::DeclaredBody;
-use crate::handler::{Body, BodyWriter, Handler, LogNotes, Request, ResponseParts, decoded_path};
+use crate::handler::{Body, BodyWriter, Handler, LogNotes, Request, ResponseParts, WorkerInfo, decoded_path};
 
 /// A request in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +120,11 @@ impl TestRequest {
     }
 }
 
+/// What a handler's `start_worker` is told in a test: worker 1 of generation 1, with one thread.
+pub fn worker() -> WorkerInfo {
+    WorkerInfo { number: 1, generation: 1, threads: 1 }
+}
+
 /// What a client would get.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -148,7 +153,7 @@ impl Answer {
 }
 
 /// Has a handler answer a request, as a worker would: a body that may not be sent is none, and headers that may not be sent
-/// make it 500. `start_worker` is not called; a panic of the handler goes on.
+/// make it 500. `start_worker` is not called (see [`worker`]); a panic of the handler goes on.
 ///
 /// # Panics
 /// When the request is none that could come over the wire: its method is no token, or its variables are longer than

@@ -6,6 +6,7 @@ mod check;
 mod config_language;
 mod configurations;
 mod dependencies;
+mod embedding;
 mod generated;
 mod layers;
 mod python_decisions;

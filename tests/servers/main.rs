@@ -27,6 +27,7 @@ mod reload_upgrade;
 mod reloading;
 mod rivals;
 mod rust_life;
+mod rust_service;
 mod scaling_decisions;
 mod scaling_life;
 mod serve_broken;

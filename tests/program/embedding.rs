@@ -1,0 +1,19 @@
+//! docs/EMBEDDING.md shows what is in examples/service, word for word.
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn each_block_of_rust_in_embedding_md_stands_in_the_service() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/EMBEDDING.md")).expect("the page");
+    let folder = fs::read_dir(root.join("examples/service")).expect("the example");
+    let sources: Vec<String> =
+        folder.map(|file| fs::read_to_string(file.expect("a file").path()).expect("a source")).collect();
+    let blocks: Vec<&str> =
+        page.split("\n```rust\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
+    assert!(blocks.len() >= 5, "the search finds nothing");
+    for block in blocks {
+        assert!(sources.iter().any(|source| source.contains(block)), "not in examples/service:\n{block}");
+    }
+}
