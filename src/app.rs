@@ -45,8 +45,7 @@ where
         None => match image() {
             Image::First => obey(),
             Image::Next(number) => adopt(number),
-            // Reading it is the test.
-            Image::Asked(number) => code(i32::from(Handover::read(number).is_err())),
+            Image::Asked(number) => code(i32::from(Handover::read(number).and_then(Handover::judge).is_err())),
         },
     }
 }

@@ -22,6 +22,9 @@ impl Driver<'_> {
         if let Some(event) = self.scaler.look(now_us, &self.machine, board, &self.sockets) {
             self.handle(event);
         }
+        if self.scaler.has_miscounted() {
+            self.children.recount();
+        }
         self.watch_queue(self.scaler.wakes_on_queue());
     }
 

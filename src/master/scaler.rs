@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use worker_protocol::scoreboard::{Armed, CORES_MAX, CoreState, Scoreboard};
+use worker_protocol::scoreboard::{Armed, CORES_MAX, CoreState, Scoreboard, WorkerFigures};
 
 use super::decisions::DecisionFile;
 use super::machine::{Condition, Event, Machine, Order, Seat, WorkerView};
@@ -38,6 +38,8 @@ pub(super) struct Scaler {
     next_look_us: Option<u64>,
     /// Whether a connection in the queue shall wake the master.
     wake_on_queue: bool,
+    /// Whether at the last look the counter of busy cores and the cores did not say the same.
+    has_miscounted: bool,
     /// Workers asked for or refused by the operator since the last look.
     pending: i32,
     /// Workers that asked to go since the last look.
@@ -45,7 +47,8 @@ pub(super) struct Scaler {
     boot_us: u64,
     /// What starting has cost each worker; see [`processor_use`].
     boot_times: BTreeMap<Seat, ProcessorTimes>,
-    buried: Buried,
+    /// By workers that are gone.
+    buried: Done,
     /// Requests of each seat at the last look, to tell which waits are new.
     requests_seen: BTreeMap<Seat, u64>,
     cpus: u32,
@@ -71,11 +74,25 @@ const RESOURCES_OF_ONE_US: u64 = 300;
 /// Microseconds on a core, and runnable without one.
 type ProcessorTimes = (u64, u64);
 
-/// Figures of workers that are gone.
+/// What workers have done.
 #[derive(Debug, Clone, Copy, Default)]
-struct Buried {
+struct Done {
     requests: u64,
     running_us: u64,
+}
+
+/// Most that is believed of one worker: its words are in memory that its application can write to, and thousands of
+/// such workers must not bring the sums to their end.
+const REQUESTS_OF_ONE_MAX: u64 = 1 << 40;
+const RUNNING_OF_ONE_MAX_US: u64 = 1 << 48;
+
+impl Done {
+    fn of(figures: &WorkerFigures) -> Self {
+        Self {
+            requests: figures.requests.min(REQUESTS_OF_ONE_MAX),
+            running_us: figures.running_us.min(RUNNING_OF_ONE_MAX_US),
+        }
+    }
 }
 
 /// What one look at the scoreboard finds.
@@ -99,11 +116,12 @@ impl Scaler {
             probe: QueueProbe::new(),
             next_look_us: None,
             wake_on_queue: false,
+            has_miscounted: false,
             pending: 0,
             volunteers: BTreeSet::new(),
             boot_us: 0,
             boot_times: BTreeMap::new(),
-            buried: Buried::default(),
+            buried: Done::default(),
             requests_seen: BTreeMap::new(),
             cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1)),
             resources: Resources::default(),
@@ -152,6 +170,12 @@ impl Scaler {
         self.wake_on_queue
     }
 
+    /// Whether the counter of busy cores is to be set right. Requests that begin or end during a look are a reason as
+    /// well; counting for nothing costs less than the look.
+    pub(super) fn has_miscounted(&self) -> bool {
+        self.has_miscounted
+    }
+
     /// One worker more or less, asked for by the operator.
     pub(super) fn ask(&mut self, workers: i32) {
         self.pending = self.pending.saturating_add(workers);
@@ -175,9 +199,9 @@ impl Scaler {
     /// Keeps the figures of a worker that is gone.
     pub(super) fn bury(&mut self, board: Scoreboard<'_>, seat: Seat) {
         if let Some(own) = board.master(seat) {
-            let figures = own.figures();
-            self.buried.requests += figures.requests;
-            self.buried.running_us += figures.running_us;
+            let done = Done::of(&own.figures());
+            self.buried.requests = self.buried.requests.saturating_add(done.requests);
+            self.buried.running_us = self.buried.running_us.saturating_add(done.running_us);
         }
         self.requests_seen.remove(&seat);
         self.boot_times.remove(&seat);
@@ -228,6 +252,7 @@ impl Scaler {
             Wake::Never | Wake::QueueReadable => CORES_MAX + 1,
         };
         self.wake_on_queue = decided.wake == Wake::QueueReadable;
+        self.has_miscounted = board.capacity().busy() != picture.busy_cores;
         if wake_at > CORES_MAX {
             board.capacity().disarm();
             return;
@@ -259,8 +284,9 @@ impl Scaler {
         for worker in workers {
             let Some(own) = board.master(worker.seat) else { continue };
             let figures = own.figures();
-            sample.requests_total += figures.requests;
-            sample.busy_time_us += figures.running_us;
+            let done = Done::of(&figures);
+            sample.requests_total = sample.requests_total.saturating_add(done.requests);
+            sample.busy_time_us = sample.busy_time_us.saturating_add(done.running_us);
             match worker.condition {
                 Condition::Leaving => continue,
                 Condition::Starting => {
@@ -274,7 +300,8 @@ impl Scaler {
                 sample.exact_wait_us = sample.exact_wait_us.max(figures.last_wait_us);
             }
             let starts = (0..own.cores()).filter_map(|core| own.core_state(core).and_then(CoreState::since_us));
-            let cores = starts.map(|start| ages_us += now_us.saturating_sub(start)).count() as u32;
+            let cores =
+                starts.map(|start| ages_us = u64::saturating_add(ages_us, now_us.saturating_sub(start))).count() as u32;
             sample.serving += cores;
             picture.busy_cores += cores;
             if !posts.insert(worker.post) {
@@ -291,7 +318,7 @@ impl Scaler {
                 sample.busy += 1;
             }
             if self.settings.needs_worker_times() {
-                let time = WorkerTime { slot: worker.post.number, running_us: figures.running_us, busy: cores > 0 };
+                let time = WorkerTime { slot: worker.post.number, running_us: done.running_us, busy: cores > 0 };
                 sample.workers.push(time);
             }
         }
@@ -308,6 +335,7 @@ impl Scaler {
         sample.worker_rss_bytes = self.resources.worker_rss_bytes;
         sample.rss_total_bytes = self.resources.rss_total_bytes;
         sample.cpu = self.resources.cpu;
+        sample.clip();
         picture
     }
 
@@ -352,7 +380,8 @@ fn processor_use(
         if let Some(own) = board.master(seat) {
             let figures = own.figures();
             let current_us = figures.oldest_since_us.map_or(0, |since| now_us.saturating_sub(since));
-            sum.busy_us += figures.running_us + current_us;
+            let busy_us = Done::of(&figures).running_us.saturating_add(current_us);
+            sum.busy_us = sum.busy_us.saturating_add(busy_us);
         }
     }
     sum

@@ -128,6 +128,15 @@ impl Handover {
         Self::parse(file)
     }
 
+    /// Whether this image could go on with what was left: asked in a process of its own, while the image before can
+    /// still go on itself.
+    ///
+    /// # Errors
+    /// What it could not use.
+    pub(crate) fn judge(self) -> io::Result<()> {
+        self.children.judge()
+    }
+
     fn parse(mut file: std::fs::File) -> io::Result<Self> {
         use std::io::Seek;
         // The image before and the check have both been at its end.

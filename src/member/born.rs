@@ -7,6 +7,8 @@ use worker_protocol::ids::{Generation, Life, Seat};
 use worker_protocol::post::Post;
 use worker_protocol::wire::Protocol;
 
+use worker_protocol::scoreboard::Layout;
+
 use crate::config::model::Config;
 use crate::sys::process;
 use crate::sys::shared_memory::SharedWords;
@@ -19,6 +21,8 @@ pub(crate) struct Common {
     pub(crate) config: Config,
     pub(crate) generation: Generation,
     pub(crate) scoreboard: SharedWords,
+    /// As the master says: what the memory itself says may have been overwritten.
+    pub(crate) layout: Layout,
     pub(crate) master_bell: Doorbell,
     pub(crate) listeners: Vec<Listening>,
 }

@@ -18,7 +18,7 @@ pub struct Instance<'z> {
 
 impl<'z> Instance<'z> {
     pub(crate) fn of(common: &'z Common) -> io::Result<Self> {
-        let scoreboard = Scoreboard::attach(common.scoreboard.words()).map_err(io::Error::other)?;
+        let scoreboard = Scoreboard::fit(common.scoreboard.words(), common.layout).map_err(io::Error::other)?;
         Ok(Self { common, scoreboard })
     }
 
@@ -41,7 +41,7 @@ impl<'z> Instance<'z> {
 
     /// Requests of all workers that live now.
     pub fn requests(&self) -> u64 {
-        self.seats().map(|(_, seat)| seat.figures().requests).sum()
+        self.seats().map(|(_, seat)| seat.figures().requests).fold(0, u64::saturating_add)
     }
 
     /// The sockets of the instance.

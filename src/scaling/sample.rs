@@ -83,6 +83,22 @@ impl Sample {
         Ok(())
     }
 
+    /// Brings every number that workers have a say in down to what [`Sample::check`] lets pass: they are read from memory
+    /// that applications can write to.
+    pub fn clip(&mut self) {
+        let counts = [&mut self.busy, &mut self.idle, &mut self.starting, &mut self.retiring, &mut self.serving];
+        for count in counts {
+            *count = (*count).min(COUNT_MAX);
+        }
+        let times = [&mut self.oldest_wait_us, &mut self.exact_wait_us, &mut self.busy_age_us, &mut self.boot_us];
+        let sums = [&mut self.busy_time_us, &mut self.requests_total];
+        let of_workers = self.workers.iter_mut().map(|worker| &mut worker.running_us);
+        let of_cores = self.cpu.iter_mut().flat_map(|cpu| [&mut cpu.busy_us, &mut cpu.used_us, &mut cpu.delayed_us]);
+        for time in times.into_iter().chain(sums).chain(of_workers).chain(of_cores) {
+            *time = (*time).min(TIME_MAX_US);
+        }
+    }
+
     /// Workers that serve or are about to: the number that the bounds are about.
     pub fn live(&self) -> u32 {
         self.busy.saturating_add(self.idle).saturating_add(self.starting)
@@ -116,4 +132,22 @@ pub struct CpuUse {
     pub used_us: u64,
     /// Time runnable without a core.
     pub delayed_us: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_clipped_is_believed() {
+        let workers = vec![WorkerTime { slot: 1, running_us: u64::MAX, busy: true }];
+        let cpu = Some(CpuUse { busy_us: u64::MAX, used_us: u64::MAX, delayed_us: u64::MAX });
+        let (all, long) = (u32::MAX, u64::MAX);
+        let mut sample =
+            Sample { busy: all, idle: all, starting: all, serving: all, workers, cpu, ..Sample::default() };
+        sample = Sample { busy_age_us: long, exact_wait_us: long, requests_total: long, busy_time_us: long, ..sample };
+        assert!(sample.check().is_err());
+        sample.clip();
+        assert_eq!(sample.check(), Ok(()));
+    }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -23,10 +24,13 @@ unsafe impl Send for SharedWords {}
 unsafe impl Sync for SharedWords {}
 
 impl SharedWords {
-    /// Makes a mapping of `words` zeroed words.
+    /// Makes a mapping of `words` zeroed words. Its size is sealed: every process that has the memory runs code of the
+    /// application, and a file that one of them cuts short would end all others at their next look (SIGBUS, mmap(2)).
     pub fn new(words: usize) -> io::Result<Self> {
-        let descriptor = memfd_create(c"rhinod-scoreboard", MFdFlags::MFD_CLOEXEC)?;
+        let descriptor = memfd_create(c"rhinod-scoreboard", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         nix::unistd::ftruncate(&descriptor, (words * size_of::<AtomicU64>()) as i64)?;
+        let size_stays = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&descriptor, FcntlArg::F_ADD_SEALS(size_stays))?;
         Self::map(descriptor)
     }
 

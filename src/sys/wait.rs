@@ -1,7 +1,7 @@
 //! Waiting in a worker: an epoll set in which listening sockets wake one waiter each, and a doorbell between threads.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -112,9 +112,13 @@ impl Doorbell {
         let _ = self.0.write(1);
     }
 
-    /// Makes it unreadable again.
+    /// Makes it unreadable again. Never waits, not even when whoever shares it has made it blocking and is quicker. Where
+    /// the kernel cannot read like that (before 5.8) it stays readable, which an edge-triggered wait does not mind.
     pub fn silence(&self) {
-        let _ = self.0.read();
+        let mut count = 0_u64;
+        let part = libc::iovec { iov_base: (&raw mut count).cast(), iov_len: size_of_val(&count) };
+        // SAFETY: `part` leads to `count` with its length, and both outlive the call.
+        unsafe { libc::preadv2(self.0.as_fd().as_raw_fd(), &raw const part, 1, -1, libc::RWF_NOWAIT) };
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use worker_protocol::control::{SETUP_DESCRIPTORS, ToZygote};
 use worker_protocol::ids::Generation;
+use worker_protocol::scoreboard::Layout;
 
 use crate::config::model::Config;
 use crate::member::born::{Common, Listening};
@@ -20,7 +21,7 @@ use crate::sys::wait::{Doorbell, wait_any};
 /// When it is not whole, which no later record could mend.
 pub(super) fn take_set_up(control: &ControlSocket, later: &LaterKinds) -> io::Result<Common> {
     let (first, beside) = next_order(control, later)?;
-    let ToZygote::Setup { generation, listeners, .. } = first else {
+    let ToZygote::Setup { generation, seats, threads, listeners } = first else {
         return Err(io::Error::other(format!("the master's first record is {first:?}, not the set-up")));
     };
     let mut beside = beside.into_iter();
@@ -37,7 +38,8 @@ pub(super) fn take_set_up(control: &ControlSocket, later: &LaterKinds) -> io::Re
             }
         }
     }
-    assemble(generation, own, sockets)
+    let layout = Layout::new(seats, threads).map_err(io::Error::other)?;
+    assemble(generation, layout, own, sockets)
 }
 
 /// The next record, waiting for it.
@@ -54,7 +56,7 @@ fn next_order(control: &ControlSocket, later: &LaterKinds) -> io::Result<(ToZygo
 }
 
 /// `own`: scoreboard, doorbell, settings.
-fn assemble(generation: Generation, own: Vec<OwnedFd>, sockets: Vec<OwnedFd>) -> io::Result<Common> {
+fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: Vec<OwnedFd>) -> io::Result<Common> {
     let [scoreboard, master_bell, settings] = <[OwnedFd; SETUP_DESCRIPTORS]>::try_from(own)
         .map_err(|own| io::Error::other(format!("the set-up has {} descriptors of its own", own.len())))?;
     let config: Config = serde_json::from_reader(io::BufReader::new(File::from(settings))).map_err(io::Error::other)?;
@@ -69,6 +71,7 @@ fn assemble(generation: Generation, own: Vec<OwnedFd>, sockets: Vec<OwnedFd>) ->
         config,
         generation,
         scoreboard: SharedWords::map(scoreboard)?,
+        layout,
         master_bell: Doorbell::from_owned(master_bell),
     })
 }

@@ -39,4 +39,5 @@ mod serve_nginx;
 mod serve_processes;
 mod serve_refusals;
 mod serve_sockets;
+mod trust_memory;
 mod zygote_records;

@@ -355,3 +355,41 @@ fn a_correction_under_fire_takes_away_the_dead_only() {
     });
     assert_eq!(board.capacity().busy(), 0);
 }
+
+#[test]
+fn counters_that_an_application_has_overwritten_stay_at_their_end() {
+    let words = memory(1, 2);
+    let board = scoreboard(&words, 1, 2);
+    let (worker, master) = (board.worker(Seat(0)).expect("a seat"), board.master(Seat(0)).expect("a seat"));
+    worker.take(Life(1));
+    let cores = [worker.core(0).expect("a core"), worker.core(1).expect("a core")];
+    cores.iter().for_each(|core| assert!(!core.begin_request(5)));
+    let states: Vec<_> = (0..2).filter_map(|index| master.core_state(index)).collect();
+    let start = board.layout().seat_offset_bytes(Seat(0)).expect("a seat") / 8;
+    // All of the cores' lines but the states, which are the first words.
+    for line in [start + 16, start + 24] {
+        (line + 1..line + 8).for_each(|index| words[index].store(u64::MAX, Ordering::Relaxed));
+    }
+    assert_eq!(states, (0..2).filter_map(|index| master.core_state(index)).collect::<Vec<_>>());
+    for core in cores {
+        core.end_request(9, Served { sent_bytes: 1, exception: true, read_error: true, write_error: true });
+        assert_eq!((core.requests(), core.io_errors()), (u64::MAX, (u32::MAX, u32::MAX)));
+    }
+    let figures = master.figures();
+    assert_eq!((figures.requests, figures.running_us, figures.sent_bytes), (u64::MAX, u64::MAX, u64::MAX));
+    assert_eq!((figures.read_errors, figures.write_errors), (2 * u64::from(u32::MAX), 2 * u64::from(u32::MAX)));
+}
+
+#[test]
+fn who_knows_the_layout_needs_no_header() {
+    let words = memory(3, 2);
+    let board = scoreboard(&words, 3, 2);
+    words[..8].iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
+    assert!(Scoreboard::attach(&words).is_err());
+    let known = Scoreboard::fit(&words, board.layout()).expect("as big as before");
+    known.write_header();
+    assert_eq!(Scoreboard::attach(&words).map(|attached| attached.layout()), Ok(board.layout()));
+    let needed = words.len();
+    let short = Scoreboard::fit(&words[..needed - 1], board.layout()).map(|_| ());
+    assert_eq!(short, Err(Error::TooSmall { words: needed - 1, needed }));
+}

@@ -6,7 +6,7 @@ use std::io;
 use mio::Poll;
 use serde::{Deserialize, Serialize};
 use worker_protocol::ids::Life;
-use worker_protocol::scoreboard::Scoreboard;
+use worker_protocol::scoreboard::{Layout, Scoreboard};
 
 use super::super::machine::{Generation, ProcessId, Seat};
 use super::super::passed::Passed;
@@ -22,6 +22,9 @@ use crate::sys::shared_memory::SharedWords;
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::master) struct ChildrenHandover {
     scoreboard: Passed,
+    /// Seats and threads of the scoreboard. Masters up to 0.2 left them to its header.
+    #[serde(default)]
+    layout: Option<(u32, u32)>,
     lives: Life,
     zygotes: Vec<ZygoteHandover>,
     members: Vec<MemberHandover>,
@@ -54,6 +57,7 @@ impl Children {
     pub(in crate::master) fn hand_over(&self) -> io::Result<ChildrenHandover> {
         Ok(ChildrenHandover {
             scoreboard: Passed::on(&self.words)?,
+            layout: Some((self.layout.seats(), self.layout.threads())),
             lives: self.lives,
             zygotes: self.zygotes.iter().map(ZygoteHandover::of).collect::<io::Result<_>>()?,
             members: self.members.iter().map(MemberHandover::of).collect::<io::Result<_>>()?,
@@ -63,8 +67,7 @@ impl Children {
 
     /// Takes over the children of the image before.
     pub(in crate::master) fn adopt(handover: ChildrenHandover, poll: &Poll) -> io::Result<Self> {
-        let words = SharedWords::map(handover.scoreboard.take()?)?;
-        let layout = Scoreboard::attach(words.words()).map_err(io::Error::other)?.layout();
+        let (words, layout) = take_board(handover.scoreboard, handover.layout)?;
         let zygotes = handover.zygotes.into_iter().map(|zygote| zygote.adopt(poll));
         let members = handover.members.into_iter().map(|member| member.adopt(poll));
         Ok(Self {
@@ -77,6 +80,27 @@ impl Children {
             lives: handover.lives,
         })
     }
+}
+
+impl ChildrenHandover {
+    /// Whether the scoreboard is one. For a process that is asked before anything is given up.
+    pub(in crate::master) fn judge(self) -> io::Result<()> {
+        take_board(self.scoreboard, self.layout).map(drop)
+    }
+}
+
+/// The scoreboard that was passed, in the layout that the image before tells.
+fn take_board(scoreboard: Passed, layout: Option<(u32, u32)>) -> io::Result<(SharedWords, Layout)> {
+    let words = SharedWords::map(scoreboard.take()?)?;
+    let board = match layout {
+        Some((seats, threads)) => {
+            let layout = Layout::new(seats, threads).map_err(io::Error::other)?;
+            Scoreboard::fit(words.words(), layout)
+        }
+        None => Scoreboard::attach(words.words()),
+    };
+    let layout = board.map_err(io::Error::other)?.layout();
+    Ok((words, layout))
 }
 
 impl ZygoteHandover {

@@ -106,9 +106,18 @@ impl Children {
         Ok(())
     }
 
-    /// The scoreboard; `None` only if its memory was overwritten.
+    /// The scoreboard, laid out as the master knows it: its header is in memory that applications can write to. There
+    /// always is one, since the memory's size was compared with the layout when that was settled.
     pub(in crate::master) fn board(&self) -> Option<Scoreboard<'_>> {
-        Scoreboard::attach(self.words.words()).ok()
+        Scoreboard::fit(self.words.words(), self.layout).ok()
+    }
+
+    /// Counts the busy cores anew, where the counter and what the cores say differ: the dead do not count themselves
+    /// out, and an application may have written anything into the counter.
+    pub(in crate::master) fn recount(&self) {
+        if let Some(board) = self.board() {
+            board.resync(self.members.iter().map(|(seat, member)| (*seat, member.life)));
+        }
     }
 
     /// Generation and pid of the child in a seat, if it has said that it is ready and its pid is known.
@@ -138,11 +147,9 @@ impl Children {
         }
     }
 
-    /// Frees a seat. The dead do not count themselves out of the busy cores.
+    /// Frees a seat.
     pub(super) fn strike_off(&mut self, seat: Seat) {
         self.members.remove(&seat);
-        if let Some(board) = self.board() {
-            board.resync(self.members.iter().map(|(seat, member)| (*seat, member.life)));
-        }
+        self.recount();
     }
 }

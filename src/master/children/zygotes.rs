@@ -65,6 +65,9 @@ impl Children {
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
         let settings = memory_file(&serde_json::to_vec(&Config { sockets: listeners, ..config.clone() })?)?;
         let child = launch::launch(config, &self.own_path, &theirs, log)?;
+        if let Some(board) = self.board() {
+            board.write_header();
+        }
         let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
         beside.extend(sockets.iter().map(AsFd::as_fd));
         let records = ToZygote::set_up(generation, self.layout.seats(), self.layout.threads(), count);

@@ -23,12 +23,27 @@ impl<'a> Scoreboard<'a> {
     /// Master: writes the header into fresh memory, which must be all zero.
     pub fn create(words: &'a [AtomicU64], layout: Layout) -> Result<Scoreboard<'a>, Error> {
         let board = Scoreboard::fit(words, layout)?;
-        let header = [u64::from(layout.seats()), u64::from(layout.threads()), layout.seat_words() as u64];
-        for (word, value) in words[1..].iter().zip(header) {
+        board.write_header();
+        Ok(board)
+    }
+
+    /// Writes the header once more, for whoever attaches by it: an application may have overwritten it.
+    pub fn write_header(&self) {
+        let header =
+            [u64::from(self.layout.seats()), u64::from(self.layout.threads()), self.layout.seat_words() as u64];
+        for (word, value) in self.words[1..].iter().zip(header) {
             word.store(value, Ordering::Relaxed);
         }
-        words[0].store(MAGIC, Ordering::Release);
-        Ok(board)
+        self.words[0].store(MAGIC, Ordering::Release);
+    }
+
+    /// For who knows the layout from elsewhere: what the header says by now counts for nothing.
+    pub fn fit(words: &'a [AtomicU64], layout: Layout) -> Result<Scoreboard<'a>, Error> {
+        let needed = layout.words();
+        if words.len() < needed {
+            return Err(Error::TooSmall { words: words.len(), needed });
+        }
+        Ok(Scoreboard { layout, words })
     }
 
     /// Worker: finds the layout in the header.
@@ -39,14 +54,6 @@ impl<'a> Scoreboard<'a> {
         }
         let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
         Scoreboard::fit(words, Layout::new(narrow(word(1)), narrow(word(2)))?)
-    }
-
-    fn fit(words: &'a [AtomicU64], layout: Layout) -> Result<Scoreboard<'a>, Error> {
-        let needed = layout.words();
-        if words.len() < needed {
-            return Err(Error::TooSmall { words: words.len(), needed });
-        }
-        Ok(Scoreboard { layout, words })
     }
 
     /// How the memory is laid out.

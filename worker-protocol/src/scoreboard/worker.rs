@@ -150,13 +150,17 @@ impl Core<'_> {
             self.add(core_line::EXCEPTIONS, 1);
         }
         if read_error || write_error {
-            self.add(core_line::IO_ERRORS, u64::from(write_error) | u64::from(read_error) << 32);
+            let (read_errors, write_errors) = self.io_errors();
+            let (read_errors, write_errors) =
+                (read_errors.saturating_add(read_error.into()), write_errors.saturating_add(write_error.into()));
+            let both = u64::from(read_errors) << 32 | u64::from(write_errors);
+            self.words[core_line::IO_ERRORS].store(both, Ordering::Relaxed);
         }
     }
 
     /// Adds to a word that only this thread writes, so that no read-modify-write is needed.
     fn add(&self, index: usize, amount: u64) {
         let word = &self.words[index];
-        word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+        word.store(word.load(Ordering::Relaxed).saturating_add(amount), Ordering::Relaxed);
     }
 }
