@@ -65,6 +65,13 @@ impl PidFd {
         Self(descriptor)
     }
 
+    /// Whose number it stands for, as the kernel tells (proc_pid_fdinfo(5)); -1 when that process is gone. `None`: it stands
+    /// for no process, or the kernel does not tell.
+    pub fn number(&self) -> Option<i32> {
+        let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", self.0.as_raw_fd())).ok()?;
+        told.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
+    }
+
     /// Sends a signal. A process that is gone already is no error.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         self.signal_number(signal as i32)

@@ -36,6 +36,13 @@ pub fn facts(pid: i32) -> Option<ProcessFacts> {
     })
 }
 
+/// The parent of a process; `None` when it is gone.
+pub fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// What a process is called, as `ps -o comm` shows it; `None` when it is gone.
 pub fn name(pid: i32) -> Option<String> {
     Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
@@ -73,6 +80,7 @@ mod tests {
         assert!(own.began_us <= epoch_us() && own.began_us + 3_600_000_000 > epoch_us(), "{own:?}");
         assert!(own.arguments[0].contains("rhinod"), "{own:?}");
         assert_eq!(facts(i32::MAX), None);
+        assert_eq!(parent(i32::try_from(std::process::id()).unwrap()), Some(nix::unistd::getppid().as_raw()));
     }
 
     #[test]

@@ -40,4 +40,5 @@ mod serve_processes;
 mod serve_refusals;
 mod serve_sockets;
 mod trust_memory;
+mod trust_worker;
 mod zygote_records;

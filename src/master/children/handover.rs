@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::{Layout, Scoreboard};
 use super::super::machine::{Generation, ProcessId, Seat};
 use super::super::passed::Passed;
 use super::super::wake::Wake;
+use super::budget::Budget;
 use super::executed::{Executed, ExecutedHandover};
 use super::launch;
 use super::registry::{Children, Member, Zygote};
@@ -68,7 +69,7 @@ impl Children {
     /// Takes over the children of the image before.
     pub(in crate::master) fn adopt(handover: ChildrenHandover, poll: &Poll) -> io::Result<Self> {
         let (words, layout) = take_board(handover.scoreboard, handover.layout)?;
-        let zygotes = handover.zygotes.into_iter().map(|zygote| zygote.adopt(poll));
+        let zygotes = handover.zygotes.into_iter().map(|zygote| zygote.adopt(layout.seats(), poll));
         let members = handover.members.into_iter().map(|member| member.adopt(poll));
         Ok(Self {
             own_path: launch::own_path()?,
@@ -108,10 +109,10 @@ impl ZygoteHandover {
         Ok(Self { generation: *generation, pid: zygote.pid, control: Passed::on(&zygote.control)? })
     }
 
-    fn adopt(self, poll: &Poll) -> io::Result<(Generation, Zygote)> {
+    fn adopt(self, seats: u32, poll: &Poll) -> io::Result<(Generation, Zygote)> {
         let control = ControlSocket::from_owned(self.control.take()?);
         Wake::Zygote(self.generation).when_readable(&control, poll)?;
-        Ok((self.generation, Zygote { pid: self.pid, control, unheard: None }))
+        Ok((self.generation, Zygote { pid: self.pid, control, unheard: None, budget: Budget::of_zygote(seats) }))
     }
 }
 
@@ -138,8 +139,17 @@ impl MemberHandover {
         if let Some(pidfd) = pidfd.as_ref().filter(|_| orphan) {
             Wake::Orphan(seat).when_readable(pidfd, poll)?;
         }
-        let member =
-            Member { generation, control, process: pid.zip(pidfd), life, ordered_us, heard_ready: true, orphan };
+        let budget = Budget::of_worker();
+        let member = Member {
+            generation,
+            control,
+            process: pid.zip(pidfd),
+            life,
+            ordered_us,
+            heard_ready: true,
+            orphan,
+            budget,
+        };
         Ok((seat, member))
     }
 }

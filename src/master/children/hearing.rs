@@ -1,14 +1,18 @@
 //! What the children say on their control sockets: events for the machine, and what the application wants. Master only.
 
+use std::fmt::Debug;
 use std::os::fd::OwnedFd;
 
-use worker_protocol::control::{self, FromWorker, FromZygote};
+use worker_protocol::control::{self, FromWorker, FromZygote, Message};
 
 use super::super::machine::{Event, ExitStatus, Generation, LeaveReason, Order, ProcessId, Reload, Seat};
 use super::super::wanted::Wanted;
+use super::budget::{Budget, Verdict};
 use super::registry::Children;
-use crate::sys::control::Received;
+use crate::sys::clock::monotonic_us;
+use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{PidFd, WaitStatus};
+use crate::sys::processes::parent;
 
 /// One thing that a child has said.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,24 +30,23 @@ impl From<Event> for Said {
 }
 
 impl Children {
-    /// What a zygote has said.
+    /// What a zygote has said, within bounds.
     pub(in crate::master) fn hear_zygote(&mut self, generation: Generation) -> Vec<Said> {
         let mut said = Vec::new();
         loop {
-            let Some(zygote) = self.zygotes.get(&generation) else { return said };
-            match zygote.control.receive() {
-                Ok(Received::Message(record, beside)) => {
+            let Some(zygote) = self.zygotes.get_mut(&generation) else { return said };
+            let who = || format!("zygote of generation {generation}");
+            match heard(&zygote.control, &mut zygote.budget, who) {
+                Heard::Record(record, beside) => {
                     if let FromZygote::Exited { seat, .. } = record {
                         // What the worker said before its end comes first.
                         said.extend(self.hear_member(seat));
                     }
                     said.extend(self.take_from_zygote(generation, record, beside).map(Said::from));
                 }
-                Ok(Received::Unfit(unfit)) => log::error!("zygote of generation {generation}: {unfit}"),
-                // Its end is told by its exit status, which is still to come.
-                Ok(Received::Nothing | Received::EndOfFile) => return said,
-                Err(error) => {
-                    log::error!("zygote of generation {generation}: {error}");
+                Heard::Nothing => return said,
+                Heard::TooMuch => {
+                    self.kill_zygote(generation);
                     return said;
                 }
             }
@@ -51,9 +54,9 @@ impl Children {
     }
 
     fn take_from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
-        if let Some(zygote) = self.zygotes.get_mut(&generation) {
-            zygote.unheard = None;
-        }
+        let zygote = self.zygotes.get_mut(&generation)?;
+        zygote.unheard = None;
+        let zygote_pid = zygote.pid;
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {
@@ -68,8 +71,15 @@ impl Children {
             }
             FromZygote::Forked { seat, pid } => {
                 let member = self.members.get_mut(&seat)?;
-                let pidfd = beside.into_iter().next()?;
-                member.process = Some((pid, PidFd::from_owned(pidfd)));
+                let pidfd = PidFd::from_owned(beside.into_iter().next()?);
+                if member.process.is_some() || !is_child(&pidfd, pid, zygote_pid) {
+                    log::error!("zygote of generation {generation}: process {pid} is no child of it for seat {seat}");
+                    return None;
+                }
+                member.process = Some((pid, pidfd));
+                if member.budget.is_overdrawn() {
+                    self.kill(seat);
+                }
                 Event::Forked { seat, pid }
             }
             FromZygote::ForkFailed { seat, errno } => {
@@ -80,21 +90,25 @@ impl Children {
         })
     }
 
-    /// What the child in a seat has said.
+    /// What the child in a seat has said, within bounds.
     pub(in crate::master) fn hear_member(&mut self, seat: Seat) -> Vec<Said> {
         let mut said = Vec::new();
         loop {
             let Some(member) = self.members.get_mut(&seat) else { return said };
-            match member.control.receive() {
-                Ok(Received::Message(record, _)) => {
+            match heard(&member.control, &mut member.budget, || format!("worker in seat {seat}")) {
+                // Once is enough.
+                Heard::Record(FromWorker::Ready { .. }, _) if member.heard_ready => {}
+                Heard::Record(record, _) => {
                     member.heard_ready |= matches!(record, FromWorker::Ready { .. });
-                    said.push(from_worker(seat, record));
+                    said.extend(from_worker(seat, record, &mut member.budget));
                 }
-                Ok(Received::Unfit(unfit)) => log::error!("worker in seat {seat}: {unfit}"),
                 // Its end is reported by whoever reaps it.
-                Ok(Received::Nothing | Received::EndOfFile) => return said,
-                Err(error) => {
-                    log::error!("worker in seat {seat}: {error}");
+                Heard::Nothing => return said,
+                Heard::TooMuch => {
+                    // One whose process is not known yet is killed as soon as it is.
+                    if member.process.is_some() {
+                        self.kill(seat);
+                    }
                     return said;
                 }
             }
@@ -108,16 +122,89 @@ impl Children {
     }
 }
 
-fn from_worker(seat: Seat, record: FromWorker) -> Said {
+/// What came of one look at a control socket.
+enum Heard<M> {
+    Record(M, Vec<OwnedFd>),
+    /// Nothing more for now. The end of a child is told by its exit status, which is still to come.
+    Nothing,
+    /// So much that the child is to go; that has been told.
+    TooMuch,
+}
+
+/// The next record. What is none is counted here, and told once.
+fn heard<M: Message + Debug>(control: &ControlSocket, budget: &mut Budget, who: impl Fn() -> String) -> Heard<M> {
+    loop {
+        if budget.is_overdrawn() {
+            return Heard::Nothing;
+        }
+        let received = control.receive();
+        if let Ok(Received::Message(..) | Received::Unfit(_)) = received
+            && budget.packet(monotonic_us()) != Verdict::Heard
+        {
+            return too_much(budget, &who());
+        }
+        match received {
+            Ok(Received::Message(record, beside)) => return Heard::Record(record, beside),
+            Ok(Received::Unfit(unfit)) => match budget.unfit() {
+                Verdict::Heard => log::error!("{}: {unfit}", who()),
+                Verdict::TooMuch { first: false } => {}
+                Verdict::TooMuch { first: true } => return too_much(budget, &who()),
+            },
+            Ok(Received::Nothing | Received::EndOfFile) => return Heard::Nothing,
+            Err(error) => {
+                log::error!("{}: {error}", who());
+                return Heard::Nothing;
+            }
+        }
+    }
+}
+
+fn too_much<M>(budget: &Budget, who: &str) -> Heard<M> {
+    log::error!("{who}: {}; that is too much, and it is killed and replaced", budget.account());
+    Heard::TooMuch
+}
+
+fn from_worker(seat: Seat, record: FromWorker, budget: &mut Budget) -> Option<Said> {
     let event = match record {
         FromWorker::Ready { boot_us } => Event::Ready { seat, boot_us, pid: None },
         FromWorker::NotReady { exit_code, text } => Event::NotReady { seat, exit_code, reason: text },
         FromWorker::Leaving { reason } => Event::Leaving { seat, reason: leave_reason(reason) },
-        FromWorker::AskReload => return Said::Wanted(Wanted::Order(Order::Reload(Reload::Graceful))),
-        FromWorker::AskStop => return Said::Wanted(Wanted::Order(Order::Stop)),
-        FromWorker::AskCheap => return Said::Wanted(Wanted::FewerBy(seat)),
+        FromWorker::AskReload => return wish(seat, budget, Wanted::Order(Order::Reload(Reload::Graceful))),
+        FromWorker::AskStop => return wish(seat, budget, Wanted::Order(Order::Stop)),
+        FromWorker::AskCheap => return wish(seat, budget, Wanted::FewerBy(seat)),
     };
-    Said::Event(event)
+    Some(Said::Event(event))
+}
+
+/// A wish of the application, unless there were too many of late.
+fn wish(seat: Seat, budget: &mut Budget, wanted: Wanted) -> Option<Said> {
+    match budget.wish() {
+        Verdict::Heard => Some(Said::Wanted(wanted)),
+        Verdict::TooMuch { first } => {
+            if first {
+                log::warn!(
+                    "worker in seat {seat}: the application asks for reloads, stops or fewer workers again and again; \
+                     only the first few in each second are heard"
+                );
+            }
+            None
+        }
+    }
+}
+
+/// Whether a descriptor is what a zygote says it is. What it stands for will be killed when it does not end by itself,
+/// which may be beyond the rights of who sent it.
+fn is_child(pidfd: &PidFd, pid: ProcessId, zygote: ProcessId) -> bool {
+    match pidfd.number() {
+        // It has ended already, and nobody else is meant.
+        Some(-1) => true,
+        // Its parent is the zygote, or has become ourselves.
+        Some(number) => {
+            let is_ours = |parent| parent == zygote.get() || u32::try_from(parent) == Ok(std::process::id());
+            number == pid.get() && parent(number).is_none_or(is_ours)
+        }
+        None => false,
+    }
 }
 
 fn leave_reason(reason: control::LeaveReason) -> LeaveReason {

@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::{MasterSeat, Presence, SeatOrder};
 
 use super::super::machine::{Event, Generation, Post, Seat};
 use super::super::wake::Wake;
+use super::budget::Budget;
 use super::registry::{Children, Member};
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::ControlSocket;
@@ -49,6 +50,7 @@ impl Children {
             ordered_us: monotonic_us(),
             heard_ready: false,
             orphan: false,
+            budget: Budget::of_worker(),
         })
     }
 

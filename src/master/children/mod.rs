@@ -4,6 +4,7 @@
 //! Turns what the kernel and the control sockets say into events of the machine, and its actions into records and
 //! signals. Decides nothing and waits for nothing. Master only.
 
+mod budget;
 pub(super) mod environment;
 pub(super) mod executed;
 mod handover;

@@ -9,6 +9,7 @@ use worker_protocol::ids::Life;
 use worker_protocol::scoreboard::{Layout, Scoreboard};
 
 use super::super::machine::{Generation, Plan, ProcessId, Seat};
+use super::budget::Budget;
 use super::executed::Executed;
 use super::launch;
 use crate::config::model::Config;
@@ -37,6 +38,8 @@ pub(super) struct Zygote {
     pub(super) control: ControlSocket,
     /// Until its first word: what was executed, and what it must be.
     pub(super) unheard: Option<String>,
+    /// How much of it is heard.
+    pub(super) budget: Budget,
 }
 
 /// A process with a seat.
@@ -52,6 +55,8 @@ pub(super) struct Member {
     pub(super) heard_ready: bool,
     /// Whether its zygote is gone, so that it is ours to reap.
     pub(super) orphan: bool,
+    /// How much of it is heard.
+    pub(super) budget: Budget,
 }
 
 /// Whose process a number is.

@@ -10,6 +10,7 @@ use worker_protocol::control::ToZygote;
 
 use super::super::machine::{Event, ExitStatus, Generation, ProcessId};
 use super::super::wake::Wake;
+use super::budget::Budget;
 use super::launch;
 use super::registry::{Children, Zygote};
 use crate::config::model::Config;
@@ -79,7 +80,8 @@ impl Children {
         Wake::Zygote(generation).when_readable(&ours, poll)?;
         let pid = i32::try_from(child.id()).ok().and_then(ProcessId::new);
         let pid = pid.ok_or_else(|| io::Error::other("the system gave an impossible process id"))?;
-        Ok(Zygote { pid, control: ours, unheard: launch::requirement(config) })
+        let budget = Budget::of_zygote(self.layout.seats());
+        Ok(Zygote { pid, control: ours, unheard: launch::requirement(config), budget })
     }
 
     /// Tells a zygote to leave. It has no workers left.

@@ -1,0 +1,108 @@
+"""An application that turns against its server: each path is a deed, done in the worker that gets the request."""
+
+import mmap
+import os
+import random
+import socket
+import struct
+import threading
+
+
+def descriptors():
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            yield int(name), os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            pass
+
+
+def control():
+    """The control socket to the master."""
+    for number, target in descriptors():
+        if target.startswith("socket:"):
+            found = socket.socket(fileno=os.dup(number))
+            if found.type == socket.SOCK_SEQPACKET:
+                return found
+            found.close()
+    raise LookupError("no control socket")
+
+
+def board():
+    return next(number for number, target in descriptors() if "rhinod-scoreboard" in target)
+
+
+def flood():
+    """What is no record, until somebody stops it."""
+    way = control()
+    way.setblocking(True)
+    while True:
+        way.send(os.urandom(64))
+
+
+def surplus():
+    """As many descriptors as may be beside a record, and beside each of some packets."""
+    way = control()
+    way.setblocking(True)
+    numbers = [os.open("/dev/null", os.O_RDONLY) for _ in range(253)]
+    beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("253i", *numbers))]
+    for _ in range(8):
+        way.sendmsg([b"x" * 64], beside)
+
+
+def scribble():
+    """Anything into the shared memory, which is cut short before."""
+    number = board()
+    try:
+        os.ftruncate(number, 0)
+    except OSError:
+        pass
+    size = os.fstat(number).st_size
+    with mmap.mmap(number, size) as memory:
+        for index in range(0, size, 8):
+            memory[index : index + 8] = os.urandom(8)
+
+
+def bell():
+    """The eventfd that wakes the master, made blocking and emptied while it is looked at."""
+    for number, target in descriptors():
+        if "eventfd" in target:
+            os.set_blocking(number, True)
+            for _ in range(2000):
+                os.write(number, struct.pack("Q", 1 + random.randrange(9)))
+
+
+def operators():
+    """Every place of the operators, taken and kept."""
+    name = os.readlink("/proc/self/ns/pid")
+    kept = []
+    for _ in range(40):
+        line = socket.socket(socket.AF_UNIX)
+        line.settimeout(5)
+        line.connect("\0rhinod/%s/%d" % (name, masterpid()))
+        kept.append(line)
+    KEPT.append(kept)
+
+
+def shout():
+    """Lines without end, and what moves a terminal's cursor, in an exception's text."""
+    raise RuntimeError("\x1b[2J\r" + "[pid: 1|app: 0] forged\n" * 100_000)
+
+
+def masterpid():
+    import uwsgi
+
+    return uwsgi.masterpid()
+
+
+KEPT = []
+DEEDS = {"/" + deed.__name__: deed for deed in (flood, surplus, scribble, bell, operators, shout)}
+
+
+def application(environ, start_response):
+    deed = DEEDS.get(environ["PATH_INFO"])
+    if deed is flood:
+        threading.Thread(target=flood, daemon=True).start()
+    elif deed:
+        deed()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d" % os.getpid()]
