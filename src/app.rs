@@ -142,8 +142,10 @@ fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
 }
 
 fn complain(failure: &StartFailure) -> ExitCode {
+    let mut out = std::io::stderr().lock();
     for line in failure.message.lines() {
-        eprintln!("rhinod: {line}");
+        // Where nobody can be told, the exit code still tells.
+        let _ = writeln!(out, "rhinod: {line}");
     }
     failure.exit.into()
 }

@@ -49,6 +49,23 @@ pub fn lines(message: &str) -> String {
     text
 }
 
+/// A text of several lines that another process says has been through [`lines`] already: what has is left as it is.
+pub fn said(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for (number, line) in message.trim_end_matches('\n').split('\n').enumerate() {
+        if text.len() > TEXT_BYTES_MAX {
+            text.push_str("\n  ...");
+            break;
+        }
+        if number > 0 {
+            text.push_str(if line.starts_with("  ") { "\n" } else { "\n  " });
+        }
+        // Room for what escaping may have added to a line that had been cut.
+        push_cut(&mut text, line.as_bytes(), Escape::Text, 5 * VALUE_BYTES_MAX);
+    }
+    text
+}
+
 fn push_cut(line: &mut String, bytes: &[u8], escape: Escape, bytes_max: usize) {
     let shown = &bytes[..bytes.len().min(bytes_max)];
     for chunk in shown.utf8_chunks() {
@@ -127,6 +144,14 @@ mod tests {
     fn of_a_text_no_line_but_the_first_begins_where_lines_of_the_log_do() {
         let message = "said:\n[pid: 1|app: 0]\r\x1b[2J \"quoted\"\tand\\\n\nend";
         assert_eq!(lines(message), "said:\n  [pid: 1|app: 0]\\x0d\\x1b[2J \"quoted\"\tand\\\n  \n  end");
+    }
+
+    #[test]
+    fn what_another_process_has_escaped_stays_and_what_it_has_not_is_escaped() {
+        for message in ["said:\n[pid: 1]\r\x1b[2J\tx\n\nend".to_owned(), "\x1b".repeat(9_000), "é".repeat(9_000)] {
+            assert_eq!(said(&lines(&message)), lines(&message));
+        }
+        assert_eq!(said("said:\n[pid: 1]\r\n  in\n"), "said:\n  [pid: 1]\\x0d\n  in");
     }
 
     #[test]

@@ -230,7 +230,8 @@ impl<'a> Driver<'a> {
         let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
         let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
         let others = [look_us, self.watches.due_us(), self.notifier.due_us(), self.children.executed.due_us()];
-        let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
+        let others = others.into_iter().chain([self.operators.due_us()]);
+        let earliest_us = deadline_us.into_iter().chain(others.flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
     }
 
@@ -244,6 +245,7 @@ impl<'a> Driver<'a> {
         }
         self.follow_changed_files();
         self.look_at_launches();
+        self.operators.drop_silent(monotonic_us());
         self.handle(Event::Elapsed);
         self.scale();
         self.notifier.keep_alive();

@@ -14,10 +14,18 @@ use nix::unistd::Uid;
 
 use super::machine::{Order, Reload};
 use super::wake::Wake;
-use crate::operator::words::{DONE, FAILED, address_of};
+use crate::operator::words::{DONE, FAILED, address_of, name_of, unforeseen};
+use crate::sys::clock::monotonic_us;
 
-/// Most operators at once; a further one is turned away.
-const OPERATORS_MAX: usize = 16;
+/// Most operators of one user at once. The user that the application runs as may be one of the two that may ask, and must
+/// not take root's places. Those who ask nothing make room for those who may.
+const OPERATORS_OF_USER_MAX: usize = 16;
+
+/// How long an operator may take to ask.
+const ASK_WITHIN_US: u64 = 10_000_000;
+
+/// Most connections that are looked at before anything else gets its turn: anybody on the machine can connect.
+const WELCOMES_MAX: usize = 64;
 
 /// Longest question in bytes.
 const QUESTION_BYTES_MAX: usize = 64;
@@ -34,16 +42,32 @@ pub(super) enum Question {
 /// The operators that wait for an answer.
 pub(super) struct Operators {
     listener: UnixListener,
-    waiting: BTreeMap<u32, UnixStream>,
+    waiting: BTreeMap<u32, Asker>,
     /// Those of them who wait for the end of a reload.
     reloading: Vec<u32>,
     next: u32,
 }
 
+/// One operator's connection.
+struct Asker {
+    stream: UnixStream,
+    user: u32,
+    came_us: u64,
+    /// Whether it has said anything.
+    has_asked: bool,
+}
+
 impl Operators {
-    /// Begins to listen under this process's pid.
+    /// Begins to listen under this process's pid. Where somebody else listens under that name, under one that tells the
+    /// pid as well, and that operators find.
     pub(super) fn listen(poll: &Poll) -> io::Result<Self> {
-        let listener = UnixListener::bind_addr(&address_of(std::process::id())?)?;
+        let name = name_of(std::process::id())?;
+        let listener = match UnixListener::bind_addr(&address_of(&name)?) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                UnixListener::bind_addr(&address_of(&unforeseen(&name)?)?)
+            }
+            bound => bound,
+        }?;
         listener.set_nonblocking(true)?;
         Wake::Operators.when_readable(&listener, poll)?;
         Ok(Self { listener, waiting: BTreeMap::new(), reloading: Vec::new(), next: 0 })
@@ -74,28 +98,62 @@ impl Operators {
 
     /// Lets in those who connect.
     pub(super) fn welcome(&mut self, poll: &Poll) {
-        while let Ok((stream, _)) = self.listener.accept() {
-            if self.waiting.len() >= OPERATORS_MAX || !may_ask(&stream) || stream.set_nonblocking(true).is_err() {
+        for _ in 0..WELCOMES_MAX {
+            let Ok((stream, _)) = self.listener.accept() else { return };
+            let Some(user) = user_of(&stream).filter(|user| may_ask(*user)) else { continue };
+            if !self.makes_room(user) || stream.set_nonblocking(true).is_err() {
                 continue;
             }
             let operator = self.next;
             self.next = self.next.wrapping_add(1);
             if Wake::Operator(operator).when_readable(&stream, poll).is_ok() {
-                self.waiting.insert(operator, stream);
+                let asker = Asker { stream, user, came_us: monotonic_us(), has_asked: false };
+                self.waiting.insert(operator, asker);
             }
+        }
+        // More may wait, of whom the event loop would not tell again by itself.
+        if let Err(error) = Wake::Operators.again(&self.listener, poll) {
+            log::error!("operators are not heard any more: {error}");
+        }
+    }
+
+    /// Whether there is a place for one more of this user: the one who has been silent for longest gives up his.
+    fn makes_room(&mut self, user: u32) -> bool {
+        let own = || self.waiting.iter().filter(|(_, asker)| asker.user == user);
+        if own().count() < OPERATORS_OF_USER_MAX {
+            return true;
+        }
+        let silent = own().filter(|(_, asker)| !asker.has_asked).min_by_key(|(_, asker)| asker.came_us);
+        let silent = silent.map(|(operator, _)| *operator);
+        silent.inspect(|operator| self.forget(*operator)).is_some()
+    }
+
+    /// When the first of those who have asked nothing is to go.
+    pub(super) fn due_us(&self) -> Option<u64> {
+        let silent = self.waiting.values().filter(|asker| !asker.has_asked);
+        silent.map(|asker| asker.came_us.saturating_add(ASK_WITHIN_US)).min()
+    }
+
+    /// Hangs up on those who have asked nothing in time.
+    pub(super) fn drop_silent(&mut self, now_us: u64) {
+        if self.due_us().is_some_and(|due_us| due_us <= now_us) {
+            self.waiting.retain(|_, asker| asker.has_asked || asker.came_us.saturating_add(ASK_WITHIN_US) > now_us);
         }
     }
 
     fn question(&mut self, operator: u32) -> Result<Option<Question>, String> {
-        let Some(stream) = self.waiting.get_mut(&operator) else { return Ok(None) };
+        let Some(asker) = self.waiting.get_mut(&operator) else { return Ok(None) };
         let mut line = [0; QUESTION_BYTES_MAX];
-        match stream.read(&mut line) {
+        match asker.stream.read(&mut line) {
             // It does not wait for the answer any more.
             Ok(0) => {
                 self.forget(operator);
                 Ok(None)
             }
-            Ok(length) => parse(&line[..length]).map(Some),
+            Ok(length) => {
+                asker.has_asked = true;
+                parse(&line[..length]).map(Some)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(_) => {
                 self.forget(operator);
@@ -121,7 +179,7 @@ impl Operators {
 
     /// Answers and hangs up.
     pub(super) fn answer(&mut self, operator: u32, word: &str, text: &str) {
-        if let Some(mut stream) = self.waiting.remove(&operator) {
+        if let Some(Asker { mut stream, .. }) = self.waiting.remove(&operator) {
             // The buffer of a fresh socket takes any answer of ours whole; one who has gone needs none.
             let _ = stream.write_all(format!("{word} {text}\n").as_bytes());
         }
@@ -133,9 +191,12 @@ impl Operators {
     }
 }
 
-fn may_ask(stream: &UnixStream) -> bool {
-    getsockopt(stream, sockopt::PeerCredentials)
-        .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == Uid::effective().as_raw())
+fn user_of(stream: &UnixStream) -> Option<u32> {
+    getsockopt(stream, sockopt::PeerCredentials).ok().map(|peer| peer.uid())
+}
+
+fn may_ask(user: u32) -> bool {
+    user == 0 || user == Uid::effective().as_raw()
 }
 
 fn parse(line: &[u8]) -> Result<Question, String> {

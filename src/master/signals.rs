@@ -2,7 +2,9 @@
 //! Master only.
 
 use std::io;
+use std::sync::Arc;
 
+use nix::sys::signal::Signal;
 use signal_hook::consts::signal::{
     SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH,
 };
@@ -12,6 +14,7 @@ use super::machine::{Order, Reload};
 use super::wanted::Wanted;
 use crate::config::model::{Config, SignalFunction, TermMeaning};
 use crate::hooks::meaning_of_signal;
+use crate::sys::signals::note;
 
 /// The signals that have come since the last look.
 pub(super) struct Signals(Source);
@@ -36,6 +39,8 @@ const BY_SEVERITY: [i32; 12] =
 impl Signals {
     /// From here on no signal is lost, and none ends the process by itself.
     pub(super) fn install() -> io::Result<Self> {
+        // A log as long as a file may be (RLIMIT_FSIZE) costs its lines and nothing more.
+        note(Signal::SIGXFSZ, &Arc::default())?;
         Source::new(BY_SEVERITY).map(Self)
     }
 

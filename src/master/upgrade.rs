@@ -55,6 +55,9 @@ pub(crate) struct Handover {
     pub(super) pid_files: Vec<PathBuf>,
     pub(super) decisions: Option<DecisionFileHandover>,
     pub(super) scaling: Memory,
+    /// Whether the application's processes may not look into the master, which an exec would make them.
+    #[serde(default)]
+    pub(super) closed: bool,
 }
 
 /// A listening socket on its way to the next image.
@@ -150,6 +153,9 @@ impl Handover {
 /// # Errors
 /// When what was handed over cannot be used: the old image has asked before, so that this is a fault of the system.
 pub(crate) fn resume(handover: Handover, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
+    if handover.closed {
+        process::forbid_steering().map_err(|error| StartFailure::system("keep the application out", &error))?;
+    }
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     process::unblock_signals(nix::sys::signal::SigSet::empty());
     crate::logging::stamp_lines(&handover.config.logging);
@@ -199,6 +205,7 @@ impl Driver<'_> {
                 pid_files: self.pid_files.paths().to_vec(),
                 decisions: self.scaler.recording().map(|file| file.hand_over()).transpose()?,
                 scaling: self.scaler.memory().clone(),
+                closed: !process::may_be_steered(),
             })
         };
         let path = self.children.own_path();

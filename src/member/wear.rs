@@ -45,7 +45,7 @@ impl Wear {
     /// something to the master ends it in the middle of a request.
     pub(super) fn heed_signals(&self) {
         note_signals(&[Signal::SIGTERM, Signal::SIGHUP], &self.told_to_leave);
-        note_signals(&[Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
+        note_signals(&[Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGXFSZ], &Arc::default());
     }
 
     /// Monotonic time at which it is too old.

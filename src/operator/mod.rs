@@ -1,6 +1,7 @@
 //! What the command line says to an instance that runs: stop, reload, pause, resume, status. Runs in a process of its
 //! own that ends when it has the answer; the master's side is `master::operator`.
 
+mod line;
 pub(crate) mod words;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use worker_protocol::ids::ProcessId;
 
@@ -16,7 +18,13 @@ use crate::cli::Command;
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 use crate::sys::process::PidFd;
-use words::{DONE, FAILED, address_of};
+use words::{DONE, FAILED};
+
+/// How long a master may take to answer what it can answer at once.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Carries out a command that is for another process.
 pub(crate) fn carry_out(command: &Command) -> Result<Exit, StartFailure> {
@@ -45,15 +53,21 @@ fn ask(pidfile: &Path, word: &str) -> Result<Exit, StartFailure> {
     };
     // Also proves that the process lives, so that a stale pid file is told apart from a refusal.
     PidFd::open(pid).map_err(gone)?;
-    let connection = address_of(pid.get().unsigned_abs()).and_then(|address| UnixStream::connect_addr(&address));
-    let mut stream = connection.map_err(gone)?;
+    let mut stream = line::connect(pid, pidfile).map_err(gone)?;
     stream.write_all(format!("{word}\n").as_bytes()).map_err(gone)?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_to_string(&mut answer).map_err(gone)?;
+    // A reload takes as long as the application takes to load; everything else is answered at once.
+    stream.set_read_timeout((word != "reload").then_some(ANSWER_WITHIN)).map_err(gone)?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => gone(io::Error::other(format!("nothing came within {ANSWER_WITHIN:?}"))),
+        _ => gone(error),
+    })?;
+    // It may quote the application.
+    let answer = crate::escape::said(&String::from_utf8_lossy(&answer));
     match answer.trim_end().split_once(' ').unwrap_or((answer.trim_end(), "")) {
         (DONE, told) => {
             if !told.is_empty() {
-                println!("{told}");
+                say(told);
             }
             Ok(Exit::Success)
         }
@@ -89,8 +103,13 @@ fn ask_fifo(fifo: &Path) -> Result<Exit, StartFailure> {
         exit: Exit::NoInstance,
         option: None,
     })?;
-    println!("the state of the instance is in its log; a pid file or a statistics socket would answer here");
+    say("the state of the instance is in its log; a pid file or a statistics socket would answer here");
     Ok(Exit::Success)
+}
+
+fn say(line: &str) {
+    // A reader that has gone (`| head`) is no error of ours.
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {

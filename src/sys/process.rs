@@ -179,6 +179,17 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
+/// Whether processes of the same user may look into this one and steer it (`PR_SET_DUMPABLE`, prctl(2)). The kernel
+/// forbids it to those who have changed their user, until they execute something.
+pub fn may_be_steered() -> bool {
+    nix::sys::prctl::get_dumpable().unwrap_or(true)
+}
+
+/// Forbids it.
+pub fn forbid_steering() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_dumpable(false)?)
+}
+
 /// Ask the kernel to kill this process when its parent dies (`no-orphans`).
 pub fn die_with_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)

@@ -1,5 +1,5 @@
 //! Signals that come straight to a zygote or a worker, from an operator, or from an init that tells every process of the
-//! service. Zygote and worker; the master has its own (`master/signals.rs`).
+//! service. Zygote and worker; the master has its own besides (`master/signals.rs`).
 
 use std::io;
 use std::mem::MaybeUninit;

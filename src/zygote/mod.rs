@@ -7,7 +7,7 @@
 mod set_up;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
     match Zygote::set_up(control) {
         Ok(mut zygote) => zygote.live(runtime),
         Err(error) => {
-            eprintln!("rhinod zygote: cannot start: {error}");
+            let _ = writeln!(io::stderr(), "rhinod zygote: cannot start: {error}");
             1
         }
     }
@@ -75,6 +75,7 @@ impl Zygote {
     }
 
     fn load(&mut self, runtime: &mut dyn WorkerRuntime) -> Result<(), i32> {
+        note_signals(&[Signal::SIGXFSZ], &Arc::default());
         let started = crate::sys::clock::monotonic_us();
         // Whatever an application prints belongs to the log, as in uWSGI (uWSGI's manual, "Python support").
         if let Err(error) = process::join_output_to_error() {

@@ -40,5 +40,7 @@ mod serve_processes;
 mod serve_refusals;
 mod serve_sockets;
 mod trust_memory;
+mod trust_operators;
+mod trust_system;
 mod trust_worker;
 mod zygote_records;

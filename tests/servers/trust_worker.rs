@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Instance, Launch, wait_until};
+use rhinod_bench::client::exchange;
+use rhinod_bench::packet::Request;
+
+use crate::harness::{Instance, Launch, PATIENCE, wait_until};
 use crate::pythons::{launch, one};
 use crate::reloading::{descriptors, operator, resident_kb};
 
@@ -56,4 +59,24 @@ fn descriptors_beside_what_is_no_record_are_closed() {
     assert_all_is_well(&server);
     let closed = wait_until(|| descriptors(server.pid()) <= before + 2);
     assert!(closed, "{before} descriptors, and now {}", descriptors(server.pid()));
+}
+
+#[test]
+fn whatever_a_worker_does_its_master_answers_and_its_siblings_serve() {
+    let mut server = evil().start();
+    // What becomes of the evil one is its own affair.
+    for told in ["worker in seat", "DAMN", "exception in", "RuntimeError", "[warn]"] {
+        server.expect_log(told);
+    }
+    for deed in ["/surplus", "/scribble", "/bell", "/operators", "/shout", "/flood", "/scribble"] {
+        let (seen, began) = (server.log.lines().len(), Instant::now());
+        // The worker may be replaced before it has answered.
+        let _ = exchange(&server.target(), &Request::get(deed).to_uwsgi().expect("a packet"), PATIENCE);
+        assert_all_is_well(&server);
+        let lines = server.log.lines();
+        let bytes: usize = lines[seen..].iter().map(String::len).sum();
+        assert!(bytes < 512 * 1_024, "{deed}: {bytes} bytes of log");
+        assert!(lines.iter().all(|line| !line.contains('\x1b')), "{deed} moves a cursor");
+        assert!(began.elapsed() < PATIENCE, "{deed}: {:?}", began.elapsed());
+    }
 }

@@ -9,6 +9,7 @@ use super::super::machine::{Event, ExitStatus, Generation, LeaveReason, Order, P
 use super::super::wanted::Wanted;
 use super::budget::{Budget, Verdict};
 use super::registry::Children;
+use crate::escape;
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{PidFd, WaitStatus};
@@ -60,9 +61,10 @@ impl Children {
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {
-                Event::ZygoteLoadFailed { generation, exit_code, reason: text }
+                Event::ZygoteLoadFailed { generation, exit_code, reason: escape::said(&text) }
             }
             FromZygote::LiveThreads { count, text } => {
+                let text = escape::value(text.as_bytes());
                 log::warn!(
                     "the application started threads while it was loaded ({count}: {text}); they do not exist in \
                      the workers. Start them in each worker, or set lazy-apps = true"
@@ -167,7 +169,7 @@ fn too_much<M>(budget: &Budget, who: &str) -> Heard<M> {
 fn from_worker(seat: Seat, record: FromWorker, budget: &mut Budget) -> Option<Said> {
     let event = match record {
         FromWorker::Ready { boot_us } => Event::Ready { seat, boot_us, pid: None },
-        FromWorker::NotReady { exit_code, text } => Event::NotReady { seat, exit_code, reason: text },
+        FromWorker::NotReady { exit_code, text } => Event::NotReady { seat, exit_code, reason: escape::said(&text) },
         FromWorker::Leaving { reason } => Event::Leaving { seat, reason: leave_reason(reason) },
         FromWorker::AskReload => return wish(seat, budget, Wanted::Order(Order::Reload(Reload::Graceful))),
         FromWorker::AskStop => return wish(seat, budget, Wanted::Order(Order::Stop)),

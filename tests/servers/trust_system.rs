@@ -1,0 +1,87 @@
+//! What the system does to a master, or lets others do: files at their limit, a standard error that takes nothing, and
+//! processes of the same user that would look into it.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Command, Stdio};
+
+use crate::harness::{Launch, example_path};
+use crate::reloading::{complaint, operator, tell, unsteady};
+
+#[test]
+fn a_log_as_long_as_a_file_may_be_ends_nobody() {
+    // In units of 512 or of 1,024 bytes, as the shell likes.
+    let launch = Launch::hello().through(["sh", "-c", "ulimit -f 4096; exec \"$0\" \"$@\""]);
+    let log = launch.dir().join("full.log");
+    let pid_file = launch.dir().join("pid").display().to_string();
+    let server = launch.set("logto", log.display()).set("pidfile", pid_file).spawn();
+    let began = || fs::read_to_string(&log).is_ok_and(|text| text.contains("ready to serve"));
+    assert!(crate::harness::wait_until(began), "it does not start");
+    // Without blocks, so that nothing is written for it.
+    OpenOptions::new().write(true).open(&log).expect("the log").set_len(4_096 * 1_024).expect("a longer log");
+    for _ in 0..4 {
+        // Each is a line of a worker's and of the master's that cannot be written.
+        assert_eq!(server.get("/").status(), Some(200));
+        server.signal(nix::sys::signal::Signal::SIGUSR1);
+        assert!(operator(&server, "status").status.success(), "the master does not answer");
+    }
+}
+
+#[test]
+fn a_start_that_fails_has_its_exit_code_also_where_it_cannot_say_why() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let ini = directory.path().join("app.ini");
+    fs::write(&ini, "[uwsgi]\nsocket = app.sock\nworkers = many\n").expect("an ini file");
+    let code = |stderr: Stdio| {
+        let mut command = Command::new(example_path("hello"));
+        command.arg(&ini).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        command.status().expect("it is executed").code()
+    };
+    let heard = code(Stdio::null());
+    assert_eq!(heard, Some(78));
+    assert_eq!(code(File::options().write(true).open("/dev/full").expect("a full device").into()), heard);
+    let (reader, closed) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(code(closed.into()), heard);
+}
+
+#[test]
+fn a_master_that_has_changed_its_user_stays_closed_to_that_user_over_an_upgrade() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let launch = unsteady();
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o777)).expect("a directory for everybody");
+    let server = launch.set("uid", "nobody").start();
+    // Whose files these are is how the kernel shows it (proc(5)).
+    let owner = || fs::metadata(format!("/proc/{}/environ", server.pid())).expect("it lives").uid();
+    assert_eq!(owner(), 0, "at the start");
+    let seen = server.log.position();
+    tell(&server, "u");
+    server.log.wait_for_after(seen, "the master (pid");
+    assert_eq!(owner(), 0, "after the upgrade");
+}
+
+#[test]
+fn what_an_application_says_while_it_fails_to_load_moves_no_cursor_and_forges_no_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let module = directory.path().join("turns.py");
+    fs::write(&module, "def application(environ, start_response): pass\n").expect("a module");
+    let launch = crate::pythons::launch_in(&crate::pythons::one(), directory.path()).set("module", "turns");
+    let pid_file = launch.dir().join("pid").display().to_string();
+    let mut server = launch.set("pidfile", pid_file).start();
+    for told in ["[error]", "[warn]", "rhinod: "] {
+        server.expect_log(told);
+    }
+    fs::write(&module, "raise RuntimeError('\\x1b[2J\\r\\n[pid: 1|app: 0] forged')\n").expect("a module");
+    let reload = operator(&server, "--reload");
+    let status = operator(&server, "status");
+    let log = server.log.lines().join("\n");
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    for text in [&complaint(&reload), &log] {
+        assert!(text.contains("\\x1b[2J\\x0d"), "{text:?}");
+    }
+    for text in [&complaint(&reload), &log, &status] {
+        assert!(!text.contains(['\x1b', '\r']) && !text.contains("\n[pid: 1|app: 0] forged"), "{text:?}");
+    }
+}
