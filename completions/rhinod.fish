@@ -77,7 +77,7 @@ complete -c rhinod -s m -l memory-report -d 'Add resident and virtual memory to 
 complete -c rhinod -s L -l disable-logging -d 'Turn off request logging; conditional log-* rules still apply'
 complete -c rhinod -l touch-logreopen -x -d 'Reopen log when file changes'
 complete -c rhinod -l logto -r -F -d 'Log to a file, opened as root early'
-complete -c rhinod -l logto2 -r -F -d 'Log to a file, opened after privilege drop'
+complete -c rhinod -l logto2 -r -F -d 'Log to a file, opened after privilege drop, relative to start directory'
 complete -c rhinod -l log-format -x -d 'Request log template with %(name) and %(var.X)'
 complete -c rhinod -l logformat-strftime -d 'Let %(ftime) of log-format have the pattern of log-date'
 complete -c rhinod -l logfile-chown -d 'Give the log file to uid/gid'

@@ -153,7 +153,11 @@ fn complain(failure: &StartFailure) -> ExitCode {
 fn serve(reader: &Reader) -> ExitCode {
     match reader.read(false) {
         Ok(loaded) => match loaded.config.daemonize.clone() {
-            Some(log) => in_background(&log, &loaded.config.logging.clone(), || run_master(reader, loaded)),
+            Some(log) => in_background(&log, &loaded.config.logging.clone(), || {
+                // The terminal has them, which is about to be closed.
+                reader.said.borrow().iter().for_each(|note| log::warn!("{note}"));
+                run_master(reader, loaded)
+            }),
             None => code(run_master(reader, loaded)),
         },
         Err(failure) => complain(&failure),
@@ -269,6 +273,7 @@ fn surroundings() -> Surroundings {
         migrates_connections: crate::sys::machine::migrates_connections(),
         process_limit: crate::sys::machine::process_limit(),
         euid: crate::sys::machine::effective_user(),
+        umask: crate::sys::machine::umask(),
         inherited_sockets: Some(crate::sys::machine::inherited_sockets()),
         resolve: crate::sys::machine::resolve,
         executes: crate::sys::machine::executes,

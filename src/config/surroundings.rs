@@ -18,6 +18,8 @@ pub struct Surroundings {
     pub process_limit: Option<u64>,
     /// The effective user; 0 is root.
     pub euid: u32,
+    /// The file mode creation mask of this process; `None` when it cannot be known.
+    pub umask: Option<u32>,
     /// How many sockets are handed in at start (standard input, systemd); `None` when that cannot be known, as in
     /// `rhinod check`: then it is a remark that there is nothing to listen on, not an error.
     pub inherited_sockets: Option<usize>,

@@ -40,6 +40,13 @@ pub fn effective_user() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
+/// The file mode creation mask of this process (proc_pid_status(5)); asking the kernel otherwise would change it.
+pub fn umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let bits = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(bits.trim(), 8).ok()
+}
+
 /// How many listening sockets were handed in: by systemd (`LISTEN_FDS`), or as standard input.
 pub fn inherited_sockets() -> usize {
     activated_sockets() + usize::from(listens(&std::io::stdin()))

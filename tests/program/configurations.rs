@@ -33,6 +33,7 @@ pub(crate) fn surroundings() -> Surroundings {
         migrates_connections: Some(true),
         process_limit: None,
         euid: 1000,
+        umask: None,
         inherited_sockets: None,
         resolve: |_: &str| None::<IpAddr>,
         executes: |_| true,

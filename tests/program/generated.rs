@@ -64,6 +64,7 @@ fn the_sample_can_be_started_as_it_is() {
         migrates_connections: None,
         process_limit: None,
         euid: 1000,
+        umask: None,
         inherited_sockets: Some(0),
         resolve: |_| None,
         executes: |_| true,

@@ -287,8 +287,10 @@ fn a_new_instance_can_end_the_old_one_by_its_fifo() {
 fn in_the_background_it_logs_into_its_file_and_serves() {
     let launch = unsteady();
     let log = launch.dir().join("log");
-    let mut server = launch.set("daemonize", log.display()).spawn();
+    let mut server = launch.set("daemonize", log.display()).set("chmod-socket", "700").spawn();
     assert_eq!(server.wait_exit(), 0);
+    // What was said of the configuration on the terminal stands there as well.
+    wait_for_text(&log, "only its owner may connect (mode 700)");
     wait_for_text(&log, "ready to serve");
     assert!(who(&server).ends_with("of generation 1"));
     reload(&server);

@@ -194,7 +194,10 @@ impl Config {
 
     /// Makes the paths of logs, the one of decisions among them, that are opened before `chdir` hold after it.
     pub fn anchor_logs(&mut self, start_directory: &Path) {
-        for path in [&mut self.logging.to, &mut self.daemonize, &mut self.scaling.log].into_iter().flatten() {
+        for path in [&mut self.logging.to, &mut self.logging.to2, &mut self.daemonize, &mut self.scaling.log]
+            .into_iter()
+            .flatten()
+        {
             *path = start_directory.join(&*path);
         }
     }

@@ -34,7 +34,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Log to a file, opened as root early"),
     path("logto2").sets(|d, v| d.config.logging.to2 = log_file(d, v)).works()
         .restart(|old, new| old.logging.to2.is_some() && new.log_file().is_none()).but(NONE)
-        .says("Log to a file, opened after privilege drop"),
+        .says("Log to a file, opened after privilege drop, relative to start directory"),
     text("log-format").aka(&["logformat"]).sets(|d, v| d.config.logging.format = Some(v.string())).works()
         .says("Request log template with %(name) and %(var.X)"),
     flag("logformat-strftime").aka(&["log-format-strftime"]).sets(|d, v| d.config.logging.format_strftime = v.on())

@@ -120,6 +120,9 @@ fn listen_queue(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     }
 }
 
+/// Users that web servers run as.
+const WEB_SERVERS: [&str; 5] = ["www-data", "nginx", "http", "apache", "_www"];
+
 /// What the options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     let (reuse_port, abstract_sockets, defer_accept) = (draft.reuse_port, draft.abstract_sockets, draft.defer_accept);
@@ -143,6 +146,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         draft.warning(ConfigError::about(directive, problem).suggest(suggestion));
     }
     refuse_doubled_sockets(draft);
+    tell_of_closed_doors(draft);
     if let (Some(most), false) = (draft.surroundings().somaxconn, draft.given("listen").is_some())
         && most < draft.config.listen
     {
@@ -207,6 +211,33 @@ fn run_daemons_alone(draft: &mut Draft<'_>) {
     draft.config.lazy_apps = true;
     draft.config.scaling.cheap = true;
     draft.warning(ConfigError::at(draft.whole(), "nothing to listen on: only the daemons run"));
+}
+
+/// Says where only its owner may connect to a socket: to connect takes the right to write (unix(7)), which the usual mask
+/// leaves to nobody else, and web servers run as users of their own.
+fn tell_of_closed_doors(draft: &mut Draft<'_>) {
+    const OTHERS: u32 = 0o022;
+    let config = &draft.config;
+    let mask = config.identity.umask.or(draft.surroundings().umask);
+    let Some(mode) = config.chmod_socket.or(mask.map(|mask| 0o777 & !mask)) else { return };
+    let chosen =
+        config.chown_socket.as_deref().and_then(|owner| owner.split(':').next()).filter(|user| !user.is_empty());
+    let owner = chosen.or(config.identity.uid.as_deref());
+    // Who names the socket's owner, or serves as the web server's user, means it.
+    if mode & OTHERS != 0 || chosen.is_some() || owner.is_some_and(|owner| WEB_SERVERS.contains(&owner)) {
+        return;
+    }
+    let files = config.sockets.iter().zip(&draft.sockets_from);
+    let Some(line) = files.into_iter().find(|(one, _)| matches!(one.address, Address::Unix(_))).map(|(_, line)| *line)
+    else {
+        return;
+    };
+    let owner = owner.map_or(String::new(), |owner| format!(" ({owner})"));
+    let problem =
+        format!("only its owner{owner} may connect (mode {mode:o}): a web server that runs as another user gets 502");
+    let suggestion =
+        "add chmod-socket = 660 and chown-socket = USER:GROUP with the web server's group, such as www-data";
+    draft.warning(ConfigError::about(line, problem).suggest(suggestion));
 }
 
 fn is_any_port(address: &Address) -> bool {

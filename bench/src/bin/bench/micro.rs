@@ -95,6 +95,7 @@ fn surroundings() -> Surroundings {
         migrates_connections: None,
         process_limit: None,
         euid: 1_000,
+        umask: None,
         inherited_sockets: Some(0),
         resolve: |name| name.parse::<IpAddr>().ok(),
         executes: |_| true,

@@ -16,6 +16,7 @@ fn roomy() -> Surroundings {
         migrates_connections: Some(true),
         process_limit: Some(1000),
         euid: 1000,
+        umask: None,
         inherited_sockets: Some(0),
         resolve: |host| (host == "app").then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
         executes: |_| true,

@@ -1,5 +1,6 @@
 //! What each line becomes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
@@ -25,6 +26,44 @@ fn defaults_of_the_table_are_those_of_the_configuration() {
         let config = config.map(|config| Config { notes: Vec::new(), ..config });
         assert_eq!(config, Ok(Config { given, ..Config::default() }), "{} = {}", option.name, option.default);
     }
+}
+
+#[test]
+fn sockets_that_nobody_but_their_owner_can_connect_to_are_told_of() {
+    let told = |umask: Option<u32>, lines: &str| {
+        let directives = directives(lines);
+        let (built, _) = build_all(&directives, &Surroundings { umask, ..roomy() });
+        built.warnings.iter().filter(|warning| warning.problem.starts_with("only its owner")).count()
+    };
+    let usual = Some(0o022);
+    for (umask, lines, expected) in [
+        (usual, "socket = /run/a.sock", 1),
+        (usual, "socket = /run/a.sock\nsocket = /run/b.sock\nuid = app", 1),
+        (Some(0), "socket = /run/a.sock\nchmod-socket = 700", 1),
+        (Some(0), "socket = /run/a.sock\numask = 077", 1),
+        (usual, "socket = /run/a.sock\nchown-socket = :www-data", 1),
+        (usual, "socket = /run/a.sock\nchmod-socket = 660", 0),
+        (usual, "socket = /run/a.sock\numask = 002", 0),
+        (usual, "socket = /run/a.sock\nchown-socket = www-data", 0),
+        (usual, "socket = /run/a.sock\nuid = www-data", 0),
+        (usual, "socket = @a\nsocket = 127.0.0.1:3031", 0),
+        (Some(0), "socket = /run/a.sock", 0),
+        (None, "socket = /run/a.sock", 0),
+    ] {
+        assert_eq!(told(umask, lines), expected, "{umask:?} {lines}");
+    }
+}
+
+#[test]
+fn logs_lie_where_the_program_was_started() {
+    let mut config = built("chdir = /srv\nlogto = a.log\nlogto2 = b.log\ncheaper-log = /var/c.log\nprocesses = 4\ncheaper = 1\ncheaper-algo = adaptive").config;
+    config.anchor_logs(Path::new("/home/app"));
+    let logging = &config.logging;
+    assert_eq!(
+        (logging.to.as_deref(), logging.to2.as_deref()),
+        (Some(Path::new("/home/app/a.log")), Some(Path::new("/home/app/b.log")))
+    );
+    assert_eq!(config.scaling.log.as_deref(), Some(Path::new("/var/c.log")));
 }
 
 #[test]
