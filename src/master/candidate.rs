@@ -10,7 +10,7 @@ use super::machine::{Event, Plan};
 use super::wake::Wake;
 use super::watches::Watches;
 use super::{Driver, startup};
-use crate::config::model::Config;
+use crate::config::model::{Address, Config};
 use crate::config::options;
 use crate::sys::listeners::BoundSocket;
 
@@ -53,9 +53,25 @@ impl Driver<'_> {
             .then(|| record.as_deref().map(DecisionFile::open).transpose())
             .transpose()
             .map_err(|failure| failure.to_string())?;
+        self.judge_inherited(&config)?;
         // Last, since a socket leaves a file.
         let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
         Ok(Candidate { config, sockets, log, decisions })
+    }
+
+    /// Whether every descriptor that a configuration names to listen on (`fd://N`) is one that this instance has been
+    /// listening on from its start: by now any other number may be one of the master's own descriptors.
+    fn judge_inherited(&self, config: &Config) -> Result<(), String> {
+        for listener in &config.sockets {
+            let is_open = || self.sockets.iter().any(|socket| socket.listener.address == listener.address);
+            if matches!(listener.address, Address::Inherited(_)) && !is_open() {
+                return Err(format!(
+                    "socket = {}: what was inherited can only be named at the start, so that this needs a restart",
+                    listener.address
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Forgets what was prepared; what is in force was never touched.

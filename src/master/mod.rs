@@ -63,6 +63,7 @@ pub type ReadConfig<'a> = &'a dyn Fn() -> Result<Config, String>;
 pub fn run(config: Config, read: ReadConfig<'_>) -> Result<i32, StartFailure> {
     // Before anything of ours is open, which might have one of these numbers.
     let descriptors = Descriptors::inherit(&config.reload_descriptors)?;
+    startup::judge_inherited(&config)?;
     // Before anything else, so that a signal that comes during the start is remembered and not lost.
     let signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     let mut started = startup::start(&config)?;

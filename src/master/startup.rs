@@ -15,7 +15,7 @@ use super::files::PidFiles;
 use crate::config::model::{Address, Config, HookPhase, Identity, Listener};
 use crate::failure::StartFailure;
 use crate::sys::identity::{self, Credentials, IdentityError, WayBack};
-use crate::sys::listeners::{BindOptions, BoundSocket};
+use crate::sys::listeners::{BindOptions, BoundSocket, ListenError};
 use crate::sys::process;
 
 /// What an instance has once it has started.
@@ -201,6 +201,20 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         }
     }
     Ok(sockets)
+}
+
+/// Whether every descriptor that is to be listened on (`fd://N`) is there, before anything of ours can have its number.
+///
+/// # Errors
+/// The first one that is not.
+pub(super) fn judge_inherited(config: &Config) -> Result<(), StartFailure> {
+    for listener in &config.sockets {
+        if let Address::Inherited(number) = listener.address {
+            process::duplicate_descriptor(number)
+                .map_err(|error| ListenError::Refused(listener.address.to_string(), error))?;
+        }
+    }
+    Ok(())
 }
 
 /// The sockets of socket activation (sd_listen_fds(3)): they begin at descriptor 3.

@@ -85,3 +85,32 @@ fn what_an_application_says_while_it_fails_to_load_moves_no_cursor_and_forges_no
         assert!(!text.contains(['\x1b', '\r']) && !text.contains("\n[pid: 1|app: 0] forged"), "{text:?}");
     }
 }
+
+#[test]
+fn no_configuration_listens_on_a_descriptor_of_the_masters_own() {
+    let mut server = unsteady().start();
+    server.expect_log("needs a restart");
+    let ini = fs::read_to_string(server.dir().join("app.ini")).expect("the ini file");
+    let own = fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("its descriptors").flatten();
+    let own: Vec<String> = own.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(own.len() > 8, "{own:?}");
+    for number in own.iter().filter(|number| number.parse::<u32>().is_ok_and(|number| number > 2)) {
+        fs::write(server.dir().join("app.ini"), format!("{ini}socket = fd://{number}\n")).expect("the ini file");
+        let refused = operator(&server, "--reload");
+        assert_eq!(refused.status.code(), Some(75), "{number}: {refused:?}");
+        assert!(complaint(&refused).contains("needs a restart"), "{number}: {refused:?}");
+        assert_eq!(server.get("/").status(), Some(200), "{number}");
+    }
+    fs::write(server.dir().join("app.ini"), ini).expect("the ini file");
+    crate::reloading::reload(&server);
+}
+
+#[test]
+fn a_descriptor_that_was_not_inherited_is_no_socket_at_the_start_either() {
+    for number in [3, 4, 5, 7, 9] {
+        let failed = Launch::hello().set("socket", format!("fd://{number}")).fails();
+        assert_eq!(failed.code, 71, "{failed:?}");
+        let said = format!("fd://{number}: Bad file descriptor");
+        assert!(failed.lines.iter().any(|line| line.contains(&said)), "{failed:?}");
+    }
+}
