@@ -22,8 +22,8 @@ use crate::embedded::RustRuntime;
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 use crate::handler::{BoxError, Configuration, Handler};
-use crate::master;
-use crate::master::upgrade::{ADOPT_ARGUMENT, Handover, UNDERSTAND_ARGUMENT, first_arguments, start_directory};
+use crate::master::upgrade::{Image, first_arguments, start_directory};
+use crate::master::{self, Origin};
 use crate::operator;
 use crate::scaling::Settings;
 use crate::simulate::{self, SimulateError};
@@ -42,43 +42,25 @@ where
     crate::logging::start();
     match zygote_control() {
         Some(control) => code(zygote::run(control, &mut RustRuntime::new(factory))),
-        None => match image() {
+        None => match Image::of_this_process() {
             Image::First => obey(),
             Image::Next(number) => adopt(number),
-            Image::Asked(number) => code(i32::from(Handover::read(number).and_then(Handover::judge).is_err())),
+            Image::Asked(number) => understand(number),
         },
     }
 }
 
-/// Which image of a master this process is.
-enum Image {
-    /// The first one.
-    First,
-    /// The next one of a master that has replaced its own binary; what it was left is behind this descriptor.
-    Next(i32),
-    /// None: it is only asked whether it could be.
-    Asked(i32),
-}
-
-fn image() -> Image {
-    let mut arguments = std::env::args_os().skip(1);
-    let (word, number) = (arguments.next(), arguments.next());
-    let number = number.and_then(|number| number.to_str()?.parse().ok());
-    match (word, number) {
-        (Some(word), Some(number)) if word == ADOPT_ARGUMENT => Image::Next(number),
-        (Some(word), Some(number)) if word == UNDERSTAND_ARGUMENT => Image::Asked(number),
-        _ => Image::First,
+/// The image before asks whether this binary could go on for it.
+fn understand(number: i32) -> ExitCode {
+    match Reader::new().and_then(|_| master::upgrade::understand(number)) {
+        Ok(()) => Exit::Success.into(),
+        Err(failure) => complain(&failure),
     }
 }
 
+/// Goes on for a master that has replaced its own binary.
 fn adopt(number: i32) -> ExitCode {
-    let ended = Handover::read(number)
-        .map_err(|error| StartFailure::system("read what the image before has left", &error))
-        .and_then(|handover| {
-            let reader = Reader::new()?;
-            master::upgrade::resume(handover, &|| reader.reread())
-        });
-    match ended {
+    match Reader::new().and_then(|reader| master::upgrade::resume(number, &reader)) {
         Ok(number) => code(number),
         Err(failure) => complain(&failure),
     }
@@ -151,21 +133,21 @@ fn complain(failure: &StartFailure) -> ExitCode {
 }
 
 fn serve(reader: &Reader) -> ExitCode {
-    match reader.read(false) {
-        Ok(loaded) => match loaded.config.daemonize.clone() {
-            Some(log) => in_background(&log, &loaded.config.logging.clone(), || {
+    match reader.load(false) {
+        Ok(config) => match config.daemonize.clone() {
+            Some(log) => in_background(&log, &config.logging.clone(), || {
                 // The terminal has them, which is about to be closed.
                 reader.said.borrow().iter().for_each(|note| log::warn!("{note}"));
-                run_master(reader, loaded)
+                run_master(reader, config)
             }),
-            None => code(run_master(reader, loaded)),
+            None => code(run_master(reader, config)),
         },
         Err(failure) => complain(&failure),
     }
 }
 
-fn run_master(reader: &Reader, Loaded { config, collected }: Loaded) -> i32 {
-    match master::run(config, &|| reader.reread()).map_err(|failure| with_place(failure, &collected)) {
+fn run_master(reader: &Reader, config: Config) -> i32 {
+    match master::run(config, reader).map_err(|failure| reader.locate(failure)) {
         Ok(number) => number,
         Err(failure) => {
             complain(&failure);
@@ -200,6 +182,21 @@ struct Reader {
     world: Host,
     /// The remarks of the last reading.
     said: RefCell<Vec<String>>,
+    /// What stood where at the last reading.
+    collected: RefCell<Option<Collected>>,
+}
+
+impl Origin for Reader {
+    fn read(&self) -> Result<Config, String> {
+        self.load(true).map_err(|failure| failure.message)
+    }
+
+    fn locate(&self, failure: StartFailure) -> StartFailure {
+        match &*self.collected.borrow() {
+            Some(collected) => with_place(failure, collected),
+            None => failure,
+        }
+    }
 }
 
 impl Reader {
@@ -210,7 +207,7 @@ impl Reader {
         };
         let invocation =
             invocation().map_err(|error| StartFailure::system("find out how the program was called", &error))?;
-        Ok(Self { invocation, world: Host::new(), said: RefCell::default() })
+        Ok(Self { invocation, world: Host::new(), said: RefCell::default(), collected: RefCell::default() })
     }
 
     /// A configuration that was named on purpose, with everything else as the program was called.
@@ -219,30 +216,26 @@ impl Reader {
         load(&invocation, &self.world, &surroundings()).map(|loaded| loaded.config).map_err(refused)
     }
 
-    /// For a reload.
-    fn reread(&self) -> Result<Config, String> {
-        self.read(true).map(|loaded| loaded.config).map_err(|failure| failure.message)
-    }
-
-    fn read(&self, reload: bool) -> Result<Loaded, StartFailure> {
+    fn load(&self, reload: bool) -> Result<Config, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
-        let mut loaded = load(&invocation, &self.world, &surroundings()).map_err(refused)?;
-        loaded.config.anchor_logs(&invocation.directory);
+        let Loaded { mut config, collected } = load(&invocation, &self.world, &surroundings()).map_err(refused)?;
+        config.anchor_logs(&invocation.directory);
         // A reload says what is new.
-        let said = self.said.replace(loaded.config.notes.clone());
-        for note in loaded.config.notes.iter().filter(|note| !said.contains(note)) {
+        let said = self.said.replace(config.notes.clone());
+        for note in config.notes.iter().filter(|note| !said.contains(note)) {
             log::warn!("{note}");
         }
         let mut asked_for = String::new();
-        if loaded.config.show_config {
-            asked_for += &as_ini(&loaded.collected);
+        if config.show_config {
+            asked_for += &as_ini(&collected);
         }
-        if loaded.config.list_policies {
+        if config.list_policies {
             asked_for += &cli::policies();
         }
         // Who does not listen is no reason not to start.
         let _ = std::io::stdout().write_all(asked_for.as_bytes());
-        Ok(loaded)
+        self.collected.replace(Some(collected));
+        Ok(config)
     }
 }
 

@@ -97,16 +97,18 @@ pub fn empty_old() -> io::Result<()> {
 /// Opens the log anew by its name and sends what this process writes there: for logrotate, which has renamed the old
 /// file. Both files say so, as uWSGI's do (uWSGI's manual, "Logging"); by the time the new one does,
 /// `tell_others` has been called with it.
+/// Sends what this process writes to the file that has the log's name now: for logrotate, which has renamed the old
+/// one. Both say so, as uWSGI's do (uWSGI's manual, "Logging"); by the time the new one does, `tell_others` has been
+/// called.
 ///
 /// # Errors
-/// As for [`open`]; the log then goes on where it was.
-pub fn reopen(path: &Path, logging: &Logging, tell_others: impl FnOnce(&File)) -> io::Result<()> {
-    let file = open(path, logging)?;
+/// What the system says; the log then goes on where it was.
+pub fn reopen(path: &Path, file: &File, tell_others: impl FnOnce()) -> io::Result<()> {
     let old = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let now_s = || crate::sys::clock::epoch_us() / 1_000_000;
     log::info!("[{}] logsize: {}, triggering log-reopen...", now_s(), old.metadata()?.len());
-    crate::sys::process::redirect_output(&file)?;
-    tell_others(&file);
+    crate::sys::process::redirect_output(file)?;
+    tell_others();
     log::info!("[{}] {} reopened.", now_s(), path.display());
     Ok(())
 }

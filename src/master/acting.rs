@@ -1,8 +1,9 @@
 //! Carrying out what the machine decides. What concerns processes is the [`super::children`]'s to carry out, what concerns
-//! the configuration of a reload is in [`super::candidate`]. Master only.
+//! the configuration of a reload is in [`super::reloading`]. Master only.
 
-use super::Driver;
+use super::candidate::NewLog;
 use super::children::Equipment;
+use super::driver::Driver;
 use super::machine::{Action, Announcement, Generation, Outcome};
 use crate::sys::memory;
 
@@ -18,7 +19,7 @@ impl Driver<'_> {
                 Action::Commit { .. } => self.commit(),
                 Action::Abandon { .. } => self.abandon(),
                 Action::StartZygote { generation, candidate } => self.start_zygote(generation, candidate),
-                Action::Upgrade => self.upgrade(),
+                Action::Upgrade => self.replace(),
                 Action::StopZygote { generation } => self.children.stop_zygote(generation),
                 Action::KillZygote { generation } => self.children.kill_zygote(generation),
                 Action::Fork { generation, seat, post, nth } => {
@@ -39,8 +40,8 @@ impl Driver<'_> {
     /// Executes a zygote for the configuration in force, or for the one that was prepared for a reload.
     fn start_zygote(&mut self, generation: Generation, candidate: bool) {
         let (config, sockets, log) = match &self.candidate {
-            Some(new) if candidate => (&new.config, &new.sockets, new.log.as_ref()),
-            _ => (&self.config, &self.sockets, None),
+            Some(new) if candidate => (&new.config, &new.sockets, new.log.as_ref().map(NewLog::file)),
+            _ => (&self.in_force.config, &self.in_force.sockets, None),
         };
         let equipment = Equipment { config, sockets, log, bell: &self.bell };
         let failed = self.children.start_zygote(generation, &equipment, &self.poll).err();
@@ -52,7 +53,7 @@ impl Driver<'_> {
         match announcement {
             Announcement::Ready => {
                 self.has_served = true;
-                if let Err(error) = self.pid_files.write_safe(&self.config.pidfiles) {
+                if let Err(error) = self.pid_files.write_safe(&self.in_force.config.pidfiles) {
                     log::error!("{error}");
                 }
                 log::info!("ready to serve: {}", self.machine.count());

@@ -1,148 +1,152 @@
-//! The configuration of a reload: read and prepared without touching what is in force, then committed or abandoned.
-//! Master only.
+//! The configuration of a reload: all that can fail is done for it here, without touching what is in force; then it takes
+//! that place as a whole, or is withdrawn and leaves nothing behind. Master only.
 
 use std::fs::File;
 use std::path::Path;
 
+use mio::Poll;
+
 use super::decisions::DecisionFile;
 use super::fifo::Fifos;
-use super::machine::{Event, Plan};
-use super::wake::Wake;
+use super::in_force::{InForce, begin_watches, open_fifos};
+use super::sockets::{is_among, judge_inherited_later, open_sockets, remove_fresh};
 use super::watches::Watches;
-use super::{Driver, startup};
-use crate::config::model::{Address, Config};
-use crate::config::options;
+use crate::config::model::Config;
+use crate::failure::StartFailure;
+use crate::scaling::Settings;
 use crate::sys::listeners::BoundSocket;
 
-/// A configuration that is to come into force, and what it has opened already.
+/// A configuration that is to come into force, and what was made for it. `None`: what is in force stays.
 pub(super) struct Candidate {
     pub(super) config: Config,
     pub(super) sockets: Vec<BoundSocket>,
-    /// The log, if it is another file than now.
-    pub(super) log: Option<File>,
-    /// Where decisions will be recorded, if that changes.
+    pub(super) log: Option<NewLog>,
+    fifos: Option<Fifos>,
+    watches: Option<Watches>,
     decisions: Option<Option<DecisionFile>>,
 }
 
-impl Driver<'_> {
-    /// Reads the configuration for a reload and opens its sockets, without touching what is in force.
-    pub(super) fn read_configuration(&mut self) {
-        let answer = self.prepare_candidate().map(|candidate| {
-            let plan = Plan { seats: self.children.seats(), ..Plan::of(&candidate.config) };
-            self.candidate = Some(candidate);
-            plan
-        });
-        self.handle(Event::ConfigurationRead(answer));
-    }
+/// Where the log goes from now on.
+pub(super) enum NewLog {
+    /// To another file than before.
+    Moved(File),
+    /// To the file that has the log's name now (`log-reopen`).
+    Reopened(File),
+}
 
-    fn prepare_candidate(&self) -> Result<Candidate, String> {
-        let mut config = (self.read)()?;
-        self.children.fits(&config)?;
-        for option in options::needing_restart(&self.config, &config) {
-            log::warn!("{} changes only with a restart", option.name);
+impl NewLog {
+    /// The file, whichever it is.
+    pub(super) fn file(&self) -> &File {
+        match self {
+            Self::Moved(file) | Self::Reopened(file) => file,
         }
-        config.identity.stay(&self.config.identity);
-        let changed = config.log_file().filter(|path| self.config.log_file() != Some(path));
-        let open = |path: &Path| {
-            crate::logging::open(path, &config.logging)
-                .map_err(|error| format!("cannot open the log {}: {error}", path.display()))
-        };
-        let log = changed.map(open).transpose()?;
-        let record = &config.scaling.log;
-        let decisions = (*record != self.config.scaling.log)
-            .then(|| record.as_deref().map(DecisionFile::open).transpose())
-            .transpose()
-            .map_err(|failure| failure.to_string())?;
-        self.judge_inherited(&config)?;
-        // Last, since a socket leaves a file.
-        let sockets = startup::open_sockets(&config, &self.sockets).map_err(|failure| failure.to_string())?;
-        Ok(Candidate { config, sockets, log, decisions })
     }
+}
 
-    /// Whether every descriptor that a configuration names to listen on (`fd://N`) is one that this instance has been
-    /// listening on from its start: by now any other number may be one of the master's own descriptors.
-    fn judge_inherited(&self, config: &Config) -> Result<(), String> {
-        for listener in &config.sockets {
-            let is_open = || self.sockets.iter().any(|socket| socket.listener.address == listener.address);
-            if matches!(listener.address, Address::Inherited(_)) && !is_open() {
-                return Err(format!(
-                    "socket = {}: what was inherited can only be named at the start, so that this needs a restart",
-                    listener.address
-                ));
+impl Candidate {
+    /// Makes everything that a configuration needs and that is not there.
+    ///
+    /// # Errors
+    /// What cannot be made. Nothing has changed then.
+    pub(super) fn prepare(config: Config, now: &InForce, poll: &Poll) -> Result<Self, StartFailure> {
+        let mut candidate =
+            Self { config, sockets: Vec::new(), log: None, fifos: None, watches: None, decisions: None };
+        match candidate.make(now, poll) {
+            Ok(()) => Ok(candidate),
+            Err(failure) => {
+                candidate.withdraw(now);
+                Err(failure)
             }
         }
+    }
+
+    fn make(&mut self, now: &InForce, poll: &Poll) -> Result<(), StartFailure> {
+        let config = &self.config;
+        if config.watches != now.config.watches {
+            self.watches = Some(begin_watches(config, poll)?);
+        }
+        self.log = new_log(config, &now.config)?;
+        self.decisions = new_decisions(config, &now.config)?;
+        if config.master_fifos != now.config.master_fifos {
+            self.fifos = Some(open_fifos(config, 0, poll)?);
+        }
+        judge_inherited_later(config, &now.sockets)?;
+        // Last, since a client may connect as soon as there is a socket.
+        self.sockets = open_sockets(config, &now.sockets)?;
         Ok(())
     }
 
-    /// Forgets what was prepared; what is in force was never touched.
-    pub(super) fn abandon(&mut self) {
-        let Some(Candidate { sockets, decisions, .. }) = self.candidate.take() else { return };
-        let in_force = |new: &BoundSocket| self.sockets.iter().any(|old| old.file == new.file);
-        for socket in sockets.iter().filter(|socket| !in_force(socket)) {
-            if let Err(error) = socket.remove_file() {
-                log::warn!("cannot remove {}: {error}", socket.name);
-            }
-        }
-        if let Some(decisions) = decisions.flatten() {
+    /// Removes what was made for it alone.
+    pub(super) fn withdraw(self, now: &InForce) {
+        remove_fresh(&self.sockets, &now.sockets);
+        self.fifos.inspect(Fifos::withdraw);
+        if let Some(decisions) = self.decisions.flatten() {
             decisions.withdraw();
         }
     }
 
-    /// Puts what was prepared into force.
-    pub(super) fn commit(&mut self) {
-        let Some(Candidate { config, sockets, log, decisions }) = self.candidate.take() else { return };
-        if let Some(log) = log {
-            self.log_into(&log);
+    /// Takes the place of what is in force. Cannot fail. Returns what was there and left files; where the log goes is
+    /// the caller's business.
+    pub(super) fn come_into_force(self, now: &mut InForce, now_us: u64) -> Replaced {
+        let Self { config, sockets, log: _, fifos, watches, decisions } = self;
+        now.scaling = Settings::of(&config);
+        now.config = config;
+        let sockets = std::mem::replace(&mut now.sockets, sockets);
+        if let Some(mut new) = watches {
+            new.succeed(&mut now.watches, now_us);
+            now.watches = new;
         }
-        crate::logging::stamp_lines(&config.logging);
-        if let Some(file) = decisions {
-            self.scaler.record_to(file);
+        if let Some(new) = decisions {
+            now.decisions = new;
         }
-        self.watch_queue(false);
-        self.scaler.reconfigure(&config);
-        self.look_due = true;
-        self.renew_watches(&config);
-        self.renew_sockets(sockets);
-        self.config = config;
-        startup::title_master(&self.config);
-        self.tell_daemons_of_reload();
-        if self.config.logging.reopen {
-            self.reopen_logs();
-        }
+        let fifos = fifos.map(|mut new| {
+            new.succeed(&now.fifos);
+            std::mem::replace(&mut now.fifos, new)
+        });
+        Replaced { sockets, fifos }
+    }
+}
+
+/// What was in force, and left files.
+pub(super) struct Replaced {
+    sockets: Vec<BoundSocket>,
+    fifos: Option<Fifos>,
+}
+
+impl Replaced {
+    /// Whether the master hears another fifo now.
+    pub(super) fn has_fifos(&self) -> bool {
+        self.fifos.is_some()
     }
 
-    /// Takes over the sockets of a new configuration, and closes those that it does not have.
-    fn renew_sockets(&mut self, sockets: Vec<BoundSocket>) {
-        let old = std::mem::replace(&mut self.sockets, sockets);
-        for socket in old {
-            let kept = self.sockets.iter().any(|new| new.listener.address == socket.listener.address);
-            if !kept && let Err(error) = socket.remove_file() {
+    /// Removes the files that what is in force now does not have.
+    pub(super) fn clear_away(self, now: &InForce) {
+        for socket in self.sockets.iter().filter(|socket| !is_among(socket, &now.sockets)) {
+            if let Err(error) = socket.remove_file() {
                 log::warn!("cannot remove {}: {error}", socket.name);
             }
         }
+        self.fifos.inspect(|fifos| fifos.clear_away(&now.fifos));
     }
+}
 
-    /// Takes over the files to watch and the fifos of a new configuration.
-    fn renew_watches(&mut self, config: &Config) {
-        if config.watches != self.config.watches {
-            let renew = || {
-                let new = Watches::new(&config.watches)?;
-                Wake::Watches.when_readable(&new, &self.poll)?;
-                Ok::<_, std::io::Error>(new)
-            };
-            match renew() {
-                Ok(new) => self.watches = new,
-                Err(error) => log::error!("the files to watch stay as they were: {error}"),
-            }
-        }
-        if config.master_fifos != self.config.master_fifos {
-            match Fifos::open(&config.master_fifos, 0) {
-                Ok(new) => {
-                    self.fifos = new;
-                    self.listen_to_fifo(0);
-                }
-                Err(error) => log::error!("the master fifo stays as it was: {error}"),
-            }
-        }
+/// The log, opened, if it is another file than now, or is to be opened anew.
+fn new_log(config: &Config, now: &Config) -> Result<Option<NewLog>, StartFailure> {
+    let Some(path) = config.log_file() else { return Ok(None) };
+    let moves = now.log_file() != Some(path);
+    if !moves && !config.logging.reopen {
+        return Ok(None);
     }
+    let open = |path: &Path| {
+        crate::logging::open(path, &config.logging)
+            .map_err(|error| StartFailure::file(format!("cannot open the log {}: {error}", path.display())))
+    };
+    Ok(Some(if moves { NewLog::Moved(open(path)?) } else { NewLog::Reopened(open(path)?) }))
+}
+
+/// Where decisions are to be recorded, if that changes or is to be opened anew.
+fn new_decisions(config: &Config, now: &Config) -> Result<Option<Option<DecisionFile>>, StartFailure> {
+    let record = &config.scaling.log;
+    let changes = *record != now.scaling.log || config.logging.reopen;
+    changes.then(|| record.as_deref().map(DecisionFile::open).transpose()).transpose()
 }

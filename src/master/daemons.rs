@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::Driver;
 use super::children::environment;
 use super::children::executed::Order;
+use super::driver::Driver;
 use super::machine::{Event, Farewell, Post, RecipeId, Seat};
 use crate::supervision::role::{Rule, ToldBy};
 
@@ -13,11 +13,11 @@ impl Driver<'_> {
     /// Executes what a recipe says. The plan's recipes stand in the order of the configuration.
     pub(super) fn execute(&mut self, seat: Seat, post: Post, recipe: RecipeId, nth: u32) {
         let place = self.machine.plan().executed.iter().position(|known| known.id == recipe);
-        let Some(daemon) = place.and_then(|place| self.config.daemons.list.get(place)) else {
+        let Some(daemon) = place.and_then(|place| self.in_force.config.daemons.list.get(place)) else {
             log::error!("{post} is to be executed by recipe {recipe}, which the configuration does not have");
             return self.handle(Event::ForkFailed { seat, errno: libc::ENOENT });
         };
-        let environment = environment::for_children(&self.config.environment);
+        let environment = environment::for_children(&self.in_force.config.environment);
         let order = Order { seat, recipe, nth, daemon, environment };
         let events = self.children.executed.start(order, &self.poll);
         self.handle_all(events);
@@ -75,6 +75,6 @@ impl Driver<'_> {
     /// A new configuration is in force.
     pub(super) fn tell_daemons_of_reload(&mut self) {
         let recipes: Vec<RecipeId> = self.machine.plan().executed.iter().map(|recipe| recipe.id).collect();
-        self.children.executed.follow_reload(&self.config.daemons, &recipes);
+        self.children.executed.follow_reload(&self.in_force.config.daemons, &recipes);
     }
 }

@@ -8,7 +8,10 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::machine::{Order, Reload};
+use super::passed::Passed;
 use super::wanted::Wanted;
 
 /// Bytes taken up at once.
@@ -21,6 +24,15 @@ pub(super) struct Fifos {
     active: usize,
     open: Option<File>,
     /// Those that were not there before.
+    made: Vec<PathBuf>,
+}
+
+/// The fifos on their way to the next image of the master.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct FifoHandover {
+    slot: usize,
+    open: Option<Passed>,
     made: Vec<PathBuf>,
 }
 
@@ -44,28 +56,49 @@ pub(super) enum Letter {
 impl Fifos {
     /// Makes the fifo of a slot and opens it.
     pub(super) fn open(paths: &[PathBuf], slot: usize) -> io::Result<Self> {
-        let mut fifos = Self { paths: paths.to_vec(), active: 0, open: None, made: Vec::new() };
+        let mut fifos = Self { paths: paths.to_vec(), ..Self::default() };
         fifos.listen(slot)?;
         Ok(fifos)
     }
 
-    /// The slot that is heard.
-    pub(super) fn slot(&self) -> usize {
-        self.active
+    /// Lets the fifo that is heard pass to the next image, with what is in it.
+    pub(super) fn hand_over(&self) -> io::Result<FifoHandover> {
+        let open = self.open.as_ref().map(Passed::on).transpose()?;
+        Ok(FifoHandover { slot: self.active, open, made: self.made.clone() })
+    }
+
+    /// Goes on with what the image before has heard. What it has not passed is opened anew.
+    pub(super) fn adopt(paths: &[PathBuf], handover: FifoHandover) -> io::Result<Self> {
+        let FifoHandover { slot, open, made } = handover;
+        let mut fifos = Self { paths: paths.to_vec(), active: slot, open: None, made };
+        match open {
+            Some(passed) if slot < paths.len() => fifos.open = Some(File::from(passed.take()?)),
+            _ => fifos.listen(slot)?,
+        }
+        Ok(fifos)
+    }
+
+    /// Takes the place of `old`, whose fifos it may have as well.
+    pub(super) fn succeed(&mut self, old: &Fifos) {
+        let kept = old.made.iter().filter(|path| self.paths.contains(path));
+        self.made.extend(kept.cloned());
     }
 
     /// Listens to another of the fifos; a number beyond the list means the first one, as in uWSGI.
+    ///
+    /// # Errors
+    /// When it cannot be made; the one before is heard then as it was.
     pub(super) fn listen(&mut self, slot: usize) -> io::Result<()> {
-        self.active = if slot < self.paths.len() { slot } else { 0 };
-        self.open = None;
-        if let Some(path) = self.paths.get(self.active) {
-            let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-            let (file, made) = make(path).map_err(failed)?;
-            self.open = Some(file);
-            if made {
+        let active = if slot < self.paths.len() { slot } else { 0 };
+        if let Some(path) = self.paths.get(active) {
+            let (fifo, is_new) =
+                make(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            self.open = Some(fifo);
+            if is_new {
                 self.made.push(path.clone());
             }
         }
+        self.active = active;
         Ok(())
     }
 
@@ -94,41 +127,59 @@ impl Fifos {
         }
     }
 
-    /// Removes those that were not there before, without a word: for a start that fails.
-    pub(super) fn withdraw(&mut self) {
-        for path in self.made.drain(..) {
-            // Best effort: the failure itself is what the operator must read.
-            let _ = fs::remove_file(&path);
+    /// `vacuum`: removes all of them.
+    pub(super) fn remove(&self) {
+        for path in &self.paths {
+            if let Err(error) = remove_fifo(path) {
+                log::warn!("VACUUM: cannot remove {}: {error}", path.display());
+            }
         }
     }
 
-    /// Removes all of them.
-    pub(super) fn remove(&self) {
-        for path in &self.paths {
-            if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_fifo())
-                && let Err(error) = fs::remove_file(path)
-            {
-                log::warn!("VACUUM: cannot remove {}: {error}", path.display());
+    /// Removes those that were made, without a word: for a start or a reload that fails.
+    pub(super) fn withdraw(&self) {
+        for path in &self.made {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = remove_fifo(path);
+        }
+    }
+
+    /// Removes those that were made and are not among those that are heard from now on.
+    pub(super) fn clear_away(&self, now: &Fifos) {
+        for path in self.made.iter().filter(|path| !now.paths.contains(path)) {
+            if let Err(error) = remove_fifo(path) {
+                log::warn!("cannot remove {}: {error}", path.display());
             }
         }
     }
 }
 
-/// Makes a fifo, or takes the one that is there, and opens it for both directions: it never comes to an end. Also whether
-/// it was made.
+/// Removes a fifo, if there is one.
+fn remove_fifo(path: &Path) -> io::Result<()> {
+    let is_there = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_fifo());
+    if is_there { fs::remove_file(path) } else { Ok(()) }
+}
+
+/// Makes a fifo, or takes the one that is there, and opens it for both directions: it never comes to an end. Whether it
+/// is new is told as well.
 fn make(path: &Path) -> io::Result<(File, bool)> {
     let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
-    let made = match nix::unistd::mkfifo(path, mode) {
+    let is_new = match nix::unistd::mkfifo(path, mode) {
         Ok(()) => true,
         Err(nix::errno::Errno::EEXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => false,
         Err(error) => return Err(error.into()),
     };
     let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
-    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path);
-    if opened.is_err() && made {
-        let _ = fs::remove_file(path);
+    match OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path) {
+        Ok(fifo) => Ok((fifo, is_new)),
+        Err(error) => {
+            if is_new {
+                // Best effort: that it cannot be opened is what the operator must read.
+                let _ = fs::remove_file(path);
+            }
+            Err(error)
+        }
     }
-    Ok((opened?, made))
 }
 
 fn wanted(order: Order) -> Letter {

@@ -4,7 +4,8 @@
 use std::io;
 use std::path::Path;
 
-use super::Driver;
+use super::children::Said;
+use super::driver::Driver;
 use super::fifo::Letter;
 use super::machine::{Event, Order, Reload};
 use super::operator::Question;
@@ -17,7 +18,7 @@ use crate::sys::clock::monotonic_us;
 
 impl Driver<'_> {
     pub(super) fn hear_signals(&mut self) {
-        for heard in self.signals.take(&self.config) {
+        for heard in self.signals.take(&self.in_force.config) {
             match heard {
                 Heard::ChildEnded => self.reap(),
                 Heard::Wanted(wanted) => self.obey(wanted),
@@ -28,7 +29,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn hear_fifo(&mut self) {
-        for letter in self.fifos.read() {
+        for letter in self.in_force.fifos.read() {
             match letter {
                 Letter::Wanted(wanted) => self.obey(wanted),
                 Letter::Listen(slot) => self.listen_to_fifo(slot),
@@ -40,11 +41,28 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn listen_to_fifo(&mut self, slot: usize) {
-        if let Err(error) = self.fifos.listen(slot) {
-            log::error!("cannot listen to master fifo {slot}: {error}");
+    /// Takes in the ends of children.
+    pub(super) fn reap(&mut self) {
+        let said = self.children.reap(&self.poll);
+        self.listen(said);
+    }
+
+    /// Takes in what children have said.
+    pub(super) fn listen(&mut self, said: Vec<Said>) {
+        for said in said {
+            match said {
+                Said::Event(event) => self.handle(event),
+                Said::Wanted(wanted) => self.obey(wanted),
+                Said::StrangerEnded(pid, status) => self.take_answer(pid, status),
+            }
         }
-        if let Some((path, fifo)) = self.fifos.active() {
+    }
+
+    fn listen_to_fifo(&mut self, slot: usize) {
+        if let Err(error) = self.in_force.fifos.listen(slot) {
+            return log::error!("cannot listen to master fifo {slot}: {error}");
+        }
+        if let Some((path, fifo)) = self.in_force.fifos.active() {
             log::info!("active master fifo is now {}", path.display());
             if let Err(error) = Wake::Fifo.when_readable(fifo, &self.poll) {
                 log::error!("cannot watch the master fifo: {error}");
@@ -77,7 +95,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn follow_changed_files(&mut self) {
-        for (path, effect) in self.watches.take(monotonic_us()) {
+        for (path, effect) in self.in_force.watches.take(monotonic_us()) {
             let reload = match effect {
                 WatchEffect::Reload => Reload::Graceful,
                 WatchEffect::BrutalReload => Reload::Brutal,
@@ -115,7 +133,7 @@ impl Driver<'_> {
             Wanted::OneMore => self.scaler.ask(1),
             Wanted::OneFewer => self.scaler.ask(-1),
             Wanted::FewerBy(seat) => self.scaler.let_go(seat),
-            Wanted::Order(Order::Reload(reload)) if self.config.exit_on_reload => self.end_in_place_of(reload),
+            Wanted::Order(Order::Reload(reload)) if self.in_force.config.exit_on_reload => self.end_in_place_of(reload),
             Wanted::Order(order) => {
                 if order == Order::Cheap {
                     self.scaler.sleep(monotonic_us());

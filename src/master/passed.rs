@@ -20,6 +20,11 @@ impl Passed {
         Ok(Self(descriptor.as_raw_fd()))
     }
 
+    /// What was passed under a number.
+    pub(super) fn numbered(number: RawFd) -> Self {
+        Self(number)
+    }
+
     /// Takes over what the image before has passed.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
+use mio::{Interest, Poll};
 use nix::sys::signal::Signal;
 use signal_hook::consts::signal::{
     SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH,
@@ -11,6 +12,7 @@ use signal_hook::consts::signal::{
 use signal_hook_mio::v1_0::Signals as Source;
 
 use super::machine::{Order, Reload};
+use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::config::model::{Config, SignalFunction, TermMeaning};
 use crate::hooks::meaning_of_signal;
@@ -44,9 +46,9 @@ impl Signals {
         Source::new(BY_SEVERITY).map(Self)
     }
 
-    /// What the event loop waits for.
-    pub(super) fn source(&mut self) -> &mut impl mio::event::Source {
-        &mut self.0
+    /// Has the event loop wake up when one has come.
+    pub(super) fn watch(&mut self, poll: &Poll) -> io::Result<()> {
+        poll.registry().register(&mut self.0, Wake::Signals.token(), Interest::READABLE)
     }
 
     /// What has come, in order of severity.

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use serde::{Deserialize, Serialize};
 
 use crate::config::model::{Watch, WatchEffect};
 
@@ -20,11 +21,23 @@ use crate::config::model::{Watch, WatchEffect};
 const SETTLE_US: u64 = 50_000;
 
 /// The files that are watched.
+#[derive(Default)]
 pub(super) struct Watches {
-    inotify: Inotify,
+    /// There only if there is something to watch.
+    inotify: Option<Inotify>,
     files: Vec<Watched>,
     /// Which directory a watch descriptor stands for.
     directories: BTreeMap<WatchDescriptor, PathBuf>,
+}
+
+/// What one image of the master tells the next of a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WatchHandover {
+    path: PathBuf,
+    #[serde(default)]
+    stamp: Option<(i64, i64)>,
+    #[serde(default)]
+    is_due: bool,
 }
 
 struct Watched {
@@ -46,20 +59,60 @@ const EVENTS: AddWatchFlags = AddWatchFlags::IN_ATTRIB
 impl Watches {
     /// Begins to watch. A file need not exist; its directory must.
     pub(super) fn new(watches: &[Watch]) -> io::Result<Self> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        let mut own = Self { inotify, files: Vec::new(), directories: BTreeMap::new() };
-        for watch in watches {
-            own.add(watch)?;
+        let mut own = Self::default();
+        if watches.is_empty() {
+            return Ok(own);
         }
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        for watch in watches {
+            own.add(&inotify, watch)?;
+        }
+        own.inotify = Some(inotify);
         Ok(own)
     }
 
-    fn add(&mut self, watch: &Watch) -> io::Result<()> {
+    /// What the event loop waits for.
+    pub(super) fn source(&self) -> Option<&impl AsFd> {
+        self.inotify.as_ref()
+    }
+
+    /// What is known of the files, for the next image of the master.
+    pub(super) fn hand_over(&self) -> Vec<WatchHandover> {
+        let known = |file: &Watched| WatchHandover {
+            path: file.path.clone(),
+            stamp: file.stamp,
+            is_due: file.due_us.is_some(),
+        };
+        self.files.iter().map(known).collect()
+    }
+
+    /// What the image before knew: what has changed since then, or was about to count, does so now.
+    pub(super) fn remember(&mut self, known: Vec<WatchHandover>, now_us: u64) {
+        for file in &mut self.files {
+            let Some(known) = known.iter().find(|known| known.path == file.path) else { continue };
+            if known.is_due || file.stamp > known.stamp {
+                file.due_us = Some(now_us + SETTLE_US);
+            }
+        }
+    }
+
+    /// Takes the place of `old`, which heard everything until now: of a file that both watch it knows more.
+    pub(super) fn succeed(&mut self, old: &mut Watches, now_us: u64) {
+        old.read(now_us);
+        self.read(now_us);
+        for file in &mut self.files {
+            if let Some(known) = old.files.iter().find(|known| known.watch == file.watch) {
+                (file.stamp, file.due_us) = (known.stamp, known.due_us);
+            }
+        }
+    }
+
+    fn add(&mut self, inotify: &Inotify, watch: &Watch) -> io::Result<()> {
         let path = std::path::absolute(&watch.path)?;
         // A directory is watched itself, a file through its directory, so that its being made anew is seen.
         let directory = if watch.any_event && path.is_dir() { Some(path.as_path()) } else { path.parent() };
         let directory = directory.unwrap_or(Path::new("/")).to_owned();
-        let descriptor = self.inotify.add_watch(&directory, EVENTS).map_err(|error| {
+        let descriptor = inotify.add_watch(&directory, EVENTS).map_err(|error| {
             io::Error::other(format!("cannot watch {} for {}: {error}", directory.display(), path.display()))
         })?;
         self.directories.insert(descriptor, directory);
@@ -69,8 +122,9 @@ impl Watches {
 
     /// Takes in what has changed.
     pub(super) fn read(&mut self, now_us: u64) {
+        let Some(inotify) = &self.inotify else { return };
         loop {
-            let events = match self.inotify.read_events() {
+            let events = match inotify.read_events() {
                 Ok(events) => events,
                 Err(Errno::EAGAIN) => return,
                 Err(Errno::EINTR) => continue,
@@ -104,12 +158,6 @@ impl Watches {
             }
         }
         effects
-    }
-}
-
-impl AsFd for Watches {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
     }
 }
 

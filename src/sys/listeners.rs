@@ -135,11 +135,15 @@ impl BoundSocket {
         Ok(())
     }
 
+    /// Whether it listens already.
+    pub fn listens(&self) -> bool {
+        nix::sys::socket::getsockopt(&self.socket, nix::sys::socket::sockopt::AcceptConn).unwrap_or(false)
+    }
+
     /// How long the queue is as the kernel tells it; 0 if it does not, or if the socket does not listen yet.
     fn queue_limit(&self) -> u32 {
-        let listens = nix::sys::socket::getsockopt(&self.socket, nix::sys::socket::sockopt::AcceptConn);
         let queue = || QueueProbe::new().queue_of(&self.socket);
-        listens.is_ok_and(|listens| listens).then(queue).flatten().map_or(0, |queue| queue.limit)
+        self.listens().then(queue).flatten().map_or(0, |queue| queue.limit)
     }
 
     /// Removes the socket file, if it is still the one that we made.

@@ -69,6 +69,16 @@ impl Drop for SharedWords {
     }
 }
 
+/// All that is in such a file. Whoever else has it, at whatever place, reads it as well.
+pub fn read_memory_file(descriptor: OwnedFd) -> io::Result<Vec<u8>> {
+    use std::io::{Read, Seek};
+    let mut file = std::fs::File::from(descriptor);
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A sealed-off copy of `bytes` behind a descriptor, to be passed to another process.
 pub fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {
     use std::io::{Seek, Write};

@@ -1,6 +1,5 @@
 //! What the master sets a zygote up with: waited for, and seen to be all there. Zygote only.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,7 +11,7 @@ use crate::config::model::Config;
 use crate::member::born::{Common, Listening};
 use crate::member::hear::LaterKinds;
 use crate::sys::control::{ControlSocket, Received};
-use crate::sys::shared_memory::SharedWords;
+use crate::sys::shared_memory::{SharedWords, read_memory_file};
 use crate::sys::wait::{Doorbell, wait_any};
 
 /// Waits for the set-up and takes it.
@@ -59,7 +58,7 @@ fn next_order(control: &ControlSocket, later: &LaterKinds) -> io::Result<(ToZygo
 fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: Vec<OwnedFd>) -> io::Result<Common> {
     let [scoreboard, master_bell, settings] = <[OwnedFd; SETUP_DESCRIPTORS]>::try_from(own)
         .map_err(|own| io::Error::other(format!("the set-up has {} descriptors of its own", own.len())))?;
-    let config: Config = serde_json::from_reader(io::BufReader::new(File::from(settings))).map_err(io::Error::other)?;
+    let config: Config = serde_json::from_slice(&read_memory_file(settings)?).map_err(io::Error::other)?;
     if config.sockets.len() != sockets.len() {
         let (named, there) = (config.sockets.len(), sockets.len());
         return Err(io::Error::other(format!("the settings name {named} listening sockets, and {there} have come")));

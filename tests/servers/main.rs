@@ -24,6 +24,7 @@ mod reload_forms;
 mod reload_init;
 mod reload_switch;
 mod reload_upgrade;
+mod reload_whole;
 mod reloading;
 mod rivals;
 mod rust_life;

@@ -83,13 +83,6 @@ impl Children {
     }
 }
 
-impl ChildrenHandover {
-    /// Whether the scoreboard is one. For a process that is asked before anything is given up.
-    pub(in crate::master) fn judge(self) -> io::Result<()> {
-        take_board(self.scoreboard, self.layout).map(drop)
-    }
-}
-
 /// The scoreboard that was passed, in the layout that the image before tells.
 fn take_board(scoreboard: Passed, layout: Option<(u32, u32)>) -> io::Result<(SharedWords, Layout)> {
     let words = SharedWords::map(scoreboard.take()?)?;

@@ -22,6 +22,8 @@ pub(in crate::master) enum Said {
     Event(Event),
     /// Its application wants something.
     Wanted(Wanted),
+    /// A process has ended that has no seat and loads nothing.
+    StrangerEnded(ProcessId, ExitStatus),
 }
 
 impl From<Event> for Said {

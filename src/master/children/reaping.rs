@@ -35,10 +35,7 @@ impl Children {
                 said
             }
             Owner::Program(seat) => self.executed.ended(seat, pid, status, poll).into_iter().map(Said::from).collect(),
-            Owner::Stranger => {
-                log::debug!("subprocess {pid} {}", exit_status(status));
-                Vec::new()
-            }
+            Owner::Stranger => vec![Said::StrangerEnded(pid, exit_status(status))],
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use worker_protocol::ids::Life;
 use worker_protocol::scoreboard::{Layout, Scoreboard};
 
-use super::super::machine::{Generation, Plan, ProcessId, Seat};
+use super::super::machine::{Generation, Machine, Plan, ProcessId, Seat};
 use super::budget::Budget;
 use super::executed::Executed;
 use super::launch;
@@ -65,7 +65,7 @@ pub(super) enum Owner {
     Zygote(Generation),
     Member(Seat),
     Program(Seat),
-    /// A process of the application's that has come to us.
+    /// A process of the application's that has come to us, or one that the master has executed for a moment.
     Stranger,
 }
 
@@ -109,6 +109,23 @@ impl Children {
             return Err(format!("threads = {} needs a restart: this instance has {threads}", config.threads));
         }
         Ok(())
+    }
+
+    /// Whether all are there whom the machine counts, and the scoreboard is such as the configuration needs: what the
+    /// image before has handed over may be of another version.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub(in crate::master) fn judge(&self, machine: &Machine, config: &Config) -> Result<(), String> {
+        self.fits(config)?;
+        if self.seats() < machine.plan().seats {
+            return Err(format!("{} seats are counted on, the scoreboard has {}", machine.plan().seats, self.seats()));
+        }
+        let missing = |seat: &Seat| !self.members.contains_key(seat);
+        match machine.workers().map(|worker| worker.seat).find(missing) {
+            Some(seat) => Err(format!("the worker in seat {seat} was not handed over")),
+            None => Ok(()),
+        }
     }
 
     /// The scoreboard, laid out as the master knows it: its header is in memory that applications can write to. There

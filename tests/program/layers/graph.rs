@@ -186,9 +186,13 @@ fn segments(path: &str) -> Vec<String> {
     path.split("::").map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// Every path with `::` in code, as far as it consists of names.
+/// Every path with `::` in code, as far as it consists of names. Who may see a thing is none that it uses.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let part_of_path = |character: char| character.is_alphanumeric() || character == '_' || character == ':';
+    let mut parts = code.split("pub(in ");
+    let first = parts.next().unwrap_or_default();
+    let others = parts.map(|part| part.split_once(')').map_or(part, |(_, rest)| rest));
+    let code: String = std::iter::once(first).chain(others).collect();
     let words = code.split(|character| !part_of_path(character)).filter(|word| word.contains("::"));
     words.map(segments).filter(|path| path.len() > 1).collect()
 }
@@ -214,6 +218,12 @@ mod tests {
             ("c.rs", "use crate::a::Thing;\n"),
         ];
         assert_eq!(graph(&files).used_by(&named("c")), BTreeSet::from([named("a::b")]));
+    }
+
+    #[test]
+    fn who_may_see_a_thing_is_not_used_by_it() {
+        let files = [("a/mod.rs", "mod b;\nfn f() { b::g() }\n"), ("a/b.rs", "pub(in crate::a) fn g() {}\n")];
+        assert_eq!(graph(&files).used_by(&named("a::b")), BTreeSet::new());
     }
 
     #[test]

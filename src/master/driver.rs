@@ -1,0 +1,159 @@
+//! The [`Driver`]: what the master holds, and how an event reaches the machine. What is done with it is in the files that
+//! use this one; `rounds` has the loop. Master only.
+
+use mio::Poll;
+
+use super::candidate::Candidate;
+use super::children::Children;
+use super::descriptors::Descriptors;
+use super::files::PidFiles;
+use super::in_force::InForce;
+use super::machine::{Event, Generation, Machine, Seat, Time};
+use super::notify::Notifier;
+use super::operator::Operators;
+use super::scaler::Scaler;
+use super::signals::Signals;
+use super::upgrade::asking::Upgrade;
+use crate::config::model::Config;
+use crate::failure::StartFailure;
+use crate::scaling::Settings;
+use crate::sys::clock::monotonic_us;
+use crate::sys::memory::resident_bytes;
+use crate::sys::wait::Doorbell;
+
+/// Where the configuration comes from.
+pub trait Origin {
+    /// Reads it anew, for a reload.
+    ///
+    /// # Errors
+    /// Why it cannot be used, for people.
+    fn read(&self) -> Result<Config, String>;
+
+    /// The same failure, with the place where the option was written that it is about, as the last reading found it.
+    fn locate(&self, failure: StartFailure) -> StartFailure;
+}
+
+/// What a driver is made of, at a first start or after a re-execution.
+pub(super) struct Parts {
+    pub(super) poll: Poll,
+    pub(super) machine: Machine,
+    pub(super) children: Children,
+    pub(super) bell: Doorbell,
+    pub(super) signals: Signals,
+    pub(super) operators: Operators,
+    pub(super) descriptors: Descriptors,
+    pub(super) in_force: InForce,
+    pub(super) pid_files: PidFiles,
+}
+
+/// Carries out what the machine decides.
+pub(super) struct Driver<'a> {
+    pub(super) machine: Machine,
+    pub(super) children: Children,
+    pub(super) in_force: InForce,
+    /// What was prepared for a reload, until the machine commits or abandons it.
+    pub(super) candidate: Option<Candidate>,
+    pub(super) pid_files: PidFiles,
+    pub(super) bell: Doorbell,
+    pub(super) signals: Signals,
+    pub(super) scaler: Scaler,
+    pub(super) operators: Operators,
+    pub(super) descriptors: Descriptors,
+    pub(super) notifier: Notifier,
+    /// How far the replacement of the master by another binary has come.
+    pub(super) upgrade: Upgrade,
+    /// The newest generation of which a worker was measured.
+    measured: Generation,
+    /// Why the configuration proved unfit, for the end of a start that fails because of it.
+    pub(super) unfit: Option<StartFailure>,
+    /// Whether workers have served: what fails before that is the start.
+    pub(super) has_served: bool,
+    /// What went wrong with the last reload, until the next one.
+    pub(super) last_failure: Option<String>,
+    /// Whether something happened that the number of workers may depend on.
+    pub(super) look_due: bool,
+    /// Whether the event loop watches the listening sockets.
+    pub(super) watching_queue: bool,
+    pub(super) origin: &'a dyn Origin,
+    pub(super) poll: Poll,
+}
+
+impl<'a> Driver<'a> {
+    pub(super) fn new(parts: Parts, origin: &'a dyn Origin) -> Self {
+        let Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files } = parts;
+        Self {
+            machine,
+            children,
+            in_force,
+            candidate: None,
+            pid_files,
+            bell,
+            signals,
+            scaler: Scaler::new(),
+            operators,
+            descriptors,
+            notifier: Notifier::new(),
+            upgrade: Upgrade::None,
+            measured: Generation(0),
+            unfit: None,
+            has_served: false,
+            last_failure: None,
+            look_due: true,
+            watching_queue: false,
+            origin,
+            poll,
+        }
+    }
+
+    /// Passes an event on, and notes what the number of workers depends on.
+    pub(super) fn handle(&mut self, event: Event) {
+        let mut unfit = None;
+        if let Event::Ready { seat, .. } | Event::Forked { seat, .. } = &event {
+            unfit = self.measure(*seat);
+        }
+        if let Event::Ready { seat, .. } = &event {
+            self.note_boot(*seat);
+            self.look_due = true;
+        }
+        if let Event::Exited { seat, .. } = &event {
+            if let Some(board) = self.children.board() {
+                self.scaler.bury(board, *seat);
+            }
+            self.look_due = true;
+        }
+        self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));
+    }
+
+    /// The same for several that come together.
+    pub(super) fn handle_all(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.handle(event);
+        }
+    }
+
+    fn note_boot(&mut self, seat: Seat) {
+        if let Some(boot_us) = self.children.age_us(seat) {
+            let pid = self.children.accepting(seat).map(|(_, pid)| pid.get());
+            self.scaler.note_boot(seat, pid.filter(|_| self.in_force.scaling.needs_cpu()), boot_us);
+        }
+    }
+
+    /// Whether the first worker of a generation is so large that the fewest of them break the memory limit.
+    fn measure(&mut self, seat: Seat) -> Option<Event> {
+        let (generation, pid) = self.children.accepting(seat)?;
+        if generation <= self.measured {
+            return None;
+        }
+        self.measured = generation;
+        let config = match &self.candidate {
+            Some(candidate) if generation != self.machine.current() => &candidate.config,
+            _ => &self.in_force.config,
+        };
+        config.scaling.rss_soft?;
+        let misfit = Settings::of(config).check_memory(resident_bytes(pid.get())).err()?;
+        let failure = StartFailure::configuration(misfit).about("cheaper-rss-limit-soft");
+        let (exit_code, reason) = (i32::from(failure.exit.code()), failure.message.clone());
+        self.unfit = Some(failure);
+        Some(Event::GenerationUnfit { generation, exit_code, reason })
+    }
+}

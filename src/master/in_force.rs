@@ -1,0 +1,109 @@
+//! What is in force: the configuration, and what was opened and set up for it. One value, which a reload swaps whole.
+//! Master only.
+
+use std::io;
+
+use mio::Poll;
+
+use super::decisions::DecisionFile;
+use super::fifo::{FifoHandover, Fifos};
+use super::wake::Wake;
+use super::watches::Watches;
+use crate::config::model::Config;
+use crate::failure::StartFailure;
+use crate::scaling::Settings;
+use crate::sys::listeners::BoundSocket;
+
+/// A configuration and what was made for it.
+pub(super) struct InForce {
+    pub(super) config: Config,
+    pub(super) scaling: Settings,
+    pub(super) sockets: Vec<BoundSocket>,
+    pub(super) fifos: Fifos,
+    pub(super) watches: Watches,
+    /// Where decisions on the number of workers are recorded.
+    pub(super) decisions: Option<DecisionFile>,
+}
+
+impl InForce {
+    /// A configuration for which nothing is made yet.
+    pub(super) fn of(config: Config) -> Self {
+        Self {
+            scaling: Settings::of(&config),
+            config,
+            sockets: Vec::new(),
+            fifos: Fifos::default(),
+            watches: Watches::default(),
+            decisions: None,
+        }
+    }
+
+    /// Removes what was made for an instance that does not start after all.
+    pub(super) fn withdraw(&mut self) {
+        for socket in &self.sockets {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = socket.remove_file();
+        }
+        self.fifos.withdraw();
+        if let Some(decisions) = self.decisions.take() {
+            decisions.withdraw();
+        }
+    }
+
+    /// `vacuum`: leaves no file behind.
+    pub(super) fn vacuum(&self) {
+        for socket in &self.sockets {
+            match socket.remove_file() {
+                Ok(true) => log::info!("VACUUM: unix socket {} removed.", socket.name),
+                Ok(false) => {}
+                Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", socket.name),
+            }
+        }
+        self.fifos.remove();
+    }
+}
+
+/// Makes the master fifo of a slot, and has it wake the master.
+///
+/// # Errors
+/// When it cannot be made. Nothing is left behind then.
+pub(super) fn open_fifos(config: &Config, slot: usize, poll: &Poll) -> Result<Fifos, StartFailure> {
+    let failed = |error| StartFailure::file(format!("cannot make the master fifo: {error}")).about("master-fifo");
+    let fifos = Fifos::open(&config.master_fifos, slot).map_err(failed)?;
+    match watch_fifo(&fifos, poll) {
+        Ok(()) => Ok(fifos),
+        Err(error) => {
+            fifos.withdraw();
+            Err(failed(error))
+        }
+    }
+}
+
+/// Goes on with the master fifo that the image before has heard.
+///
+/// # Errors
+/// When it cannot be heard, or was not passed and cannot be made.
+pub(super) fn adopt_fifos(config: &Config, handover: FifoHandover, poll: &Poll) -> Result<Fifos, StartFailure> {
+    let failed = |error| StartFailure::system("take over the master fifo", &error);
+    let fifos = Fifos::adopt(&config.master_fifos, handover).map_err(failed)?;
+    watch_fifo(&fifos, poll).map_err(failed)?;
+    Ok(fifos)
+}
+
+fn watch_fifo(fifos: &Fifos, poll: &Poll) -> io::Result<()> {
+    fifos.active().map_or(Ok(()), |(_, fifo)| Wake::Fifo.when_readable(fifo, poll))
+}
+
+/// Begins to watch the files of a configuration, and has changes wake the master.
+///
+/// # Errors
+/// When one of them cannot be watched.
+pub(super) fn begin_watches(config: &Config, poll: &Poll) -> Result<Watches, StartFailure> {
+    let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
+    if let Some(source) = watches.source() {
+        Wake::Watches
+            .when_readable(source, poll)
+            .map_err(|error| StartFailure::system("watch for changed files", &error))?;
+    }
+    Ok(watches)
+}

@@ -1,0 +1,72 @@
+//! A reload's configuration: read, kept aside, committed or abandoned, as the machine says. Master only.
+
+use super::candidate::Candidate;
+use super::driver::Driver;
+use super::machine::{Event, Plan};
+use super::sockets::settle_queues;
+use super::startup;
+use super::wake::Wake;
+use crate::config::options;
+use crate::sys::clock::monotonic_us;
+
+impl Driver<'_> {
+    /// Reads the configuration for a reload and makes what it needs, without touching what is in force.
+    pub(super) fn read_configuration(&mut self) {
+        let answer = self.prepare_candidate().map(|candidate| {
+            let plan = Plan { seats: self.children.seats(), ..Plan::of(&candidate.config) };
+            self.candidate = Some(candidate);
+            plan
+        });
+        self.handle(Event::ConfigurationRead(answer));
+    }
+
+    fn prepare_candidate(&self) -> Result<Candidate, String> {
+        let mut config = self.origin.read()?;
+        self.children.fits(&config)?;
+        for option in options::needing_restart(&self.in_force.config, &config) {
+            log::warn!("{} changes only with a restart", option.name);
+        }
+        config.identity.stay(&self.in_force.config.identity);
+        let prepared = Candidate::prepare(config, &self.in_force, &self.poll);
+        prepared.map_err(|failure| self.origin.locate(failure).message)
+    }
+
+    /// Forgets what was prepared; what is in force was never touched.
+    pub(super) fn abandon(&mut self) {
+        if let Some(candidate) = self.candidate.take() {
+            candidate.withdraw(&self.in_force);
+        }
+    }
+
+    /// Puts what was prepared into force.
+    pub(super) fn commit(&mut self) {
+        let Some(mut candidate) = self.candidate.take() else { return };
+        let log = candidate.log.take();
+        self.watch_queue(false);
+        let replaced = candidate.come_into_force(&mut self.in_force, monotonic_us());
+        if let Some(log) = log {
+            self.take_log(&log);
+        }
+        crate::logging::stamp_lines(&self.in_force.config.logging);
+        // The queues belong to the sockets themselves, which old and new configuration share until here.
+        if let Err(failure) = settle_queues(&self.in_force.sockets, &self.in_force.config) {
+            log::warn!("{failure}");
+        }
+        if replaced.has_fifos() {
+            self.hear_new_fifo();
+        }
+        replaced.clear_away(&self.in_force);
+        startup::title_master(&self.in_force.config);
+        self.tell_daemons_of_reload();
+        self.look_due = true;
+    }
+
+    fn hear_new_fifo(&self) {
+        let Some((path, fifo)) = self.in_force.fifos.active() else { return };
+        log::info!("active master fifo is now {}", path.display());
+        // What came before it was in force is no news to the event loop.
+        if let Err(error) = Wake::Fifo.again(fifo, &self.poll) {
+            log::error!("cannot hear what {} holds already: {error}", path.display());
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The master's loop, the one place that waits. Each round carries out what the machine has decided, waits, and turns
+//! whatever woke the master into events of the machine. Master only.
+
+use std::io;
+use std::time::Duration;
+
+use mio::Events;
+
+use super::driver::Driver;
+use super::machine::{Event, Order};
+use super::wake::Wake;
+use super::wanted::Wanted;
+use crate::failure::StartFailure;
+use crate::sys::clock::monotonic_us;
+
+impl Driver<'_> {
+    /// Runs until the machine says with which code to end.
+    pub(super) fn run(mut self) -> Result<i32, StartFailure> {
+        let mut events = Events::with_capacity(256);
+        loop {
+            if let Some(code) = self.act() {
+                return self.end(code);
+            }
+            match self.poll.poll(&mut events, self.timeout()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.clean_up();
+                    return Err(StartFailure::system("wait for events", &error));
+                }
+            }
+            self.take_in(&events);
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
+        let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
+        let others = [
+            look_us,
+            self.in_force.watches.due_us(),
+            self.notifier.due_us(),
+            self.children.executed.due_us(),
+            self.operators.due_us(),
+            self.upgrade.due_us(),
+        ];
+        let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
+        Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
+    }
+
+    fn take_in(&mut self, woken: &Events) {
+        for event in woken {
+            match Wake::of(event.token()) {
+                Some(wake) => self.wake_up(wake),
+                None => log::error!("the event loop tells of {:?}, for which nobody has asked", event.token()),
+            }
+        }
+        self.follow_changed_files();
+        self.look_at_launches();
+        self.operators.drop_silent(monotonic_us());
+        self.mind_upgrade();
+        self.handle(Event::Elapsed);
+        self.scale();
+        self.notifier.keep_alive();
+    }
+
+    fn wake_up(&mut self, wake: Wake) {
+        match wake {
+            Wake::Signals => self.hear_signals(),
+            Wake::Bell => {
+                self.bell.silence();
+                self.look_due = true;
+            }
+            Wake::Queue => self.look_due = true,
+            Wake::Fifo => self.hear_fifo(),
+            Wake::Watches => self.in_force.watches.read(monotonic_us()),
+            Wake::Operators => self.operators.welcome(&self.poll),
+            Wake::Operator(operator) => self.hear_operator(operator),
+            Wake::Descriptor(place) => {
+                if let Some(reload) = self.descriptors.hear(place, &self.poll) {
+                    self.obey(Wanted::Order(Order::Reload(reload)));
+                }
+            }
+            Wake::Zygote(generation) => {
+                let said = self.children.hear_zygote(generation);
+                self.listen(said);
+            }
+            Wake::Member(seat) => {
+                let said = self.children.hear_member(seat);
+                self.listen(said);
+            }
+            Wake::Orphan(seat) => {
+                let ended = self.children.bury_orphan(seat);
+                self.handle_all(ended);
+            }
+            Wake::Report(seat) => {
+                let events = self.children.executed.hear_report(seat, &self.poll);
+                self.handle_all(events);
+            }
+            Wake::Program(seat) => {
+                let events = self.children.executed.ended_elsewhere(seat, &self.poll);
+                self.handle_all(events);
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The listening sockets of a configuration: opened, or shared with those that are open already. Master only.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use crate::config::model::{Address, Config, Listener};
+use crate::failure::StartFailure;
+use crate::sys::identity::{self, Credentials};
+use crate::sys::listeners::{BindOptions, BoundSocket, ListenError};
+use crate::sys::process;
+
+/// Opens the sockets of a configuration; those that are open already are shared.
+///
+/// # Errors
+/// When one cannot be opened. Those that were opened before it are gone again then.
+pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<BoundSocket>, StartFailure> {
+    let owner = config.chown_socket.as_deref().map(parse_owner).transpose()?;
+    let options = BindOptions {
+        backlog: config.backlog(),
+        mode: config.chmod_socket,
+        owner,
+        defer_accept: config.request.socket_timeout,
+    };
+    let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
+    // What the init system opened stays, also when no line of the configuration names it.
+    let unnamed = open.iter().filter(|socket| socket.activated && !names.contains(&socket.name));
+    let mut sockets = unnamed.map(|socket| share(socket, &socket.listener)).collect::<Result<Vec<_>, _>>()?;
+    for (listener, name) in config.sockets.iter().zip(&names) {
+        let known = |socket: &&BoundSocket| {
+            socket.listener.address == listener.address || (socket.activated && socket.name == *name)
+        };
+        let socket = match open.iter().find(known) {
+            Some(socket) => share(socket, listener),
+            None => BoundSocket::bind(listener, &options).map_err(Into::into),
+        };
+        match socket {
+            Ok(socket) => sockets.push(socket),
+            Err(failure) => {
+                remove_fresh(&sockets, open);
+                return Err(failure);
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+/// Makes the queues what a configuration says: how long they are, and whether TCP holds connections back before them.
+pub(super) fn settle_queues(sockets: &[BoundSocket], config: &Config) -> Result<(), StartFailure> {
+    for socket in sockets {
+        let held = socket.defer_accept(config.request.socket_timeout);
+        let set = held.and_then(|()| socket.set_backlog(config.backlog()));
+        set.map_err(|error| StartFailure::system(&format!("set the queue of {}", socket.name), &error))?;
+    }
+    Ok(())
+}
+
+/// Whether a socket is one of these, by its address.
+pub(super) fn is_among(socket: &BoundSocket, others: &[BoundSocket]) -> bool {
+    others.iter().any(|other| other.listener.address == socket.listener.address)
+}
+
+/// Removes the files of sockets that are not among those that were open before.
+pub(super) fn remove_fresh(sockets: &[BoundSocket], open: &[BoundSocket]) {
+    for socket in sockets.iter().filter(|socket| !is_among(socket, open)) {
+        // Best effort: what kept them from being used is what the operator must read.
+        let _ = socket.remove_file();
+    }
+}
+
+/// Whether every descriptor that is to be listened on (`fd://N`) is there, before anything of ours can have its number.
+///
+/// # Errors
+/// The first one that is not.
+pub(super) fn judge_inherited(config: &Config) -> Result<(), StartFailure> {
+    for listener in &config.sockets {
+        if let Address::Inherited(number) = listener.address {
+            process::duplicate_descriptor(number)
+                .map_err(|error| ListenError::Refused(listener.address.to_string(), error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether every descriptor that a configuration names to listen on (`fd://N`) is one that this instance has been
+/// listening on from its start: by now any other number may be one of the master's own descriptors.
+///
+/// # Errors
+/// The first one that is not.
+pub(super) fn judge_inherited_later(config: &Config, open: &[BoundSocket]) -> Result<(), StartFailure> {
+    for listener in &config.sockets {
+        let is_open = || open.iter().any(|socket| socket.listener.address == listener.address);
+        if matches!(listener.address, Address::Inherited(_)) && !is_open() {
+            return Err(StartFailure::configuration(format!(
+                "socket = {}: what was inherited can only be named at the start, so that this needs a restart",
+                listener.address
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The sockets of socket activation (sd_listen_fds(3)): they begin at descriptor 3.
+pub(super) fn activated_sockets() -> io::Result<Vec<BoundSocket>> {
+    let count = i32::try_from(crate::sys::machine::activated_sockets()).unwrap_or(0);
+    let adopt = |number: i32| {
+        let descriptor = process::adopt_descriptor(3 + number)?;
+        BoundSocket::adopt(Listener::on(Address::Inherited(3 + number)), descriptor, None, true)
+    };
+    (0..count).map(adopt).collect()
+}
+
+fn share(socket: &BoundSocket, listener: &Listener) -> Result<BoundSocket, StartFailure> {
+    let shared = socket
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|copy| BoundSocket::adopt(listener.clone(), copy, socket.file.clone(), socket.activated));
+    shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))
+}
+
+/// `user`, `user:group`, or numbers.
+fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
+    let (user, group) = match text.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (text, None),
+    };
+    identity::resolve((!user.is_empty()).then_some(user), group, &[])
+        .map_err(|error| StartFailure::from(error).about("chown-socket"))
+}
