@@ -3,6 +3,7 @@
 //! Runs in the workers (and is made in the zygote). It knows nothing of sockets and processes; `embedded` joins it to a
 //! worker's connections.
 
+mod application;
 mod configuration;
 mod encoded;
 mod forwarding;
@@ -11,6 +12,7 @@ mod log_notes;
 pub mod request;
 pub mod response;
 
+pub use application::{Handler, WorkerInfo};
 pub use configuration::Configuration;
 pub(crate) use encoded::decoded_path;
 pub use forwarding::{Wrapped, wrap};
@@ -18,87 +20,4 @@ pub(crate) use into_response::chain;
 pub use into_response::{IntoResponse, StatusError};
 pub use log_notes::{LogNotes, TooManyLogVariables};
 pub use request::Request;
-pub use response::{Body, BodyWriter, Response, ResponseParts};
-
-/// Any error of an application, as the ecosystem passes it around.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// An application.
-///
-/// One instance is made by the factory given to [`crate::main`], in the zygote, before any worker exists; every worker
-/// forked from there gets its own copy (copy-on-write), and all threads of that worker share it. A function or closure
-/// that takes a [`Request`] and returns anything that is [`IntoResponse`] is an application, too.
-///
-/// ```
-/// use rhinod::{Handler, Request, Response};
-///
-/// struct Greeter { greeting: String }
-///
-/// impl Handler for Greeter {
-///     fn handle(&self, request: &mut Request<'_>) -> Response {
-///         Response::text(format!("{}, {}\n", self.greeting, request.path()))
-///     }
-/// }
-/// ```
-///
-/// # Its life
-///
-/// 1. The factory makes it in the zygote (with `lazy-apps` in each worker). No thread and no connection that is opened
-///    here works in the workers: threads do not survive the fork, and a connection would be shared.
-/// 2. After the fork each worker calls [`Handler::start_worker`] on its copy, then each of its threads
-///    [`Handler::start_thread`], then [`Handler::handle`] for every request.
-/// 3. A worker that leaves in an orderly way calls [`Handler::stop_worker`] after its last request and then drops its
-///    copy.
-///
-/// `Drop` runs for a copy whose `start_worker` succeeded and nowhere else: not in the zygote, which ends without undoing
-/// anything, nor in a worker that could not start. A worker that is killed runs neither it nor `stop_worker`.
-pub trait Handler: Send + Sync + 'static {
-    /// Answers one request.
-    ///
-    /// A panic answers 500 (if nothing was sent yet), is logged with its place, and leaves the worker serving (but with
-    /// `reload-on-exception` another one takes its place).
-    fn handle(&self, request: &mut Request<'_>) -> Response;
-
-    /// Runs once in each worker, after the fork and before its first request: for what must not be shared between
-    /// processes (connections to databases, threads, random seeds).
-    ///
-    /// # Errors
-    /// Any error keeps the worker from serving; it is logged, and the worker is started anew with growing delays, also at
-    /// the first start: a database that is away for a moment does not end the instance. A reload fails with it, and the
-    /// old generation goes on. (A panic is a fault of the program: at the first start it ends the instance.)
-    fn start_worker(&mut self, worker: &WorkerInfo) -> Result<(), BoxError> {
-        let _ = worker;
-        Ok(())
-    }
-
-    /// Runs in each thread that takes requests, before its first one. `core` counts them from 0. A panic ends the worker.
-    fn start_thread(&self, core: usize) {
-        let _ = core;
-    }
-
-    /// Runs once in a worker that leaves, after its last request. What it does counts as part of the time that the worker
-    /// has to leave (`worker-reload-mercy`).
-    fn stop_worker(&mut self) {}
-}
-
-impl<F, R> Handler for F
-where
-    F: Fn(&mut Request<'_>) -> R + Send + Sync + 'static,
-    R: IntoResponse,
-{
-    fn handle(&self, request: &mut Request<'_>) -> Response {
-        self(request).into_response()
-    }
-}
-
-/// What a worker knows of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WorkerInfo {
-    /// Its number: 1 to the number of workers. A replacement has the number of the worker that it replaces.
-    pub number: u32,
-    /// Which loading of the application it comes from; grows by one with each reload.
-    pub generation: u32,
-    /// How many requests it handles at once.
-    pub threads: usize,
-}
+pub use response::{Body, BodyWriter, BoxError, Response, ResponseParts};

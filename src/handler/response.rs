@@ -5,7 +5,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use super::BoxError;
+/// Any error of an application, as the ecosystem passes it around.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An answer: status, headers, body.
 ///
