@@ -62,6 +62,7 @@ const PARTS: &[(&str, &[&str])] = &[
         &[
             "config",
             "daemon",
+            "escape",
             "exit",
             "failure",
             "hooks",
@@ -76,7 +77,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("zygote", &["config", "logging", "member", "sys", "worker"]),
     ("embedded", &["config", "escape", "handler", "member", "worker"]),
     ("test", &["handler"]),
-    ("operator", &["cli", "exit", "failure", "operator/words", "sys"]),
+    ("operator", &["cli", "escape", "exit", "failure", "operator/words", "sys"]),
     ("simulate", &["exit", "scaling", "sys"]),
     ("worker", &["config", "escape", "handler", "logging", "member", "sys"]),
     ("member", &["config", "escape", "exit", "hooks", "sys"]),
