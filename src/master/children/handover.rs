@@ -51,6 +51,9 @@ struct MemberHandover {
     life: Life,
     ordered_us: u64,
     orphan: bool,
+    /// Whether it has said that it is ready. One that has not yet is heard when it does.
+    #[serde(default)]
+    heard_ready: bool,
 }
 
 impl Children {
@@ -121,11 +124,12 @@ impl MemberHandover {
             life: member.life,
             ordered_us: member.ordered_us,
             orphan: member.orphan,
+            heard_ready: member.heard_ready,
         })
     }
 
     fn adopt(self, poll: &Poll) -> io::Result<(Seat, Member)> {
-        let Self { seat, generation, control, pid, pidfd, life, ordered_us, orphan } = self;
+        let Self { seat, generation, control, pid, pidfd, life, ordered_us, orphan, heard_ready } = self;
         let control = ControlSocket::from_owned(control.take()?);
         Wake::Member(seat).when_readable(&control, poll)?;
         let pidfd = pidfd.map(|pidfd| pidfd.take().map(PidFd::from_owned)).transpose()?;
@@ -133,16 +137,8 @@ impl MemberHandover {
             Wake::Orphan(seat).when_readable(pidfd, poll)?;
         }
         let budget = Budget::of_worker();
-        let member = Member {
-            generation,
-            control,
-            process: pid.zip(pidfd),
-            life,
-            ordered_us,
-            heard_ready: true,
-            orphan,
-            budget,
-        };
+        let member =
+            Member { generation, control, process: pid.zip(pidfd), life, ordered_us, heard_ready, orphan, budget };
         Ok((seat, member))
     }
 }
