@@ -259,7 +259,9 @@ fn a_thousand_workers_may_come() {
     let traffic = Traffic::start(&server, 200, "/sleep?ms=300");
     assert!(wait_until(|| server.workers().len() > 20), "{}", server.log.tail());
     assert!(!server.log.lines_with("scaling: grow").is_empty(), "{}", server.log.tail());
-    traffic.end();
+    // They may have come before the first of them has answered.
+    let counts = traffic.stop().counts;
+    assert_eq!(counts.failed(), 0, "{counts:?}");
     server.signal(Signal::SIGTERM);
     server.ends_with(0);
 }
