@@ -4,15 +4,17 @@
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use env_logger::{Builder, Target};
 use jiff::{Timestamp, tz::TimeZone};
 use log::LevelFilter;
+use nix::fcntl::OFlag;
 
 use crate::config::model::Logging;
+use crate::sys::files::open_to_write;
 
 /// The date that each line begins with, as a pattern. The logger is one for the whole process, so this is, too; only the
 /// master changes it after the start, at a reload.
@@ -59,7 +61,7 @@ pub fn open(path: &Path, logging: &Logging) -> io::Result<File> {
 /// # Errors
 /// What the system says.
 pub fn append_to(path: &Path) -> io::Result<File> {
-    File::options().append(true).create(true).mode(0o640).open(path)
+    open_to_write(path, OFlag::O_APPEND, 0o640)
 }
 
 /// Sends standard output and standard error to a file at start; children inherit that. With `log-truncate` what is in it

@@ -1,10 +1,14 @@
 //! Pid files: written for tools that look for the master, removed if they are still ours. Master only.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use crate::config::model;
 use crate::failure::StartFailure;
+use crate::sys::files::open_to_write;
 
 /// The pid files that this master has written, by absolute path.
 #[derive(Debug, Default)]
@@ -14,7 +18,12 @@ impl PidFiles {
     /// Writes one; a path is relative to the current directory.
     pub(super) fn write(&mut self, path: &Path) -> Result<(), StartFailure> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        fs::write(&absolute, format!("{}\n", std::process::id()))
+        // Whatever the umask is: who may write to the file says whom others kill.
+        open_to_write(&absolute, OFlag::empty(), 0o644)
+            .and_then(|mut file| {
+                file.set_len(0)?;
+                file.write_all(format!("{}\n", std::process::id()).as_bytes())
+            })
             .map_err(|error| StartFailure::file(format!("cannot write the pid file {}: {error}", path.display())))?;
         if !self.0.contains(&absolute) {
             self.0.push(absolute);

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod control;
+pub mod files;
 pub mod forks;
 pub mod identity;
 pub mod listeners;

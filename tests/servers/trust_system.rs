@@ -2,7 +2,7 @@
 //! processes of the same user that would look into it.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::process::{Command, Stdio};
 
 use crate::harness::{Launch, example_path};
@@ -113,4 +113,34 @@ fn a_descriptor_that_was_not_inherited_is_no_socket_at_the_start_either() {
         let said = format!("fd://{number}: Bad file descriptor");
         assert!(failed.lines.iter().any(|line| line.contains(&said)), "{failed:?}");
     }
+}
+
+#[test]
+fn a_master_that_is_root_writes_through_no_link_that_another_user_has_made() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    for option in ["pidfile", "logto", "cheaper-log"] {
+        let launch = Launch::hello();
+        let (theirs, victim) = (launch.dir().join("theirs"), launch.dir().join("victim"));
+        fs::create_dir(&theirs).expect("a directory");
+        fs::write(&victim, "precious").expect("a file");
+        symlink(&victim, theirs.join("link")).expect("a link");
+        lchown(theirs.join("link"), Some(65_534), None).expect("another owner");
+        chown(&theirs, Some(65_534), None).expect("another owner");
+        let link = theirs.join("link").display().to_string();
+        let failed = launch.set(option, link).fails();
+        assert_eq!(failed.code, 73, "{option}: {failed:?}");
+        assert!(failed.lines.iter().any(|line| line.contains("which root does not follow")), "{failed:?}");
+        let victim = failed.dir.path().join("victim");
+        let kept = fs::read_to_string(&victim);
+        assert!(kept.is_ok_and(|text| text == "precious"), "{option}");
+    }
+}
+
+#[test]
+fn a_pid_file_is_its_owners_to_write_whatever_the_umask_is() {
+    let server = unsteady().set("umask", "000").start();
+    let mode = fs::metadata(server.dir().join("pid")).expect("a pid file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
 }
