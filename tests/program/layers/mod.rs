@@ -61,6 +61,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "master",
         &[
             "config",
+            "escape",
             "daemon",
             "escape",
             "exit",
