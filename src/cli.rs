@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use crate::config::language::command_line;
 use crate::config::load::{Reading, read};
+use crate::config::looking::Looking;
 use crate::config::model::Policy;
 use crate::config::options::{self, Table};
 use crate::config::report::check::{Verdict, check};
@@ -252,9 +253,10 @@ pub fn print(
         let called = Invocation { arguments: arguments.to_vec(), ..invocation.clone() };
         read(&called, world, surroundings)
     };
+    let look = |arguments: &[OsString]| look(arguments, invocation, world, surroundings);
     Some(match command {
-        Command::Check { arguments, format } => print_check(&read(arguments), *format, paint),
-        Command::Show { arguments, format } => print_show(&read(arguments), *format, paint),
+        Command::Check { arguments, format } => print_check(&look(arguments), *format, paint),
+        Command::Show { arguments, format } => print_show(&look(arguments), *format, paint),
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(word.as_deref()),
         Command::Version => Printed::output(concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()),
@@ -271,6 +273,19 @@ pub fn print(
         | Command::Resume { .. }
         | Command::ConnectAndRead { .. } => return None,
     })
+}
+
+/// Reads a configuration without executing anything that it names, unless `--run` is among the arguments.
+fn look(arguments: &[OsString], invocation: &Invocation, world: &dyn World, surroundings: &Surroundings) -> Reading {
+    let (run, arguments): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument == "--run");
+    let called = Invocation { arguments, ..invocation.clone() };
+    if !run.is_empty() {
+        return read(&called, world, surroundings);
+    }
+    let looking = Looking::at(world);
+    let mut reading = read(&called, &looking, surroundings);
+    reading.warnings.extend(looking.remarks());
+    reading
 }
 
 fn print_check(reading: &Reading, format: Format, paint: Paint) -> Printed {

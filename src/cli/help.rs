@@ -7,7 +7,7 @@ use crate::config::options::{Argument, Group, Opt, Repeat, Section, Status, TABL
 /// How the program is called; the same lines stand in the manual page.
 pub(super) const USAGES: &[(&str, &str)] = &[
     ("rhinod [OPTION…] [FILE…]", "serve what the files and options describe"),
-    ("rhinod check [--format json] [OPTION…] [FILE…]", "say what each line does, without starting anything"),
+    ("rhinod check [--format json] [--run] [OPTION…] [FILE…]", "say what each line does, without starting anything"),
     ("rhinod show [--format json] [OPTION…] [FILE…]", "print each value that holds and where it came from"),
     ("rhinod simulate …", "try scaling rules on a recorded load"),
     ("rhinod status PIDFILE|FIFO|STATS", "say how an instance is doing"),

@@ -3,16 +3,22 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use glob::{MatchOptions, glob_with};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{AccessFlags, Group, User, access, getgid, gethostname, getuid};
 
 use super::world::{Facts, Invocation, Kind, SOURCE_BYTES_MAX, Sight, World};
+
+/// How long a source may be silent before its text has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most paths that one pattern gives.
 const MATCHES_MAX: usize = 100_001;
@@ -66,7 +72,7 @@ impl Invocation {
 
 impl World for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        read_bounded(File::open(path)?)
+        read_in_time(&open_without_waiting(path)?, PATIENCE)
     }
 
     fn read_standard_input(&self) -> io::Result<Vec<u8>> {
@@ -75,7 +81,7 @@ impl World for Host {
 
     /// Through `/proc/self/fd`, so that no descriptor is taken from whoever owns it.
     fn read_descriptor(&self, descriptor: u32) -> io::Result<Vec<u8>> {
-        read_bounded(File::open(format!("/proc/self/fd/{descriptor}"))?)
+        read_in_time(&open_without_waiting(Path::new(&format!("/proc/self/fd/{descriptor}")))?, PATIENCE)
     }
 
     fn run(&self, command: &str, directory: &Path) -> io::Result<Vec<u8>> {
@@ -119,8 +125,60 @@ impl World for Host {
     }
 }
 
+/// A pipe without a writer would keep open(2) waiting.
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+/// Reads a file, a device or a pipe that somebody writes, and gives up where nothing comes for so long. A pipe ends where
+/// it had a writer and has none any more.
+fn read_in_time(source: &File, patience: Duration) -> io::Result<Vec<u8>> {
+    let is_pipe = source.metadata()?.file_type().is_fifo();
+    let mut bytes = Vec::new();
+    let mut piece = [0; 65_536];
+    while bytes.len() <= SOURCE_BYTES_MAX {
+        match (&mut &*source).read(&mut piece) {
+            Ok(0) if !is_pipe || !bytes.is_empty() => break,
+            Ok(read) if read > 0 => bytes.extend_from_slice(&piece[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            _ => {
+                let mut wanted = [PollFd::new(source.as_fd(), PollFlags::POLLIN)];
+                let ready = poll(&mut wanted, PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX))?;
+                if ready == 0 {
+                    let problem = format!("nothing comes out of it within {} s", patience.as_secs());
+                    return Err(io::Error::new(ErrorKind::TimedOut, problem));
+                }
+                let heard = wanted[0].revents().unwrap_or(PollFlags::empty());
+                if !heard.contains(PollFlags::POLLIN) && heard.contains(PollFlags::POLLHUP) {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(bytes)
+}
+
 fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(SOURCE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_writes_is_given_up_and_one_that_somebody_writes_is_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let source = open_without_waiting(&fifo).unwrap();
+        let error = read_in_time(&source, Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let writer = std::thread::spawn(move || std::fs::write(fifo, "x".repeat(100_000)));
+        assert_eq!(read_in_time(&source, Duration::from_secs(60)).unwrap().len(), 100_000);
+        writer.join().unwrap().unwrap();
+    }
 }

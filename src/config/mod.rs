@@ -12,6 +12,7 @@ pub mod error;
 pub mod host;
 pub mod language;
 pub mod load;
+pub mod looking;
 pub mod model;
 pub mod nearest;
 pub mod options;

@@ -2,6 +2,7 @@
 //! and one full of mistakes. Everything comes from `tests/data/configurations/`; nothing of this machine is asked.
 
 use rhinod::cli::{self, Exit};
+use rhinod::config::Invocation;
 use rhinod::config::load::{load, read};
 use rhinod::config::model::{Application, Policy};
 use rhinod::config::report::check::{Verdict, check};
@@ -86,6 +87,31 @@ fn exit_codes_of_check_are_0_1_and_2() {
         let printed = cli::print(&command, &case.invocation, &case, &surroundings(), Paint::Bare);
         assert_eq!(printed.map(|printed| printed.exit.code()), Some(expected), "{name}");
     }
+}
+
+#[test]
+fn check_and_show_execute_nothing_unless_told_to() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mark = directory.path().join("mark");
+    let ini = directory.path().join("app.ini");
+    let text = format!("[uwsgi]\nsocket = /run/a.sock\nenv = A=@(exec://touch {})\n", mark.display());
+    std::fs::write(&ini, text).expect("a file");
+    let world = rhinod::config::Host::new();
+    let case = case("00-talk");
+    let printed = |show: bool, run: &[&str]| {
+        let arguments = run.iter().map(|word| word.into()).chain([ini.clone().into()]).collect();
+        let format = cli::Format::Text;
+        let command =
+            if show { cli::Command::Show { arguments, format } } else { cli::Command::Check { arguments, format } };
+        let called = Invocation { directory: directory.path().to_owned(), ..case.invocation.clone() };
+        cli::print(&command, &called, &world, &surroundings(), Paint::Bare).expect("a printing command").output
+    };
+    for show in [false, true] {
+        let output = printed(show, &[]);
+        assert!(!mark.exists() && output.contains("was not executed") && output.contains("--run"), "{output}");
+    }
+    let output = printed(false, &["--run"]);
+    assert!(mark.exists() && !output.contains("was not executed"), "{output}");
 }
 
 #[test]
