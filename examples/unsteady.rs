@@ -5,8 +5,9 @@
 //! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker
 //! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
 //! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance,
-//! `/break?how=error|panic|writer|length|early` answers with a body that breaks off, `/fail` is an error, `/exit` ends the
-//! process in the middle of the request. It writes into the log when it is started, stopped and dropped.
+//! `/break?how=error|panic|writer|length|early` answers with a body that breaks off, `/fail` is an error,
+//! `/greeting` says `app-greeting` `app-times` times, `/log?text=T` logs T, `/exit` ends the process in the middle of the
+//! request. It writes into the log when it is started, stopped and dropped.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,14 +18,17 @@ use std::time::Duration;
 use rhinod::{BoxError, Handler, IntoResponse, Request, Response, WorkerInfo};
 
 fn main() -> ExitCode {
-    rhinod::main(|_config| {
+    rhinod::main(|configuration| {
         misbehave("load")?;
-        Ok(Unsteady { worker: None })
+        let greeting = configuration.option("greeting").unwrap_or("no greeting").to_owned();
+        let times = configuration.parsed("times")?.unwrap_or(1);
+        Ok(Unsteady { worker: None, greeting: greeting.repeat(times) })
     })
 }
 
 struct Unsteady {
     worker: Option<WorkerInfo>,
+    greeting: String,
 }
 
 impl Handler for Unsteady {
@@ -55,6 +59,11 @@ impl Handler for Unsteady {
             b"/reload" => {
                 request.reload_instance();
                 Response::text(self.name())
+            }
+            b"/greeting" => Response::text(self.greeting.clone()),
+            b"/log" => {
+                log::info!("told: {}", request.query_value("text").unwrap_or_default());
+                Response::new(204)
             }
             b"/fail" => failing().into_response(),
             b"/break" => breaking(request),

@@ -9,6 +9,7 @@ use worker_protocol::control::FromWorker;
 use worker_protocol::ids::Generation;
 
 use crate::config::model::Config;
+use crate::config::vocabulary::APPLICATION_PREFIX;
 use crate::escape;
 use crate::handler::{Body, BodyWriter, BoxError, Configuration, Handler, Request, Response, chain};
 use crate::member::{Instance, LoadFailure, Runtime};
@@ -42,7 +43,7 @@ where
     fn load(&mut self, config: &Config, _generation: Generation) -> Result<(), LoadFailure> {
         log_panics();
         let Some(factory) = self.factory.take() else { return Ok(()) };
-        let told = Configuration { workers: config.workers, threads: config.threads.max(1) };
+        let told = told(config);
         let made = catch_unwind(AssertUnwindSafe(|| factory(&told)));
         match made {
             Ok(Ok(handler)) => {
@@ -82,6 +83,19 @@ where
             Ok(Err(error)) => worker.member().refuse(&passing(format!("start_worker: {}", chain(&*error)))),
             Err(_) => worker.member().refuse(&LoadFailure::new("the application panicked in start_worker")),
         }
+    }
+}
+
+/// What the application is told of the configuration.
+fn told(config: &Config) -> Configuration {
+    let of_application = |(key, value): &(String, Option<String>)| {
+        let name = key.strip_prefix(APPLICATION_PREFIX)?;
+        Some((name.to_owned(), value.clone()))
+    };
+    Configuration {
+        workers: config.workers,
+        threads: config.threads.max(1),
+        options: config.given.iter().filter_map(of_application).collect(),
     }
 }
 

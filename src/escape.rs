@@ -49,7 +49,8 @@ pub fn lines(message: &str) -> String {
     text
 }
 
-/// A text of several lines that another process says has been through [`lines`] already: what has is left as it is.
+/// A text of several lines of which some may have been through [`lines`] already: another process says so of it, or it is
+/// about to be a line of the log, whoever wrote it. What has is left as it is.
 pub fn said(message: &str) -> String {
     let mut text = String::with_capacity(message.len());
     for (number, line) in message.trim_end_matches('\n').split('\n').enumerate() {

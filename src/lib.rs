@@ -14,7 +14,7 @@
 //! }
 //! ```
 //!
-//! Handlers return a [`Response`] or a `Result` of one ([`IntoResponse`]), so that `?` works. [`test`] has requests made
+//! Handlers return a [`Response`] or a `Result` of one ([`IntoResponse`]), so that `?` works. [`mod@test`] has requests made
 //! by hand for the tests of an application. docs/EMBEDDING.md in the repository goes through a small service.
 //!
 //! What is listed here is the crate's interface. Its other modules are public only for the Python extension, the

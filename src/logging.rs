@@ -14,6 +14,7 @@ use log::LevelFilter;
 use nix::fcntl::OFlag;
 
 use crate::config::model::Logging;
+use crate::escape;
 use crate::sys::files::open_to_write;
 
 /// The date that each line begins with, as a pattern. The logger is one for the whole process, so this is, too; only the
@@ -28,10 +29,12 @@ pub fn start() {
     let mut builder = Builder::new();
     builder.filter_level(LevelFilter::Info).parse_default_env().target(Target::Stderr).format(|out, record| {
         let stamp = begin(DATE.read().unwrap_or_else(PoisonError::into_inner).as_deref());
+        // An application, too, logs what its clients send.
+        let said = escape::said(&record.args().to_string());
         // Composed first, so that the line is one write whatever its parts are.
         let line = match record.level() {
-            log::Level::Info => format!("{stamp}{}\n", record.args()),
-            level => format!("{stamp}[{}] {}\n", level.as_str().to_ascii_lowercase(), record.args()),
+            log::Level::Info => format!("{stamp}{said}\n"),
+            level => format!("{stamp}[{}] {said}\n", level.as_str().to_ascii_lowercase()),
         };
         out.write_all(line.as_bytes())
     });

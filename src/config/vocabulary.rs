@@ -25,6 +25,15 @@ pub struct Meaning {
     pub argument: Argument,
 }
 
+/// Whether a key is an option of the application's own (`app-greeting`): it may have any value, and only the application
+/// knows what it means.
+pub fn is_of_application(key: &str) -> bool {
+    key.strip_prefix(APPLICATION_PREFIX).is_some_and(|name| !name.is_empty())
+}
+
+/// How keys begin that are the application's own.
+pub const APPLICATION_PREFIX: &str = "app-";
+
 /// The known options. Underscores and hyphens are alike in `name` (`wsgi_file` is `wsgi-file`).
 pub trait Vocabulary {
     /// The option of that name, alias or not; `None` when there is none.

@@ -53,3 +53,23 @@ fn an_error_of_a_handler_is_a_500_and_a_line_of_the_log() {
     assert_eq!((reply.status(), reply.body()), (Some(500), b"Internal Server Error\n".as_slice()));
     server.log.wait_for("[error] GET /fail failed: told to fail: invalid digit");
 }
+
+#[test]
+fn an_application_gets_its_own_options_from_the_ini_file_and_the_command_line() {
+    let launch = unsteady().set("app-greeting", "hi");
+    let ini = launch.ini_path().display().to_string();
+    let server = launch.arguments([ini.as_str(), "--app-times", "2"]).start();
+    assert_eq!(server.get("/greeting").body(), b"hihi");
+    let failed = unsteady().set("app-times", "many").fails();
+    let why = "the application could not be loaded: app-times = many: invalid digit found in string";
+    assert!(failed.lines.iter().any(|line| line.contains(why)), "{:#?}", failed.lines);
+    assert_eq!(failed.code, 22);
+}
+
+#[test]
+fn what_an_application_logs_of_a_client_can_forge_no_line() {
+    let server = unsteady().start();
+    assert_eq!(server.get("/log?text=a%0d%0a[pid:%201]%20forged%1b[2J").status(), Some(204));
+    assert_eq!(server.log.wait_for("[pid: 1] forged").text, "  [pid: 1] forged\\x1b[2J");
+    assert_eq!(server.log.lines_with("told: "), ["told: a\\x0d"]);
+}

@@ -12,7 +12,7 @@ use super::source;
 use crate::config::directive::Origin;
 use crate::config::error::ConfigError;
 use crate::config::nearest::nearest;
-use crate::config::vocabulary::{Argument, Meaning, Vocabulary};
+use crate::config::vocabulary::{Argument, Meaning, Vocabulary, is_of_application};
 
 /// Most candidates that a message about an ambiguous name lists.
 const CANDIDATES_MAX: usize = 5;
@@ -40,6 +40,15 @@ pub(crate) fn parse(arguments: &[OsString], vocabulary: &dyn Vocabulary, errors:
                 match text(word) {
                     Ok(word) if may_be_value && source::by_ending(&word).is_none() => {}
                     Ok(word) => line.positional.push(word),
+                    Err(error) => errors.push(error),
+                }
+                continue;
+            }
+            Ok(Some(Arg::Long(name))) if is_of_application(name) => {
+                let name = name.to_owned();
+                after_unknown = false;
+                match of_application(&mut parser, name) {
+                    Ok(option) => line.options.push(option),
                     Err(error) => errors.push(error),
                 }
                 continue;
@@ -110,6 +119,13 @@ fn take_value(parser: &mut lexopt::Parser, named: Named) -> Result<(String, Opti
         }
     };
     Ok((meaning.name.to_owned(), value.map(text).transpose()?))
+}
+
+/// An option of the application's own, which has a value here: nothing says which of them are switches.
+fn of_application(parser: &mut lexopt::Parser, name: String) -> Result<(String, Option<String>), ConfigError> {
+    let missing = |_| complaint(format!("--{name}: expected a value behind it; a switch is --{name}=true"));
+    let value = parser.value().map_err(missing)?;
+    Ok((name, Some(text(value)?)))
 }
 
 /// The option of a long name, of its other spelling, or of its unique beginning.
@@ -197,6 +213,16 @@ mod tests {
             options_of(&["--vac", "--buffer_s=1", "--wsgi_file", "a.py"]),
             ["vacuum", "buffer-size=1", "wsgi-file=a.py",]
         );
+    }
+
+    #[test]
+    fn options_of_the_application_have_values() {
+        assert_eq!(
+            options_of(&["--app-greeting", "hi", "--app-port=1", "app.ini"]),
+            ["app-greeting=hi", "app-port=1", "<app.ini>"]
+        );
+        let (_, errors) = read(&["--app-greeting"]);
+        assert!(errors[0].contains("--app-greeting: expected a value"), "{errors:?}");
     }
 
     #[test]

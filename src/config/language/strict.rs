@@ -12,7 +12,7 @@ use super::keyword::Keyword;
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
 use crate::config::nearest::Names;
-use crate::config::vocabulary::Vocabulary;
+use crate::config::vocabulary::{Vocabulary, is_of_application};
 
 /// Words near an option's name that people use for values of their own, which placeholders or the application read.
 const PLAUSIBLE: [&str; 11] =
@@ -84,6 +84,6 @@ impl Judge<'_> {
     /// `end` closes blocks without being an option; uWSGI refuses it when strict.
     fn is_known(&self, key: &str) -> bool {
         let language = self.strict != Some(true) && Keyword::of(key).is_some();
-        language || self.vocabulary.lookup(key).is_some() || (self.declared)(key)
+        language || self.vocabulary.lookup(key).is_some() || is_of_application(key) || (self.declared)(key)
     }
 }

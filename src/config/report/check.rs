@@ -3,6 +3,7 @@
 //! A [`Check`] is the answer as data; `text` and `json` render it. The words are those of the option table. Not for
 //! the values that hold in the end (`show`). Pure; runs in the command.
 
+use crate::config::vocabulary::is_of_application;
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -169,7 +170,9 @@ fn fate_of(option: &Opt, directive: &Directive) -> (Fate, String) {
 }
 
 fn placeholder(directive: &Directive, reading: &Reading) -> (Fate, String) {
-    let explanation = if reading.collected.placeholders_used.contains(&directive.key) {
+    let explanation = if is_of_application(&directive.key) {
+        "An option of the application's own"
+    } else if reading.collected.placeholders_used.contains(&directive.key) {
         "Other values refer to it"
     } else if matches!(directive.origin, Origin::Environment { .. }) {
         "Not an option; left to other programs"

@@ -61,7 +61,6 @@ const PARTS: &[(&str, &[&str])] = &[
         "master",
         &[
             "config",
-            "escape",
             "daemon",
             "escape",
             "exit",
@@ -84,7 +83,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("member", &["config", "escape", "exit", "hooks", "sys"]),
     ("hooks", &["config", "sys"]),
     ("daemon", &["config", "sys"]),
-    ("logging", &["config", "sys"]),
+    ("logging", &["config", "escape", "sys"]),
     ("failure", &["exit", "sys"]),
     ("sys", &["config"]),
     ("cli", &["config", "exit"]),
