@@ -94,6 +94,20 @@ fn a_binary_that_does_not_understand_the_handover_is_not_executed() {
 }
 
 #[test]
+fn a_binary_that_does_not_answer_is_given_up_and_nobody_waits_for_it() {
+    let (launch, binary) = replaceable();
+    let mut server = launch.start();
+    server.expect_log("the master was not replaced and goes on");
+    install(&binary, b"#!/bin/sh\nexec sleep 1000\n");
+    tell(&server, "u");
+    assert!(operator(&server, "--resume").status.success());
+    server.log.wait_for("did not say within 5 s that it understands this master");
+    assert!(who(&server).ends_with("of generation 1"));
+    server.stop();
+    let _ = fs::remove_dir_all(binary.parent().expect("a directory"));
+}
+
+#[test]
 fn after_an_upgrade_deaths_are_mended_as_before() {
     let mut server = unsteady().start();
     upgrade(&server);
