@@ -32,6 +32,7 @@ SERVER_LINES = re.compile(
       | Not\ Found:\ /no\ such/
       | \[warn\]\ .*:\ cheaper-initial\ =\ 2:\ without\ `cheaper`
       | \[warn\]\ .*:\ the\ application\ runs\ as\ root
+      | \[warn\]\ .*myProject\.ini:\d+:\ socket\ =\ .*:\ only\ its\ owner\ may\ connect
       | rhinod\ socket\ 0\ bound\ to\ 
       | generation\ \d\ loaded\ in\ 
       | ready\ to\ serve:\ 

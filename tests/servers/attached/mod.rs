@@ -30,9 +30,8 @@ pub(crate) fn pids(server: &Instance, start: &str) -> Vec<i32> {
 
 /// Waits until so many have said so; the last one.
 pub(crate) fn nth(server: &Instance, count: usize, start: &str) -> Process {
-    server.log.wait_for_count(count, start);
-    let pid = pids(server, start)[count - 1];
-    Process { pid, name: String::new() }
+    assert!(wait_until(|| pids(server, start).len() >= count), "{start}\n{}", server.log.tail());
+    Process { pid: pids(server, start)[count - 1], name: String::new() }
 }
 
 /// The process that a pid file names, once it does.
