@@ -6,7 +6,7 @@ use super::action::Action;
 use super::child::{Child, Incident, Manner, Origin, Phase, State, Step, step};
 use super::event::{ExitStatus, LeaveReason};
 use super::farewell::Farewell;
-use super::identity::{Post, ProcessId, Seat};
+use super::identity::{Generation, Post, ProcessId, Seat};
 use super::note::Note;
 use super::word::Word;
 use super::{FORK_PATIENCE_US, Machine, Stage, stop, zygote};
@@ -41,8 +41,22 @@ impl Machine {
         }
     }
 
+    /// The zygote of a generation has answered an order: whoever waits behind in its queue has a whole patience again, so that
+    /// many orders on a busy machine are not taken for a zygote that does not answer.
+    fn renew_patience(&mut self, generation: Generation) {
+        let renewed = self.after_us(FORK_PATIENCE_US);
+        for child in self.seats.iter_mut().flatten().filter(|child| child.is_of(generation)) {
+            if let Phase::Forking { until, .. } | Phase::Doomed { until, .. } = &mut child.phase {
+                *until = renewed;
+            }
+        }
+    }
+
     /// Puts what becomes of `child` into its seat, which is empty at this moment.
     fn carry_out(&mut self, seat: Seat, child: Child, step: Step, incident: Incident) {
+        if let (Incident::Forked(_) | Incident::ForkFailed { .. }, Some(generation)) = (&incident, child.generation()) {
+            self.renew_patience(generation);
+        }
         match (step, incident) {
             (Step::Begin, Incident::Forked(pid)) => self.begin(seat, child, pid),
             (Step::Remember, _) => self.remember(seat, child),

@@ -38,6 +38,7 @@ struct Bench {
     next_pid: i32,
     /// Answers given without being told to.
     loads: bool,
+    forks: bool,
     gets_ready: bool,
     programs_come_up: bool,
     leaves: bool,
@@ -53,6 +54,7 @@ impl Bench {
             log: Vec::new(),
             next_pid: 100,
             loads: true,
+            forks: true,
             gets_ready: true,
             programs_come_up: true,
             leaves: true,
@@ -113,7 +115,7 @@ impl Bench {
             Action::KillZygote { generation } => {
                 vec![Event::ZygoteExited { generation, status: ExitStatus::Signal(9) }]
             }
-            Action::Fork { seat, .. } => {
+            Action::Fork { seat, .. } if self.forks => {
                 self.next_pid += 1;
                 let mut events = vec![Event::Forked { seat, pid: pid(self.next_pid) }];
                 if self.gets_ready {
@@ -360,6 +362,20 @@ fn a_zygote_that_does_not_answer_is_killed_and_replaced() {
     assert!(bench.has(&Action::KillZygote { generation: Generation(1) }));
     assert!(bench.has(&Action::StartZygote { generation: Generation(2), candidate: false }));
     assert_eq!(bench.ready(), [1]);
+}
+
+#[test]
+fn a_zygote_that_works_off_a_long_queue_is_not_taken_for_mute() {
+    let mut bench = Bench::new(plan(3));
+    bench.forks = false;
+    bench.settle();
+    for seat in 0..3 {
+        bench.wait(4 * SECOND);
+        bench.send(Event::Forked { seat: Seat(seat), pid: pid(100 + seat.cast_signed()) });
+        bench.send(Event::Ready { seat: Seat(seat), boot_us: MS, pid: None });
+    }
+    assert!(!bench.has(&Action::KillZygote { generation: Generation(1) }), "{:?}", bench.log);
+    assert_eq!(bench.ready(), [1, 2, 3]);
 }
 
 #[test]
