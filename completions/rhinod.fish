@@ -3,6 +3,12 @@ complete -c rhinod -n __fish_use_subcommand -a check
 complete -c rhinod -n __fish_use_subcommand -a show
 complete -c rhinod -n __fish_use_subcommand -a simulate
 complete -c rhinod -n __fish_use_subcommand -a status
+complete -c rhinod -n __fish_use_subcommand -a stop
+complete -c rhinod -n __fish_use_subcommand -a reload
+complete -c rhinod -n __fish_use_subcommand -a pause
+complete -c rhinod -n __fish_use_subcommand -a resume
+complete -c rhinod -n __fish_use_subcommand -a help
+complete -c rhinod -n __fish_use_subcommand -a version
 complete -c rhinod -n __fish_use_subcommand -a completions
 complete -c rhinod -n __fish_use_subcommand -a man
 complete -c rhinod -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish'
@@ -175,15 +181,16 @@ complete -c rhinod -l ini -r -F -d 'Read an INI file (file, file:section, :secti
 complete -c rhinod -s y -l yaml -r -F -d 'Read a YAML file now'
 complete -c rhinod -s j -l json -r -F -d 'Read a JSON file now'
 complete -c rhinod -l get -x -d 'Print the first value of this option or placeholder and exit'
-complete -c rhinod -l stop -r -F -d 'Stop the instance of this pid file and exit'
-complete -c rhinod -l reload -r -F -d 'Reload the instance of this pid file, wait for the outcome and exit'
-complete -c rhinod -l pause -r -F -d 'Pause the instance of this pid file, or let it go on, and exit'
+complete -c rhinod -l stop -r -F -d 'Stop this instance (pid file, pid, ini file or fifo), wait for its end and exit'
+complete -c rhinod -l no-wait -d 'With --stop: do not wait for the end of the instance'
+complete -c rhinod -l reload -r -F -d 'Reload this instance, wait for the outcome and exit'
+complete -c rhinod -l pause -r -F -d 'Pause this instance, or let it go on, and exit'
 complete -c rhinod -l connect-and-read -r -F -d 'Connect to this address, print what it sends and exit'
 complete -c rhinod -s h -l help -d 'Explain the command line or, with a word, the options that have to do with it'
 complete -c rhinod -l cheaper-algo-list -d 'Print the names that cheaper-algo takes; on the command line, then exit'
 complete -c rhinod -l dump-options -d 'Print the names of all options and exit'
 complete -c rhinod -l show-config -d 'Print the configuration as an ini file, then go on'
-complete -c rhinod -l version -d 'Print the version and exit'
+complete -c rhinod -s V -l version -d 'Print the version and exit'
 complete -c rhinod -l http-keepalive -x -d 'Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once'
 complete -c rhinod -l attach-daemon -x -d 'Run a command that stays in the foreground beside the workers, and again whenever it ends'
 complete -c rhinod -l attach-control-daemon -x -d 'The same, and stop the instance gracefully when it ends'

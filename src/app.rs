@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use worker_protocol::control::ZYGOTE_ARGUMENT;
@@ -12,8 +12,8 @@ use crate::cli::{self, Command};
 use crate::config::Collected;
 use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
-use crate::config::load::{Loaded, Rejected, load};
-use crate::config::model::{Config, Logging};
+use crate::config::load::{Loaded, Rejected, load, read};
+use crate::config::model::{Config, Logging, PidFiles};
 use crate::config::options;
 use crate::config::report::paint::Paint;
 use crate::config::report::show::as_ini;
@@ -25,6 +25,7 @@ use crate::handler::{BoxError, Configuration, Handler};
 use crate::master::upgrade::{Image, first_arguments, start_directory};
 use crate::master::{self, Origin};
 use crate::operator;
+use crate::operator::instance::Places;
 use crate::scaling::Settings;
 use crate::simulate::{self, SimulateError};
 use crate::zygote;
@@ -100,7 +101,7 @@ fn obey() -> ExitCode {
     match command {
         Command::Serve => serve(&reader),
         Command::Simulate { arguments } => try_out(&reader, &arguments),
-        other => match operator::carry_out(&other) {
+        other => match operator::carry_out(&other, &|ini| reader.places(ini)) {
             Ok(exit) => exit.into(),
             Err(failure) => complain(&failure),
         },
@@ -109,6 +110,11 @@ fn obey() -> ExitCode {
 
 /// `simulate`, which reads the configuration it is given instead of the one the program was called with.
 fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
+    if arguments.first().is_some_and(|first| first == "--help" || first == "-h") {
+        // A reader that has gone (`| head`) is no error of ours.
+        let _ = std::io::stdout().write_all(simulate::USAGE.as_bytes());
+        return Exit::Success.into();
+    }
     let settings_of = |ini: &Path| {
         let settings = reader.read_file(ini).map(|config| Settings::of(&config));
         settings.map_err(|failure| SimulateError::Configuration { text: failure.message, exit: failure.exit })
@@ -214,6 +220,23 @@ impl Reader {
     fn read_file(&self, ini: &Path) -> Result<Config, StartFailure> {
         let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
         load(&invocation, &self.world, &surroundings()).map(|loaded| loaded.config).map_err(refused)
+    }
+
+    /// Where a configuration says that its instance can be found, whatever else is wrong with it.
+    fn places(&self, ini: &Path) -> Result<Places, StartFailure> {
+        let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
+        let reading = read(&invocation, &self.world, &surroundings());
+        if reading.collected.missed_source {
+            return Err(StartFailure::no_input(&reading.errors));
+        }
+        let PidFiles { pidfile, pidfile2, safe_pidfile, safe_pidfile2 } = reading.config.pidfiles;
+        // The second ones and the fifos are relative to the directory that the instance changes to.
+        let moved =
+            |path: PathBuf| reading.config.identity.chdir.as_deref().map_or(path.clone(), |dir| dir.join(&path));
+        let pid_files =
+            pidfile.into_iter().chain([pidfile2, safe_pidfile, safe_pidfile2].into_iter().flatten().map(moved));
+        let fifos = reading.config.master_fifos.iter().cloned().map(moved);
+        Ok(Places { pid_files: pid_files.collect(), fifos: fifos.collect() })
     }
 
     fn load(&self, reload: bool) -> Result<Config, StartFailure> {

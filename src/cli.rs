@@ -3,13 +3,15 @@
 //! [`parse`] finds the command; [`print()`] carries out those that only print. Serving, and commands that talk to other
 //! processes, are left to the caller. Not for the options of a configuration (`config`). Runs before anything else.
 
+mod command;
 pub mod completions;
 mod help;
 pub mod manual;
 pub mod sample;
+mod word_arguments;
+mod words;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use crate::config::language::command_line;
 use crate::config::load::{Reading, read};
@@ -23,100 +25,7 @@ use crate::config::surroundings::Surroundings;
 use crate::config::vocabulary::Vocabulary;
 use crate::config::world::{Invocation, World};
 
-use completions::Shell;
-
-/// What the command line asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Serve what the arguments and the files among them describe.
-    Serve,
-    /// `check`: say what each line does. The arguments are those of serving.
-    Check {
-        /// What to check.
-        arguments: Vec<OsString>,
-        /// How to say it.
-        format: Format,
-    },
-    /// `show`: print the values that hold. The arguments are those of serving.
-    Show {
-        /// What to show.
-        arguments: Vec<OsString>,
-        /// How to print it.
-        format: Format,
-    },
-    /// `simulate`: try scaling rules on a recorded load.
-    Simulate {
-        /// Everything behind the word.
-        arguments: Vec<OsString>,
-    },
-    /// `status`: say how an instance is doing.
-    Status {
-        /// Its pid file, master fifo or statistics socket.
-        target: OsString,
-    },
-    /// `--stop`.
-    Stop {
-        /// The pid file of the instance.
-        pidfile: PathBuf,
-    },
-    /// `--reload`.
-    Reload {
-        /// The pid file of the instance.
-        pidfile: PathBuf,
-    },
-    /// `--pause` and `--suspend`.
-    Pause {
-        /// The pid file of the instance.
-        pidfile: PathBuf,
-    },
-    /// `--resume`.
-    Resume {
-        /// The pid file of the instance.
-        pidfile: PathBuf,
-    },
-    /// `--connect-and-read`: print what an address sends.
-    ConnectAndRead {
-        /// The address, as `socket` takes them.
-        address: String,
-    },
-    /// `--help`.
-    Help {
-        /// What to explain; the command line as a whole without it.
-        word: Option<String>,
-    },
-    /// `--version`, also by the environment variable `UWSGI_VERSION` (uWSGI's manual, "Configuring uWSGI").
-    Version,
-    /// `--cheaper-algo-list`.
-    Policies,
-    /// `--get`: print the value of one option or placeholder.
-    Get {
-        /// Its name.
-        name: String,
-    },
-    /// `--dump-options`: print every name.
-    Names,
-    /// `completions`.
-    Completions {
-        /// For which shell.
-        shell: Shell,
-    },
-    /// `man`.
-    Manual,
-}
-
-/// How a report is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
-/// Why a command line asks for nothing that rhinod can do; one sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; rhinod --help lists what there is")]
-pub struct Misuse(String);
+pub use command::{Command, Format, Misuse};
 
 pub use crate::exit::Exit;
 
@@ -126,15 +35,17 @@ pub use crate::exit::Exit;
 /// # Errors
 /// A command that is not complete. Mistakes in options of serving are found by `config::load`.
 pub fn parse(invocation: &Invocation) -> Result<Command, Misuse> {
-    let mut arguments = invocation.arguments.clone();
-    let first = arguments.first().and_then(|word| word.to_str()).map(str::to_owned);
-    if let Some(word) = first.filter(|word| COMMANDS.contains(&word.as_str())) {
-        arguments.remove(0);
-        return parse_command(&word, arguments);
+    let first = invocation.arguments.first().and_then(|word| word.to_str()).unwrap_or_default();
+    if let Some(word) = words::find(first) {
+        return word_arguments::parse(word, invocation.arguments[1..].to_vec());
+    }
+    if let Some(misuse) = words::mistyped(first) {
+        return Err(Misuse(misuse));
     }
     let mut errors = Vec::new();
-    let line = command_line::parse(&arguments, &Table, &mut errors);
-    let asked = line.options.iter().find_map(|(name, value)| by_option(name, value.as_deref().unwrap_or("")));
+    let line = command_line::parse(&invocation.arguments, &Table, &mut errors);
+    let wait = !line.options.iter().any(|(name, _)| name == "no-wait");
+    let asked = line.options.iter().find_map(|(name, value)| by_option(name, value.as_deref().unwrap_or(""), wait));
     let version = invocation.environment.iter().any(|(name, _)| name == "UWSGI_VERSION" || name == "RHINOD_VERSION");
     Ok(match asked {
         Some(Command::Help { .. }) => Command::Help { word: line.positional.into_iter().next() },
@@ -144,65 +55,16 @@ pub fn parse(invocation: &Invocation) -> Result<Command, Misuse> {
     })
 }
 
-const COMMANDS: &[&str] = &["check", "show", "simulate", "status", "help", "version", "completions", "man"];
-
-fn parse_command(word: &str, mut arguments: Vec<OsString>) -> Result<Command, Misuse> {
-    let first = arguments.first().cloned();
-    let wants_help = first.as_ref().is_some_and(|first| first == "--help" || first == "-h");
-    Ok(match word {
-        "check" | "show" if wants_help => Command::Help { word: None },
-        "check" | "show" => {
-            let format = take_format(&mut arguments)?;
-            if arguments.is_empty() {
-                return Err(Misuse(format!("{word} needs a file or options")));
-            }
-            match word {
-                "check" => Command::Check { arguments, format },
-                _ => Command::Show { arguments, format },
-            }
-        }
-        "simulate" => Command::Simulate { arguments },
-        "status" => match first {
-            Some(target) => Command::Status { target },
-            None => return Err(Misuse("status needs a pid file, a master fifo or a statistics socket".to_owned())),
-        },
-        "completions" => match first.and_then(|name| Shell::of_name(&name.to_string_lossy())) {
-            Some(shell) => Command::Completions { shell },
-            None => return Err(Misuse("completions needs bash, zsh or fish".to_owned())),
-        },
-        "man" => Command::Manual,
-        "version" => Command::Version,
-        _ => Command::Help { word: first.map(|word| word.to_string_lossy().into_owned()) },
-    })
-}
-
-/// Takes `--format text|json` or `--format=…` out of the arguments.
-fn take_format(arguments: &mut Vec<OsString>) -> Result<Format, Misuse> {
-    let is_format = |argument: &OsString| argument == "--format" || argument.to_string_lossy().starts_with("--format=");
-    let Some(place) = arguments.iter().position(is_format) else { return Ok(Format::Text) };
-    let argument = arguments.remove(place).to_string_lossy().into_owned();
-    let name = match argument.split_once('=') {
-        Some((_, name)) => name.to_owned(),
-        None if place < arguments.len() => arguments.remove(place).to_string_lossy().into_owned(),
-        None => String::new(),
-    };
-    match name.as_str() {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        _ => Err(Misuse(format!("--format takes text or json, not `{name}`"))),
-    }
-}
-
 /// The command that an option stands for.
-fn by_option(name: &str, value: &str) -> Option<Command> {
-    let pidfile = || PathBuf::from(value);
+fn by_option(name: &str, value: &str, wait: bool) -> Option<Command> {
+    let instance = || OsString::from(value);
     Some(match name {
         "help" | "usage" => Command::Help { word: None },
         "version" => Command::Version,
-        "stop" => Command::Stop { pidfile: pidfile() },
-        "reload" => Command::Reload { pidfile: pidfile() },
-        "pause" | "suspend" => Command::Pause { pidfile: pidfile() },
-        "resume" => Command::Resume { pidfile: pidfile() },
+        "stop" => Command::Stop { instance: instance(), wait },
+        "reload" => Command::Reload { instance: instance() },
+        "pause" | "suspend" => Command::Pause { instance: instance() },
+        "resume" => Command::Resume { instance: instance() },
         "connect-and-read" => Command::ConnectAndRead { address: value.to_owned() },
         "get" => Command::Get { name: value.to_owned() },
         "dump-options" => Command::Names,
@@ -256,9 +118,10 @@ pub fn print(
     let look = |arguments: &[OsString]| look(arguments, invocation, world, surroundings);
     Some(match command {
         Command::Check { arguments, format } => print_check(&look(arguments), *format, paint),
-        Command::Show { arguments, format } => print_show(&look(arguments), *format, paint),
+        Command::Show { arguments, format, changed } => print_show(&look(arguments), *format, *changed, paint),
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(word.as_deref()),
+        Command::HelpOf { word } => Printed::output(words::find(word).map(words::help_of).unwrap_or_default()),
         Command::Version => Printed::output(concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()),
         Command::Policies => Printed::output(policies()),
         Command::Names => Printed::output(Table.names().map(|name| format!("{name}\n")).collect()),
@@ -298,8 +161,8 @@ fn print_check(reading: &Reading, format: Format, paint: Paint) -> Printed {
     Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
 }
 
-fn print_show(reading: &Reading, format: Format, paint: Paint) -> Printed {
-    let report = show(reading);
+fn print_show(reading: &Reading, format: Format, changed: bool, paint: Paint) -> Printed {
+    let report = if changed { show(reading).changed() } else { show(reading) };
     let exit = if report.errors.is_empty() { Exit::Success } else { Exit::WillNotStart };
     Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
 }
@@ -331,6 +194,7 @@ fn print_help(word: Option<&str>) -> Printed {
 mod tests {
     use std::time::SystemTime;
 
+    use super::completions::Shell;
     use super::*;
 
     fn parsed(arguments: &[&str]) -> Result<Command, Misuse> {
@@ -360,20 +224,29 @@ mod tests {
         );
         assert_eq!(
             parsed(&["show", "--format", "json", "a.ini"]),
-            Ok(Command::Show { arguments: arguments.clone(), format: Format::Json })
+            Ok(Command::Show { arguments: arguments.clone(), format: Format::Json, changed: false })
         );
         assert_eq!(
             parsed(&["check", "a.ini", "--format=json"]),
             Ok(Command::Check { arguments, format: Format::Json })
         );
-        assert_eq!(parsed(&["status", "x.pid"]), Ok(Command::Status { target: "x.pid".into() }));
+        let status = |quiet, format| Ok(Command::Status { instance: "x.pid".into(), quiet, format });
+        assert_eq!(parsed(&["status", "x.pid"]), status(false, Format::Text));
+        assert_eq!(parsed(&["status", "--format=json", "x.pid", "--quiet"]), status(true, Format::Json));
+        let stop = |wait| Ok(Command::Stop { instance: "x.pid".into(), wait });
+        assert_eq!(parsed(&["stop", "x.pid"]), stop(true));
+        assert_eq!(parsed(&["stop", "--no-wait", "x.pid"]), stop(false));
+        assert_eq!(parsed(&["reload", "x.ini"]), Ok(Command::Reload { instance: "x.ini".into() }));
         assert_eq!(
             parsed(&["simulate", "--trace", "t"]).map(|command| matches!(command, Command::Simulate { .. })),
             Ok(true)
         );
         assert_eq!(parsed(&["completions", "zsh"]), Ok(Command::Completions { shell: Shell::Zsh }));
         assert_eq!(parsed(&["man"]), Ok(Command::Manual));
-        assert_eq!(parsed(&["check", "--help"]), Ok(Command::Help { word: None }));
+        for word in ["check", "status", "stop", "reload"] {
+            assert_eq!(parsed(&[word, "--help"]), parsed(&["help", word]));
+            assert!(matches!(parsed(&[word, "-h"]), Ok(Command::HelpOf { .. })), "{word}");
+        }
         assert_eq!(parsed(&["help", "cheaper"]), Ok(Command::Help { word: Some("cheaper".into()) }));
     }
 
@@ -382,10 +255,12 @@ mod tests {
         assert_eq!(parsed(&["-h"]), Ok(Command::Help { word: None }));
         assert_eq!(parsed(&["--help", "cheaper"]), Ok(Command::Help { word: Some("cheaper".into()) }));
         assert_eq!(parsed(&["--ini", "a.ini", "--version"]), Ok(Command::Version));
-        assert_eq!(parsed(&["--stop", "p"]), Ok(Command::Stop { pidfile: "p".into() }));
-        assert_eq!(parsed(&["--reload=p"]), Ok(Command::Reload { pidfile: "p".into() }));
-        assert_eq!(parsed(&["--suspend", "p"]), Ok(Command::Pause { pidfile: "p".into() }));
-        assert_eq!(parsed(&["--resume", "p"]), Ok(Command::Resume { pidfile: "p".into() }));
+        assert_eq!(parsed(&["--stop", "p"]), Ok(Command::Stop { instance: "p".into(), wait: true }));
+        assert_eq!(parsed(&["--stop", "p", "--no-wait"]), Ok(Command::Stop { instance: "p".into(), wait: false }));
+        assert_eq!(parsed(&["-V"]), Ok(Command::Version));
+        assert_eq!(parsed(&["--reload=p"]), Ok(Command::Reload { instance: "p".into() }));
+        assert_eq!(parsed(&["--suspend", "p"]), Ok(Command::Pause { instance: "p".into() }));
+        assert_eq!(parsed(&["--resume", "p"]), Ok(Command::Resume { instance: "p".into() }));
         assert_eq!(parsed(&["--connect-and-read", ":1"]), Ok(Command::ConnectAndRead { address: ":1".into() }));
         assert_eq!(parsed(&["--cheaper-list"]), Ok(Command::Policies));
         assert_eq!(parsed(&["a.ini", "--get", "chdir"]), Ok(Command::Get { name: "chdir".into() }));
@@ -394,7 +269,16 @@ mod tests {
 
     #[test]
     fn commands_that_are_not_complete_say_what_is_missing() {
-        for arguments in [&["check"][..], &["show", "--format", "xml", "a"], &["status"], &["completions", "csh"]] {
+        let incomplete: [&[&str]; 7] = [
+            &["check"],
+            &["show", "--format", "xml", "a"],
+            &["status"],
+            &["stop", "a", "b"],
+            &["reload", "--hard", "a"],
+            &["completions", "csh"],
+            &["staus", "a"],
+        ];
+        for arguments in incomplete {
             let misuse = parsed(arguments).map_err(|misuse| misuse.to_string());
             assert!(misuse.is_err_and(|text| text.ends_with("; rhinod --help lists what there is")), "{arguments:?}");
         }

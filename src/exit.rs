@@ -10,6 +10,12 @@ pub enum Exit {
     LinesDoNothing,
     /// For `check` and `show`: the configuration cannot be started.
     WillNotStart,
+    /// For `status`: no worker has served yet, or none is ready.
+    Loading,
+    /// For `status`: the instance is paused.
+    Paused,
+    /// For `status`: the instance is stopping.
+    Stopping,
     /// No application could be loaded although `need-app` asks for one (uWSGI's manual, "Things to know").
     Application,
     /// The command line asks for nothing that there is.
@@ -28,7 +34,7 @@ pub enum Exit {
     System,
     /// A pid file, log or fifo cannot be created.
     Create,
-    /// A reload failed and the old generation goes on serving.
+    /// A reload failed and the old generation goes on serving, or a stop is not over in time.
     Reload,
     /// The right to do it is missing.
     Permission,
@@ -42,6 +48,9 @@ impl Exit {
         Exit::Success,
         Exit::LinesDoNothing,
         Exit::WillNotStart,
+        Exit::Loading,
+        Exit::Paused,
+        Exit::Stopping,
         Exit::Application,
         Exit::Usage,
         Exit::Input,
@@ -62,6 +71,9 @@ impl Exit {
             Exit::Success => 0,
             Exit::LinesDoNothing => 1,
             Exit::WillNotStart => 2,
+            Exit::Loading => 3,
+            Exit::Paused => 4,
+            Exit::Stopping => 5,
             Exit::Application => 22,
             Exit::Usage => 64,
             Exit::Input => 66,
@@ -86,7 +98,13 @@ impl Exit {
                  the application was not over in time, or was killed."
             }
             Exit::WillNotStart => "For check and show: the configuration cannot be started.",
-            Exit::Application => "No application could be loaded, and need-app asks for one.",
+            Exit::Loading => "For status: no worker has served yet, or none is ready.",
+            Exit::Paused => "For status: the instance is paused.",
+            Exit::Stopping => "For status: the instance is stopping.",
+            Exit::Application => {
+                "No application could be loaded: of an instance, the first time. For status: there is no application, and \
+                 every request is answered with 500."
+            }
             Exit::Usage => "The command line asks for nothing that there is.",
             Exit::Input => "A file to read is not there.",
             Exit::Account => "The user or group to run as does not exist.",
@@ -95,7 +113,9 @@ impl Exit {
             Exit::Fault => "A fault of rhinod's own; please report it.",
             Exit::System => "The system refused a process, memory or a descriptor.",
             Exit::Create => "A pid file, log or fifo cannot be created.",
-            Exit::Reload => "A reload failed; the old generation goes on serving.",
+            Exit::Reload => {
+                "A reload failed; the old generation goes on serving. For stop: the instance has not ended in time."
+            }
             Exit::Permission => "The right to do it is missing.",
             Exit::Configuration => "The configuration is wrong, or the interpreter that it names cannot be executed.",
         }

@@ -37,6 +37,7 @@ const FIRST: Generation = Generation(1);
 #[derive(Default)]
 pub(crate) struct PythonRuntime {
     loaded: Option<Loaded>,
+    serves_errors: bool,
 }
 
 struct Loaded {
@@ -73,9 +74,14 @@ impl Runtime for PythonRuntime {
                 log::error!(
                     "*** no app loaded: every request is answered with 500 (need-app = true stops instead) ***"
                 );
+                self.serves_errors = true;
                 Ok(())
             }
         })
+    }
+
+    fn serves_errors(&self) -> bool {
+        self.serves_errors
     }
 
     fn before_fork(&mut self) {

@@ -3,10 +3,13 @@
 
 use std::fmt::Write;
 
+use super::words::WORDS;
 use crate::config::options::{Argument, Kind, Opt, Status, options};
 
 /// Words that stand in the place of options.
-const COMMANDS: &[&str] = &["check", "show", "simulate", "status", "completions", "man"];
+fn commands() -> Vec<&'static str> {
+    WORDS.iter().map(|word| word.name).collect()
+}
 
 /// A shell that can complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +95,7 @@ fn bash() -> String {
          }}\n\
          complete -o filenames -F _rhinod rhinod\n",
         names.join(" "),
-        COMMANDS.join(" "),
+        commands().join(" "),
     )
 }
 
@@ -104,7 +107,7 @@ fn zsh() -> String {
         let line = format!("--{}{}[{manual}]{value}", option.name, if value.is_empty() { "" } else { "=" });
         let _ = writeln!(script, "    '*{}' \\", line.replace('\'', "'\\''"));
     }
-    let _ = writeln!(script, "    '1: :(({}))' \\\n    '*:file:_files'", COMMANDS.join(" "));
+    let _ = writeln!(script, "    '1: :(({}))' \\\n    '*:file:_files'", commands().join(" "));
     script.replace("((", "(").replace("))", ")")
 }
 
@@ -119,7 +122,7 @@ fn zsh_value(option: &Opt) -> String {
 
 fn fish() -> String {
     let mut script = String::from("# fish completion for rhinod\n");
-    for command in COMMANDS {
+    for command in commands() {
         let _ = writeln!(script, "complete -c rhinod -n __fish_use_subcommand -a {command}");
     }
     let _ = writeln!(script, "complete -c rhinod -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish'");

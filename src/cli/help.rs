@@ -2,21 +2,20 @@
 
 use std::fmt::Write;
 
+use super::words::WORDS;
 use crate::config::options::{Argument, Group, Opt, Repeat, Section, Status, TABLE};
 
 /// How the program is called; the same lines stand in the manual page.
-pub(super) const USAGES: &[(&str, &str)] = &[
-    ("rhinod [OPTION…] [FILE…]", "serve what the files and options describe"),
-    ("rhinod check [--format json] [--run] [OPTION…] [FILE…]", "say what each line does, without starting anything"),
-    ("rhinod show [--format json] [OPTION…] [FILE…]", "print each value that holds and where it came from"),
-    ("rhinod simulate …", "try scaling rules on a recorded load"),
-    ("rhinod status PIDFILE|FIFO|STATS", "say how an instance is doing"),
-    ("rhinod --stop|--reload|--pause|--resume PIDFILE", "command an instance"),
-    ("rhinod --help [WORD]", "this text, or the options that have to do with a word; `all` lists everything"),
-    ("rhinod --version", "the version"),
-    ("rhinod completions bash|zsh|fish", "a completion script for the shell"),
-    ("rhinod man", "the manual page"),
-];
+pub(super) fn usages() -> Vec<(String, &'static str)> {
+    let serving = [
+        ("rhinod [OPTION…] FILE…", "serve what the files and options describe"),
+        ("rhinod [OPTION…] MODULE:CALLABLE", "serve this Python application, on 127.0.0.1:8000 without a socket"),
+        ("rhinod [OPTION…] FILE.py", "the same for a file"),
+    ];
+    let words = WORDS.iter().map(|word| (format!("rhinod {} {}", word.name, word.usage), word.does));
+    let words = words.map(|(call, does)| (call.trim_end().to_owned(), does));
+    serving.map(|(call, does)| (call.to_owned(), does)).into_iter().chain(words).collect()
+}
 
 /// The widest line that help prints, in characters.
 const WIDTH: usize = 100;
@@ -28,12 +27,16 @@ const INDENT: usize = 34;
 pub(super) fn overview() -> String {
     let mut text =
         String::from("rhinod serves applications behind nginx's uwsgi_pass and reads uWSGI's configuration.\n\n");
-    let widest = USAGES.iter().map(|(call, _)| call.chars().count()).max().unwrap_or(0);
-    for (call, meaning) in USAGES {
+    let usages = usages();
+    let widest = usages.iter().map(|(call, _)| call.chars().count()).max().unwrap_or(0);
+    for (call, meaning) in usages {
         let _ = writeln!(text, "  {call:widest$}  {meaning}");
     }
     text.push_str(
         "\nFILE is an ini, yaml or json file, FILE:SECTION one section of it, - standard input with --ini.\n",
+    );
+    text.push_str(
+        "INSTANCE is a pid file, a process id, an ini file or a master fifo. `rhinod WORD --help` tells more.\n",
     );
     text.push_str("Every option may stand in a file as `name = value` and in the environment as UWSGI_NAME=value.\n");
     text.push_str("\nOptions by subject (rhinod --help WORD):\n\n");

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::Exit;
-use super::help::{USAGES, written};
+use super::help::{usages, written};
 use crate::config::options::{self, Argument, ChangeBy, Kind, Opt, Repeat, Section, Status, TABLE};
 
 /// The text of `docs/OPTIONS.md`.
@@ -121,8 +121,8 @@ pub fn restart_list() -> String {
 pub fn manual_page() -> String {
     let mut page = format!(".TH RHINOD 1 \"\" \"rhinod {}\"\n", env!("CARGO_PKG_VERSION"));
     page.push_str(".SH NAME\nrhinod \\- application server with adaptive worker scaling\n.SH SYNOPSIS\n");
-    for (call, meaning) in USAGES {
-        let _ = writeln!(page, ".TP\n.B {}\n{}", roff(call), roff(meaning));
+    for (call, meaning) in usages() {
+        let _ = writeln!(page, ".TP\n.B {}\n{}", roff(&call), roff(meaning));
     }
     page.push_str(".SH DESCRIPTION\n");
     page.push_str(&roff(DESCRIPTION));

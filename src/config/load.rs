@@ -6,13 +6,16 @@
 use std::collections::HashSet;
 
 use super::build::build_all;
-use super::directive::Origin;
+use super::directive::{Directive, Origin};
 use super::error::{ConfigError, ConfigErrors};
 use super::language::{Collected, collect_all};
 use super::model::Config;
 use super::options::Table;
 use super::surroundings::Surroundings;
 use super::world::{Invocation, World};
+
+/// Where an application is served that was named by an argument without option, when nothing says where: as gunicorn does.
+const ADDRESS: &str = "127.0.0.1:8000";
 
 /// A configuration that can be started.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,8 +70,15 @@ pub fn load(invocation: &Invocation, world: &dyn World, surroundings: &Surroundi
 
 /// The same, with all that could be read when something is wrong.
 pub fn read(invocation: &Invocation, world: &dyn World, surroundings: &Surroundings) -> Reading {
-    let (collected, mut errors) = collect_all(invocation, &Table, world);
-    let (built, values) = build_all(&collected.directives, surroundings);
+    let (mut collected, mut errors) = collect_all(invocation, &Table, world);
+    let (mut built, mut values) = build_all(&collected.directives, surroundings);
+    if collected.named_application
+        && built.config.sockets.is_empty()
+        && surroundings.inherited_sockets.unwrap_or(0) == 0
+    {
+        collected.directives.push(Directive::new("http-socket", Some(ADDRESS), Origin::CommandLine));
+        (built, values) = build_all(&collected.directives, surroundings);
+    }
     add_new(&mut errors, values);
     let (unknown, told): (Vec<_>, Vec<_>) = collected.warnings.iter().cloned().partition(is_of_unknown_key);
     let warnings: Vec<ConfigError> = told.into_iter().chain(built.warnings).collect();

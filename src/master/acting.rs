@@ -5,6 +5,7 @@ use super::candidate::NewLog;
 use super::children::Equipment;
 use super::driver::Driver;
 use super::machine::{Action, Announcement, Generation, Outcome};
+use super::reason::in_one_line;
 use crate::sys::memory;
 
 impl Driver<'_> {
@@ -78,7 +79,7 @@ impl Driver<'_> {
                 // Also where the machine refused the plan before there was a generation to abandon.
                 self.abandon();
                 self.operators.reload_ended(Err(reason));
-                self.last_failure = Some(reason.lines().last().unwrap_or_default().to_owned());
+                self.last_failure = Some(in_one_line(reason).to_owned());
             }
             // Whoever waits, waits for the newer one.
             Outcome::Superseded => {}

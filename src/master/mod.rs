@@ -21,6 +21,7 @@ mod notify;
 mod operator;
 mod orders;
 mod passed;
+mod reason;
 mod reloading;
 mod rounds;
 mod scaler;

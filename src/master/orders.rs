@@ -13,7 +13,7 @@ use super::signals::Heard;
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::config::model::WatchEffect;
-use crate::operator::words::DONE;
+use crate::operator::words::{DONE, Daemons, Standing, State, Workers};
 use crate::sys::clock::monotonic_us;
 
 impl Driver<'_> {
@@ -22,7 +22,7 @@ impl Driver<'_> {
             match heard {
                 Heard::ChildEnded => self.reap(),
                 Heard::Wanted(wanted) => self.obey(wanted),
-                Heard::Statistics => log::info!("{}", self.status()),
+                Heard::Statistics => log::info!("{}", self.standing()),
                 Heard::Ignored(name) => log::info!("{name} received: nothing to do"),
             }
         }
@@ -35,7 +35,7 @@ impl Driver<'_> {
                 Letter::Listen(slot) => self.listen_to_fifo(slot),
                 Letter::ReopenLog => self.reopen_logs(),
                 Letter::PidFiles => self.rewrite_pid_files(),
-                Letter::Statistics => log::info!("{}", self.status()),
+                Letter::Statistics => log::info!("{}", self.standing()),
                 Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
             }
         }
@@ -79,8 +79,9 @@ impl Driver<'_> {
     pub(super) fn hear_operator(&mut self, operator: u32) {
         match self.operators.hear(operator) {
             Some(Question::Status) => {
-                let status = self.status();
-                self.operators.answer(operator, DONE, &status);
+                // Numbers, words and a list of strings: writing them cannot fail.
+                let standing = serde_json::to_string(&self.standing()).unwrap_or_default();
+                self.operators.answer(operator, DONE, &standing);
             }
             Some(Question::Order(order @ Order::Reload(_))) => {
                 self.operators.wait_for_reload(operator);
@@ -88,7 +89,8 @@ impl Driver<'_> {
             }
             Some(Question::Order(order)) => {
                 self.obey(Wanted::Order(order));
-                self.operators.answer(operator, DONE, "");
+                let told = if order == Order::Stop { self.stop_within_s().to_string() } else { String::new() };
+                self.operators.answer(operator, DONE, &told);
             }
             None => {}
         }
@@ -158,17 +160,38 @@ impl Driver<'_> {
         self.handle(Event::Order(order));
     }
 
-    /// How the instance is doing, in one line.
-    fn status(&self) -> String {
-        let generation = self.machine.current();
-        let paused = if self.machine.is_paused() { ", paused" } else { "" };
-        let failure = self.last_failure.as_ref().map(|why| format!(", last reload failed: {why}")).unwrap_or_default();
-        let daemons = match self.machine.plan().executed.len() {
-            0 => String::new(),
-            wanted => format!(", {} of {wanted} daemons up", self.children.executed.up_count()),
+    /// How the instance is doing.
+    fn standing(&self) -> Standing {
+        let (generation, count) = (self.machine.current(), self.machine.count());
+        let wanted = self.machine.plan().executed.len();
+        let standing = Standing {
+            state: State::Serving,
+            pid: std::process::id(),
+            generation: generation.0,
+            workers: Workers {
+                wanted: count.target,
+                ready: count.ready,
+                starting: count.starting,
+                leaving: count.leaving,
+            },
+            daemons: Daemons { wanted, up: self.children.executed.up_count() },
+            paused: self.machine.is_paused(),
+            no_application: self.children.no_application == Some(generation),
+            last_reload_failed: self.last_failure.clone(),
         };
-        let (pid, count) = (std::process::id(), self.machine.count());
-        format!("pid {pid}, generation {generation}, {count}{daemons}{paused}{failure}")
+        standing.judged(self.has_served, self.machine.is_stopping())
+    }
+
+    /// Within how many seconds a stop is over, whatever workers and daemons do.
+    fn stop_within_s(&self) -> u64 {
+        // What is killed gets ten seconds, workers first, then daemons; the rest is for a machine that is busy.
+        const KILLED_S: u64 = 10;
+        const MARGIN_S: u64 = 10;
+        let daemons_s = match self.in_force.config.daemons.list.is_empty() {
+            true => 0,
+            false => self.in_force.config.daemons.mercy.as_secs().saturating_add(KILLED_S),
+        };
+        self.in_force.config.patience.mercy.as_secs().saturating_add(KILLED_S + MARGIN_S).saturating_add(daemons_s)
     }
 }
 

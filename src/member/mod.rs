@@ -79,6 +79,9 @@ impl<'z> Member<'z> {
         if config.lazy_apps {
             let load = || load_with_hooks(runtime, config, self.instance.generation());
             while_parent_lives(config.identity.no_orphans, load)?;
+            if runtime.serves_errors() {
+                self.tell(&FromWorker::NoApplication);
+            }
         }
         if let Some(directory) = &config.identity.chdir2 {
             std::env::set_current_dir(directory)

@@ -29,6 +29,11 @@ pub trait Runtime {
     /// There is no application.
     fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure>;
 
+    /// Whether [`Runtime::load`] found no application and errors are served in its place.
+    fn serves_errors(&self) -> bool {
+        false
+    }
+
     /// Called in the zygote right before a fork.
     fn before_fork(&mut self) {}
 

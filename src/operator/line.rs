@@ -2,11 +2,9 @@
 //! the name that a master would have. The operator's process only; what is said is in `words`.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -21,13 +19,12 @@ use super::words::{address_of, known, name_of};
 /// How long a master may take to read a question.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
-/// Connects to the master with this pid, which a pid file names.
+/// Connects to the master with this pid, which a file of this owner names.
 ///
 /// # Errors
 /// When nobody listens who is that process and a user that may have written the file.
-pub(super) fn connect(pid: ProcessId, pidfile: &Path) -> io::Result<UnixStream> {
+pub(super) fn connect(pid: ProcessId, owner: u32) -> io::Result<UnixStream> {
     let name = name_of(pid.get().unsigned_abs())?;
-    let owner = fs::metadata(pidfile)?.uid();
     let mut last = io::Error::from(io::ErrorKind::ConnectionRefused);
     for candidate in known(&name) {
         match try_connect(&candidate) {

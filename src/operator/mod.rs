@@ -1,24 +1,29 @@
 //! What the command line says to an instance that runs: stop, reload, pause, resume, status. Runs in a process of its
 //! own that ends when it has the answer; the master's side is `master::operator`.
 
+pub(crate) mod instance;
 mod line;
 pub(crate) mod words;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use worker_protocol::ids::ProcessId;
 
-use crate::cli::Command;
+use crate::cli::{Command, Format};
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 use crate::sys::process::PidFd;
-use words::{DONE, FAILED};
+use crate::sys::processes::facts;
+use crate::sys::wait::{Interest, wait_ready};
+use instance::{Instance, Places};
+use words::{DONE, FAILED, Standing, State};
 
 /// How long a master may take to answer what it can answer at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -26,85 +31,175 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
+/// How long a stop may take that does not say how long.
+const STOP_MAX: Duration = Duration::from_secs(90);
+
+/// How the places are read that a configuration names.
+type ReadPlaces<'a> = &'a dyn Fn(&Path) -> Result<Places, StartFailure>;
+
 /// Carries out a command that is for another process.
-pub(crate) fn carry_out(command: &Command) -> Result<Exit, StartFailure> {
+pub(crate) fn carry_out(command: &Command, places: ReadPlaces<'_>) -> Result<Exit, StartFailure> {
     match command {
-        Command::Reload { pidfile } => ask(pidfile, "reload"),
-        Command::Stop { pidfile } => ask(pidfile, "stop"),
-        Command::Pause { pidfile } => ask(pidfile, "pause"),
-        Command::Resume { pidfile } => ask(pidfile, "resume"),
-        Command::Status { target } => status(Path::new(target)),
+        Command::Reload { instance } => order(instance, places, "reload", b"r"),
+        Command::Stop { instance, wait } => stop(instance, *wait, places),
+        // A fifo has one letter for both, which does the opposite of what is.
+        Command::Pause { instance } => order(instance, places, "pause", b""),
+        Command::Resume { instance } => order(instance, places, "resume", b""),
+        Command::Status { instance, quiet, format } => status(instance, *quiet, *format, places),
         Command::ConnectAndRead { address } => connect_and_read(address),
-        other => Err(StartFailure {
-            message: format!("{other:?} is not for another process"),
-            exit: Exit::Fault,
-            option: None,
-        }),
+        other => Err(failure(Exit::Fault, format!("{other:?} is not for another process"))),
     }
 }
 
-/// Sends one word to the master of a pid file and waits for what comes of it.
-fn ask(pidfile: &Path, word: &str) -> Result<Exit, StartFailure> {
-    let pid = read_pid(pidfile)?;
-    let gone = |error: io::Error| StartFailure {
-        message: format!("process {} of {} does not answer: {error}", pid.get(), pidfile.display()),
-        exit: Exit::NoInstance,
-        option: None,
-    };
-    // Also proves that the process lives, so that a stale pid file is told apart from a refusal.
-    PidFd::open(pid).map_err(gone)?;
-    let mut stream = line::connect(pid, pidfile).map_err(gone)?;
-    stream.write_all(format!("{word}\n").as_bytes()).map_err(gone)?;
-    // A reload takes as long as the application takes to load; everything else is answered at once.
-    stream.set_read_timeout((word != "reload").then_some(ANSWER_WITHIN)).map_err(gone)?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => gone(io::Error::other(format!("nothing came within {ANSWER_WITHIN:?}"))),
-        _ => gone(error),
-    })?;
-    // It may quote the application.
-    let answer = crate::escape::said(&String::from_utf8_lossy(&answer));
-    match answer.trim_end().split_once(' ').unwrap_or((answer.trim_end(), "")) {
-        (DONE, told) => {
+/// Has an instance do something, and prints what comes of it. `letter` is what a fifo has for it.
+fn order(word: &OsStr, places: ReadPlaces<'_>, what: &str, letter: &[u8]) -> Result<Exit, StartFailure> {
+    match instance::find(word, places)? {
+        Instance::Master { pid, named, owner } => {
+            let told = Master::of(pid, &named, owner)?.ask(what)?;
             if !told.is_empty() {
-                say(told);
+                say(&told);
             }
             Ok(Exit::Success)
         }
-        (FAILED, why) => {
-            Err(StartFailure { message: format!("{word} failed: {why}"), exit: Exit::Reload, option: None })
+        Instance::Fifo(fifo) => write_letter(&fifo, what, letter),
+        Instance::Statistics(address) => Err(cannot_be_told(&address, what)),
+    }
+}
+
+/// Stops an instance and waits for its end.
+fn stop(word: &OsStr, wait: bool, places: ReadPlaces<'_>) -> Result<Exit, StartFailure> {
+    let (pid, named, owner) = match instance::find(word, places)? {
+        Instance::Master { pid, named, owner } => (pid, named, owner),
+        Instance::Fifo(fifo) => return write_letter(&fifo, "stop", b"q"),
+        Instance::Statistics(address) => return Err(cannot_be_told(&address, "stop")),
+    };
+    let master = Master::of(pid, &named, owner)?;
+    let told = master.ask("stop")?;
+    if !wait {
+        return Ok(Exit::Success);
+    }
+    let within = told.parse().map_or(STOP_MAX, Duration::from_secs);
+    let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
+    let ended = wait_ready(&master.process, Interest::Readable, micros);
+    match ended.map_err(|error| StartFailure::system("wait for the end of the instance", &error))? {
+        true => say("stopped"),
+        false => {
+            let seconds = within.as_secs();
+            let message = format!("process {} of {named} is still stopping after {seconds} s", pid.get());
+            return Err(failure(Exit::Reload, message));
         }
-        _ => Err(StartFailure {
-            message: format!("the instance went away before it said what came of the {word}"),
-            exit: Exit::NoInstance,
-            option: None,
-        }),
+    }
+    Ok(Exit::Success)
+}
+
+/// Says how an instance is doing: in words or JSON, and by the exit status.
+fn status(word: &OsStr, quiet: bool, format: Format, places: ReadPlaces<'_>) -> Result<Exit, StartFailure> {
+    let (pid, named, owner) = match instance::find(word, places)? {
+        Instance::Master { pid, named, owner } => (pid, named, owner),
+        Instance::Fifo(fifo) => return write_letter(&fifo, "tell its state", b"s"),
+        Instance::Statistics(address) => return connect_and_read(&address),
+    };
+    let told = Master::of(pid, &named, owner)?.ask("status")?;
+    let standing: Standing = serde_json::from_str(&told).map_err(|error| {
+        let message = format!("process {} of {named} is of another version of rhinod: {error}: {told}", pid.get());
+        failure(Exit::NoInstance, message)
+    })?;
+    match format {
+        _ if quiet => {}
+        Format::Text => say(&standing.to_string()),
+        Format::Json => say(&told),
+    }
+    Ok(match standing.state {
+        State::Serving => Exit::Success,
+        State::Loading => Exit::Loading,
+        State::Paused => Exit::Paused,
+        State::Stopping => Exit::Stopping,
+        State::NoApplication => Exit::Application,
+        State::ReloadFailed => Exit::Reload,
+    })
+}
+
+/// A master that lives.
+struct Master<'a> {
+    pid: ProcessId,
+    named: &'a str,
+    owner: u32,
+    process: PidFd,
+}
+
+impl<'a> Master<'a> {
+    fn of(pid: ProcessId, named: &'a str, owner: u32) -> Result<Self, StartFailure> {
+        // Also proves that the process lives, so that a stale pid file is told apart from a refusal.
+        let process = PidFd::open(pid).map_err(|error| does_not_answer(pid, named, &error))?;
+        Ok(Self { pid, named, owner, process })
+    }
+
+    /// Sends one word and waits for what comes of it: the rest of the answer's line.
+    fn ask(&self, word: &str) -> Result<String, StartFailure> {
+        let gone = |error: io::Error| does_not_answer(self.pid, self.named, &error);
+        let mut stream = line::connect(self.pid, self.owner).map_err(gone)?;
+        stream.write_all(format!("{word}\n").as_bytes()).map_err(gone)?;
+        // A reload takes as long as the application takes to load; everything else is answered at once.
+        stream.set_read_timeout((word != "reload").then_some(ANSWER_WITHIN)).map_err(gone)?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => gone(io::Error::other(format!("nothing came within {ANSWER_WITHIN:?}"))),
+            _ => gone(error),
+        })?;
+        // It may quote the application.
+        let answer = crate::escape::said(&String::from_utf8_lossy(&answer));
+        match answer.trim_end().split_once(' ').unwrap_or((answer.trim_end(), "")) {
+            (DONE, told) => Ok(told.to_owned()),
+            (FAILED, why) => Err(failure(Exit::Reload, format!("{word} failed: {why}"))),
+            _ if self.is_of_another_user() => Err(self.refuses()),
+            _ => {
+                let message = format!("the instance went away before it said what came of the {word}");
+                Err(failure(Exit::NoInstance, message))
+            }
+        }
     }
 }
 
-/// Prints how an instance is doing: by its pid file, its statistics socket, or its master fifo.
-fn status(target: &Path) -> Result<Exit, StartFailure> {
-    match fs::metadata(target).map(|found| found.file_type()) {
-        Ok(kind) if kind.is_socket() => connect_and_read(&target.to_string_lossy()),
-        Ok(kind) if kind.is_fifo() => ask_fifo(target),
-        Ok(_) => ask(target, "status"),
-        Err(_) if target.to_string_lossy().contains(':') => connect_and_read(&target.to_string_lossy()),
-        Err(error) => Err(no_input(target, &error)),
+impl Master<'_> {
+    /// Whether it listens to others only: to its own user and to root.
+    fn is_of_another_user(&self) -> bool {
+        let own = nix::unistd::Uid::effective();
+        !own.is_root() && facts(self.pid.get()).is_some_and(|facts| facts.user != own.as_raw())
+    }
+
+    fn refuses(&self) -> StartFailure {
+        let user = facts(self.pid.get()).map_or(0, |facts| facts.user);
+        let name = nix::unistd::User::from_uid(user.into()).ok().flatten().map_or(user.to_string(), |user| user.name);
+        let message =
+            format!("process {} of {} belongs to {name}: run this as {name} or as root", self.pid.get(), self.named);
+        failure(Exit::Permission, message)
     }
 }
 
-/// A fifo cannot answer: the master writes its state into its log.
-fn ask_fifo(fifo: &Path) -> Result<Exit, StartFailure> {
+fn does_not_answer(pid: ProcessId, named: &str, error: &io::Error) -> StartFailure {
+    failure(Exit::NoInstance, format!("process {} of {named} does not answer: {error}", pid.get()))
+}
+
+/// A fifo cannot answer: what comes of it is in the instance's log.
+fn write_letter(fifo: &Path, what: &str, letter: &[u8]) -> Result<Exit, StartFailure> {
+    if letter.is_empty() {
+        return Err(cannot_be_told(&fifo.display().to_string(), what));
+    }
     let mut open = fs::OpenOptions::new();
     // Non-blocking, so that a fifo that no master reads is an error and not a wait without end.
     let opened = open.write(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(fifo);
-    opened.and_then(|mut fifo| fifo.write_all(b"s")).map_err(|error| StartFailure {
-        message: format!("nobody reads {}: {error}", fifo.display()),
-        exit: Exit::NoInstance,
-        option: None,
-    })?;
-    say("the state of the instance is in its log; a pid file or a statistics socket would answer here");
+    opened
+        .and_then(|mut fifo| fifo.write_all(letter))
+        .map_err(|error| failure(Exit::NoInstance, format!("nobody reads {}: {error}", fifo.display())))?;
+    say(&format!("told to {what}; what comes of it is in the log of the instance: a pid file would answer here"));
     Ok(Exit::Success)
+}
+
+fn cannot_be_told(named: &str, what: &str) -> StartFailure {
+    failure(
+        Exit::Usage,
+        format!("an instance cannot be told to {what} through {named}: give its pid file or process id"),
+    )
 }
 
 fn say(line: &str) {
@@ -113,11 +208,7 @@ fn say(line: &str) {
 }
 
 fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {
-    let failed = |error: io::Error| StartFailure {
-        message: format!("cannot read from {address}: {error}"),
-        exit: Exit::NoInstance,
-        option: None,
-    };
+    let failed = |error: io::Error| failure(Exit::NoInstance, format!("cannot read from {address}: {error}"));
     let mut out = io::stdout();
     let copied = match address.parse::<std::net::SocketAddr>() {
         Ok(tcp) => TcpStream::connect(tcp).and_then(|mut stream| io::copy(&mut stream, &mut out)),
@@ -126,17 +217,6 @@ fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {
     copied.map(|_| Exit::Success).map_err(failed)
 }
 
-fn read_pid(pidfile: &Path) -> Result<ProcessId, StartFailure> {
-    let file = fs::File::open(pidfile).map_err(|error| no_input(pidfile, &error))?;
-    let mut line = String::new();
-    BufReader::new(file).read_line(&mut line).map_err(|error| no_input(pidfile, &error))?;
-    line.trim().parse().ok().and_then(ProcessId::new).ok_or_else(|| StartFailure {
-        message: format!("{} holds no process id: {:?}", pidfile.display(), line.trim()),
-        exit: Exit::Input,
-        option: None,
-    })
-}
-
-fn no_input(path: &Path, error: &io::Error) -> StartFailure {
-    StartFailure { message: format!("cannot read {}: {error}", path.display()), exit: Exit::Input, option: None }
+fn failure(exit: Exit, message: String) -> StartFailure {
+    StartFailure { message, exit, option: None }
 }

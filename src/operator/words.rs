@@ -1,9 +1,12 @@
-//! What the command line and a master agree on: where it listens, and how its answers begin. Both sides.
+//! What the command line and a master agree on: where it listens, how its answers begin, and how it is doing. Both sides.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
 
 /// The name of the abstract unix socket on which the master with this pid hears operators. Where somebody else has taken
 /// it, as every local user can, the name goes on with a stroke and something that cannot be foreseen.
@@ -11,8 +14,13 @@ use std::os::unix::net::SocketAddr;
 /// Containers may share the names of the network and still count their processes each from 1, so that the name tells
 /// whose count it is.
 pub(crate) fn name_of(pid: u32) -> io::Result<String> {
+    Ok(format!("{}{pid}", start_of_names()?))
+}
+
+/// How the names of such sockets begin where processes are counted as for us.
+pub(crate) fn start_of_names() -> io::Result<String> {
     let counted_in = fs::read_link("/proc/self/ns/pid")?;
-    Ok(format!("rhinod/{}/{pid}", counted_in.display()))
+    Ok(format!("rhinod/{}/", counted_in.display()))
 }
 
 /// A name that nobody can have taken on purpose.
@@ -40,7 +48,152 @@ pub(crate) fn address_of(name: &str) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(name)
 }
 
-/// First word of an answer that says that what was asked for is done; the rest of the line is for people.
+/// First word of an answer that says that what was asked for is done; the rest of the line is for people, but of `stop`
+/// the seconds that the end may take, and of `status` a [`Standing`] as JSON.
 pub(crate) const DONE: &str = "done";
 /// First word of an answer that says that it could not be done; the rest of the line says why.
 pub(crate) const FAILED: &str = "failed";
+
+/// How an instance is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    pub(crate) pid: u32,
+    pub(crate) generation: u32,
+    pub(crate) workers: Workers,
+    /// How many are up and how many are wanted.
+    pub(crate) daemons: Daemons,
+    pub(crate) paused: bool,
+    /// Whether the application could not be loaded, so that every request is answered with an error.
+    pub(crate) no_application: bool,
+    /// Why the last reload failed.
+    pub(crate) last_reload_failed: Option<String>,
+}
+
+/// The most important thing about an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    Serving,
+    Loading,
+    Paused,
+    Stopping,
+    NoApplication,
+    /// It serves, but what was there before.
+    ReloadFailed,
+}
+
+/// Workers by what they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Workers {
+    pub(crate) wanted: u32,
+    pub(crate) ready: u32,
+    pub(crate) starting: u32,
+    pub(crate) leaving: u32,
+}
+
+/// Programs beside the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Daemons {
+    pub(crate) wanted: usize,
+    pub(crate) up: usize,
+}
+
+impl Standing {
+    /// The same with the state that follows from the rest.
+    pub(crate) fn judged(mut self, has_served: bool, stopping: bool) -> Self {
+        let nobody = self.workers.wanted > 0 && self.workers.ready == 0;
+        self.state = if stopping {
+            State::Stopping
+        } else if self.paused {
+            State::Paused
+        } else if !has_served || nobody {
+            State::Loading
+        } else if self.no_application {
+            State::NoApplication
+        } else if self.last_reload_failed.is_some() {
+            State::ReloadFailed
+        } else {
+            State::Serving
+        };
+        self
+    }
+}
+
+impl State {
+    /// For people.
+    fn says(self) -> &'static str {
+        match self {
+            State::Serving => "serving",
+            State::Loading => "loading",
+            State::Paused => "paused",
+            State::Stopping => "stopping",
+            State::NoApplication => "no application",
+            State::ReloadFailed => "serving what was there before the last reload",
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Workers { wanted, ready, starting, leaving } = self.workers;
+        write!(f, "{}: pid {}, generation {}, ", self.state.says(), self.pid, self.generation)?;
+        write!(f, "{ready} of {wanted} workers ready, {starting} starting, {leaving} leaving")?;
+        if self.daemons.wanted > 0 {
+            write!(f, ", {} of {} daemons up", self.daemons.up, self.daemons.wanted)?;
+        }
+        if self.paused {
+            f.write_str(", paused")?;
+        }
+        if self.no_application {
+            f.write_str(", no application could be loaded: every request is answered with 500")?;
+        }
+        if let Some(why) = &self.last_reload_failed {
+            write!(f, ", last reload failed: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing() -> Standing {
+        Standing {
+            state: State::Serving,
+            pid: 7,
+            generation: 2,
+            workers: Workers { wanted: 2, ready: 2, starting: 0, leaving: 0 },
+            daemons: Daemons { wanted: 0, up: 0 },
+            paused: false,
+            no_application: false,
+            last_reload_failed: None,
+        }
+    }
+
+    #[test]
+    fn the_gravest_that_holds_is_the_state() {
+        let state = |standing: Standing| standing.judged(true, false).state;
+        assert_eq!(state(standing()), State::Serving);
+        assert_eq!(standing().judged(false, false).state, State::Loading);
+        let failed = Standing { last_reload_failed: Some("x".into()), ..standing() };
+        assert_eq!(state(failed.clone()), State::ReloadFailed);
+        let none = Standing { no_application: true, ..failed };
+        assert_eq!(state(none.clone()), State::NoApplication);
+        let crashed = Standing { workers: Workers { wanted: 2, ready: 0, starting: 1, leaving: 0 }, ..none };
+        assert_eq!(state(crashed.clone()), State::Loading);
+        let asleep = Standing { workers: Workers { wanted: 0, ready: 0, starting: 0, leaving: 0 }, ..standing() };
+        assert_eq!(state(asleep), State::Serving, "no worker is needed until a connection comes");
+        let paused = Standing { paused: true, ..crashed };
+        assert_eq!(state(paused.clone()), State::Paused);
+        assert_eq!(paused.judged(true, true).state, State::Stopping);
+    }
+
+    #[test]
+    fn programs_read_it_as_json() {
+        let json = serde_json::to_string(&standing()).unwrap();
+        assert!(json.starts_with(r#"{"state":"serving","pid":7,"generation":2,"workers":{"wanted":2,"#), "{json}");
+        assert_eq!(serde_json::from_str::<Standing>(&json).unwrap(), standing());
+    }
+}

@@ -99,6 +99,9 @@ impl Zygote {
             let count = u32::try_from(threads.len()).unwrap_or(u32::MAX);
             self.report(&FromZygote::LiveThreads { count, text: threads.join(", ") }).map_err(|_| 1)?;
         }
+        if runtime.serves_errors() {
+            self.report(&FromZygote::NoApplication).map_err(|_| 1)?;
+        }
         self.report(&FromZygote::Loaded { boot_us: crate::sys::clock::monotonic_us() - started }).map_err(|_| 1)
     }
 

@@ -101,8 +101,11 @@ fn check_and_show_execute_nothing_unless_told_to() {
     let printed = |show: bool, run: &[&str]| {
         let arguments = run.iter().map(|word| word.into()).chain([ini.clone().into()]).collect();
         let format = cli::Format::Text;
-        let command =
-            if show { cli::Command::Show { arguments, format } } else { cli::Command::Check { arguments, format } };
+        let command = if show {
+            cli::Command::Show { arguments, format, changed: false }
+        } else {
+            cli::Command::Check { arguments, format }
+        };
         let called = Invocation { directory: directory.path().to_owned(), ..case.invocation.clone() };
         cli::print(&command, &called, &world, &surroundings(), Paint::Bare).expect("a printing command").output
     };
@@ -117,7 +120,7 @@ fn check_and_show_execute_nothing_unless_told_to() {
 #[test]
 fn commands_that_do_more_than_print_are_left_alone() {
     let case = case("00-talk");
-    let stop = cli::Command::Stop { pidfile: "x.pid".into() };
+    let stop = cli::Command::Stop { instance: "x.pid".into(), wait: true };
     assert_eq!(cli::print(&stop, &case.invocation, &case, &surroundings(), Paint::Bare), None);
 }
 

@@ -22,7 +22,11 @@ fn with_pid_file(launch: Launch) -> Launch {
 fn assert_it_answers(server: &Instance) {
     let status = operator(server, "status");
     let told = String::from_utf8_lossy(&status.stdout).into_owned();
-    assert!(told.starts_with(&format!("pid {}", server.pid())), "{status:?}; the log:\n{}", server.log.tail());
+    assert!(
+        told.starts_with(&format!("serving: pid {},", server.pid())),
+        "{status:?}; the log:\n{}",
+        server.log.tail()
+    );
 }
 
 #[test]

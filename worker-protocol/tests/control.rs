@@ -57,6 +57,7 @@ fn every_record_survives() {
     check(FromZygote::Loaded { boot_us: u64::MAX }, false, 0);
     check(FromZygote::LoadFailed { exit_code: -1, text: text() }, true, 0);
     check(FromZygote::LiveThreads { count: 2, text: text() }, true, 0);
+    check(FromZygote::NoApplication, false, 0);
     check(FromZygote::Forked { seat, pid: pid(i32::MAX) }, false, 1);
     check(FromZygote::ForkFailed { seat, errno: 11 }, false, 0);
     check(FromZygote::Exited { seat, pid: pid(1), wait_status: i32::MIN }, false, 0);
@@ -73,6 +74,7 @@ fn every_record_survives() {
     check(FromWorker::AskReload, false, 0);
     check(FromWorker::AskStop, false, 0);
     check(FromWorker::AskCheap, false, 0);
+    check(FromWorker::NoApplication, false, 0);
 }
 
 #[test]

@@ -122,6 +122,7 @@ fn the_kinds_are_the_codes() {
         FromZygote::Forked { seat, pid },
         FromZygote::ForkFailed { seat, errno: 1 },
         FromZygote::Exited { seat, pid, wait_status: 0 },
+        FromZygote::NoApplication,
     ];
     let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, ToWorker::LogTo];
     let from_worker = [
@@ -131,6 +132,7 @@ fn the_kinds_are_the_codes() {
         FromWorker::AskReload,
         FromWorker::AskStop,
         FromWorker::AskCheap,
+        FromWorker::NoApplication,
     ];
     let code: Vec<_> = (to_zygote.iter().map(|message| described(message, "master → zygote")))
         .chain(from_zygote.iter().map(|message| described(message, "zygote → master")))

@@ -78,19 +78,47 @@ impl Collector<'_> {
                     self.complain(ConfigError::at(&Origin::CommandLine, format!("{name}: {problem}")));
                 }
             }
-            None => {
-                let error = ConfigError::at(&Origin::CommandLine, format!("{name}: expected a configuration file"));
-                self.complain(error.suggest(instead_of_positional(name)));
-            }
+            None => match named_application(name) {
+                Some(options) => {
+                    self.named_application = true;
+                    for (key, value) in options {
+                        self.add(key, Some(value), &Origin::CommandLine);
+                    }
+                }
+                None => {
+                    let error = ConfigError::at(&Origin::CommandLine, format!("{name}: expected a configuration file"));
+                    self.complain(error.suggest(instead_of_positional(name)));
+                }
+            },
         }
     }
+}
+
+/// The options of an application that is named as gunicorn's users do: `package.module:callable`, `app.py`,
+/// `app.py:callable`.
+fn named_application(name: &str) -> Option<Vec<(&'static str, &str)>> {
+    let is_file = |name: &str| name.ends_with(".py") || name.ends_with(".wsgi");
+    if is_file(name) {
+        return Some(vec![("wsgi-file", name)]);
+    }
+    let (place, callable) = name.rsplit_once(':')?;
+    match (is_file(place), is_name(callable)) {
+        (true, true) => Some(vec![("wsgi-file", place), ("callable", callable)]),
+        (false, true) if place.split('.').all(is_name) => Some(vec![("module", name)]),
+        _ => None,
+    }
+}
+
+/// Whether Python could call something so.
+fn is_name(text: &str) -> bool {
+    let mut letters = text.chars();
+    let begins = letters.next().is_some_and(|first| first.is_alphabetic() || first == '_');
+    begins && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 fn instead_of_positional(name: &str) -> String {
     if name == "-" {
         "use --ini - for standard input".to_owned()
-    } else if name.ends_with(".py") || name.ends_with(".wsgi") {
-        format!("use --wsgi-file {name}")
     } else if name.contains(':') {
         format!("use --module {name}")
     } else {

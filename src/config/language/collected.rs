@@ -26,6 +26,8 @@ pub struct Collected {
     pub fallback: Option<String>,
     /// Whether a file, or another source, could not be read at all.
     pub missed_source: bool,
+    /// Whether an argument without option named an application (`rhinod wsgi:app`).
+    pub named_application: bool,
 }
 
 impl Collected {

@@ -47,6 +47,8 @@ pub(super) struct Collector<'a> {
     pub(super) warnings: Complaints,
     /// A limit was reached; nothing more is read.
     pub(super) stopped: bool,
+    /// An argument without option named an application.
+    pub(super) named_application: bool,
 }
 
 impl<'a> Collector<'a> {
@@ -70,6 +72,7 @@ impl<'a> Collector<'a> {
             errors: Complaints::default(),
             warnings: Complaints::default(),
             stopped: false,
+            named_application: false,
         }
     }
 

@@ -115,6 +115,7 @@ impl Collector<'_> {
             directives,
             warnings: self.warnings.sorted(),
             missed_source: self.files.reader.missed,
+            named_application: self.named_application,
             files: self.files.reader.files,
             placeholders_used: self.references,
             magic: self.files.magic.table(),

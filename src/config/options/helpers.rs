@@ -14,10 +14,11 @@ const LISTED: &str = "docs/OPTIONS.md lists what there is";
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     list("get").works().says("Print the first value of this option or placeholder and exit"),
-    action("stop").required().works().says("Stop the instance of this pid file and exit"),
-    action("reload").required().works().says("Reload the instance of this pid file, wait for the outcome and exit"),
+    action("stop").required().works().says("Stop this instance (pid file, pid, ini file or fifo), wait for its end and exit"),
+    action("no-wait").works().says("With --stop: do not wait for the end of the instance"),
+    action("reload").required().works().says("Reload this instance, wait for the outcome and exit"),
     action("pause").aka(&["suspend", "resume"]).required().works()
-        .says("Pause the instance of this pid file, or let it go on, and exit"),
+        .says("Pause this instance, or let it go on, and exit"),
     action("connect-and-read").required().works().says("Connect to this address, print what it sends and exit"),
     action("extract").required().unsupported(ABSENT).says("Print a file, URL or scheme resource to stdout and exit"),
     flag("imperial-monitor-list").aka(&["imperial-monitors-list"]).unsupported(LISTED)
@@ -51,7 +52,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     action("dot-h").unsupported(ABSENT).says("Print the C header used at build"),
     action("config-py").unsupported(ABSENT).says("Print the build script"),
     action("build-plugin").required().unsupported(ABSENT).says("Compile a C plugin"),
-    action("version").works().says("Print the version and exit"),
+    action("version").short('V').works().says("Print the version and exit"),
     text("test").short('J').not_yet(COMMAND).says("Import module, exit 0 on success"),
     action("python-version").not_yet(COMMAND).says("Print Python version and exit"),
     flag("nagios").unsupported("probe the application through the web server").says("Act as Nagios check and exit"),

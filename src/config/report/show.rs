@@ -17,6 +17,9 @@ use crate::config::options::{Group, Opt, Repeat, Status, TABLE};
 /// Widest assignment that keeps the origins in one column, in characters.
 const COLUMN_MAX: usize = 56;
 
+/// The origin of a value that was not written.
+const DEFAULT: &str = "default";
+
 /// The values that hold, by subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Show {
@@ -73,7 +76,7 @@ fn values_of(option: &'static Opt, group: Group, directives: &[Directive]) -> Ve
             group: group.title(),
             name: option.name.to_owned(),
             value: option.default.to_owned(),
-            origin: "default".to_owned(),
+            origin: DEFAULT.to_owned(),
             overrides: Vec::new(),
         }],
         (None, _) => Vec::new(),
@@ -96,6 +99,12 @@ fn value(group: &'static str, name: &str, directive: &Directive) -> Value {
 }
 
 impl Show {
+    /// Without the values that stand at their default.
+    pub fn changed(mut self) -> Show {
+        self.values.retain(|value| value.origin != DEFAULT);
+        self
+    }
+
     /// The report for a terminal or a file: `name = value`, then where it came from.
     pub fn text(&self, paint: Paint) -> String {
         let mut text = String::new();

@@ -31,6 +31,8 @@ pub(in crate::master) struct ChildrenHandover {
     members: Vec<MemberHandover>,
     #[serde(default)]
     executed: ExecutedHandover,
+    #[serde(default)]
+    no_application: Option<Generation>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,6 +68,7 @@ impl Children {
             zygotes: self.zygotes.iter().map(ZygoteHandover::of).collect::<io::Result<_>>()?,
             members: self.members.iter().map(MemberHandover::of).collect::<io::Result<_>>()?,
             executed: self.executed.hand_over()?,
+            no_application: self.no_application,
         })
     }
 
@@ -82,6 +85,7 @@ impl Children {
             members: members.collect::<io::Result<BTreeMap<_, _>>>()?,
             executed: Executed::adopt(handover.executed, poll)?,
             lives: handover.lives,
+            no_application: handover.no_application,
         })
     }
 }

@@ -73,6 +73,10 @@ impl Children {
                 );
                 return None;
             }
+            FromZygote::NoApplication => {
+                self.no_application = Some(generation);
+                return None;
+            }
             FromZygote::Forked { seat, pid } => {
                 let member = self.members.get_mut(&seat)?;
                 let pidfd = PidFd::from_owned(beside.into_iter().next()?);
@@ -104,6 +108,9 @@ impl Children {
                 Heard::Record(FromWorker::Ready { .. }, _) if member.heard_ready => {}
                 Heard::Record(record, _) => {
                     member.heard_ready |= matches!(record, FromWorker::Ready { .. });
+                    if record == FromWorker::NoApplication {
+                        self.no_application = Some(member.generation);
+                    }
                     said.extend(from_worker(seat, record, &mut member.budget));
                 }
                 // Its end is reported by whoever reaps it.
@@ -176,6 +183,7 @@ fn from_worker(seat: Seat, record: FromWorker, budget: &mut Budget) -> Option<Sa
         FromWorker::AskReload => return wish(seat, budget, Wanted::Order(Order::Reload(Reload::Graceful))),
         FromWorker::AskStop => return wish(seat, budget, Wanted::Order(Order::Stop)),
         FromWorker::AskCheap => return wish(seat, budget, Wanted::FewerBy(seat)),
+        FromWorker::NoApplication => return None,
     };
     Some(Said::Event(event))
 }

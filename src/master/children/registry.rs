@@ -30,6 +30,8 @@ pub(in crate::master) struct Children {
     pub(in crate::master) executed: Executed,
     /// Counts every member there ever was, so that an order meant for one is never obeyed by another.
     pub(super) lives: Life,
+    /// The newest generation that serves errors in place of an application that could not be loaded.
+    pub(in crate::master) no_application: Option<Generation>,
 }
 
 /// A process that has loaded the application, or is about to, and forks when told.
@@ -84,6 +86,7 @@ impl Children {
             members: BTreeMap::new(),
             executed: Executed::default(),
             lives: Life(0),
+            no_application: None,
         })
     }
 

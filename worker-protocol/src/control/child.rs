@@ -42,6 +42,8 @@ pub enum FromWorker {
     AskStop,
     /// The application asks for this worker to be stopped without a replacement (`uwsgi.cheap`-like calls).
     AskCheap,
+    /// It serves errors in place of an application that it could not load.
+    NoApplication,
 }
 
 /// Why a worker leaves by itself.
@@ -128,6 +130,7 @@ impl Message for FromWorker {
             FromWorker::AskReload => (Record::new(kind::ASK_RELOAD), ""),
             FromWorker::AskStop => (Record::new(kind::ASK_STOP), ""),
             FromWorker::AskCheap => (Record::new(kind::ASK_CHEAP), ""),
+            FromWorker::NoApplication => (Record::new(kind::WORKER_NO_APPLICATION), ""),
         };
         record.append(out, text);
     }
@@ -143,6 +146,7 @@ impl Message for FromWorker {
             kind::ASK_RELOAD => FromWorker::AskReload,
             kind::ASK_STOP => FromWorker::AskStop,
             kind::ASK_CHEAP => FromWorker::AskCheap,
+            kind::WORKER_NO_APPLICATION => FromWorker::NoApplication,
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;

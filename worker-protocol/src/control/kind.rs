@@ -22,6 +22,8 @@ pub const FORKED: u16 = 19;
 pub const FORK_FAILED: u16 = 20;
 /// [`super::FromZygote::Exited`]: seat; process id in `a`, wait status in `b`.
 pub const EXITED: u16 = 21;
+/// [`super::FromZygote::NoApplication`].
+pub const ZYGOTE_NO_APPLICATION: u16 = 22;
 /// [`super::ToWorker::Retire`].
 pub const RETIRE: u16 = 32;
 /// [`super::ToWorker::Pause`].
@@ -42,3 +44,5 @@ pub const ASK_RELOAD: u16 = 51;
 pub const ASK_STOP: u16 = 52;
 /// [`super::FromWorker::AskCheap`].
 pub const ASK_CHEAP: u16 = 53;
+/// [`super::FromWorker::NoApplication`].
+pub const WORKER_NO_APPLICATION: u16 = 54;

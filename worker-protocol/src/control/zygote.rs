@@ -76,6 +76,8 @@ pub enum FromZygote {
         /// Their names.
         text: String,
     },
+    /// The application could not be loaded, and the workers will serve errors in its place.
+    NoApplication,
     /// A worker was forked. Beside it: its pidfd.
     Forked {
         /// The seat of the order.
@@ -181,6 +183,7 @@ impl Message for FromZygote {
             FromZygote::LiveThreads { count, text } => {
                 (Record { a: (*count).into(), ..Record::new(kind::LIVE_THREADS) }, text.as_str())
             }
+            FromZygote::NoApplication => (Record::new(kind::ZYGOTE_NO_APPLICATION), ""),
             FromZygote::Forked { seat, pid } => {
                 (Record { seat: seat.0, a: signed(pid.get()), ..Record::new(kind::FORKED) }, "")
             }
@@ -205,6 +208,7 @@ impl Message for FromZygote {
             kind::LIVE_THREADS => {
                 return Ok(FromZygote::LiveThreads { count: record.count("count")?, text: text.read()? });
             }
+            kind::ZYGOTE_NO_APPLICATION => FromZygote::NoApplication,
             kind::LOADED => FromZygote::Loaded { boot_us: record.a },
             kind::FORKED => FromZygote::Forked { seat, pid: record.pid()? },
             kind::FORK_FAILED => FromZygote::ForkFailed { seat, errno: record.signed_a("error number")? },
