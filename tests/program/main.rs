@@ -6,8 +6,12 @@ mod check;
 mod config_language;
 mod configurations;
 mod dependencies;
-mod embedding;
+mod documents;
 mod generated;
 mod layers;
 mod python_decisions;
+// An example has tests of its own; as a target of tests it would not be built as the program that tests of servers start.
+#[allow(dead_code, reason = "its main function")]
+#[path = "../../examples/service/main.rs"]
+mod service;
 mod travel;
