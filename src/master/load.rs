@@ -1,4 +1,5 @@
-//! The load and the number of workers: when to look, and what may wake us. The looking itself is the [`super::scaler`]'s. Master only.
+//! The load and the number of workers: when to look, and what may wake us. The looking itself is the [`super::scaler`]'s.
+//! Master only.
 
 use super::driver::Driver;
 use super::sight::Scene;

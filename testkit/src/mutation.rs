@@ -32,6 +32,32 @@ fn piece(random: &mut Rng, bytes: &[u8], at: usize) -> std::ops::Range<usize> {
     at..at + random.usize(..=bytes.len() - at)
 }
 
+/// How many mutants are made of one seed.
+pub const MUTANTS_OF_A_SEED: usize = 1_000;
+
+/// Makes [`MUTANTS_OF_A_SEED`] mutants of one seed, of each original in turn; `exercise` must not panic at any of them, and
+/// what it survived goes to `look`.
+///
+/// # Errors
+/// The first mutant at which it panicked.
+pub fn try_mutants(
+    seed: u64,
+    originals: &[Vec<u8>],
+    mutate: impl Fn(&mut Rng, &mut Vec<u8>),
+    exercise: fn(&[u8]),
+    mut look: impl FnMut(&[u8]),
+) -> Result<(), String> {
+    let mut random = Rng::with_seed(seed);
+    for number in 0..MUTANTS_OF_A_SEED {
+        let mut mutant = originals[number % originals.len()].clone();
+        mutate(&mut random, &mut mutant);
+        let outcome = std::panic::catch_unwind(|| exercise(&mutant));
+        outcome.map_err(|_| format!("mutant {number}: {}", mutant.escape_ascii()))?;
+        look(&mutant);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::mutate;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use proptest::prelude::*;
+use testkit::mutation::try_mutants;
 use testkit::seeds::Seeds;
 use three_ways::Whole;
 use worker_protocol::Fault;
@@ -379,19 +380,13 @@ fn a_hundred_thousand_mutants_do_no_harm() {
     let originals = &originals;
     let seeds = Seeds::of_this_run(100);
     let counts = seeds.try_all(|counts: &mut [u32; 3], seed| {
-        let mut random = Rng::with_seed(seed);
-        for number in 0..1_000 {
-            let mut mutant = originals[number % originals.len()].clone();
-            mutate(&mut random, &mut mutant);
-            let outcome = std::panic::catch_unwind(|| exercise(&mutant));
-            outcome.map_err(|_| format!("mutant {number}: {mutant:02x?}"))?;
-            counts[match feed(&mutant, &Limits::default()) {
+        try_mutants(seed, originals, mutate, exercise, |mutant| {
+            counts[match feed(mutant, &Limits::default()) {
                 Progress::Head(_) => 0,
                 Progress::Need(_) => 1,
                 Progress::Refused(_) => 2,
             }] += 1;
-        }
-        Ok(())
+        })
     });
     // A mutator that only ever breaks packets in one way would test little.
     let of = |kind: usize| counts.iter().map(|counts| counts[kind]).sum::<u32>();

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use fastrand::Rng;
+use testkit::mutation::{MUTANTS_OF_A_SEED, try_mutants};
 use testkit::seeds::Seeds;
 
 /// One to three changes: a byte, a bit, a cut, a doubled or removed piece.
@@ -37,25 +38,14 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files.map(|entry| fs::read(entry.expect("readable").path()).expect("readable")).collect()
 }
 
-/// Mutants that are made of one seed.
-const BATCH: usize = 1_000;
-
 /// Runs a fuzz target's body over its committed corpus, over `originals`, and over mutants of both.
 fn survive_mutants(target: &str, mut originals: Vec<Vec<u8>>, mutants: usize, exercise: fn(&[u8])) {
     originals.extend(corpus(target));
     assert!(originals.len() >= 6, "hardly anything to start from");
     originals.iter().for_each(|original| exercise(original));
     let originals = &originals;
-    Seeds::of_this_run(mutants as u64 / BATCH as u64).try_all(|(): &mut (), seed| {
-        let mut random = Rng::with_seed(seed);
-        for number in 0..BATCH {
-            let mut mutant = originals[number % originals.len()].clone();
-            mutate(&mut random, &mut mutant);
-            let outcome = std::panic::catch_unwind(|| exercise(&mutant));
-            outcome.map_err(|_| format!("mutant {number}: {}", mutant.escape_ascii()))?;
-        }
-        Ok(())
-    });
+    Seeds::of_this_run(mutants as u64 / MUTANTS_OF_A_SEED as u64)
+        .try_all(|(): &mut (), seed| try_mutants(seed, originals, mutate, exercise, |_| {}));
 }
 
 /// The pairs of a block, as text.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use proptest::prelude::*;
+use testkit::mutation::try_mutants;
 use testkit::seeds::Seeds;
 use worker_protocol::fuzz::http::{End, exercise_chunked, exercise_http, requests};
 use worker_protocol::http::Limits;
@@ -76,7 +77,7 @@ fn mutants_of_the_corpus_do_no_harm() {
     let originals = originals();
     let seeds = Seeds::of_this_run(30);
     let counts = seeds.try_all(|counts: &mut [u32; 3], seed| {
-        try_mutants(seed, &originals, exercise_http, |mutant| {
+        try_mutants(seed, &originals, mutate, exercise_http, |mutant| {
             counts[match requests(mutant, Limits::default(), u64::MAX) {
                 (_, End::Refused(_) | End::BodyRefused(_)) => 0,
                 (_, End::Waiting) => 1,
@@ -95,25 +96,9 @@ fn mutants_of_the_corpus_do_no_harm() {
 fn mutants_of_chunked_bodies_do_no_harm() {
     let original = b"5;a=\"b\";c\r\nhello\r\n0010\r\n0123456789abcdef\r\n0\r\nX-A: b\r\n\r\nGET /".to_vec();
     let seeds = Seeds::of_this_run(30);
-    seeds.try_all(|(): &mut (), seed| try_mutants(seed, std::slice::from_ref(&original), exercise_chunked, |_| {}));
-}
-
-/// A thousand mutants of one seed.
-fn try_mutants(
-    seed: u64,
-    originals: &[Vec<u8>],
-    exercise: fn(&[u8]),
-    mut look: impl FnMut(&[u8]),
-) -> Result<(), String> {
-    let mut random = Rng::with_seed(seed);
-    for number in 0..1_000 {
-        let mut mutant = originals[number % originals.len()].clone();
-        mutate(&mut random, &mut mutant);
-        let outcome = std::panic::catch_unwind(|| exercise(&mutant));
-        outcome.map_err(|_| format!("mutant {number}: {}", mutant.escape_ascii()))?;
-        look(&mutant);
-    }
-    Ok(())
+    seeds.try_all(|(): &mut (), seed| {
+        try_mutants(seed, std::slice::from_ref(&original), mutate, exercise_chunked, |_| {})
+    });
 }
 
 #[test]
