@@ -9,7 +9,7 @@ use super::in_force::InForce;
 use super::machine::{Event, Order, Seat};
 use super::sight::{Picture, Scene, Sight};
 use crate::scaling::decision_log::{Record, text_line};
-use crate::scaling::{Decided, Decision, Memory, Reason, Wake, step};
+use crate::scaling::{Decided, Decision, Held, Memory, Reason, Sample, Settings, Wake, refusal, step};
 
 /// How soon to look again when the wake-up that was asked for had already happened.
 const LOOK_AGAIN_US: u64 = 1_000;
@@ -103,8 +103,10 @@ impl Scaler {
         let picture = self.picture(scene, in_force);
         let before = in_force.decisions.as_ref().map(|_| self.memory.clone());
         let settings = &in_force.scaling;
+        let held = self.memory.held();
         let (memory, decided) = step(settings, std::mem::take(&mut self.memory), &picture.sample);
         self.memory = memory;
+        self.tell_the_operator(settings, &picture.sample, &decided, held);
         self.next_look_us = if self.pending == 0 { decided.next_look_us } else { Some(scene.now_us) };
         self.arm(scene, &decided, &picture);
         if !picture.volunteers.is_empty() && !matches!(decided.reason, Reason::Volunteered { .. }) {
@@ -129,6 +131,20 @@ impl Scaler {
         // Last, so that whoever reads it finds the record.
         log::info!("{line}");
         event
+    }
+
+    /// Says what becomes of an order to have more or fewer workers, and when what was held is over.
+    fn tell_the_operator(&self, settings: &Settings, sample: &Sample, decided: &Decided, before: Option<Held>) {
+        let held = self.memory.held();
+        match (sample.pending, held) {
+            (0, None) if before.is_some() => log::info!("the number of workers is no longer held by hand"),
+            (0, _) => {}
+            (pending, Some(held)) => log::info!("asked for {pending:+} workers: {held}"),
+            (_, None) if matches!(decided.reason, Reason::Asked { .. }) => {}
+            (pending, None) => {
+                log::info!("asked for {pending:+} workers, which changes nothing: {}", refusal(settings, sample))
+            }
+        }
     }
 
     fn picture(&mut self, scene: &Scene<'_>, in_force: &InForce) -> Picture {

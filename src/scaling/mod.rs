@@ -28,6 +28,7 @@ mod decision;
 pub mod decision_log;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod hold;
 mod idle;
 mod manual;
 mod policy;
@@ -42,6 +43,7 @@ mod spare2;
 mod step;
 
 pub use decision::{Bound, Decided, Decision, Wake};
+pub use hold::{Held, refusal};
 pub use reason::Reason;
 pub use sample::{CpuUse, Sample, WorkerTime};
 pub use settings::{Busyness, MinimumDoesNotFit, Pace, Settings};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::policy::{View, Wish};
-use super::{Decided, Decision, Pace, Reason, Sample, Settings, Wake};
-use super::{adaptive, backlog, bounds, busyness, idle, manual, spare, spare2};
+use super::{Decided, Decision, Held, Pace, Reason, Sample, Settings, Wake};
+use super::{adaptive, backlog, bounds, busyness, hold, idle, manual, spare, spare2};
 use crate::config::model::Policy;
 
 /// What the policies remember between two samples. A value: the same memory and sample give the same outcome.
@@ -12,6 +12,8 @@ use crate::config::model::Policy;
 pub struct Memory {
     last_run_us: Option<u64>,
     bounds: bounds::Memory,
+    #[serde(default)]
+    hold: hold::Memory,
     idle: idle::Memory,
     policy: PolicyMemory,
 }
@@ -19,7 +21,13 @@ pub struct Memory {
 impl Memory {
     /// The operator wants no worker until a connection comes (fifo `C`).
     pub fn fall_asleep(&mut self, now_us: u64) {
+        self.hold.let_go();
         self.idle.fall_asleep(now_us);
+    }
+
+    /// What the operator asked for by hand and still holds.
+    pub fn held(&self) -> Option<Held> {
+        self.hold.held()
     }
 }
 
@@ -41,9 +49,12 @@ pub fn step(settings: &Settings, mut memory: Memory, sample: &Sample) -> (Memory
     }
     memory.last_run_us = Some(sample.now_us);
     let limits = bounds::limits(settings, &mut memory.bounds, sample);
+    hold::hear(settings, &mut memory.hold, sample);
+    let settings = &*hold::narrowed(settings, &memory.hold, sample, limits);
     let view = View { settings, sample, may_grow: limits.may_grow() };
     let wish = wish(&mut memory, &view);
     let mut decided = bounds::apply(&view, limits, idle::minimum(settings, &memory.idle), wish);
+    decided.next_look_us = bounds::earliest(decided.next_look_us, memory.hold.next_look_us(sample));
     if settings.pace == Pace::Ticks {
         decided.next_look_us = Some(sample.now_us + settings.check_interval_us);
         decided.wake = Wake::Never;

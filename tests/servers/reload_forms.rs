@@ -270,6 +270,28 @@ fn the_fifo_changes_the_number_of_workers_and_writes_the_state() {
 }
 
 #[test]
+fn what_is_asked_for_by_hand_is_not_undone_by_the_next_decision() {
+    let server = unsteady().set("workers", 4).set("cheaper", 1).start();
+    server.signal(Signal::SIGTTIN);
+    server.log.wait_for("asked for +1 workers: at least 2 workers run for the next 10 minutes");
+    server.log.wait_for("spawned uWSGI worker 2 ");
+    tell(&server, "-");
+    server.log.wait_for("asked for -1 workers: at most 1 workers run for the next 10 minutes");
+    server.log.wait_for("cheaped.");
+    tell(&server, "+");
+    server.log.wait_for_count(2, "asked for +1 workers: at least 2 workers run");
+}
+
+#[test]
+fn where_the_number_is_fixed_the_letters_say_that_they_change_nothing() {
+    let server = unsteady().set("workers", 2).start();
+    tell(&server, "+");
+    server.log.wait_for("asked for +1 workers, which changes nothing: the number is fixed at 2 without `cheaper`");
+    server.signal(Signal::SIGTTOU);
+    server.log.wait_for("asked for -1 workers, which changes nothing: the number is fixed at 2 without `cheaper`");
+}
+
+#[test]
 fn the_command_line_tells_how_it_is_and_stops() {
     let server = unsteady().start();
     let status = std::process::Command::new(crate::harness::program_path("rhinod"))
