@@ -126,7 +126,7 @@ impl Books<'_> {
         let Self { worker, number, seat, template, line, pid } = self;
         let now_us = monotonic_us();
         if let Some(waited_us) = request.outcome.waited_us {
-            seat.set_last_wait_us(waited_us);
+            seat.count_wait(waited_us);
         }
         seat.end_request(now_us, request.served());
         worker.count_request();

@@ -43,7 +43,9 @@ fn the_numbers_are_the_codes() {
         ("pairs::Limits::block_bytes_max", limits.block_bytes_max.into()),
         ("pairs::Limits::variables_max", limits.variables_max as u64),
         ("response::HEAD_BYTES_MAX", response::HEAD_BYTES_MAX as u64),
+        ("scoreboard::BUCKETS", scoreboard::BUCKETS as u64),
         ("scoreboard::CORES_MAX", scoreboard::CORES_MAX.into()),
+        ("scoreboard::DESCRIPTION_BYTES_MAX", scoreboard::DESCRIPTION_BYTES_MAX as u64),
         ("scoreboard::LINE_WORDS", scoreboard::LINE_WORDS as u64),
         ("scoreboard::SEATS_MAX", scoreboard::SEATS_MAX.into()),
         ("scoreboard::THREADS_MAX", scoreboard::THREADS_MAX.into()),
@@ -177,7 +179,7 @@ fn the_words_are_where_the_page_says() {
     let core = worker.core(0).expect("a core");
     assert_eq!(board.capacity().arm(7), Armed::Waiting);
     assert!(!core.begin_request(10));
-    core.set_last_wait_us(77);
+    core.count_wait(77);
     core.end_request(1_010, Served { sent_bytes: 600, exception: true, write_error: true, read_error: false });
     assert!(!core.begin_request(5_000));
     let tellers = [board.notices(), board.notices()];
@@ -185,7 +187,7 @@ fn the_words_are_where_the_page_says() {
 
     let word_at = |byte: usize| words[byte / 8].load(Ordering::Relaxed);
     let capacity = 3 << 41 | 1 << 40 | 7 << 20 | 1;
-    let stride_words = (128 + 64 * 2) / 8;
+    let stride_words = (128 + 6 * 64 * 2) / 8;
     let expected = [scoreboard::MAGIC, 2, 2, stride_words, capacity, 1];
     let heading = "| byte | written by | word |";
     assert_eq!(offsets(&table("## Shared memory", heading)).map(word_at).collect::<Vec<_>>(), expected);
@@ -193,9 +195,14 @@ fn the_words_are_where_the_page_says() {
 
     let seat_start = 128 + stride_words as usize * 8;
     let (order, state) = (2 << 62 | 9, 2 << 62 | 5_000);
-    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, state, 1, 1, 1_000, 600, 77, 500, 1];
+    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, state, 1, 1, 1_000, 600, 77, 500, 1, 0, 1, 77];
     let found = offsets(&table("A seat is", heading)).map(|byte| word_at(seat_start + byte)).collect::<Vec<_>>();
     assert_eq!(found, expected);
+    // The third bucket of durations, up to a millisecond, and the first one of waits.
+    assert_eq!([192 + 16, 320].map(|byte| word_at(seat_start + byte)), [1, 1]);
+    core.describe_request([&b"GET\0"[..], b"/"]);
+    let description = layout.figures_bytes() + 2 * 2_048;
+    assert_eq!([0, 8].map(|byte| word_at(description + byte)), [2 << 32 | 5, u64::from_le_bytes(*b"GET\0/\0\0\0")]);
 }
 
 /// The first column of a table of words.

@@ -25,12 +25,13 @@ fn layout(seats: u32, threads: u32) -> Layout {
 }
 
 #[test]
-fn a_thousand_workers_take_less_than_a_mebibyte() {
-    assert!(layout(1_000, 1).bytes() < 1 << 20, "{} bytes", layout(1_000, 1).bytes());
+fn a_thousand_workers_that_describe_no_requests_touch_less_than_a_mebibyte() {
+    assert!(layout(1_000, 1).figures_bytes() < 1 << 20, "{} bytes", layout(1_000, 1).figures_bytes());
     for threads in [1, 2, 3, 16, THREADS_MAX] {
         let layout = layout(7, threads);
         assert_eq!(layout.seat_stride_bytes() % 64, 0);
-        assert_eq!(layout.bytes(), 128 + 7 * layout.seat_stride_bytes());
+        assert_eq!(layout.figures_bytes(), 128 + 7 * layout.seat_stride_bytes());
+        assert_eq!(layout.bytes(), layout.figures_bytes() + 7 * 2048 * threads as usize);
         assert_eq!(layout.seat_offset_bytes(Seat(0)), Some(128));
         assert_eq!(layout.seat_offset_bytes(Seat(6)), Some(128 + 6 * layout.seat_stride_bytes()));
         assert_eq!(layout.seat_offset_bytes(Seat(7)), None);
@@ -100,15 +101,18 @@ fn no_two_writers_share_a_line() {
     assert_eq!(of_worker, (start + 8..start + 15).collect());
     for index in 0..2 {
         let core = worker.core(index).expect("a core");
-        let line = start + 16 + 8 * index;
+        let (line, description) = (start + 16 + 48 * index, (board.layout().figures_bytes() / 8) + 256 * (2 + index));
         let of_core = written(&words, || {
             assert!(!core.begin_request(5));
-            core.set_last_wait_us(4);
+            core.count_wait(4);
             core.end_request(7, Served { sent_bytes: 1, exception: true, read_error: true, write_error: true });
             assert!(!core.begin_request(8));
+            core.describe_request([&b"GET"[..]]);
         });
-        let expected: HashSet<usize> = (line..line + 8).chain([8]).collect();
-        assert_eq!(of_core, expected, "its own line, and the capacity word");
+        // The first bucket of both histograms.
+        let counted = [line + 8, line + 24, line + 40, description, description + 1, 8];
+        let expected: HashSet<usize> = (line..line + 8).chain(counted).collect();
+        assert_eq!(of_core, expected, "its own lines, and the capacity word");
     }
 }
 
@@ -130,7 +134,7 @@ fn the_master_reads_what_the_worker_wrote() {
     worker.set_memory(4096, 8192);
     let (first, second) = (worker.core(0).expect("a core"), worker.core(1).expect("a core"));
     assert!(!first.begin_request(1_000));
-    first.set_last_wait_us(30);
+    first.count_wait(30);
     first.end_request(1_100, Served { sent_bytes: 500, exception: true, ..Served::default() });
     assert!(!second.begin_request(2_000));
     second.end_request(2_400, Served { sent_bytes: 70, write_error: true, ..Served::default() });
@@ -367,7 +371,7 @@ fn counters_that_an_application_has_overwritten_stay_at_their_end() {
     let states: Vec<_> = (0..2).filter_map(|index| master.core_state(index)).collect();
     let start = board.layout().seat_offset_bytes(Seat(0)).expect("a seat") / 8;
     // All of the cores' lines but the states, which are the first words.
-    for line in [start + 16, start + 24] {
+    for line in [start + 16, start + 64] {
         (line + 1..line + 8).for_each(|index| words[index].store(u64::MAX, Ordering::Relaxed));
     }
     assert_eq!(states, (0..2).filter_map(|index| master.core_state(index)).collect::<Vec<_>>());

@@ -27,6 +27,9 @@ impl Children {
         poll: &Poll,
     ) -> Result<(), Event> {
         self.lives.0 += 1;
+        if let Some(own) = self.board().and_then(|board| board.master(seat)) {
+            own.vacate();
+        }
         let order = ToZygote::Fork { seat, post, life: self.lives, nth };
         match self.order_fork(generation, seat, &order, poll) {
             Ok(member) => {

@@ -73,17 +73,22 @@ impl<'a> Scoreboard<'a> {
 
     /// The worker's side of a seat; `None` beyond the last one.
     pub fn worker(&self, seat: Seat) -> Option<WorkerSeat<'a>> {
-        Some(WorkerSeat { words: self.seat(seat)?, capacity: self.capacity() })
+        let (words, descriptions) = (self.seat(seat)?, self.descriptions(seat)?);
+        Some(WorkerSeat { words, descriptions, capacity: self.capacity() })
     }
 
     /// The master's side of a seat; `None` beyond the last one.
     pub fn master(&self, seat: Seat) -> Option<MasterSeat<'a>> {
-        Some(MasterSeat { words: self.seat(seat)? })
+        Some(MasterSeat { words: self.seat(seat)?, descriptions: self.descriptions(seat)? })
     }
 
     fn seat(&self, seat: Seat) -> Option<&'a [AtomicU64]> {
         let start = self.layout.seat_start(seat)?;
         self.words.get(start..start + self.layout.seat_words())
+    }
+
+    fn descriptions(&self, seat: Seat) -> Option<&'a [AtomicU64]> {
+        self.words.get(self.layout.descriptions(seat)?)
     }
 
     /// Master: corrects the counter of busy cores after a death, as the module's page explains. `living` are the seats

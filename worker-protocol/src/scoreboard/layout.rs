@@ -1,12 +1,14 @@
 //! How big a scoreboard is and where its parts are.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use super::capacity::CORES_MAX;
 use crate::ids::Seat;
 
 /// `RHSB` in the upper half of the first word, the version of this layout in the lower.
-pub const MAGIC: u64 = 0x5248_5342_0000_0001;
+pub const MAGIC: u64 = 0x5248_5342_0000_0002;
 /// Words of a line of 64 bytes.
 pub const LINE_WORDS: usize = 8;
 /// Most seats: as many as there can be process ids on a usual Linux.
@@ -20,6 +22,10 @@ pub(super) const CAPACITY_WORD: usize = LINE_WORDS;
 pub(super) const NOTICES_WORD: usize = LINE_WORDS + 1;
 /// Lines of a seat before its cores: the master's and the worker's.
 pub(super) const SEAT_HEAD_LINES: usize = 2;
+/// Lines of a core: state and figures, two histograms, what else is counted.
+pub(super) const CORE_LINES: usize = 6;
+/// Words of the description of a core's request, the first of which is its header.
+pub(super) const DESCRIPTION_WORDS: usize = 256;
 
 /// How big a scoreboard is and where its parts are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +86,12 @@ impl Layout {
 
     /// Words of the whole memory.
     pub fn words(&self) -> usize {
-        GLOBAL_LINES * LINE_WORDS + self.seats as usize * self.seat_words()
+        self.descriptions_start() + self.seats as usize * self.threads as usize * DESCRIPTION_WORDS
+    }
+
+    /// Bytes before the descriptions of requests, whose memory is touched only where requests are described.
+    pub fn figures_bytes(&self) -> usize {
+        self.descriptions_start() * WORD_BYTES
     }
 
     /// Bytes of the whole memory.
@@ -99,7 +110,19 @@ impl Layout {
     }
 
     pub(super) fn seat_words(&self) -> usize {
-        (SEAT_HEAD_LINES + self.threads as usize) * LINE_WORDS
+        (SEAT_HEAD_LINES + self.threads as usize * CORE_LINES) * LINE_WORDS
+    }
+
+    /// Behind the last seat.
+    fn descriptions_start(&self) -> usize {
+        GLOBAL_LINES * LINE_WORDS + self.seats as usize * self.seat_words()
+    }
+
+    /// Where the descriptions of a seat's requests are.
+    pub(super) fn descriptions(&self, seat: Seat) -> Option<Range<usize>> {
+        let words = self.threads as usize * DESCRIPTION_WORDS;
+        let start = self.descriptions_start() + seat.0 as usize * words;
+        (seat.0 < self.seats).then_some(start..start + words)
     }
 
     pub(super) fn seat_start(&self, seat: Seat) -> Option<usize> {

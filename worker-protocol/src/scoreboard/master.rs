@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::layout::{LINE_WORDS, SEAT_HEAD_LINES};
+use super::description;
+use super::histogram::{BUCKETS, Histogram};
+use super::layout::{CORE_LINES, DESCRIPTION_WORDS, LINE_WORDS, SEAT_HEAD_LINES};
 use super::words::{CoreState, Presence, SeatOrder, core_line, core_words, master_line, unpack_io_errors, worker_line};
 use crate::ids::Life;
 use crate::post::Post;
@@ -12,6 +14,7 @@ use crate::post::Post;
 #[derive(Debug, Clone, Copy)]
 pub struct MasterSeat<'a> {
     pub(super) words: &'a [AtomicU64],
+    pub(super) descriptions: &'a [AtomicU64],
 }
 
 impl MasterSeat<'_> {
@@ -33,7 +36,7 @@ impl MasterSeat<'_> {
 
     /// How many cores the seat has.
     pub fn cores(&self) -> usize {
-        self.words.len() / LINE_WORDS - SEAT_HEAD_LINES
+        (self.words.len() / LINE_WORDS).saturating_sub(SEAT_HEAD_LINES) / CORE_LINES
     }
 
     /// What a core is doing; `None` beyond the last one.
@@ -58,6 +61,25 @@ impl MasterSeat<'_> {
             figures.add(core);
         }
         figures
+    }
+
+    /// What a core has done; `None` beyond the last one.
+    pub fn core_figures(&self, index: usize) -> Option<CoreFigures> {
+        core_words(self.words, index).map(CoreFigures::of)
+    }
+
+    /// What the request of a core is about, where that is written down; `None` when it has none.
+    pub fn description(&self, index: usize) -> Option<Vec<u8>> {
+        description::read(self.descriptions.chunks(DESCRIPTION_WORDS).nth(index)?)
+    }
+
+    /// Makes the seat ready for the next worker while nobody sits in it, so that nothing of the last one is taken for
+    /// something of the next.
+    pub fn vacate(&self) {
+        for word in &self.words[LINE_WORDS..] {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.descriptions.chunks(DESCRIPTION_WORDS).for_each(description::clear);
     }
 
     /// Busy cores of the worker of this life, 0 if another one sits here; `None` while one is just beginning or ending.
@@ -128,5 +150,42 @@ impl WorkerFigures {
         self.sent_bytes = self.sent_bytes.saturating_add(word(core_line::SENT_BYTES));
         self.last_wait_us = self.last_wait_us.max(word(core_line::LAST_WAIT_US));
         self.average_us = self.average_us.max(word(core_line::AVERAGE_US));
+    }
+}
+
+/// What a thread has done in its worker's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CoreFigures {
+    /// Whether it has a request.
+    pub is_busy: bool,
+    /// When that began, monotonic.
+    pub since_us: Option<u64>,
+    /// Requests finished.
+    pub requests: u64,
+    /// Responses that could not be written.
+    pub write_errors: u64,
+    /// Requests that could not be read.
+    pub read_errors: u64,
+    /// How long its requests took.
+    pub durations: Histogram,
+    /// How long they had waited, where the web server tells when they came.
+    pub waits: Histogram,
+}
+
+impl CoreFigures {
+    fn of(core: &[AtomicU64]) -> Self {
+        let word = |index: usize| core[index].load(Ordering::Relaxed);
+        let since_us = CoreState::unpack(core[core_line::STATE].load(Ordering::Acquire)).since_us();
+        let (read_errors, write_errors) = unpack_io_errors(word(core_line::IO_ERRORS));
+        let counts = |start: usize| std::array::from_fn::<u64, BUCKETS, _>(|bucket| word(start + bucket));
+        Self {
+            is_busy: since_us.is_some(),
+            since_us,
+            requests: word(core_line::REQUESTS),
+            write_errors: write_errors.into(),
+            read_errors: read_errors.into(),
+            durations: Histogram { counts: counts(core_line::DURATIONS), sum_us: word(core_line::RUNNING_US) },
+            waits: Histogram { counts: counts(core_line::WAITS), sum_us: word(core_line::WAITED_US) },
+        }
     }
 }

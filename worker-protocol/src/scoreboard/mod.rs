@@ -10,7 +10,8 @@
 //! | 1, capacity | everyone, read-modify-write only | [`Capacity`]'s word, [`Notices`]' word |
 //! | then for each seat: master | the master | order and life |
 //! | … worker | the worker | life, flags, boot time, memory, process id, number |
-//! | … one for each thread (core) | that thread | state, requests, exceptions, running time, bytes, wait, mean, errors |
+//! | … six for each thread (core) | that thread | state, requests, exceptions, running time, bytes, wait, mean, errors; how long requests took and waited, in buckets |
+//! | behind all seats, 2 KiB for each core | that thread | what its request is about, where that is asked for |
 //!
 //! # Who writes, and in what order
 //!
@@ -33,6 +34,8 @@
 
 mod board;
 mod capacity;
+mod description;
+mod histogram;
 mod layout;
 mod master;
 mod notices;
@@ -41,8 +44,10 @@ mod worker;
 
 pub use self::board::{RESYNC_ATTEMPTS_MAX, Scoreboard};
 pub use self::capacity::{Armed, CORES_MAX, Capacity};
+pub use self::description::DESCRIPTION_BYTES_MAX;
+pub use self::histogram::{BOUNDS_US, BUCKETS, Histogram};
 pub use self::layout::{Error, LINE_WORDS, Layout, MAGIC, SEATS_MAX, THREADS_MAX};
-pub use self::master::{MasterSeat, WorkerFigures};
+pub use self::master::{CoreFigures, MasterSeat, WorkerFigures};
 pub use self::notices::{Notice, Notices};
 pub use self::words::{CoreState, Presence, SeatOrder};
 pub use self::worker::{Core, Served, WorkerSeat};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use super::layout::{LINE_WORDS, SEAT_HEAD_LINES};
+use super::layout::{CORE_LINES, LINE_WORDS, SEAT_HEAD_LINES};
 use crate::ids::Life;
 
 /// What the master wants of the worker in a seat. It repeats what the control socket says, for the accept loop to see
@@ -112,8 +112,11 @@ pub(super) mod worker_line {
     pub(in super::super) const NUMBER: usize = LINE_WORDS + 6;
 }
 
-/// Words of a core's line.
+/// Words of a core's lines, counted from the first one's start.
 pub(super) mod core_line {
+    use super::super::histogram::BUCKETS;
+    use super::super::layout::LINE_WORDS;
+
     pub(in super::super) const STATE: usize = 0;
     pub(in super::super) const REQUESTS: usize = 1;
     pub(in super::super) const EXCEPTIONS: usize = 2;
@@ -122,6 +125,11 @@ pub(super) mod core_line {
     pub(in super::super) const LAST_WAIT_US: usize = 5;
     pub(in super::super) const AVERAGE_US: usize = 6;
     pub(in super::super) const IO_ERRORS: usize = 7;
+    /// As many words as there are buckets.
+    pub(in super::super) const DURATIONS: usize = LINE_WORDS;
+    /// The same.
+    pub(in super::super) const WAITS: usize = DURATIONS + BUCKETS;
+    pub(in super::super) const WAITED_US: usize = WAITS + BUCKETS;
 }
 
 const FLAG_ACCEPTING: u64 = 1;
@@ -156,10 +164,10 @@ impl Presence {
     }
 }
 
-/// The line of a core in the words of its seat; `None` beyond the last one.
+/// The lines of a core in the words of its seat; `None` beyond the last one.
 pub(super) fn core_words(seat: &[AtomicU64], index: usize) -> Option<&[AtomicU64]> {
-    let start = SEAT_HEAD_LINES.checked_add(index)?.checked_mul(LINE_WORDS)?;
-    seat.get(start..start.checked_add(LINE_WORDS)?)
+    let start = index.checked_mul(CORE_LINES)?.checked_add(SEAT_HEAD_LINES)?.checked_mul(LINE_WORDS)?;
+    seat.get(start..start.checked_add(CORE_LINES * LINE_WORDS)?)
 }
 
 /// Errors of reading and of writing, which share a word.

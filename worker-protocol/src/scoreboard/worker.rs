@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::capacity::Capacity;
-use super::layout::LINE_WORDS;
+use super::description;
+use super::histogram::bucket;
+use super::layout::{DESCRIPTION_WORDS, LINE_WORDS};
 use super::words::{CoreState, Presence, SeatOrder, core_line, core_words, master_line, unpack_io_errors, worker_line};
 use crate::ids::Life;
 use crate::post::Post;
@@ -12,6 +14,7 @@ use crate::post::Post;
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerSeat<'a> {
     pub(super) words: &'a [AtomicU64],
+    pub(super) descriptions: &'a [AtomicU64],
     pub(super) capacity: Capacity<'a>,
 }
 
@@ -22,6 +25,7 @@ impl<'a> WorkerSeat<'a> {
         for word in &self.words[LINE_WORDS..] {
             word.store(0, Ordering::Relaxed);
         }
+        self.descriptions.chunks(DESCRIPTION_WORDS).for_each(description::clear);
         self.words[worker_line::LIFE].store(life.0, Ordering::Release);
     }
 
@@ -59,7 +63,12 @@ impl<'a> WorkerSeat<'a> {
 
     /// The line of thread `index`, for that thread alone; `None` beyond the last one.
     pub fn core(&self, index: usize) -> Option<Core<'a>> {
-        Some(Core { words: core_words(self.words, index)?, capacity: self.capacity })
+        let words = core_words(self.words, index)?;
+        Some(Core {
+            words,
+            description: self.descriptions.chunks(DESCRIPTION_WORDS).nth(index)?,
+            capacity: self.capacity,
+        })
     }
 }
 
@@ -80,6 +89,7 @@ pub struct Served {
 #[derive(Debug, Clone, Copy)]
 pub struct Core<'a> {
     words: &'a [AtomicU64],
+    description: &'a [AtomicU64],
     capacity: Capacity<'a>,
 }
 
@@ -110,8 +120,15 @@ impl Core<'_> {
     }
 
     /// How long the request waited before it was accepted.
-    pub fn set_last_wait_us(&self, wait_us: u64) {
+    pub fn count_wait(&self, wait_us: u64) {
         self.words[core_line::LAST_WAIT_US].store(wait_us, Ordering::Relaxed);
+        self.add(core_line::WAITS + bucket(wait_us), 1);
+        self.add(core_line::WAITED_US, wait_us);
+    }
+
+    /// What the request under way is about, until it is over.
+    pub fn describe_request<'p>(&self, pieces: impl IntoIterator<Item = &'p [u8]>) {
+        description::write(self.description, pieces);
     }
 
     /// Requests of this core in this life, for `max-requests`.
@@ -125,6 +142,7 @@ impl Core<'_> {
     }
 
     fn leave(&self, since_us: u64) {
+        description::clear(self.description);
         self.set_state(CoreState::Leaving { since_us });
         self.capacity.leave();
         self.set_state(CoreState::Idle);
@@ -142,6 +160,7 @@ impl Core<'_> {
         let Served { sent_bytes, exception, read_error, write_error } = served;
         self.add(core_line::REQUESTS, 1);
         self.add(core_line::RUNNING_US, took_us);
+        self.add(core_line::DURATIONS + bucket(took_us), 1);
         self.add(core_line::SENT_BYTES, sent_bytes);
         // uWSGI's `avg_rt`, no mean: half the old value, half the new (uWSGI's manual, "The uWSGI Stats Server").
         let average = &self.words[core_line::AVERAGE_US];
