@@ -55,6 +55,8 @@ pub mod supervision;
 pub mod sys;
 pub mod test;
 #[doc(hidden)]
+pub mod travel;
+#[doc(hidden)]
 pub mod worker;
 #[doc(hidden)]
 pub mod zygote;

@@ -37,6 +37,12 @@ pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
     }
 }
 
+/// Tells the master why its set-up cannot be taken, so that whoever waits for a reload learns it as well.
+fn refuse(control: &ControlSocket, error: &io::Error) {
+    // A master that is gone, or speaks another language, needs no reason.
+    let _ = control.send_record_waiting(&FromZygote::LoadFailed { exit_code: 1, text: error.to_string() }, &[]);
+}
+
 struct Zygote {
     control: ControlSocket,
     later: LaterKinds,
@@ -51,7 +57,7 @@ impl Zygote {
     fn set_up(control: RawFd) -> io::Result<Self> {
         let control = ControlSocket::from_owned(process::adopt_descriptor(control)?);
         let later = LaterKinds::default();
-        let common = take_set_up(&control, &later)?;
+        let common = take_set_up(&control, &later).inspect_err(|error| refuse(&control, error))?;
         crate::logging::stamp_lines(&common.config.logging);
         Ok(Self { control, later, common, children: BTreeMap::new(), ignores_children: false })
     }

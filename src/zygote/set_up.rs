@@ -13,6 +13,7 @@ use crate::member::hear::LaterKinds;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::shared_memory::{SharedWords, read_memory_file};
 use crate::sys::wait::{Doorbell, wait_any};
+use crate::travel::SETTINGS;
 
 /// Waits for the set-up and takes it.
 ///
@@ -58,7 +59,7 @@ fn next_order(control: &ControlSocket, later: &LaterKinds) -> io::Result<(ToZygo
 fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: Vec<OwnedFd>) -> io::Result<Common> {
     let [scoreboard, master_bell, settings] = <[OwnedFd; SETUP_DESCRIPTORS]>::try_from(own)
         .map_err(|own| io::Error::other(format!("the set-up has {} descriptors of its own", own.len())))?;
-    let config: Config = serde_json::from_slice(&read_memory_file(settings)?).map_err(io::Error::other)?;
+    let config: Config = SETTINGS.open(&read_memory_file(settings)?).map_err(io::Error::other)?;
     if config.sockets.len() != sockets.len() {
         let (named, there) = (config.sockets.len(), sockets.len());
         return Err(io::Error::other(format!("the settings name {named} listening sockets, and {there} have come")));

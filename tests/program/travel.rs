@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rhinod::config::load::read;
 use rhinod::config::model::{Bounds, Config};
+use rhinod::travel::SETTINGS;
 use serde_json::{Value, json};
 
 use crate::configurations::{Case, surroundings};
@@ -23,10 +24,15 @@ fn read_now(number: u32) -> Config {
     reading.config
 }
 
-/// What a version has written of it.
-fn recorded(number: u32) -> Value {
+/// What a version has written of it, in its envelope.
+fn recorded_whole(number: u32) -> Value {
     let text = fs::read_to_string(directory().join(format!("settings-{number}.json"))).expect("recorded settings");
     serde_json::from_str(&text).expect("JSON")
+}
+
+/// The settings in that.
+fn recorded(number: u32) -> Value {
+    recorded_whole(number)["body"].take()
 }
 
 fn understood(settings: &Value) -> Config {
@@ -42,10 +48,12 @@ fn understood(settings: &Value) -> Config {
 fn settings_of_every_version_so_far_mean_what_they_meant() {
     let path = directory().join("settings-1.json");
     if testkit::recorded::is_blessing() && !path.exists() {
-        let text = serde_json::to_string_pretty(&read_now(1)).expect("settings as JSON");
-        fs::write(&path, text + "\n").expect("room for it");
+        let packed = SETTINGS.pack(&read_now(1)).expect("settings as JSON");
+        let packed: Value = serde_json::from_slice(&packed).expect("JSON");
+        fs::write(&path, format!("{packed:#}\n")).expect("room for it");
     }
-    assert_eq!(understood(&recorded(1)), read_now(1));
+    let recorded = recorded_whole(1).to_string();
+    assert_eq!(SETTINGS.open::<Config>(recorded.as_bytes()).expect("settings that are understood"), read_now(1));
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod reload_forms;
 mod reload_init;
 mod reload_switch;
 mod reload_upgrade;
+mod reload_versions;
 mod reload_whole;
 mod reloading;
 mod rivals;

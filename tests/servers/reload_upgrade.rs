@@ -2,40 +2,14 @@
 //! up. `RELOADS=1000 cargo test --release --test servers reload_upgrade` is the full number.
 
 use std::fs;
-use std::path::PathBuf;
 
-use crate::harness::{Instance, Launch, Process, example_path, wait_until, write_executable};
+use crate::harness::{Instance, Process, example_path, wait_until};
+use crate::reloading::replacing::{UPGRADED, install, replaceable, upgrade};
 use crate::reloading::{
     Held, Traffic, descriptors, edit, goes, misdeed, operator, reload, resident_kb, tell, unsteady,
     wait_for_generation, who,
 };
 use nix::sys::signal::Signal;
-
-const UPGRADED: &str = "the master (pid";
-
-/// Puts another file in the place of the binary, as an installation does: the old one stays for who runs it.
-fn install(place: &std::path::Path, contents: &[u8]) {
-    let fresh = place.with_extension("new");
-    write_executable(&fresh, contents);
-    fs::rename(&fresh, place).expect("put it in place");
-}
-
-/// The unsteady application from a binary of its own, which can be replaced.
-fn replaceable() -> (Launch, PathBuf) {
-    let directory = tempfile::Builder::new().prefix("rhinod-test-binary-").tempdir().expect("a directory").keep();
-    let binary = directory.join("unsteady");
-    write_executable(&binary, &fs::read(example_path("unsteady")).expect("the example"));
-    let launch = unsteady();
-    // The shell executes the copy in its own place, so that the pid stays; $1 is the example itself, $2 the ini file.
-    let words = ["sh".into(), "-c".into(), "exec \"$0\" \"$2\"".into(), binary.clone().into_os_string()];
-    (launch.through(words), binary)
-}
-
-fn upgrade(server: &Instance) {
-    let seen = server.log.position();
-    tell(server, "u");
-    server.log.wait_for_after(seen, UPGRADED);
-}
 
 #[test]
 fn an_upgrade_under_load_is_noticed_by_nobody() {

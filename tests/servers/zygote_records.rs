@@ -9,8 +9,10 @@ use rhinod::config::model::{Address, Config, Listener};
 use rhinod::sys::control::{ControlSocket, Received};
 use rhinod::sys::shared_memory::{SharedWords, memory_file};
 use rhinod::sys::wait::{Doorbell, Interest, wait_ready};
+use rhinod::travel::SETTINGS;
 use rhinod_bench::client::{Target, exchange};
 use rhinod_bench::packet::Request;
+use serde_json::{Value, json};
 use worker_protocol::control::{self, FromWorker, FromZygote, Message, RECORD_BYTES, ToWorker, ToZygote};
 use worker_protocol::ids::{Generation, Life, Seat};
 use worker_protocol::post::Post;
@@ -70,9 +72,12 @@ impl Zygote {
 
     /// Sends the set-up record for so many sockets with these beside it, and settings that name `named` of them.
     fn set_up(&self, listeners: u32, beside: &[&UnixListener], named: usize) {
-        let sockets = vec![Listener::on(Address::Unix("/nowhere".into())); named];
-        let config = Config { sockets, ..Config::default() };
-        let settings = memory_file(&serde_json::to_vec(&config).expect("settings")).expect("a memory file");
+        self.set_up_with(&SETTINGS.pack(&naming(named)).expect("settings"), listeners, beside);
+    }
+
+    /// The same with these settings.
+    fn set_up_with(&self, settings: &[u8], listeners: u32, beside: &[&UnixListener]) {
+        let settings = memory_file(settings).expect("a memory file");
         let mut descriptors = vec![self.words.as_fd(), self.bell.as_fd(), settings.as_fd()];
         descriptors.extend(beside.iter().map(AsFd::as_fd));
         let setup = ToZygote::Setup { generation: Generation(1), seats: SEATS, threads: 1, listeners };
@@ -90,6 +95,12 @@ impl Zygote {
         assert!(self.log.wait_for_end(PATIENCE), "something of it is left");
         (status.code(), self.log.lines())
     }
+}
+
+/// Settings with so many sockets.
+fn naming(sockets: usize) -> Config {
+    let sockets = vec![Listener::on(Address::Unix("/nowhere".into())); sockets];
+    Config { sockets, ..Config::default() }
 }
 
 /// The next record; `None` at the end.
@@ -156,6 +167,9 @@ fn some_listener() -> (tempfile::TempDir, UnixListener) {
 
 #[track_caller]
 fn refused(zygote: Zygote, reason: &str) {
+    let (told, _) = zygote.hear();
+    let FromZygote::LoadFailed { exit_code: 1, text } = &told else { panic!("{told:?}") };
+    assert!(text.contains(reason), "no {reason:?} in {text:?}");
     let (code, lines) = zygote.end();
     assert_eq!(code, Some(1));
     assert!(lines.iter().any(|line| line.contains(reason)), "no {reason:?} in {lines:#?}");
@@ -192,4 +206,40 @@ fn settings_that_name_other_sockets_than_come_are_refused_with_the_numbers() {
     let zygote = Zygote::execute();
     zygote.set_up(1, &[&listener], 2);
     refused(zygote, "the settings name 2 listening sockets, and 1 have come");
+}
+
+/// A `rust-app` may be built with another version than the one whose master executes it.
+#[test]
+fn settings_of_a_version_that_means_more_are_refused_with_both_versions() {
+    let (_directory, listener) = some_listener();
+    let mut settings: Value = serde_json::from_slice(&SETTINGS.pack(&naming(1)).expect("settings")).expect("JSON");
+    let known = settings["version"].as_u64().expect("a version");
+    settings["version"] = json!(known + 1);
+    let zygote = Zygote::execute();
+    zygote.set_up_with(settings.to_string().as_bytes(), 1, &[&listener]);
+    let versions = format!("rhinod settings of version {}; this program", known + 1);
+    refused(zygote, &versions);
+}
+
+#[test]
+fn settings_that_do_not_say_their_version_are_refused() {
+    let (_directory, listener) = some_listener();
+    let zygote = Zygote::execute();
+    zygote.set_up_with(&serde_json::to_vec(&naming(1)).expect("settings"), 1, &[&listener]);
+    refused(zygote, "no rhinod settings with a version: missing field `format`");
+}
+
+#[test]
+fn a_zygote_serves_by_settings_of_which_a_part_is_of_a_later_version() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let listener = UnixListener::bind(directory.path().join("app.sock")).expect("bind");
+    let mut settings: Value = serde_json::from_slice(&SETTINGS.pack(&naming(1)).expect("settings")).expect("JSON");
+    settings["signed by"] = json!("a later master");
+    settings["body"]["of a later version"] = json!({ "any": ["thing"] });
+    let zygote = Zygote::execute();
+    zygote.set_up_with(settings.to_string().as_bytes(), 1, &[&listener]);
+    assert!(matches!(zygote.hear(), (FromZygote::Loaded { .. }, _)));
+    zygote.control.send_record(&ToZygote::Stop, &[]).expect("send the order");
+    let (code, lines) = zygote.end();
+    assert_eq!(code, Some(0), "{lines:#?}");
 }

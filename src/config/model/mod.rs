@@ -3,8 +3,8 @@
 //! Nothing here knows of ini files or option names; `options` fills it. One file has one section, with its defaults.
 //! Times are [`Duration`](std::time::Duration)s, sizes are bytes. Pure; built in the master, read in every process.
 //!
-//! It travels as JSON from the master to its zygotes and to the next image of the master, and both may be of another
-//! version. So what a section does not have stands at its default, and what is not known is ignored; but a word of ours
+//! It travels (`crate::travel`) from the master to its zygotes and to the next image of the master, and both may be of
+//! another version. So what a section does not have stands at its default, and what is not known is ignored; but a word of ours
 //! that is not known (a protocol, a moment of hooks) is refused by name, because leaving it out would mean something
 //! else. `tests/program/travel.rs` holds this against settings that earlier versions have written.
 

@@ -20,6 +20,7 @@ use crate::sys::listeners::BoundSocket;
 use crate::sys::process::PidFd;
 use crate::sys::shared_memory::memory_file;
 use crate::sys::wait::Doorbell;
+use crate::travel::SETTINGS;
 
 /// What a zygote is executed for, and what it gets.
 pub(in crate::master) struct Equipment<'a> {
@@ -64,7 +65,7 @@ impl Children {
         // The sockets that there are: those that the init system opened may not be in the configuration.
         let listeners: Vec<_> = sockets.iter().map(|socket| socket.listener.clone()).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
-        let settings = memory_file(&serde_json::to_vec(&Config { sockets: listeners, ..config.clone() })?)?;
+        let settings = memory_file(&SETTINGS.pack(&Config { sockets: listeners, ..config.clone() })?)?;
         let child = launch::launch(config, &self.own_path, &theirs, log)?;
         if let Some(board) = self.board() {
             board.write_header();

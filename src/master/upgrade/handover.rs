@@ -28,6 +28,7 @@ use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::shared_memory::{memory_file, read_memory_file};
 use crate::sys::wait::Doorbell;
+use crate::travel::HANDOVER;
 
 /// Everything that the next image must know. What later versions add has a default.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,13 +91,13 @@ impl SocketHandover {
 impl Handover {
     /// Puts it into memory behind a descriptor.
     pub(super) fn write(&self) -> io::Result<OwnedFd> {
-        memory_file(&serde_json::to_vec(self)?)
+        memory_file(&HANDOVER.pack(self)?)
     }
 
     /// Reads what the image before has left behind a descriptor.
     pub(super) fn read(number: i32) -> io::Result<Self> {
         let file = Passed::numbered(number).take()?;
-        serde_json::from_slice(&read_memory_file(file)?).map_err(io::Error::other)
+        HANDOVER.open(&read_memory_file(file)?).map_err(io::Error::other)
     }
 
     /// Makes a master of it: all that can fail for the next image. A binary that is only asked whether it could be that

@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "cli",
     "escape.rs",
     "exit.rs",
+    "travel.rs",
 ];
 
 /// What code that decides may not name: system, clock, files, environment, processes, threads, sockets.
@@ -72,9 +73,10 @@ const PARTS: &[(&str, &[&str])] = &[
             "scaling",
             "supervision",
             "sys",
+            "travel",
         ],
     ),
-    ("zygote", &["config", "logging", "member", "sys", "worker"]),
+    ("zygote", &["config", "logging", "member", "sys", "travel", "worker"]),
     ("embedded", &["config", "escape", "handler", "member", "worker"]),
     ("test", &["handler"]),
     ("operator", &["cli", "escape", "exit", "failure", "operator/words", "sys"]),
@@ -94,6 +96,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("supervision", &[]),
     ("escape", &[]),
     ("exit", &[]),
+    ("travel", &[]),
     ("operator/words", &[]),
 ];
 

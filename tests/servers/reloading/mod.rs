@@ -2,6 +2,8 @@
 //!
 //! Runs in the test's process; stands on `harness`, which every test program of these has as well.
 
+pub(crate) mod replacing;
+
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
