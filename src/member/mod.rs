@@ -150,6 +150,11 @@ impl<'z> Member<'z> {
         self.order() == SeatOrder::Retire
     }
 
+    /// The same, for whoever hears nothing more after that: every thread knows of it now.
+    pub(crate) fn is_leaving_for_all(&self) -> bool {
+        self.orders.are_final()
+    }
+
     /// Becomes readable when the master has said something, and when it is gone; then [`Member::hear`] is due.
     pub(crate) fn control(&self) -> BorrowedFd<'_> {
         self.line.as_fd()

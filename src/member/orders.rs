@@ -50,6 +50,16 @@ impl<'z> Orders<'z> {
         changed.notify_all();
     }
 
+    /// Whether the process leaves, for whoever hears no more orders after that: the word of the order changes before the
+    /// record comes which tells of it, so that the threads may not know yet, and nobody would tell them.
+    pub(super) fn are_final(&self) -> bool {
+        let leaving = self.now() == SeatOrder::Retire;
+        if leaving {
+            self.announce();
+        }
+        leaving
+    }
+
     /// Readable as long as the threads must look up from their waiting.
     pub(super) fn bell(&self) -> &Doorbell {
         &self.bell
@@ -62,5 +72,32 @@ impl<'z> Orders<'z> {
         while self.now() == SeatOrder::Pause {
             held = changed.wait(held).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::sync::atomic::AtomicU64;
+
+    use worker_protocol::ids::Seat;
+    use worker_protocol::scoreboard::{Layout, Scoreboard};
+
+    use super::*;
+    use crate::sys::wait::{Interest, wait_ready};
+
+    #[test]
+    fn who_sees_the_last_order_before_it_is_told_has_the_threads_know() {
+        let layout = Layout::new(1, 2).expect("a layout");
+        let words: Vec<AtomicU64> = std::iter::repeat_with(AtomicU64::default).take(layout.words()).collect();
+        let board = Scoreboard::create(&words, layout).expect("a board");
+        let (seat, life) = (Seat(0), Life(7));
+        let orders = Orders::new(board.worker(seat).expect("the seat"), life).expect("a bell");
+        let rung = || wait_ready(&orders.bell().as_fd(), Interest::Readable, 0).expect("the bell");
+        board.master(seat).expect("the seat").set_order(SeatOrder::Run, life);
+        assert!(!orders.are_final() && !rung());
+        // The word only; the record comes later.
+        board.master(seat).expect("the seat").set_order(SeatOrder::Retire, life);
+        assert!(orders.are_final() && rung());
     }
 }

@@ -95,7 +95,8 @@ impl Worker<'_> {
         let mut left = threads;
         while left > 0 {
             // Once the threads leave, only their ends matter: the control socket may stay readable for ever.
-            let awaited = if member.is_leaving() { vec![done.as_fd()] } else { vec![member.control(), done.as_fd()] };
+            let awaited =
+                if member.is_leaving_for_all() { vec![done.as_fd()] } else { vec![member.control(), done.as_fd()] };
             wait_any(&awaited)?;
             member.hear()?;
             self.retire_if_worn_out(monotonic_us());
