@@ -28,6 +28,7 @@ use crate::operator;
 use crate::operator::instance::Places;
 use crate::scaling::Settings;
 use crate::simulate::{self, SimulateError};
+use crate::sys::ground::Grounds;
 use crate::zygote;
 
 /// Turns a binary into a full rhinod around one application.
@@ -40,11 +41,19 @@ where
     F: FnOnce(&Configuration) -> Result<H, BoxError>,
     H: Handler,
 {
+    run(factory, true)
+}
+
+fn run<F, H>(factory: F, embeds_application: bool) -> ExitCode
+where
+    F: FnOnce(&Configuration) -> Result<H, BoxError>,
+    H: Handler,
+{
     crate::logging::start();
     match zygote_control() {
         Some(control) => code(zygote::run(control, &mut RustRuntime::new(factory))),
         None => match Image::of_this_process() {
-            Image::First => obey(),
+            Image::First => obey(embeds_application),
             Image::Next(number) => adopt(number),
             Image::Asked(number) => understand(number),
         },
@@ -69,9 +78,10 @@ fn adopt(number: i32) -> ExitCode {
 
 /// The `rhinod` command: a master without an application of its own.
 pub fn command() -> ExitCode {
-    main(|_: &Configuration| -> Result<fn(&mut crate::Request<'_>) -> crate::Response, BoxError> {
+    let none = |_: &Configuration| -> Result<fn(&mut crate::Request<'_>) -> crate::Response, BoxError> {
         Err("no application is configured: set module or wsgi-file for Python, or rust-app for a Rust binary".into())
-    })
+    };
+    run(none, false)
 }
 
 /// The control socket's number, if this process was executed as a zygote.
@@ -82,7 +92,7 @@ fn zygote_control() -> Option<i32> {
 }
 
 /// Does what the command line asks for.
-fn obey() -> ExitCode {
+fn obey(embeds_application: bool) -> ExitCode {
     let reader = match Reader::new() {
         Ok(reader) => reader,
         Err(failure) => return complain(&failure),
@@ -92,7 +102,8 @@ fn obey() -> ExitCode {
         Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, option: None }),
     };
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
-    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &surroundings(), paint) {
+    let ground = Grounds { embeds_application };
+    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &surroundings(), &ground, paint) {
         // A reader that has gone (`| head`) is no error of ours.
         let _ = std::io::stdout().write_all(printed.output.as_bytes());
         let _ = std::io::stderr().write_all(printed.errors.as_bytes());

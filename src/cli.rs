@@ -13,12 +13,14 @@ mod words;
 
 use std::ffi::OsString;
 
+use crate::config::foresight::foresee;
+use crate::config::ground::Ground;
 use crate::config::language::command_line;
 use crate::config::load::{Reading, read};
 use crate::config::looking::Looking;
 use crate::config::model::Policy;
 use crate::config::options::{self, Table};
-use crate::config::report::check::{Verdict, check};
+use crate::config::report::check::{Check, Verdict, check};
 use crate::config::report::paint::Paint;
 use crate::config::report::show::show;
 use crate::config::surroundings::Surroundings;
@@ -109,6 +111,7 @@ pub fn print(
     invocation: &Invocation,
     world: &dyn World,
     surroundings: &Surroundings,
+    ground: &dyn Ground,
     paint: Paint,
 ) -> Option<Printed> {
     let read = |arguments: &[OsString]| {
@@ -117,8 +120,12 @@ pub fn print(
     };
     let look = |arguments: &[OsString]| look(arguments, invocation, world, surroundings);
     Some(match command {
-        Command::Check { arguments, format } => print_check(&look(arguments), *format, paint),
-        Command::Show { arguments, format, changed } => print_show(&look(arguments), *format, *changed, paint),
+        Command::Check { arguments, format } => {
+            let (mut reading, is_complete) = look(arguments);
+            let untried = foresee(&mut reading, is_complete, invocation, world, ground);
+            print_check(&Check { untried, ..check(&reading) }, *format, paint)
+        }
+        Command::Show { arguments, format, changed } => print_show(&look(arguments).0, *format, *changed, paint),
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(word.as_deref()),
         Command::HelpOf { word } => Printed::output(words::find(word).map(words::help_of).unwrap_or_default()),
@@ -138,25 +145,32 @@ pub fn print(
     })
 }
 
-/// Reads a configuration without executing anything that it names, unless `--run` is among the arguments.
-fn look(arguments: &[OsString], invocation: &Invocation, world: &dyn World, surroundings: &Surroundings) -> Reading {
+/// Reads a configuration without executing anything that it names, unless `--run` is among the arguments; also whether
+/// nothing is missing for that.
+fn look(
+    arguments: &[OsString],
+    invocation: &Invocation,
+    world: &dyn World,
+    surroundings: &Surroundings,
+) -> (Reading, bool) {
     let (run, arguments): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument == "--run");
     let called = Invocation { arguments, ..invocation.clone() };
     if !run.is_empty() {
-        return read(&called, world, surroundings);
+        return (read(&called, world, surroundings), true);
     }
     let looking = Looking::at(world);
     let mut reading = read(&called, &looking, surroundings);
-    reading.warnings.extend(looking.remarks());
-    reading
+    let remarks = looking.remarks();
+    let is_complete = remarks.is_empty();
+    reading.warnings.extend(remarks);
+    (reading, is_complete)
 }
 
-fn print_check(reading: &Reading, format: Format, paint: Paint) -> Printed {
-    let report = check(reading);
+fn print_check(report: &Check, format: Format, paint: Paint) -> Printed {
     let exit = match report.verdict {
         Verdict::Fine => Exit::Success,
         Verdict::SomeLinesDoNothing => Exit::LinesDoNothing,
-        Verdict::WillNotStart => Exit::WillNotStart,
+        Verdict::WillNotServe | Verdict::WillNotStart => Exit::WillNotStart,
     };
     Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
 }

@@ -8,7 +8,7 @@ pub enum Exit {
     /// For `check`: the configuration can be started, but some lines do nothing. (An instance whose first load has no
     /// end of its own, by `load-timeout` or a signal, has the same number, which is uWSGI's.)
     LinesDoNothing,
-    /// For `check` and `show`: the configuration cannot be started.
+    /// For `check` and `show`: the configuration cannot be started, or its application cannot be loaded.
     WillNotStart,
     /// For `status`: no worker has served yet, or none is ready.
     Loading,

@@ -52,10 +52,13 @@ pub(super) const WORDS: &[Word] = &[
         usage: "[--format json] [--run] [OPTION…] [FILE…]",
         does: "say what each line does, without starting anything",
         more: "
+It looks at what can be looked at, with the rights of the user that the instance becomes, if root asks: users, directories,
+files to write, addresses, the application's file. Last it says what it did not try.
+
 Ends with
-  0  every line does what it says
-  1  it can be started, but some lines do nothing
-  2  it cannot be started
+  0  nothing keeps it from starting, and every line does what it says
+  1  the same, but some lines do nothing
+  2  it cannot be started, or its application cannot be loaded
 ",
     },
     Word {

@@ -50,6 +50,8 @@ pub struct Reading {
     pub warnings: Vec<ConfigError>,
     /// What stops the start.
     pub errors: ConfigErrors,
+    /// What lets it start, but serve nothing; only foresight finds it.
+    pub unserved: Vec<ConfigError>,
 }
 
 /// Reads the environment, the command line and the files they name, and builds the configuration.
@@ -86,7 +88,7 @@ pub fn read(invocation: &Invocation, world: &dyn World, surroundings: &Surroundi
     let mut config = built.config;
     config.magic.clone_from(&collected.magic);
     config.notes = warnings.iter().chain(&idle).map(ToString::to_string).collect();
-    Reading { collected, config, idle, warnings, errors }
+    Reading { collected, config, idle, warnings, errors, unserved: Vec::new() }
 }
 
 /// Adds errors of values to errors of the language. A line that was wrong before is not blamed twice; and what is

@@ -3,12 +3,15 @@
 //!
 //! `directive` and `error` are what all parts share. From text to directives is the `language`; from directives to
 //! [`model::Config`], `options` is the table and `build` runs it; `load` does both in one go, and `report` tells of it.
+//! `foresight` is what can be seen of a start before it is tried; `ground` is what it may ask.
 //! `world` is all that a configuration may ask of the machine while it is read, `surroundings` what it is judged by, and
 //! `host` the machine.
 
 pub mod build;
 pub mod directive;
 pub mod error;
+pub mod foresight;
+pub mod ground;
 pub mod host;
 pub mod language;
 pub mod load;

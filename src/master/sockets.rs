@@ -117,12 +117,6 @@ fn share(socket: &BoundSocket, listener: &Listener) -> Result<BoundSocket, Start
     shared.map_err(|error| StartFailure::system(&format!("go on listening on {}", socket.name), &error))
 }
 
-/// `user`, `user:group`, or numbers.
 fn parse_owner(text: &str) -> Result<Credentials, StartFailure> {
-    let (user, group) = match text.split_once(':') {
-        Some((user, group)) => (user, Some(group)),
-        None => (text, None),
-    };
-    identity::resolve((!user.is_empty()).then_some(user), group, &[])
-        .map_err(|error| StartFailure::from(error).about("chown-socket"))
+    identity::resolve_owner(text).map_err(|error| StartFailure::from(error).about("chown-socket"))
 }

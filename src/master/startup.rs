@@ -15,6 +15,7 @@ use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{activated_sockets, open_sockets, settle_queues};
 use crate::config::model::{Config, HookPhase, Identity};
 use crate::failure::StartFailure;
+use crate::sys::ground::to_blame;
 use crate::sys::identity::{self, Credentials, IdentityError, WayBack};
 use crate::sys::process;
 
@@ -161,11 +162,7 @@ fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<Option<
 }
 
 fn blame_identity(error: IdentityError, who: &Identity) -> StartFailure {
-    let option = match &error {
-        IdentityError::NoSuchGroup(name) if who.gid.as_ref() == Some(name) => "gid",
-        IdentityError::NoSuchGroup(_) => "add-gid",
-        IdentityError::NoSuchUser(_) | IdentityError::NotRoot(..) | IdentityError::Refused(..) => "uid",
-    };
+    let option = to_blame(&error, who);
     StartFailure::from(error).about(option)
 }
 

@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::unistd::{
-    Gid, Group, Uid, User, getgid, getgrouplist, getuid, setegid, seteuid, setgid, setgroups, setresgid, setresuid,
-    setuid,
+    Gid, Group, Uid, User, getgid, getgrouplist, getgroups, getuid, setegid, seteuid, setgid, setgroups, setresgid,
+    setresuid, setuid,
 };
 
 /// A user and the groups that go with it, resolved from names before anything is changed.
@@ -89,16 +89,54 @@ fn find_group(name: &str) -> Result<Gid, IdentityError> {
     }
 }
 
+/// Resolves `user`, `user:group`, or numbers.
+pub fn resolve_owner(text: &str) -> Result<Credentials, IdentityError> {
+    let (user, group) = match text.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (text, None),
+    };
+    resolve((!user.is_empty()).then_some(user), group, &[])
+}
+
+/// Whether this process may take the credentials on. Who is not root can only stay who it is.
+pub fn judge(credentials: &Credentials) -> Result<(), IdentityError> {
+    let own = Uid::effective();
+    match credentials.user {
+        Some(user) if !own.is_root() && user != own => Err(IdentityError::NotRoot(user, own)),
+        _ => Ok(()),
+    }
+}
+
 /// Takes the credentials on, groups first. As the same user already, nothing happens.
 pub fn become_user(credentials: &Credentials) -> Result<(), IdentityError> {
-    let own = Uid::effective();
-    if !own.is_root() {
-        return match credentials.user {
-            Some(user) if user != own => Err(IdentityError::NotRoot(user, own)),
-            _ => Ok(()),
-        };
+    judge(credentials)?;
+    if !Uid::effective().is_root() {
+        return Ok(());
     }
     set(credentials).map_err(|(what, error)| refused(what, error))
+}
+
+/// Does something with the rights of credentials and is oneself again. Only for processes with one thread.
+pub fn as_user<T>(credentials: &Credentials, act: impl FnOnce() -> T) -> Result<T, IdentityError> {
+    judge(credentials)?;
+    let (own, own_group) = (Uid::effective(), Gid::effective());
+    if !own.is_root() {
+        return Ok(act());
+    }
+    let own_groups = getgroups().map_err(|error| refused("read the groups", error))?;
+    let back = || {
+        seteuid(own).map_err(|error| refused("become root again", error))?;
+        setegid(own_group).map_err(|error| refused("set the group again", error))?;
+        setgroups(&own_groups).map_err(|error| refused("set the groups again", error))
+    };
+    let take_on = || {
+        setgroups(&credentials.groups).map_err(|error| refused("set the groups", error))?;
+        setegid(credentials.group.unwrap_or(own_group)).map_err(|error| refused("set the group", error))?;
+        seteuid(credentials.user.unwrap_or(own)).map_err(|error| refused("set the user", error))
+    };
+    let done = take_on().map(|()| act());
+    back()?;
+    done
 }
 
 /// The way back to root, for as long as a start may still fail and must leave nothing behind. What is executed meanwhile

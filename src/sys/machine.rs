@@ -24,6 +24,21 @@ pub fn migrates_connections() -> Option<bool> {
     setting("net/ipv4/tcp_migrate_req").map(|number| number != 0)
 }
 
+/// The first TCP port that is not kept for root (`net.ipv4.ip_unprivileged_port_start`).
+pub fn unprivileged_port_start() -> u32 {
+    setting("net/ipv4/ip_unprivileged_port_start").unwrap_or(1024)
+}
+
+/// Whether this thread may listen on ports that are kept for root, by the capability CAP_NET_BIND_SERVICE
+/// (capabilities(7)).
+pub fn binds_low_ports() -> bool {
+    const NET_BIND_SERVICE: u32 = 10;
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.is_some_and(|bits| bits >> NET_BIND_SERVICE & 1 == 1)
+}
+
 fn setting(name: &str) -> Option<u32> {
     std::fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse().ok()
 }

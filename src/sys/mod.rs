@@ -7,6 +7,7 @@ pub mod clock;
 pub mod control;
 pub mod files;
 pub mod forks;
+pub mod ground;
 pub mod identity;
 pub mod listeners;
 pub mod machine;

@@ -10,7 +10,7 @@ use rhinod::config::report::paint::Paint;
 use rhinod::config::report::show::{as_ini, show};
 use rhinod::config::vocabulary::Vocabulary;
 
-use crate::configurations::{Case, surroundings};
+use crate::configurations::{Case, Rules, surroundings};
 
 fn case(name: &str) -> Case {
     Case::read(name)
@@ -80,12 +80,18 @@ fn show_config_prints_what_was_read() {
 
 #[test]
 fn exit_codes_of_check_are_0_1_and_2() {
-    for (name, expected) in [("00-talk", 0), ("08-mailing-list-web-ui-with-helpers-and-cro", 1), ("24-mistakes", 2)] {
-        let case = case(name);
-        let arguments = case.invocation.arguments.clone();
-        let command = cli::Command::Check { arguments, format: cli::Format::Text };
-        let printed = cli::print(&command, &case.invocation, &case, &surroundings(), Paint::Bare);
-        assert_eq!(printed.map(|printed| printed.exit.code()), Some(expected), "{name}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("app.sock").display().to_string();
+    for (line, expected) in [("vacuum = true", 0), ("harakiri = 30", 1), ("workers = many", 2)] {
+        let ini = directory.path().join("app.ini");
+        std::fs::write(&ini, format!("[uwsgi]\nsocket = {socket}\n{line}\n")).expect("a file");
+        let case = case("00-talk");
+        let command = cli::Command::Check { arguments: vec![ini.into()], format: cli::Format::Text };
+        let ground = Rules { embeds: true, ..Rules::default() };
+        let world = rhinod::config::Host::new();
+        let printed = cli::print(&command, &case.invocation, &world, &surroundings(), &ground, Paint::Bare);
+        let printed = printed.expect("a printing command");
+        assert_eq!(printed.exit.code(), expected, "{line}: {}", printed.output);
     }
 }
 
@@ -107,7 +113,9 @@ fn check_and_show_execute_nothing_unless_told_to() {
             cli::Command::Check { arguments, format }
         };
         let called = Invocation { directory: directory.path().to_owned(), ..case.invocation.clone() };
-        cli::print(&command, &called, &world, &surroundings(), Paint::Bare).expect("a printing command").output
+        cli::print(&command, &called, &world, &surroundings(), &Rules::default(), Paint::Bare)
+            .expect("a printing command")
+            .output
     };
     for show in [false, true] {
         let output = printed(show, &[]);
@@ -121,15 +129,15 @@ fn check_and_show_execute_nothing_unless_told_to() {
 fn commands_that_do_more_than_print_are_left_alone() {
     let case = case("00-talk");
     let stop = cli::Command::Stop { instance: "x.pid".into(), wait: true };
-    assert_eq!(cli::print(&stop, &case.invocation, &case, &surroundings(), Paint::Bare), None);
+    assert_eq!(cli::print(&stop, &case.invocation, &case, &surroundings(), &Rules::default(), Paint::Bare), None);
 }
 
 #[test]
 fn commands_that_only_print() {
     let case = case("00-talk");
     let printed = |command: cli::Command| {
-        let printed =
-            cli::print(&command, &case.invocation, &case, &surroundings(), Paint::Bare).expect("a printing command");
+        let printed = cli::print(&command, &case.invocation, &case, &surroundings(), &Rules::default(), Paint::Bare)
+            .expect("a printing command");
         (printed.output, printed.errors, printed.exit)
     };
     let version = format!("{}\n", env!("CARGO_PKG_VERSION"));

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rhinod::config::Surroundings;
+use rhinod::config::ground::{Access, Ground, Misfit, Who};
+use rhinod::config::model::Identity;
 use rhinod::config::world::{Facts, Invocation, Kind, Sight, World};
 
 /// Where the files of a case stand.
@@ -38,6 +40,53 @@ pub(crate) fn surroundings() -> Surroundings {
         resolve: |_: &str| None::<IpAddr>,
         executes: |_| true,
         search_path: None,
+    }
+}
+
+/// A machine on which everybody may do everything but what is listed, and whose names all stand for somebody.
+#[derive(Default)]
+pub(crate) struct Rules {
+    /// Whether the binary has an application.
+    pub(crate) embeds: bool,
+    /// What the server may not do, and nor may who starts it where the flag is set.
+    pub(crate) denied: Vec<(PathBuf, Access, bool)>,
+    /// Users and groups that there are not.
+    pub(crate) nobody: Vec<&'static str>,
+    /// The first port that the server may have.
+    pub(crate) first_port: u16,
+}
+
+impl Ground for Rules {
+    fn embeds_application(&self) -> bool {
+        self.embeds
+    }
+
+    fn judge_identity(&self, identity: &Identity) -> Result<(), Misfit> {
+        match &identity.uid {
+            Some(uid) if self.nobody.contains(&uid.as_str()) => {
+                Err(Misfit { option: "uid", problem: format!("there is no user \"{uid}\"") })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_owner(&self, owner: &str) -> Result<(), String> {
+        let known = !self.nobody.iter().any(|name| owner.contains(name));
+        if known { Ok(()) } else { Err(format!("there is no user \"{owner}\"")) }
+    }
+
+    fn name_of(&self, who: Who<'_>) -> String {
+        if matches!(who, Who::Server(_)) { "user app".into() } else { "user root".into() }
+    }
+
+    fn access(&self, who: Who<'_>, path: &Path, access: Access) -> io::Result<()> {
+        let is_meant = |everybody: bool| everybody || matches!(who, Who::Server(_));
+        let denied = self.denied.iter().any(|(at, what, all)| at == path && *what == access && is_meant(*all));
+        if denied { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    }
+
+    fn may_bind(&self, who: Who<'_>, port: u16) -> bool {
+        who == Who::Starter || port >= self.first_port
     }
 }
 

@@ -7,6 +7,7 @@ mod config_language;
 mod configurations;
 mod dependencies;
 mod documents;
+mod foresight;
 mod generated;
 mod layers;
 mod python_decisions;

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::harness::{Log, PATIENCE, await_exit, example_path, http_get, processes_with, program_path};
+use crate::harness::{Log, PATIENCE, await_exit, example_path, http_get, processes_with};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -53,9 +53,11 @@ fn the_hello_example_runs_behind_nginx_until_ctrl_c_and_leaves_nothing() {
 fn the_configurations_that_are_shown_do_what_they_say() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let readme = directory.path().join("readme.ini");
-    fs::write(&readme, snippet("README.md", "ini")).expect("write the snippet");
+    // Directory and user are those of the reader's machine.
+    let text = snippet("README.md", "ini").replace("/run/hello", &directory.path().display().to_string());
+    fs::write(&readme, text.replace("uid = app\ngid = www-data\n", "")).expect("write the snippet");
     for file in [readme, package().join("examples/hello.ini")] {
-        let checked = Command::new(program_path("rhinod")).arg("check").arg(&file).output().expect("run rhinod");
+        let checked = Command::new(example_path("hello")).arg("check").arg(&file).output().expect("run hello");
         let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
         assert_eq!(checked.status.code(), Some(0), "{}:\n{said}", file.display());
     }

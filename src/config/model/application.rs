@@ -2,7 +2,7 @@
 //!
 //! A section of the configuration. Not for loading it (`zygote`, the Python module). Pure; every process reads it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,13 @@ pub struct Python {
 }
 
 impl Python {
+    /// Where the extension module for Python may be, from the path of the `rhinod` binary: beside it under the name that an
+    /// installation or the build tool gives it, and in `lib` under the same prefix.
+    pub fn extensions(own_path: &Path) -> [PathBuf; 3] {
+        let directory = own_path.parent().unwrap_or(Path::new("/"));
+        ["_rhinod.abi3.so", "lib_rhinod.so", "../lib/rhinod/_rhinod.abi3.so"].map(|name| directory.join(name))
+    }
+
     /// Where the interpreter may be, the first one that can be executed: in the virtualenv, else `python-executable`.
     /// None at all: `python3` of PATH.
     pub fn interpreters(&self) -> Vec<PathBuf> {

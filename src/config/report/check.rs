@@ -29,6 +29,8 @@ pub struct Check {
     pub errors: Vec<String>,
     /// What else is to know without a line of its own.
     pub notes: Vec<String>,
+    /// What a start does that was not tried.
+    pub untried: Vec<String>,
 }
 
 /// What will happen at the start.
@@ -39,6 +41,8 @@ pub enum Verdict {
     Fine,
     /// It starts, but some lines do nothing.
     SomeLinesDoNothing,
+    /// It starts and answers every request with 500.
+    WillNotServe,
     /// It does not start.
     WillNotStart,
 }
@@ -66,6 +70,8 @@ pub struct Line {
 pub enum Fate {
     /// It stops the start.
     StopsTheStart,
+    /// The application cannot be loaded as it says.
+    KeepsFromServing,
     /// It does nothing, and something should be done about it.
     DoesNothing,
     /// It does what the table says.
@@ -79,12 +85,20 @@ pub enum Fate {
 }
 
 impl Fate {
-    const ALL: [Fate; 6] =
-        [Fate::StopsTheStart, Fate::DoesNothing, Fate::Works, Fate::NotNeeded, Fate::Language, Fate::Placeholder];
+    const ALL: [Fate; 7] = [
+        Fate::StopsTheStart,
+        Fate::KeepsFromServing,
+        Fate::DoesNothing,
+        Fate::Works,
+        Fate::NotNeeded,
+        Fate::Language,
+        Fate::Placeholder,
+    ];
 
     fn heading(self) -> (&'static str, Colour) {
         match self {
             Fate::StopsTheStart => ("stops the start", Colour::Red),
+            Fate::KeepsFromServing => ("keeps it from serving", Colour::Red),
             Fate::DoesNothing => ("does nothing", Colour::Yellow),
             Fate::Works => ("works", Colour::Green),
             Fate::NotNeeded => ("accepted, not needed here", Colour::Green),
@@ -105,19 +119,21 @@ pub fn check(reading: &Reading) -> Check {
         line.notes.extend(successor.map(|last| format!("{} takes its place", directives[*last].origin)));
     }
     let idle = lines.iter().any(|line| line.fate == Fate::DoesNothing);
-    let verdict = match (reading.errors.0.is_empty(), idle) {
-        (false, _) => Verdict::WillNotStart,
-        (true, true) => Verdict::SomeLinesDoNothing,
-        (true, false) => Verdict::Fine,
+    let verdict = match (reading.errors.0.is_empty(), reading.unserved.is_empty(), idle) {
+        (false, ..) => Verdict::WillNotStart,
+        (true, false, _) => Verdict::WillNotServe,
+        (true, true, true) => Verdict::SomeLinesDoNothing,
+        (true, true, false) => Verdict::Fine,
     };
     let homeless =
         |complaint: &&ConfigError| !reading.collected.directives.iter().any(|directive| is_about(complaint, directive));
     let text = |complaint: &ConfigError| complaint.to_string();
     Check {
         verdict,
-        errors: reading.errors.0.iter().filter(homeless).map(text).collect(),
+        errors: reading.errors.0.iter().chain(&reading.unserved).filter(homeless).map(text).collect(),
         notes: reading.warnings.iter().chain(&reading.idle).filter(homeless).map(text).collect(),
         lines,
+        untried: Vec::new(),
     }
 }
 
@@ -133,10 +149,12 @@ fn judge(directive: &Directive, reading: &Reading) -> Line {
     let about = |complaints: &[ConfigError]| -> Vec<String> {
         complaints.iter().filter(|complaint| is_about(complaint, directive)).map(reason).collect()
     };
-    let (errors, idle) = (about(&reading.errors.0), about(&reading.idle));
+    let (errors, unserved, idle) = (about(&reading.errors.0), about(&reading.unserved), about(&reading.idle));
     let option = options::find(&directive.key);
     let (fate, explanation) = if !errors.is_empty() {
         (Fate::StopsTheStart, errors.join("; "))
+    } else if !unserved.is_empty() {
+        (Fate::KeepsFromServing, unserved.join("; "))
     } else if !idle.is_empty() {
         (Fate::DoesNothing, idle.join("; "))
     } else {
@@ -228,6 +246,9 @@ impl Check {
                 let _ = writeln!(text, "{} {complaint}", paint.bold(heading, colour));
             }
         }
+        if !self.untried.is_empty() {
+            let _ = writeln!(text, "Not tried: {}.", self.untried.join("; "));
+        }
         let _ = writeln!(text, "{}", self.verdict_line(paint));
         text
     }
@@ -235,12 +256,15 @@ impl Check {
     fn verdict_line(&self, paint: Paint) -> String {
         let count = |fate: Fate| self.lines.iter().filter(|line| line.fate == fate).count();
         match self.verdict {
-            Verdict::Fine => paint.bold("It starts, and every line does what it says.", Colour::Green),
+            Verdict::Fine => {
+                paint.bold("Nothing keeps it from starting, and every line does what it says.", Colour::Green)
+            }
             Verdict::SomeLinesDoNothing => {
                 let idle = count(Fate::DoesNothing);
                 let lines = if idle == 1 { "1 line does".to_owned() } else { format!("{idle} lines do") };
-                paint.bold(&format!("It starts, but {lines} nothing."), Colour::Yellow)
+                paint.bold(&format!("Nothing keeps it from starting, but {lines} nothing."), Colour::Yellow)
             }
+            Verdict::WillNotServe => paint.bold("It starts, but answers every request with 500.", Colour::Red),
             Verdict::WillNotStart => paint.bold("It will not start.", Colour::Red),
         }
     }

@@ -14,10 +14,6 @@ use crate::sys::machine::executes;
 /// What the interpreter runs; its arguments follow.
 const BOOTSTRAP: &str = include_str!("zygote.py");
 
-/// Where the extension module may be, from the directory of the `rhinod` binary: beside it under the name that an
-/// installation or the build tool gives it, and in `lib` under the same prefix.
-const EXTENSION_NAMES: [&str; 3] = ["_rhinod.abi3.so", "lib_rhinod.so", "../lib/rhinod/_rhinod.abi3.so"];
-
 /// The interpreter of `python`, ready to become a zygote; the number of the control socket is to follow.
 ///
 /// # Errors
@@ -60,8 +56,7 @@ fn with_slash(path: &Path) -> OsString {
 }
 
 fn extension(own_path: &Path) -> io::Result<PathBuf> {
-    let directory = own_path.parent().unwrap_or(Path::new("/"));
-    let candidates = EXTENSION_NAMES.map(|name| directory.join(name));
+    let candidates = Python::extensions(own_path);
     candidates.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
         let mut error = not_found("extension module for Python beside rhinod", &candidates).to_string();
         error.push_str("; the package of `make wheel` has it, `cargo build -p rhinod-python` makes it in a checkout");

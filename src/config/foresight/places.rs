@@ -1,0 +1,135 @@
+//! Directories and files of a start: whether they are there, and whether who needs them may have them.
+//!
+//! Not for sockets (`sockets`) nor for what Python looks for (`python`). Pure but for what it asks; runs in `rhinod check`.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::findings::Findings;
+use crate::config::directive::Directive;
+use crate::config::ground::{Access, Who};
+use crate::config::world::Kind;
+
+/// Directories to change to, and files to write.
+pub(super) fn judge(findings: &mut Findings<'_>) {
+    let config = findings.config;
+    let (start, chdir) = (findings.start, findings.chdir.clone());
+    if config.identity.chdir.is_some()
+        && let Some(who) = findings.binder
+        && let Some(obstacle) = findings.ways.obstacle_into(who, &chdir)
+    {
+        findings.blame_obstacle(findings.line("chdir", |_| true), &obstacle);
+        return;
+    }
+    if let (Some(chdir2), Some(who)) = (&config.identity.chdir2, findings.server)
+        && let Some(obstacle) = findings.ways.obstacle_into(who, &chdir.join(chdir2))
+    {
+        findings.blame_obstacle(findings.line("chdir2", |_| true), &obstacle);
+    }
+    let (starter, server, files) = (Some(Who::Starter), findings.server, &config.pidfiles);
+    let later = if config.identity.master_as_root { starter } else { server };
+    let logging = &config.logging;
+    let written = [
+        ("logto", &logging.to, start, starter),
+        ("logto2", &logging.to2, start, findings.binder),
+        ("daemonize", &config.daemonize, start, starter),
+        ("cheaper-log", &config.scaling.log, start, starter),
+        ("pidfile", &files.pidfile, start, starter),
+        ("pidfile2", &files.pidfile2, &chdir, later),
+        ("safe-pidfile", &files.safe_pidfile, &chdir, later),
+        ("safe-pidfile2", &files.safe_pidfile2, &chdir, later),
+    ];
+    for (option, path, base, who) in written {
+        if let (Some(path), Some(who)) = (path, who) {
+            let line = findings.line(option, |_| true);
+            judge_written(findings, line, who, &base.join(path));
+        }
+    }
+    for path in &config.master_fifos {
+        let line = findings.line("master-fifo", |value| Path::new(value) == path);
+        if let Some(who) = later {
+            judge_written(findings, line, who, &chdir.join(path));
+        }
+    }
+    judge_watched(findings, &chdir);
+}
+
+/// Whether somebody may write a file, or make it.
+pub(super) fn judge_written(findings: &mut Findings<'_>, line: Option<&Directive>, who: Who<'_>, path: &Path) {
+    if let Some(obstacle) = findings.ways.obstacle(who, path) {
+        findings.blame_obstacle(line, &obstacle);
+        return;
+    }
+    let Some(sight) = findings.ways.world.look(path) else { return judge_room(findings, line, who, path) };
+    if sight.kind == Kind::Directory {
+        findings.blame_line(line, "it is a directory", "name a file in it");
+    } else if let Err(error) = findings.ways.ground.access(who, path, Access::Write) {
+        let why = reason(&error);
+        let problem = format!("{} may not write to it{why}", findings.ways.ground.name_of(who));
+        findings.blame_line(line, problem, format!("chown or chmod {}, or name another file", path.display()));
+    }
+}
+
+/// Whether somebody may make a file in the directory where it is to be.
+pub(super) fn judge_room(findings: &mut Findings<'_>, line: Option<&Directive>, who: Who<'_>, path: &Path) {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    if let Err(error) = findings.ways.ground.access(who, directory, Access::Write) {
+        let why = reason(&error);
+        let name = findings.ways.ground.name_of(who);
+        let problem = format!("{name} may not make files in {}{why}", directory.display());
+        let remedy = format!("chown {} to the user, or name another directory", directory.display());
+        findings.blame_line(line, problem, remedy);
+    }
+}
+
+/// Whether the server may execute a program.
+pub(super) fn judge_program(findings: &mut Findings<'_>, line: Option<&Directive>, path: &Path) {
+    let who = findings.server.unwrap_or(Who::Starter);
+    if let Some(obstacle) = findings.ways.obstacle(who, path) {
+        findings.blame_obstacle(line, &obstacle);
+    } else if findings.ways.world.look(path).is_none() {
+        findings.blame_line(line, format!("there is no {}", path.display()), "build it, or name another path");
+    } else if findings.ways.ground.access(who, path, Access::Execute).is_err() {
+        let problem = format!("{} may not execute {}", findings.ways.ground.name_of(who), path.display());
+        findings.blame_line(line, problem, format!("chmod o+rx {}", path.display()));
+    }
+}
+
+/// Whether a file of the application is there for the server to read.
+pub(super) fn judge_read(findings: &mut Findings<'_>, line: Option<&Directive>, path: &Path) {
+    let who = findings.server.unwrap_or(Who::Starter);
+    if let Some(obstacle) = findings.ways.obstacle(who, path) {
+        findings.blame_application(line, obstacle.to_string(), obstacle.remedy());
+    } else if findings.ways.world.look(path).is_none() {
+        findings.blame_application(
+            line,
+            format!("there is no {}", path.display()),
+            "name the file that has the application",
+        );
+    } else if findings.ways.ground.access(who, path, Access::Read).is_err() {
+        let problem = format!("{} may not read {}", findings.ways.ground.name_of(who), path.display());
+        findings.blame_application(line, problem, format!("chmod o+r {}", path.display()));
+    }
+}
+
+/// A watched file may be missing, its directory not.
+fn judge_watched(findings: &mut Findings<'_>, chdir: &Path) {
+    let Some(who) = findings.binder else { return };
+    let watched: Vec<PathBuf> = findings.config.watches.iter().map(|watch| watch.path.clone()).collect();
+    for path in watched {
+        let key = |directive: &&Directive| {
+            let value = directive.value.as_deref().unwrap_or_default();
+            value.split_whitespace().next().is_some_and(|first| Path::new(first) == path)
+                && (directive.key.contains("touch") || directive.key.starts_with("fs-"))
+        };
+        let line = findings.find(key);
+        if let Some(obstacle) = findings.ways.obstacle(who, &chdir.join(&path)) {
+            findings.blame_obstacle(line, &obstacle);
+        }
+    }
+}
+
+/// Why something was refused, where it is not simply a missing right.
+fn reason(error: &std::io::Error) -> String {
+    if error.kind() == ErrorKind::PermissionDenied { String::new() } else { format!(": {error}") }
+}

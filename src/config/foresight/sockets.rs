@@ -1,0 +1,44 @@
+//! Whether the addresses of a configuration can be listened on, as far as nobody has to try. Not for who may connect
+//! (`options::sockets`). Pure but for what it asks; runs in `rhinod check`.
+
+use super::findings::Findings;
+use super::places::judge_room;
+use crate::config::directive::Directive;
+use crate::config::model::Address;
+use crate::config::world::Kind;
+
+/// Judges every socket.
+pub(super) fn judge(findings: &mut Findings<'_>) {
+    let Some(who) = findings.binder else { return };
+    for listener in &findings.config.sockets {
+        let line = findings.find(|directive| is_of(directive, &listener.address));
+        match &listener.address {
+            Address::Unix(path) => {
+                let path = findings.chdir.join(path);
+                if let Some(obstacle) = findings.ways.obstacle(who, &path) {
+                    findings.blame_obstacle(line, &obstacle);
+                } else if findings.ways.world.look(&path).is_some_and(|sight| sight.kind != Kind::Other) {
+                    findings.blame_line(line, "it exists and is not a socket", "move it away, or name another path");
+                } else {
+                    judge_room(findings, line, who, &path);
+                }
+            }
+            Address::Tcp(address) if !findings.ways.ground.may_bind(who, address.port()) => {
+                let name = findings.ways.ground.name_of(who);
+                let problem = format!("{name} may not listen on port {}", address.port());
+                findings.blame_line(line, problem, super::way::low_port(address.port()));
+            }
+            Address::Tcp(_) | Address::Abstract(_) | Address::Inherited(_) => {}
+        }
+    }
+}
+
+/// Whether a line gives an address.
+fn is_of(line: &Directive, address: &Address) -> bool {
+    let written = line.value.as_deref().unwrap_or_default();
+    line.key.contains("socket")
+        && match address {
+            Address::Tcp(address) => written.ends_with(&format!(":{}", address.port())),
+            other => written.ends_with(&other.to_string()),
+        }
+}
