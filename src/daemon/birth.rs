@@ -4,7 +4,7 @@
 
 use std::ffi::{CString, OsString};
 use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -13,6 +13,7 @@ use nix::unistd::{Gid, Uid};
 
 use super::command::Program;
 use crate::config::model::Daemon;
+use crate::sys::files::write_text;
 use crate::sys::{identity, process, spawn};
 
 /// What a process ends with that could not become a daemon.
@@ -78,7 +79,7 @@ fn take_identity(daemon: &Daemon) -> Result<(), String> {
 }
 
 fn write_pid(path: &Path) -> io::Result<()> {
-    fs::write(path, format!("{}\n", std::process::id()))
+    write_text(path, &format!("{}\n", std::process::id()), 0o644)
 }
 
 /// One that does not outlive the instance dies with the master, however that ends. Asked for after the identity is taken,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::passed::Passed;
 use crate::failure::StartFailure;
 use crate::scaling::decision_log::{Record, json_line};
+use crate::sys::files::Place;
 
 /// The open file.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl DecisionFile {
     pub(super) fn withdraw(self) {
         if self.made {
             // Best effort: the failure itself is what the operator must read.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = Place::of(&self.path).and_then(|place| place.remove_if(|_| true));
         }
     }
 

@@ -3,9 +3,8 @@
 //! Differs from uWSGI where that is at fault: each fifo is opened once, for reading and writing, so that no
 //! command is lost between two writers; and the digits choose which of the fifos is heard without any end-of-file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::{Order, Reload};
 use super::passed::Passed;
 use super::wanted::Wanted;
+use crate::sys::files::{Place, is_fifo};
 
 /// Bytes taken up at once.
 const COMMANDS_MAX: usize = 256;
@@ -91,8 +91,9 @@ impl Fifos {
     pub(super) fn listen(&mut self, slot: usize) -> io::Result<()> {
         let active = if slot < self.paths.len() { slot } else { 0 };
         if let Some(path) = self.paths.get(active) {
-            let (fifo, is_new) =
-                make(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            let (fifo, is_new) = Place::of(path)
+                .and_then(|place| place.fifo())
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
             self.open = Some(fifo);
             if is_new {
                 self.made.push(path.clone());
@@ -156,30 +157,7 @@ impl Fifos {
 
 /// Removes a fifo, if there is one.
 fn remove_fifo(path: &Path) -> io::Result<()> {
-    let is_there = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_fifo());
-    if is_there { fs::remove_file(path) } else { Ok(()) }
-}
-
-/// Makes a fifo, or takes the one that is there, and opens it for both directions: it never comes to an end. Whether it
-/// is new is told as well.
-fn make(path: &Path) -> io::Result<(File, bool)> {
-    let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
-    let is_new = match nix::unistd::mkfifo(path, mode) {
-        Ok(()) => true,
-        Err(nix::errno::Errno::EEXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => false,
-        Err(error) => return Err(error.into()),
-    };
-    let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
-    match OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path) {
-        Ok(fifo) => Ok((fifo, is_new)),
-        Err(error) => {
-            if is_new {
-                // Best effort: that it cannot be opened is what the operator must read.
-                let _ = fs::remove_file(path);
-            }
-            Err(error)
-        }
-    }
+    Place::of(path)?.remove_if(is_fifo).map(|_| ())
 }
 
 fn wanted(order: Order) -> Letter {
@@ -214,6 +192,7 @@ fn letter(byte: u8) -> Option<Letter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::OpenOptions;
     use std::io::Write;
 
     #[test]

@@ -1,14 +1,12 @@
 //! Pid files: written for tools that look for the master, removed if they are still ours. Master only.
 
 use std::fs;
-use std::io::Write;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::OFlag;
 
 use crate::config::model;
 use crate::failure::StartFailure;
-use crate::sys::files::open_to_write;
+use crate::sys::files::{Place, write_text};
 
 /// The pid files that this master has written, by absolute path.
 #[derive(Debug, Default)]
@@ -19,11 +17,7 @@ impl PidFiles {
     pub(super) fn write(&mut self, path: &Path) -> Result<(), StartFailure> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         // Whatever the umask is: who may write to the file says whom others kill.
-        open_to_write(&absolute, OFlag::empty(), 0o644)
-            .and_then(|mut file| {
-                file.set_len(0)?;
-                file.write_all(format!("{}\n", std::process::id()).as_bytes())
-            })
+        write_text(&absolute, &format!("{}\n", std::process::id()), 0o644)
             .map_err(|error| StartFailure::file(format!("cannot write the pid file {}: {error}", path.display())))?;
         if !self.0.contains(&absolute) {
             self.0.push(absolute);
@@ -61,7 +55,7 @@ impl PidFiles {
     pub(super) fn withdraw(&mut self) {
         for path in self.0.drain(..).filter(|path| is_ours(path)) {
             // Best effort: the failure itself is what the operator must read.
-            let _ = fs::remove_file(&path);
+            let _ = remove(&path);
         }
     }
 
@@ -69,13 +63,17 @@ impl PidFiles {
     pub(super) fn remove(&mut self) {
         for path in self.0.drain(..) {
             if is_ours(&path) {
-                match fs::remove_file(&path) {
+                match remove(&path) {
                     Ok(()) => log::info!("VACUUM: pidfile removed."),
                     Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", path.display()),
                 }
             }
         }
     }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    Place::of(path)?.remove_if(|_| true).map(|_| ())
 }
 
 fn is_ours(path: &Path) -> bool {

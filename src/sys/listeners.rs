@@ -1,16 +1,15 @@
 //! Listening sockets: bound by the master, shared by every worker, removed at the end. Also how long their queues are.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::files::{Place, SocketFile, is_socket};
 use super::identity::{Credentials, IdentityError};
 use super::process::adopt_descriptor;
 use super::queue::QueueProbe;
@@ -152,10 +151,7 @@ impl BoundSocket {
     /// Whether a file was removed.
     pub fn remove_file(&self) -> io::Result<bool> {
         let Some((path, device, inode)) = &self.file else { return Ok(false) };
-        match fs::symlink_metadata(path) {
-            Ok(found) if found.dev() == *device && found.ino() == *inode => fs::remove_file(path).map(|()| true),
-            _ => Ok(false),
-        }
+        Place::of(path)?.remove_if(|found| (found.st_dev, found.st_ino) == (*device, *inode))
     }
 }
 
@@ -169,48 +165,41 @@ fn bind_path(path: &Path, options: &BindOptions) -> Result<(Socket, (PathBuf, u6
     let name = path.display().to_string();
     let refused = |error| ListenError::Refused(name.clone(), error);
     let address = SockAddr::unix(path).map_err(refused)?;
-    clear_stale(path, &name)?;
+    let place = Place::of(path).map_err(refused)?;
+    clear_stale(&place, path, &name)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None).map_err(refused)?;
     socket.bind(&address).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => ListenError::InUse(name.clone()),
         _ => refused(error),
     })?;
-    let dressed = dress(path, options);
-    let found = match dressed.and_then(|()| fs::symlink_metadata(path).map_err(refused)) {
-        Ok(found) => found,
-        Err(error) => {
-            // Nothing is left behind; that the file was ours is certain, we have just made it.
-            let _ = fs::remove_file(path);
-            return Err(error);
-        }
-    };
+    let dressed = place.socket_file().and_then(|file| dress(&file, options).map(|()| file.identity()));
+    let (device, inode) = dressed.map_err(|error| {
+        // Nothing is left behind.
+        let _ = place.remove_if(is_socket);
+        refused(error)
+    })?;
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok((socket, (absolute, found.dev(), found.ino())))
+    Ok((socket, (absolute, device, inode)))
 }
 
 /// Gives a socket file its mode and its owner.
-fn dress(path: &Path, options: &BindOptions) -> Result<(), ListenError> {
-    let refused = |error| ListenError::Refused(path.display().to_string(), error);
+fn dress(file: &SocketFile, options: &BindOptions) -> io::Result<()> {
     if let Some(mode) = options.mode {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(refused)?;
+        file.set_mode(mode)?;
     }
-    if let Some(owner) = &options.owner {
-        let (user, group) = (owner.user.map(|user| user.as_raw()), owner.group.map(|group| group.as_raw()));
-        std::os::unix::fs::lchown(path, user, group).map_err(refused)?;
-    }
-    Ok(())
+    options.owner.as_ref().map_or(Ok(()), |owner| file.set_owner(owner.user, owner.group))
 }
 
 /// Removes a socket file behind which nobody listens. A living server is left alone.
-fn clear_stale(path: &Path, name: &str) -> Result<(), ListenError> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
+fn clear_stale(place: &Place, path: &Path, name: &str) -> Result<(), ListenError> {
+    let Some(found) = place.found() else { return Ok(()) };
+    if !is_socket(&found) {
         return Err(ListenError::NotASocket(name.to_owned()));
     }
     if someone_listens(path) {
         return Err(ListenError::InUse(name.to_owned()));
     }
-    fs::remove_file(path).map_err(|error| ListenError::Refused(name.to_owned(), error))
+    place.remove_if(is_socket).map_err(|error| ListenError::Refused(name.to_owned(), error)).map(|_| ())
 }
 
 fn someone_listens(path: &Path) -> bool {

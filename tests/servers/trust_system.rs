@@ -139,6 +139,58 @@ fn a_master_that_is_root_writes_through_no_link_that_another_user_has_made() {
 }
 
 #[test]
+fn a_master_that_is_root_makes_nothing_by_way_of_a_link_that_another_user_has_made() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    for (option, code) in [("socket", 71), ("master-fifo", 73)] {
+        let launch = Launch::hello();
+        let (theirs, private) = (launch.dir().join("theirs"), launch.dir().join("private"));
+        fs::create_dir(&theirs).expect("a directory");
+        fs::create_dir(&private).expect("a directory");
+        symlink(&private, theirs.join("way")).expect("a link");
+        lchown(theirs.join("way"), Some(65_534), None).expect("another owner");
+        chown(&theirs, Some(65_534), None).expect("another owner");
+        let failed = launch.set(option, theirs.join("way/made").display()).fails();
+        assert_eq!(failed.code, code, "{option}: {failed:?}");
+        assert!(failed.lines.iter().any(|line| line.contains("which root does not follow")), "{failed:?}");
+        let made = fs::read_dir(failed.dir.path().join("private")).expect("the directory").count();
+        assert_eq!(made, 0, "{option}");
+    }
+}
+
+#[test]
+fn a_fifo_that_another_user_has_made_is_not_obeyed() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let theirs = |launch: &Launch| {
+        let fifo = launch.dir().join("theirs");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        chown(&fifo, Some(65_534), None).expect("another owner");
+        fifo.display().to_string()
+    };
+    let launch = unsteady();
+    let fifo = theirs(&launch);
+    let failed = launch.set("master-fifo", &fifo).fails();
+    assert_eq!(failed.code, 73, "{failed:?}");
+    let said = failed.lines.iter().any(|line| line.contains("app.ini:") && line.contains("does not obey"));
+    assert!(said && failed.dir.path().join("theirs").exists(), "{failed:?}");
+
+    let launch = unsteady();
+    let fifo = theirs(&launch);
+    let mut server = launch.start();
+    server.expect_log("reload failed, the old goes on serving");
+    let ini = fs::read_to_string(server.dir().join("app.ini")).expect("the ini file");
+    let (kept, _) = ini.split_once("master-fifo").expect("its fifo");
+    fs::write(server.dir().join("app.ini"), format!("{kept}master-fifo = {fifo}\n")).expect("the ini file");
+    let refused = operator(&server, "--reload");
+    assert!(complaint(&refused).contains("belongs to user 65534"), "{refused:?}");
+    tell(&server, "w");
+    server.log.wait_for("workers' reload done");
+}
+
+#[test]
 fn a_pid_file_is_its_owners_to_write_whatever_the_umask_is() {
     let server = unsteady().set("umask", "000").start();
     let mode = fs::metadata(server.dir().join("pid")).expect("a pid file").permissions().mode();
