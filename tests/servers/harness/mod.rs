@@ -45,7 +45,7 @@ pub(crate) fn write_executable(path: &Path, contents: &[u8]) {
 }
 
 /// Waits for what nobody announces, such as a file; false when it does not come. Where there is an event, wait for that.
-pub(crate) fn wait_until(condition: impl Fn() -> bool) -> bool {
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         if Instant::now() > deadline {
