@@ -55,10 +55,6 @@ where
         }
     }
 
-    fn in_zygote(&mut self, _instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn Runtime)) {
-        act(self);
-    }
-
     fn live_threads(&mut self) -> Vec<String> {
         other_threads()
     }
@@ -69,6 +65,10 @@ where
     F: FnOnce(&Configuration) -> Result<H, BoxError>,
     H: Handler,
 {
+    fn in_zygote(&mut self, _instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn WorkerRuntime)) {
+        act(self);
+    }
+
     fn in_worker(&mut self, _worker: &Worker<'_>, life: &mut dyn FnMut(&mut dyn WorkerRuntime) -> i32) -> i32 {
         life(self)
     }

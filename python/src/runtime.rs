@@ -1,7 +1,8 @@
 //! Joins WSGI applications to rhinod's processes: the runtime is the interpreter that runs this.
 //!
-//! The zygote holds the interpreter's lock all its life, so that threads which an application started while it was
-//! loaded stand still at each fork; the workers let go of it. Zygote, and worker after the fork.
+//! The zygote lets go of the interpreter's lock while it waits, so that threads which an application started while it
+//! was loaded run there, as in the master of uWSGI; it holds the lock around each fork, with CPython's own hooks, so that
+//! none of them is in the middle of anything of the interpreter's then. Zygote, and worker after the fork.
 
 use std::ffi::CString;
 use std::sync::Mutex;
@@ -15,6 +16,7 @@ use worker_protocol::ids::Generation;
 
 use crate::environ::Remembered;
 use crate::failure::traceback;
+use crate::ffi::accept_loop::run_detached;
 use crate::ffi::{fork, lease};
 use crate::file_wrapper::FileWrapper;
 use crate::mounts::Mounts;
@@ -48,10 +50,6 @@ struct Loaded {
 }
 
 impl Runtime for PythonRuntime {
-    fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn Runtime)) {
-        lease::in_zygote(instance, || act(self));
-    }
-
     fn prepare(&mut self, config: &Config) -> Result<(), LoadFailure> {
         let Application::Python(python) = &config.application else {
             return Err(LoadFailure::new("the configuration names no Python application"));
@@ -84,6 +82,10 @@ impl Runtime for PythonRuntime {
         self.serves_errors
     }
 
+    fn wait_in_zygote(&mut self, wait: &mut dyn FnMut()) {
+        Python::attach(|py| run_detached(py, wait));
+    }
+
     fn before_fork(&mut self) {
         Python::attach(fork::before);
     }
@@ -109,6 +111,10 @@ impl Runtime for PythonRuntime {
 }
 
 impl WorkerRuntime for PythonRuntime {
+    fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn WorkerRuntime)) {
+        lease::in_zygote(instance, || act(self));
+    }
+
     fn in_worker(&mut self, worker: &Worker<'_>, life: &mut dyn FnMut(&mut dyn WorkerRuntime) -> i32) -> i32 {
         lease::in_worker(worker, || life(self))
     }

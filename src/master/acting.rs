@@ -17,7 +17,10 @@ impl Driver<'_> {
                 Action::Note(note) => log::log!(note.level(), "{note}"),
                 Action::Announce(announcement) => self.announce(&announcement),
                 Action::ReadConfiguration => self.read_configuration(),
-                Action::Commit { .. } => self.commit(),
+                Action::Commit { generation } => {
+                    self.commit();
+                    self.children.rest_zygotes_but(generation);
+                }
                 Action::Abandon { .. } => self.abandon(),
                 Action::StartZygote { generation, candidate } => self.start_zygote(generation, candidate),
                 Action::Upgrade => self.replace(),

@@ -22,7 +22,7 @@ pub use self::instance::Instance;
 pub use self::runtime::{LoadFailure, Runtime};
 
 use self::appetite::Appetite;
-use self::born::{Birth, Common, Listening, title_process, while_parent_lives};
+use self::born::{Birth, Listening, title_process, while_parent_lives};
 use self::hear::Line;
 use self::orders::Orders;
 use self::runtime::{load_with_hooks, run_hooks};
@@ -48,8 +48,7 @@ pub struct Member<'z> {
 
 impl<'z> Member<'z> {
     /// Takes the seat. The first thing that happens in the child.
-    pub(crate) fn new(common: &'z Common, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
-        let instance = Instance::of(common)?;
+    pub(crate) fn new(instance: Instance<'z>, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
         let seat = instance.own_seat(birth.seat)?;
         seat.take(birth.life);
         seat.set_identity(std::process::id(), birth.post, birth.nth);
@@ -61,7 +60,7 @@ impl<'z> Member<'z> {
             line: Line::new(control),
             seat,
             orders: Orders::new(seat, birth.life)?,
-            wear: Wear::new(&common.config.recycling, birth.post, born_us),
+            wear: Wear::new(&instance.config().recycling, birth.post, born_us),
             appetite: Appetite::default(),
         })
     }

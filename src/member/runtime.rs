@@ -2,16 +2,12 @@
 
 use worker_protocol::ids::Generation;
 
-use super::instance::Instance;
 use crate::config::model::{Config, Hook, HookPhase};
 use crate::escape;
 use crate::exit::Exit;
 
 /// The runtime of one language, as zygotes use it. What it does in a worker is `worker::WorkerRuntime`.
 pub trait Runtime {
-    /// Runs what is done in the zygote with code of the application, which may ask for the instance meanwhile.
-    fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn Runtime));
-
     /// Called once in the zygote, before anything else, also with `lazy-apps`.
     ///
     /// # Errors
@@ -32,6 +28,12 @@ pub trait Runtime {
     /// Whether [`Runtime::load`] found no application and errors are served in its place.
     fn serves_errors(&self) -> bool {
         false
+    }
+
+    /// Runs a wait of the zygote, at the end of which it may fork: here threads of the application run, there they do
+    /// not.
+    fn wait_in_zygote(&mut self, wait: &mut dyn FnMut()) {
+        wait();
     }
 
     /// Called in the zygote right before a fork.

@@ -7,13 +7,17 @@ use worker_protocol::scoreboard::Presence;
 
 use crate::config::model::{HookPhase, RequestLimits};
 use crate::handler::WorkerInfo;
-use crate::member::born::{Birth, Common};
-use crate::member::{LoadFailure, Member, Runtime};
+use crate::member::born::Birth;
+use crate::member::{Instance, LoadFailure, Member, Runtime};
 use crate::sys::control::ControlSocket;
 use crate::sys::process;
 
 /// A runtime whose application answers requests.
 pub trait WorkerRuntime: Runtime {
+    /// Runs the life of a zygote, from right before the application is loaded on: the application may ask for the
+    /// instance meanwhile. Workers are forked within.
+    fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn WorkerRuntime));
+
     /// Runs the life of a worker, from right after the fork on: the application may ask for the worker meanwhile. Returns
     /// the exit code.
     fn in_worker(&mut self, worker: &Worker<'_>, life: &mut dyn FnMut(&mut dyn WorkerRuntime) -> i32) -> i32;
@@ -31,8 +35,8 @@ pub struct Worker<'z> {
 }
 
 impl<'z> Worker<'z> {
-    pub(crate) fn new(common: &'z Common, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
-        Ok(Self { member: Member::new(common, control, birth)?, requests: AtomicU64::new(0) })
+    pub(crate) fn new(instance: Instance<'z>, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
+        Ok(Self { member: Member::new(instance, control, birth)?, requests: AtomicU64::new(0) })
     }
 
     /// The worker's whole life; returns its exit code.

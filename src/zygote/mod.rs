@@ -1,6 +1,6 @@
 //! The zygote: loads the application once, forks workers when told, reports their deaths.
 //!
-//! Runs as a fresh `exec` for each generation, single-threaded. It holds no timers and decides nothing: orders come
+//! Runs as a fresh `exec` for each generation, single-threaded but for what the application starts. It holds no timers and decides nothing: orders come
 //! over its control socket, and the end of that socket means that the master is gone. It watches its workers through
 //! pidfds, not through SIGCHLD, which belongs to the application.
 
@@ -16,7 +16,7 @@ use worker_protocol::control::{FromZygote, ToZygote};
 use worker_protocol::ids::{ProcessId, Seat};
 
 use self::set_up::take_set_up;
-use crate::member::born::{Birth, Common, title_process, while_parent_lives};
+use crate::member::born::{Birth, title_process, while_parent_lives};
 use crate::member::hear::{LaterKinds, log_to, note_signals};
 use crate::member::runtime::load_with_hooks;
 use crate::member::{Instance, LoadFailure};
@@ -28,13 +28,17 @@ use crate::worker::{Worker, WorkerRuntime};
 
 /// The life of a zygote: from the descriptor of its control socket to its exit code.
 pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
-    match Zygote::set_up(control) {
-        Ok(mut zygote) => zygote.live(runtime),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "rhinod zygote: cannot start: {error}");
-            1
-        }
-    }
+    let lived = process::adopt_descriptor(control).and_then(|control| {
+        let (control, later) = (ControlSocket::from_owned(control), LaterKinds::default());
+        let common = take_set_up(&control, &later).inspect_err(|error| refuse(&control, error))?;
+        crate::logging::stamp_lines(&common.config.logging);
+        let instance = Instance::of(&common)?;
+        Ok(Zygote::new(control, later, instance).live(runtime))
+    });
+    lived.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "rhinod zygote: cannot start: {error}");
+        1
+    })
 }
 
 /// Tells the master why its set-up cannot be taken, so that whoever waits for a reload learns it as well.
@@ -43,33 +47,38 @@ fn refuse(control: &ControlSocket, error: &io::Error) {
     let _ = control.send_record_waiting(&FromZygote::LoadFailed { exit_code: 1, text: error.to_string() }, &[]);
 }
 
-struct Zygote {
+struct Zygote<'z> {
     control: ControlSocket,
     later: LaterKinds,
-    common: Common,
+    instance: Instance<'z>,
     children: BTreeMap<Seat, (ProcessId, PidFd)>,
     /// Whether the application ignores its children's ends. The zygote cannot, as it has to tell of its workers'; they
     /// do.
     ignores_children: bool,
+    /// Whether another generation has taken over, so that what else lives in this process is to stand still.
+    is_at_rest: bool,
 }
 
-impl Zygote {
-    fn set_up(control: RawFd) -> io::Result<Self> {
-        let control = ControlSocket::from_owned(process::adopt_descriptor(control)?);
-        let later = LaterKinds::default();
-        let common = take_set_up(&control, &later).inspect_err(|error| refuse(&control, error))?;
-        crate::logging::stamp_lines(&common.config.logging);
-        Ok(Self { control, later, common, children: BTreeMap::new(), ignores_children: false })
+impl<'z> Zygote<'z> {
+    fn new(control: ControlSocket, later: LaterKinds, instance: Instance<'z>) -> Self {
+        Self { control, later, instance, children: BTreeMap::new(), ignores_children: false, is_at_rest: false }
     }
 
     fn live(&mut self, runtime: &mut dyn WorkerRuntime) -> i32 {
-        let generation = self.common.generation.0;
-        title_process(&self.common.config.process_names.below_master(&format!("rhinod zygote {generation}")));
-        if let Err(code) = self.load(runtime) {
-            return code;
-        }
+        let generation = self.instance.generation().0;
+        title_process(&self.instance.config().process_names.below_master(&format!("rhinod zygote {generation}")));
+        let mut code = 0;
+        let instance = self.instance;
+        runtime.in_zygote(&instance, &mut |runtime| {
+            code = self.load(runtime).map_or_else(|code| code, |()| self.serve(runtime));
+        });
+        code
+    }
+
+    fn serve(&mut self, runtime: &mut dyn WorkerRuntime) -> i32 {
+        let generation = self.instance.generation();
         loop {
-            match self.wait().and_then(|ended| self.bury(&ended)).and_then(|()| self.obey(runtime)) {
+            match self.wait(runtime).and_then(|ended| self.bury(&ended)).and_then(|()| self.obey(runtime)) {
                 Ok(true) => {}
                 Ok(false) => return 0,
                 Err(error) => {
@@ -113,20 +122,26 @@ impl Zygote {
 
     /// Runs what there is of the application's code before any fork.
     fn run_application(&self, runtime: &mut dyn WorkerRuntime) -> Result<(), LoadFailure> {
-        let instance = Instance::of(&self.common).map_err(|error| LoadFailure::new(error.to_string()))?;
-        let config = instance.config();
-        let mut loaded = Ok(());
-        runtime.in_zygote(&instance, &mut |runtime| {
-            loaded = runtime.prepare(config).and_then(|()| match config.lazy_apps {
-                true => Ok(()),
-                false => load_with_hooks(runtime, config, instance.generation()),
-            });
-        });
-        loaded
+        let config = self.instance.config();
+        runtime.prepare(config)?;
+        match config.lazy_apps {
+            true => Ok(()),
+            false => load_with_hooks(runtime, config, self.instance.generation()),
+        }
     }
 
-    /// Sleeps until there is an order or a death; returns the seats of the workers that have ended.
-    fn wait(&self) -> io::Result<Vec<Seat>> {
+    /// Sleeps until there is an order or a death; returns the seats of the workers that have ended. Threads of the
+    /// application run meanwhile, unless another generation has taken over, in which they run as well.
+    fn wait(&self, runtime: &mut dyn WorkerRuntime) -> io::Result<Vec<Seat>> {
+        if self.is_at_rest {
+            return self.look();
+        }
+        let mut seen = Ok(Vec::new());
+        runtime.wait_in_zygote(&mut || seen = self.look());
+        seen
+    }
+
+    fn look(&self) -> io::Result<Vec<Seat>> {
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.control.as_fd()];
         descriptors.extend(self.children.values().map(|(_, pidfd)| pidfd.as_fd()));
         let seats: Vec<Seat> = self.children.keys().copied().collect();
@@ -163,6 +178,7 @@ impl Zygote {
                     self.fork(runtime, Birth { seat, post, life, nth }, control)?;
                 }
                 ToZygote::LogTo => log_to(&beside),
+                ToZygote::Rest => self.is_at_rest = true,
                 ToZygote::Setup { .. } | ToZygote::Listeners { .. } => {
                     log::warn!("the master sent a second set-up, which was ignored");
                 }
@@ -195,7 +211,7 @@ impl Zygote {
         self.children.clear();
         self.control = control;
         let ignores_children = self.ignores_children;
-        match Worker::new(&self.common, &self.control, birth) {
+        match Worker::new(self.instance, &self.control, birth) {
             Ok(worker) => runtime.in_worker(&worker, &mut |runtime| {
                 runtime.after_fork_in_child();
                 if ignores_children && let Err(error) = signals::ignore_children(true) {

@@ -297,23 +297,6 @@ fn threads_of_the_application_run_between_requests() {
 }
 
 #[test]
-fn threads_that_were_started_too_early_are_named() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let text = "import threading\n\
-                threading.Thread(target=threading.Event().wait, name='background refresh', daemon=True).start()\n\
-                def application(environ, start_response):\n\
-                \x20   start_response('200 OK', [])\n\
-                \x20   return [str(threading.active_count()).encode()]\n";
-    fs::write(directory.path().join("early.py"), text).expect("write the application");
-    for python in supported() {
-        let mut instance = launch_in(python, directory.path()).set("module", "early").start();
-        let line = instance.wait_for_expected("threads while it was loaded");
-        assert!(line.text.contains("background refresh") && line.text.contains("lazy-apps"), "{}", line.text);
-        assert_eq!(body(&instance, "/"), "1", "CPython's fork hooks have run");
-    }
-}
-
-#[test]
 fn a_client_that_vanishes_is_no_error() {
     let instance = launch(&one(), "rows").start();
     for (target, told) in [("/stream?1000", "generator"), ("/write_until_gone", "OSError: write error")] {

@@ -54,6 +54,7 @@ fn every_record_survives() {
     check(ToZygote::Listeners { first: 125, count: 128 }, false, 128);
     check(ToZygote::Stop, false, 0);
     check(ToZygote::LogTo, false, 1);
+    check(ToZygote::Rest, false, 0);
     check(FromZygote::Loaded { boot_us: u64::MAX }, false, 0);
     check(FromZygote::LoadFailed { exit_code: -1, text: text() }, true, 0);
     check(FromZygote::LiveThreads { count: 2, text: text() }, true, 0);

@@ -1,4 +1,4 @@
-//! Runs rhinod's accept loop detached from the interpreter. Worker.
+//! Runs what waits, rhinod's accept loop and the wait of a zygote, detached from the interpreter. Zygote and worker.
 
 use pyo3::Python;
 

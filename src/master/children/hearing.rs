@@ -68,8 +68,9 @@ impl Children {
             FromZygote::LiveThreads { count, text } => {
                 let text = escape::value(text.as_bytes());
                 log::warn!(
-                    "the application started threads while it was loaded ({count}: {text}); they do not exist in \
-                     the workers. Start them in each worker, or set lazy-apps = true"
+                    "the application started threads while it was loaded ({count}: {text}); they run once, in the \
+                     zygote, and do not exist in the workers. Start in each worker those that workers need \
+                     (uwsgidecorators.postfork), or set lazy-apps = true"
                 );
                 return None;
             }

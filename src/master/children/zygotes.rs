@@ -93,6 +93,15 @@ impl Children {
         }
     }
 
+    /// Has threads of the application stand still in the zygotes of all other generations: this one, in which they run as
+    /// well, has taken over.
+    pub(in crate::master) fn rest_zygotes_but(&self, current: Generation) {
+        for (_, zygote) in self.zygotes.iter().filter(|(generation, _)| **generation != current) {
+            // One that has gone meanwhile shows as a death, and one that does not listen is on its way out.
+            let _ = zygote.control.send_record(&ToZygote::Rest, &[]);
+        }
+    }
+
     /// Ends a zygote at once.
     pub(in crate::master) fn kill_zygote(&self, generation: Generation) {
         if let Some(zygote) = self.zygotes.get(&generation) {

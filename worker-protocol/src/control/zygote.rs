@@ -52,6 +52,8 @@ pub enum ToZygote {
     Stop,
     /// Write the log there from now on. Beside it: the file.
     LogTo,
+    /// Another generation has taken over: what else lives in this process, threads of the application, is to stand still.
+    Rest,
 }
 
 /// Zygote to master.
@@ -69,7 +71,7 @@ pub enum FromZygote {
         /// Why, as far as the zygote can say.
         text: String,
     },
-    /// The application started threads while it was loaded; they will not exist in workers.
+    /// The application started threads while it was loaded; they run in the zygote and will not exist in workers.
     LiveThreads {
         /// How many.
         count: u32,
@@ -135,6 +137,7 @@ impl Message for ToZygote {
             }
             ToZygote::Stop => Record::new(kind::STOP),
             ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
+            ToZygote::Rest => Record::new(kind::REST),
         };
         record.append(out, "");
     }
@@ -157,6 +160,7 @@ impl Message for ToZygote {
             kind::LISTENERS => ToZygote::Listeners { first: record.count("first")?, count: listeners_beside(&record)? },
             kind::STOP => ToZygote::Stop,
             kind::ZYGOTE_LOG_TO => ToZygote::LogTo,
+            kind::REST => ToZygote::Rest,
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;
@@ -168,7 +172,7 @@ impl Message for ToZygote {
             ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + (*listeners as usize).min(SETUP_LISTENERS_MAX),
             ToZygote::Listeners { count, .. } => *count as usize,
             ToZygote::Fork { .. } | ToZygote::LogTo => 1,
-            ToZygote::Stop => 0,
+            ToZygote::Stop | ToZygote::Rest => 0,
         }
     }
 }
