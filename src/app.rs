@@ -218,12 +218,9 @@ impl Origin for Reader {
 
 impl Reader {
     fn new() -> Result<Self, StartFailure> {
-        let invocation = || {
-            let arguments = first_arguments().collect();
-            Ok(Invocation { arguments, directory: start_directory()?, ..Invocation::of_this_process()? })
-        };
-        let invocation =
-            invocation().map_err(|error| StartFailure::system("find out how the program was called", &error))?;
+        let directory =
+            start_directory().map_err(|error| StartFailure::system("find out how the program was called", &error))?;
+        let invocation = Invocation::of_this_process(first_arguments().collect(), directory);
         Ok(Self { invocation, world: Host::new(), said: RefCell::default(), collected: RefCell::default() })
     }
 

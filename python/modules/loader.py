@@ -96,6 +96,8 @@ def import_shared(settings):
 @_in_one_process
 def load(settings):
     """Imports what is to be imported and returns the applications: a list of (mountpoint, callable)."""
+    # With lazy-apps the process may stand elsewhere than its zygote, which has looked through relative directories.
+    sys.path_importer_cache.clear()
     _import_all("import", settings["imports"])
     name = settings["callable"] or "application"
     applications = []

@@ -2,6 +2,7 @@
 //! commands and users. Runs in the master, before anything is started.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -54,19 +55,16 @@ impl Default for Host {
 }
 
 impl Invocation {
-    /// How this process was called.
-    ///
-    /// # Errors
-    /// When the working directory is gone.
-    pub fn of_this_process() -> io::Result<Self> {
-        Ok(Self {
+    /// How this process was called, in a directory that its first image was started in.
+    pub fn of_this_process(arguments: Vec<OsString>, directory: PathBuf) -> Self {
+        Self {
             program: env::current_exe().unwrap_or_default(),
-            arguments: env::args_os().skip(1).collect(),
+            arguments,
             environment: env::vars_os().collect(),
-            directory: env::current_dir()?,
+            directory,
             started: SystemTime::now(),
             reload: false,
-        })
+        }
     }
 }
 

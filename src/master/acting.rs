@@ -4,7 +4,7 @@
 use super::candidate::NewLog;
 use super::children::Equipment;
 use super::driver::Driver;
-use super::machine::{Action, Announcement, Generation, Outcome};
+use super::machine::{Action, Announcement, Generation, Outcome, Reload};
 use super::reason::in_one_line;
 use crate::sys::memory;
 
@@ -43,11 +43,16 @@ impl Driver<'_> {
 
     /// Executes a zygote for the configuration in force, or for the one that was prepared for a reload.
     fn start_zygote(&mut self, generation: Generation, candidate: bool) {
-        let (config, sockets, log) = match &self.candidate {
-            Some(new) if candidate => (&new.config, &new.sockets, new.log.as_ref().map(NewLog::file)),
-            _ => (&self.in_force.config, &self.in_force.sockets, None),
+        if !candidate {
+            self.follow_directory();
+        }
+        let (config, sockets, log, directory) = match &self.candidate {
+            Some(new) if candidate => {
+                (&new.config, &new.sockets, new.log.as_ref().map(NewLog::file), new.directory.as_ref())
+            }
+            _ => (&self.in_force.config, &self.in_force.sockets, None, None),
         };
-        let equipment = Equipment { config, sockets, log, bell: &self.bell };
+        let equipment = Equipment { config, sockets, log, directory, bell: &self.bell };
         let failed = self.children.start_zygote(generation, &equipment, &self.poll).err();
         self.handle_all(failed.into_iter().flatten());
     }
@@ -63,19 +68,25 @@ impl Driver<'_> {
                 log::info!("ready to serve: {}", self.machine.count());
                 forget_code();
             }
-            Announcement::ReloadDone { outcome, .. } => {
-                self.reload_done(outcome);
+            Announcement::ReloadDone { reload, outcome } => {
+                self.reload_done(*reload, outcome);
                 forget_code();
             }
             Announcement::Reloading(_) | Announcement::Stopping | Announcement::Status(_) => {}
         }
     }
 
-    fn reload_done(&mut self, outcome: &Outcome) {
+    fn reload_done(&mut self, reload: Reload, outcome: &Outcome) {
         match outcome {
             Outcome::Done => {
                 self.last_failure = None;
-                let told = format!("generation {} serves", self.machine.current());
+                let mut told = format!("generation {} serves", self.machine.current());
+                let of_configuration = matches!(reload, Reload::Graceful | Reload::Brutal);
+                if let Some(left) = self.left_over().filter(|_| of_configuration) {
+                    log::warn!("the reload is done, but {left}");
+                    self.notifier.tell(&format!("reloaded, but {left}"));
+                    told = format!("{told}, but {left}");
+                }
                 self.operators.reload_ended(Ok(&told));
             }
             Outcome::Failed(reason) => {

@@ -7,13 +7,18 @@ use std::path::Path;
 use mio::Poll;
 
 use super::decisions::DecisionFile;
+use super::directory::{Destination, Directory};
 use super::fifo::Fifos;
+use super::files::{Followed, PidFiles};
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{is_among, judge_inherited_later, open_sockets, remove_fresh};
+use super::upgrade::start_directory;
 use super::watches::Watches;
 use crate::config::model::Config;
+use crate::config::options;
 use crate::failure::StartFailure;
 use crate::scaling::Settings;
+use crate::sys::files::leads_to;
 use crate::sys::listeners::BoundSocket;
 
 /// A configuration that is to come into force, and what was made for it. `None`: what is in force stays.
@@ -21,6 +26,11 @@ pub(super) struct Candidate {
     pub(super) config: Config,
     pub(super) sockets: Vec<BoundSocket>,
     pub(super) log: Option<NewLog>,
+    /// Where it is to be in force, if elsewhere than the one before.
+    pub(super) directory: Option<Directory>,
+    /// What of it this instance cannot take over, for the outcome of the reload.
+    pub(super) left: Vec<String>,
+    pid_files: Followed,
     fifos: Option<Fifos>,
     watches: Option<Watches>,
     decisions: Option<Option<DecisionFile>>,
@@ -48,10 +58,34 @@ impl Candidate {
     ///
     /// # Errors
     /// What cannot be made. Nothing has changed then.
-    pub(super) fn prepare(config: Config, now: &InForce, poll: &Poll) -> Result<Self, StartFailure> {
-        let mut candidate =
-            Self { config, sockets: Vec::new(), log: None, fifos: None, watches: None, decisions: None };
-        match candidate.make(now, poll) {
+    pub(super) fn prepare(
+        config: Config,
+        now: &InForce,
+        pid_files: &PidFiles,
+        poll: &Poll,
+    ) -> Result<Self, StartFailure> {
+        let (directory, unknown) = match Destination::of(&config, &now.config)? {
+            Destination::Here => (None, None),
+            Destination::There(directory) => (Some(directory), None),
+            Destination::Unknown(why) => (None, Some(why)),
+        };
+        let left = options::needing_restart(&now.config, &config);
+        let left = left.map(|option| format!("{} changes only with a restart", option.name)).chain(unknown).collect();
+        let mut candidate = Self {
+            config,
+            sockets: Vec::new(),
+            log: None,
+            directory: None,
+            left,
+            pid_files: Followed::default(),
+            fifos: None,
+            watches: None,
+            decisions: None,
+        };
+        candidate.config.identity.stay(&now.config.identity);
+        let made = Directory::within(directory.as_ref(), || candidate.make(now, pid_files, directory.is_some(), poll));
+        candidate.directory = directory;
+        match made.unwrap_or_else(|error| Err(StartFailure::configuration(error).about("chdir"))) {
             Ok(()) => Ok(candidate),
             Err(failure) => {
                 candidate.withdraw(now);
@@ -60,14 +94,18 @@ impl Candidate {
         }
     }
 
-    fn make(&mut self, now: &InForce, poll: &Poll) -> Result<(), StartFailure> {
+    /// The master stands where the configuration is to be in force; `moved`: that is elsewhere than until now.
+    fn make(&mut self, now: &InForce, pid_files: &PidFiles, moved: bool, poll: &Poll) -> Result<(), StartFailure> {
         let config = &self.config;
-        if config.watches != now.config.watches {
+        if moved || config.watches != now.config.watches {
             self.watches = Some(begin_watches(config, poll)?);
         }
-        self.log = new_log(config, &now.config)?;
-        self.decisions = new_decisions(config, &now.config)?;
-        if config.master_fifos != now.config.master_fifos {
+        self.log = new_log(config, &now.config, &mut self.left)?;
+        self.decisions = new_decisions(config, now)?;
+        let start = start_directory().map_err(|error| StartFailure::system("tell the start directory", &error))?;
+        self.pid_files = pid_files.follow(&config.pidfiles, &start)?;
+        self.left.append(&mut self.pid_files.left);
+        if !now.fifos.are_at(&config.master_fifos) {
             self.fifos = Some(open_fifos(config, 0, poll)?);
         }
         judge_inherited_later(config, &now.sockets)?;
@@ -80,6 +118,8 @@ impl Candidate {
     pub(super) fn withdraw(self, now: &InForce) {
         remove_fresh(&self.sockets, &now.sockets);
         self.fifos.inspect(Fifos::withdraw);
+        let mut written = self.pid_files.written;
+        written.withdraw();
         if let Some(decisions) = self.decisions.flatten() {
             decisions.withdraw();
         }
@@ -87,10 +127,12 @@ impl Candidate {
 
     /// Takes the place of what is in force. Cannot fail. Returns what was there and left files; where the log goes is
     /// the caller's business.
-    pub(super) fn come_into_force(self, now: &mut InForce, now_us: u64) -> Replaced {
-        let Self { config, sockets, log: _, fifos, watches, decisions } = self;
+    pub(super) fn come_into_force(self, now: &mut InForce, pids: &mut PidFiles, now_us: u64) -> Replaced {
+        let Self { config, sockets, log: _, directory: _, left: _, pid_files, fifos, watches, decisions } = self;
+        pids.give_way_to(pid_files.all);
         now.scaling = Settings::of(&config);
-        now.config = config;
+        let old = std::mem::replace(&mut now.config, config);
+        now.config.stay(&old);
         let sockets = std::mem::replace(&mut now.sockets, sockets);
         if let Some(mut new) = watches {
             new.succeed(&mut now.watches, now_us);
@@ -130,23 +172,32 @@ impl Replaced {
     }
 }
 
-/// The log, opened, if it is another file than now, or is to be opened anew.
-fn new_log(config: &Config, now: &Config) -> Result<Option<NewLog>, StartFailure> {
+/// The log, opened, if it is another file than now, or is to be opened anew, or its name leads elsewhere by now. Where
+/// nobody has asked for another one, the old one is good enough: that is noted in `left`.
+fn new_log(config: &Config, now: &Config, left: &mut Vec<String>) -> Result<Option<NewLog>, StartFailure> {
     let Some(path) = config.log_file() else { return Ok(None) };
     let moves = now.log_file() != Some(path);
-    if !moves && !config.logging.reopen {
+    if !moves && !config.logging.reopen && leads_to(path, &std::io::stderr()) {
         return Ok(None);
     }
     let open = |path: &Path| {
         crate::logging::open(path, &config.logging)
             .map_err(|error| StartFailure::file(format!("cannot open the log {}: {error}", path.display())))
     };
-    Ok(Some(if moves { NewLog::Moved(open(path)?) } else { NewLog::Reopened(open(path)?) }))
+    match open(path) {
+        Ok(file) => Ok(Some(if moves { NewLog::Moved(file) } else { NewLog::Reopened(file) })),
+        Err(failure) if !moves && !config.logging.reopen => {
+            left.push(format!("the log goes on where it was: {}", failure.message));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
-/// Where decisions are to be recorded, if that changes or is to be opened anew.
-fn new_decisions(config: &Config, now: &Config) -> Result<Option<Option<DecisionFile>>, StartFailure> {
+/// Where decisions are to be recorded, if that changes, is to be opened anew, or leads elsewhere by now.
+fn new_decisions(config: &Config, now: &InForce) -> Result<Option<Option<DecisionFile>>, StartFailure> {
     let record = &config.scaling.log;
-    let changes = *record != now.scaling.log || config.logging.reopen;
+    let is_there = now.decisions.as_ref().is_none_or(DecisionFile::is_at_its_name);
+    let changes = *record != now.config.scaling.log || config.logging.reopen || !is_there;
     changes.then(|| record.as_deref().map(DecisionFile::open).transpose()).transpose()
 }

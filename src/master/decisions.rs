@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::passed::Passed;
 use crate::failure::StartFailure;
 use crate::scaling::decision_log::{Record, json_line};
-use crate::sys::files::Place;
+use crate::sys::files::{Place, leads_to};
 
 /// The open file.
 #[derive(Debug)]
@@ -44,6 +44,11 @@ impl DecisionFile {
                 Err(StartFailure::file(message).about("cheaper-log"))
             }
         }
+    }
+
+    /// Whether its name still leads to it.
+    pub(super) fn is_at_its_name(&self) -> bool {
+        leads_to(&self.path, &self.file)
     }
 
     /// Opens it anew by its name, for logrotate. On a failure the file stays the one it was.

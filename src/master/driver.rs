@@ -70,6 +70,8 @@ pub(super) struct Driver<'a> {
     pub(super) has_served: bool,
     /// What went wrong with the last reload, until the next one.
     pub(super) last_failure: Option<String>,
+    /// What the last reload could not take over, until the next one.
+    pub(super) left: Vec<String>,
     /// Whether something happened that the number of workers may depend on.
     pub(super) look_due: bool,
     /// Whether the event loop watches the listening sockets.
@@ -98,6 +100,7 @@ impl<'a> Driver<'a> {
             unfit: None,
             has_served: false,
             last_failure: None,
+            left: Vec::new(),
             look_due: true,
             watching_queue: false,
             origin,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::{Order, Reload};
 use super::passed::Passed;
 use super::wanted::Wanted;
-use crate::sys::files::{Place, is_fifo};
+use crate::sys::files::{Place, is_fifo, leads_to};
 
 /// Bytes taken up at once.
 const COMMANDS_MAX: usize = 256;
@@ -56,7 +56,7 @@ pub(super) enum Letter {
 impl Fifos {
     /// Makes the fifo of a slot and opens it.
     pub(super) fn open(paths: &[PathBuf], slot: usize) -> io::Result<Self> {
-        let mut fifos = Self { paths: paths.to_vec(), ..Self::default() };
+        let mut fifos = Self { paths: absolute(paths), ..Self::default() };
         fifos.listen(slot)?;
         Ok(fifos)
     }
@@ -70,7 +70,7 @@ impl Fifos {
     /// Goes on with what the image before has heard. What it has not passed is opened anew.
     pub(super) fn adopt(paths: &[PathBuf], handover: FifoHandover) -> io::Result<Self> {
         let FifoHandover { slot, open, made } = handover;
-        let mut fifos = Self { paths: paths.to_vec(), active: slot, open: None, made };
+        let mut fifos = Self { paths: absolute(paths), active: slot, open: None, made };
         match open {
             Some(passed) if slot < paths.len() => fifos.open = Some(File::from(passed.take()?)),
             _ => fifos.listen(slot)?,
@@ -101,6 +101,12 @@ impl Fifos {
         }
         self.active = active;
         Ok(())
+    }
+
+    /// Whether they are those of these paths, and whoever writes to the one that is heard is heard: what lies on the way
+    /// to it may be another directory by now.
+    pub(super) fn are_at(&self, paths: &[PathBuf]) -> bool {
+        self.paths == absolute(paths) && self.active().is_none_or(|(path, fifo)| leads_to(path, fifo))
     }
 
     /// The fifo that is heard.
@@ -153,6 +159,11 @@ impl Fifos {
             }
         }
     }
+}
+
+/// The master may stand elsewhere later.
+fn absolute(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect()
 }
 
 /// Removes a fifo, if there is one.

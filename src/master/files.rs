@@ -12,6 +12,14 @@ use crate::sys::files::{Place, write_text};
 #[derive(Debug, Default)]
 pub(super) struct PidFiles(Vec<PathBuf>);
 
+/// What a reload finds of the pid files that it is to bring.
+#[derive(Debug, Default)]
+pub(super) struct Followed {
+    pub(super) all: PidFiles,
+    pub(super) written: PidFiles,
+    pub(super) left: Vec<String>,
+}
+
 impl PidFiles {
     /// Writes one; a path is relative to the current directory.
     pub(super) fn write(&mut self, path: &Path) -> Result<(), StartFailure> {
@@ -31,6 +39,41 @@ impl PidFiles {
             self.write(path)?;
         }
         Ok(())
+    }
+
+    /// Writes those of a configuration that are not there yet, each where its path leads now. All of them are returned,
+    /// those that were written for it, and what cannot be had although it was there once.
+    ///
+    /// # Errors
+    /// When one that is new cannot be written. Nothing is left of the others then.
+    pub(super) fn follow(&self, wanted: &model::PidFiles, start: &Path) -> Result<Followed, StartFailure> {
+        let mut followed = Followed::default();
+        let model::PidFiles { pidfile, pidfile2, safe_pidfile, safe_pidfile2 } = wanted;
+        let pidfile = pidfile.as_ref().map(|path| start.join(path));
+        let named = [("pidfile", &pidfile), ("pidfile2", pidfile2)];
+        let safe = [("safe-pidfile", safe_pidfile), ("safe-pidfile2", safe_pidfile2)];
+        for (option, path) in named.into_iter().chain(safe).filter_map(|(option, path)| Some((option, path.as_ref()?)))
+        {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let (is_known, is_there) = (self.0.contains(&path), is_ours(&path));
+            let written = if is_known && is_there { Ok(()) } else { followed.written.write(&path) };
+            match written {
+                Err(failure) if is_known => followed.left.push(failure.message),
+                Err(failure) => {
+                    followed.written.withdraw();
+                    return Err(failure.about(option));
+                }
+                Ok(()) => {}
+            }
+            followed.all.0.push(path);
+        }
+        Ok(followed)
+    }
+
+    /// Goes on with others, and removes those that are not among them.
+    pub(super) fn give_way_to(&mut self, others: PidFiles) {
+        let old = std::mem::replace(self, others);
+        PidFiles(old.0.into_iter().filter(|path| !self.0.contains(path)).collect()).withdraw();
     }
 
     /// Goes on with those that the image before has written.

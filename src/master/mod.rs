@@ -9,6 +9,7 @@ mod children;
 mod daemons;
 mod decisions;
 mod descriptors;
+mod directory;
 mod driver;
 mod ending;
 mod fifo;

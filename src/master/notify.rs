@@ -44,6 +44,11 @@ impl Notifier {
         }
     }
 
+    /// Has the status line say something.
+    pub(super) fn tell(&self, status: &str) {
+        self.send(&[NotifyState::Status(status)]);
+    }
+
     /// When the next sign of life is due.
     pub(super) fn due_us(&self) -> Option<u64> {
         self.watchdog.map(|(_, due_us)| due_us)

@@ -9,6 +9,7 @@ use super::driver::Driver;
 use super::fifo::Letter;
 use super::machine::{Event, Order, Reload};
 use super::operator::Question;
+use super::reason::in_one_line;
 use super::signals::Heard;
 use super::wake::Wake;
 use super::wanted::Wanted;
@@ -178,8 +179,14 @@ impl Driver<'_> {
             paused: self.machine.is_paused(),
             no_application: self.children.no_application == Some(generation),
             last_reload_failed: self.last_failure.clone(),
+            left_as_it_was: self.left_over(),
         };
         standing.judged(self.has_served, self.machine.is_stopping())
+    }
+
+    /// What the last reload could not take over, in one line.
+    pub(super) fn left_over(&self) -> Option<String> {
+        (!self.left.is_empty()).then(|| self.left.iter().map(|left| in_one_line(left)).collect::<Vec<_>>().join("; "))
     }
 
     /// Within how many seconds a stop is over, whatever workers and daemons do.

@@ -1,12 +1,12 @@
 //! A reload's configuration: read, kept aside, committed or abandoned, as the machine says. Master only.
 
 use super::candidate::Candidate;
+use super::directory::{Destination, Directory};
 use super::driver::Driver;
 use super::machine::{Event, Plan};
 use super::sockets::settle_queues;
 use super::startup;
 use super::wake::Wake;
-use crate::config::options;
 use crate::sys::clock::monotonic_us;
 
 impl Driver<'_> {
@@ -21,13 +21,9 @@ impl Driver<'_> {
     }
 
     fn prepare_candidate(&self) -> Result<Candidate, String> {
-        let mut config = self.origin.read()?;
+        let config = self.origin.read()?;
         self.children.fits(&config)?;
-        for option in options::needing_restart(&self.in_force.config, &config) {
-            log::warn!("{} changes only with a restart", option.name);
-        }
-        config.identity.stay(&self.in_force.config.identity);
-        let prepared = Candidate::prepare(config, &self.in_force, &self.poll);
+        let prepared = Candidate::prepare(config, &self.in_force, &self.pid_files, &self.poll);
         prepared.map_err(|failure| self.origin.locate(failure).message)
     }
 
@@ -42,8 +38,12 @@ impl Driver<'_> {
     pub(super) fn commit(&mut self) {
         let Some(mut candidate) = self.candidate.take() else { return };
         let log = candidate.log.take();
+        self.left = std::mem::take(&mut candidate.left);
+        if let Some(directory) = candidate.directory.take() {
+            self.move_to(&directory);
+        }
         self.watch_queue(false);
-        let replaced = candidate.come_into_force(&mut self.in_force, monotonic_us());
+        let replaced = candidate.come_into_force(&mut self.in_force, &mut self.pid_files, monotonic_us());
         if let Some(log) = log {
             self.take_log(&log);
         }
@@ -59,6 +59,23 @@ impl Driver<'_> {
         startup::title_master(&self.in_force.config);
         self.tell_daemons_of_reload();
         self.look_due = true;
+    }
+
+    /// From here on what is executed and what is relative is in another directory.
+    fn move_to(&mut self, directory: &Directory) {
+        if let Err(error) = directory.enter() {
+            self.left.push(error.to_string());
+        }
+    }
+
+    /// Looks up where the configuration in force belongs by now, before a generation is begun for it that nobody has
+    /// ordered: what it loads is found by name, and would else be of two releases.
+    pub(super) fn follow_directory(&mut self) {
+        match Destination::of(&self.in_force.config, &self.in_force.config) {
+            Ok(Destination::There(directory)) => self.move_to(&directory),
+            Ok(Destination::Here | Destination::Unknown(_)) => {}
+            Err(failure) => log::warn!("the next generation starts where the last one did: {failure}"),
+        }
     }
 
     fn hear_new_fifo(&self) {

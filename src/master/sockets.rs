@@ -9,7 +9,7 @@ use crate::sys::identity::{self, Credentials};
 use crate::sys::listeners::{BindOptions, BoundSocket, ListenError};
 use crate::sys::process;
 
-/// Opens the sockets of a configuration; those that are open already are shared.
+/// Opens the sockets of a configuration; those that are open already, and that clients still find, are shared.
 ///
 /// # Errors
 /// When one cannot be opened. Those that were opened before it are gone again then.
@@ -27,7 +27,8 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     let mut sockets = unnamed.map(|socket| share(socket, &socket.listener)).collect::<Result<Vec<_>, _>>()?;
     for (listener, name) in config.sockets.iter().zip(&names) {
         let known = |socket: &&BoundSocket| {
-            socket.listener.address == listener.address || (socket.activated && socket.name == *name)
+            (socket.listener.address == listener.address && socket.is_at_its_name())
+                || (socket.activated && socket.name == *name)
         };
         let socket = match open.iter().find(known) {
             Some(socket) => share(socket, listener),
@@ -54,9 +55,9 @@ pub(super) fn settle_queues(sockets: &[BoundSocket], config: &Config) -> Result<
     Ok(())
 }
 
-/// Whether a socket is one of these, by its address.
+/// Whether a socket is one of these, by its address and its file.
 pub(super) fn is_among(socket: &BoundSocket, others: &[BoundSocket]) -> bool {
-    others.iter().any(|other| other.listener.address == socket.listener.address)
+    others.iter().any(|other| other.listener.address == socket.listener.address && other.file == socket.file)
 }
 
 /// Removes the files of sockets that are not among those that were open before.

@@ -13,6 +13,7 @@ use super::decisions::DecisionFile;
 use super::files::PidFiles;
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{activated_sockets, open_sockets, settle_queues};
+use super::upgrade::start_directory;
 use crate::config::model::{Config, HookPhase, Identity};
 use crate::failure::StartFailure;
 use crate::sys::ground::to_blame;
@@ -94,9 +95,8 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
             StartFailure::system("give the log to the user who serves", &error).about("logfile-chown")
         })?;
     }
-    // Relative to the directory that the program was called in, which may change below.
-    let absolute = |path: &std::path::PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let pidfile = config.pidfiles.pidfile.as_ref().map(absolute);
+    let start = start_directory().map_err(|error| StartFailure::system("tell the start directory", &error))?;
+    let pidfile = config.pidfiles.pidfile.as_ref().map(|path| start.join(path));
     hooks(config, HookPhase::AsRoot)?;
     // Without `chown-socket` the sockets are made by the user that serves (uWSGI's manual, "Managing the uWSGI
     // server").

@@ -74,6 +74,9 @@ impl<'z> Member<'z> {
         {
             log::warn!("no-orphans: {error}");
         }
+        if config.lazy_apps {
+            enter_anew(config)?;
+        }
         self.run_hooks(&[HookPhase::PostFork])?;
         if config.lazy_apps {
             let load = || load_with_hooks(runtime, config, self.instance.generation());
@@ -235,5 +238,16 @@ impl<'z> Member<'z> {
     /// How long until it is too old, in microseconds.
     pub(crate) fn time_to_live_us(&self, now_us: u64) -> Option<u64> {
         Some(self.wear.old_at_us()?.saturating_sub(now_us))
+    }
+}
+
+/// `chdir` of a process that loads the application by itself: what has been switched on the way there since its zygote
+/// began leads to the new release.
+fn enter_anew(config: &Config) -> Result<(), LoadFailure> {
+    let Some(directory) = &config.identity.chdir else { return Ok(()) };
+    match std::env::set_current_dir(directory) {
+        // Who has dropped privileges may stand where he could not go.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        entered => entered.map_err(|error| LoadFailure::new(format!("chdir to {}: {error}", directory.display()))),
     }
 }

@@ -68,6 +68,9 @@ pub(crate) struct Standing {
     pub(crate) no_application: bool,
     /// Why the last reload failed.
     pub(crate) last_reload_failed: Option<String>,
+    /// What the last reload could not take over. Masters of other versions do not tell.
+    #[serde(default)]
+    pub(crate) left_as_it_was: Option<String>,
 }
 
 /// The most important thing about an instance.
@@ -151,6 +154,9 @@ impl fmt::Display for Standing {
         if let Some(why) = &self.last_reload_failed {
             write!(f, ", last reload failed: {why}")?;
         }
+        if let Some(left) = &self.left_as_it_was {
+            write!(f, ", last reload: {left}")?;
+        }
         Ok(())
     }
 }
@@ -169,6 +175,7 @@ mod tests {
             paused: false,
             no_application: false,
             last_reload_failed: None,
+            left_as_it_was: None,
         }
     }
 

@@ -1,10 +1,10 @@
 //! Files of a privileged master where others may have been before it: reached step by step, so that no link that another
 //! user has made leads it elsewhere, and judged, changed and removed by what was opened. Master, and whoever opens a log.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -31,6 +31,12 @@ pub struct Place {
 /// The file of a socket that was bound a moment ago.
 #[derive(Debug)]
 pub struct SocketFile(OwnedFd, FileStat);
+
+/// Whether a path leads to what is open, links followed.
+pub fn leads_to(path: &Path, open: &impl AsFd) -> bool {
+    let same = |there: Metadata, found: FileStat| (there.dev(), there.ino()) == (found.st_dev, found.st_ino);
+    path.metadata().is_ok_and(|there| fstat(open).is_ok_and(|found| same(there, found)))
+}
 
 /// Opens a file for writing and makes it where it is missing, never cut short. For root: where a directory belongs to
 /// another user, or others may write to it, only root's own links are followed, and at their end must be a regular file

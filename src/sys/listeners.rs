@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -143,6 +144,15 @@ impl BoundSocket {
     fn queue_limit(&self) -> u32 {
         let queue = || QueueProbe::new().queue_of(&self.socket);
         self.listens().then(queue).flatten().map_or(0, |queue| queue.limit)
+    }
+
+    /// Whether its file still leads to it: what lies on the way there may be another directory by now. A socket without
+    /// a file always does.
+    pub fn is_at_its_name(&self) -> bool {
+        let Address::Unix(path) = &self.listener.address else { return true };
+        self.file.as_ref().is_none_or(|(_, device, inode)| {
+            path.metadata().is_ok_and(|found| (found.dev(), found.ino()) == (*device, *inode))
+        })
     }
 
     /// Removes the socket file, if it is still the one that we made.

@@ -25,6 +25,7 @@ mod python_wsgi;
 mod pythons;
 mod reload_forms;
 mod reload_init;
+mod reload_release;
 mod reload_switch;
 mod reload_upgrade;
 mod reload_versions;

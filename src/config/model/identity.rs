@@ -35,6 +35,7 @@ impl Identity {
         self.gid.clone_from(&started.gid);
         self.add_gids.clone_from(&started.add_gids);
         self.master_as_root = started.master_as_root;
+        self.umask = started.umask;
     }
 }
 

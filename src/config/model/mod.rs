@@ -11,6 +11,7 @@
 mod application;
 mod bounds;
 mod daemon;
+mod directory;
 mod hook;
 mod http;
 mod identity;
@@ -23,6 +24,7 @@ mod process_names;
 mod recycling;
 mod request;
 mod scaling;
+mod staying;
 mod term;
 mod watch;
 mod word;

@@ -37,16 +37,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("honour-stdin").not_yet("keeping standard input open")
         .says("Keep stdin instead of replacing it with /dev/null"),
     path("pidfile").sets(|d, v| d.config.pidfiles.pidfile = Some(v.path())).works()
-        .restart(|old, new| old.pidfiles.pidfile != new.pidfiles.pidfile)
         .says("Write master pid as root, once addresses are won, relative to start directory"),
     path("pidfile2").sets(|d, v| d.config.pidfiles.pidfile2 = Some(v.path())).works()
-        .restart(|old, new| old.pidfiles.pidfile2 != new.pidfiles.pidfile2)
         .says("Write master pid after privilege drop and chdir"),
     path("safe-pidfile").sets(|d, v| d.config.pidfiles.safe_pidfile = Some(v.path())).works()
-        .restart(|old, new| old.pidfiles.safe_pidfile != new.pidfiles.safe_pidfile)
         .says("Write master pid once startup completed"),
     path("safe-pidfile2").sets(|d, v| d.config.pidfiles.safe_pidfile2 = Some(v.path())).works()
-        .restart(|old, new| old.pidfiles.safe_pidfile2 != new.pidfiles.safe_pidfile2)
         .says("Write master pid after workers were spawned"),
     value("uid", Kind::User).sets(|d, v| d.config.identity.uid = Some(v.string())).works()
         .restart(|old, new| old.identity.uid != new.identity.uid)
@@ -69,7 +65,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Drop privileges after apps loaded"),
     text("force-cwd").not_yet("another start directory; use chdir").says("Override the recorded start directory"),
     path("chdir").sets(|d, v| d.config.identity.chdir = Some(v.path())).works()
-        .restart(|old, new| old.identity.chdir != new.identity.chdir)
         .says("Change directory before binding sockets and loading apps"),
     path("chdir2").sets(|d, v| d.config.identity.chdir2 = Some(v.path())).works()
         .says("Change directory in workers after apps loaded"),

@@ -13,7 +13,7 @@ use super::super::passed::Passed;
 use super::super::wake::Wake;
 use super::budget::Budget;
 use super::executed::{Executed, ExecutedHandover};
-use super::launch;
+use super::own_path::own_path;
 use super::registry::{Children, Member, Zygote};
 use crate::sys::control::ControlSocket;
 use crate::sys::process::PidFd;
@@ -78,7 +78,7 @@ impl Children {
         let zygotes = handover.zygotes.into_iter().map(|zygote| zygote.adopt(layout.seats(), poll));
         let members = handover.members.into_iter().map(|member| member.adopt(poll));
         Ok(Self {
-            own_path: launch::own_path()?,
+            own_path: own_path()?,
             words,
             layout,
             zygotes: zygotes.collect::<io::Result<BTreeMap<_, _>>>()?,

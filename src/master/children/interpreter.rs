@@ -56,7 +56,9 @@ fn with_slash(path: &Path) -> OsString {
 }
 
 fn extension(own_path: &Path) -> io::Result<PathBuf> {
-    let candidates = Python::extensions(own_path);
+    // Beside the program itself, not beside a link to it.
+    let program = own_path.canonicalize().unwrap_or_else(|_| own_path.to_owned());
+    let candidates = Python::extensions(&program);
     candidates.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
         let mut error = not_found("extension module for Python beside rhinod", &candidates).to_string();
         error.push_str("; the package of `make wheel` has it, `cargo build -p rhinod-python` makes it in a checkout");

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use worker_protocol::control::ZYGOTE_ARGUMENT;
@@ -16,14 +15,6 @@ use crate::sys::control::ControlSocket;
 use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::process::{close_on_exec, inherit, keep_signals};
 use crate::sys::title::ROOM_BYTES;
-
-/// Where this program is, from when it started: after an upgrade the path leads to the new binary.
-pub(super) fn own_path() -> io::Result<PathBuf> {
-    let path = std::env::current_exe()?;
-    // A binary that was replaced since is shown by the kernel with this mark; the path itself leads to the new one.
-    let text = path.to_string_lossy();
-    Ok(text.strip_suffix(" (deleted)").map(PathBuf::from).unwrap_or(path))
-}
 
 /// Executes a zygote that holds `control`. It logs where the master does, or into `log`.
 pub(super) fn launch(

@@ -12,6 +12,7 @@ mod hearing;
 mod interpreter;
 mod launch;
 mod members;
+mod own_path;
 mod reaping;
 mod registry;
 mod zygotes;

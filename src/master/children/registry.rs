@@ -11,7 +11,7 @@ use worker_protocol::scoreboard::{Layout, Scoreboard};
 use super::super::machine::{Generation, Machine, Plan, ProcessId, Seat};
 use super::budget::Budget;
 use super::executed::Executed;
-use super::launch;
+use super::own_path::own_path;
 use crate::config::model::Config;
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::ControlSocket;
@@ -79,7 +79,7 @@ impl Children {
         let words = SharedWords::new(layout.words())?;
         Scoreboard::create(words.words(), layout).map_err(io::Error::other)?;
         Ok(Self {
-            own_path: launch::own_path()?,
+            own_path: own_path()?,
             words,
             layout,
             zygotes: BTreeMap::new(),

@@ -8,7 +8,9 @@ use mio::Poll;
 use nix::sys::signal::Signal;
 use worker_protocol::control::ToZygote;
 
+use super::super::directory::Directory;
 use super::super::machine::{Event, ExitStatus, Generation, ProcessId};
+use super::super::upgrade::start_directory;
 use super::super::wake::Wake;
 use super::budget::Budget;
 use super::launch;
@@ -30,6 +32,8 @@ pub(in crate::master) struct Equipment<'a> {
     pub(in crate::master) sockets: &'a [BoundSocket],
     /// Where it logs, if not where the master does.
     pub(in crate::master) log: Option<&'a File>,
+    /// Where it is executed, if not where the master stands.
+    pub(in crate::master) directory: Option<&'a Directory>,
     /// What its workers ring.
     pub(in crate::master) bell: &'a Doorbell,
 }
@@ -60,13 +64,18 @@ impl Children {
     }
 
     fn execute_zygote(&self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
-        let Equipment { config, sockets, log, bell } = *equipment;
+        let Equipment { config, sockets, log, directory, bell } = *equipment;
         let (ours, theirs) = ControlSocket::pair()?;
         // The sockets that there are: those that the init system opened may not be in the configuration.
         let listeners: Vec<_> = sockets.iter().map(|socket| socket.listener.clone()).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
-        let settings = memory_file(&SETTINGS.pack(&Config { sockets: listeners, ..config.clone() })?)?;
-        let child = launch::launch(config, &self.own_path, &theirs, log)?;
+        let mut settings = Config { sockets: listeners, ..config.clone() };
+        // Workers that load by themselves look the directory up anew.
+        if settings.identity.chdir.is_some() {
+            settings.identity.chdir = Some(config.directory(&start_directory()?));
+        }
+        let settings = memory_file(&SETTINGS.pack(&settings)?)?;
+        let child = Directory::within(directory, || launch::launch(config, &self.own_path, &theirs, log))??;
         if let Some(board) = self.board() {
             board.write_header();
         }

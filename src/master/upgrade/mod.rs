@@ -11,5 +11,5 @@ mod images;
 mod replacing;
 mod resuming;
 
-pub(crate) use images::{Image, first_arguments, start_directory};
+pub(crate) use images::{Image, first_arguments, own_name, start_directory};
 pub(crate) use resuming::{resume, understand};

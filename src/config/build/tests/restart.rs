@@ -16,14 +16,9 @@ fn what_only_a_restart_changes_is_named() {
         ("gid = www-data", "gid"),
         ("add-gid = video", "add-gid"),
         ("umask = 027", "umask"),
-        ("chdir = /srv", "chdir"),
         ("master-as-root = true", "master-as-root"),
         ("chmod-socket = 660", "chmod-socket"),
         ("chown-socket = www-data", "chown-socket"),
-        ("pidfile = /run/app.pid", "pidfile"),
-        ("pidfile2 = /run/app.pid", "pidfile2"),
-        ("safe-pidfile = /run/app.pid", "safe-pidfile"),
-        ("safe-pidfile2 = /run/app.pid", "safe-pidfile2"),
         ("reload-on-fd = 3", "reload-on-fd"),
         ("brutal-reload-on-fd = 3", "brutal-reload-on-fd"),
         ("daemonize = /var/log/app.log", "daemonize"),
@@ -37,6 +32,28 @@ fn what_only_a_restart_changes_is_named() {
 }
 
 #[test]
+fn what_a_reload_has_left_is_named_by_the_next_one_as_well_and_not_when_it_is_as_it_was() {
+    let log = "logto = /a";
+    for (old, new) in [
+        ("", "umask = 027"),
+        ("", "chmod-socket = 660"),
+        ("", "chown-socket = www-data"),
+        ("", "reload-on-fd = 3"),
+        ("", "logfile-chown = true"),
+        (log, ""),
+        ("logto2 = /a", ""),
+        ("auto-procname = true", ""),
+    ] {
+        let (old, new) = (built(old).config, built(new).config);
+        let mut in_force = new.clone();
+        in_force.stay(&old);
+        let named = |config: &_| needing_restart(&in_force, config).map(|option| option.name).collect::<Vec<_>>();
+        assert_eq!(named(&new).len(), 1, "{:?}", named(&new));
+        assert_eq!(named(&old), [""; 0]);
+    }
+}
+
+#[test]
 fn what_a_reload_changes_is_not_named() {
     for line in [
         "processes = 4\ncheaper = 1\ncheaper-initial = 2",
@@ -44,6 +61,11 @@ fn what_a_reload_changes_is_not_named() {
         "socket = /run/other.sock",
         "harakiri = 30",
         "env = A=1",
+        "chdir = /srv",
+        "pidfile = /run/app.pid",
+        "pidfile2 = /run/app.pid",
+        "safe-pidfile = /run/app.pid",
+        "safe-pidfile2 = /run/app.pid",
         "logto = /var/log/app.log",
         "procname = app",
         "hook-accepting = print:here",
