@@ -76,6 +76,7 @@ fn what_an_application_says_while_it_fails_to_load_moves_no_cursor_and_forges_no
     fs::write(&module, "raise RuntimeError('\\x1b[2J\\r\\n[pid: 1|app: 0] forged')\n").expect("a module");
     let reload = operator(&server, "--reload");
     let status = operator(&server, "status");
+    server.log.wait_for("\\x1b[2J\\x0d");
     let log = server.log.lines().join("\n");
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     for text in [&complaint(&reload), &log] {
