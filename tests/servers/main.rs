@@ -45,6 +45,7 @@ mod serve_nginx;
 mod serve_processes;
 mod serve_refusals;
 mod serve_sockets;
+mod troubleshooting;
 mod trust_memory;
 mod trust_operators;
 mod trust_system;

@@ -25,6 +25,8 @@ pub(crate) struct NginxSetup {
     location: Vec<String>,
     /// What leads to the instance, if not `uwsgi_pass`.
     passing: Option<String>,
+    /// User and group of its worker, where root starts it; root without.
+    user: Option<String>,
 }
 
 impl NginxSetup {
@@ -37,6 +39,12 @@ impl NginxSetup {
     /// Has these directives lead to the instance in the place of `uwsgi_pass` and its parameters.
     pub(crate) fn passing(mut self, directives: impl Into<String>) -> Self {
         self.passing = Some(directives.into());
+        self
+    }
+
+    /// Has its worker be another user, where root starts it.
+    pub(crate) fn running_as(mut self, user: &str) -> Self {
+        self.user = Some(user.to_owned());
         self
     }
 
@@ -88,7 +96,11 @@ impl NginxSetup {
 
     /// The stock `uwsgi_params` are written out, so that the test does not depend on a distribution's file.
     fn configuration(&self, dir: &Path, address: SocketAddr, upstream: &str) -> String {
-        let user = if nix::unistd::Uid::effective().is_root() { "user root;" } else { "" };
+        let user = match (nix::unistd::Uid::effective().is_root(), &self.user) {
+            (true, Some(user)) => format!("user {user};"),
+            (true, None) => "user root;".to_owned(),
+            (false, _) => String::new(),
+        };
         let dir = dir.display();
         let [http, server, location] =
             [&self.http, &self.server, &self.location].map(|directives| directives.join("\n"));
