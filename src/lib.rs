@@ -50,6 +50,8 @@ pub mod scaling;
 #[doc(hidden)]
 pub mod simulate;
 #[doc(hidden)]
+pub mod stats;
+#[doc(hidden)]
 pub mod supervision;
 #[doc(hidden)]
 pub mod sys;

@@ -6,6 +6,7 @@ use super::children::Equipment;
 use super::driver::Driver;
 use super::machine::{Action, Announcement, Generation, Outcome, Reload};
 use super::reason::in_one_line;
+use crate::sys::clock::epoch_us;
 use crate::sys::memory;
 
 impl Driver<'_> {
@@ -14,7 +15,10 @@ impl Driver<'_> {
         while let Some(action) = self.machine.poll_action() {
             match action {
                 Action::Exit { code } => return Some(code),
-                Action::Note(note) => log::log!(note.level(), "{note}"),
+                Action::Note(note) => {
+                    self.ledger.note(&note, epoch_us());
+                    log::log!(note.level(), "{note}");
+                }
                 Action::Announce(announcement) => self.announce(&announcement),
                 Action::ReadConfiguration => self.read_configuration(),
                 Action::Commit { generation } => {
@@ -59,6 +63,7 @@ impl Driver<'_> {
 
     fn announce(&mut self, announcement: &Announcement) {
         self.notifier.announce(announcement);
+        self.ledger.announce(announcement);
         match announcement {
             Announcement::Ready => {
                 self.has_served = true;

@@ -12,6 +12,7 @@ use super::fifo::Fifos;
 use super::files::{Followed, PidFiles};
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{is_among, judge_inherited_later, open_sockets, remove_fresh};
+use super::statistics::NewDoors;
 use super::upgrade::start_directory;
 use super::watches::Watches;
 use crate::config::model::Config;
@@ -34,6 +35,7 @@ pub(super) struct Candidate {
     fifos: Option<Fifos>,
     watches: Option<Watches>,
     decisions: Option<Option<DecisionFile>>,
+    doors: NewDoors,
 }
 
 /// Where the log goes from now on.
@@ -81,6 +83,7 @@ impl Candidate {
             fifos: None,
             watches: None,
             decisions: None,
+            doors: NewDoors::default(),
         };
         candidate.config.identity.stay(&now.config.identity);
         let made = Directory::within(directory.as_ref(), || candidate.make(now, pid_files, directory.is_some(), poll));
@@ -108,6 +111,7 @@ impl Candidate {
         if !now.fifos.are_at(&config.master_fifos) {
             self.fifos = Some(open_fifos(config, 0, poll)?);
         }
+        self.doors = now.doors.missing(config)?;
         judge_inherited_later(config, &now.sockets)?;
         // Last, since a client may connect as soon as there is a socket.
         self.sockets = open_sockets(config, &now.sockets)?;
@@ -117,6 +121,7 @@ impl Candidate {
     /// Removes what was made for it alone.
     pub(super) fn withdraw(self, now: &InForce) {
         remove_fresh(&self.sockets, &now.sockets);
+        self.doors.withdraw();
         self.fifos.inspect(Fifos::withdraw);
         let mut written = self.pid_files.written;
         written.withdraw();
@@ -128,8 +133,9 @@ impl Candidate {
     /// Takes the place of what is in force. Cannot fail. Returns what was there and left files; where the log goes is
     /// the caller's business.
     pub(super) fn come_into_force(self, now: &mut InForce, pids: &mut PidFiles, now_us: u64) -> Replaced {
-        let Self { config, sockets, log: _, directory: _, left: _, pid_files, fifos, watches, decisions } = self;
+        let Self { config, sockets, log: _, directory: _, left: _, pid_files, fifos, watches, decisions, doors } = self;
         pids.give_way_to(pid_files.all);
+        now.doors.change_to(doors, &config);
         now.scaling = Settings::of(&config);
         let old = std::mem::replace(&mut now.config, config);
         now.config.stay(&old);

@@ -8,16 +8,18 @@ use super::children::Children;
 use super::descriptors::Descriptors;
 use super::files::PidFiles;
 use super::in_force::InForce;
+use super::ledger::Ledger;
 use super::machine::{Event, Generation, Machine, Seat, Time};
 use super::notify::Notifier;
 use super::operator::Operators;
 use super::scaler::Scaler;
 use super::signals::Signals;
+use super::statistics::Visitors;
 use super::upgrade::asking::Upgrade;
 use crate::config::model::Config;
 use crate::failure::StartFailure;
 use crate::scaling::Settings;
-use crate::sys::clock::monotonic_us;
+use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory::resident_bytes;
 use crate::sys::wait::Doorbell;
 
@@ -60,6 +62,10 @@ pub(super) struct Driver<'a> {
     pub(super) operators: Operators,
     pub(super) descriptors: Descriptors,
     pub(super) notifier: Notifier,
+    /// Who is being told of the instance.
+    pub(super) visitors: Visitors,
+    /// What outlives the processes that did it.
+    pub(super) ledger: Ledger,
     /// How far the replacement of the master by another binary has come.
     pub(super) upgrade: Upgrade,
     /// The newest generation of which a worker was measured.
@@ -95,6 +101,8 @@ impl<'a> Driver<'a> {
             operators,
             descriptors,
             notifier: Notifier::new(),
+            visitors: Visitors::default(),
+            ledger: Ledger::begin(epoch_us()),
             upgrade: Upgrade::None,
             measured: Generation(0),
             unfit: None,
@@ -118,6 +126,7 @@ impl<'a> Driver<'a> {
             self.note_boot(*seat);
             self.look_due = true;
         }
+        self.keep(&event);
         if let Event::Exited { seat, .. } = &event {
             if let Some(board) = self.children.board() {
                 self.scaler.bury(board, *seat);
@@ -125,6 +134,25 @@ impl<'a> Driver<'a> {
             self.look_due = true;
         }
         self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));
+    }
+
+    /// Keeps what outlives the process that an event is about.
+    fn keep(&mut self, event: &Event) {
+        self.ledger.hear(event);
+        let (Event::Ready { seat, .. } | Event::ForkFailed { seat, .. } | Event::Exited { seat, .. }) = event else {
+            return;
+        };
+        // Who has no seat there is no worker.
+        let Some(own) = self.children.board().and_then(|board| board.master(*seat)) else { return };
+        match event {
+            Event::Ready { boot_us, .. } => self.ledger.note_boot(*boot_us),
+            Event::ForkFailed { .. } => self.ledger.note_failed_fork(),
+            _ => {
+                if let Some(worker) = self.machine.workers().find(|worker| worker.seat == *seat) {
+                    self.ledger.bury(worker.post.number, own);
+                }
+            }
+        }
     }
 
     /// The same for several that come together.

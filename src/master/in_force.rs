@@ -7,6 +7,7 @@ use mio::Poll;
 
 use super::decisions::DecisionFile;
 use super::fifo::{FifoHandover, Fifos};
+use super::statistics::Doors;
 use super::wake::Wake;
 use super::watches::Watches;
 use crate::config::model::Config;
@@ -19,6 +20,8 @@ pub(super) struct InForce {
     pub(super) config: Config,
     pub(super) scaling: Settings,
     pub(super) sockets: Vec<BoundSocket>,
+    /// Where the instance tells of itself.
+    pub(super) doors: Doors,
     pub(super) fifos: Fifos,
     pub(super) watches: Watches,
     /// Where decisions on the number of workers are recorded.
@@ -32,6 +35,7 @@ impl InForce {
             scaling: Settings::of(&config),
             config,
             sockets: Vec::new(),
+            doors: Doors::default(),
             fifos: Fifos::default(),
             watches: Watches::default(),
             decisions: None,
@@ -44,6 +48,7 @@ impl InForce {
             // Best effort: the failure itself is what the operator must read.
             let _ = socket.remove_file();
         }
+        self.doors.withdraw();
         self.fifos.withdraw();
         if let Some(decisions) = self.decisions.take() {
             decisions.withdraw();
@@ -59,6 +64,7 @@ impl InForce {
                 Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", socket.name),
             }
         }
+        self.doors.vacuum();
         self.fifos.remove();
     }
 }

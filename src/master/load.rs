@@ -20,6 +20,9 @@ impl Driver<'_> {
         if let Some(event) = self.scaler.look(&scene, &mut self.in_force) {
             self.handle(event);
         }
+        if let Some((direction, reason)) = self.scaler.take_change() {
+            self.ledger.note_decision(direction, reason);
+        }
         if self.scaler.has_miscounted() {
             self.children.recount();
         }

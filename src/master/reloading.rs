@@ -47,6 +47,9 @@ impl Driver<'_> {
         if let Some(log) = log {
             self.take_log(&log);
         }
+        if let Err(failure) = self.in_force.doors.watch(&self.poll) {
+            log::error!("{failure}");
+        }
         crate::logging::stamp_lines(&self.in_force.config.logging);
         // The queues belong to the sockets themselves, which old and new configuration share until here.
         if let Err(failure) = settle_queues(&self.in_force.sockets, &self.in_force.config) {

@@ -43,6 +43,7 @@ impl Driver<'_> {
             self.children.executed.due_us(),
             self.operators.due_us(),
             self.upgrade.due_us(),
+            self.visitors.due_us(),
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
@@ -58,6 +59,7 @@ impl Driver<'_> {
         self.follow_changed_files();
         self.look_at_launches();
         self.operators.drop_silent(monotonic_us());
+        self.visitors.drop_late(monotonic_us());
         self.mind_upgrade();
         self.handle(Event::Elapsed);
         self.scale();
@@ -97,6 +99,8 @@ impl Driver<'_> {
                 let events = self.children.executed.hear_report(seat, &self.poll);
                 self.handle_all(events);
             }
+            Wake::Door(door) => self.hear_door(door),
+            Wake::Visitor(visitor) => self.hear_visitor(visitor),
             Wake::Program(seat) => {
                 let events = self.children.executed.ended_elsewhere(seat, &self.poll);
                 self.handle_all(events);

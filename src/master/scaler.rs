@@ -31,6 +31,8 @@ pub(super) struct Scaler {
     pending: i32,
     /// Workers that asked to go since the last look.
     volunteers: BTreeSet<Seat>,
+    /// The last decision, if it changes the number of workers and nobody has asked for it yet.
+    changed: Option<(&'static str, &'static str)>,
 }
 
 impl Scaler {
@@ -43,6 +45,7 @@ impl Scaler {
             has_miscounted: false,
             pending: 0,
             volunteers: BTreeSet::new(),
+            changed: None,
         }
     }
 
@@ -124,6 +127,11 @@ impl Scaler {
         if event.is_none() && !(in_force.config.scaling.busyness.verbose && decided.reason.ends_window()) {
             return None;
         }
+        self.changed = match decided.decision {
+            Decision::Hold => None,
+            Decision::Grow(_) => Some(("up", decided.reason.name())),
+            Decision::Shrink(_) => Some(("down", decided.reason.name())),
+        };
         let line = text_line(&sample, &decided);
         if let (Some(file), Some(memory)) = (&mut in_force.decisions, before) {
             file.write(&Record { settings: settings.clone(), memory, sample, decided });
@@ -145,6 +153,11 @@ impl Scaler {
                 log::info!("asked for {pending:+} workers, which changes nothing: {}", refusal(settings, sample))
             }
         }
+    }
+
+    /// Direction and reason of the last decision, once, if it changes the number of workers.
+    pub(super) fn take_change(&mut self) -> Option<(&'static str, &'static str)> {
+        self.changed.take()
     }
 
     fn picture(&mut self, scene: &Scene<'_>, in_force: &InForce) -> Picture {

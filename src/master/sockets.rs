@@ -14,13 +14,7 @@ use crate::sys::process;
 /// # Errors
 /// When one cannot be opened. Those that were opened before it are gone again then.
 pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<BoundSocket>, StartFailure> {
-    let owner = config.chown_socket.as_deref().map(parse_owner).transpose()?;
-    let options = BindOptions {
-        backlog: config.backlog(),
-        mode: config.chmod_socket,
-        owner,
-        defer_accept: config.request.socket_timeout,
-    };
+    let options = bind_options(config)?;
     let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
     // What the init system opened stays, also when no line of the configuration names it.
     let unnamed = open.iter().filter(|socket| socket.activated && !names.contains(&socket.name));
@@ -43,6 +37,16 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         }
     }
     Ok(sockets)
+}
+
+/// How the sockets of a configuration are to be.
+pub(super) fn bind_options(config: &Config) -> Result<BindOptions, StartFailure> {
+    Ok(BindOptions {
+        backlog: config.backlog(),
+        mode: config.chmod_socket,
+        owner: config.chown_socket.as_deref().map(parse_owner).transpose()?,
+        defer_accept: config.request.socket_timeout,
+    })
 }
 
 /// Makes the queues what a configuration says: how long they are, and whether TCP holds connections back before them.

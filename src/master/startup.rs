@@ -13,6 +13,7 @@ use super::decisions::DecisionFile;
 use super::files::PidFiles;
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{activated_sockets, open_sockets, settle_queues};
+use super::statistics::Doors;
 use super::upgrade::start_directory;
 use crate::config::model::{Config, HookPhase, Identity};
 use crate::failure::StartFailure;
@@ -119,6 +120,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     }
     in_force.sockets = open_sockets(config, &activated)?;
     settle_queues(&in_force.sockets, config)?;
+    in_force.doors = Doors::open(config, poll)?;
     if !early {
         *way_back = drop_privileges(config, &credentials)?;
     }

@@ -39,6 +39,10 @@ pub(super) enum Wake {
     Report(Seat),
     /// The program in this seat, which may be nobody's child, has ended.
     Program(Seat),
+    /// Somebody connects to the door with this number, behind which the instance tells of itself.
+    Door(u32),
+    /// The visitor with this number has said something, or has room for more of what it is told.
+    Visitor(u32),
 }
 
 /// A token is the number of the kind, and below it which one of that kind.
@@ -49,6 +53,12 @@ impl Wake {
     pub(super) fn when_readable(self, descriptor: &impl AsFd, poll: &Poll) -> io::Result<()> {
         let raw = descriptor.as_fd().as_raw_fd();
         poll.registry().register(&mut SourceFd(&raw), self.token(), Interest::READABLE)
+    }
+
+    /// Has the event loop wake up when `descriptor` can be read from or written to.
+    pub(super) fn when_ready(self, descriptor: &impl AsFd, poll: &Poll) -> io::Result<()> {
+        let raw = descriptor.as_fd().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&raw), self.token(), Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Has it wake up once more though nothing has changed: the loop tells of changes only, and what was left over is
@@ -74,6 +84,8 @@ impl Wake {
             Wake::Orphan(seat) => (10, seat.0),
             Wake::Report(seat) => (11, seat.0),
             Wake::Program(seat) => (12, seat.0),
+            Wake::Door(number) => (13, number),
+            Wake::Visitor(number) => (14, number),
         };
         Token(kind << KIND | number as usize)
     }
@@ -95,6 +107,8 @@ impl Wake {
             10 => Wake::Orphan(Seat(number)),
             11 => Wake::Report(Seat(number)),
             12 => Wake::Program(Seat(number)),
+            13 => Wake::Door(number),
+            14 => Wake::Visitor(number),
             _ => return None,
         })
     }
@@ -126,6 +140,8 @@ mod tests {
             Wake::Orphan(Seat(last)),
             Wake::Report(Seat(last)),
             Wake::Program(Seat(last)),
+            Wake::Door(last),
+            Wake::Visitor(last),
         ];
         let mut tokens: Vec<Token> = all.iter().map(|wake| wake.token()).collect();
         assert_eq!(tokens.iter().map(|token| Wake::of(*token)).collect::<Vec<_>>(), all.map(Some));

@@ -58,6 +58,36 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// One word for it, the same as in records.
+    pub fn name(&self) -> &'static str {
+        use Reason::*;
+        match self {
+            Steady => "steady",
+            BetweenTicks => "between_ticks",
+            Waiting { .. } => "waiting",
+            Reserve { .. } => "reserve",
+            CoresBusy { .. } => "cores_busy",
+            Surplus { .. } => "surplus",
+            AllBusy { .. } => "all_busy",
+            TooManyIdle { .. } => "too_many_idle",
+            TooFewIdle { .. } => "too_few_idle",
+            QueueLong { .. } => "queue_long",
+            QueueShort { .. } => "queue_short",
+            Busyness { .. } => "busyness",
+            NotBusy { .. } => "not_busy",
+            Average { .. } => "average",
+            QueueAlert { .. } => "queue_alert",
+            QueueStanding { .. } => "queue_standing",
+            Asked { .. } => "asked",
+            Volunteered { .. } => "volunteered",
+            BelowMinimum { .. } => "below_minimum",
+            AboveMaximum { .. } => "above_maximum",
+            HardLimit { .. } => "hard_limit",
+            Idle { .. } => "idle",
+            Awakened { .. } => "awakened",
+        }
+    }
+
     /// Whether the instance should stop (`die-on-idle`).
     pub fn ends_instance(&self) -> bool {
         matches!(self, Reason::Idle { ends: true, .. })

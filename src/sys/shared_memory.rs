@@ -53,6 +53,23 @@ impl SharedWords {
     }
 }
 
+impl SharedWords {
+    /// The process that holds the record lock on one byte of the file; 0 if nobody does, or if the system does not tell.
+    pub fn lock_holder(&self, byte: i64) -> i32 {
+        let mut lock = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: byte,
+            l_len: 1,
+            l_pid: 0,
+        };
+        match fcntl(&self.descriptor, FcntlArg::F_GETLK(&mut lock)) {
+            Ok(_) if i32::from(lock.l_type) != libc::F_UNLCK => lock.l_pid,
+            _ => 0,
+        }
+    }
+}
+
 impl AsFd for SharedWords {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()

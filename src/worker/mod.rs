@@ -7,6 +7,7 @@ mod accept_loop;
 mod attending;
 pub mod body;
 mod connection;
+mod description;
 mod eagerness;
 mod exception;
 mod exchange;

@@ -24,6 +24,7 @@ mod process_names;
 mod recycling;
 mod request;
 mod scaling;
+mod statistics;
 mod staying;
 mod term;
 mod watch;
@@ -48,6 +49,7 @@ pub use process_names::ProcessNames;
 pub use recycling::{MonitoredExceptions, Recycling};
 pub use request::{RequestLimits, VanishedClients};
 pub use scaling::{Busyness, Policy, Scaling};
+pub use statistics::Statistics;
 pub use term::TermMeaning;
 pub use watch::{ReloadDescriptor, Watch, WatchEffect};
 pub use word::UnknownWord;
@@ -84,6 +86,8 @@ pub struct Config {
     pub patience: Patience,
     /// What is logged, where to, and how.
     pub logging: Logging,
+    /// Where the instance tells of itself.
+    pub statistics: Statistics,
     /// Files that hold the master's pid.
     pub pidfiles: PidFiles,
     /// Remove sockets and pid files at the end (`vacuum`).
@@ -145,6 +149,7 @@ impl Default for Config {
             recycling: Recycling::default(),
             patience: Patience::default(),
             logging: Logging::default(),
+            statistics: Statistics::default(),
             pidfiles: PidFiles::default(),
             vacuum: false,
             identity: Identity::default(),

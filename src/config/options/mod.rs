@@ -100,7 +100,7 @@ pub const TABLE: &[Section] = &[
     Section::of(Group::Hooks, hooks::OPTIONS),
     Section::of(Group::Language, language::OPTIONS),
     Section::of(Group::Helpers, helpers::OPTIONS),
-    Section::of(Group::Statistics, statistics::OPTIONS),
+    Section::judged(Group::Statistics, statistics::OPTIONS, statistics::judge),
     Section::of(Group::Files, files::OPTIONS),
     Section::of(Group::Routers, routers::OPTIONS),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),

@@ -4,7 +4,8 @@
 use super::draft::Draft;
 use super::parsed::Parsed;
 use super::reload::reload_on_term;
-use super::row::{Opt, count, flag, list, millis, path, seconds};
+use super::row::{Opt, address, count, flag, list, millis, path, seconds};
+use super::statistics::own_address;
 
 /// The rows.
 #[rustfmt::skip]
@@ -23,6 +24,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)"),
     path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).works()
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
+    address("metrics").sets(|d, v| d.config.statistics.metrics = own_address(d, v)).works()
+        .says("Tell metrics over HTTP at this address, as Prometheus reads them (/metrics), and health (/livez, /readyz)"),
+    flag("stats-variables").sets(|d, v| d.config.statistics.variables = v.on()).works()
+        .says("Tell all variables of requests under way in `stats`, also query strings, cookies and credentials"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
     list("trusted-proxy").sets(trust_proxy).works()

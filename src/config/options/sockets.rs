@@ -18,7 +18,7 @@ const TCP: &str = "options of TCP sockets";
 const OPEN: &str = "for sockets that are open";
 
 /// Options of uWSGI's that listen on an address as well.
-const OTHER_LISTENERS: &[&str] = &["http", "shared-socket", "stats"];
+const OTHER_LISTENERS: &[&str] = &["http", "shared-socket", "stats", "metrics"];
 
 /// Options of uWSGI's that give an instance work without `socket`.
 const OTHER_WORK: &[&str] =
@@ -69,15 +69,7 @@ pub(super) const OPTIONS: &[Opt] = &[
 
 /// One more listener; `None` is for what `protocol` says.
 pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option<Protocol>) {
-    let address = match &value.address {
-        Some(address) => address.clone(),
-        None => match look_up(draft, value.text) {
-            Some(address) => address,
-            None => {
-                return draft.refuse("expected an address; the host's name is not known", "write its IP address");
-            }
-        },
-    };
+    let Some(address) = known_address(draft, value) else { return };
     match protocol {
         Some(protocol) => draft.config.sockets.push(Listener { protocol, ..Listener::on(address) }),
         None => {
@@ -86,6 +78,15 @@ pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option
         }
     }
     draft.sockets_from.push(draft.current());
+}
+
+/// The address of a value, with the name of its host looked up; a complaint if nobody knows that.
+pub(super) fn known_address(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<Address> {
+    let address = value.address.clone().or_else(|| look_up(draft, value.text));
+    if address.is_none() {
+        draft.refuse("expected an address; the host's name is not known", "write its IP address");
+    }
+    address
 }
 
 fn look_up(draft: &Draft<'_>, text: &str) -> Option<Address> {

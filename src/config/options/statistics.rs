@@ -3,12 +3,16 @@
 //! The rows of the option table for the group [`Statistics`](super::Group::Statistics).
 //! Read in the master before anything else, and by the commands.
 
-use super::row::{Opt, bytes, count, flag, list, seconds, text};
+use super::draft::Draft;
+use super::parsed::Parsed;
+use super::row::{Opt, address, bytes, count, flag, list, seconds, text};
+use super::sockets::known_address;
+use crate::config::error::ConfigError;
+use crate::config::model::Address;
 
 // What stands behind several rows.
 const METRICS: &str = "metrics";
-const STATS: &str = "the statistics server";
-const SCRAPE: &str = "let the monitoring scrape the statistics";
+const SCRAPE: &str = "let the monitoring scrape `metrics`";
 const ALARMS: &str = "alarms; watch the log";
 
 /// The rows.
@@ -22,14 +26,18 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("metrics-dir-restore").aka(&["metric-dir-restore"]).not_yet(METRICS)
         .says("Restore metric values from metrics-dir"),
     flag("metrics-no-cores").not_yet(METRICS).says("Skip per-core metrics"),
-    text("stats").aka(&["stats-server"]).not_yet(STATS).says("JSON stats server address (TCP, UNIX)"),
-    flag("stats-http").not_yet(STATS).says("Let browsers read stats: adds an HTTP response head"),
-    flag("stats-minified").aka(&["stats-min"]).not_yet(STATS).says("Emit compact stats JSON"),
+    address("stats").aka(&["stats-server"])
+        .sets(|d, v| d.config.statistics.server = own_address(d, v)).works()
+        .says("Tell statistics as JSON to whoever connects to this address (TCP, UNIX)"),
+    flag("stats-http").sets(|d, v| d.config.statistics.http = v.on()).works()
+        .says("Wait for an HTTP request first; /metrics, /livez and /readyz are there as well"),
+    flag("stats-minified").aka(&["stats-min"]).sets(|d, v| d.config.statistics.minified = v.on()).works()
+        .says("Emit compact stats JSON"),
     list("stats-push").unsupported(SCRAPE).says("Push stats JSON to a pusher plugin target"),
     seconds("stats-pusher-default-freq").aka(&["stats-pushers-default-freq"]).default("3").unsupported(SCRAPE)
         .says("Seconds between stats pushes"),
-    flag("stats-no-cores").not_yet(STATS).says("Omit per-core data from stats"),
-    flag("stats-no-metrics").not_yet(METRICS).says("Omit metrics from stats"),
+    flag("stats-no-cores").sets(|d, v| d.config.statistics.cores = !v.on()).works().says("Omit per-core data from stats"),
+    flag("stats-no-metrics").accepted("the document has no metrics; they are at `metrics`").says("Omit metrics from stats"),
     list("alarm").not_yet(ALARMS).says("Define alarm: name plugin:args"),
     flag("alarm-cheap").required().not_yet(ALARMS).says("Run curl alarms in the main alarm thread"),
     seconds("alarm-freq").default("3").not_yet(ALARMS).says("Minimum seconds between same alarms"),
@@ -57,3 +65,24 @@ pub(super) const OPTIONS: &[Opt] = &[
     seconds("rrdtool-freq").default("300").unsupported(SCRAPE).says("Seconds between RRD updates"),
     text("rrdtool-lib").default("librrd.so").unsupported(SCRAPE).says("Name of the rrd library"),
 ];
+
+/// An address at which the instance tells of itself: one that it opens.
+pub(super) fn own_address(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<Address> {
+    match known_address(draft, value)? {
+        Address::Inherited(_) => {
+            draft.refuse("expected HOST:PORT, a path or @NAME; this is opened by rhinod", "name an address");
+            None
+        }
+        address => Some(address),
+    }
+}
+
+/// Two kinds of answers do not fit one address.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    let statistics = &draft.config.statistics;
+    let same = statistics.metrics.is_some() && statistics.server == statistics.metrics;
+    if let (true, false, Some(directive)) = (same, statistics.http, draft.given("metrics")) {
+        let problem = "`stats` has this address as well, and does not speak HTTP there";
+        draft.error(ConfigError::about(directive, problem).suggest("add stats-http = true, or give each its own"));
+    }
+}

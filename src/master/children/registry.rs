@@ -137,6 +137,11 @@ impl Children {
         Scoreboard::fit(self.words.words(), self.layout).ok()
     }
 
+    /// The process that holds the application's lock on a byte of the shared memory; 0 if nobody does.
+    pub(in crate::master) fn lock_holder(&self, byte: i64) -> i32 {
+        self.words.lock_holder(byte)
+    }
+
     /// Counts the busy cores anew, where the counter and what the cores say differ: the dead do not count themselves
     /// out, and an application may have written anything into the counter.
     pub(in crate::master) fn recount(&self) {

@@ -15,10 +15,12 @@ use super::super::driver::Parts;
 use super::super::fifo::FifoHandover;
 use super::super::files::PidFiles;
 use super::super::in_force::{InForce, adopt_fifos, begin_watches};
+use super::super::ledger::Ledger;
 use super::super::machine::{Machine, Snapshot, Time};
 use super::super::operator::Operators;
 use super::super::passed::Passed;
 use super::super::signals::Signals;
+use super::super::statistics::Doors;
 use super::super::wake::Wake;
 use super::super::watches::WatchHandover;
 use crate::config::model::{Config, Listener};
@@ -54,6 +56,18 @@ pub(crate) struct Handover {
     pub(super) decisions: Option<DecisionFileHandover>,
     #[serde(default)]
     pub(super) scaling: Memory,
+    /// Where the instance tells of itself.
+    #[serde(default)]
+    pub(super) doors: Vec<SocketHandover>,
+    /// Masters up to 0.2 had none.
+    #[serde(default)]
+    pub(super) ledger: Option<Ledger>,
+}
+
+/// What the image before has learnt.
+pub(super) struct Learnt {
+    pub(super) scaling: Memory,
+    pub(super) ledger: Option<Ledger>,
 }
 
 /// A listening socket on its way to the next image.
@@ -105,7 +119,7 @@ impl Handover {
     ///
     /// # Errors
     /// What of it cannot be used.
-    pub(super) fn adopt(self) -> Result<(Parts, Memory), StartFailure> {
+    pub(super) fn adopt(self) -> Result<(Parts, Learnt), StartFailure> {
         let system = |what| move |error: io::Error| StartFailure::system(what, &error);
         let mut signals = Signals::install().map_err(system("install signal handlers"))?;
         let poll = Poll::new().map_err(system("set up the event loop"))?;
@@ -124,6 +138,9 @@ impl Handover {
         let mut in_force = InForce::of(self.config);
         let sockets = self.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>();
         in_force.sockets = sockets.map_err(system("take over the sockets"))?;
+        let doors = self.doors.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>();
+        let doors = doors.map_err(system("take over the sockets of the statistics"))?;
+        in_force.doors = Doors::adopt(doors, &in_force.config, &poll)?;
         in_force.fifos = adopt_fifos(&in_force.config, self.fifo, &poll)?;
         in_force.watches = begin_watches(&in_force.config, &poll)?;
         in_force.watches.remember(self.watches, monotonic_us());
@@ -131,6 +148,6 @@ impl Handover {
         in_force.decisions = decisions.map_err(system("take over the log of decisions"))?;
         let pid_files = PidFiles::adopt(self.pid_files);
         let parts = Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files };
-        Ok((parts, self.scaling))
+        Ok((parts, Learnt { scaling: self.scaling, ledger: self.ledger }))
     }
 }

@@ -120,6 +120,8 @@ impl Driver<'_> {
             pid_files: self.pid_files.paths().to_vec(),
             decisions: in_force.decisions.as_ref().map(|file| file.hand_over()).transpose()?,
             scaling: self.scaler.memory().clone(),
+            doors: in_force.doors.sockets().map(SocketHandover::of).collect::<io::Result<_>>()?,
+            ledger: Some(self.ledger.clone()),
         })
     }
 }

@@ -31,14 +31,17 @@ pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailu
     if handover.closed {
         process::forbid_steering().map_err(|error| StartFailure::system("keep the application out", &error))?;
     }
-    let (parts, scaling) = handover.adopt()?;
+    let (parts, learnt) = handover.adopt()?;
     // The image before has blocked them until somebody hears them again.
     process::unblock_signals(nix::sys::signal::SigSet::empty());
     crate::logging::stamp_lines(&parts.in_force.config.logging);
     startup::title_master(&parts.in_force.config);
     let mut driver = Driver::new(parts, origin);
     driver.has_served = true;
-    driver.scaler.remember(scaling);
+    driver.scaler.remember(learnt.scaling);
+    if let Some(ledger) = learnt.ledger {
+        driver.ledger = ledger;
+    }
     log::info!("the master (pid {}) runs version {} now", std::process::id(), env!("CARGO_PKG_VERSION"));
     driver.notifier.announce(&Announcement::Ready);
     // Children that ended while nobody listened.

@@ -9,6 +9,7 @@ use crate::handler::LogNotes;
 use crate::sys::clock::epoch_us;
 use crate::sys::stream::Stream;
 use crate::worker::body::{RequestBody, Source};
+use crate::worker::description::describe;
 use crate::worker::exchange::{Exchange, Service};
 use crate::worker::hearsay::tell_of_hearsay;
 use crate::worker::omission::tell_of_omission;
@@ -58,6 +59,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     let message = &envelope.message;
     tell_of_hearsay(worker, head);
     tell_of_omission(worker, head);
+    describe(worker, core, head);
     let arrival_us = head.arrival_us(limits.trusts(head.remote_addr));
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
     let awaited = AtomicBool::new(true);

@@ -96,3 +96,9 @@ pub(crate) fn frameworks() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(|| installed("frameworks")).as_deref()?.ancestors().nth(2)
 }
+
+/// The python that has uwsgitop and the Prometheus client library.
+pub(crate) fn monitoring() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| installed("monitoring")).as_deref()
+}

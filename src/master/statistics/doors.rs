@@ -1,0 +1,198 @@
+//! Where visitors come in: the sockets behind which the instance tells of itself, and what is told behind each. Master only.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+
+use mio::Poll;
+
+use super::super::sockets::bind_options;
+use super::super::wake::Wake;
+use crate::config::model::{Address, Config, Listener};
+use crate::failure::StartFailure;
+use crate::sys::listeners::{BindOptions, BoundSocket};
+
+/// How many may wait to be let in.
+const BACKLOG: u32 = 128;
+
+/// What is told behind a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// uWSGI's document, to whoever connects.
+    Document,
+    /// What is asked for over HTTP; uWSGI's document when it is nothing else.
+    Pages,
+    /// The same without that document.
+    Metrics,
+}
+
+/// One of them.
+pub(super) struct Door {
+    pub(super) socket: BoundSocket,
+    pub(super) manner: Manner,
+    is_watched: bool,
+}
+
+/// All of them, by numbers that no later one has.
+#[derive(Default)]
+pub(in crate::master) struct Doors {
+    open: BTreeMap<u32, Door>,
+    next: u32,
+}
+
+/// Those that a configuration has and the one in force has not.
+#[derive(Default)]
+pub(in crate::master) struct NewDoors(Vec<BoundSocket>);
+
+impl Doors {
+    /// Opens those of a configuration, and has them wake the master.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened. Nothing is left behind then.
+    pub(in crate::master) fn open(config: &Config, poll: &Poll) -> Result<Self, StartFailure> {
+        let mut doors = Self::default();
+        let new = doors.missing(config)?;
+        doors.change_to(new, config);
+        doors.watch(poll).inspect_err(|_| doors.withdraw())?;
+        Ok(doors)
+    }
+
+    /// Goes on with the sockets of the image before.
+    ///
+    /// # Errors
+    /// When they cannot be watched.
+    pub(in crate::master) fn adopt(
+        sockets: Vec<BoundSocket>,
+        config: &Config,
+        poll: &Poll,
+    ) -> Result<Self, StartFailure> {
+        let mut doors = Self::default();
+        doors.change_to(NewDoors(sockets), config);
+        doors.watch(poll)?;
+        Ok(doors)
+    }
+
+    /// All sockets.
+    pub(in crate::master) fn sockets(&self) -> impl Iterator<Item = &BoundSocket> {
+        self.open.values().map(|door| &door.socket)
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Door> {
+        self.open.get(&number)
+    }
+
+    /// Opens what a configuration has and is not open, or not where visitors find it.
+    ///
+    /// # Errors
+    /// When one cannot be opened. Nothing is left behind then.
+    pub(in crate::master) fn missing(&self, config: &Config) -> Result<NewDoors, StartFailure> {
+        let options = BindOptions { backlog: BACKLOG, ..bind_options(config)? };
+        let mut new = NewDoors::default();
+        for (address, _) in wanted(config) {
+            let is_it = |socket: &BoundSocket| socket.listener.address == *address && socket.is_at_its_name();
+            if self.sockets().any(is_it) {
+                continue;
+            }
+            // Nobody has to say anything before an answer comes.
+            let listener = Listener { defer_accept: false, ..Listener::on(address.clone()) };
+            match BoundSocket::bind(&listener, &options) {
+                Ok(socket) => new.0.push(socket),
+                Err(error) => {
+                    new.withdraw();
+                    let option = if config.statistics.metrics.as_ref() == Some(address) { "metrics" } else { "stats" };
+                    return Err(StartFailure::from(error).about(option));
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    /// Has those that a configuration wants, of what is open and what was opened for it; closes the others.
+    pub(in crate::master) fn change_to(&mut self, new: NewDoors, config: &Config) {
+        let wanted: Vec<_> = wanted(config).collect();
+        let manner_of = |socket: &BoundSocket| {
+            wanted.iter().find(|(address, _)| **address == socket.listener.address).map(|(_, manner)| *manner)
+        };
+        let is_replaced =
+            |old: &BoundSocket| new.0.iter().any(|socket| socket.listener.address == old.listener.address);
+        self.open.retain(|_, door| match manner_of(&door.socket).filter(|_| !is_replaced(&door.socket)) {
+            Some(manner) => {
+                door.manner = manner;
+                true
+            }
+            None => {
+                remove_file(&door.socket);
+                false
+            }
+        });
+        for socket in new.0 {
+            if let Some(manner) = manner_of(&socket) {
+                self.open.insert(self.next, Door { socket, manner, is_watched: false });
+                self.next = self.next.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Has the new ones wake the master.
+    ///
+    /// # Errors
+    /// When the event loop does not take one.
+    pub(in crate::master) fn watch(&mut self, poll: &Poll) -> Result<(), StartFailure> {
+        for (number, door) in self.open.iter_mut().filter(|(_, door)| !door.is_watched) {
+            Wake::Door(*number)
+                .when_readable(&door.socket, poll)
+                .map_err(|error| StartFailure::system("listen for those who ask for statistics", &error))?;
+            door.is_watched = true;
+            let (name, raw) = (&door.socket.name, door.socket.as_fd().as_raw_fd());
+            match door.manner {
+                Manner::Document | Manner::Pages => log::info!("*** Stats server enabled on {name} fd: {raw} ***"),
+                Manner::Metrics => log::info!("metrics are told on {name}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was made for an instance that does not start after all.
+    pub(in crate::master) fn withdraw(&self) {
+        for socket in self.sockets() {
+            // Best effort: the failure itself is what the operator must read.
+            let _ = socket.remove_file();
+        }
+    }
+
+    /// `vacuum`: leaves no file behind.
+    pub(in crate::master) fn vacuum(&self) {
+        for socket in self.sockets() {
+            match socket.remove_file() {
+                Ok(true) => log::info!("VACUUM: unix socket {} (stats) removed.", socket.name),
+                Ok(false) => {}
+                Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", socket.name),
+            }
+        }
+    }
+}
+
+impl NewDoors {
+    /// Removes what was made for a configuration that does not come into force.
+    pub(in crate::master) fn withdraw(&self) {
+        for socket in &self.0 {
+            // Best effort: what kept them from being used is what the operator must read.
+            let _ = socket.remove_file();
+        }
+    }
+}
+
+/// The addresses of a configuration, each once.
+fn wanted(config: &Config) -> impl Iterator<Item = (&Address, Manner)> {
+    let statistics = &config.statistics;
+    let manner = if statistics.http { Manner::Pages } else { Manner::Document };
+    let server = statistics.server.as_ref().map(|address| (address, manner));
+    let metrics = statistics.metrics.as_ref().filter(|address| statistics.server.as_ref() != Some(address));
+    server.into_iter().chain(metrics.map(|address| (address, Manner::Metrics)))
+}
+
+fn remove_file(socket: &BoundSocket) {
+    if let Err(error) = socket.remove_file() {
+        log::warn!("cannot remove {}: {error}", socket.name);
+    }
+}

@@ -1,0 +1,93 @@
+//! What each visitor is told: the pages, and the documents behind them, each made once for all who ask at the same moment.
+//! Master only.
+
+use std::rc::Rc;
+
+use super::super::driver::Driver;
+use super::doors::Manner;
+use super::visitors::Question;
+use crate::stats::{self, Form, Head, Page, Report, Request, Style};
+use crate::sys::clock::monotonic_us;
+
+/// The documents of one moment, as far as anybody has asked for them.
+#[derive(Default)]
+struct Documents {
+    report: Option<Report>,
+    made: Vec<(Document, Rc<[u8]>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Document {
+    Uwsgi(Style),
+    Metrics(Form),
+}
+
+impl Driver<'_> {
+    /// Lets in whoever waits at a door.
+    pub(in crate::master) fn hear_door(&mut self, number: u32) {
+        let Some(door) = self.in_force.doors.get(number) else { return };
+        let came = self.visitors.welcome(number, door, monotonic_us(), &self.poll);
+        self.attend_to(&came);
+    }
+
+    /// A visitor has asked, or takes more.
+    pub(in crate::master) fn hear_visitor(&mut self, visitor: u32) {
+        self.attend_to(&[visitor]);
+    }
+
+    fn attend_to(&mut self, visitors: &[u32]) {
+        let mut documents = Documents::default();
+        for visitor in visitors {
+            if let Some(question) = self.visitors.hear(*visitor, &self.poll) {
+                let parts = self.answer(question, &mut documents);
+                self.visitors.tell(*visitor, parts, &self.poll);
+            }
+        }
+    }
+
+    /// Head and body of an answer.
+    fn answer(&self, question: Question, documents: &mut Documents) -> [Rc<[u8]>; 2] {
+        let statistics = &self.in_force.config.statistics;
+        let style = Style { minified: statistics.minified, cores: statistics.cores };
+        let nothing = || Rc::from([].as_slice());
+        let Some(Request { page, head_only }) = question.request else {
+            return [nothing(), self.document(Document::Uwsgi(style), documents)];
+        };
+        let (status, content_type, body) = match (page, question.manner) {
+            (Page::Live, _) => ("200 OK", TEXT, Rc::from(b"alive\n".as_slice())),
+            (Page::Ready, _) => {
+                let readiness = self.readiness();
+                let status = if readiness.is_ready() { "200 OK" } else { "503 Service Unavailable" };
+                (status, TEXT, Rc::from(format!("{}\n", readiness.word()).as_bytes()))
+            }
+            (Page::Metrics { open }, _) => {
+                let form = if open { Form::Open } else { Form::Plain };
+                ("200 OK", form.content_type(), self.document(Document::Metrics(form), documents))
+            }
+            (Page::Other, Manner::Metrics) => {
+                ("404 Not Found", TEXT, Rc::from(b"there are /metrics, /livez and /readyz\n".as_slice()))
+            }
+            (Page::Other, Manner::Document | Manner::Pages) => {
+                ("200 OK", "application/json", self.document(Document::Uwsgi(style), documents))
+            }
+        };
+        let head = Head { status, content_type, length: body.len() };
+        [Rc::from(head.bytes()), if head_only { nothing() } else { body }]
+    }
+
+    fn document(&self, document: Document, documents: &mut Documents) -> Rc<[u8]> {
+        let Documents { report, made } = documents;
+        if let Some((_, bytes)) = made.iter().find(|(other, _)| *other == document) {
+            return Rc::clone(bytes);
+        }
+        let report = report.get_or_insert_with(|| self.report());
+        let bytes: Rc<[u8]> = Rc::from(match document {
+            Document::Uwsgi(style) => stats::document(report, style),
+            Document::Metrics(form) => stats::metrics(report, form),
+        });
+        made.push((document, Rc::clone(&bytes)));
+        bytes
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";

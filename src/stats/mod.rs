@@ -1,0 +1,20 @@
+//! What an instance tells of itself to whoever monitors it: one [`Report`], and its forms. The documents are functions of
+//! it and always whole: whatever a client has sent, they can be parsed.
+//!
+//! Not for finding out what is in a report, and not for connections: that is `master::statistics`. Pure; runs in the master.
+
+mod exposition;
+mod health;
+mod metrics;
+mod report;
+mod request;
+mod uwsgi;
+
+pub use exposition::Form;
+pub use health::{Answer, Readiness};
+pub use metrics::metrics;
+pub use report::{
+    Application, Core, Daemon, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker, WorkerStatus,
+};
+pub use request::{HEAD_BYTES_MAX, Head, Page, Request, read};
+pub use uwsgi::{Style, document};

@@ -1,0 +1,144 @@
+//! Metrics as Prometheus reads them: understood by its own parser in both forms, and true over deaths, reloads and scaling;
+//! and health as balancers ask for it.
+
+use nix::sys::signal::Signal;
+use rhinod_bench::packet::Request;
+
+use crate::harness::{Instance, wait_until};
+use crate::monitoring::{Samples, metrics_path, page, page_with, samples, stats_path, telling};
+use crate::reloading::{Held, operator, reload, unsteady};
+
+const OPEN_METRICS: &str = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
+
+/// The metrics of an instance, as the parser of the Prometheus project reads them.
+fn read(server: &Instance) -> Option<Samples> {
+    samples(&page(&metrics_path(server.dir()), "/metrics").body, false)
+}
+
+/// The same without that parser, for waiting.
+fn value(server: &Instance, sample: &str) -> Option<f64> {
+    let body = page(&metrics_path(server.dir()), "/metrics").body;
+    let text = String::from_utf8(body).expect("metrics are text");
+    text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+}
+
+fn wait_for_value(server: &Instance, sample: &str, expected: f64) {
+    let reached = wait_until(|| value(server, sample) == Some(expected));
+    assert!(reached, "{sample} is {:?} and not {expected}", value(server, sample));
+}
+
+#[test]
+fn the_parsers_of_prometheus_understand_both_forms() {
+    let server = telling().start();
+    server.get("/");
+    wait_for_value(&server, "rhinod_requests_total", 1.0);
+    let metrics = metrics_path(server.dir());
+    let plain = page(&metrics, "/metrics");
+    assert!(plain.head.contains("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{}", plain.head);
+    let open = page_with(&metrics, "/metrics", OPEN_METRICS);
+    assert!(open.head.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{}", open.head);
+    let (Some(plain), Some(open)) = (samples(&plain.body, false), samples(&open.body, true)) else { return };
+    // What of the one is in the other under the same name, but for what goes on between the two.
+    assert_eq!(plain.keys().collect::<Vec<_>>(), open.keys().collect::<Vec<_>>());
+    for (name, expected) in [
+        ("rhinod_requests_total", 1.0),
+        ("rhinod_ready", 1.0),
+        ("rhinod_generation", 1.0),
+        ("rhinod_workers_wanted", 2.0),
+        ("rhinod_workers|generation=1|state=idle", 2.0),
+        ("rhinod_requests_running", 0.0),
+        ("rhinod_requests_queued", 0.0),
+        ("rhinod_desired_concurrency", 0.0),
+        ("rhinod_request_duration_seconds_count", 1.0),
+        ("rhinod_request_duration_seconds_bucket|le=+Inf", 1.0),
+        ("rhinod_worker_boot_seconds_count", 2.0),
+        ("rhinod_worker_spawns_total", 2.0),
+        ("uwsgi_worker_requests_total|worker_id=1", plain["uwsgi_worker_requests_total|worker_id=1"]),
+    ] {
+        assert_eq!((plain.get(name), open.get(name)), (Some(&expected), Some(&expected)), "{name}");
+    }
+}
+
+#[test]
+fn an_autoscaler_finds_what_runs_and_what_waits() {
+    let launch = unsteady().set("workers", 1);
+    let metrics = metrics_path(launch.dir());
+    let server = launch.set("metrics", metrics.display()).start();
+    let held = Held::begin(&server);
+    let waiting: Vec<_> =
+        (0..3).map(|_| std::os::unix::net::UnixStream::connect(server.socket()).expect("connect")).collect();
+    wait_for_value(&server, "rhinod_requests_running", 1.0);
+    wait_for_value(&server, "rhinod_requests_queued", 3.0);
+    wait_for_value(&server, "rhinod_desired_concurrency", 4.0);
+    drop(waiting);
+    held.finish();
+    wait_for_value(&server, "rhinod_desired_concurrency", 0.0);
+}
+
+#[test]
+fn nothing_that_only_grows_goes_back_when_workers_die_or_are_replaced() {
+    let launch = unsteady().set("workers", 2);
+    let metrics = metrics_path(launch.dir());
+    let mut server = launch.set("metrics", metrics.display()).start();
+    // A web server tells when a request came, here a minute ago.
+    let early = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs() - 60;
+    for _ in 0..20 {
+        server.ask(&Request::get("/").var("REQUEST_MSEC", format!("{early}.000").as_bytes()));
+    }
+    wait_for_value(&server, "rhinod_requests_total", 20.0);
+    wait_for_value(&server, "rhinod_queue_wait_seconds_count", 20.0);
+    let before = value(&server, "rhinod_queue_wait_seconds_sum").expect("a sum");
+    assert!((20.0 * 60.0..20.0 * 90.0).contains(&before), "{before}");
+    assert_eq!(value(&server, "rhinod_queue_wait_seconds_bucket{le=\"10.0\"}"), Some(0.0));
+    server.expect_log("DAMN");
+    for worker in server.workers() {
+        worker.signal(Signal::SIGKILL);
+    }
+    wait_for_value(&server, "rhinod_worker_ends_total{cause=\"SIGKILL\"}", 2.0);
+    reload(&server);
+    wait_for_value(&server, "rhinod_worker_ends_total{cause=\"replaced\"}", 2.0);
+    assert_eq!(value(&server, "rhinod_requests_total"), Some(20.0));
+    assert_eq!(value(&server, "rhinod_request_duration_seconds_count"), Some(20.0));
+    assert_eq!(value(&server, "rhinod_queue_wait_seconds_sum"), Some(before));
+    assert_eq!(value(&server, "rhinod_reloads_total{kind=\"graceful\",outcome=\"done\"}"), Some(1.0));
+    let Some(read) = read(&server) else { return };
+    assert_eq!(read["rhinod_worker_spawns_total"], 6.0);
+    assert_eq!(read["rhinod_generation"], 2.0);
+}
+
+#[test]
+fn a_decision_is_counted_by_its_reason() {
+    let launch = unsteady().set("workers", 2).set("cheaper", 1);
+    let (metrics, fifo) = (metrics_path(launch.dir()), launch.dir().join("fifo"));
+    let server = launch.set("metrics", metrics.display()).set("master-fifo", fifo.display()).start();
+    crate::reloading::tell_fifo(&fifo, "+");
+    wait_for_value(&server, "rhinod_scaling_decisions_total{direction=\"up\",reason=\"asked\"}", 1.0);
+    wait_for_value(&server, "rhinod_workers{state=\"idle\",generation=\"1\"}", 2.0);
+}
+
+#[test]
+fn names_of_sockets_that_would_end_a_line_do_not() {
+    let launch = telling();
+    let odd = launch.dir().join("a\"b\\c.sock");
+    let server = launch.set("socket", odd.display()).start();
+    let Some(read) = read(&server) else { return };
+    let name = format!("uwsgi_socket_max_queue_length|name={}|proto=uwsgi", odd.display());
+    assert!(read.contains_key(&name), "{read:#?}");
+}
+
+#[test]
+fn health_is_told_at_both_addresses_and_the_way_to_metrics_too() {
+    let server = telling().set("stats-http", true).start();
+    for socket in [stats_path(server.dir()), metrics_path(server.dir())] {
+        assert_eq!(page(&socket, "/livez").body, b"alive\n");
+        let ready = page(&socket, "/readyz");
+        assert_eq!((ready.status, ready.body.as_slice()), (200, b"ready\n".as_slice()));
+        assert!(page(&socket, "/metrics").body.starts_with(b"# HELP rhinod_"));
+    }
+    assert_eq!(page(&metrics_path(server.dir()), "/").status, 404);
+    assert!(operator(&server, "--pause").status.success());
+    let paused = page(&metrics_path(server.dir()), "/readyz");
+    assert_eq!((paused.status, paused.body.as_slice()), (503, b"paused\n".as_slice()));
+    assert_eq!(page(&metrics_path(server.dir()), "/livez").status, 200);
+    assert_eq!(value(&server, "rhinod_ready"), Some(0.0));
+}
