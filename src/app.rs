@@ -13,6 +13,7 @@ use crate::config::Collected;
 use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
 use crate::config::load::{Loaded, Rejected, load, read};
+use crate::config::looking::Looking;
 use crate::config::model::{Config, Logging, PidFiles};
 use crate::config::options;
 use crate::config::report::paint::Paint;
@@ -233,7 +234,9 @@ impl Reader {
     /// Where a configuration says that its instance can be found, whatever else is wrong with it.
     fn places(&self, ini: &Path) -> Result<Places, StartFailure> {
         let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
-        let reading = read(&invocation, &self.world, &surroundings());
+        // Who asks how an instance is doing starts nothing.
+        let looking = Looking::at(&self.world);
+        let reading = read(&invocation, &looking, &surroundings());
         if reading.collected.missed_source {
             return Err(StartFailure::no_input(&reading.errors));
         }
@@ -244,7 +247,7 @@ impl Reader {
         let pid_files =
             pidfile.into_iter().chain([pidfile2, safe_pidfile, safe_pidfile2].into_iter().flatten().map(moved));
         let fifos = reading.config.master_fifos.iter().cloned().map(moved);
-        Ok(Places { pid_files: pid_files.collect(), fifos: fifos.collect() })
+        Ok(Places { pid_files: pid_files.collect(), fifos: fifos.collect(), left_out: looking.left_out() })
     }
 
     fn load(&self, reload: bool) -> Result<Config, StartFailure> {

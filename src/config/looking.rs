@@ -1,6 +1,7 @@
 //! A configuration's view of the world for who only looks: no command is executed, and each that was left out is noted.
 //!
-//! Not for serving. Pure but for the world that it looks at; runs in `rhinod check` and `rhinod show`.
+//! Not for serving. Pure but for the world that it looks at; runs in `rhinod check`, `rhinod show`, and where a command
+//! looks for an instance.
 
 use std::cell::RefCell;
 use std::io;
@@ -24,11 +25,15 @@ impl<'a> Looking<'a> {
 
     /// What was left out so far, one remark each.
     pub fn remarks(&self) -> Vec<ConfigError> {
-        let remark = |command: &String| {
-            let problem = format!("exec://{command} was not executed, so what it gives is missing here");
-            ConfigError::at(&Origin::CommandLine, problem).suggest("add --run to have it executed")
-        };
-        self.left_out.borrow().iter().map(remark).collect()
+        let remark =
+            |problem: String| ConfigError::at(&Origin::CommandLine, problem).suggest("add --run to have it executed");
+        self.left_out().into_iter().map(remark).collect()
+    }
+
+    /// What was left out so far, and what comes of that.
+    pub fn left_out(&self) -> Vec<String> {
+        let said = |command: &String| format!("exec://{command} was not executed, so what it gives is missing here");
+        self.left_out.borrow().iter().map(said).collect()
     }
 }
 

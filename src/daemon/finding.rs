@@ -1,8 +1,7 @@
 //! Finds a daemon by its pid file, if one lives that the file means. Judged in `pid_file`; read here. Master only.
 
-use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::Uid;
@@ -11,6 +10,7 @@ use worker_protocol::ids::ProcessId;
 use super::command::Program;
 use super::pid_file::{Doubt, Facts, Found};
 use crate::config::model::Daemon;
+use crate::sys::files::open_regular;
 use crate::sys::process::PidFd;
 use crate::sys::processes;
 
@@ -57,12 +57,8 @@ fn find(found: &Found, daemon: &Daemon) -> Result<Option<(ProcessId, PidFd)>, Do
 }
 
 fn read(path: &Path) -> io::Result<Found> {
-    // A fifo in its place must not hold up the master.
-    let file = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = open_regular(path)?;
     let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::other("is no file"));
-    }
     let mut text = String::new();
     file.take(TEXT_BYTES_MAX).read_to_string(&mut text)?;
     let seconds = u64::try_from(about.mtime()).unwrap_or(0);

@@ -1,12 +1,11 @@
 //! Pid files: written for tools that look for the master, removed if they are still ours. Master only.
 
-use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::config::model;
 use crate::failure::StartFailure;
-use crate::sys::files::{Place, write_text};
+use crate::sys::files::{Place, open_regular, write_text};
 
 /// The pid files that this master has written, by absolute path.
 #[derive(Debug, Default)]
@@ -120,5 +119,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn is_ours(path: &Path) -> bool {
-    fs::read_to_string(path).is_ok_and(|text| text.trim() == std::process::id().to_string())
+    // More than a number can be long.
+    let text = open_regular(path).and_then(|file| io::read_to_string(file.take(64)));
+    text.is_ok_and(|text| text.trim() == std::process::id().to_string())
 }

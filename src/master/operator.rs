@@ -167,6 +167,11 @@ impl Operators {
         self.reloading.push(operator);
     }
 
+    /// Whether somebody waits for the end of a reload.
+    pub(super) fn await_reload(&self) -> bool {
+        !self.reloading.is_empty()
+    }
+
     /// Answers all who wait for the end of a reload.
     pub(super) fn reload_ended(&mut self, outcome: Result<&str, &str>) {
         for operator in std::mem::take(&mut self.reloading) {

@@ -178,6 +178,7 @@ impl Driver<'_> {
             daemons: Daemons { wanted, up: self.children.executed.up_count() },
             paused: self.machine.is_paused(),
             no_application: self.children.no_application == Some(generation),
+            reloading: self.operators.await_reload(),
             last_reload_failed: self.last_failure.clone(),
             left_as_it_was: self.left_over(),
         };

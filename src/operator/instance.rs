@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use worker_protocol::ids::ProcessId;
 use super::words::start_of_names;
 use crate::exit::Exit;
 use crate::failure::StartFailure;
+use crate::sys::files::open_regular;
 use crate::sys::processes::facts;
 
 /// Where a configuration says that its instance can be found.
@@ -21,6 +22,8 @@ pub(crate) struct Places {
     pub(crate) pid_files: Vec<PathBuf>,
     /// Its master fifos.
     pub(crate) fifos: Vec<PathBuf>,
+    /// What it would have taken to know all of them, as far as that was left undone.
+    pub(crate) left_out: Vec<String>,
 }
 
 /// An instance, as far as the word for it leads.
@@ -34,6 +37,9 @@ pub(super) enum Instance {
     /// An address that tells how it is doing to whoever connects.
     Statistics(String),
 }
+
+/// Most that is read of a pid file.
+const LINE_BYTES_MAX: u64 = 256;
 
 /// Endings of configurations.
 const CONFIGURATIONS: [&str; 5] = [".ini", ".yaml", ".yml", ".json", ".js"];
@@ -80,7 +86,7 @@ fn by_configuration(configuration: &Path, places: &Places) -> Result<Instance, S
         return Ok(reader_of(fifo));
     }
     let shown = configuration.display();
-    Err(missing.unwrap_or_else(|| match places.fifos.first() {
+    let mut failure = missing.unwrap_or_else(|| match places.fifos.first() {
         Some(fifo) => failure(Exit::Input, format!("the master fifo {} of {shown} is not there", fifo.display())),
         None => failure(
             Exit::Input,
@@ -89,14 +95,18 @@ fn by_configuration(configuration: &Path, places: &Places) -> Result<Instance, S
                  `pidfile = /run/app.pid`, or give the master's process id"
             ),
         ),
-    }))
+    });
+    for left_out in &places.left_out {
+        failure.message += &format!("; {left_out}: give the pid file or the master's process id");
+    }
+    Err(failure)
 }
 
 fn by_pid_file(path: &Path) -> Result<Instance, StartFailure> {
-    let file = fs::File::open(path).map_err(|error| no_input(path, &error))?;
+    let file = open_regular(path).map_err(|error| no_input(path, &error))?;
     let owner = file.metadata().map_err(|error| no_input(path, &error))?.uid();
     let mut line = String::new();
-    BufReader::new(file).read_line(&mut line).map_err(|error| no_input(path, &error))?;
+    BufReader::new(file.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(|error| no_input(path, &error))?;
     match line.trim().parse().ok().and_then(ProcessId::new) {
         Some(pid) => Ok(Instance::Master { pid, named: path.display().to_string(), owner }),
         None => Err(failure(Exit::Input, format!("{} holds no process id: {:?}", path.display(), line.trim()))),
@@ -152,7 +162,11 @@ mod tests {
         let place = |name: &str| directory.path().join(name);
         fs::write(place("second.pid"), "4711\n").unwrap();
         let places = |_: &Path| {
-            Ok(Places { pid_files: vec![place("first.pid"), place("second.pid")], fifos: vec![place("fifo")] })
+            Ok(Places {
+                pid_files: vec![place("first.pid"), place("second.pid")],
+                fifos: vec![place("fifo")],
+                left_out: vec![],
+            })
         };
         for name in ["app.ini", "app.yaml", "app.ini:production"] {
             let Instance::Master { pid, named, .. } = find(OsStr::new(name), &places).unwrap() else {
@@ -162,6 +176,16 @@ mod tests {
         }
         let told = find(OsStr::new("app.ini"), &none).unwrap_err();
         assert!(told.message.contains("add `pidfile = "), "{told}");
+    }
+
+    #[test]
+    fn a_fifo_in_the_place_of_a_pid_file_keeps_nobody_waiting() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("pid");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let places = |_: &Path| Ok(Places { pid_files: vec![fifo.clone()], ..Places::default() });
+        let told = find(OsStr::new("app.ini"), &places).unwrap_err();
+        assert!(told.message.contains("it is no regular file"), "{told}");
     }
 
     #[test]

@@ -66,6 +66,9 @@ pub(crate) struct Standing {
     pub(crate) paused: bool,
     /// Whether the application could not be loaded, so that every request is answered with an error.
     pub(crate) no_application: bool,
+    /// Whether an operator waits for the end of a reload.
+    #[serde(default)]
+    pub(crate) reloading: bool,
     /// Why the last reload failed.
     pub(crate) last_reload_failed: Option<String>,
     /// What the last reload could not take over. Masters of other versions do not tell.
@@ -174,6 +177,7 @@ mod tests {
             daemons: Daemons { wanted: 0, up: 0 },
             paused: false,
             no_application: false,
+            reloading: false,
             last_reload_failed: None,
             left_as_it_was: None,
         }

@@ -4,7 +4,7 @@
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -67,6 +67,15 @@ pub fn open_to_write(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
         }
     }
     Err(Errno::ELOOP.into())
+}
+
+/// Opens a regular file for reading, and nothing else: a fifo in its place would keep whoever reads it waiting.
+///
+/// # Errors
+/// What the system says, and when it is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 /// Makes a text the whole of a file, opened as by [`open_to_write`].
@@ -316,6 +325,18 @@ mod tests {
             assert!(fifo_at(&place(other)).is_err(), "{other}");
         }
         assert!(Place::of(&place("file")).unwrap().found().is_some(), "it was removed");
+    }
+
+    #[test]
+    fn only_a_regular_file_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (fifo, file) = (directory.path().join("fifo"), directory.path().join("file"));
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        fs::write(&file, "7").unwrap();
+        assert_eq!(io::read_to_string(open_regular(&file).unwrap()).unwrap(), "7");
+        for other in [&fifo, directory.path(), Path::new("/dev/zero")] {
+            assert!(open_regular(other).is_err(), "{}", other.display());
+        }
     }
 
     #[test]

@@ -61,6 +61,26 @@ fn an_instance_is_named_by_pid_file_process_id_ini_file_or_fifo() {
 }
 
 #[test]
+fn looking_for_an_instance_executes_nothing_that_its_configuration_names() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mark = directory.path().join("mark");
+    let executes = format!("env = A=@(exec://touch {})\n", mark.display());
+    let server = unsteady().line(executes.trim_end()).start();
+    fs::remove_file(&mark).expect("the start has executed it");
+    for command in ["status", "pause", "resume"] {
+        let output = rhinod(server.dir(), &[command, "app.ini"]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(!mark.exists(), "it was executed");
+
+    let hidden = "[uwsgi]\npidfile = @(exec://echo pid)\n";
+    fs::write(server.dir().join("hidden.ini"), hidden).expect("an ini file");
+    let output = rhinod(server.dir(), &["status", "hidden.ini"]);
+    assert_eq!(output.status.code(), Some(NO_INPUT), "{output:?}");
+    assert!(complaint(&output).contains("exec://echo pid was not executed"), "{output:?}");
+}
+
+#[test]
 fn a_configuration_without_a_pid_file_says_how_its_instance_could_be_found() {
     let server = Launch::hello().start();
     let output = rhinod(server.dir(), &["status", "app.ini"]);

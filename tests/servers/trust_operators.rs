@@ -3,9 +3,10 @@
 use std::io::{Read, Write, pipe};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::process::Command;
 
-use crate::harness::{Instance, Launch, PATIENCE};
-use crate::reloading::{operator, reload};
+use crate::harness::{Instance, Launch, PATIENCE, program_path, wait_until};
+use crate::reloading::{misdeed, operator, reload, unsteady};
 
 /// The name under which the master with this pid listens for operators.
 fn name_of(pid: i32) -> SocketAddr {
@@ -57,4 +58,32 @@ fn idle_connections_do_not_lock_an_operator_out() {
     // Who has been silent for longest has made room.
     idle[0].set_read_timeout(Some(PATIENCE)).expect("a timeout");
     assert_eq!(idle[0].read(&mut [0]).expect("it ends"), 0);
+}
+
+#[test]
+fn who_connects_and_asks_nothing_is_hung_up_on() {
+    let server = with_pid_file(Launch::hello()).start();
+    let mut idle = UnixStream::connect_addr(&name_of(server.pid())).expect("it listens");
+    idle.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    assert_it_answers(&server);
+    assert_eq!(idle.read(&mut [0]).expect("it ends"), 0);
+    assert_it_answers(&server);
+}
+
+#[test]
+fn who_waits_for_a_reload_can_be_told_that_there_still_is_one() {
+    let server = unsteady().start();
+    let says = |whether: &str| {
+        let mut status = Command::new(program_path("rhinod"));
+        status.args(["status", "--format", "json"]).arg(server.dir().join("pid"));
+        let told = status.output().expect("execute rhinod").stdout;
+        String::from_utf8_lossy(&told).contains(&format!("\"reloading\":{whether}"))
+    };
+    assert!(says("false"));
+    misdeed(server.dir(), "load slow 1000");
+    std::thread::scope(|scope| {
+        scope.spawn(|| reload(&server));
+        assert!(wait_until(|| says("true")), "{}", server.log.tail());
+    });
+    assert!(says("false"));
 }

@@ -192,6 +192,16 @@ fn a_fifo_that_another_user_has_made_is_not_obeyed() {
 }
 
 #[test]
+fn a_fifo_in_the_place_of_the_pid_file_does_not_hold_up_the_end() {
+    let server = unsteady().set("vacuum", true).start();
+    let pid_file = server.dir().join("pid");
+    fs::remove_file(&pid_file).expect("a pid file");
+    nix::unistd::mkfifo(&pid_file, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.ends_with(0);
+}
+
+#[test]
 fn a_pid_file_is_its_owners_to_write_whatever_the_umask_is() {
     let server = unsteady().set("umask", "000").start();
     let mode = fs::metadata(server.dir().join("pid")).expect("a pid file").permissions().mode();
