@@ -31,7 +31,7 @@ impl Driver<'_> {
                 Action::StopZygote { generation } => self.children.stop_zygote(generation),
                 Action::KillZygote { generation } => self.children.kill_zygote(generation),
                 Action::Fork { generation, seat, post, nth } => {
-                    let failed = self.children.fork(generation, seat, post, nth, &self.poll).err();
+                    let failed = self.children.fork(generation, seat, post, nth, &self.poll);
                     self.handle_all(failed);
                 }
                 Action::Execute { seat, post, recipe, nth } => self.execute(seat, post, recipe, nth),

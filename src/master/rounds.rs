@@ -41,6 +41,7 @@ impl Driver<'_> {
             self.in_force.watches.due_us(),
             self.notifier.due_us(),
             self.children.executed.due_us(),
+            self.children.telling_due_us(),
             self.operators.due_us(),
             self.upgrade.due_us(),
             self.visitors.due_us(),
@@ -58,6 +59,8 @@ impl Driver<'_> {
         }
         self.follow_changed_files();
         self.look_at_launches();
+        let said = self.children.bury_untold(monotonic_us(), &self.poll);
+        self.listen(said);
         self.operators.drop_silent(monotonic_us());
         self.visitors.drop_late(monotonic_us());
         self.mind_upgrade();
@@ -84,15 +87,15 @@ impl Driver<'_> {
                 }
             }
             Wake::Zygote(generation) => {
-                let said = self.children.hear_zygote(generation);
+                let said = self.children.hear_zygote(generation, &self.poll);
                 self.listen(said);
             }
             Wake::Member(seat) => {
                 let said = self.children.hear_member(seat);
                 self.listen(said);
             }
-            Wake::Orphan(seat) => {
-                let ended = self.children.bury_orphan(seat);
+            Wake::Ended(seat) => {
+                let ended = self.children.note_end(seat);
                 self.handle_all(ended);
             }
             Wake::Report(seat) => {

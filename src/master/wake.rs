@@ -33,8 +33,8 @@ pub(super) enum Wake {
     Zygote(Generation),
     /// The child in this seat speaks.
     Member(Seat),
-    /// The child in this seat, which its zygote has left to us, has ended.
-    Orphan(Seat),
+    /// The process of the child in this seat has ended.
+    Ended(Seat),
     /// The process in this seat has become its program, or says why not.
     Report(Seat),
     /// The program in this seat, which may be nobody's child, has ended.
@@ -68,6 +68,12 @@ impl Wake {
         poll.registry().reregister(&mut SourceFd(&raw), self.token(), Interest::READABLE)
     }
 
+    /// Has it wake up as well when there is room for more in what we write to `descriptor`, until [`Wake::again`].
+    pub(super) fn when_there_is_room(self, descriptor: &impl AsFd, poll: &Poll) -> io::Result<()> {
+        let raw = descriptor.as_fd().as_raw_fd();
+        poll.registry().reregister(&mut SourceFd(&raw), self.token(), Interest::READABLE | Interest::WRITABLE)
+    }
+
     /// The token that stands for it.
     pub(super) fn token(self) -> Token {
         let (kind, number) = match self {
@@ -81,7 +87,7 @@ impl Wake {
             Wake::Descriptor(place) => (7, place),
             Wake::Zygote(generation) => (8, generation.0),
             Wake::Member(seat) => (9, seat.0),
-            Wake::Orphan(seat) => (10, seat.0),
+            Wake::Ended(seat) => (10, seat.0),
             Wake::Report(seat) => (11, seat.0),
             Wake::Program(seat) => (12, seat.0),
             Wake::Door(number) => (13, number),
@@ -104,7 +110,7 @@ impl Wake {
             7 => Wake::Descriptor(number),
             8 => Wake::Zygote(Generation(number)),
             9 => Wake::Member(Seat(number)),
-            10 => Wake::Orphan(Seat(number)),
+            10 => Wake::Ended(Seat(number)),
             11 => Wake::Report(Seat(number)),
             12 => Wake::Program(Seat(number)),
             13 => Wake::Door(number),
@@ -137,7 +143,7 @@ mod tests {
             Wake::Descriptor(last),
             Wake::Zygote(Generation(last)),
             Wake::Member(Seat(last)),
-            Wake::Orphan(Seat(last)),
+            Wake::Ended(Seat(last)),
             Wake::Report(Seat(last)),
             Wake::Program(Seat(last)),
             Wake::Door(last),

@@ -53,4 +53,5 @@ mod trust_memory;
 mod trust_operators;
 mod trust_system;
 mod trust_worker;
+mod zygote_orders;
 mod zygote_records;

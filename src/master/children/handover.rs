@@ -112,7 +112,7 @@ impl ZygoteHandover {
     fn adopt(self, seats: u32, poll: &Poll) -> io::Result<(Generation, Zygote)> {
         let control = ControlSocket::from_owned(self.control.take()?);
         Wake::Zygote(self.generation).when_readable(&control, poll)?;
-        Ok((self.generation, Zygote { pid: self.pid, control, unheard: None, budget: Budget::of_zygote(seats) }))
+        Ok((self.generation, Zygote::new(self.pid, control, None, seats)))
     }
 }
 
@@ -137,12 +137,21 @@ impl MemberHandover {
         let control = ControlSocket::from_owned(control.take()?);
         Wake::Member(seat).when_readable(&control, poll)?;
         let pidfd = pidfd.map(|pidfd| pidfd.take().map(PidFd::from_owned)).transpose()?;
-        if let Some(pidfd) = pidfd.as_ref().filter(|_| orphan) {
-            Wake::Orphan(seat).when_readable(pidfd, poll)?;
+        if let Some(pidfd) = &pidfd {
+            Wake::Ended(seat).when_readable(pidfd, poll)?;
         }
         let budget = Budget::of_worker();
-        let member =
-            Member { generation, control, process: pid.zip(pidfd), life, ordered_us, heard_ready, orphan, budget };
+        let member = Member {
+            generation,
+            control,
+            process: pid.zip(pidfd),
+            life,
+            ordered_us,
+            heard_ready,
+            ended_us: None,
+            orphan,
+            budget,
+        };
         Ok((seat, member))
     }
 }

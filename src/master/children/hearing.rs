@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 use std::os::fd::OwnedFd;
 
+use mio::Poll;
 use worker_protocol::control::{self, FromWorker, FromZygote, Message};
 
 use super::super::machine::{Event, ExitStatus, Generation, LeaveReason, Order, ProcessId, Reload, Seat};
+use super::super::wake::Wake;
 use super::super::wanted::Wanted;
 use super::budget::{Budget, Verdict};
 use super::registry::Children;
@@ -33,8 +35,17 @@ impl From<Event> for Said {
 }
 
 impl Children {
-    /// What a zygote has said, within bounds.
-    pub(in crate::master) fn hear_zygote(&mut self, generation: Generation) -> Vec<Said> {
+    /// What a zygote has said, within bounds. What it has answered makes room for further orders.
+    pub(in crate::master) fn hear_zygote(&mut self, generation: Generation, poll: &Poll) -> Vec<Said> {
+        let mut said = self.take_in_zygote(generation, poll);
+        if let Some(zygote) = self.zygotes.get_mut(&generation) {
+            zygote.try_again(generation, poll);
+        }
+        said.extend(self.send_orders(generation, poll).into_iter().map(Said::from));
+        said
+    }
+
+    pub(super) fn take_in_zygote(&mut self, generation: Generation, poll: &Poll) -> Vec<Said> {
         let mut said = Vec::new();
         loop {
             let Some(zygote) = self.zygotes.get_mut(&generation) else { return said };
@@ -45,7 +56,7 @@ impl Children {
                         // What the worker said before its end comes first.
                         said.extend(self.hear_member(seat));
                     }
-                    said.extend(self.take_from_zygote(generation, record, beside).map(Said::from));
+                    said.extend(self.take_from_zygote(generation, record, beside, poll).map(Said::from));
                 }
                 Heard::Nothing => return said,
                 Heard::TooMuch => {
@@ -56,10 +67,19 @@ impl Children {
         }
     }
 
-    fn take_from_zygote(&mut self, generation: Generation, record: FromZygote, beside: Vec<OwnedFd>) -> Option<Event> {
+    fn take_from_zygote(
+        &mut self,
+        generation: Generation,
+        record: FromZygote,
+        beside: Vec<OwnedFd>,
+        poll: &Poll,
+    ) -> Option<Event> {
         let zygote = self.zygotes.get_mut(&generation)?;
         zygote.unheard = None;
         let zygote_pid = zygote.pid;
+        if let FromZygote::Forked { .. } | FromZygote::ForkFailed { .. } = record {
+            zygote.orders.answered();
+        }
         Some(match record {
             FromZygote::Loaded { boot_us } => Event::ZygoteLoaded { generation, boot_us },
             FromZygote::LoadFailed { exit_code, text } => {
@@ -85,6 +105,9 @@ impl Children {
                     log::error!("zygote of generation {generation}: process {pid} is no child of it for seat {seat}");
                     return None;
                 }
+                if let Err(error) = Wake::Ended(seat).when_readable(&pidfd, poll) {
+                    log::error!("the end of worker process {pid} is known only if its zygote tells of it: {error}");
+                }
                 member.process = Some((pid, pidfd));
                 if member.budget.is_overdrawn() {
                     self.kill(seat);
@@ -95,6 +118,8 @@ impl Children {
                 self.members.remove(&seat);
                 Event::ForkFailed { seat, errno }
             }
+            // It counts as ended already.
+            FromZygote::Exited { pid, .. } if zygote.untold.remove(&pid) => return None,
             FromZygote::Exited { seat, pid, wait_status } => self.bury(seat, pid, WaitStatus(wait_status)),
         })
     }

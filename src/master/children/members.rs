@@ -7,17 +7,18 @@ use std::os::fd::AsFd;
 use mio::Poll;
 use nix::sys::signal::Signal;
 use worker_protocol::control::{ToWorker, ToZygote};
+use worker_protocol::ids::Life;
 use worker_protocol::scoreboard::{MasterSeat, Presence, SeatOrder};
 
 use super::super::machine::{Event, Generation, Post, Seat};
 use super::super::wake::Wake;
-use super::budget::Budget;
+use super::orders::ForkOrder;
 use super::registry::{Children, Member};
-use crate::sys::clock::monotonic_us;
 use crate::sys::control::ControlSocket;
 
 impl Children {
-    /// Has a zygote fork the `nth` child of a post into a seat. A failure that shows at once is told as the zygote's.
+    /// Has a zygote fork the `nth` child of a post into a seat, as soon as it has answered enough of the orders before. A
+    /// failure that shows at once is told as the zygote's.
     pub(in crate::master) fn fork(
         &mut self,
         generation: Generation,
@@ -25,36 +26,51 @@ impl Children {
         post: Post,
         nth: u32,
         poll: &Poll,
-    ) -> Result<(), Event> {
-        self.lives.0 += 1;
+    ) -> Vec<Event> {
+        let Some(zygote) = self.zygotes.get_mut(&generation) else {
+            return vec![Event::ForkFailed { seat, errno: libc::ESRCH }];
+        };
+        zygote.orders.add(ForkOrder { seat, post, nth });
+        self.send_orders(generation, poll)
+    }
+
+    /// Sends a zygote the orders that it may have now. Those that can never be carried out are told.
+    pub(super) fn send_orders(&mut self, generation: Generation, poll: &Poll) -> Vec<Event> {
+        let mut failed = Vec::new();
+        while let Some(order) = self.zygotes.get(&generation).and_then(|zygote| zygote.orders.next()) {
+            let sent = self.send_order(generation, order, poll);
+            let Some(zygote) = self.zygotes.get_mut(&generation) else { break };
+            match sent {
+                Ok(()) => zygote.orders.sent(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    zygote.await_room(generation, poll);
+                    break;
+                }
+                // It has gone, which shows as a death.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                Err(error) => {
+                    zygote.orders.drop_next();
+                    failed
+                        .push(Event::ForkFailed { seat: order.seat, errno: error.raw_os_error().unwrap_or(libc::EIO) });
+                }
+            }
+        }
+        failed
+    }
+
+    fn send_order(&mut self, generation: Generation, order: ForkOrder, poll: &Poll) -> io::Result<()> {
+        let ForkOrder { seat, post, nth } = order;
+        let life = Life(self.lives.0 + 1);
         if let Some(own) = self.board().and_then(|board| board.master(seat)) {
             own.vacate();
         }
-        let order = ToZygote::Fork { seat, post, life: self.lives, nth };
-        match self.order_fork(generation, seat, &order, poll) {
-            Ok(member) => {
-                self.members.insert(seat, member);
-                Ok(())
-            }
-            Err(error) => Err(Event::ForkFailed { seat, errno: error.raw_os_error().unwrap_or(libc::EIO) }),
-        }
-    }
-
-    fn order_fork(&self, generation: Generation, seat: Seat, order: &ToZygote, poll: &Poll) -> io::Result<Member> {
         let zygote = self.zygotes.get(&generation).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
         let (ours, theirs) = ControlSocket::pair()?;
-        zygote.control.send_record(order, &[theirs.as_fd()])?;
+        zygote.control.send_record(&ToZygote::Fork { seat, post, life, nth }, &[theirs.as_fd()])?;
+        self.lives = life;
         Wake::Member(seat).when_readable(&ours, poll)?;
-        Ok(Member {
-            generation,
-            control: ours,
-            process: None,
-            life: self.lives,
-            ordered_us: monotonic_us(),
-            heard_ready: false,
-            orphan: false,
-            budget: Budget::of_worker(),
-        })
+        self.members.insert(seat, Member::ordered(generation, ours, life));
+        Ok(())
     }
 
     /// Tells a worker to stop accepting, finish what it holds, and leave.

@@ -1,5 +1,5 @@
 //! The master's children: who there is (`registry`), what is done to them (`zygotes`, `members`), what they say
-//! (`hearing`) and how they end (`reaping`), and how the next image of the master gets them (`handover`).
+//! (`hearing`) and how they end (`reaping`, `untold`), and how the next image of the master gets them (`handover`).
 //!
 //! Turns what the kernel and the control sockets say into events of the machine, and its actions into records and
 //! signals. Decides nothing and waits for nothing. Master only.
@@ -12,9 +12,11 @@ mod hearing;
 mod interpreter;
 mod launch;
 mod members;
+mod orders;
 mod own_path;
 mod reaping;
 mod registry;
+mod untold;
 mod zygotes;
 
 pub(super) use handover::ChildrenHandover;

@@ -25,8 +25,8 @@ impl Children {
     fn ended(&mut self, pid: ProcessId, status: WaitStatus, poll: &Poll) -> Vec<Said> {
         match self.owner(pid) {
             Owner::Zygote(generation) => {
-                let mut said = self.hear_zygote(generation);
-                said.push(self.lose_zygote(generation, exit_status(status), poll).into());
+                let mut said = self.take_in_zygote(generation, poll);
+                said.extend(self.lose_zygote(generation, exit_status(status), poll).into_iter().map(Said::from));
                 said
             }
             Owner::Member(seat) => {
@@ -39,8 +39,10 @@ impl Children {
         }
     }
 
-    fn lose_zygote(&mut self, generation: Generation, status: ExitStatus, poll: &Poll) -> Event {
-        let unheard = self.zygotes.remove(&generation).and_then(|zygote| zygote.unheard);
+    /// The end of a zygote, and behind it the orders that it never got.
+    fn lose_zygote(&mut self, generation: Generation, status: ExitStatus, poll: &Poll) -> Vec<Event> {
+        let zygote = self.zygotes.remove(&generation);
+        let (unheard, orders) = zygote.map(|zygote| (zygote.unheard, zygote.orders)).unwrap_or_default();
         // What ends with the code for an application that cannot be loaded has said why.
         if let (Some(requirement), ExitStatus::Code(code)) = (unheard, status)
             && code != i32::from(Exit::Application.code())
@@ -50,7 +52,8 @@ impl Children {
             );
         }
         self.take_in_orphans(generation, poll);
-        Event::ZygoteExited { generation, status }
+        let unsent = orders.into_waiting().map(|order| Event::ForkFailed { seat: order.seat, errno: libc::ESRCH });
+        std::iter::once(Event::ZygoteExited { generation, status }).chain(unsent).collect()
     }
 
     /// From now on the children of a zygote that is gone are ours; their pidfds tell of their ends, also of those that
@@ -59,7 +62,7 @@ impl Children {
         for (seat, member) in self.members.iter_mut().filter(|(_, member)| member.generation == generation) {
             member.orphan = true;
             if let Some((pid, pidfd)) = &member.process
-                && let Err(error) = Wake::Orphan(*seat).when_readable(pidfd, poll)
+                && let Err(error) = Wake::Ended(*seat).again(pidfd, poll)
             {
                 log::error!("cannot watch worker process {pid}: {error}");
             }
@@ -67,7 +70,7 @@ impl Children {
     }
 
     /// The end of an orphan, told by its pidfd.
-    pub(in crate::master) fn bury_orphan(&mut self, seat: Seat) -> Option<Event> {
+    pub(super) fn bury_orphan(&mut self, seat: Seat) -> Option<Event> {
         let pid = self.pid(seat)?;
         // Reaped by the zygote in its last moment: how it ended is not known any more.
         let status = process::reap(Some(pid)).map_or(WaitStatus(0), |(_, status)| status);

@@ -1,7 +1,7 @@
 //! Who there is below the master: zygotes by their generation, the others by their seat; and the shared memory in which
 //! each has its seat. Only the book: nobody is made, told, heard or waited for here. Master only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::{Layout, Scoreboard};
 use super::super::machine::{Generation, Machine, Plan, ProcessId, Seat};
 use super::budget::Budget;
 use super::executed::Executed;
+use super::orders::ForkOrders;
 use super::own_path::own_path;
 use crate::config::model::Config;
 use crate::sys::clock::monotonic_us;
@@ -38,6 +39,10 @@ pub(in crate::master) struct Children {
 pub(super) struct Zygote {
     pub(super) pid: ProcessId,
     pub(super) control: ControlSocket,
+    /// What it is to fork.
+    pub(super) orders: ForkOrders,
+    /// Its children whose ends the master knows of without its word, which may still come.
+    pub(super) untold: BTreeSet<ProcessId>,
     /// Until its first word: what was executed, and what it must be.
     pub(super) unheard: Option<String>,
     /// How much of it is heard.
@@ -55,10 +60,37 @@ pub(super) struct Member {
     pub(super) ordered_us: u64,
     /// Whether it has said that it is ready.
     pub(super) heard_ready: bool,
+    /// When its pidfd said that it has ended, of which its zygote has not told yet.
+    pub(super) ended_us: Option<u64>,
     /// Whether its zygote is gone, so that it is ours to reap.
     pub(super) orphan: bool,
     /// How much of it is heard.
     pub(super) budget: Budget,
+}
+
+impl Zygote {
+    /// A process of which nothing has been heard.
+    pub(super) fn new(pid: ProcessId, control: ControlSocket, unheard: Option<String>, seats: u32) -> Self {
+        let (orders, untold) = (ForkOrders::default(), BTreeSet::new());
+        Self { pid, control, orders, untold, unheard, budget: Budget::of_zygote(seats) }
+    }
+}
+
+impl Member {
+    /// One that was ordered just now.
+    pub(super) fn ordered(generation: Generation, control: ControlSocket, life: Life) -> Self {
+        Self {
+            generation,
+            control,
+            process: None,
+            life,
+            ordered_us: monotonic_us(),
+            heard_ready: false,
+            ended_us: None,
+            orphan: false,
+            budget: Budget::of_worker(),
+        }
+    }
 }
 
 /// Whose process a number is.

@@ -12,7 +12,6 @@ use super::super::directory::Directory;
 use super::super::machine::{Event, ExitStatus, Generation, ProcessId};
 use super::super::upgrade::start_directory;
 use super::super::wake::Wake;
-use super::budget::Budget;
 use super::launch;
 use super::registry::{Children, Zygote};
 use crate::config::model::Config;
@@ -90,8 +89,7 @@ impl Children {
         Wake::Zygote(generation).when_readable(&ours, poll)?;
         let pid = i32::try_from(child.id()).ok().and_then(ProcessId::new);
         let pid = pid.ok_or_else(|| io::Error::other("the system gave an impossible process id"))?;
-        let budget = Budget::of_zygote(self.layout.seats());
-        Ok(Zygote { pid, control: ours, unheard: launch::requirement(config), budget })
+        Ok(Zygote::new(pid, ours, launch::requirement(config), self.layout.seats()))
     }
 
     /// Tells a zygote to leave. It has no workers left.
@@ -119,6 +117,25 @@ impl Children {
             if let Err(error) = killed {
                 log::error!("cannot kill the zygote of generation {generation}: {error}");
             }
+        }
+    }
+}
+
+impl Zygote {
+    /// Has the event loop tell when its queue has room again.
+    pub(super) fn await_room(&mut self, generation: Generation, poll: &Poll) {
+        self.orders.is_full = true;
+        if let Err(error) = Wake::Zygote(generation).when_there_is_room(&self.control, poll) {
+            log::error!("zygote of generation {generation}: nothing tells when it takes more orders: {error}");
+        }
+    }
+
+    /// The queue may have room again, of which the event loop need not tell any more.
+    pub(super) fn try_again(&mut self, generation: Generation, poll: &Poll) {
+        if std::mem::take(&mut self.orders.is_full)
+            && let Err(error) = Wake::Zygote(generation).again(&self.control, poll)
+        {
+            log::error!("zygote of generation {generation} is not heard: {error}");
         }
     }
 }
