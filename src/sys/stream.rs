@@ -28,6 +28,11 @@ pub struct Stream {
 /// How bytes are written: without a signal when the other side has gone, and without waiting.
 const WRITE: MsgFlags = MsgFlags::MSG_NOSIGNAL.union(MsgFlags::MSG_DONTWAIT);
 
+/// Reads from a place in a file; returns how many bytes, 0 at its end.
+pub fn read_at(file: &impl AsFd, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    retry(|| nix::sys::uio::pread(file, buffer, offset as i64))
+}
+
 /// Accepts one connection, or `None` if there is none for us.
 pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
     let since = forks::Moment::now();

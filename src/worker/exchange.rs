@@ -40,6 +40,8 @@ pub struct Exchange<'c> {
     pub stream: &'c Stream,
     /// What the application wants of its line in the log.
     pub notes: LogNotes,
+    /// Whether a file is the answer, and no application was asked.
+    pub(super) statically: bool,
     /// Whether the application failed.
     pub(super) exception: bool,
     /// Whether the answer stops before its end, so that nobody may take it for whole.

@@ -21,8 +21,10 @@ mod process;
 pub mod reply;
 mod request_log;
 mod rush;
+mod statics;
 mod threads;
 
 pub use self::exception::Raised;
 pub use self::exchange::{Exchange, Service};
 pub use self::process::{Worker, WorkerRuntime};
+pub(crate) use self::statics::warn_of_missing_places;

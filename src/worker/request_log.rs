@@ -48,7 +48,7 @@ pub(crate) fn write(line: &mut String, logging: &Logging, template: Option<&Temp
 }
 
 fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
-    let Answered { head, envelope, outcome: Outcome { sent, .. } } = entry.request;
+    let Answered { head, envelope, outcome: Outcome { sent, statically, .. } } = entry.request;
     if let Some((resident, virtual_size)) = entry.memory {
         let _ = write!(
             line,
@@ -57,7 +57,7 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
             resident >> 20
         );
     }
-    let app = if sent.status == 0 { -1 } else { 0 };
+    let app = if sent.status == 0 || *statically { -1 } else { 0 };
     let _ = write!(line, "[pid: {}|app: {app}|req: {}/{}] ", entry.pid, entry.requests.0, entry.requests.1);
     push_escaped(line, client_address(logging, entry.request), Escape::Bytes);
     line.push_str(" (");

@@ -10,6 +10,7 @@ use worker_protocol::scoreboard::Presence;
 use super::accept_loop::{Core, Hears};
 use super::exchange::Service;
 use super::process::Worker;
+use super::statics::Statics;
 use crate::sys::clock::monotonic_us;
 use crate::sys::forks;
 use crate::sys::wait::{Doorbell, wait_any};
@@ -30,9 +31,9 @@ impl Worker<'_> {
         }
         // From here on it may hold a request.
         member.seat().set_presence(Presence::Accepting);
-        let ended = match member.config().threads {
-            0 | 1 => self.serve_alone(service),
-            threads => self.serve_with_threads(service, threads),
+        let ended = match Statics::of(&member.config().statics) {
+            Some(statics) => self.serve_on_threads(&statics.before(service)),
+            None => self.serve_on_threads(service),
         };
         member.seat().set_presence(Presence::Leaving);
         match ended {
@@ -41,6 +42,13 @@ impl Worker<'_> {
                 log::error!("{}: {error}", member.name());
                 1
             }
+        }
+    }
+
+    fn serve_on_threads<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
+        match self.member().config().threads {
+            0 | 1 => self.serve_alone(service),
+            threads => self.serve_with_threads(service, threads),
         }
     }
 

@@ -9,6 +9,8 @@
 //! - [`request`] reads the head (with httparse), judges it, and writes the variables.
 //! - [`chunked`] decodes request bodies, [`framing`] says how the end of an answer is told and encodes its chunks.
 //! - [`forwarded`] reads what proxies say of the client before them; [`date`] writes the header of that name.
+//! - [`conditional`], [`range`] and [`coding`] read what a client asks of a file: if it has changed, which part of it, and
+//!   how it may be packed.
 //!
 //! # Strictness
 //!
@@ -21,11 +23,14 @@
 //! `X-Real-Ip` would be the same variable, so that a client could pass off its own value for a proxy's.
 
 pub mod chunked;
+pub mod coding;
+pub mod conditional;
 pub mod date;
 mod facts;
 pub mod forwarded;
 pub mod framing;
 mod list;
+pub mod range;
 pub mod receive;
 mod refusal;
 pub mod request;

@@ -24,6 +24,7 @@ mod process_names;
 mod recycling;
 mod request;
 mod scaling;
+mod statics;
 mod statistics;
 mod staying;
 mod term;
@@ -49,6 +50,7 @@ pub use process_names::ProcessNames;
 pub use recycling::{MonitoredExceptions, Recycling};
 pub use request::{RequestLimits, VanishedClients};
 pub use scaling::{Busyness, Policy, Scaling};
+pub use statics::{Answers, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
 pub use statistics::Statistics;
 pub use term::TermMeaning;
 pub use watch::{ReloadDescriptor, Watch, WatchEffect};
@@ -78,6 +80,10 @@ pub struct Config {
     pub request: RequestLimits,
     /// How HTTP is spoken.
     pub http: HttpSockets,
+    /// Files that workers serve themselves.
+    pub statics: StaticFiles,
+    /// What every answer has and has not.
+    pub answers: Answers,
     /// How clients that went away are treated.
     pub clients: VanishedClients,
     /// When a worker is replaced although nothing is wrong with it.
@@ -145,6 +151,8 @@ impl Default for Config {
             scaling: Scaling::default(),
             request: RequestLimits::default(),
             http: HttpSockets::default(),
+            statics: StaticFiles::default(),
+            answers: Answers::default(),
             clients: VanishedClients::default(),
             recycling: Recycling::default(),
             patience: Patience::default(),

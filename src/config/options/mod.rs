@@ -101,7 +101,7 @@ pub const TABLE: &[Section] = &[
     Section::of(Group::Language, language::OPTIONS),
     Section::of(Group::Helpers, helpers::OPTIONS),
     Section::judged(Group::Statistics, statistics::OPTIONS, statistics::judge),
-    Section::of(Group::Files, files::OPTIONS),
+    Section::judged(Group::Files, files::OPTIONS, files::judge),
     Section::of(Group::Routers, routers::OPTIONS),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::of(Group::Tasks, tasks::OPTIONS),

@@ -13,6 +13,8 @@ pub(crate) struct Outcome {
     pub(crate) sent: Sent,
     /// How long the request waited for us, in microseconds, where the web server tells its arrival.
     pub(crate) waited_us: Option<u64>,
+    /// Whether a file is the answer, and no application was asked.
+    pub(crate) statically: bool,
     pub(crate) exception: bool,
     pub(crate) read_failed: bool,
     /// What the application wants of its line in the log.

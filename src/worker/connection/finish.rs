@@ -24,7 +24,7 @@ const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
 /// Ends an exchange: whatever is missing of the answer is sent. What is left of the body is read if it is here already;
 /// for the rest of it the connection must be waited on.
 pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outcome, After) {
-    let (exception, read_failed) = (exchange.exception, exchange.body.failed());
+    let (exception, read_failed, statically) = (exchange.exception, exchange.body.failed(), exchange.statically);
     let notes = std::mem::take(&mut exchange.notes);
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
@@ -35,7 +35,10 @@ pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Ou
     }
     if broken_off && exchange.reply.ends_by_closing() {
         // What is left of the request stays unread: on a unix socket that is what resets the connection.
-        return (Outcome { sent: exchange.reply.sent(), waited_us, exception, read_failed, notes }, After::Cut);
+        return (
+            Outcome { sent: exchange.reply.sent(), waited_us, statically, exception, read_failed, notes },
+            After::Cut,
+        );
     }
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
@@ -43,7 +46,7 @@ pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Ou
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
     let after = after(exchange);
-    (Outcome { sent, waited_us, exception, read_failed, notes }, after)
+    (Outcome { sent, waited_us, statically, exception, read_failed, notes }, after)
 }
 
 fn after(exchange: &mut Exchange<'_>) -> After {
@@ -89,6 +92,7 @@ pub(super) fn refuse(
         is_head: false,
         persistent: false,
         names_server: false,
+        answers: None,
         awaited: None,
         clock: &mut clock,
     };

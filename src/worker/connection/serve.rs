@@ -73,6 +73,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         is_head: head.method == "HEAD",
         persistent: message.persistent && then == Then::Requests,
         names_server: worker.member().config().http.names_server,
+        answers: Some(&worker.member().config().answers),
         awaited,
         clock,
     };
@@ -83,6 +84,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         worker,
         core,
         stream,
+        statically: false,
         exception: false,
         broken_off: false,
         notes: LogNotes::default(),

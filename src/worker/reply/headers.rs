@@ -15,12 +15,14 @@ pub struct Headers<'b> {
     length: Option<u64>,
     /// What they say of the connection, if that is the client's own.
     said: Option<Said>,
+    /// Names of those that are left out.
+    removed: &'b [String],
 }
 
 impl<'b> Headers<'b> {
     /// Of a head that has been started. `said`: for a client of our own.
-    pub(super) fn new(head: Head<'b>, status: u16, said: Option<Said>) -> Self {
-        Self { head, status, length: None, said }
+    pub(super) fn new(head: Head<'b>, status: u16, said: Option<Said>, removed: &'b [String]) -> Self {
+        Self { head, status, length: None, said, removed }
     }
 
     /// Adds a `Content-Length` if there is none.
@@ -30,6 +32,12 @@ impl<'b> Headers<'b> {
             self.length = Some(length);
         }
         Ok(())
+    }
+
+    /// Adds those that every answer has.
+    pub(super) fn add_all(&mut self, headers: &[(String, String)]) -> Result<(), StartError> {
+        self.removed = &[];
+        headers.iter().try_for_each(|(name, value)| self.add(name.as_bytes(), value.as_bytes()))
     }
 
     /// The length by the headers.
@@ -47,6 +55,9 @@ impl<'b> Headers<'b> {
     /// # Errors
     /// A name or value that must not be sent, or a `Content-Length` that is none.
     pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), StartError> {
+        if self.removed.iter().any(|removed| name.eq_ignore_ascii_case(removed.as_bytes())) {
+            return Ok(());
+        }
         if name.eq_ignore_ascii_case(b"content-length") {
             let length = parse_length(value).ok_or(StartError::ContentLength)?;
             if self.length.is_some_and(|other| other != length) {

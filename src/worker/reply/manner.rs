@@ -9,6 +9,7 @@ use worker_protocol::response::{Paused, Version, body_allowed};
 use worker_protocol::wire::Form;
 
 use super::error::StartError;
+use crate::config::model::Answers;
 use crate::sys::clock::epoch_us;
 
 /// What is known of an answer before there is one.
@@ -24,6 +25,8 @@ pub(crate) struct Manner<'c> {
     pub(crate) persistent: bool,
     /// Whether an HTTP client is told what serves it (`server-header`).
     pub(crate) names_server: bool,
+    /// Headers that every answer gets or loses, and how files go out.
+    pub(crate) answers: Option<&'c Answers>,
     /// Set while the client waits for word before it sends the body. An answer is such a word.
     pub(crate) awaited: Option<&'c AtomicBool>,
     /// The date of the current second.

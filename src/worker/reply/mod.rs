@@ -115,8 +115,12 @@ impl<'c> Reply<'c> {
             _ => Head::start(self.head, self.manner.version, status, reason),
         };
         let said = (self.manner.form == Form::Http).then(Said::default);
-        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said);
+        let removed = self.manner.answers.map_or(&[][..], |answers| &answers.removed);
+        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said, removed);
         headers(&mut given)?;
+        if let Some(answers) = self.manner.answers.filter(|_| status >= 200) {
+            given.add_all(&answers.added)?;
+        }
         self.body_allowed = self.manner.body_allowed(status);
         if let Some(length) = length.filter(|_| self.body_allowed || self.manner.is_head) {
             given.add_length(length)?;
@@ -220,6 +224,9 @@ impl<'c> Reply<'c> {
             return Err(ErrorKind::InvalidInput.into());
         }
         let length = self.permitted(length);
+        if self.manner.answers.is_some_and(|answers| answers.copies_files) && length > 0 {
+            return self.copy_file(file, offset, length);
+        }
         self.sent.by_sendfile = true;
         if length == 0 || self.state == State::Ended {
             return self.check();

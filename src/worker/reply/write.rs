@@ -5,10 +5,14 @@ use std::os::fd::AsFd;
 
 use super::wrap::Last;
 use super::{Reply, State};
+use crate::sys::stream::read_at;
 use crate::sys::wait::{Interest, wait_ready};
 
 /// Up to here a piece is copied behind the head: that costs less than a second part in the system call.
 const JOINED_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a file that are read at a time.
+const COPIED_BYTES: usize = 64 * 1024;
 
 /// The kernel's own bound for one `sendfile(2)`.
 const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
@@ -122,6 +126,23 @@ impl Reply<'_> {
         self.state = State::Broken;
         self.sent.write_failed = true;
         Err(kind.into())
+    }
+
+    /// Reads a part of a file and sends what was read, piece by piece (`disable-sendfile`).
+    pub(super) fn copy_file(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+        let mut piece = vec![0; COPIED_BYTES];
+        let (mut position, end) = (offset, offset + length);
+        while position < end {
+            let wanted = (end - position).min(COPIED_BYTES as u64) as usize;
+            let count = read_at(file, &mut piece[..wanted], position)?;
+            if count == 0 {
+                self.state = State::Broken;
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            self.send(&piece[..count])?;
+            position += count as u64;
+        }
+        Ok(())
     }
 
     /// Sends what the kernel takes of a file, until all of it is sent.

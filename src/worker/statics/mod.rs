@@ -1,0 +1,98 @@
+//! Files that a worker serves itself, before the application is asked (uWSGI's manual, "Serving static files"). Worker
+//! only.
+//!
+//! - `lookup` finds the file of a path: the first place in which there is one counts, and what is nowhere is the
+//!   application's.
+//! - `mime` and `expiry` say what the answer has to tell of it.
+//! - `send` answers: the form of the file that the client likes best, whole, in parts or not at all.
+
+mod expiry;
+mod lookup;
+mod mime;
+mod send;
+
+use regex_lite::Regex;
+
+use self::expiry::Expiries;
+use self::mime::MimeTypes;
+use super::exchange::{Exchange, Service};
+use crate::config::model::{Packed, StaticFiles};
+
+/// What is prepared for serving files.
+#[derive(Debug)]
+pub(super) struct Statics<'z> {
+    config: &'z StaticFiles,
+    types: MimeTypes,
+    expiries: Expiries<'z>,
+    packed: Vec<PackedFiles<'z>>,
+}
+
+/// A service around a service.
+#[derive(Debug)]
+pub(super) struct FilesFirst<'s, S: ?Sized> {
+    statics: &'s Statics<'s>,
+    service: &'s S,
+}
+
+impl<S: Service + ?Sized> Service for FilesFirst<'_, S> {
+    fn serve(&self, exchange: &mut Exchange<'_>) {
+        if !self.statics.answer(exchange) {
+            self.service.serve(exchange);
+        }
+    }
+
+    fn on_thread(&self, core: usize, accept_loop: &mut dyn FnMut()) {
+        self.service.on_thread(core, accept_loop);
+    }
+}
+
+/// Which files may lie there packed as well.
+#[derive(Debug)]
+enum PackedFiles<'z> {
+    Named(Regex),
+    Other(&'z Packed),
+}
+
+impl<'z> Statics<'z> {
+    /// `None`: no files are served.
+    pub(super) fn of(config: &'z StaticFiles) -> Option<Self> {
+        // What is no regular expression was refused when the configuration was read.
+        let packed = |packed: &'z Packed| match packed {
+            Packed::Named(pattern) => Regex::new(pattern).ok().map(PackedFiles::Named),
+            other => Some(PackedFiles::Other(other)),
+        };
+        config.are_wanted().then(|| Self {
+            config,
+            types: MimeTypes::of(&config.mime_files),
+            expiries: Expiries::of(&config.expiries),
+            packed: config.packed.iter().filter_map(packed).collect(),
+        })
+    }
+
+    /// The same service, which is asked only where there is no file.
+    pub(super) fn before<'s, S: Service + ?Sized>(&'s self, service: &'s S) -> FilesFirst<'s, S> {
+        FilesFirst { statics: self, service }
+    }
+
+    /// Answers if there is a file for the request. False: it is for the application.
+    fn answer(&self, exchange: &mut Exchange<'_>) -> bool {
+        if !matches!(exchange.head.method_or_get(), "GET" | "HEAD") {
+            return false;
+        }
+        match lookup::find(self.config, exchange) {
+            Some(found) => {
+                exchange.statically = true;
+                self.send(exchange, found);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Says which places are not there.
+pub(crate) fn warn_of_missing_places(config: &StaticFiles) {
+    for place in config.places.iter().filter(|place| !place.at.exists()) {
+        log::warn!("{}: {} is not there; what is asked of it goes to the application", place.line, place.at.display());
+    }
+}
