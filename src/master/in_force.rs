@@ -9,10 +9,11 @@ use super::decisions::DecisionFile;
 use super::fifo::{FifoHandover, Fifos};
 use super::statistics::Doors;
 use super::wake::Wake;
-use super::watches::Watches;
+use super::watches::{self, Watches};
 use crate::config::model::Config;
 use crate::failure::StartFailure;
 use crate::scaling::Settings;
+use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
 
 /// A configuration and what was made for it.
@@ -103,9 +104,18 @@ fn watch_fifo(fifos: &Fifos, poll: &Poll) -> io::Result<()> {
 /// Begins to watch the files of a configuration, and has changes wake the master.
 ///
 /// # Errors
-/// When one of them cannot be watched.
+/// When the directory of one of them is not there.
 pub(super) fn begin_watches(config: &Config, poll: &Poll) -> Result<Watches, StartFailure> {
-    let watches = Watches::new(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
+    watches::judge(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
+    go_on_watching(config, poll)
+}
+
+/// The same, whatever has become of their directories since: for the next image of the master.
+///
+/// # Errors
+/// When the event loop cannot wait for news of them.
+pub(super) fn go_on_watching(config: &Config, poll: &Poll) -> Result<Watches, StartFailure> {
+    let watches = Watches::new(&config.watches, monotonic_us());
     if let Some(source) = watches.source() {
         Wake::Watches
             .when_readable(source, poll)

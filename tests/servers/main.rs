@@ -30,6 +30,7 @@ mod reload_release;
 mod reload_switch;
 mod reload_upgrade;
 mod reload_versions;
+mod reload_watched;
 mod reload_whole;
 mod reloading;
 mod rivals;

@@ -14,7 +14,7 @@ use super::super::descriptors::{DescriptorHandover, Descriptors};
 use super::super::driver::Parts;
 use super::super::fifo::FifoHandover;
 use super::super::files::PidFiles;
-use super::super::in_force::{InForce, adopt_fifos, begin_watches};
+use super::super::in_force::{InForce, adopt_fifos, go_on_watching};
 use super::super::ledger::Ledger;
 use super::super::machine::{Machine, Snapshot, Time};
 use super::super::operator::Operators;
@@ -142,7 +142,7 @@ impl Handover {
         let doors = doors.map_err(system("take over the sockets of the statistics"))?;
         in_force.doors = Doors::adopt(doors, &in_force.config, &poll)?;
         in_force.fifos = adopt_fifos(&in_force.config, self.fifo, &poll)?;
-        in_force.watches = begin_watches(&in_force.config, &poll)?;
+        in_force.watches = go_on_watching(&in_force.config, &poll)?;
         in_force.watches.remember(self.watches, monotonic_us());
         let decisions = self.decisions.map(DecisionFile::adopt).transpose();
         in_force.decisions = decisions.map_err(system("take over the log of decisions"))?;
