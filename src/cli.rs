@@ -12,6 +12,7 @@ mod word_arguments;
 mod words;
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use crate::config::foresight::foresee;
 use crate::config::ground::Ground;
@@ -31,6 +32,9 @@ pub use command::{Command, Format, Misuse};
 
 pub use crate::exit::Exit;
 
+/// How long `--ping` waits without `--ping-timeout`.
+const PING_WITHIN: Duration = Duration::from_secs(3);
+
 /// Finds out what the command line asks for. A word such as `check` counts only in first place, where uWSGI would
 /// look for a file; an option such as `--stop` counts anywhere, and the first one wins.
 ///
@@ -47,7 +51,15 @@ pub fn parse(invocation: &Invocation) -> Result<Command, Misuse> {
     let mut errors = Vec::new();
     let line = command_line::parse(&invocation.arguments, &Table, &mut errors);
     let wait = !line.options.iter().any(|(name, _)| name == "no-wait");
-    let asked = line.options.iter().find_map(|(name, value)| by_option(name, value.as_deref().unwrap_or(""), wait));
+    let given =
+        |wanted: &str| line.options.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.clone());
+    let patience = given("ping-timeout").and_then(|text| text.parse().ok()).map_or(PING_WITHIN, Duration::from_secs);
+    let asked = line.options.iter().find_map(|(name, value)| {
+        match (by_option(name, value.as_deref().unwrap_or(""), wait)?, patience) {
+            (Command::Ping { address, .. }, timeout) => Some(Command::Ping { address, timeout }),
+            (command, _) => Some(command),
+        }
+    });
     let version = invocation.environment.iter().any(|(name, _)| name == "UWSGI_VERSION" || name == "RHINOD_VERSION");
     Ok(match asked {
         Some(Command::Help { .. }) => Command::Help { word: line.positional.into_iter().next() },
@@ -67,6 +79,7 @@ fn by_option(name: &str, value: &str, wait: bool) -> Option<Command> {
         "reload" => Command::Reload { instance: instance() },
         "pause" | "suspend" => Command::Pause { instance: instance() },
         "resume" => Command::Resume { instance: instance() },
+        "ping" => Command::Ping { address: value.to_owned(), timeout: PING_WITHIN },
         "connect-and-read" => Command::ConnectAndRead { address: value.to_owned() },
         "get" => Command::Get { name: value.to_owned() },
         "dump-options" => Command::Names,
@@ -141,6 +154,7 @@ pub fn print(
         | Command::Reload { .. }
         | Command::Pause { .. }
         | Command::Resume { .. }
+        | Command::Ping { .. }
         | Command::ConnectAndRead { .. } => return None,
     })
 }
@@ -276,6 +290,9 @@ mod tests {
         assert_eq!(parsed(&["--suspend", "p"]), Ok(Command::Pause { instance: "p".into() }));
         assert_eq!(parsed(&["--resume", "p"]), Ok(Command::Resume { instance: "p".into() }));
         assert_eq!(parsed(&["--connect-and-read", ":1"]), Ok(Command::ConnectAndRead { address: ":1".into() }));
+        let ping = |timeout| Ok(Command::Ping { address: "/s".into(), timeout: Duration::from_secs(timeout) });
+        assert_eq!(parsed(&["--ping", "/s"]), ping(3));
+        assert_eq!(parsed(&["--ping-timeout=7", "--ping", "/s"]), ping(7));
         assert_eq!(parsed(&["--cheaper-list"]), Ok(Command::Policies));
         assert_eq!(parsed(&["a.ini", "--get", "chdir"]), Ok(Command::Get { name: "chdir".into() }));
         assert_eq!(parsed(&["--module", "--version"]), Ok(Command::Serve), "the value of another option");

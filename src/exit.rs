@@ -43,6 +43,11 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// For `--ping`: nobody answers. uWSGI's number.
+    pub const NO_PONG: Exit = Exit::LinesDoNothing;
+    /// For `--ping`: the answer has a warning. uWSGI's number.
+    pub const PONG_WARNS: Exit = Exit::WillNotStart;
+
     /// Every status, by number.
     pub const ALL: &'static [Exit] = &[
         Exit::Success,
@@ -95,9 +100,11 @@ impl Exit {
             Exit::Success => "Everything was done. For check: every line does what it says.",
             Exit::LinesDoNothing => {
                 "For check: the configuration can be started, but some lines do nothing. For an instance: the first load of \
-                 the application was not over in time, or was killed."
+                 the application was not over in time, or was killed. For --ping: nobody answers."
             }
-            Exit::WillNotStart => "For check and show: the configuration cannot be started.",
+            Exit::WillNotStart => {
+                "For check and show: the configuration cannot be started. For --ping: the answer has a warning."
+            }
             Exit::Loading => "For status: no worker has served yet, or none is ready.",
             Exit::Paused => "For status: the instance is paused.",
             Exit::Stopping => "For status: the instance is stopping.",

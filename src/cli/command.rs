@@ -2,6 +2,7 @@
 //! before anything else.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use super::completions::Shell;
 
@@ -61,6 +62,13 @@ pub enum Command {
     Resume {
         /// How the instance is named.
         instance: OsString,
+    },
+    /// `--ping`: whether a worker answers.
+    Ping {
+        /// The address, as `socket` takes them.
+        address: String,
+        /// How long to wait (`--ping-timeout`).
+        timeout: Duration,
     },
     /// `--connect-and-read`: print what an address sends.
     ConnectAndRead {

@@ -62,6 +62,8 @@ pub(super) struct Driver<'a> {
     pub(super) operators: Operators,
     pub(super) descriptors: Descriptors,
     pub(super) notifier: Notifier,
+    /// When the stop begins that was ordered (`stop-delay`).
+    pub(super) stops_at_us: Option<u64>,
     /// Who is being told of the instance.
     pub(super) visitors: Visitors,
     /// What outlives the processes that did it.
@@ -101,6 +103,7 @@ impl<'a> Driver<'a> {
             operators,
             descriptors,
             notifier: Notifier::new(),
+            stops_at_us: None,
             visitors: Visitors::default(),
             ledger: Ledger::begin(epoch_us()),
             upgrade: Upgrade::None,

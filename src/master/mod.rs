@@ -22,6 +22,7 @@ pub mod machine;
 mod notify;
 mod operator;
 mod orders;
+mod parting;
 mod passed;
 mod reason;
 mod reloading;

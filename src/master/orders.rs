@@ -131,12 +131,13 @@ impl Driver<'_> {
         match wanted {
             Wanted::Interrupt => {
                 let order = if self.machine.is_stopping() { Order::StopNow } else { Order::Stop };
-                self.handle(Event::Order(order));
+                self.stop(order);
             }
             Wanted::OneMore => self.scaler.ask(1),
             Wanted::OneFewer => self.scaler.ask(-1),
             Wanted::FewerBy(seat) => self.scaler.let_go(seat),
             Wanted::Order(Order::Reload(reload)) if self.in_force.config.exit_on_reload => self.end_in_place_of(reload),
+            Wanted::Order(order @ (Order::Stop | Order::StopNow)) => self.stop(order),
             Wanted::Order(order) => {
                 if order == Order::Cheap {
                     self.scaler.sleep(monotonic_us());
@@ -182,7 +183,7 @@ impl Driver<'_> {
             last_reload_failed: self.last_failure.clone(),
             left_as_it_was: self.left_over(),
         };
-        standing.judged(self.has_served, self.machine.is_stopping())
+        standing.judged(self.has_served, self.is_parting())
     }
 
     /// What the last reload could not take over, in one line.
@@ -199,7 +200,10 @@ impl Driver<'_> {
             true => 0,
             false => self.in_force.config.daemons.mercy.as_secs().saturating_add(KILLED_S),
         };
-        self.in_force.config.patience.mercy.as_secs().saturating_add(KILLED_S + MARGIN_S).saturating_add(daemons_s)
+        let patience = &self.in_force.config.patience;
+        let delay_s = patience.stop_delay.map_or(0, |delay| delay.as_secs());
+        let workers_s = patience.mercy.as_secs().saturating_add(KILLED_S + MARGIN_S);
+        workers_s.saturating_add(daemons_s).saturating_add(delay_s)
     }
 }
 

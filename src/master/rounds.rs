@@ -45,6 +45,7 @@ impl Driver<'_> {
             self.operators.due_us(),
             self.upgrade.due_us(),
             self.visitors.due_us(),
+            self.stops_at_us,
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
@@ -63,6 +64,7 @@ impl Driver<'_> {
         self.listen(said);
         self.operators.drop_silent(monotonic_us());
         self.visitors.drop_late(monotonic_us());
+        self.stop_if_due(monotonic_us());
         self.mind_upgrade();
         self.handle(Event::Elapsed);
         self.scale();

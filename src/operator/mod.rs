@@ -3,6 +3,7 @@
 
 pub(crate) mod instance;
 mod line;
+mod ping;
 pub(crate) mod words;
 
 use std::ffi::OsStr;
@@ -49,6 +50,7 @@ pub(crate) fn carry_out(command: &Command, places: ReadPlaces<'_>) -> Result<Exi
         Command::Resume { instance } => order(instance, places, "resume", b""),
         Command::Status { instance, quiet, format } => status(instance, *quiet, *format, places),
         Command::ConnectAndRead { address } => connect_and_read(address),
+        Command::Ping { address, timeout } => ping(address, *timeout),
         other => Err(failure(Exit::Fault, format!("{other:?} is not for another process"))),
     }
 }
@@ -238,6 +240,19 @@ fn cannot_be_told(named: &str, what: &str) -> StartFailure {
 fn say(line: &str) {
     // A reader that has gone (`| head`) is no error of ours.
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Whether a worker answers at an address, in uWSGI's words and with its exit status.
+fn ping(address: &str, timeout: Duration) -> Result<Exit, StartFailure> {
+    say(&format!("PING uwsgi host {address} (timeout: {})", timeout.as_secs()));
+    match ping::ask(address, timeout) {
+        Ok(warning) if warning.is_empty() => Ok(Exit::Success),
+        Ok(warning) => {
+            let warning = crate::escape::value(&warning);
+            Err(failure(Exit::PONG_WARNS, format!("{address} answers with a warning: {warning}")))
+        }
+        Err(error) => Err(failure(Exit::NO_PONG, format!("no answer from {address}: {error}"))),
+    }
 }
 
 fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {

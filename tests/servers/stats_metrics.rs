@@ -1,10 +1,13 @@
 //! Metrics as Prometheus reads them: understood by its own parser in both forms, and true over deaths, reloads and scaling;
 //! and health as balancers ask for it.
 
+use std::path::Path;
+use std::process::Command;
+
 use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
-use crate::harness::{Instance, wait_until};
+use crate::harness::{Instance, program_path, wait_until};
 use crate::monitoring::{Samples, metrics_path, page, page_with, samples, stats_path, telling};
 use crate::reloading::{Held, operator, reload, unsteady};
 
@@ -124,6 +127,40 @@ fn names_of_sockets_that_would_end_a_line_do_not() {
     let Some(read) = read(&server) else { return };
     let name = format!("uwsgi_socket_max_queue_length|name={}|proto=uwsgi", odd.display());
     assert!(read.contains_key(&name), "{read:#?}");
+}
+
+#[test]
+fn an_instance_told_to_stop_says_so_and_serves_until_the_delay_is_over() {
+    let server = telling().set("stop-delay", 600).start();
+    server.signal(Signal::SIGTERM);
+    server.log.wait_for("stopping in 600 s");
+    let ready = page(&metrics_path(server.dir()), "/readyz");
+    assert_eq!((ready.status, ready.body.as_slice()), (503, b"stopping\n".as_slice()));
+    assert_eq!(page(&metrics_path(server.dir()), "/livez").status, 200);
+    assert_eq!(server.get("/").status(), Some(200));
+    // Told again it waits no longer.
+    server.stop();
+    let mut server = telling().set("stop-delay", 1).start();
+    server.signal(Signal::SIGTERM);
+    server.log.wait_for("stopping in 1 s");
+    assert_eq!(server.wait_exit(), 0);
+    server.ends_with(0);
+}
+
+#[test]
+fn a_ping_is_answered_by_a_worker_or_by_nobody() {
+    let ping = |address: &Path| {
+        let words = ["--ping".as_ref(), address.as_os_str(), "--ping-timeout".as_ref(), "30".as_ref()];
+        Command::new(program_path("rhinod")).args(words).output().expect("execute rhinod")
+    };
+    let server = telling().start();
+    let answered = ping(server.socket());
+    assert_eq!(answered.status.code(), Some(0), "{answered:?}");
+    let expected = format!("PING uwsgi host {} (timeout: 30)\n", server.socket().display());
+    assert_eq!(String::from_utf8_lossy(&answered.stdout), expected);
+    assert_eq!(ping(&server.dir().join("nobody")).status.code(), Some(1));
+    // What answers at once and speaks something else.
+    assert_eq!(ping(&stats_path(server.dir())).status.code(), Some(1));
 }
 
 #[test]

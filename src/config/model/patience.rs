@@ -16,10 +16,17 @@ pub struct Patience {
     pub respawn_delay_max: Duration,
     /// For a generation to load and get ready (`load-timeout`, ours); `None` waits for ever.
     pub load_timeout: Option<Duration>,
+    /// Before an ordered stop begins, in which `/readyz` says already that it will (`stop-delay`, ours; none).
+    pub stop_delay: Option<Duration>,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { mercy: Duration::from_secs(60), respawn_delay_max: Duration::from_secs(2), load_timeout: None }
+        Patience {
+            mercy: Duration::from_secs(60),
+            respawn_delay_max: Duration::from_secs(2),
+            load_timeout: None,
+            stop_delay: None,
+        }
     }
 }

@@ -56,7 +56,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("test").short('J').not_yet(COMMAND).says("Import module, exit 0 on success"),
     action("python-version").not_yet(COMMAND).says("Print Python version and exit"),
     flag("nagios").unsupported("probe the application through the web server").says("Act as Nagios check and exit"),
-    text("ping").unsupported("probe the application through the web server").says("Ping a uwsgi server and exit"),
-    seconds("ping-timeout").default("3").unsupported("probe the application through the web server")
-        .says("Ping timeout seconds"),
+    action("ping").required().works()
+        .says("Ask on this uwsgi socket whether a worker answers; 0: yes, 1: nobody, 2: with a warning"),
+    seconds("ping-timeout").default("3").works().says("Seconds that --ping waits"),
 ];

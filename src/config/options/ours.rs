@@ -16,6 +16,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Interpreter that runs the application when there is no virtualenv; python3 of PATH without it"),
     seconds("load-timeout").default("0").sets(|d, v| d.config.patience.load_timeout = v.duration_unless_zero()).works()
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
+    seconds("stop-delay").default("0").sets(|d, v| d.config.patience.stop_delay = v.duration_unless_zero()).works()
+        .says("Serve on for so long when told to stop, while /readyz says that the instance stops; told again it stops at once"),
     flag("reload-on-term").sets(reload_on_term).works()
         .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
     millis("cheaper-target-wait").default("10").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()

@@ -43,7 +43,7 @@ impl Driver<'_> {
         let (count, generation) = (self.machine.count(), self.machine.current());
         let answer = Answer {
             has_served: self.has_served,
-            stopping: self.machine.is_stopping(),
+            stopping: self.is_parting(),
             paused: self.machine.is_paused(),
             no_application: self.children.no_application == Some(generation),
             wanted: count.target,

@@ -62,12 +62,16 @@ pub(crate) struct Handover {
     /// Masters up to 0.2 had none.
     #[serde(default)]
     pub(super) ledger: Option<Ledger>,
+    /// When the stop begins that was ordered.
+    #[serde(default)]
+    pub(super) stops_at_us: Option<u64>,
 }
 
 /// What the image before has learnt.
 pub(super) struct Learnt {
     pub(super) scaling: Memory,
     pub(super) ledger: Option<Ledger>,
+    pub(super) stops_at_us: Option<u64>,
 }
 
 /// A listening socket on its way to the next image.
@@ -148,6 +152,6 @@ impl Handover {
         in_force.decisions = decisions.map_err(system("take over the log of decisions"))?;
         let pid_files = PidFiles::adopt(self.pid_files);
         let parts = Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files };
-        Ok((parts, Learnt { scaling: self.scaling, ledger: self.ledger }))
+        Ok((parts, Learnt { scaling: self.scaling, ledger: self.ledger, stops_at_us: self.stops_at_us }))
     }
 }

@@ -122,6 +122,7 @@ impl Driver<'_> {
             scaling: self.scaler.memory().clone(),
             doors: in_force.doors.sockets().map(SocketHandover::of).collect::<io::Result<_>>()?,
             ledger: Some(self.ledger.clone()),
+            stops_at_us: self.stops_at_us,
         })
     }
 }
