@@ -2,7 +2,7 @@
 //!
 //! The file that `UNSTEADY_FILE` names says how, read anew at each load and at each start of a worker; without it all
 //! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`,
-//! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`. Requests: `/` says which worker
+//! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`, and `thread panic`, of the second thread only. Requests: `/` says which worker
 //! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
 //! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance,
 //! `/break?how=error|panic|writer|length|early` answers with a body that breaks off, `/fail` is an error,
@@ -40,6 +40,9 @@ impl Handler for Unsteady {
     }
 
     fn start_thread(&self, core: usize) {
+        if core == 1 {
+            misbehave("thread").expect("no other misdeed of threads");
+        }
         log::info!("core {core} is started");
     }
 

@@ -122,8 +122,8 @@ struct HandlerService<H> {
 impl<H: Handler> Service for HandlerService<H> {
     fn on_thread(&self, core: usize, accept_loop: &mut dyn FnMut()) {
         if catch_unwind(AssertUnwindSafe(|| self.handler.start_thread(core))).is_err() {
-            // A worker of fewer threads than it should have would never be ready.
-            std::process::exit(NOT_NOW);
+            // A worker of fewer threads than it should have would never be ready: all of them leave.
+            return;
         }
         accept_loop();
     }

@@ -13,6 +13,7 @@ mod wear;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use worker_protocol::control::{FromWorker, LeaveReason};
 use worker_protocol::post::Post;
@@ -44,6 +45,7 @@ pub struct Member<'z> {
     orders: Orders<'z>,
     wear: Wear,
     appetite: Appetite,
+    told_ready: AtomicBool,
 }
 
 impl<'z> Member<'z> {
@@ -62,6 +64,7 @@ impl<'z> Member<'z> {
             orders: Orders::new(seat, birth.life)?,
             wear: Wear::new(&instance.config().recycling, birth.post, born_us),
             appetite: Appetite::default(),
+            told_ready: AtomicBool::new(false),
         })
     }
 
@@ -194,7 +197,13 @@ impl<'z> Member<'z> {
         let boot_us = monotonic_us() - self.born_us;
         self.seat.set_boot_us(boot_us);
         self.note_memory(monotonic_us());
+        self.told_ready.store(true, Ordering::Release);
         self.tell(&FromWorker::Ready { boot_us });
+    }
+
+    /// Whether it has told the master so.
+    pub(crate) fn was_ready(&self) -> bool {
+        self.told_ready.load(Ordering::Acquire)
     }
 
     /// Tells whoever reads the seat how much memory this process takes, once in a while.

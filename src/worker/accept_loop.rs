@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use worker_protocol::control::LeaveReason;
 use worker_protocol::scoreboard::SeatOrder;
 use worker_protocol::wire::Protocol;
 
@@ -15,6 +16,7 @@ use super::keeping::{Keeping, Kept};
 use super::peer::Door;
 use super::process::Worker;
 use super::rush::Rush;
+use super::spare::Spare;
 use crate::member::born::Listening;
 use crate::sys::clock::monotonic_us;
 use crate::sys::machine;
@@ -40,6 +42,7 @@ pub(super) struct Core<'w> {
     doors: Vec<Door>,
     eagerness: Eagerness,
     rush: Rush,
+    spare: Spare,
     /// Whether the last turn was one of the kept connections that are ready.
     ready_had_turn: bool,
     pub(super) now_us: u64,
@@ -86,6 +89,7 @@ impl<'w> Core<'w> {
             doors: member.listeners().iter().map(|listening| Door::of(&listening.socket, &machine)).collect(),
             eagerness: Eagerness::default(),
             rush: Rush::default(),
+            spare: Spare::new(),
             ready_had_turn: false,
             now_us: monotonic_us(),
         })
@@ -126,6 +130,7 @@ impl<'w> Core<'w> {
             }
             Turn::Nothing => {}
         }
+        self.spare.take_back();
         Ok(())
     }
 
@@ -244,6 +249,13 @@ impl<'w> Core<'w> {
     }
 
     fn accept_from(&mut self, index: usize) -> io::Result<Turn> {
+        match self.try_accept(index) {
+            Ok(turn) => Ok(turn),
+            Err(error) => self.survive_accept(index, error),
+        }
+    }
+
+    fn try_accept(&self, index: usize) -> io::Result<Turn> {
         let Some(Listening { socket, protocol }) = self.worker.member().listeners().get(index) else {
             return Ok(Turn::Nothing);
         };
@@ -252,25 +264,36 @@ impl<'w> Core<'w> {
         } else {
             accept(socket).map(|stream| stream.map(|stream| Turn::Accepted(stream, *protocol)))
         };
-        match accepted {
-            Ok(turn) => Ok(turn.unwrap_or(Turn::Nothing)),
-            Err(error) => self.survive_accept(error).map(|()| Turn::Nothing),
-        }
+        Ok(accepted?.unwrap_or(Turn::Nothing))
     }
 
-    /// Running out of descriptors or memory is no reason to die: the connection stays in the queue.
-    fn survive_accept(&mut self, error: io::Error) -> io::Result<()> {
-        if !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) {
-            return Err(error);
-        }
+    /// Running out of descriptors or memory is no reason to die, and none to keep to itself that a connection waits, of
+    /// which nobody else was told.
+    fn survive_accept(&mut self, index: usize, error: io::Error) -> io::Result<Turn> {
+        let (own, all) = match error.raw_os_error() {
+            Some(libc::EMFILE) => (true, false),
+            Some(libc::ENFILE) => (true, true),
+            Some(libc::ENOBUFS | libc::ENOMEM) => (false, true),
+            _ => return Err(error),
+        };
         // Whoever waits for a request of a client's stands back behind a client that has one.
         if self.keeping.give_one_up(&self.waiting)? {
-            return Ok(());
+            return Ok(Turn::Nothing);
+        }
+        if own && self.spare.lend() {
+            self.spare.tell(&self.worker.member().name(), &error);
+            return self.try_accept(index).or(Ok(Turn::Nothing));
+        }
+        if own && !all {
+            log::error!("{}: leaves, as it cannot accept a connection: {error}", self.worker.member().name());
+            // Its successor finds the connection in the queue.
+            self.worker.member().retire_self(LeaveReason::Signal);
+            return Ok(Turn::Nothing);
         }
         log::error!("{}: cannot accept a connection: {error}", self.worker.member().name());
         // Nothing tells when descriptors come free, so that a short rest is all there is.
         std::thread::sleep(Duration::from_millis(100));
-        Ok(())
+        Ok(Turn::Nothing)
     }
 
     fn patience_ms(&self) -> Option<u64> {

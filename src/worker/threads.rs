@@ -3,14 +3,17 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use worker_protocol::control::LeaveReason;
 use worker_protocol::scoreboard::Presence;
 
 use super::accept_loop::{Core, Hears};
 use super::exchange::Service;
 use super::process::Worker;
 use super::statics::Statics;
+use crate::member::LoadFailure;
 use crate::sys::clock::monotonic_us;
 use crate::sys::forks;
 use crate::sys::wait::{Doorbell, wait_any};
@@ -38,6 +41,9 @@ impl Worker<'_> {
         member.seat().set_presence(Presence::Leaving);
         match ended {
             Ok(()) => ORDERLY,
+            Err(error) if !member.was_ready() => {
+                member.refuse(&LoadFailure { exit_code: 1, reason: error.to_string() })
+            }
             Err(error) => {
                 log::error!("{}: {error}", member.name());
                 1
@@ -54,7 +60,7 @@ impl Worker<'_> {
 
     /// The main thread takes requests and hears the master.
     fn serve_alone<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
-        let mut ended = Ok(());
+        let mut ended = not_begun(0);
         service.on_thread(0, &mut || {
             ended = Core::new(self, 0, Hears::Master).and_then(|mut core| {
                 self.member().tell_ready();
@@ -64,30 +70,49 @@ impl Worker<'_> {
         ended
     }
 
-    /// The main thread only hears the master; the others take requests.
+    /// The life of one of several threads; it is ready when all are.
+    fn serve_core<S: Service + ?Sized>(&self, service: &S, number: usize, waiting: &Waiting) -> io::Result<()> {
+        let mut ended = not_begun(number);
+        service.on_thread(number, &mut || {
+            ended = Core::new(self, number, Hears::Bell).and_then(|mut core| {
+                if waiting.are_all_with_this() {
+                    self.member().tell_ready();
+                }
+                core.run(service)
+            });
+        });
+        ended
+    }
+
+    /// The main thread only hears the master; the others take requests. All of them do, or none: where one cannot be started
+    /// or panics, the others leave.
     fn serve_with_threads<S: Service + ?Sized>(&self, service: &S, threads: usize) -> io::Result<()> {
         let (report, reports) = crossbeam_channel::bounded(threads);
         let done = Doorbell::new()?;
-        let waiting = AtomicUsize::new(0);
+        let waiting = Waiting { there: AtomicUsize::new(0), all: threads };
         std::thread::scope(|scope| {
-            for core in 0..threads {
-                let (report, done, waiting) = (report.clone(), &done, &waiting);
-                std::thread::Builder::new().name(format!("core {core}")).spawn_scoped(scope, move || {
-                    let mut ended = Ok(());
-                    service.on_thread(core, &mut || {
-                        ended = Core::new(self, core, Hears::Bell).and_then(|mut core| {
-                            if waiting.fetch_add(1, Ordering::AcqRel) + 1 == threads {
-                                self.member().tell_ready();
-                            }
-                            core.run(service)
-                        });
-                    });
+            let mut started = 0;
+            let mut refused = Ok(());
+            while started < threads && refused.is_ok() {
+                let (report, done, waiting, number) = (report.clone(), &done, &waiting, started);
+                let life = move || {
+                    let ended = catch_unwind(AssertUnwindSafe(|| self.serve_core(service, number, waiting)));
                     // The receiver outlives the scope; there is room for one report of each thread.
-                    let _ = report.send(ended);
+                    let _ =
+                        report.send(ended.unwrap_or_else(|_| Err(io::Error::other(format!("core {number} panicked")))));
                     done.ring();
-                })?;
+                };
+                match std::thread::Builder::new().name(format!("core {number}")).spawn_scoped(scope, life) {
+                    Ok(_) => started += 1,
+                    Err(error) => {
+                        let told = format!("only {started} of {threads} threads can be started: {error}");
+                        refused = Err(io::Error::new(error.kind(), told));
+                        self.member().leave();
+                    }
+                }
             }
-            self.supervise(&done, threads, &reports)
+            let ended = self.supervise(&done, started, &reports);
+            refused.and(ended)
         })
     }
 
@@ -112,11 +137,32 @@ impl Worker<'_> {
             for ended in reports.try_iter() {
                 left -= 1;
                 if ended.is_err() {
-                    member.leave();
-                    result = ended;
+                    match member.was_ready() {
+                        true => member.retire_self(LeaveReason::Signal),
+                        false => member.leave(),
+                    }
+                    result = result.and(ended);
                 }
             }
         }
         result
     }
+}
+
+/// How many threads wait for requests.
+struct Waiting {
+    there: AtomicUsize,
+    all: usize,
+}
+
+impl Waiting {
+    /// Counts one more.
+    fn are_all_with_this(&self) -> bool {
+        self.there.fetch_add(1, Ordering::AcqRel) + 1 == self.all
+    }
+}
+
+/// What a thread ends with whose accept loop was never run, as the application's part of its start has failed.
+fn not_begun(number: usize) -> io::Result<()> {
+    Err(io::Error::other(format!("core {number} cannot be started")))
 }

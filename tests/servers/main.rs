@@ -46,6 +46,7 @@ mod serve_malformed;
 mod serve_nginx;
 mod serve_processes;
 mod serve_refusals;
+mod serve_shortage;
 mod serve_sockets;
 mod static_files;
 mod stats_document;
