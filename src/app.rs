@@ -10,12 +10,10 @@ use worker_protocol::control::ZYGOTE_ARGUMENT;
 
 use crate::cli::{self, Command};
 use crate::config::Collected;
-use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
 use crate::config::load::{Loaded, Rejected, load, read};
 use crate::config::looking::Looking;
 use crate::config::model::{Config, Logging, PidFiles};
-use crate::config::options;
 use crate::config::report::paint::Paint;
 use crate::config::report::show::as_ini;
 use crate::config::{Host, Invocation, Surroundings};
@@ -100,7 +98,9 @@ fn obey(embeds_application: bool) -> ExitCode {
     };
     let command = match cli::parse(&reader.invocation) {
         Ok(command) => command,
-        Err(misuse) => return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, option: None }),
+        Err(misuse) => {
+            return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, subject: None });
+        }
     };
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
     let ground = Grounds { embeds_application };
@@ -137,7 +137,7 @@ fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
         Ok(()) => Exit::Success.into(),
         // A reader that has gone (`| head`) is no error of ours.
         Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Success.into(),
-        Err(error) => complain(&StartFailure { message: error.to_string(), exit: error.exit(), option: None }),
+        Err(error) => complain(&StartFailure { message: error.to_string(), exit: error.exit(), subject: None }),
     }
 }
 
@@ -153,7 +153,7 @@ fn complain(failure: &StartFailure) -> ExitCode {
 fn serve(reader: &Reader) -> ExitCode {
     match reader.load(false) {
         Ok(config) => match config.daemonize.clone() {
-            Some(log) => in_background(&log, &config.logging.clone(), || {
+            Some(log) => in_background(reader, &log, &config.logging.clone(), || {
                 // The terminal has them, which is about to be closed.
                 reader.said.borrow().iter().for_each(|note| log::warn!("{note}"));
                 run_master(reader, config)
@@ -176,9 +176,10 @@ fn run_master(reader: &Reader, config: Config) -> i32 {
 
 /// `daemonize`: a child in a session of its own goes on and logs into the file; this process is done. As in uWSGI only
 /// the configuration has been judged by then: what keeps the instance from starting is in the log.
-fn in_background(log: &Path, logging: &Logging, live: impl FnOnce() -> i32) -> ExitCode {
+fn in_background(reader: &Reader, log: &Path, logging: &Logging, live: impl FnOnce() -> i32) -> ExitCode {
     if let Err(error) = crate::logging::begin_in(log, logging) {
-        return complain(&StartFailure::file(format!("cannot open the log {}: {error}", log.display())));
+        let failure = StartFailure::file(format!("cannot open the log {}: {error}", log.display()));
+        return complain(&reader.locate(failure.about("daemonize")));
     }
     let child = crate::sys::process::fork_child(|| match crate::sys::process::leave_session() {
         Ok(()) => live(),
@@ -280,11 +281,9 @@ fn refused(rejected: Rejected) -> StartFailure {
     }
 }
 
-/// Says where the option was given that a failure is about.
+/// Says where that was given which a failure is about.
 fn with_place(failure: StartFailure, collected: &Collected) -> StartFailure {
-    let Some(option) = failure.option else { return failure };
-    let gave = |directive: &&Directive| options::find(&directive.key).is_some_and(|found| found.name == option);
-    match collected.directives.iter().rfind(gave) {
+    match failure.subject.as_ref().and_then(|subject| subject.line(&collected.directives)) {
         Some(directive) => {
             let message = ConfigError::about(directive, &failure.message).to_string();
             StartFailure { message, ..failure }

@@ -1,5 +1,6 @@
 //! What keeps an instance from starting or a command from being carried out, and of which kind it is. Commands and master.
 
+use crate::config::subject::Subject;
 use crate::exit::Exit;
 use crate::sys::identity::IdentityError;
 use crate::sys::listeners::ListenError;
@@ -12,34 +13,39 @@ pub struct StartFailure {
     pub message: String,
     /// The status to end with.
     pub exit: Exit,
-    /// The option whose value is at fault, where one is: whoever read the configuration knows its place.
-    pub option: Option<&'static str>,
+    /// What of the configuration is at fault, where something is: whoever read it knows its place.
+    pub subject: Option<Subject>,
 }
 
 impl StartFailure {
     /// The configuration cannot be used.
     pub fn configuration(message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit: Exit::Configuration, option: None }
+        Self { message: message.to_string(), exit: Exit::Configuration, subject: None }
     }
 
     /// A file of the configuration, or another source of it, cannot be read.
     pub fn no_input(message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit: Exit::Input, option: None }
+        Self { message: message.to_string(), exit: Exit::Input, subject: None }
     }
 
     /// A system call failed.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self { message: format!("cannot {what}: {error}"), exit: Exit::System, option: None }
+        Self { message: format!("cannot {what}: {error}"), exit: Exit::System, subject: None }
     }
 
     /// A file cannot be written.
     pub fn file(message: String) -> Self {
-        Self { message, exit: Exit::Create, option: None }
+        Self { message, exit: Exit::Create, subject: None }
     }
 
     /// The same, with the option whose value is at fault.
     pub fn about(self, option: &'static str) -> Self {
-        Self { option: Some(option), ..self }
+        self.at(Subject::Option(option))
+    }
+
+    /// The same, with what is at fault.
+    pub fn at(self, subject: Subject) -> Self {
+        Self { subject: Some(subject), ..self }
     }
 }
 
@@ -51,7 +57,7 @@ impl From<ListenError> for StartFailure {
             ListenError::Refused(..) => Exit::System,
             ListenError::Owner(..) => Exit::Account,
         };
-        Self { message: error.to_string(), exit, option: None }
+        Self { message: error.to_string(), exit, subject: None }
     }
 }
 
@@ -62,6 +68,6 @@ impl From<IdentityError> for StartFailure {
             IdentityError::NotRoot(..) => Exit::Permission,
             IdentityError::Refused(..) => Exit::System,
         };
-        Self { message: error.to_string(), exit, option: None }
+        Self { message: error.to_string(), exit, subject: None }
     }
 }

@@ -20,6 +20,7 @@ pub mod model;
 pub mod nearest;
 pub mod options;
 pub mod report;
+pub mod subject;
 pub mod surroundings;
 pub mod vocabulary;
 pub mod world;

@@ -186,9 +186,15 @@ fn new_log(config: &Config, now: &Config, left: &mut Vec<String>) -> Result<Opti
     if !moves && !config.logging.reopen && leads_to(path, &std::io::stderr()) {
         return Ok(None);
     }
+    let option = match &config.logging {
+        logging if logging.to2.is_some() => "logto2",
+        logging if logging.to.is_some() => "logto",
+        _ => "daemonize",
+    };
     let open = |path: &Path| {
-        crate::logging::open(path, &config.logging)
-            .map_err(|error| StartFailure::file(format!("cannot open the log {}: {error}", path.display())))
+        crate::logging::open(path, &config.logging).map_err(|error| {
+            StartFailure::file(format!("cannot open the log {}: {error}", path.display())).about(option)
+        })
     };
     match open(path) {
         Ok(file) => Ok(Some(if moves { NewLog::Moved(file) } else { NewLog::Reopened(file) })),

@@ -106,7 +106,7 @@ fn watch_fifo(fifos: &Fifos, poll: &Poll) -> io::Result<()> {
 /// # Errors
 /// When the directory of one of them is not there.
 pub(super) fn begin_watches(config: &Config, poll: &Poll) -> Result<Watches, StartFailure> {
-    watches::judge(&config.watches).map_err(|error| StartFailure::configuration(&error))?;
+    watches::judge(&config.watches)?;
     go_on_watching(config, poll)
 }
 

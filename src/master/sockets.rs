@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use crate::config::model::{Address, Config, Listener};
+use crate::config::subject::Subject;
 use crate::failure::StartFailure;
 use crate::sys::identity::{self, Credentials};
 use crate::sys::listeners::{BindOptions, BoundSocket, ListenError};
@@ -26,7 +27,7 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         };
         let socket = match open.iter().find(known) {
             Some(socket) => share(socket, listener),
-            None => BoundSocket::bind(listener, &options).map_err(Into::into),
+            None => BoundSocket::bind(listener, &options).map_err(|error| at(listener, error)),
         };
         match socket {
             Ok(socket) => sockets.push(socket),
@@ -80,7 +81,7 @@ pub(super) fn judge_inherited(config: &Config) -> Result<(), StartFailure> {
     for listener in &config.sockets {
         if let Address::Inherited(number) = listener.address {
             process::duplicate_descriptor(number)
-                .map_err(|error| ListenError::Refused(listener.address.to_string(), error))?;
+                .map_err(|error| at(listener, ListenError::Refused(listener.address.to_string(), error)))?;
         }
     }
     Ok(())
@@ -95,10 +96,10 @@ pub(super) fn judge_inherited_later(config: &Config, open: &[BoundSocket]) -> Re
     for listener in &config.sockets {
         let is_open = || open.iter().any(|socket| socket.listener.address == listener.address);
         if matches!(listener.address, Address::Inherited(_)) && !is_open() {
-            return Err(StartFailure::configuration(format!(
-                "socket = {}: what was inherited can only be named at the start, so that this needs a restart",
-                listener.address
-            )));
+            let failure = StartFailure::configuration(
+                "what was inherited can only be named at the start, so that this needs a restart",
+            );
+            return Err(failure.at(Subject::Socket(listener.address.clone())));
         }
     }
     Ok(())
@@ -112,6 +113,10 @@ pub(super) fn activated_sockets() -> io::Result<Vec<BoundSocket>> {
         BoundSocket::adopt(Listener::on(Address::Inherited(3 + number)), descriptor, None, true)
     };
     (0..count).map(adopt).collect()
+}
+
+fn at(listener: &Listener, error: ListenError) -> StartFailure {
+    StartFailure::from(error).at(Subject::Socket(listener.address.clone()))
 }
 
 fn share(socket: &BoundSocket, listener: &Listener) -> Result<BoundSocket, StartFailure> {

@@ -89,7 +89,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     }
     crate::logging::stamp_lines(&config.logging);
     hooks(config, HookPhase::Asap)?;
-    let log = begin_log(config.logging.to.as_deref(), config)?;
+    let log = begin_log("logto", config.logging.to.as_deref(), config)?;
     if let (Some(log), true) = (&log, config.logging.chown) {
         let (user, group) = (credentials.user.map(Uid::as_raw), credentials.group.map(Gid::as_raw));
         std::os::unix::fs::fchown(log, user, group).map_err(|error| {
@@ -110,7 +110,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
             .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
     }
     hooks(config, HookPhase::AsUser)?;
-    begin_log(config.logging.to2.as_deref(), config)?;
+    begin_log("logto2", config.logging.to2.as_deref(), config)?;
     let activated = activated_sockets()
         .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
     if config.sockets.is_empty() && activated.is_empty() && config.daemons.list.is_empty() {
@@ -148,10 +148,15 @@ fn hooks(config: &Config, phase: HookPhase) -> Result<(), StartFailure> {
     crate::hooks::run(&config.hooks, phase).map_err(StartFailure::configuration)
 }
 
-fn begin_log(path: Option<&std::path::Path>, config: &Config) -> Result<Option<File>, StartFailure> {
+fn begin_log(
+    option: &'static str,
+    path: Option<&std::path::Path>,
+    config: &Config,
+) -> Result<Option<File>, StartFailure> {
     let begin = |path: &std::path::Path| {
-        crate::logging::begin_in(path, &config.logging)
-            .map_err(|error| StartFailure::file(format!("cannot open the log {}: {error}", path.display())))
+        crate::logging::begin_in(path, &config.logging).map_err(|error| {
+            StartFailure::file(format!("cannot open the log {}: {error}", path.display())).about(option)
+        })
     };
     path.map(begin).transpose()
 }

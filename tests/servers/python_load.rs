@@ -163,6 +163,7 @@ fn mounts_split_the_path_where_it_is_asked_for() {
         ("", "/", "['root', '', '/']"),
         ("/app", "/x", "['app', '/app', '/x']"),
         ("/bogus", "/app/x", "['app', '/app', '/x']"),
+        ("/bogus", "/other", "['root', '/bogus', '/other']"),
     ];
     let managed = launch().set("manage-script-name", true).start();
     for (script_name, path, expected) in rows {

@@ -64,10 +64,10 @@ fn whatever_of_a_configuration_cannot_be_had_the_old_one_goes_on_whole() {
     let nowhere = "No such file or directory";
     let cases: [(String, &[&str]); 6] = [
         (format!("master-fifo = {missing}"), &["app.ini:", "cannot make the master fifo", &missing, nowhere]),
-        (format!("touch-reload = {missing}"), &["cannot watch", &missing, nowhere]),
-        (format!("logto = {missing}"), &["cannot open the log", &missing, nowhere]),
+        (format!("touch-reload = {missing}"), &["app.ini:", "cannot watch", &missing, nowhere]),
+        (format!("logto = {missing}"), &["app.ini:", "cannot open the log", &missing, nowhere]),
         (format!("cheaper-log = {missing}"), &["app.ini:", "cannot open the log of decisions", &missing, nowhere]),
-        (format!("socket = {missing}"), &["cannot listen on", &missing, nowhere]),
+        (format!("socket = {missing}"), &["app.ini:", "cannot listen on", &missing, nowhere]),
         ("cheaper = 9".to_owned(), &["cheaper", "9"]),
     ];
     let original = fs::read_to_string(server.dir().join("app.ini")).expect("its configuration");

@@ -73,6 +73,44 @@ fn a_section_that_is_not_there() {
 }
 
 #[test]
+fn a_section_without_its_bracket_is_named_with_its_line() {
+    let launch = Launch::hello();
+    fs::write(launch.ini_path(), "# ours\n[uwsgi\nsocket = app.sock\n").expect("write the ini file");
+    let failed = launch.fails_as_is();
+    let reason = "app.ini: it has no section [uwsgi]; line 2 begins [uwsg], since it does not end with `]`";
+    assert!(failed.lines[0].ends_with(reason), "{:#?}", failed.lines);
+    assert_eq!(failed.code, CONFIGURATION);
+}
+
+#[test]
+fn whatever_cannot_be_had_is_told_with_the_line_that_asks_for_it() {
+    let cases = [
+        ("socket", "", SYSTEM, "cannot listen on"),
+        ("http-socket", "", SYSTEM, "cannot listen on"),
+        ("logto", "", FILE, "cannot open the log"),
+        ("logto2", "", FILE, "cannot open the log"),
+        ("daemonize", "", FILE, "cannot open the log"),
+        ("cheaper-log", "", FILE, "cannot open the log of decisions"),
+        ("pidfile", "", FILE, "cannot write the pid file"),
+        ("pidfile2", "", FILE, "cannot write the pid file"),
+        ("master-fifo", "", FILE, "cannot make the master fifo"),
+        ("touch-reload", "", CONFIGURATION, "cannot watch"),
+        ("touch-exec", " date", CONFIGURATION, "cannot watch"),
+        ("fs-reload", "", CONFIGURATION, "cannot watch"),
+    ];
+    for (key, behind, code, says) in cases {
+        // Beside one of the same kind that can be had, before and after it.
+        let launch = Launch::hello().line("touch-logreopen = touched").line("processes = 1");
+        let missing = launch.dir().join("missing/file").display().to_string();
+        let launch = launch.line(format!("{key} = {missing}{behind}")).line("touch-chain-reload = touched");
+        let failed = launch.fails();
+        let place = format!("app.ini:6: {key} = {missing}{behind}: {says}");
+        let told = failed.lines.iter().any(|line| line.contains(&place));
+        assert!(told && failed.code == code, "no {place:?} in {failed:#?}");
+    }
+}
+
+#[test]
 fn a_bad_number() {
     let failed = hello().set("workers", "many").fails();
     assert_refused(&failed, CONFIGURATION, &["app.ini:3: workers = many: expected a whole number"]);

@@ -9,6 +9,7 @@ use crate::config::ground::Who;
 use crate::config::load::Reading;
 use crate::config::model::Config;
 use crate::config::options;
+use crate::config::subject::Subject;
 
 /// What there is to look at, and what has been found.
 pub(super) struct Findings<'a> {
@@ -53,9 +54,9 @@ impl<'a> Findings<'a> {
         self.directives.iter().filter(gives).rfind(fits)
     }
 
-    /// The last line that satisfies something.
-    pub(super) fn find(&self, fits: impl Fn(&&Directive) -> bool) -> Option<&'a Directive> {
-        self.directives.iter().rfind(fits)
+    /// The last line that gives something.
+    pub(super) fn give(&self, subject: &Subject) -> Option<&'a Directive> {
+        subject.line(self.directives)
     }
 
     /// Notes what stops the start, at the last line of an option.

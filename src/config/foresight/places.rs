@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::findings::Findings;
 use crate::config::directive::Directive;
 use crate::config::ground::{Access, Who};
+use crate::config::subject::Subject;
 use crate::config::world::Kind;
 
 /// Directories to change to, and files to write.
@@ -117,12 +118,7 @@ fn judge_watched(findings: &mut Findings<'_>, chdir: &Path) {
     let Some(who) = findings.binder else { return };
     let watched: Vec<PathBuf> = findings.config.watches.iter().map(|watch| watch.path.clone()).collect();
     for path in watched {
-        let key = |directive: &&Directive| {
-            let value = directive.value.as_deref().unwrap_or_default();
-            value.split_whitespace().next().is_some_and(|first| Path::new(first) == path)
-                && (directive.key.contains("touch") || directive.key.starts_with("fs-"))
-        };
-        let line = findings.find(key);
+        let line = findings.give(&Subject::Watch(path.clone()));
         if let Some(obstacle) = findings.ways.obstacle(who, &chdir.join(&path)) {
             findings.blame_obstacle(line, &obstacle);
         }

@@ -3,15 +3,15 @@
 
 use super::findings::Findings;
 use super::places::judge_room;
-use crate::config::directive::Directive;
 use crate::config::model::Address;
+use crate::config::subject::Subject;
 use crate::config::world::Kind;
 
 /// Judges every socket.
 pub(super) fn judge(findings: &mut Findings<'_>) {
     let Some(who) = findings.binder else { return };
     for listener in &findings.config.sockets {
-        let line = findings.find(|directive| is_of(directive, &listener.address));
+        let line = findings.give(&Subject::Socket(listener.address.clone()));
         match &listener.address {
             Address::Unix(path) => {
                 let path = findings.chdir.join(path);
@@ -31,14 +31,4 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
             Address::Tcp(_) | Address::Abstract(_) | Address::Inherited(_) => {}
         }
     }
-}
-
-/// Whether a line gives an address.
-fn is_of(line: &Directive, address: &Address) -> bool {
-    let written = line.value.as_deref().unwrap_or_default();
-    line.key.contains("socket")
-        && match address {
-            Address::Tcp(address) => written.ends_with(&format!(":{}", address.port())),
-            other => written.ends_with(&other.to_string()),
-        }
 }

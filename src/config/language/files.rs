@@ -155,6 +155,8 @@ pub(super) struct Opened {
     any: bool,
     /// The first sections that there are.
     sections: Vec<String>,
+    /// The first line that begins a section without a bracket at its end, and the name that is read there.
+    unclosed: Option<(usize, String)>,
     ended: bool,
 }
 
@@ -168,6 +170,7 @@ impl Opened {
             inside: false,
             any: false,
             sections: Vec::new(),
+            unclosed: None,
             ended: false,
         }
     }
@@ -182,7 +185,7 @@ impl Opened {
                 Some(text) => Some(self.read_ini(&text, magic)),
                 None => {
                     self.ended = true;
-                    let complaint = (!self.any).then(|| empty_section(&self.whole, &self.section, &self.sections));
+                    let complaint = (!self.any).then(|| self.empty_section());
                     Some(complaint.into_iter().map(Found::Odd).collect())
                 }
             },
@@ -190,6 +193,17 @@ impl Opened {
                 self.ended = true;
                 Some(self.read_structured(magic))
             }
+        }
+    }
+
+    fn empty_section(&self) -> ConfigError {
+        match &self.unclosed {
+            // Before any guess: the section may be there, under another name.
+            Some((line, name)) if !self.sections.iter().any(|known| **known == *self.section) => {
+                let remedy = format!("line {line} begins [{name}], since it does not end with `]`");
+                ConfigError::at(&self.whole, format!("it has no section [{}]", self.section)).suggest(remedy)
+            }
+            _ => nothing_in(&self.whole, &self.section, &self.sections),
         }
     }
 
@@ -208,6 +222,7 @@ impl Opened {
                 Ok(Item::Section(name)) => {
                     if !line.trim_ascii_end().ends_with(b"]") {
                         let problem = format!("no `]` at the end of the line: the section's name is read as `{name}`");
+                        self.unclosed.get_or_insert((number, name.to_string()));
                         found.push(Found::Odd(ConfigError::at(&origin(), problem)));
                     }
                     self.inside = *name == *self.section;
@@ -271,7 +286,7 @@ fn of_item(item: structured::Item, origin: Origin) -> Found {
 }
 
 /// The complaint about a section that gave nothing, `found` being those that the file has.
-fn empty_section(whole: &Origin, section: &str, found: &[String]) -> ConfigError {
+fn nothing_in(whole: &Origin, section: &str, found: &[String]) -> ConfigError {
     if found.iter().any(|name| name == section) {
         return ConfigError::at(whole, format!("there is nothing in its section [{section}]"));
     }

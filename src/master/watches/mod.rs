@@ -10,7 +10,6 @@
 mod hints;
 mod stamp;
 
-use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use self::hints::{Hints, LOOK_EVERY_US};
 use self::stamp::Stamp;
 use crate::config::model::{Watch, WatchEffect};
+use crate::config::subject::Subject;
+use crate::failure::StartFailure;
 
 /// How long it must be quiet around a file before its change counts: deployments change many files in a row.
 const SETTLE_US: u64 = 50_000;
@@ -57,12 +58,13 @@ struct Watched {
 ///
 /// # Errors
 /// The first one that is not.
-pub(super) fn judge(watches: &[Watch]) -> io::Result<()> {
+pub(super) fn judge(watches: &[Watch]) -> Result<(), StartFailure> {
     for watch in watches {
-        let path = std::path::absolute(&watch.path)?;
+        let path = std::path::absolute(&watch.path).unwrap_or_else(|_| watch.path.clone());
         let directory = path.parent().unwrap_or(Path::new("/"));
         directory.metadata().map_err(|error| {
-            io::Error::other(format!("cannot watch {} for {}: {error}", directory.display(), path.display()))
+            let what = format!("cannot watch {} for {}: {error}", directory.display(), path.display());
+            StartFailure::configuration(what).at(Subject::Watch(watch.path.clone()))
         })?;
     }
     Ok(())

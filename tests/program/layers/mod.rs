@@ -87,7 +87,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("hooks", &["config", "sys"]),
     ("daemon", &["config", "sys"]),
     ("logging", &["config", "escape", "sys"]),
-    ("failure", &["exit", "sys"]),
+    ("failure", &["config", "exit", "sys"]),
     ("sys", &["config"]),
     ("cli", &["config", "exit"]),
     ("master/machine", &["config", "supervision"]),
