@@ -304,6 +304,7 @@ fn surroundings() -> Surroundings {
         resolve: crate::sys::machine::resolve,
         executes: crate::sys::machine::executes,
         search_path: std::env::var("PATH").ok(),
+        own_interpreter: crate::sys::machine::own_interpreter(),
     }
 }
 

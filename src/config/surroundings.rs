@@ -4,7 +4,7 @@
 //! Looked up in the master before anything is started.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a configuration has to know of the machine it is for.
 #[derive(Debug, Clone)]
@@ -29,4 +29,6 @@ pub struct Surroundings {
     pub executes: fn(&Path) -> bool,
     /// `PATH` of the environment, where programs without a directory are looked for.
     pub search_path: Option<String>,
+    /// The interpreter of the virtualenv that rhinod itself is installed in, unless another one is active.
+    pub own_interpreter: Option<PathBuf>,
 }

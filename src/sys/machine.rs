@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::socket::{getsockopt, sockopt};
@@ -83,6 +83,17 @@ fn listens(descriptor: &impl AsFd) -> bool {
 /// Whether a path leads to a program that this process may execute.
 pub fn executes(path: &Path) -> bool {
     path.is_file() && access(path, AccessFlags::X_OK).is_ok()
+}
+
+/// The interpreter of the virtualenv that this program is installed in. `None` if it is in none, and where another one is
+/// active: whoever activates one wants that.
+pub fn own_interpreter() -> Option<PathBuf> {
+    if std::env::var_os("VIRTUAL_ENV").is_some() {
+        return None;
+    }
+    let program = std::env::current_exe().ok()?;
+    let place = program.parent()?.parent()?;
+    place.join("pyvenv.cfg").is_file().then(|| place.join("bin/python3"))
 }
 
 /// The first address of a host name.

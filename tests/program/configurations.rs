@@ -40,6 +40,7 @@ pub(crate) fn surroundings() -> Surroundings {
         resolve: |_: &str| None::<IpAddr>,
         executes: |_| true,
         search_path: None,
+        own_interpreter: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use std::{env, io::Write};
 
 use rhinod::cli::completions::{Shell, script};
-use rhinod::cli::manual::{manual_page, options_page, restart_list};
+use rhinod::cli::manual::{exit_codes, manual_page, options_page, restart_list};
 use rhinod::cli::sample::sample;
 use rhinod::config::load::read;
 use rhinod::config::model::Application;
@@ -29,6 +29,13 @@ fn the_list_of_what_needs_a_restart_is_up_to_date() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/RELOADING.md");
     let begin = "<!-- restart: written by `make bless` from src/config/options/ -->";
     testkit::recorded::assert_part(&page, begin, "<!-- end of restart -->", &restart_list());
+}
+
+#[test]
+fn the_list_of_exit_codes_is_up_to_date() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/COMMANDS.md");
+    let begin = "<!-- exit codes: written by `make bless` from src/exit.rs -->";
+    testkit::recorded::assert_part(&page, begin, "<!-- end of exit codes -->", &exit_codes());
 }
 
 #[test]
@@ -69,6 +76,7 @@ fn the_sample_can_be_started_as_it_is() {
         resolve: |_| None,
         executes: |_| true,
         search_path: None,
+        own_interpreter: None,
     };
     let reading = read(&invocation, &Host::new(), &surroundings);
     let report = check(&reading);

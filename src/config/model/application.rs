@@ -28,6 +28,8 @@ pub struct Python {
     pub home: Option<PathBuf>,
     /// Interpreter to run when there is no `home` (`python-executable`, ours).
     pub interpreter: Option<PathBuf>,
+    /// The interpreter of the virtualenv that rhinod is installed in, where the configuration names none.
+    pub own_interpreter: Option<PathBuf>,
     /// `module`, as given: `package.module` or `package.module:callable`.
     pub module: Option<String>,
     /// `wsgi-file` / `file`.
@@ -62,13 +64,13 @@ impl Python {
         ["_rhinod.abi3.so", "lib_rhinod.so", "../lib/rhinod/_rhinod.abi3.so"].map(|name| directory.join(name))
     }
 
-    /// Where the interpreter may be, the first one that can be executed: in the virtualenv, else `python-executable`.
-    /// None at all: `python3` of PATH.
+    /// Where the interpreter may be, the first one that can be executed: in the virtualenv, else `python-executable`, else
+    /// that of rhinod's own virtualenv. None at all: `python3` of PATH.
     pub fn interpreters(&self) -> Vec<PathBuf> {
         match (&self.home, &self.interpreter) {
             (Some(home), _) => vec![home.join("bin/python"), home.join("bin/python3")],
             (None, Some(path)) => vec![path.clone()],
-            (None, None) => Vec::new(),
+            (None, None) => self.own_interpreter.iter().cloned().collect(),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     path("rust-app").sets(|d, v| d.rust_app = Some(v.path())).works()
         .says("Serve the application of this binary, which embeds rhinod"),
     path("python-executable").sets(|d, v| d.python.interpreter = Some(v.path())).works()
-        .says("Interpreter that runs the application when there is no virtualenv; python3 of PATH without it"),
+        .says("Interpreter that runs the application when there is no virtualenv; else that of the virtualenv that rhinod is in, else python3 of PATH"),
     seconds("load-timeout").default("0").sets(|d, v| d.config.patience.load_timeout = v.duration_unless_zero()).works()
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
     seconds("stop-delay").default("0").sets(|d, v| d.config.patience.stop_delay = v.duration_unless_zero()).works()

@@ -113,6 +113,10 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         None if python => Application::Python(std::mem::take(&mut draft.python)),
         None => Application::Embedded,
     };
+    let own = draft.surroundings().own_interpreter.clone();
+    if let Application::Python(python) = &mut draft.config.application {
+        python.own_interpreter = own;
+    }
     judge_interpreter(draft);
     if let (true, Application::Python(_), Some(directive)) =
         (draft.config.threads > 1, &draft.config.application, draft.given("threads"))

@@ -29,7 +29,8 @@ pub(super) fn command(python: &Python, own_path: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-/// The virtualenv's interpreter, else `python-executable`, else `python3` of PATH.
+/// The virtualenv's interpreter, else `python-executable`, else that of the virtualenv that rhinod is in, else `python3`
+/// of PATH.
 fn interpreter(python: &Python) -> io::Result<OsString> {
     let candidates = python.interpreters();
     match candidates.iter().find(|path| executes(path)) {
@@ -44,6 +45,7 @@ pub(super) fn requirement(python: &Python) -> String {
     let chosen_by = match (&python.home, &python.interpreter) {
         (Some(_), _) => "home",
         (None, Some(_)) => "python-executable",
+        (None, None) if python.own_interpreter.is_some() => "rhinod's virtualenv",
         (None, None) => "PATH",
     };
     let program = interpreter(python).unwrap_or_default();

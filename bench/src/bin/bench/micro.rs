@@ -100,6 +100,7 @@ fn surroundings() -> Surroundings {
         resolve: |name| name.parse::<IpAddr>().ok(),
         executes: |_| true,
         search_path: None,
+        own_interpreter: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! What is said of lines that are wrong, each in a snapshot; and that there always is something to say.
 
+use std::path::PathBuf;
+
 use super::*;
+use crate::config::model::Application;
 
 /// Every message of a configuration, warnings and errors, one to a line.
 fn messages_on(surroundings: &Surroundings, text: &str) -> String {
@@ -183,6 +186,22 @@ fn an_interpreter_that_is_not_there_is_an_error_unless_a_hook_may_make_it() {
     );
     assert_eq!(errors(&format!("{base}env = PATH=/bin\nenv = PATH=/there")), "", "the last one counts");
     assert_eq!(errors(&format!("{base}unenv = PATH")), "", "the system's own places are not known");
+}
+
+#[test]
+fn without_a_virtualenv_of_its_own_an_application_has_that_of_rhinod() {
+    let own_interpreter = Some(PathBuf::from("/opt/app/venv/bin/python3"));
+    let installed = Surroundings { own_interpreter, ..roomy() };
+    let interpreters = |surroundings: &Surroundings, more: &str| {
+        let text = format!("socket = /run/s\nmodule = app\n{more}");
+        let Ok(built) = built_on(surroundings, &text) else { panic!("{text}") };
+        let Application::Python(python) = built.config.application else { panic!("a Python application") };
+        python.interpreters()
+    };
+    assert_eq!(interpreters(&installed, ""), [PathBuf::from("/opt/app/venv/bin/python3")]);
+    assert_eq!(interpreters(&installed, "python-executable = /usr/bin/python3"), [PathBuf::from("/usr/bin/python3")]);
+    assert_eq!(interpreters(&installed, "home = /srv/venv")[0], PathBuf::from("/srv/venv/bin/python"));
+    assert_eq!(interpreters(&roomy(), ""), [PathBuf::new(); 0]);
 }
 
 #[test]

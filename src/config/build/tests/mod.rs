@@ -21,6 +21,7 @@ fn roomy() -> Surroundings {
         resolve: |host| (host == "app").then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
         executes: |_| true,
         search_path: Some("/bin".to_owned()),
+        own_interpreter: None,
     }
 }
 
