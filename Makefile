@@ -13,7 +13,7 @@ CARGO ?= cargo
 PORT ?= 8080
 # Arguments of `make bench`, such as: make bench BENCH='--rounds 3 cpu'
 BENCH ?=
-# Where `make study` finds the two public traces that docs/SCALING.md names.
+# Where `make study` finds the two public traces that docs/SCALING-STUDY.md names.
 TRACES ?=
 
 .PHONY: help build run-rust test soak fuzz-smoke check doc bless bench study clean
@@ -61,7 +61,7 @@ bench: ## Measure CPU per request, memory, start-up and scaling against the floo
 	$(CARGO) build --release --locked -p rhinod-bench -p rhinod-python
 	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 
-study: ## Draw the pictures of docs/SCALING.md anew and print its tables (TRACES=DIR)
+study: ## Draw the pictures of docs/SCALING-STUDY.md anew and print its tables (TRACES=DIR)
 	$(CARGO) run --release --locked -p rhinod-bench --bin study -- $(if $(TRACES),--traces $(TRACES)) docs/scaling
 
 include examples/django/django.mk

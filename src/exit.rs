@@ -16,7 +16,8 @@ pub enum Exit {
     Paused,
     /// For `status`: the instance is stopping.
     Stopping,
-    /// No application could be loaded although `need-app` asks for one (uWSGI's manual, "Things to know").
+    /// No application could be loaded: a Rust one, or a Python one that `need-app` asks for (uWSGI's manual, "Things to
+    /// know").
     Application,
     /// The command line asks for nothing that there is.
     Usage,
@@ -109,8 +110,8 @@ impl Exit {
             Exit::Paused => "For status: the instance is paused.",
             Exit::Stopping => "For status: the instance is stopping.",
             Exit::Application => {
-                "No application could be loaded: of an instance, the first time. For status: there is no application, and \
-                 every request is answered with 500."
+                "No application could be loaded, the first time (of a Python application only with need-app; without it \
+                 every request is answered with 500). For status: there is no application."
             }
             Exit::Usage => "The command line asks for nothing that there is.",
             Exit::Input => "A file to read is not there.",

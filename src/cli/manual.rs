@@ -17,16 +17,24 @@ pub fn options_page() -> String {
         let count = options::options().filter(same).count();
         let _ = writeln!(page, "| {} | {count} | {} |", status.word(), meaning(status));
     }
-    for Section { group, rows, .. } in TABLE {
-        let _ = writeln!(
-            page,
-            "\n## {}\n\n| option | value | default | changes by | status | what it does |",
-            capitalised(group.title())
-        );
-        page.push_str("|---|---|---|---|---|---|\n");
-        rows.iter().for_each(|option| page.push_str(&table_row(option)));
-    }
+    page.push_str("\n# Options that work\n");
+    let header = "| option | value | default | changes by | what it does |\n|---|---|---|---|---|\n";
+    push_sections(&mut page, |option| option.status == Status::Works, header, working_row);
+    page.push_str("\n# Options that do nothing here\n");
+    let header = "| option | value | status | what it does in uWSGI |\n|---|---|---|---|\n";
+    push_sections(&mut page, |option| option.status != Status::Works, header, idle_row);
     page
+}
+
+/// A table for each group that has such options.
+fn push_sections(page: &mut String, wanted: fn(&Opt) -> bool, header: &str, row: fn(&Opt) -> String) {
+    for Section { group, rows, .. } in TABLE {
+        let mut rows = rows.iter().filter(|option| wanted(option)).peekable();
+        if rows.peek().is_some() {
+            let _ = write!(page, "\n## {}\n\n{header}", capitalised(group.title()));
+            rows.for_each(|option| page.push_str(&row(option)));
+        }
+    }
 }
 
 const OPTIONS_HEAD: &str = "\
@@ -38,6 +46,9 @@ Every option may stand in a file (`name = value`), on the command line (`--name 
 environment (`UWSGI_NAME=value` or `RHINOD_NAME=value`). Underscores count as hyphens. A list is given one line for each
 of its members; of all other options the last line wins. There are no unit suffixes: sizes are bytes unless the value
 says otherwise, times are seconds unless it says MS.
+
+Those that work come first, then those that are known and do nothing, each by subject. `rhinod --help WORD` looks for a
+word, `rhinod check FILE` says it of the lines of a file.
 
 What brings a changed line into force stands under \"changes by\": a reload, or only a restart. \"Start\" is said of those
 that are about starting, so that in an instance that runs there is nothing to change.
@@ -61,23 +72,32 @@ fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn table_row(option: &Opt) -> String {
+fn working_row(option: &Opt) -> String {
+    let default = if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
+    table_row([names(option), value(option), default, changes_by(option), option.manual.to_owned()])
+}
+
+fn idle_row(option: &Opt) -> String {
+    let status = format!("{}: {}", option.status.word(), option.status.reason());
+    table_row([names(option), value(option), status, option.manual.to_owned()])
+}
+
+fn table_row<const CELLS: usize>(cells: [String; CELLS]) -> String {
+    format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))
+}
+
+fn names(option: &Opt) -> String {
     let names: Vec<String> = option.names().map(|name| format!("`{name}`")).collect();
     let short = option.short.map_or_else(String::new, |letter| format!(", `-{letter}`"));
+    format!("{}{short}", names.join(", "))
+}
+
+fn value(option: &Opt) -> String {
     let list = if option.repeat == Repeat::List { " (list)" } else { "" };
-    let default = if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
-    let status = match option.status {
-        Status::Works => "works".to_owned(),
-        other => format!("{}: {}", other.word(), other.reason()),
-    };
-    let value = if option.argument == Argument::None && option.kind.placeholder().is_empty() {
-        "switch".to_owned()
-    } else {
-        option.kind.placeholder()
-    };
-    let names = format!("{}{short}", names.join(", "));
-    let cells = [names, format!("{value}{list}"), default, changes_by(option), status, option.manual.into()];
-    format!("| {} |\n", cells.map(|cell: String| cell.replace('|', "\\|")).join(" | "))
+    match option.kind.placeholder() {
+        placeholder if option.argument == Argument::None && placeholder.is_empty() => format!("switch{list}"),
+        placeholder => format!("{placeholder}{list}"),
+    }
 }
 
 /// What brings a changed line into force; empty for what does nothing and for commands.
@@ -115,6 +135,16 @@ pub fn restart_list() -> String {
         }
     }
     format!("\n{}\n\n", lines.join("\n"))
+}
+
+/// Every exit code, for `docs/COMMANDS.md`.
+pub fn exit_codes() -> String {
+    let mut table = String::from("\n| code | meaning |\n|---|---|\n");
+    for exit in Exit::ALL {
+        let _ = writeln!(table, "| {} | {} |", exit.code(), exit.meaning());
+    }
+    table.push('\n');
+    table
 }
 
 /// The manual page in the macros of man(7).
@@ -202,9 +232,11 @@ mod tests {
                 assert!(page.contains(&format!("| `{}`", option.name)), "{}", option.name);
             }
         }
-        let rows = page.lines().filter(|line| line.starts_with("| `"));
-        for row in rows {
-            assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
+        let Some((works, idle)) = page.split_once("# Options that do nothing here") else { panic!("two parts") };
+        for (part, bars) in [(works, 6), (idle, 5)] {
+            for row in part.lines().filter(|line| line.starts_with("| `")) {
+                assert_eq!(row.replace("\\|", "").matches('|').count(), bars, "{row}");
+            }
         }
     }
 }

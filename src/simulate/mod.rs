@@ -1,6 +1,6 @@
 //! `rhinod simulate`: tries the policies of a configuration out on recorded or generated load, and replays recorded
 //! decisions. A thin driver: reads files, calls `scaling::simulator` and `scaling::decision_log`, prints. Runs in a
-//! process of its own, never in a server. The study that docs/SCALING.md shows is made by `bench/src/bin/study`.
+//! process of its own, never in a server. The study that docs/SCALING-STUDY.md shows is made by `bench/src/bin/study`.
 
 mod arguments;
 mod error;

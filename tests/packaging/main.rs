@@ -9,11 +9,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use testkit::pages::{self, Page};
+
+/// Held while the Python package is built: its parts are laid out in one directory of the checkout.
+static PACKAGE: Mutex<()> = Mutex::new(());
 
 /// Longest time for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,6 +58,88 @@ fn the_python_package_serves_from_any_virtualenv() {
     assert!(!place.join("hello.sock").exists(), "the socket is left");
 }
 
+/// The README's two walks, from a clone to the first answer, each command as it stands there. The clone is this checkout,
+/// so that what is built is kept, and the profile is that of the test.
+#[test]
+fn the_commands_of_the_readme_lead_to_an_answer() {
+    let place = TempDir::new().expect("a temporary directory");
+    let text = fs::read_to_string(file("README.md")).expect("the README");
+    let profile = testkit::profile(Path::new(env!("CARGO_BIN_EXE_rhinod")));
+    let mut page = Page::new(&text, place.path())
+        .swap("git clone URL rhinod", format!("ln -s {} rhinod", env!("CARGO_MANIFEST_DIR")))
+        .swap("pip install flask ./rhinod", format!("pip install --config-settings profile={profile} flask ./rhinod"))
+        // Without a socket it is port 8000, which a test must not take.
+        .swap("rhinod app:app", "rhinod app:app --http-socket 127.0.0.1:8000")
+        .swap("curl ", "curl --fail --silent ")
+        .after("cd hello", |hello| become_the_example(&text, hello));
+    let _alone = PACKAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let walks = cargo_of_the_test(place.path());
+    page = walks.into_iter().fold(page, |page, (name, value)| page.environment(name, value));
+    pages::write(
+        &place.path().join("app.py"),
+        "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef greet():\n    return \"Hello\\n\"\n",
+    );
+    let ini = page.block("ini");
+    pages::write(&place.path().join("app.ini"), &ini);
+    assert!(page.run() >= 14, "the search finds nothing");
+    for installed in ["share/man/man1/rhinod.1", "share/bash-completion/completions/rhinod"] {
+        assert!(place.path().join("venv").join(installed).is_file(), "{installed}");
+    }
+}
+
+#[test]
+fn the_commands_of_embedding_md_lead_to_an_answer() {
+    let place = TempDir::new().expect("a temporary directory");
+    let text = fs::read_to_string(file("docs/EMBEDDING.md")).expect("the page");
+    std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), place.path().join("rhinod")).expect("a checkout beside it");
+    let page = Page::new(&text, place.path())
+        .swap("curl ", "curl --fail --silent ")
+        .after("cd hello", |hello| become_the_example(&text, hello));
+    let walks = cargo_of_the_test(place.path());
+    assert_eq!(walks.into_iter().fold(page, |page, (name, value)| page.environment(name, value)).run(), 4);
+}
+
+/// From a clone to an answer of one's own file in five commands, from `cargo new` in four.
+#[test]
+fn the_readme_needs_few_commands() {
+    let text = fs::read_to_string(file("README.md")).expect("the README");
+    let commands = pages::commands(&pages::blocks(&text));
+    let until_curl = |first: &str| {
+        let begin = commands.iter().position(|command| command.starts_with(first)).expect("the first command");
+        1 + commands[begin..].iter().position(|command| command.starts_with("curl ")).expect("the question")
+    };
+    assert!(until_curl("git clone") <= 5 && until_curl("cargo new") <= 4);
+    assert!(commands.iter().all(|command| !command.contains("&&") && !command.contains(';')), "{commands:?}");
+}
+
+/// What the page has an editor do in a package that `cargo new` has just made.
+fn become_the_example(page: &str, package: &Path) {
+    let blocks = pages::blocks(page);
+    let block = |languages: &[&str]| {
+        let found = blocks.iter().find(|block| languages.contains(&block.language.as_str()));
+        found.expect("a block").text.clone()
+    };
+    let manifest = fs::read_to_string(package.join("Cargo.toml")).expect("a manifest");
+    let dependencies = block(&["toml"]);
+    assert!(manifest.contains("[dependencies]\n"), "{manifest}");
+    pages::write(&package.join("Cargo.toml"), &manifest.replace("[dependencies]\n", &dependencies));
+    pages::write(&package.join("src/main.rs"), &block(&["rust", "rust,ignore"]));
+    // The versions of this checkout, which are compiled already.
+    fs::copy(file("Cargo.lock"), package.join("Cargo.lock")).expect("copy the lock file");
+}
+
+/// Has a cargo that a page calls compile where this checkout does, which has most of it already.
+fn cargo_of_the_test(place: &Path) -> [(&'static str, std::ffi::OsString); 4] {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory");
+    [
+        ("CARGO_TARGET_DIR", kept.into()),
+        ("CARGO_NET_OFFLINE", "true".into()),
+        ("CARGO_PROFILE_DEV_DEBUG", "line-tables-only".into()),
+        // No version control around the package.
+        ("GIT_CEILING_DIRECTORIES", place.into()),
+    ]
+}
+
 #[test]
 fn cargo_installs_the_server() {
     let dir = TempDir::new().expect("a temporary directory");
@@ -83,6 +170,7 @@ fn cargo_installs_the_server() {
 }
 
 fn build_wheel(dist: &Path) -> PathBuf {
+    let _alone = PACKAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut build = Command::new(file("packaging/wheel"));
     succeed(build.args(["--profile", testkit::profile(Path::new(env!("CARGO_BIN_EXE_rhinod"))), "--out"]).arg(dist));
     let mut wheels = fs::read_dir(dist).expect("the directory of the wheel").map(|entry| entry.expect("entry").path());

@@ -78,8 +78,11 @@ fn the_systemd_unit_knows_the_exit_codes() {
 /// The links of the documents lead somewhere.
 #[test]
 fn the_documents_link_to_files_that_exist() {
-    for document in ["README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md"] {
-        let path = package().join(document);
+    let pages = fs::read_dir(package().join("docs")).expect("the pages").map(|page| page.expect("a page").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let others = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| package().join(name));
+    for path in pages.chain(others) {
+        let document = path.display();
         let text = fs::read_to_string(&path).expect("the document");
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") {

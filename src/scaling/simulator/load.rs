@@ -160,7 +160,7 @@ pub fn poisson(
     }
 }
 
-/// The loads of the comparison in docs/SCALING.md. The mean service time is 50 ms, of which 2 % is computing, unless
+/// The loads of the comparison in docs/SCALING-STUDY.md. The mean service time is 50 ms, of which 2 % is computing, unless
 /// the name says otherwise, and the largest mean demand is 8 to 12 workers of at most 40.
 pub fn catalogue(seed: u64) -> Vec<Load> {
     vec![steady(seed), step(seed), diurnal(seed), flash_crowd(seed), on_off(seed), heavy(seed), cron(seed), storm(seed)]

@@ -1,4 +1,4 @@
-//! `study`: makes the pictures of docs/SCALING.md and prints its tables. `make study` calls it.
+//! `study`: makes the pictures of docs/SCALING-STUDY.md and prints its tables. `make study` calls it.
 //!
 //! Only the command line and the order of things are here. The model that everything is tried in is the product's own
 //! (`rhinod::scaling::simulator`), so are the decisions; what is here only compares. One seed, one result, but for the
@@ -26,7 +26,7 @@ use crate::rivals::settings;
 
 const USAGE: &str = "\
 usage: study [--traces DIR] DIRECTORY
-  Writes the pictures of docs/SCALING.md into DIRECTORY and prints its tables.
+  Writes the pictures of docs/SCALING-STUDY.md into DIRECTORY and prints its tables.
   --traces DIR      adds the two public traces, azure-llm-code-2023.csv and nab-elb-request-count.csv";
 
 const SEED: u64 = 7;

@@ -1,4 +1,4 @@
-//! The figures of docs/SCALING.md that are no planes: a burst, many requests at once, steadiness.
+//! The figures of docs/SCALING-STUDY.md that are no planes: a burst, many requests at once, steadiness.
 
 use std::io::{self, Write};
 

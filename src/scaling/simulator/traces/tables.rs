@@ -1,4 +1,4 @@
-//! Traces with columns: our CSV, and the two public ones that the comparison of docs/SCALING.md uses.
+//! Traces with columns: our CSV, and the two public ones that the comparison of docs/SCALING-STUDY.md uses.
 
 use super::moment::{SECOND_US, date_time, seconds};
 use super::reading::{DAY_US, JOBS_MAX, Reading, TraceError, job, push};
