@@ -201,7 +201,7 @@ fn without_a_virtualenv_of_its_own_an_application_has_that_of_rhinod() {
     assert_eq!(interpreters(&installed, ""), [PathBuf::from("/opt/app/venv/bin/python3")]);
     assert_eq!(interpreters(&installed, "python-executable = /usr/bin/python3"), [PathBuf::from("/usr/bin/python3")]);
     assert_eq!(interpreters(&installed, "home = /srv/venv")[0], PathBuf::from("/srv/venv/bin/python"));
-    assert_eq!(interpreters(&roomy(), ""), [PathBuf::new(); 0]);
+    assert!(interpreters(&roomy(), "").is_empty());
 }
 
 #[test]
