@@ -134,7 +134,9 @@ fn every_configuration_that_is_shown_does_what_it_says() {
             count += 1;
             let ini = place.path().join("shown.ini");
             write(&ini, &completed(&block.text, place.path()));
-            let checked = Command::new(program_path("rhinod")).arg("check").arg(&ini).output().expect("run rhinod");
+            let rhinod = program_path("rhinod").canonicalize().expect("rhinod");
+            let checked = Command::new(rhinod).arg("check").arg(&ini).current_dir(place.path()).output();
+            let checked = checked.expect("run rhinod");
             let said = String::from_utf8_lossy(&checked.stdout).into_owned();
             assert_eq!(checked.status.code(), Some(0), "{name}:\n{}\n{said}", block.text);
             assert!(!said.contains("vanishes") && !said.contains("is ignored"), "{name}:\n{said}");
