@@ -132,6 +132,8 @@ fn every_configuration_that_is_shown_does_what_it_says() {
     for (name, text) in documents() {
         for block in blocks(&text).iter().filter(|block| block.language == "ini") {
             count += 1;
+            // Behind a value a `;` is part of it, as in uWSGI.
+            assert!(!block.text.contains(" ;"), "{name}: a remark needs a line of its own:\n{}", block.text);
             let ini = place.path().join("shown.ini");
             write(&ini, &completed(&block.text, place.path()));
             let rhinod = program_path("rhinod").canonicalize().expect("rhinod");
