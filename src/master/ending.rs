@@ -3,6 +3,7 @@
 use super::driver::Driver;
 use crate::config::model::HookPhase;
 use crate::failure::StartFailure;
+use crate::sys::listeners::BoundSocket;
 
 impl Driver<'_> {
     /// What the instance ends with. A start that fails leaves nothing behind, also where it fails late: because of the configuration, or of an application that cannot be loaded.
@@ -10,6 +11,7 @@ impl Driver<'_> {
         let unfit = self.unfit.take().filter(|failure| i32::from(failure.exit.code()) == code);
         self.give_up_upgrade();
         self.clean_up();
+        self.in_force.sockets.iter().for_each(BoundSocket::end);
         if code != 0 && !self.has_served {
             self.in_force.withdraw();
             self.pid_files.withdraw();

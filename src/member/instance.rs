@@ -8,6 +8,7 @@ use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, WorkerSeat};
 
 use super::born::{Common, Listening};
 use crate::config::model::Config;
+use crate::sys::listeners;
 
 /// What a process has in common with the others of its instance.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +68,16 @@ impl<'z> Instance<'z> {
     /// Whether no process of the instance has told something yet; then this one does.
     pub(crate) fn is_news(&self, notice: Notice) -> bool {
         self.scoreboard.notices().is_news(notice)
+    }
+
+    /// Has nobody listen any more, as the master is gone: a process that the application has forked would keep the addresses
+    /// from the next instance.
+    pub(crate) fn end_listening(&self) {
+        for (listener, listening) in self.config().sockets.iter().zip(&self.common.listeners) {
+            if listener.ends_with_instance() {
+                listeners::end_listening(&listening.socket);
+            }
+        }
     }
 
     /// Wakes the master.

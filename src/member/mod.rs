@@ -177,6 +177,7 @@ impl<'z> Member<'z> {
                 log::error!("{}: the master is gone; leaving after what is under way", self.name());
             }
             self.orders.leave();
+            self.instance.end_listening();
         }
         self.orders.announce();
         Ok(())

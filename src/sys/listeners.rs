@@ -155,6 +155,21 @@ impl BoundSocket {
         })
     }
 
+    /// What the processes below are told of it: one that was handed in, by whatever name the configuration has it, as such.
+    pub fn told(&self) -> Listener {
+        match self.activated {
+            true => Listener { address: Address::Inherited(self.socket.as_raw_fd()), ..self.listener.clone() },
+            false => self.listener.clone(),
+        }
+    }
+
+    /// Has nobody listen there any more, if it is ours to end.
+    pub fn end(&self) {
+        if self.told().ends_with_instance() {
+            end_listening(&self.socket);
+        }
+    }
+
     /// Removes the socket file, if it is still the one that we made.
     ///
     /// # Returns
@@ -169,6 +184,13 @@ impl AsFd for BoundSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Has nobody listen on a socket any more, also not those who hold it as well: a process that the application has forked
+/// and that outlives the instance would keep the address, and whoever connects would wait for ever.
+pub fn end_listening(socket: &impl AsFd) {
+    // Of one that has ended already there is nothing to end.
+    let _ = nix::sys::socket::shutdown(socket.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Both);
 }
 
 fn bind_path(path: &Path, options: &BindOptions) -> Result<(Socket, (PathBuf, u64, u64)), ListenError> {

@@ -21,7 +21,7 @@ use crate::member::born::Listening;
 use crate::sys::clock::monotonic_us;
 use crate::sys::machine;
 use crate::sys::stream::{Stream, accept, accept_with_address};
-use crate::sys::wait::{WaitSet, wait_any};
+use crate::sys::wait::{Interest, WaitSet, wait_any, wait_ready};
 
 /// How a thread hears of orders while it waits for connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,9 @@ enum Turn {
     /// Nothing of that; perhaps an order.
     Nothing,
 }
+
+/// How long is waited where nothing tells when to go on.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// Turns of a spin loop between two looks: a fraction of a microsecond.
 const LOOK_EVERY: u32 = 16;
@@ -274,6 +277,7 @@ impl<'w> Core<'w> {
             Some(libc::EMFILE) => (true, false),
             Some(libc::ENFILE) => (true, true),
             Some(libc::ENOBUFS | libc::ENOMEM) => (false, true),
+            Some(libc::EINVAL) => return self.hear_of_the_end(error),
             _ => return Err(error),
         };
         // Whoever waits for a request of a client's stands back behind a client that has one.
@@ -292,8 +296,21 @@ impl<'w> Core<'w> {
         }
         log::error!("{}: cannot accept a connection: {error}", self.worker.member().name());
         // Nothing tells when descriptors come free, so that a short rest is all there is.
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(A_MOMENT);
         Ok(Turn::Nothing)
+    }
+
+    /// Nobody listens there any more: the master is gone, which whoever hears it must know at any moment.
+    fn hear_of_the_end(&mut self, error: io::Error) -> io::Result<Turn> {
+        let member = self.worker.member();
+        match self.hears {
+            Hears::Master => {
+                wait_ready(&member.control(), Interest::Readable, A_MOMENT.as_micros() as u64)?;
+                member.hear()?;
+            }
+            Hears::Bell => std::thread::sleep(A_MOMENT),
+        }
+        if member.is_leaving() { Ok(Turn::Nothing) } else { Err(error) }
     }
 
     fn patience_ms(&self) -> Option<u64> {

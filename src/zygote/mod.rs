@@ -167,7 +167,10 @@ impl<'z> Zygote<'z> {
         loop {
             let (order, beside) = match self.later.receive(&self.control)? {
                 Received::Nothing => return Ok(true),
-                Received::EndOfFile => return Ok(false),
+                Received::EndOfFile => {
+                    self.instance.end_listening();
+                    return Ok(false);
+                }
                 Received::Unfit(unfit) => return Err(io::Error::other(unfit)),
                 Received::Message(order, beside) => (order, beside),
             };

@@ -22,6 +22,7 @@ mod python_http;
 mod python_life;
 mod python_load;
 mod python_rival;
+mod python_strays;
 mod python_threads;
 mod python_wsgi;
 mod pythons;

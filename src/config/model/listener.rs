@@ -36,6 +36,12 @@ impl Listener {
     pub fn on(address: Address) -> Listener {
         Listener { address, protocol: Protocol::default(), reuse_port: false, defer_accept: true }
     }
+
+    /// Whether nobody is to listen there when the instance has ended: not where whoever has handed the socket in goes on
+    /// with it, nor where others share the address anyway.
+    pub fn ends_with_instance(&self) -> bool {
+        !self.reuse_port && !matches!(self.address, Address::Inherited(_))
+    }
 }
 
 /// An address to listen on.

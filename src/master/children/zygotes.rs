@@ -66,7 +66,7 @@ impl Children {
         let Equipment { config, sockets, log, directory, bell } = *equipment;
         let (ours, theirs) = ControlSocket::pair()?;
         // The sockets that there are: those that the init system opened may not be in the configuration.
-        let listeners: Vec<_> = sockets.iter().map(|socket| socket.listener.clone()).collect();
+        let listeners: Vec<_> = sockets.iter().map(BoundSocket::told).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
         let mut settings = Config { sockets: listeners, ..config.clone() };
         // Workers that load by themselves look the directory up anew.
