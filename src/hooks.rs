@@ -119,7 +119,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// Writes without waiting for a reader; that nobody reads is no failure, a missing fifo is (reference 4.8).
+/// Writes without waiting for a reader; that nobody reads is no failure, a missing fifo is (uWSGI's manual, "Hooks").
 fn write_fifo(path: &Path, text: &str) -> io::Result<()> {
     let opened = OpenOptions::new().write(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path);
     match opened {

@@ -135,13 +135,6 @@ impl Stream {
         let _ = setsockopt(&self.descriptor, Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
         true
     }
-
-    /// Whether the other side has gone: closed or reset. Bytes that it sent and nobody read do not count.
-    pub fn peer_is_gone(&self) -> bool {
-        let mut byte = [0];
-        let looked = recv(self.descriptor.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
-        !matches!(looked, Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR))
-    }
 }
 
 impl Drop for Stream {
