@@ -167,9 +167,12 @@ fn a_removal_that_finds_nobody_idle_does_not_block_growth() {
         tell(&server, "---s");
         server.log.wait_for_after(position, "3 of 3 workers ready");
     }
+    // Their ceiling goes with the operator's next word, and nothing else of them is left.
     let position = server.log.position();
+    tell(&server, "+");
+    server.log.wait_for_after(position, "grow by 1 to 4 workers: asked for +1");
     let traffic = Traffic::start(&server, 12, "/sleep?ms=5");
-    server.log.wait_for_after(position, "grow by 1 to 4 workers");
+    server.log.wait_for_after(position, "grow by 1 to 5 workers");
     held.into_iter().for_each(Held::finish);
     traffic.end();
 }
