@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
-use crate::config::model::{Config, Policy, Protocol, Python};
+use crate::config::model::{Address, Config, Policy, Protocol, Python};
 use crate::config::surroundings::Surroundings;
 
 /// A configuration under construction. The first fields are what setters write; the rest is asked through methods.
@@ -35,6 +35,8 @@ pub struct Draft<'a> {
     pub cheaper: Cheaper,
     /// `daemons-honour-stdin`, for all daemons.
     pub daemons_honour_stdin: bool,
+    /// Where requests on `http` were to be passed on to (`http-to`), by the lines that say so.
+    pub(super) passed_on: Vec<(&'a Directive, Option<Address>)>,
     /// The line of each daemon, in their order.
     pub(super) daemons_from: Vec<&'a Directive>,
     /// The line of each listener, in their order.
@@ -91,6 +93,7 @@ impl<'a> Draft<'a> {
             die_on_term: None,
             cheaper: Cheaper::default(),
             daemons_honour_stdin: false,
+            passed_on: Vec::new(),
             daemons_from: Vec::new(),
             sockets_from: Vec::new(),
             surroundings,

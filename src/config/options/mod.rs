@@ -102,7 +102,7 @@ pub const TABLE: &[Section] = &[
     Section::of(Group::Helpers, helpers::OPTIONS),
     Section::judged(Group::Statistics, statistics::OPTIONS, statistics::judge),
     Section::judged(Group::Files, files::OPTIONS, files::judge),
-    Section::of(Group::Routers, routers::OPTIONS),
+    Section::judged(Group::Routers, routers::OPTIONS, routers::judge),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::of(Group::Tasks, tasks::OPTIONS),
     Section::of(Group::Emperor, emperor::OPTIONS),

@@ -7,27 +7,32 @@ use super::draft::Draft;
 use super::kind::Kind;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, list, seconds, text, value};
+use super::sockets::listen;
 
-use crate::config::model::HttpSockets;
+use crate::config::error::ConfigError;
+use crate::config::model::{HttpSockets, Protocol};
 
 // What stands behind several rows.
-const HTTP: &str = "the HTTP router; put nginx in front";
+const HTTP: &str = "workers answer HTTP themselves, without a router; put nginx in front";
+const NO_ROUTER: &str = "workers answer HTTP themselves, without a process between";
+const SILENCE: &str = "workers answer HTTP themselves; socket-timeout bounds who says nothing";
+const CHUNKS: &str = "bodies in chunks are always decoded for the application";
 const TLS: &str = "let nginx terminate TLS";
 const ROUTERS: &str = "route with nginx or HAProxy";
 
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    address("http").aka(&["httprouter"]).list().not_yet(HTTP)
-        .says("Separate HTTP router process forwarding to workers"),
+    address("http").aka(&["httprouter"]).list().sets(|d, v| listen(d, v, Some(Protocol::Http))).works()
+        .says("Listen for HTTP on HOST:PORT or a unix path; workers answer themselves, as on `http-socket`"),
     list("https").unsupported(TLS).says("HTTPS router: addr,cert,key[,ciphers[,client-ca]]"),
     list("https2").unsupported(TLS).says("HTTPS router with key=value options"),
     flag("https-export-cert").unsupported(TLS).says("Pass client certificate as variable"),
     text("https-session-context").unsupported(TLS).says("TLS session id context"),
     address("http-to-https").list().not_yet(HTTP).says("HTTP listener redirecting everything to HTTPS"),
-    count("http-processes").aka(&["http-workers"]).default("1").not_yet(HTTP).says("Number of HTTP router processes"),
+    count("http-processes").aka(&["http-workers"]).default("1").accepted(NO_ROUTER).says("Number of HTTP router processes"),
     list("http-var").not_yet(HTTP).says("Extra key=value variable for each request"),
-    list("http-to").not_yet(HTTP).says("Backend address for the HTTP router (repeatable)"),
+    list("http-to").sets(pass_on).works().says("Address of this very instance, for `http`; workers answer themselves and pass nothing on"),
     text("http-zerg").not_yet(HTTP).says("HTTP router obtains sockets from a zerg server"),
     list("http-fallback").not_yet(HTTP).says("Backend used when others fail"),
     count("http-modifier1").not_yet(HTTP).says("modifier1 sent by HTTP router"),
@@ -35,37 +40,37 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("http-use-cache").optional().not_yet(HTTP).says("Map Host to backend with a cache"),
     text("http-use-pattern").not_yet(HTTP).says("Map Host to UNIX socket with a pattern"),
     text("http-use-base").not_yet(HTTP).says("Map Host to UNIX socket below directory"),
-    count("http-events").default("64").not_yet(HTTP).says("Events handled per router cycle"),
+    count("http-events").default("64").accepted(NO_ROUTER).says("Events handled per router cycle"),
     address("http-subscription-server").list().not_yet(HTTP).says("Address accepting backend announcements"),
     text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
-    seconds("http-timeout").default("60").not_yet(HTTP).says("Router inactivity timeout seconds"),
-    count("http-manage-expect").optional().not_yet(HTTP).says("Answer Expect: 100-continue (optional size limit)"),
+    seconds("http-timeout").default("60").accepted(SILENCE).says("Router inactivity timeout seconds"),
+    count("http-manage-expect").optional().accepted("`100-continue` is answered when the application reads the body").says("Answer Expect: 100-continue (optional size limit)"),
     seconds("http-keepalive").optional().default("75").sets(keep_alive).works()
         .says("Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once"),
-    flag("http-auto-chunked").not_yet(HTTP).says("Chunk responses lacking a length on keep-alive"),
+    flag("http-auto-chunked").accepted("answers without a length go to HTTP/1.1 clients in chunks").says("Chunk responses lacking a length on keep-alive"),
     flag("http-auto-gzip").not_yet(HTTP).says("Gzip responses flagged by uWSGI-Encoding header"),
-    flag("http-raw-body").not_yet(HTTP).says("Pass body bytes unchanged to backend"),
+    flag("http-raw-body").accepted(CHUNKS).says("Pass body bytes unchanged to backend"),
     flag("http-websockets").not_yet(HTTP).says("Switch to raw mode on websocket upgrade"),
-    flag("http-chunked-input").not_yet(HTTP).says("Switch to raw mode on chunked requests"),
+    flag("http-chunked-input").accepted(CHUNKS).says("Switch to raw mode on chunked requests"),
     text("http-use-code-string").not_yet(HTTP).says("Map Host to backend with plugin code"),
-    count("http-use-socket").optional().not_yet(HTTP).says("Forward to uwsgi socket number N"),
-    seconds("http-gracetime").default("30").not_yet(HTTP).says("Seconds before retrying a dead backend"),
-    flag("http-quiet").required().not_yet(HTTP).says("Do not log backend connection failures"),
-    flag("http-cheap").not_yet(HTTP).says("Accept only while backends exist"),
+    count("http-use-socket").optional().accepted(NO_ROUTER).says("Forward to uwsgi socket number N"),
+    seconds("http-gracetime").default("30").accepted(NO_ROUTER).says("Seconds before retrying a dead backend"),
+    flag("http-quiet").required().accepted(NO_ROUTER).says("Do not log backend connection failures"),
+    flag("http-cheap").accepted(NO_ROUTER).says("Accept only while backends exist"),
     text("http-stats").aka(&["http-stats-server", "http-ss"]).not_yet(HTTP).says("Stats address of HTTP router"),
-    seconds("http-harakiri").default("0").not_yet(HTTP).says("Kill a stuck router process after N seconds"),
+    seconds("http-harakiri").default("0").accepted(NO_ROUTER).says("Kill a stuck router process after N seconds"),
     list("http-stud-prefix").not_yet(HTTP).says("Peer address sending stud/hitch prefix"),
-    value("http-uid", Kind::User).not_yet(HTTP).says("User for HTTP router"),
-    value("http-gid", Kind::UserGroup).not_yet(HTTP).says("Group for HTTP router"),
+    value("http-uid", Kind::User).accepted(NO_ROUTER).says("User for HTTP router"),
+    value("http-gid", Kind::UserGroup).accepted(NO_ROUTER).says("Group for HTTP router"),
     list("http-resubscribe").not_yet(HTTP).says("Forward announcements to another server"),
-    bytes("http-buffer-size").default("4096").not_yet(HTTP)
+    bytes("http-buffer-size").default("4096").accepted("buffer-size bounds heads")
         .says("Initial router buffer bytes; header size limit stays 65535"),
     flag("http-server-name-as-http-host").required().not_yet(HTTP).says("Use SERVER_NAME as Host"),
-    seconds("http-headers-timeout").not_yet(HTTP).says("Seconds to receive request headers"),
-    seconds("http-connect-timeout").not_yet(HTTP).says("Seconds to connect to backend"),
+    seconds("http-headers-timeout").accepted(SILENCE).says("Seconds to receive request headers"),
+    seconds("http-connect-timeout").accepted(NO_ROUTER).says("Seconds to connect to backend"),
     flag("http-manage-source").not_yet(HTTP).says("Support SOURCE method (icecast)"),
     flag("http-manage-rtsp").not_yet(HTTP).says("Support RTSP sessions"),
-    flag("http-enable-proxy-protocol").optional().not_yet(HTTP).says("Accept PROXY protocol on HTTP router"),
+    flag("http-enable-proxy-protocol").optional().sets(|d, v| d.config.http.proxy_protocol = v.on()).works().says("Accept PROXY protocol on HTTP router"),
     address("fastrouter").list().unsupported(ROUTERS).says("uwsgi-protocol router listening on address"),
     count("fastrouter-processes").aka(&["fastrouter-workers"]).default("1").unsupported(ROUTERS)
         .says("Number of fastrouter processes"),
@@ -156,6 +161,25 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("sslrouter-sni").unsupported(ROUTERS).says("sslrouter: choose backend by SNI"),
     bytes("sslrouter-buffer-size").default("4096").unsupported(ROUTERS).says("sslrouter: buffer bytes"),
 ];
+
+/// `http-to`: where uWSGI's router would have found the application.
+fn pass_on(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let to = Kind::Address.parse(Some(value.text)).ok().and_then(|parsed| parsed.address);
+    let line = draft.current();
+    draft.passed_on.push((line, to));
+}
+
+/// What options mean together: whoever names another place than this instance would get other answers than he means.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    for (line, to) in std::mem::take(&mut draft.passed_on) {
+        let is_own = draft.config.sockets.iter().any(|listener| Some(&listener.address) == to.as_ref());
+        if !is_own {
+            let problem = "this is no socket of this instance, and rhinod passes no requests on to others";
+            draft
+                .error(ConfigError::about(line, problem).suggest("put nginx or HAProxy in front of several instances"));
+        }
+    }
+}
 
 /// `http-keepalive`: 1, or a word for on, is the default; uWSGI takes it for the router's `http-timeout`.
 fn keep_alive(draft: &mut Draft<'_>, value: &Parsed<'_>) {

@@ -18,11 +18,11 @@ const TCP: &str = "options of TCP sockets";
 const OPEN: &str = "for sockets that are open";
 
 /// Options of uWSGI's that listen on an address as well.
-const OTHER_LISTENERS: &[&str] = &["http", "shared-socket", "stats", "metrics"];
+const OTHER_LISTENERS: &[&str] = &["shared-socket", "stats", "metrics"];
 
 /// Options of uWSGI's that give an instance work without `socket`.
 const OTHER_WORK: &[&str] =
-    &["http", "https", "https-socket", "suwsgi-socket", "shared-socket", "zerg", "emperor", "fastrouter"];
+    &["https", "https-socket", "suwsgi-socket", "shared-socket", "zerg", "emperor", "fastrouter"];
 
 /// The rows.
 #[rustfmt::skip]
