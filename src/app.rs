@@ -11,6 +11,7 @@ use worker_protocol::control::ZYGOTE_ARGUMENT;
 use crate::cli::{self, Command};
 use crate::config::Collected;
 use crate::config::error::ConfigError;
+use crate::config::ground::Access;
 use crate::config::load::{Loaded, Rejected, load, read};
 use crate::config::looking::Looking;
 use crate::config::model::{Config, Logging, PidFiles};
@@ -21,6 +22,7 @@ use crate::embedded::RustRuntime;
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 use crate::handler::{BoxError, Configuration, Handler};
+use crate::hindrance::explain;
 use crate::master::upgrade::{Image, first_arguments, start_directory};
 use crate::master::{self, Origin};
 use crate::operator;
@@ -78,7 +80,9 @@ fn adopt(number: i32) -> ExitCode {
 /// The `rhinod` command: a master without an application of its own.
 pub fn command() -> ExitCode {
     let none = |_: &Configuration| -> Result<fn(&mut crate::Request<'_>) -> crate::Response, BoxError> {
-        Err("no application is configured: set module or wsgi-file for Python, or rust-app for a Rust binary".into())
+        Err("no application is configured: for Python write `module = wsgi:app` (file wsgi.py, its variable app) or \
+             wsgi-file, for a Rust binary rust-app"
+            .into())
     };
     run(none, false)
 }
@@ -98,9 +102,7 @@ fn obey(embeds_application: bool) -> ExitCode {
     };
     let command = match cli::parse(&reader.invocation) {
         Ok(command) => command,
-        Err(misuse) => {
-            return complain(&StartFailure { message: misuse.to_string(), exit: Exit::Usage, subject: None });
-        }
+        Err(misuse) => return complain(&StartFailure::new(Exit::Usage, misuse.to_string())),
     };
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
     let ground = Grounds { embeds_application };
@@ -137,15 +139,17 @@ fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
         Ok(()) => Exit::Success.into(),
         // A reader that has gone (`| head`) is no error of ours.
         Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Success.into(),
-        Err(error) => complain(&StartFailure { message: error.to_string(), exit: error.exit(), subject: None }),
+        Err(error) => complain(&StartFailure::new(error.exit(), error.to_string())),
     }
 }
 
+/// Says what is wrong, also to whoever started the instance, when standard error has become its log.
 fn complain(failure: &StartFailure) -> ExitCode {
     let mut out = std::io::stderr().lock();
     for line in failure.message.lines() {
         // Where nobody can be told, the exit code still tells.
         let _ = writeln!(out, "rhinod: {line}");
+        crate::logging::tell_starter(&format!("rhinod: {line}\n"));
     }
     failure.exit.into()
 }
@@ -178,6 +182,7 @@ fn run_master(reader: &Reader, config: Config) -> i32 {
 /// the configuration has been judged by then: what keeps the instance from starting is in the log.
 fn in_background(reader: &Reader, log: &Path, logging: &Logging, live: impl FnOnce() -> i32) -> ExitCode {
     if let Err(error) = crate::logging::begin_in(log, logging) {
+        let error = explain(log, Access::Write, &error);
         let failure = StartFailure::file(format!("cannot open the log {}: {error}", log.display()));
         return complain(&reader.locate(failure.about("daemonize")));
     }

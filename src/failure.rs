@@ -18,24 +18,29 @@ pub struct StartFailure {
 }
 
 impl StartFailure {
+    /// What is wrong, and of which kind that is.
+    pub fn new(exit: Exit, message: String) -> Self {
+        Self { message, exit, subject: None }
+    }
+
     /// The configuration cannot be used.
     pub fn configuration(message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit: Exit::Configuration, subject: None }
+        Self::new(Exit::Configuration, message.to_string())
     }
 
     /// A file of the configuration, or another source of it, cannot be read.
     pub fn no_input(message: impl ToString) -> Self {
-        Self { message: message.to_string(), exit: Exit::Input, subject: None }
+        Self::new(Exit::Input, message.to_string())
     }
 
     /// A system call failed.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self { message: format!("cannot {what}: {error}"), exit: Exit::System, subject: None }
+        Self::new(Exit::System, format!("cannot {what}: {error}"))
     }
 
     /// A file cannot be written.
     pub fn file(message: String) -> Self {
-        Self { message, exit: Exit::Create, subject: None }
+        Self::new(Exit::Create, message)
     }
 
     /// The same, with the option whose value is at fault.
@@ -47,6 +52,13 @@ impl StartFailure {
     pub fn at(self, subject: Subject) -> Self {
         Self { subject: Some(subject), ..self }
     }
+
+    /// The same, and what to do about it.
+    pub fn suggest(mut self, remedy: &str) -> Self {
+        self.message += "; ";
+        self.message += remedy;
+        self
+    }
 }
 
 impl From<ListenError> for StartFailure {
@@ -57,7 +69,7 @@ impl From<ListenError> for StartFailure {
             ListenError::Refused(..) => Exit::System,
             ListenError::Owner(..) => Exit::Account,
         };
-        Self { message: error.to_string(), exit, subject: None }
+        Self::new(exit, error.to_string())
     }
 }
 
@@ -68,6 +80,6 @@ impl From<IdentityError> for StartFailure {
             IdentityError::NotRoot(..) => Exit::Permission,
             IdentityError::Refused(..) => Exit::System,
         };
-        Self { message: error.to_string(), exit, subject: None }
+        Self::new(exit, error.to_string())
     }
 }

@@ -36,6 +36,7 @@ pub mod exit;
 pub mod failure;
 #[doc(hidden)]
 pub mod handler;
+mod hindrance;
 #[doc(hidden)]
 pub mod hooks;
 #[doc(hidden)]

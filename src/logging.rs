@@ -12,6 +12,7 @@ use env_logger::{Builder, Target};
 use jiff::{Timestamp, tz::TimeZone};
 use log::LevelFilter;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::model::Logging;
 use crate::escape;
@@ -23,6 +24,9 @@ static DATE: RwLock<Option<String>> = RwLock::new(None);
 
 /// Files that `log-truncate` is to empty, and how much there is in them that was not written by this start.
 static OLD: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
+
+/// Standard error as it was before `logto`, for as long as the start may fail: whoever waits for it reads there.
+static STARTER: Mutex<Option<File>> = Mutex::new(None);
 
 /// Starts logging to standard error. `RUST_LOG` selects levels and modules; the default is `info`.
 pub fn start() {
@@ -36,6 +40,9 @@ pub fn start() {
             log::Level::Info => format!("{stamp}{said}\n"),
             level => format!("{stamp}[{}] {said}\n", level.as_str().to_ascii_lowercase()),
         };
+        if record.level() == log::Level::Error {
+            tell_starter(&line);
+        }
         out.write_all(line.as_bytes())
     });
     // A second start, in a process that has a logger already, changes nothing.
@@ -80,6 +87,37 @@ pub fn begin_in(path: &Path, logging: &Logging) -> io::Result<File> {
     }
     crate::sys::process::redirect_output(&file)?;
     Ok(file)
+}
+
+/// The same for a log that takes the place of what whoever started the instance reads: until [`forget_starter`] errors go
+/// to both.
+///
+/// # Errors
+/// As for [`begin_in`].
+pub fn begin_instead(path: &Path, logging: &Logging) -> io::Result<File> {
+    let before = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let log = begin_in(path, logging)?;
+    let mut starter = STARTER.lock().unwrap_or_else(PoisonError::into_inner);
+    if starter.is_none() {
+        *starter = Some(before);
+    }
+    Ok(log)
+}
+
+/// Says a line to whoever started the instance, where that does not read the log.
+pub fn tell_starter(line: &str) {
+    if let Some(starter) = STARTER.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        // Best effort, since it is in the log as well: a pipe that nobody reads keeps nobody waiting.
+        let mut wanted = [PollFd::new(starter.as_fd(), PollFlags::POLLOUT)];
+        if poll(&mut wanted, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+            let _ = starter.write_all(line.as_bytes());
+        }
+    }
+}
+
+/// The start has succeeded: from here on the log has everything, and nothing holds the terminal any more.
+pub fn forget_starter() {
+    *STARTER.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// `log-truncate`: takes out of the logs what was in them before this start.

@@ -278,7 +278,9 @@ def _import_failure(origin, module_name, error):
     missing = getattr(error, "name", None)
     if isinstance(error, ModuleNotFoundError) and missing and (module_name + ".").startswith(missing + "."):
         if module_name.endswith(".py"):
-            lines.append("%s looks like a file: write wsgi-file = %s" % (module_name, module_name))
+            stem = module_name[:-3].rpartition("/")[2]
+            lines.append("%s is a file, not a module: write module = %s:%s, or wsgi-file = %s"
+                         % (module_name, stem, origin.partition(":")[2] or "application", module_name))
         lines.append("Looked for the module %s in these directories (pythonpath adds one, . is %s):" % (missing, os.getcwd()))
         lines += ["  " + directory for directory in sys.path]
     lines.append("Python is %s, version %s" % (sys.executable, sys.version.split()[0]))

@@ -70,6 +70,7 @@ impl Driver<'_> {
                 if let Err(error) = self.pid_files.write_safe(&self.in_force.config.pidfiles) {
                     log::error!("{error}");
                 }
+                crate::logging::forget_starter();
                 log::info!("ready to serve: {}", self.machine.count());
                 forget_code();
             }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::passed::Passed;
+use crate::config::ground::Access;
 use crate::failure::StartFailure;
+use crate::hindrance::explain;
 use crate::scaling::decision_log::{Record, json_line};
 use crate::sys::files::{Place, leads_to};
 
@@ -40,6 +42,7 @@ impl DecisionFile {
         match crate::logging::append_to(&absolute) {
             Ok(file) => Ok(Self { path: absolute, file, made, failing: false }),
             Err(error) => {
+                let error = explain(&absolute, Access::Write, &error);
                 let message = format!("cannot open the log of decisions {}: {error}", path.display());
                 Err(StartFailure::file(message).about("cheaper-log"))
             }

@@ -3,8 +3,10 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::config::ground::Access;
 use crate::config::model;
 use crate::failure::StartFailure;
+use crate::hindrance::explain;
 use crate::sys::files::{Place, open_regular, write_text};
 
 /// The pid files that this master has written, by absolute path.
@@ -24,8 +26,10 @@ impl PidFiles {
     pub(super) fn write(&mut self, path: &Path) -> Result<(), StartFailure> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         // Whatever the umask is: who may write to the file says whom others kill.
-        write_text(&absolute, &format!("{}\n", std::process::id()), 0o644)
-            .map_err(|error| StartFailure::file(format!("cannot write the pid file {}: {error}", path.display())))?;
+        write_text(&absolute, &format!("{}\n", std::process::id()), 0o644).map_err(|error| {
+            let error = explain(&absolute, Access::Write, &error);
+            StartFailure::file(format!("cannot write the pid file {}: {error}", path.display()))
+        })?;
         if !self.0.contains(&absolute) {
             self.0.push(absolute);
         }

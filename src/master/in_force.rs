@@ -10,8 +10,10 @@ use super::fifo::{FifoHandover, Fifos};
 use super::statistics::Doors;
 use super::wake::Wake;
 use super::watches::{self, Watches};
+use crate::config::ground::Access;
 use crate::config::model::Config;
 use crate::failure::StartFailure;
+use crate::hindrance::explain;
 use crate::scaling::Settings;
 use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
@@ -75,7 +77,11 @@ impl InForce {
 /// # Errors
 /// When it cannot be made. Nothing is left behind then.
 pub(super) fn open_fifos(config: &Config, slot: usize, poll: &Poll) -> Result<Fifos, StartFailure> {
-    let failed = |error| StartFailure::file(format!("cannot make the master fifo: {error}")).about("master-fifo");
+    let failed = |error| {
+        let path = config.master_fifos.get(slot).or(config.master_fifos.first());
+        let told = path.map_or_else(|| io::Error::to_string(&error), |path| explain(path, Access::Write, &error));
+        StartFailure::file(format!("cannot make the master fifo: {told}")).about("master-fifo")
+    };
     let fifos = Fifos::open(&config.master_fifos, slot).map_err(failed)?;
     match watch_fifo(&fifos, poll) {
         Ok(()) => Ok(fifos),

@@ -1,11 +1,16 @@
 //! The listening sockets of a configuration: opened, or shared with those that are open already. Master only.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
+use crate::config::foresight::way::low_port;
+use crate::config::ground::Access;
 use crate::config::model::{Address, Config, Listener};
 use crate::config::subject::Subject;
+use crate::exit::Exit;
 use crate::failure::StartFailure;
+use crate::hindrance::explain;
+use crate::sys::holder::{Holder, holder};
 use crate::sys::identity::{self, Credentials};
 use crate::sys::listeners::{BindOptions, BoundSocket, ListenError};
 use crate::sys::process;
@@ -27,7 +32,7 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
         };
         let socket = match open.iter().find(known) {
             Some(socket) => share(socket, listener),
-            None => BoundSocket::bind(listener, &options).map_err(|error| at(listener, error)),
+            None => BoundSocket::bind(listener, &options).map_err(|error| blame(listener, error)),
         };
         match socket {
             Ok(socket) => sockets.push(socket),
@@ -48,6 +53,38 @@ pub(super) fn bind_options(config: &Config) -> Result<BindOptions, StartFailure>
         owner: config.chown_socket.as_deref().map(parse_owner).transpose()?,
         defer_accept: config.request.socket_timeout,
     })
+}
+
+/// What is to be told of an address that cannot be listened on.
+fn blame(listener: &Listener, error: ListenError) -> StartFailure {
+    let failure = |error: ListenError| at(listener, error);
+    match (&listener.address, error) {
+        (Address::Unix(path), ListenError::Refused(name, error)) => {
+            let told = explain(path, Access::Write, &error);
+            failure(ListenError::Refused(name, io::Error::new(error.kind(), told)))
+        }
+        (Address::Tcp(address), ListenError::Refused(name, error)) if error.kind() == ErrorKind::PermissionDenied => {
+            failure(ListenError::Refused(name, error)).suggest(&low_port(address.port()))
+        }
+        (_, error) => failure(error),
+    }
+}
+
+/// Adds who has the address, where that can be seen: root sees more than the user that the instance becomes.
+pub(super) fn name_holder(failure: StartFailure) -> StartFailure {
+    let Some(Subject::Socket(address)) = &failure.subject else { return failure };
+    if failure.exit != Exit::Address {
+        return failure;
+    }
+    match holder(address) {
+        Some(Holder { pid, name }) if name.starts_with("rhinod") => {
+            failure.suggest(&format!("process {pid} ({name}) has it: rhinod reload {pid} or rhinod stop {pid}"))
+        }
+        Some(Holder { pid, name }) => {
+            failure.suggest(&format!("process {pid} ({name}) has it: stop that, or take another address"))
+        }
+        None => failure,
+    }
 }
 
 /// Makes the queues what a configuration says: how long they are, and whether TCP holds connections back before them.

@@ -12,11 +12,14 @@ use nix::unistd::{Gid, Uid};
 use super::decisions::DecisionFile;
 use super::files::PidFiles;
 use super::in_force::{InForce, begin_watches, open_fifos};
-use super::sockets::{activated_sockets, open_sockets, settle_queues};
+use super::sockets::{activated_sockets, name_holder, open_sockets, settle_queues};
 use super::statistics::Doors;
 use super::upgrade::start_directory;
+use crate::config::ground::Access;
 use crate::config::model::{Config, HookPhase, Identity};
+use crate::exit::Exit;
 use crate::failure::StartFailure;
+use crate::hindrance::explain;
 use crate::sys::ground::to_blame;
 use crate::sys::identity::{self, Credentials, IdentityError, WayBack};
 use crate::sys::process;
@@ -106,8 +109,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
         *way_back = drop_privileges(config, &credentials)?;
     }
     if let Some(directory) = &who.chdir {
-        std::env::set_current_dir(directory)
-            .map_err(|error| StartFailure::system("change to this directory", &error).about("chdir"))?;
+        std::env::set_current_dir(directory).map_err(|error| cannot_enter(directory, &error))?;
     }
     hooks(config, HookPhase::AsUser)?;
     begin_log("logto2", config.logging.to2.as_deref(), config)?;
@@ -118,7 +120,10 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
             "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",
         ));
     }
-    in_force.sockets = open_sockets(config, &activated)?;
+    in_force.sockets = match open_sockets(config, &activated) {
+        Ok(sockets) => sockets,
+        Err(failure) => return Err(as_root(way_back.as_ref(), || name_holder(failure))?),
+    };
     settle_queues(&in_force.sockets, config)?;
     in_force.doors = Doors::open(config, poll)?;
     if !early {
@@ -154,11 +159,17 @@ fn begin_log(
     config: &Config,
 ) -> Result<Option<File>, StartFailure> {
     let begin = |path: &std::path::Path| {
-        crate::logging::begin_in(path, &config.logging).map_err(|error| {
+        crate::logging::begin_instead(path, &config.logging).map_err(|error| {
+            let error = explain(path, Access::Write, &error);
             StartFailure::file(format!("cannot open the log {}: {error}", path.display())).about(option)
         })
     };
     path.map(begin).transpose()
+}
+
+fn cannot_enter(directory: &std::path::Path, error: &std::io::Error) -> StartFailure {
+    let told = explain(&directory.join("x"), Access::Execute, error);
+    StartFailure::new(Exit::System, format!("cannot change to this directory: {told}")).about("chdir")
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<Option<WayBack>, StartFailure> {

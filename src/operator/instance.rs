@@ -145,7 +145,7 @@ fn no_input(path: &Path, error: &io::Error) -> StartFailure {
 }
 
 fn failure(exit: Exit, message: String) -> StartFailure {
-    StartFailure { message, exit, subject: None }
+    StartFailure::new(exit, message)
 }
 
 #[cfg(test)]

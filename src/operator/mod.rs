@@ -266,7 +266,7 @@ fn connect_and_read(address: &str) -> Result<Exit, StartFailure> {
 }
 
 fn failure(exit: Exit, message: String) -> StartFailure {
-    StartFailure { message, exit, subject: None }
+    StartFailure::new(exit, message)
 }
 
 #[cfg(test)]

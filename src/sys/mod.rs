@@ -9,6 +9,7 @@ pub mod control;
 pub mod files;
 pub mod forks;
 pub mod ground;
+pub mod holder;
 pub mod identity;
 pub mod listeners;
 pub mod machine;

@@ -198,7 +198,10 @@ const WRONG: &[(Options, &[&str])] = &[
         &[("module", "missing.web")],
         &["module = missing.web cannot be loaded", "No module named 'missing'", "Looked for the module missing"],
     ),
-    (&[("module", "web.py")], &["web.py looks like a file: write wsgi-file = web.py"]),
+    (
+        &[("module", "web.py")],
+        &["web.py is a file, not a module: write module = web:application, or wsgi-file = web.py"],
+    ),
     (
         &[("module", "web:missing")],
         &["module = web:missing: module web (", "has no 'missing'", "Callables there: application"],

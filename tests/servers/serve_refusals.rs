@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use crate::harness::{Failed, Instance, Launch};
@@ -13,6 +14,7 @@ const NO_USER: i32 = 67;
 const ADDRESS: i32 = 69;
 const SYSTEM: i32 = 71;
 const FILE: i32 = 73;
+const PERMISSION: i32 = 77;
 const CONFIGURATION: i32 = 78;
 
 /// The line that says it, without warnings: those are about what works.
@@ -66,7 +68,7 @@ fn a_section_that_is_not_there() {
     let file = format!("{}:other", launch.ini_path().display());
     let failed = launch.arguments([file]).fails();
     let [reason, consequence] = failed.lines.as_slice() else { panic!("not two lines: {:#?}", failed.lines) };
-    assert!(reason.ends_with("app.ini: it has no section [other]; it has [uwsgi]"), "{reason}");
+    assert!(reason.contains("app.ini: it has no section [other]; it has [uwsgi]: write "), "{reason}");
     assert!(consequence.contains("nothing to listen on"), "{consequence}");
     assert_eq!(failed.code, CONFIGURATION);
     assert_left_nothing(&failed);
@@ -107,6 +109,20 @@ fn whatever_cannot_be_had_is_told_with_the_line_that_asks_for_it() {
         let place = format!("app.ini:6: {key} = {missing}{behind}: {says}");
         let told = failed.lines.iter().any(|line| line.contains(&place));
         assert!(told && failed.code == code, "no {place:?} in {failed:#?}");
+    }
+}
+
+#[test]
+fn an_ini_file_without_the_section_says_what_to_write() {
+    for (text, says) in [
+        ("socket = /tmp/x\n", "app.ini: it has no section [uwsgi]; put a line [uwsgi] before its options"),
+        ("[app]\nsocket = /tmp/x\n", "app.ini: it has no section [uwsgi]; it has [app]: write "),
+    ] {
+        let launch = Launch::hello();
+        fs::write(launch.ini_path(), text).expect("write the ini file");
+        let failed = launch.fails_as_is();
+        assert!(failed.lines[0].contains(says), "{failed:?}");
+        assert_eq!(failed.code, CONFIGURATION);
     }
 }
 
@@ -198,8 +214,86 @@ fn a_port_in_use() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = other.local_addr().expect("its address").to_string();
     let failed = hello().line(format!("socket = {address}")).fails();
-    assert_refused(&failed, ADDRESS, &[&address, "in use"]);
+    let holder = format!("; process {} (", std::process::id());
+    assert_refused(&failed, ADDRESS, &["app.ini:5: socket = ", &address, "in use", &holder]);
     assert_left_nothing(&failed);
+}
+
+/// Of an instance of ours it says how to reload it: most often the same one is started twice.
+#[test]
+fn a_second_start_is_told_of_the_first() {
+    let living = Launch::hello().start();
+    let failed = hello().set("socket", living.socket().display()).fails();
+    let pid = living.pid();
+    assert_refused(&failed, ADDRESS, &[&format!("process {pid} (rhinod master) has it: rhinod reload {pid}")]);
+}
+
+/// What stands in the way is named: the directory, and the user who may not.
+#[test]
+fn what_a_user_may_not_do_is_told_with_the_user() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let launch = || {
+        let launch = hello().without("pidfile").set("uid", "nobody").set("gid", 65_534);
+        fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o755)).expect("permissions");
+        let (closed, open) = (launch.dir().join("closed"), launch.dir().join("open"));
+        fs::create_dir(&closed).expect("a directory");
+        fs::create_dir(&open).expect("a directory");
+        fs::set_permissions(closed, fs::Permissions::from_mode(0o700)).expect("permissions");
+        launch.set("socket", format!("@rhinod-test-{}-{:?}", std::process::id(), std::thread::current().id()))
+    };
+    let failed = launch().set("chdir", "closed").fails();
+    assert_refused(&failed, SYSTEM, &["chdir = closed: ", "user nobody may not go through the directory ", "/closed"]);
+    let failed = launch().line("socket = closed/app.sock").fails();
+    assert_refused(&failed, PERMISSION, &["socket = closed/app.sock: ", "user nobody may not go through"]);
+    let failed = launch().line("socket = open/app.sock").fails();
+    assert_refused(
+        &failed,
+        PERMISSION,
+        &["socket = open/app.sock: ", "user nobody may not make files in", "/open; chown"],
+    );
+    let failed = launch().set("pidfile2", "open/pid").fails();
+    assert_refused(&failed, FILE, &["pidfile2 = open/pid: ", "user nobody may not make files in"]);
+    let failed = launch().set("master-fifo", "open/fifo").fails();
+    let line = failed.lines.iter().find(|line| line.contains("master-fifo = open/fifo: ")).expect("the reason");
+    assert!(failed.code == FILE && line.contains("user nobody may not make files in"), "{failed:?}");
+    let failed = launch().line("socket = 127.0.0.1:7").fails();
+    assert_refused(&failed, PERMISSION, &["socket = 127.0.0.1:7: ", "ports below 1024 are root's"]);
+    let failed = launch().set("rust-app", "closed/app").fails();
+    let line = failed.lines.iter().find(|line| line.contains("cannot execute the zygote")).expect("the reason");
+    assert!(line.contains("user nobody may not go through the directory") && line.contains("/closed"), "{line}");
+}
+
+/// Who starts an instance by hand sees what is wrong although the log goes elsewhere, and so does the log.
+#[test]
+fn with_a_log_of_its_own_a_failing_start_says_so_to_who_started_it() {
+    let launch = hello().set("pidfile", "/nonexistent/app.pid");
+    let log = launch.dir().join("log");
+    let failed = launch.set("logto", log.display()).fails();
+    assert_refused(&failed, FILE, &["app.ini:4: pidfile = /nonexistent/app.pid: ", "there is no /nonexistent"]);
+    assert!(fs::read_to_string(&log).expect("the log").contains("rhinod: "), "{failed:?}");
+    let launch = Launch::rhinod().set("need-app", true);
+    let log = launch.dir().join("log");
+    let failed = launch.set("logto", log.display()).fails();
+    assert_eq!(failed.code, 22, "{failed:?}");
+    let reason = |line: &str| line.contains("write `module = wsgi:app`");
+    assert!(failed.lines.iter().any(|line| reason(line)), "{failed:?}");
+    assert!(fs::read_to_string(&log).expect("the log").lines().any(reason), "{failed:?}");
+}
+
+#[test]
+fn with_a_log_of_its_own_only_the_start_is_told_elsewhere() {
+    let launch = Launch::hello();
+    let log = launch.dir().join("log");
+    let server = launch.set("logto", log.display()).spawn();
+    assert!(crate::harness::wait_until(|| fs::read_to_string(&log).is_ok_and(|text| text.contains("ready to serve"))));
+    let text = fs::read_to_string(&log).expect("the log");
+    let (_, rest) = text.split_once("worker 1 (pid: ").expect("the line of the worker");
+    let worker: i32 = rest.split(',').next().and_then(|pid| pid.parse().ok()).expect("its number");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker), nix::sys::signal::Signal::SIGKILL).expect("kill");
+    assert!(crate::harness::wait_until(|| fs::read_to_string(&log).is_ok_and(|text| text.contains("Respawned"))));
+    assert!(server.log.lines().iter().all(|line| line.starts_with("[warn]")), "{:?}", server.log.lines());
 }
 
 #[test]
@@ -212,7 +306,12 @@ fn an_address_that_is_not_of_this_machine() {
 #[test]
 fn a_directory_that_does_not_exist() {
     let failed = hello().set("socket", "/nonexistent/directory/app.sock").fails();
-    assert_refused(&failed, SYSTEM, &["/nonexistent/directory/app.sock", "No such file or directory"]);
+    let place = "app.ini:2: socket = /nonexistent/directory/app.sock: cannot listen on";
+    assert_refused(
+        &failed,
+        SYSTEM,
+        &[place, "No such file or directory", "there is no /nonexistent; make it (mkdir -p"],
+    );
     assert_left_nothing(&failed);
     let failed = hello().set("chdir", "/nonexistent/directory").fails();
     assert_refused(&failed, SYSTEM, &["app.ini:5: chdir = /nonexistent/directory: ", "No such file or directory"]);

@@ -293,8 +293,8 @@ fn nothing_in(whole: &Origin, section: &str, found: &[String]) -> ConfigError {
     let complaint = ConfigError::at(whole, format!("it has no section [{section}]"));
     match nearest(section, found.iter().map(String::as_str)) {
         Some(slip) => complaint.suggest(format!("did you mean [{}]?", slip.name)),
-        None if found.is_empty() => complaint,
-        None => complaint.suggest(format!("it has [{}]", found.join("], ["))),
+        None if found.is_empty() => complaint.suggest(format!("put a line [{section}] before its options")),
+        None => complaint.suggest(format!("it has [{}]: write {whole}:{}", found.join("], ["), found[0])),
     }
 }
 

@@ -8,7 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::config::ground::Access;
 use crate::config::model::Python;
+use crate::hindrance::explain;
 use crate::sys::machine::executes;
 
 /// What the interpreter runs; its arguments follow.
@@ -36,7 +38,10 @@ fn interpreter(python: &Python) -> io::Result<OsString> {
     match candidates.iter().find(|path| executes(path)) {
         Some(path) => Ok(with_slash(path)),
         None if candidates.is_empty() => Ok("python3".into()),
-        None => Err(not_found("interpreter that can be executed", &candidates)),
+        None => {
+            let error = not_found("interpreter that can be executed", &candidates);
+            Err(io::Error::new(error.kind(), explain(&candidates[0], Access::Execute, &error)))
+        }
     }
 }
 

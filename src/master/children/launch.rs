@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use worker_protocol::control::ZYGOTE_ARGUMENT;
 
 use super::environment::OF_THE_INIT_SYSTEM;
 use super::interpreter;
+use crate::config::ground::{Access, Who};
 use crate::config::model::{Application, Config, EnvironmentChange};
+use crate::hindrance::explain_to;
 use crate::sys::control::ControlSocket;
 use crate::sys::identity::{self, Credentials, IdentityError};
 use crate::sys::process::{close_on_exec, inherit, keep_signals};
@@ -19,7 +22,7 @@ use crate::sys::title::ROOM_BYTES;
 /// Executes a zygote that holds `control`. It logs where the master does, or into `log`.
 pub(super) fn launch(
     config: &Config,
-    own_path: &std::path::Path,
+    own_path: &Path,
     control: &ControlSocket,
     log: Option<&File>,
 ) -> io::Result<Child> {
@@ -51,7 +54,16 @@ pub(super) fn launch(
     inherit(control.as_fd())?;
     let child = keep_signals(&mut command).spawn();
     close_on_exec(control.as_fd())?;
-    child.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display())))
+    child.map_err(|error| {
+        let program = Path::new(command.get_program());
+        let told = explain_to(executor(config), program, Access::Execute, &error);
+        io::Error::new(error.kind(), format!("{}: {told}", program.display()))
+    })
+}
+
+/// Who executes a zygote: where the master does not stay root, it is the user by now.
+fn executor(config: &Config) -> Who<'_> {
+    if config.identity.master_as_root { Who::Server(&config.identity) } else { Who::Starter }
 }
 
 fn credentials(config: &Config) -> Result<Credentials, IdentityError> {
@@ -70,7 +82,7 @@ pub(super) fn requirement(config: &Config) -> Option<String> {
     }
 }
 
-fn program(config: &Config, own_path: &std::path::Path) -> io::Result<Command> {
+fn program(config: &Config, own_path: &Path) -> io::Result<Command> {
     match &config.application {
         Application::Embedded => {
             let mut command = Command::new(own_path);
