@@ -15,6 +15,8 @@ pub struct Arguments {
     pub svg: Option<PathBuf>,
     /// The machine.
     pub world: World,
+    /// Whether `--cores` was given; else they are this machine's.
+    pub has_cores: bool,
     /// How to read the trace.
     pub reading: Reading,
 }
@@ -56,7 +58,7 @@ impl Arguments {
             given.take(&name, value)?;
         }
         let task = given.task()?;
-        Ok(Arguments { task, svg: given.svg, world: given.world, reading: given.reading })
+        Ok(Arguments { task, svg: given.svg, world: given.world, has_cores: given.has_cores, reading: given.reading })
     }
 }
 
@@ -68,6 +70,7 @@ struct Given {
     replay: Option<PathBuf>,
     svg: Option<PathBuf>,
     world: World,
+    has_cores: bool,
     reading: Reading,
 }
 
@@ -81,7 +84,10 @@ impl Given {
             "--shape" => self.shape = Some(value.to_lowercase()),
             "--replay" => self.replay = Some(given.into()),
             "--svg" => self.svg = Some(given.into()),
-            "--cores" => self.world.cores = whole(name, value, 1, 4096)? as u32,
+            "--cores" => {
+                self.world.cores = whole(name, value, 1, 4096)? as u32;
+                self.has_cores = true;
+            }
             "--worker-mb" => self.world.worker_rss_bytes = whole(name, value, 1, 1 << 20)? << 20,
             "--fork-ms" => self.world.fork_us = millis(name, value)?,
             "--boot-ms" => self.world.boot_us = millis(name, value)?,
@@ -140,7 +146,7 @@ mod tests {
     #[test]
     fn options_are_read_and_checked() {
         let arguments = parsed("--ini a.ini --shape flash --boot-ms 2.5 --cores 8 --worker-mb 3").expect("fine");
-        assert_eq!((arguments.world.boot_us, arguments.world.cores), (2_500, 8));
+        assert_eq!((arguments.world.boot_us, arguments.world.cores, arguments.has_cores), (2_500, 8, true));
         assert_eq!(arguments.world.worker_rss_bytes, 3_145_728);
         assert!(matches!(arguments.task, Task::Compare { source: Source::Shape(_), .. }));
         for wrong in

@@ -3,6 +3,7 @@
 //! process of its own, never in a server. The study that docs/SCALING-STUDY.md shows is made by `bench/src/bin/study`.
 
 mod arguments;
+mod assumptions;
 mod error;
 mod usage;
 
@@ -12,7 +13,7 @@ pub use usage::USAGE;
 
 use crate::scaling::Settings;
 use crate::scaling::decision_log;
-use crate::scaling::simulator::traces::{self, Reading, Trace};
+use crate::scaling::simulator::traces::{self, Gaps, Reading, Trace};
 use crate::scaling::simulator::{World, load, picture, report};
 use crate::sys::clock::monotonic_us;
 use arguments::usage;
@@ -54,15 +55,15 @@ fn replay(log: &Path, out: &mut dyn Write) -> Result<(), SimulateError> {
 }
 
 fn compare(arguments: &Arguments, own: &Settings, source: &Source, out: &mut dyn Write) -> Result<(), SimulateError> {
-    let Trace { load, skipped } = load_of(source, arguments.reading)?;
-    if skipped > 0 {
-        writeln!(out, "{skipped} lines left out: no arrival can be read from them\n")?;
-    }
-    let world = World { threads: own.threads, ..arguments.world.clone() };
+    let Trace { load, gaps } = load_of(source, arguments.reading)?;
+    let own_cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let cores = if arguments.has_cores { arguments.world.cores } else { own_cores };
+    let world = World { threads: own.threads, cores, ..arguments.world.clone() };
+    write!(out, "{}", assumptions::text(arguments, &world, gaps))?;
     let began_us = monotonic_us();
     let candidates = report::candidates(&world, &load, own);
     let seconds = (monotonic_us() - began_us) as f64 / 1e6;
-    write!(out, "{}", report::text(&load, &candidates))?;
+    write!(out, "{}", report::text(&world, &load, &candidates))?;
     let requests: u64 = candidates.iter().map(|one| one.trial.outcome.arrived).sum();
     let rate = requests as f64 / seconds.max(1e-6) / 1e6;
     writeln!(out, "\n{requests} requests simulated in {seconds:.2} s, {rate:.2} million a second")?;
@@ -80,7 +81,7 @@ fn load_of(source: &Source, reading: Reading) -> Result<Trace, SimulateError> {
             let known = load::catalogue(reading.seed);
             let names: Vec<String> = known.iter().map(|load| load.name.clone()).collect();
             let found = known.into_iter().find(|load| load.name.to_lowercase().starts_with(shape));
-            let found = found.map(|load| Trace { load, skipped: 0 });
+            let found = found.map(|load| Trace { load, gaps: Gaps::default() });
             found.ok_or_else(|| usage(format!("unknown shape {shape}; there are: {}", names.join(", "))))
         }
     }
@@ -132,6 +133,7 @@ mod tests {
         simulate(&parsed(&line).expect("fine"), |_| Ok(settings(Policy::Adaptive, Pace::Events, 2, 40)), &mut out)
             .expect("it runs");
         let text = String::from_utf8(out).expect("text");
+        assert!(text.starts_with("assumed:\n") && text.contains("cores"), "{text}");
         assert!(text.contains("500 requests") && text.contains("fixed 40") && text.contains("suggestion"), "{text}");
         assert!(fs::read_to_string(&svg).expect("drawn").starts_with("<svg"));
     }

@@ -11,7 +11,7 @@ LOG is an nginx access log (combined, or with $msec or $time_iso8601 and $reques
 CSV of arrival,service[,computing] in seconds, or one of the public traces named in the manual.
 
   --svg FILE             picture of the workers over time
-  --cores N              cores that requests compute on (2)
+  --cores N              cores that requests compute on (those of this machine or its cgroup)
   --fork-ms MS           time of one fork (1)
   --worker-mb MB         memory of one worker, for cheaper-rss-limit-soft and -hard (40)
   --boot-ms MS           from the fork to ready (0.5; measure it, above all with lazy-apps)

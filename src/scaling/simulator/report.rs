@@ -23,14 +23,19 @@ pub struct Candidate {
 /// The file's own policy first, then what else rhinod could do, then what others would do.
 pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> {
     let mut all = vec![offered(world, load, own.clone())];
-    let adaptive = Settings { policy: Policy::Adaptive, target_wait_us: TARGET_WAIT_US, ..own.clone() };
+    let is_fixed = own.minimum == own.maximum;
+    // What a file without `cheaper` could have.
+    let minimum = if is_fixed { own.maximum.min(2) } else { own.minimum };
+    let initial = if is_fixed { minimum } else { own.initial };
+    let elastic = Settings { minimum, initial, ..own.clone() };
+    let adaptive = Settings { policy: Policy::Adaptive, target_wait_us: TARGET_WAIT_US, ..elastic.clone() };
     let roomy = Settings { maximum: own.maximum.saturating_mul(4).min(1_000), ..adaptive.clone() };
     let needed = Trial::of(Scaler::policy(roomy.clone()), world, load).outcome.workers_max();
     let mut alternatives = vec![adaptive.clone(), Settings { target_wait_us: 2 * TARGET_WAIT_US, ..adaptive.clone() }];
     if needed > own.maximum {
         alternatives.push(Settings { maximum: needed, ..adaptive });
     }
-    alternatives.push(Settings { policy: Policy::Spare, overload: 3, ..own.clone() });
+    alternatives.push(Settings { policy: Policy::Spare, overload: 3, ..elastic });
     for settings in alternatives {
         if settings == *own {
             continue;
@@ -41,16 +46,24 @@ pub fn candidates(world: &World, load: &Load, own: &Settings) -> Vec<Candidate> 
         }
         all.push(other);
     }
-    all.push(Candidate {
-        ini: Some(vec![format!("workers = {}", own.maximum), "; and no line with cheaper".to_owned()]),
-        trial: Trial::of(Scaler::Fixed(own.maximum), world, load),
-    });
+    if !is_fixed {
+        all.push(Candidate {
+            ini: Some(fixed_ini(own.maximum)),
+            trial: Trial::of(Scaler::Fixed(own.maximum), world, load),
+        });
+    }
     let letter = if own.policy == Policy::Adaptive { Policy::Spare } else { own.policy };
     let uwsgi = Settings { policy: letter, pace: Pace::Ticks, ..own.clone() };
-    all.push(foreign(world, load, Scaler::policy(uwsgi)));
+    if !is_fixed {
+        all.push(foreign(world, load, Scaler::policy(uwsgi)));
+    }
     all.push(foreign(world, load, Scaler::php_fpm(2, 1, 3, own.maximum.max(3))));
     all.push(foreign(world, load, Scaler::franken_php(own.minimum.max(1), own.maximum)));
     all
+}
+
+fn fixed_ini(workers: u32) -> Vec<String> {
+    vec![format!("workers = {workers}"), "; and no line with cheaper".to_owned()]
 }
 
 fn offered(world: &World, load: &Load, settings: Settings) -> Candidate {
@@ -63,6 +76,9 @@ fn foreign(world: &World, load: &Load, scaler: Scaler) -> Candidate {
 }
 
 fn ini(settings: &Settings) -> Vec<String> {
+    if settings.minimum == settings.maximum {
+        return fixed_ini(settings.maximum);
+    }
     let mut lines = vec![format!("workers = {}", settings.maximum), format!("cheaper = {}", settings.minimum)];
     if settings.initial != settings.minimum {
         lines.push(format!("cheaper-initial = {}", settings.initial));
@@ -81,8 +97,8 @@ fn ini(settings: &Settings) -> Vec<String> {
     lines
 }
 
-/// Everything for one load: the table, the file's own policy over time, the suggestion.
-pub fn text(load: &Load, candidates: &[Candidate]) -> String {
+/// Everything for one load: the table, the file's own policy over time, the suggestion and what it means for the machine.
+pub fn text(world: &World, load: &Load, candidates: &[Candidate]) -> String {
     let mut text = String::new();
     let seconds = load.until_us as f64 / 1e6;
     let requests = candidates.first().map_or(0, |own| own.trial.outcome.arrived);
@@ -93,7 +109,7 @@ pub fn text(load: &Load, candidates: &[Candidate]) -> String {
         let _ = writeln!(text, "\nworkers over time, {} (your file)", own.trial.name);
         text += &picture::workers_text(&own.trial.outcome, 72, 8);
     }
-    text + &suggestion(candidates)
+    text + &suggestion(world, candidates)
 }
 
 fn table(candidates: &[Candidate]) -> String {
@@ -101,23 +117,46 @@ fn table(candidates: &[Candidate]) -> String {
         "{:<36} {:>10} {:>6} {:>5} {:>9} {:>9} {:>8} {:>8} {:>7}\n",
         "policy", "worker-s", "mean", "most", "p50 ms", "p99 ms", "late %", "refused", "forks"
     );
+    let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
     for candidate in candidates {
-        let run = &candidate.trial.outcome;
-        let _ = writeln!(
-            text,
-            "{:<36} {:>10.1} {:>6.2} {:>5} {:>9.2} {:>9.2} {:>8.3} {:>8} {:>7}",
-            candidate.trial.name,
-            candidate.trial.worker_s(),
-            run.workers_mean_milli() as f64 / 1e3,
-            run.workers_max(),
-            run.waits.quantile_us(500) as f64 / 1e3,
-            run.waits.quantile_us(990) as f64 / 1e3,
-            run.late_ppm() as f64 / 1e4,
-            run.refused,
-            run.forks
-        );
+        let figures = figures(&candidate.trial);
+        match rows.iter_mut().find(|(same, _)| *same == figures) {
+            Some((_, names)) => names.push(&candidate.trial.name),
+            None => rows.push((figures, vec![&candidate.trial.name])),
+        }
     }
-    text
+    for (figures, names) in rows {
+        let _ = writeln!(text, "{:<36} {figures}", names[0]);
+        for name in &names[1..] {
+            let _ = writeln!(text, "  the same: {name}");
+        }
+    }
+    text + COLUMNS
+}
+
+const COLUMNS: &str = "
+worker-s  worker-seconds: how many workers there were, added up over time
+mean most workers on average, and at most
+p50, p99  half of the requests, and 99 of 100, waited no longer than this for a worker
+late %    requests that waited longer than is tolerated (--late-ms)
+refused   requests for which the queue (listen) had no room
+forks     workers that were started
+";
+
+/// A row of the table but for its name.
+fn figures(trial: &Trial) -> String {
+    let run = &trial.outcome;
+    format!(
+        "{:>10.1} {:>6.2} {:>5} {:>9.2} {:>9.2} {:>8.3} {:>8} {:>7}",
+        trial.worker_s(),
+        run.workers_mean_milli() as f64 / 1e3,
+        run.workers_max(),
+        run.waits.quantile_us(500) as f64 / 1e3,
+        run.waits.quantile_us(990) as f64 / 1e3,
+        run.late_ppm() as f64 / 1e4,
+        run.refused,
+        run.forks
+    )
 }
 
 /// The cheapest of what rhinod offers that is late hardly more often than the best of it.
@@ -130,10 +169,10 @@ pub fn suggested(candidates: &[Candidate]) -> Option<&Candidate> {
     good.min_by_key(|candidate| candidate.trial.outcome.worker_us)
 }
 
-fn suggestion(candidates: &[Candidate]) -> String {
+fn suggestion(world: &World, candidates: &[Candidate]) -> String {
     let (Some(own), Some(best)) = (candidates.first(), suggested(candidates)) else { return String::new() };
     if own == best {
-        return "\nsuggestion: keep what the file says\n".to_owned();
+        return format!("\nsuggestion: keep what the file says\n{}", demand(world, &own.trial));
     }
     let mut text = format!(
         "\nsuggestion ({:.3} % late instead of {:.3} %, {:.0} worker-seconds instead of {:.0}):\n",
@@ -145,7 +184,19 @@ fn suggestion(candidates: &[Candidate]) -> String {
     for line in best.ini.iter().flatten() {
         let _ = writeln!(text, "    {line}");
     }
-    text
+    text + &demand(world, &best.trial)
+}
+
+/// What the busiest moment of a run takes of the machine and of a database.
+fn demand(world: &World, trial: &Trial) -> String {
+    let most = trial.outcome.workers_max();
+    let worker_mb = world.worker_rss_bytes >> 20;
+    format!(
+        "at its busiest {most} workers: {} MB of memory ({worker_mb} MB each, --worker-mb), and {} database connections if each \
+         thread holds one\n",
+        u64::from(most) * worker_mb,
+        most.saturating_mul(world.threads)
+    )
 }
 
 #[cfg(test)]
@@ -166,7 +217,8 @@ mod tests {
         let candidates = candidates(&World::default(), &load, &own);
         let best = suggested(&candidates).and_then(|best| best.ini.clone()).unwrap_or_default();
         assert!(best.contains(&"cheaper-algo = adaptive".to_owned()), "{best:?}");
-        let text = text(&load, &candidates);
+        let text = text(&World::default(), &load, &candidates);
+        assert!(text.contains("MB of memory (40 MB each") && text.contains("database connections"), "{text}");
         assert!(text.contains("suggestion (") && text.contains("workers over time"), "{text}");
     }
 
@@ -183,6 +235,21 @@ mod tests {
         assert!(late[0] > 1_000 && late.contains(&0), "{late:?}");
         let best = suggested(&candidates).expect("a suggestion");
         assert!(best.trial.worker_s() <= candidates[0].trial.worker_s(), "{best:?}");
+    }
+
+    #[test]
+    fn a_file_without_cheaper_is_a_fixed_pool_and_equal_rows_are_one() {
+        let load = Load::open("heavy", poisson(3, 20, 20.0, |_| 20.0, Service::Fixed(50_000), 20));
+        let candidates = candidates(&World::default(), &load, &settings(Policy::Manual, Pace::Events, 4, 4));
+        assert_eq!(candidates[0].trial.name, "fixed 4");
+        assert_eq!(candidates[0].ini.as_deref().map(|lines| lines[0].clone()), Some("workers = 4".to_owned()));
+        let table = super::table(&candidates);
+        assert_eq!(table.matches("fixed 4").count(), 1, "{table}");
+        let twice = super::table(&[candidates[0].clone(), candidates[0].clone()]);
+        assert!(twice.contains("  the same: fixed 4\n"), "{twice}");
+        let suggests = candidates[1].ini.as_ref().is_some_and(|lines| lines.contains(&"cheaper = 2".to_owned()));
+        assert!(suggests, "what `cheaper` would do is tried: {:?}", candidates[1].ini);
+        assert!(table.contains("late %    requests"), "{table}");
     }
 
     #[test]

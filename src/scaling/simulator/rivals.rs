@@ -89,6 +89,9 @@ impl Scaler {
             Scaler::Policy(settings, _) if settings.pace == Pace::Ticks => {
                 format!("uWSGI {} (overload {}, step {})", settings.policy.name(), settings.overload, settings.step)
             }
+            Scaler::Policy(settings, _) if settings.minimum == settings.maximum => {
+                format!("fixed {}", settings.maximum)
+            }
             Scaler::Policy(settings, _) => format!("{} on events", settings.policy.name()),
             Scaler::Fixed(count) => format!("fixed {count}"),
             Scaler::PhpFpm(fpm) => format!("php-fpm dynamic ({} to {} spare)", fpm.min_spare, fpm.max_spare),

@@ -1,21 +1,25 @@
 //! nginx access logs in any format that has a time of day: text or JSON, with or without the request's time.
 
 use super::moment::{SECOND_US, seconds, time_iso8601, time_local};
-use super::reading::{Reading, TraceError, job, push};
+use super::reading::{Gaps, Reading, TraceError, job, push};
 use crate::scaling::simulator::load::{Job, Random};
 
 /// One line a request. The arrival is `$msec` (or `$time_iso8601` or `$time_local`) minus the request's time, since nginx
 /// logs at the end. Of whole seconds a moment in that second is drawn: a millisecond apart, say, they would be bursts.
-pub(super) fn access_log(text: &str, reading: Reading, skipped: &mut usize) -> Result<Vec<Job>, TraceError> {
+pub(super) fn access_log(text: &str, reading: Reading, gaps: &mut Gaps) -> Result<Vec<Job>, TraceError> {
     let mut jobs = Vec::new();
     let mut random = Random::new(reading.seed);
     for row in text.lines() {
         let second = || time_iso8601(row).or_else(|| time_local(row));
-        let Some(end_us) = msec(row).or_else(|| Some(second()? + random.below(SECOND_US))) else {
-            *skipped += usize::from(!row.trim().is_empty());
+        let exact = msec(row);
+        let Some(end_us) = exact.or_else(|| Some(second()? + random.below(SECOND_US))) else {
+            gaps.skipped += usize::from(!row.trim().is_empty());
             continue;
         };
-        let service_us = request_time(row).unwrap_or(reading.service_us);
+        let timed = request_time(row);
+        gaps.drawn += usize::from(exact.is_none());
+        gaps.untimed += usize::from(timed.is_none());
+        let service_us = timed.unwrap_or(reading.service_us);
         push(&mut jobs, job(end_us.saturating_sub(service_us), service_us, reading))?;
     }
     Ok(jobs)

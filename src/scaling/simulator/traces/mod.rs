@@ -11,15 +11,15 @@ use access_log::access_log;
 use reading::{DAY_US, DAYS_MAX};
 use tables::{azure, csv, csv_row, nab};
 
-pub use reading::{Reading, TraceError};
+pub use reading::{Gaps, Reading, TraceError};
 
 /// What a trace holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
     /// The arrivals.
     pub load: Load,
-    /// Lines of an access log that no arrival could be read from: other formats, cut lines.
-    pub skipped: usize,
+    /// What an access log did not say.
+    pub gaps: Gaps,
 }
 
 /// Reads a trace; the format is told by its first line.
@@ -27,18 +27,18 @@ pub struct Trace {
 /// # Errors
 /// [`TraceError`], which says what was expected.
 pub fn read(name: &str, text: &str, reading: Reading) -> Result<Trace, TraceError> {
-    let mut skipped = 0;
+    let mut gaps = Gaps::default();
     let header = text.lines().next().unwrap_or("").trim_start_matches('\u{feff}').trim();
     let jobs = match header {
         "TIMESTAMP,ContextTokens,GeneratedTokens" => azure(text, reading)?,
         "timestamp,value" => nab(text, reading)?,
         _ if csv_row(header).is_some() || header.starts_with("arrival") => csv(text, reading)?,
-        _ => access_log(text, reading, &mut skipped)?,
+        _ => access_log(text, reading, &mut gaps)?,
     };
     if jobs.is_empty() {
         return Err(TraceError::Nothing);
     }
-    Ok(Trace { load: Load::open(name, from_zero(jobs, reading.speed.max(1))?), skipped })
+    Ok(Trace { load: Load::open(name, from_zero(jobs, reading.speed.max(1))?), gaps })
 }
 
 /// Arrival times relative to the first, sped up.
@@ -127,7 +127,7 @@ mod tests {
         let text = "1.2.3.4 - - [10/Oct/2000:13:55:36 +0000] \"GET /v1.250/b HTTP/1.1\" 200 5 \"-\" \"x/7.123\"\n\
                     [10/Oct/2000:13:55:36 and here it is cut\n\n\u{fffd}T\u{fffd}";
         let trace = read("t", text, Reading::default()).expect("a trace");
-        assert_eq!((trace.load.jobs[0].compute_us + trace.load.jobs[0].wait_us, trace.skipped), (50_000, 2));
+        assert_eq!((trace.load.jobs[0].compute_us + trace.load.jobs[0].wait_us, trace.gaps.skipped), (50_000, 2));
         assert_eq!(trace.load.jobs.len(), 1);
     }
 

@@ -16,6 +16,17 @@ pub struct Reading {
     pub seed: u64,
 }
 
+/// What a log did not say, in lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// No arrival can be read from them: other formats, cut lines. They are left out.
+    pub skipped: usize,
+    /// Without a request time: [`Reading::service_us`] is taken.
+    pub untimed: usize,
+    /// With whole seconds only: a moment in the second is drawn.
+    pub drawn: usize,
+}
+
 /// A trace that cannot be read. Lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TraceError {
