@@ -25,6 +25,11 @@ pub fn push_escaped(line: &mut String, bytes: &[u8], escape: Escape) {
     push_cut(line, bytes, escape, VALUE_BYTES_MAX);
 }
 
+/// Appends a whole text as the inside of a JSON string.
+pub fn push_json(line: &mut String, text: &[u8]) {
+    push_cut(line, text, Escape::Json, usize::MAX);
+}
+
 /// A value from outside for a message: a method, a URI.
 pub fn value(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len().min(VALUE_BYTES_MAX));

@@ -9,6 +9,7 @@ use super::descriptors::Descriptors;
 use super::files::PidFiles;
 use super::in_force::InForce;
 use super::ledger::Ledger;
+use super::log_size::SizeWatch;
 use super::machine::{Event, Generation, Machine, Seat, Time};
 use super::notify::Notifier;
 use super::operator::Operators;
@@ -62,6 +63,8 @@ pub(super) struct Driver<'a> {
     pub(super) operators: Operators,
     pub(super) descriptors: Descriptors,
     pub(super) notifier: Notifier,
+    /// When to look at how large the log is.
+    pub(super) log_size: SizeWatch,
     /// When the stop begins that was ordered (`stop-delay`).
     pub(super) stops_at_us: Option<u64>,
     /// Who is being told of the instance.
@@ -103,6 +106,7 @@ impl<'a> Driver<'a> {
             operators,
             descriptors,
             notifier: Notifier::new(),
+            log_size: SizeWatch::default(),
             stops_at_us: None,
             visitors: Visitors::default(),
             ledger: Ledger::begin(epoch_us()),

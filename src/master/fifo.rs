@@ -43,8 +43,10 @@ pub(super) enum Letter {
     Listen(usize),
     /// Something for the master.
     Wanted(Wanted),
-    /// `l`, `L`: open the log anew.
+    /// `l`: open the log anew.
     ReopenLog,
+    /// `L`: move the log away.
+    RotateLog,
     /// `P`: write the pid files again.
     PidFiles,
     /// `s`: the state into the log.
@@ -192,7 +194,8 @@ fn letter(byte: u8) -> Option<Letter> {
         b'W' => wanted(Order::Reload(Reload::WorkersBrutal)),
         // Ours: uWSGI's master has no binary of its own to replace.
         b'u' => wanted(Order::Upgrade),
-        b'l' | b'L' => Letter::ReopenLog,
+        b'l' => Letter::ReopenLog,
+        b'L' => Letter::RotateLog,
         b'P' => Letter::PidFiles,
         b's' => Letter::Statistics,
         b'B' | b'E' | b'f' | b'S' => Letter::Unsupported(char::from(byte)),

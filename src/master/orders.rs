@@ -35,6 +35,7 @@ impl Driver<'_> {
                 Letter::Wanted(wanted) => self.obey(wanted),
                 Letter::Listen(slot) => self.listen_to_fifo(slot),
                 Letter::ReopenLog => self.reopen_logs(),
+                Letter::RotateLog => self.rotate_log(),
                 Letter::PidFiles => self.rewrite_pid_files(),
                 Letter::Statistics => log::info!("{}", self.standing()),
                 Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
@@ -104,6 +105,10 @@ impl Driver<'_> {
                 WatchEffect::BrutalReload => Reload::Brutal,
                 WatchEffect::WorkersReload => Reload::Workers,
                 WatchEffect::ChainReload => Reload::Chain,
+                WatchEffect::RotateLog => {
+                    self.rotate_log();
+                    continue;
+                }
                 WatchEffect::ReopenLog => {
                     self.reopen_logs();
                     continue;

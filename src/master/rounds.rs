@@ -46,6 +46,7 @@ impl Driver<'_> {
             self.upgrade.due_us(),
             self.visitors.due_us(),
             self.stops_at_us,
+            self.log_size.due_us(),
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
@@ -65,6 +66,7 @@ impl Driver<'_> {
         self.operators.drop_silent(monotonic_us());
         self.visitors.drop_late(monotonic_us());
         self.stop_if_due(monotonic_us());
+        self.watch_log_size();
         self.mind_upgrade();
         self.handle(Event::Elapsed);
         self.scale();

@@ -5,6 +5,7 @@
 //! the way back to root stays open until nothing can fail any more.
 
 use std::fs::File;
+use std::os::unix::fs::FileTypeExt;
 
 use mio::Poll;
 use nix::unistd::{Gid, Uid};
@@ -16,7 +17,7 @@ use super::sockets::{activated_sockets, name_holder, open_sockets, settle_queues
 use super::statistics::Doors;
 use super::upgrade::start_directory;
 use crate::config::ground::Access;
-use crate::config::model::{Config, HookPhase, Identity};
+use crate::config::model::{Config, HookPhase, Identity, LogPlace};
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 use crate::hindrance::explain;
@@ -113,6 +114,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     }
     hooks(config, HookPhase::AsUser)?;
     begin_log("logto2", config.logging.to2.as_deref(), config)?;
+    try_request_logs(config)?;
     let activated = activated_sockets()
         .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
     if config.sockets.is_empty() && activated.is_empty() && config.daemons.list.is_empty() {
@@ -170,6 +172,20 @@ fn begin_log(
 fn cannot_enter(directory: &std::path::Path, error: &std::io::Error) -> StartFailure {
     let told = explain(&directory.join("x"), Access::Execute, error);
     StartFailure::new(Exit::System, format!("cannot change to this directory: {told}")).about("chdir")
+}
+
+/// Makes the files for request lines, as the user who serves: each worker opens them for itself.
+fn try_request_logs(config: &Config) -> Result<(), StartFailure> {
+    for logger in &config.logging.request_loggers {
+        if let LogPlace::File(path) = &logger.to
+            && !path.metadata().is_ok_and(|found| found.file_type().is_fifo())
+        {
+            crate::logging::open(path, &config.logging).map_err(|error| {
+                StartFailure::file(format!("cannot open {}: {error}", path.display())).about("req-logger")
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<Option<WayBack>, StartFailure> {

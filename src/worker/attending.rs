@@ -15,6 +15,7 @@ use super::peer::Door;
 use super::process::Worker;
 use super::request_log::{self, Template};
 use super::rush::Rush;
+use super::sinks::Sinks;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
 use crate::sys::stream::Stream;
@@ -34,6 +35,7 @@ struct Books<'w> {
     seat: scoreboard::Core<'w>,
     template: Option<Template>,
     line: String,
+    sinks: Sinks,
     pid: u32,
 }
 
@@ -42,7 +44,15 @@ impl<'w> Desk<'w> {
         let member = worker.member();
         let seat = member.seat().core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?;
         let template = Template::of(&member.config().logging);
-        let books = Books { worker, number, seat, template, line: String::new(), pid: std::process::id() };
+        let books = Books {
+            worker,
+            number,
+            seat,
+            template,
+            line: String::new(),
+            sinks: Sinks::of(&member.config().logging),
+            pid: std::process::id(),
+        };
         Ok(Self { worker, number, buffers: Buffers::new(worker.limits()), books })
     }
 
@@ -123,7 +133,7 @@ impl Books<'_> {
 
     /// It was answered. Returns the time.
     fn account(&mut self, request: &Answered<'_>, started_us: u64, rush: &mut Rush) -> u64 {
-        let Self { worker, number, seat, template, line, pid } = self;
+        let Self { worker, number, seat, template, line, sinks, pid } = self;
         let now_us = monotonic_us();
         if let Some(waited_us) = request.outcome.waited_us {
             seat.count_wait(waited_us);
@@ -148,7 +158,7 @@ impl Books<'_> {
                 write_errors,
                 metric: &|name| worker.metric(name),
             };
-            request_log::write(line, logging, template.as_ref(), &entry);
+            request_log::write(line, logging, template.as_ref(), &entry, sinks);
         }
         now_us
     }

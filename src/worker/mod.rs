@@ -21,6 +21,7 @@ mod process;
 pub mod reply;
 mod request_log;
 mod rush;
+mod sinks;
 mod spare;
 mod statics;
 mod threads;

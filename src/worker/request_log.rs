@@ -15,6 +15,7 @@ use self::entry::{client_address, strings_count};
 pub(crate) use self::template::Template;
 use super::connection::{Answered, Outcome};
 use super::reply::Sent;
+use super::sinks::Sinks;
 use crate::config::model::Logging;
 use crate::escape::{Escape, push_escaped};
 
@@ -36,11 +37,20 @@ fn meets_condition(logging: &Logging, sent: &Sent, took_us: u64, io_error: bool)
 }
 
 /// Writes the line, whole, with one write.
-pub(crate) fn write(line: &mut String, logging: &Logging, template: Option<&Template>, entry: &Entry<'_>) {
+pub(crate) fn write(
+    line: &mut String,
+    logging: &Logging,
+    template: Option<&Template>,
+    entry: &Entry<'_>,
+    sinks: &mut Sinks,
+) {
     line.clear();
     match template {
         Some(template) => template.fill(line, entry),
         None => compose(line, logging, entry),
+    }
+    if !sinks.is_empty() {
+        return sinks.take(line);
     }
     line.push('\n');
     // Standard error is where the log is; if it cannot be written, there is nowhere left to say so.

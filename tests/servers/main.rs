@@ -14,6 +14,7 @@ mod http_connections;
 mod http_nginx;
 mod http_proxies;
 mod http_requests;
+mod log_places;
 mod monitoring;
 mod python_at_load;
 mod python_examples;

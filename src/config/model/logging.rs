@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::log_places::{Encoder, RequestLogger, Route};
+
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -54,6 +56,16 @@ pub struct Logging {
     pub date: Option<String>,
     /// `memory-report`.
     pub memory: bool,
+    /// `req-logger`: where request lines go; to the log without any.
+    pub request_loggers: Vec<RequestLogger>,
+    /// `log-req-route`.
+    pub request_routes: Vec<Route>,
+    /// `log-req-encoder`, in their order.
+    pub request_encoders: Vec<Encoder>,
+    /// `log-maxsize`: a log that is larger is moved away.
+    pub size_max: Option<u64>,
+    /// `log-backupname`: where to; beside it, with the time, without.
+    pub backup: Option<PathBuf>,
 }
 
 impl Default for Logging {
@@ -80,6 +92,11 @@ impl Default for Logging {
             reopen: false,
             date: None,
             memory: false,
+            request_loggers: Vec::new(),
+            request_routes: Vec::new(),
+            request_encoders: Vec::new(),
+            size_max: None,
+            backup: None,
         }
     }
 }

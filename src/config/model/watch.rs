@@ -34,6 +34,8 @@ pub enum WatchEffect {
     ChainReload,
     /// The log is opened anew by its name.
     ReopenLog,
+    /// The log is moved away, and goes on in a new file of its name.
+    RotateLog,
     /// A command for the shell.
     Execute(String),
     /// A hook action.

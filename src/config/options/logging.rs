@@ -7,13 +7,13 @@ use super::kind::Kind;
 use std::path::PathBuf;
 
 use super::draft::Draft;
+use super::log_places;
 use super::parsed::Parsed;
 use super::reload::watch;
 use super::row::{Opt, bytes, count, flag, list, millis, path, text, value};
 use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
-const ROTATION: &str = "rotation by rhinod itself; use logrotate and touch-logreopen";
 const SINKS: &str = "logging to other places; redirect the output";
 const NONE: &str = "to have none any more";
 const WHOLE_LINES: &str = "each line of the log is written whole";
@@ -26,7 +26,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     value("disable-logging", Kind::InvertedFlag).short('L').bare().default("false")
         .sets(|d, v| d.config.logging.requests = !v.on()).works()
         .says("Turn off request logging; conditional log-* rules still apply"),
-    list("touch-logrotate").not_yet(ROTATION).says("Rotate log when file changes"),
+    list("touch-logrotate").sets(|d, v| watch(d, v, WatchEffect::RotateLog, false)).works()
+        .says("Move the log away when file changes"),
     list("touch-logreopen").sets(|d, v| watch(d, v, WatchEffect::ReopenLog, false)).works()
         .says("Reopen log when file changes"),
     path("logto").sets(|d, v| d.config.logging.to = log_file(d, v)).works()
@@ -46,24 +47,29 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Three octal digits mode for log file"),
     list("log-syslog").optional().not_yet(SINKS).says("Log to syslog (argument: identifier)"),
     list("log-socket").not_yet(SINKS).says("Log to UDP/UNIX socket"),
-    list("req-logger").aka(&["logger-req"]).not_yet(SINKS)
-        .says("Separate sink for request lines: [name ]plugin[:args]"),
-    list("logger").not_yet(SINKS).says("Log sink: [name ]plugin[:args], e.g. file:/path"),
+    list("req-logger").aka(&["logger-req"]).sets(log_places::request_logger).works()
+        .says("Place for request lines: [NAME ]file:PATH, socket:ADDRESS, syslog[:TAG], rsyslog:ADDRESS[,TAG] or stdio"),
+    list("logger").sets(log_places::logger).works()
+        .says("Place for all lines: file:PATH, as logto, or stdio; any other does nothing yet"),
     flag("threaded-logger").accepted(WHOLE_LINES).says("Write logs from a thread of the master"),
     list("log-encoder").not_yet(SINKS).says("Transform log lines (prefix, nl, format, json, ...)"),
-    list("log-req-encoder").not_yet(SINKS).says("Transform request log lines"),
+    list("log-req-encoder").sets(log_places::request_encoder).works()
+        .says("Form of lines at req-logger: prefix, suffix, nl, format or json; of one place: json:NAME TEMPLATE"),
     list("log-drain").not_yet(SINKS).says("Drop log lines matching regex"),
     list("log-filter").not_yet(SINKS).says("Keep only log lines matching regex"),
     list("log-route").not_yet(SINKS).says("Send lines matching regex to named logger"),
-    list("log-req-route").not_yet(SINKS).says("Send request lines matching regex to named logger"),
+    list("log-req-route").sets(log_places::request_route).works()
+        .says("Send request lines that match to the req-logger of this name: NAME REGEX"),
     flag("log-master").accepted(WHOLE_LINES).says("Funnel all logging through the master"),
     count("log-master-bufsize").default("8192").accepted(WHOLE_LINES).says("Longest log line the master handles"),
     flag("log-master-stream").accepted(WHOLE_LINES).says("Use stream socket for log pipe"),
     flag("log-master-req-stream").accepted(WHOLE_LINES).says("Use stream socket for request log pipe"),
     flag("log-reopen").sets(|d, v| d.config.logging.reopen = v.on()).works().says("On reload, open the log file again"),
     flag("log-truncate").sets(|d, v| d.config.logging.truncate = v.on()).works().at_start().says("Empty the log file at start"),
-    bytes("log-maxsize").default("0").not_yet(ROTATION).says("Rotate log when larger than N bytes"),
-    text("log-backupname").not_yet(ROTATION).says("Name for the rotated log file"),
+    bytes("log-maxsize").default("0").sets(|d, v| d.config.logging.size_max = v.unless_zero()).works()
+        .says("Move the log away when it is larger than N bytes"),
+    path("log-backupname").sets(|d, v| d.config.logging.backup = Some(v.path())).works()
+        .says("Name that the log is moved to; FILE.EPOCH without it, never one that is taken"),
     value("log-date", Kind::FlagOrText).aka(&["logdate", "log-prefix"]).optional().default("false")
         .sets(log_date).works().says("Date before each line of the log; a text is its strftime pattern"),
     flag("log-zero").sets(|d, v| d.config.logging.zero = v.on()).works().says("Log requests with empty response"),

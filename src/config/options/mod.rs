@@ -29,6 +29,7 @@ mod hooks;
 mod identity;
 mod language;
 mod limits;
+mod log_places;
 mod logging;
 mod network;
 mod ours;
@@ -93,7 +94,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Scaling, scaling::OPTIONS, scaling::judge),
     Section::judged(Group::Limits, limits::OPTIONS, limits::judge),
     Section::judged(Group::Reload, reload::OPTIONS, reload::judge),
-    Section::of(Group::Logging, logging::OPTIONS),
+    Section::judged(Group::Logging, logging::OPTIONS, log_places::judge),
     Section::judged(Group::Identity, identity::OPTIONS, identity::judge),
     Section::judged(Group::Python, python::OPTIONS, python::judge),
     Section::of(Group::Ours, ours::OPTIONS),

@@ -1,0 +1,99 @@
+//! What is made of a line before it is written: `log-req-encoder`, one after the other. Pure; worker only.
+//!
+//! Differs from uWSGI where that is at fault: what `json` takes is escaped whatever it is, and `suffix` stands before the end of
+//! the line.
+
+use crate::config::model::{Encoder, LineForm};
+use crate::escape;
+use crate::logging::format_local;
+
+/// The encoders of one place.
+#[derive(Debug, Default)]
+pub(super) struct Chain(Vec<LineForm>);
+
+impl Chain {
+    /// Of all encoders those that are for every place, or for the one with this name.
+    pub(super) fn of(encoders: &[Encoder], id: Option<&str>) -> Self {
+        let own = encoders.iter().filter(|encoder| encoder.id.is_none() || encoder.id.as_deref() == id);
+        Self(own.map(|encoder| encoder.form.clone()).collect())
+    }
+
+    /// A line in its form. Whether it has an end is the place's business; `nl` is a word for that, too.
+    pub(super) fn encode(&self, line: &str, now_us: u64) -> String {
+        self.0.iter().fold(line.to_owned(), |line, form| match form {
+            LineForm::Prefix(text) => format!("{text}{line}"),
+            LineForm::Suffix(text) => format!("{line}{text}"),
+            LineForm::Newline => line,
+            LineForm::Format(template) => fill(template, &line, now_us),
+            LineForm::Json(template) => {
+                let mut inside = String::with_capacity(line.len() + line.len() / 8);
+                escape::push_json(&mut inside, line.as_bytes());
+                fill(template, &inside, now_us)
+            }
+        })
+    }
+}
+
+/// Puts the values of `${…}` into a template; what is none of them stays as it is.
+fn fill(template: &str, message: &str, now_us: u64) -> String {
+    let mut filled = String::with_capacity(template.len() + message.len());
+    let mut rest = template;
+    while let Some((before, name, after)) = next_name(rest) {
+        filled.push_str(before);
+        match name {
+            "msg" | "msgnl" => filled.push_str(message),
+            "unix" => filled.push_str(&(now_us / 1_000_000).to_string()),
+            "millis" => filled.push_str(&(now_us / 1_000).to_string()),
+            "micros" => filled.push_str(&now_us.to_string()),
+            other => match other.strip_prefix("strftime:") {
+                Some(pattern) => filled.push_str(&format_local(pattern, now_us)),
+                None => filled.extend(["${", other, "}"]),
+            },
+        }
+        rest = after;
+    }
+    filled + rest
+}
+
+fn next_name(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once("${")?;
+    let (name, after) = rest.split_once('}')?;
+    Some((before, name, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(forms: &[LineForm], line: &str) -> String {
+        let encoders: Vec<Encoder> = forms.iter().map(|form| Encoder { id: None, form: form.clone() }).collect();
+        Chain::of(&encoders, None).encode(line, 1_500_000_000_123_456)
+    }
+
+    #[test]
+    fn encoders_work_one_after_the_other() {
+        let forms = [LineForm::Prefix("<".into()), LineForm::Newline, LineForm::Suffix(">".into())];
+        assert_eq!(encoded(&forms, "GET /"), "<GET />");
+        let template = LineForm::Format("${unix} ${millis} ${micros} [${msg}] ${else} ${open".into());
+        assert_eq!(encoded(&[template], "m"), "1500000000 1500000000123 1500000000123456 [m] ${else} ${open");
+    }
+
+    #[test]
+    fn whatever_a_line_holds_json_of_it_is_json() {
+        let odd = "\0\u{1}\t\r\n\"\\/\u{7f}\u{85}\u{2028}😀${msg}";
+        let long = odd.repeat(1_000);
+        for line in [odd, &long] {
+            let json = encoded(&[LineForm::Json("{\"m\":\"${msg}\",\"unix\":${unix}}".into())], line);
+            let read: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+            assert_eq!((&read["m"], &read["unix"]), (&line.into(), &1_500_000_000.into()));
+        }
+    }
+
+    #[test]
+    fn an_encoder_with_a_name_is_for_that_place_only() {
+        let named = Encoder { id: Some("a".into()), form: LineForm::Prefix("a".into()) };
+        let all = Encoder { id: None, form: LineForm::Prefix("b".into()) };
+        assert_eq!(Chain::of(&[named.clone(), all.clone()], Some("a")).encode("", 0), "ba");
+        assert_eq!(Chain::of(&[named, all], Some("c")).encode("", 0), "b");
+    }
+}

@@ -1,0 +1,198 @@
+//! A place for lines, and how a line gets there: with one call, without waiting. Worker only.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+use crate::config::model::LogPlace;
+use crate::logging::format_local;
+use crate::sys::files::{leads_to, open_to_write};
+
+/// How often it is looked whether a file has still its name.
+const LOOK_EVERY_US: u64 = 1_000_000;
+
+/// Most bytes of a datagram: what UDP takes, less a little.
+const DATAGRAM_BYTES_MAX: usize = 60_000;
+
+/// The socket of the machine's own syslog.
+const SYSLOG: &str = "/dev/log";
+
+/// Facility daemon, severity notice (RFC 3164, section 4.1.1), as uWSGI's lines have.
+const PRIORITY: u8 = 29;
+
+/// A place for lines.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// Where the log is.
+    Stdio,
+    File(Named),
+    Unix {
+        to: PathBuf,
+        socket: Option<UnixDatagram>,
+        tag: Option<String>,
+    },
+    Udp {
+        to: SocketAddr,
+        socket: Option<UdpSocket>,
+        tag: Option<String>,
+    },
+}
+
+/// A file by its name: another one in its place is found within a second, so that whoever rotates need not say so.
+#[derive(Debug)]
+pub(super) struct Named {
+    path: PathBuf,
+    mode: Option<u32>,
+    open: Option<File>,
+    looked_us: u64,
+}
+
+impl Sink {
+    pub(super) fn to(place: &LogPlace, mode: Option<u32>) -> Self {
+        match place {
+            LogPlace::Stdio => Self::Stdio,
+            LogPlace::File(path) => Self::File(Named { path: path.clone(), mode, open: None, looked_us: 0 }),
+            LogPlace::Unix(path) => Self::Unix { to: path.clone(), socket: None, tag: None },
+            LogPlace::Udp(address) => Self::Udp { to: *address, socket: None, tag: None },
+            LogPlace::Syslog(tag) => Self::Unix { to: SYSLOG.into(), socket: None, tag: Some(tag.clone()) },
+            LogPlace::RemoteSyslog(address, tag) => Self::Udp { to: *address, socket: None, tag: Some(tag.clone()) },
+        }
+    }
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// Why it was not taken. It is lost then.
+    pub(super) fn write(&mut self, line: &str, now_us: u64) -> io::Result<()> {
+        match self {
+            Self::Stdio => io::stderr().write_all(with_end(line).as_bytes()),
+            Self::File(named) => named.write(&with_end(line), now_us),
+            Self::Unix { to, socket, tag } => {
+                let socket = match socket {
+                    Some(socket) => socket,
+                    None => socket.insert(unix_socket()?),
+                };
+                socket.send_to(cut(&datagram(line, tag.as_deref(), now_us)), to).map(drop)
+            }
+            Self::Udp { to, socket, tag } => {
+                let socket = match socket {
+                    Some(socket) => socket,
+                    None => socket.insert(udp_socket(*to)?),
+                };
+                socket.send(cut(&datagram(line, tag.as_deref(), now_us))).map(drop)
+            }
+        }
+    }
+}
+
+impl Named {
+    fn write(&mut self, line: &str, now_us: u64) -> io::Result<()> {
+        if self.open.is_none() || now_us.saturating_sub(self.looked_us) >= LOOK_EVERY_US {
+            self.looked_us = now_us;
+            if !self.open.as_ref().is_some_and(|file| leads_to(&self.path, file)) {
+                self.open = Some(open(&self.path, self.mode)?);
+            }
+        }
+        match &mut self.open {
+            Some(file) => match file.write(line.as_bytes())? {
+                count if count == line.len() => Ok(()),
+                _ => Err(io::Error::new(ErrorKind::WriteZero, "only the beginning of a line was taken")),
+            },
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// Opens a file for lines. A fifo is not waited for.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn open(path: &Path, mode: Option<u32>) -> io::Result<File> {
+    let file = open_to_write(path, OFlag::O_APPEND | OFlag::O_NONBLOCK, 0o640)?;
+    if let Some(mode) = mode {
+        // What belongs to another user keeps its mode.
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(mode));
+    }
+    Ok(file)
+}
+
+fn unix_socket() -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Connected, so that the network's word that nobody is there reaches us.
+fn udp_socket(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(to)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn with_end(line: &str) -> String {
+    format!("{}\n", line.trim_end_matches('\n'))
+}
+
+/// A line as a datagram: as it is, or as syslog's daemons take it.
+fn datagram(line: &str, tag: Option<&str>, now_us: u64) -> String {
+    match tag {
+        None => with_end(line),
+        Some(tag) => format!("<{PRIORITY}>{} {tag}: {line}", format_local("%b %e %H:%M:%S", now_us)),
+    }
+}
+
+fn cut(datagram: &str) -> &[u8] {
+    let bytes = datagram.as_bytes();
+    &bytes[..bytes.len().min(DATAGRAM_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_renamed_is_left_for_the_one_that_has_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("req.log");
+        let mut sink = Sink::to(&LogPlace::File(path.clone()), Some(0o600));
+        sink.write("one", 5_000_000).unwrap();
+        std::fs::rename(&path, directory.path().join("old")).unwrap();
+        sink.write("two\n", 5_500_000).unwrap();
+        sink.write("three", 6_000_000).unwrap();
+        let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+        assert_eq!((read("old").as_str(), read("req.log").as_str()), ("one\ntwo\n", "three\n"));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_fifo_that_nobody_reads_and_a_socket_that_nobody_has_are_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(Sink::to(&LogPlace::File(fifo), None).write("x", 0).is_err());
+        let path = directory.path().join("socket");
+        let mut sink = Sink::to(&LogPlace::Unix(path.clone()), None);
+        assert!(sink.write("lost", 0).is_err());
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        sink.write("x", 0).unwrap();
+        let mut bytes = [0; 16];
+        let count = receiver.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..count], b"x\n");
+        // Nobody reads it: it is full soon.
+        assert!((0..100_000).any(|_| sink.write(&"y".repeat(1_000), 0).is_err()));
+    }
+
+    #[test]
+    fn syslog_gets_a_priority_a_time_and_a_tag() {
+        let line = datagram("GET /", Some("shop"), 0);
+        assert!(line.starts_with("<29>") && line.ends_with(" shop: GET /") && !line.contains('\n'), "{line}");
+        assert_eq!(line.len(), "<29>Jan  1 00:00:00 shop: GET /".len(), "{line}");
+    }
+}
