@@ -37,6 +37,9 @@ pub(super) fn start(config: Config, poll: &Poll) -> Result<Started, StartFailure
     process::close_strangers_on_exec();
     process::raise_descriptor_limit();
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
+    process::probe_pidfds().map_err(|error| {
+        StartFailure::system("watch processes (pidfd_open(2), Linux 5.3 or later, not forbidden by a filter)", &error)
+    })?;
     title_master(&config);
     let mut started = Started { in_force: InForce::of(config), pid_files: PidFiles::default(), way_back: None };
     match prepare(&mut started, poll) {

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use nix::errno::Errno;
 
+use super::cgroup;
+
 /// Resident memory of a process in bytes; 0 when it is gone.
 pub fn resident_bytes(pid: i32) -> u64 {
     used_bytes(&pid.to_string()).0
@@ -32,26 +34,16 @@ pub fn processor_times_us(pid: i32) -> Option<(u64, u64)> {
     Some((nanoseconds.next()?? / 1_000, nanoseconds.next()?? / 1_000))
 }
 
-/// Memory that can still be had without swapping: the machine's, or what the cgroup leaves if that is less.
+/// Memory that can still be had without swapping: the machine's, or what the cgroups leave if that is less.
 pub fn available_bytes() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
         line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1_024)
     });
-    match (machine, cgroup_left_bytes()) {
+    match (machine, cgroup::memory_left_bytes()) {
         (Some(machine), Some(cgroup)) => Some(machine.min(cgroup)),
         (machine, cgroup) => machine.or(cgroup),
     }
-}
-
-/// What the memory limit of our own cgroup (version 2) leaves; `None` without a limit.
-fn cgroup_left_bytes() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let number = |file: &str| -> Option<u64> {
-        fs::read_to_string(format!("/sys/fs/cgroup{path}/{file}")).ok()?.trim().parse().ok()
-    };
-    Some(number("memory.max")?.saturating_sub(number("memory.current")?))
 }
 
 /// Gives back the pages of program code that are mapped into this process: after a start or a reload nobody needs the

@@ -114,6 +114,21 @@ pub fn reap(pid: Option<ProcessId>) -> Option<(ProcessId, WaitStatus)> {
     ProcessId::new(reaped).map(|pid| (pid, WaitStatus(status)))
 }
 
+/// Ends a child at once, and waits for that: nothing delays it for long.
+pub fn end_child(pid: ProcessId) {
+    let pid = nix::unistd::Pid::from_raw(pid.get());
+    // It has not been reaped, so that the number is still its own.
+    let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+    while nix::sys::wait::waitpid(pid, None) == Err(Errno::EINTR) {}
+}
+
+/// Whether processes can be watched and signalled by descriptors: Linux can from 5.3 on, and a filter of system calls may
+/// forbid it.
+pub fn probe_pidfds() -> io::Result<()> {
+    let own = i32::try_from(std::process::id()).ok().and_then(ProcessId::new);
+    own.map_or(Ok(()), |own| PidFd::open(own).map(drop))
+}
+
 /// Lets a descriptor pass through the next exec.
 pub fn inherit(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;

@@ -23,7 +23,7 @@ use crate::member::{Instance, LoadFailure};
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::signals;
-use crate::sys::wait::wait_any;
+use crate::sys::wait::{Doorbell, wait_any};
 use crate::worker::{Worker, WorkerRuntime, warn_of_missing_places};
 
 /// The life of a zygote: from the descriptor of its control socket to its exit code.
@@ -192,20 +192,28 @@ impl<'z> Zygote<'z> {
 
     fn fork(&mut self, runtime: &mut dyn WorkerRuntime, birth: Birth, control: ControlSocket) -> io::Result<()> {
         let seat = birth.seat;
+        let failed = |error: io::Error| FromZygote::ForkFailed { seat, errno: error.raw_os_error().unwrap_or(0) };
+        // The place of the worker's pidfd, so that no worker is forked for whom there is none.
+        let place = match Doorbell::new() {
+            Ok(place) => place,
+            Err(error) => return self.report(&failed(error)),
+        };
+        let mut place = Some(place);
         runtime.before_fork();
         // The worker's life begins inside the closure and never comes back from there.
-        let forked = process::fork_child(|| self.begin_worker(runtime, birth, control));
+        let forked = process::fork_child(|| {
+            place = None;
+            self.begin_worker(runtime, birth, control)
+        });
         runtime.after_fork_in_zygote();
-        match forked.and_then(|pid| PidFd::open(pid).map(|pidfd| (pid, pidfd))) {
+        drop(place);
+        match forked.and_then(stand_in_for) {
             Ok((pid, pidfd)) => {
                 self.report_with(&FromZygote::Forked { seat, pid }, &[pidfd.as_fd()])?;
                 self.children.insert(seat, (pid, pidfd));
                 Ok(())
             }
-            Err(error) => {
-                let errno = error.raw_os_error().unwrap_or(0);
-                self.report(&FromZygote::ForkFailed { seat, errno })
-            }
+            Err(error) => self.report(&failed(error)),
         }
     }
 
@@ -242,4 +250,9 @@ impl<'z> Zygote<'z> {
             other => other,
         }
     }
+}
+
+/// What stands for a child that was forked just now. One for which there is nothing could not be watched, and is taken back.
+fn stand_in_for(pid: ProcessId) -> io::Result<(ProcessId, PidFd)> {
+    PidFd::open(pid).map(|pidfd| (pid, pidfd)).inspect_err(|_| process::end_child(pid))
 }

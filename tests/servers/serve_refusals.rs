@@ -449,3 +449,28 @@ fn a_proxy_that_is_no_address() {
     assert_refused(&failed, CONFIGURATION, &["app.ini:5: trusted-proxy = 10.0.0.0/33: ", "ADDRESS/BITS", "10.0.0.0/8"]);
     assert_left_nothing(&failed);
 }
+
+/// Forbids pidfd_open, as a filter of an old container does, and executes what follows.
+const FILTER: &str = "\
+import ctypes, os, sys
+
+class Filter(ctypes.Structure):
+    _fields_ = [('code', ctypes.c_ushort), ('jt', ctypes.c_ubyte), ('jf', ctypes.c_ubyte), ('k', ctypes.c_uint)]
+
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('filters', ctypes.POINTER(Filter))]
+
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 434), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
+filters = (Filter * len(steps))(*steps)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(len(steps), filters)), 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn where_the_system_forbids_to_watch_processes_the_start_says_so() {
+    let failed = Launch::hello().through(["python3", "-c", FILTER]).fails();
+    assert_eq!(failed.code, SYSTEM, "{:#?}", failed.lines);
+    assert!(failed.lines.iter().any(|line| line.contains("pidfd_open(2)")), "{:#?}", failed.lines);
+}

@@ -118,6 +118,35 @@ fn hear<M: Message + std::fmt::Debug>(control: &ControlSocket) -> Option<(M, Vec
     }
 }
 
+/// Lets a process have one descriptor more and no further one.
+fn leave_one_descriptor(process: u32) {
+    let is_free = |number: &u32| std::fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
+    // All numbers are below the limit.
+    let second_free = (0..).filter(is_free).nth(1).expect("there are more than enough");
+    let limit = format!("--nofile={second_free}:{second_free}");
+    let set = Command::new("prlimit").args(["--pid", &process.to_string(), &limit]).status().expect("execute prlimit");
+    assert!(set.success(), "{set}");
+}
+
+#[test]
+fn a_zygote_without_a_descriptor_for_a_worker_forks_none() {
+    let zygote = Zygote::execute();
+    zygote.set_up(0, &[], 0);
+    assert!(matches!(zygote.hear(), (FromZygote::Loaded { .. }, _)));
+    let process = zygote.child.id();
+    // Which the control socket of the worker takes.
+    leave_one_descriptor(process);
+    let (_ours, theirs) = ControlSocket::pair().expect("a control socket");
+    let fork = ToZygote::Fork { seat: Seat(2), post: Post::worker(1), life: Life(9), nth: 1 };
+    zygote.control.send_record(&fork, &[theirs.as_fd()]).expect("send the order");
+    let (answer, _) = zygote.hear();
+    assert_eq!(answer, FromZygote::ForkFailed { seat: Seat(2), errno: nix::libc::EMFILE });
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("its children");
+    assert_eq!(children, "", "it was forked all the same");
+    zygote.control.send_record(&ToZygote::Stop, &[]).expect("send the order");
+    assert_eq!(zygote.end(), (Some(0), Vec::new()));
+}
+
 #[test]
 fn what_only_a_later_master_knows_is_left_undone_and_told_once() {
     let directory = tempfile::tempdir().expect("a directory");
