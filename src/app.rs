@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use worker_protocol::control::ZYGOTE_ARGUMENT;
 
 use crate::cli::{self, Command};
-use crate::config::Collected;
+use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
 use crate::config::ground::Access;
 use crate::config::load::{Loaded, Rejected, load, read};
@@ -24,7 +24,7 @@ use crate::failure::StartFailure;
 use crate::handler::{BoxError, Configuration, Handler};
 use crate::hindrance::explain;
 use crate::master::upgrade::{Image, first_arguments, start_directory};
-use crate::master::{self, Origin};
+use crate::master::{self, Account, Origin};
 use crate::operator;
 use crate::operator::instance::Places;
 use crate::scaling::Settings;
@@ -204,22 +204,27 @@ fn in_background(reader: &Reader, log: &Path, logging: &Logging, live: impl FnOn
 struct Reader {
     invocation: Invocation,
     world: Host,
+    /// How many listening sockets were handed in, which they were to this process: who reads for it is another one.
+    inherited_sockets: usize,
     /// The remarks of the last reading.
     said: RefCell<Vec<String>>,
     /// What stood where at the last reading.
-    collected: RefCell<Option<Collected>>,
+    written: RefCell<Vec<Directive>>,
 }
 
 impl Origin for Reader {
-    fn read(&self) -> Result<Config, String> {
-        self.load(true).map_err(|failure| failure.message)
+    fn read(&self) -> Result<Account, String> {
+        let config = self.load(true).map_err(|failure| failure.message)?;
+        Ok(Account { config, written: self.written.take() })
+    }
+
+    fn learn(&self, account: &Account) {
+        self.said.replace(account.config.notes.clone());
+        self.written.replace(account.written.clone());
     }
 
     fn locate(&self, failure: StartFailure) -> StartFailure {
-        match &*self.collected.borrow() {
-            Some(collected) => with_place(failure, collected),
-            None => failure,
-        }
+        with_place(failure, &self.written.borrow())
     }
 }
 
@@ -228,7 +233,14 @@ impl Reader {
         let directory =
             start_directory().map_err(|error| StartFailure::system("find out how the program was called", &error))?;
         let invocation = Invocation::of_this_process(first_arguments().collect(), directory);
-        Ok(Self { invocation, world: Host::new(), said: RefCell::default(), collected: RefCell::default() })
+        let inherited_sockets = crate::sys::machine::inherited_sockets();
+        Ok(Self {
+            invocation,
+            world: Host::new(),
+            inherited_sockets,
+            said: RefCell::default(),
+            written: RefCell::default(),
+        })
     }
 
     /// A configuration that was named on purpose, with everything else as the program was called.
@@ -258,7 +270,8 @@ impl Reader {
 
     fn load(&self, reload: bool) -> Result<Config, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
-        let Loaded { mut config, collected } = load(&invocation, &self.world, &surroundings()).map_err(refused)?;
+        let surroundings = Surroundings { inherited_sockets: Some(self.inherited_sockets), ..surroundings() };
+        let Loaded { mut config, collected } = load(&invocation, &self.world, &surroundings).map_err(refused)?;
         config.anchor_logs(&invocation.directory);
         // A reload says what is new.
         let said = self.said.replace(config.notes.clone());
@@ -274,7 +287,7 @@ impl Reader {
         }
         // Who does not listen is no reason not to start.
         let _ = std::io::stdout().write_all(asked_for.as_bytes());
-        self.collected.replace(Some(collected));
+        self.written.replace(collected.directives);
         Ok(config)
     }
 }
@@ -287,8 +300,8 @@ fn refused(rejected: Rejected) -> StartFailure {
 }
 
 /// Says where that was given which a failure is about.
-fn with_place(failure: StartFailure, collected: &Collected) -> StartFailure {
-    match failure.subject.as_ref().and_then(|subject| subject.line(&collected.directives)) {
+fn with_place(failure: StartFailure, written: &[Directive]) -> StartFailure {
+    match failure.subject.as_ref().and_then(|subject| subject.line(written)) {
         Some(directive) => {
             let message = ConfigError::about(directive, &failure.message).to_string();
             StartFailure { message, ..failure }

@@ -53,10 +53,15 @@ pub fn spawn(command: &str) -> io::Result<()> {
     keep_signals(&mut Command::new("/bin/sh")).arg("-c").arg(command).stdin(Stdio::null()).spawn().map(drop)
 }
 
+/// Which action was written as `action:argument`; `None` for one that is not supported.
+pub fn action_of(written: &str) -> Option<HookAction> {
+    HookAction::of_name(written.split_once(':').map_or(written, |(action, _)| action))
+}
+
 /// Performs an action that was written as `action:argument`, as `hook-touch` has it.
 pub fn perform_written(written: &str) -> io::Result<()> {
     let (action, argument) = written.split_once(':').unwrap_or((written, ""));
-    match HookAction::of_name(action) {
+    match action_of(written) {
         Some(HookAction::Exec) => spawn(argument),
         Some(action) => perform(action, argument),
         None => Err(io::Error::other(format!("the action {action} is not supported"))),

@@ -11,12 +11,13 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use env_logger::{Builder, Target};
 use jiff::{Timestamp, tz::TimeZone};
 use log::LevelFilter;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::model::Logging;
 use crate::escape;
 use crate::sys::files::open_to_write;
+use crate::sys::impatient::Impatient;
 
 /// The date that each line begins with, as a pattern. The logger is one for the whole process, so this is, too; only the
 /// master changes it after the start, at a reload.
@@ -28,23 +29,50 @@ static OLD: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
 /// Standard error as it was before `logto`, for as long as the start may fail: whoever waits for it reads there.
 static STARTER: Mutex<Option<File>> = Mutex::new(None);
 
+/// How standard error is written by a process that waits for nobody.
+static IMPATIENT: Mutex<Option<Impatient>> = Mutex::new(None);
+
+/// Standard error, in the way that is right for this process.
+struct Out;
+
+impl Write for Out {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match &mut *IMPATIENT.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(impatient) => impatient.write_line(line),
+            None => io::stderr().write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// From here on this process writes no line of the log for which it would have to wait until somebody has read others.
+pub fn wait_for_nobody() {
+    *IMPATIENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Impatient::new());
+}
+
 /// Starts logging to standard error. `RUST_LOG` selects levels and modules; the default is `info`.
 pub fn start() {
     let mut builder = Builder::new();
-    builder.filter_level(LevelFilter::Info).parse_default_env().target(Target::Stderr).format(|out, record| {
-        let stamp = begin(DATE.read().unwrap_or_else(PoisonError::into_inner).as_deref());
-        // An application, too, logs what its clients send.
-        let said = escape::said(&record.args().to_string());
-        // Composed first, so that the line is one write whatever its parts are.
-        let line = match record.level() {
-            log::Level::Info => format!("{stamp}{said}\n"),
-            level => format!("{stamp}[{}] {said}\n", level.as_str().to_ascii_lowercase()),
-        };
-        if record.level() == log::Level::Error {
-            tell_starter(&line);
-        }
-        out.write_all(line.as_bytes())
-    });
+    builder.filter_level(LevelFilter::Info).parse_default_env().target(Target::Pipe(Box::new(Out))).format(
+        |out, record| {
+            let stamp = begin(DATE.read().unwrap_or_else(PoisonError::into_inner).as_deref());
+            // An application, too, logs what its clients send.
+            let said = escape::said(&record.args().to_string());
+            // Composed first, so that the line is one write whatever its parts are.
+            let line = match record.level() {
+                log::Level::Info => format!("{stamp}{said}\n"),
+                level => format!("{stamp}[{}] {said}\n", level.as_str().to_ascii_lowercase()),
+            };
+            if record.level() == log::Level::Error {
+                tell_starter(&line);
+            }
+            out.write_all(line.as_bytes())
+        },
+    );
     // A second start, in a process that has a logger already, changes nothing.
     let _ = builder.try_init();
 }
@@ -59,19 +87,33 @@ pub fn stamp_lines(logging: &Logging) {
 /// # Errors
 /// When it cannot be opened, or its mode is not ours to change.
 pub fn open(path: &Path, logging: &Logging) -> io::Result<File> {
-    let file = append_to(path)?;
+    dress(open_to_write(path, OFlag::O_APPEND, 0o640)?, logging)
+}
+
+/// The same for an instance that runs: a pipe that nobody reads is an error and not a wait.
+///
+/// # Errors
+/// As there.
+pub fn open_at_once(path: &Path, logging: &Logging) -> io::Result<File> {
+    let file = append_at_once(path)?;
+    // Only the master does not wait for who reads it, see `wait_for_nobody`.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    dress(file, logging)
+}
+
+fn dress(file: File, logging: &Logging) -> io::Result<File> {
     if let Some(mode) = logging.mode {
         file.set_permissions(Permissions::from_mode(mode))?;
     }
     Ok(file)
 }
 
-/// Opens a file to append lines to it, creating it if need be.
+/// Opens a file to append lines to it, creating it if need be. Neither opening it nor writing to it waits.
 ///
 /// # Errors
 /// What the system says.
-pub fn append_to(path: &Path) -> io::Result<File> {
-    open_to_write(path, OFlag::O_APPEND, 0o640)
+pub fn append_at_once(path: &Path) -> io::Result<File> {
+    open_to_write(path, OFlag::O_APPEND | OFlag::O_NONBLOCK, 0o640)
 }
 
 /// Sends standard output and standard error to a file at start; children inherit that. With `log-truncate` what is in it

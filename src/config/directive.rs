@@ -5,8 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// One entry of the configuration, from whichever source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directive {
     /// The key as it was written. A short command-line option is recorded under its long name.
     pub key: String,
@@ -25,7 +27,7 @@ impl Directive {
 
 /// Where a directive was written. Its `Display` is what messages and `show` print: `app.ini:12`, `command line`,
 /// `UWSGI_PROCESSES`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
     /// A line of a file.
     File {

@@ -103,7 +103,10 @@ impl Driver<'_> {
             }
             // Whoever waits, waits for the newer one.
             Outcome::Superseded => {}
-            Outcome::Stopped => self.operators.reload_ended(Err("the instance is stopping")),
+            Outcome::Stopped => {
+                self.give_up_reading("the instance is stopping".to_owned());
+                self.operators.reload_ended(Err("the instance is stopping"));
+            }
         }
     }
 }

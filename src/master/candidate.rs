@@ -192,7 +192,7 @@ fn new_log(config: &Config, now: &Config, left: &mut Vec<String>) -> Result<Opti
         _ => "daemonize",
     };
     let open = |path: &Path| {
-        crate::logging::open(path, &config.logging).map_err(|error| {
+        crate::logging::open_at_once(path, &config.logging).map_err(|error| {
             StartFailure::file(format!("cannot open the log {}: {error}", path.display())).about(option)
         })
     };

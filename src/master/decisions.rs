@@ -39,7 +39,7 @@ impl DecisionFile {
     pub(super) fn open(path: &Path) -> Result<Self, StartFailure> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let made = !absolute.exists();
-        match crate::logging::append_to(&absolute) {
+        match crate::logging::append_at_once(&absolute) {
             Ok(file) => Ok(Self { path: absolute, file, made, failing: false }),
             Err(error) => {
                 let error = explain(&absolute, Access::Write, &error);

@@ -13,28 +13,17 @@ use super::log_size::SizeWatch;
 use super::machine::{Event, Generation, Machine, Seat, Time};
 use super::notify::Notifier;
 use super::operator::Operators;
+use super::origin::Origin;
+use super::reading::Reading;
 use super::scaler::Scaler;
 use super::signals::Signals;
 use super::statistics::Visitors;
 use super::upgrade::asking::Upgrade;
-use crate::config::model::Config;
 use crate::failure::StartFailure;
 use crate::scaling::Settings;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory::resident_bytes;
 use crate::sys::wait::Doorbell;
-
-/// Where the configuration comes from.
-pub trait Origin {
-    /// Reads it anew, for a reload.
-    ///
-    /// # Errors
-    /// Why it cannot be used, for people.
-    fn read(&self) -> Result<Config, String>;
-
-    /// The same failure, with the place where the option was written that it is about, as the last reading found it.
-    fn locate(&self, failure: StartFailure) -> StartFailure;
-}
 
 /// What a driver is made of, at a first start or after a re-execution.
 pub(super) struct Parts {
@@ -54,6 +43,8 @@ pub(super) struct Driver<'a> {
     pub(super) machine: Machine,
     pub(super) children: Children,
     pub(super) in_force: InForce,
+    /// The configuration of a reload that is being read.
+    pub(super) reading: Option<Reading>,
     /// What was prepared for a reload, until the machine commits or abandons it.
     pub(super) candidate: Option<Candidate>,
     pub(super) pid_files: PidFiles,
@@ -98,6 +89,7 @@ impl<'a> Driver<'a> {
             machine,
             children,
             in_force,
+            reading: None,
             candidate: None,
             pid_files,
             bell,

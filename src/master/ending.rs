@@ -10,6 +10,7 @@ impl Driver<'_> {
     pub(super) fn end(mut self, code: i32) -> Result<i32, StartFailure> {
         let unfit = self.unfit.take().filter(|failure| i32::from(failure.exit.code()) == code);
         self.give_up_upgrade();
+        self.give_up_reading("the instance has ended".to_owned());
         self.clean_up();
         self.in_force.sockets.iter().for_each(BoundSocket::end);
         if code != 0 && !self.has_served {

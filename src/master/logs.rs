@@ -19,7 +19,7 @@ impl Driver<'_> {
             log::error!("{error}");
         }
         let Some(path) = config.log_file() else { return };
-        match crate::logging::open(path, &config.logging) {
+        match crate::logging::open_at_once(path, &config.logging) {
             Ok(file) => self.go_on_in(&file),
             Err(error) => log::error!("the log goes on where it was: cannot open {}: {error}", path.display()),
         }

@@ -4,6 +4,7 @@
 //! loop. Arrows between the files go one way: nothing that this file wires uses this file.
 
 mod acting;
+mod aside;
 mod candidate;
 mod children;
 mod daemons;
@@ -23,8 +24,10 @@ pub mod machine;
 mod notify;
 mod operator;
 mod orders;
+mod origin;
 mod parting;
 mod passed;
+mod reading;
 mod reason;
 mod reloading;
 mod rotation;
@@ -51,10 +54,10 @@ use crate::sys::wait::Doorbell;
 
 use children::Children;
 use descriptors::Descriptors;
-pub use driver::Origin;
 use driver::{Driver, Parts};
 use machine::{Machine, Order, Plan, Time};
 use operator::Operators;
+pub use origin::{Account, Origin};
 use signals::Signals;
 use startup::Started;
 use wake::Wake;
@@ -65,6 +68,7 @@ use wanted::Wanted;
 /// # Errors
 /// What keeps it from starting. Nothing is left behind then.
 pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
+    crate::logging::wait_for_nobody();
     // Before anything of ours is open, which might have one of these numbers.
     let descriptors = Descriptors::inherit(&config.reload_descriptors)?;
     sockets::judge_inherited(&config)?;

@@ -1,9 +1,7 @@
 //! Where orders come from: signals, letters in the fifos, operators, files that were touched. Each is
 //! passed on to the machine or to the scaler, or is answered here. Master only.
 
-use std::io;
-use std::path::Path;
-
+use super::aside;
 use super::children::Said;
 use super::driver::Driver;
 use super::fifo::Letter;
@@ -55,7 +53,11 @@ impl Driver<'_> {
             match said {
                 Said::Event(event) => self.handle(event),
                 Said::Wanted(wanted) => self.obey(wanted),
-                Said::StrangerEnded(pid, status) => self.take_answer(pid, status),
+                Said::StrangerEnded(pid, status) => {
+                    if !self.take_reading(pid, status) {
+                        self.take_answer(pid, status);
+                    }
+                }
             }
         }
     }
@@ -118,11 +120,11 @@ impl Driver<'_> {
                     continue;
                 }
                 WatchEffect::Execute(command) => {
-                    follow(&path, &command, crate::hooks::spawn(&command));
+                    aside::follow(&path, &command, crate::hooks::spawn(&command));
                     continue;
                 }
                 WatchEffect::Hook(action) => {
-                    follow(&path, &action, crate::hooks::perform_written(&action));
+                    aside::perform(&path, &action);
                     continue;
                 }
             };
@@ -209,13 +211,5 @@ impl Driver<'_> {
         let delay_s = patience.stop_delay.map_or(0, |delay| delay.as_secs());
         let workers_s = patience.mercy.as_secs().saturating_add(KILLED_S + MARGIN_S);
         workers_s.saturating_add(daemons_s).saturating_add(delay_s)
-    }
-}
-
-/// Logs what a watched file has set off.
-fn follow(path: &Path, what: &str, done: io::Result<()>) {
-    match done {
-        Ok(()) => log::info!("*** {} has been touched... {what} ***", path.display()),
-        Err(error) => log::error!("{} has been touched, but {what} failed: {error}", path.display()),
     }
 }

@@ -3,16 +3,59 @@
 use super::candidate::Candidate;
 use super::directory::{Destination, Directory};
 use super::driver::Driver;
-use super::machine::{Event, Plan};
+use super::machine::{Event, ExitStatus, Plan, ProcessId};
+use super::origin::Account;
+use super::reading::Reading;
 use super::sockets::settle_queues;
 use super::startup;
 use super::wake::Wake;
 use crate::sys::clock::monotonic_us;
 
 impl Driver<'_> {
-    /// Reads the configuration for a reload and makes what it needs, without touching what is in force.
+    /// Has the configuration read for a reload. One that is being read already is for a reload that nobody wants any more.
     pub(super) fn read_configuration(&mut self) {
-        let answer = self.prepare_candidate().map(|candidate| {
+        self.give_up_reading("superseded by a newer order".to_owned());
+        match Reading::begin(self.origin) {
+            Ok(reading) => self.reading = Some(reading),
+            Err(error) => {
+                let reason = format!("the configuration cannot be read in a process of its own: {error}");
+                self.handle(Event::ConfigurationRead(Err(reason)));
+            }
+        }
+    }
+
+    /// Takes what a process has read that has ended. False: it is not the one that reads.
+    pub(super) fn take_reading(&mut self, pid: ProcessId, status: ExitStatus) -> bool {
+        match self.reading.take() {
+            Some(reading) if reading.is_of(pid) => {
+                self.take_account(reading.answer(status));
+                true
+            }
+            other => {
+                self.reading = other;
+                false
+            }
+        }
+    }
+
+    /// Gives up a reading that takes too long.
+    pub(super) fn mind_reading(&mut self) {
+        if self.reading.as_ref().is_some_and(|reading| reading.due_us() <= monotonic_us()) {
+            self.give_up_reading(Reading::overdue());
+        }
+    }
+
+    /// Ends the reading that is under way, if one is, and answers for it.
+    pub(super) fn give_up_reading(&mut self, reason: String) {
+        if let Some(reading) = self.reading.take() {
+            reading.give_up();
+            self.handle(Event::ConfigurationRead(Err(reason)));
+        }
+    }
+
+    /// Makes what a configuration needs, without touching what is in force.
+    fn take_account(&mut self, account: Result<Account, String>) {
+        let answer = account.and_then(|account| self.prepare_candidate(account)).map(|candidate| {
             let plan = Plan { seats: self.children.seats(), ..Plan::of(&candidate.config) };
             self.candidate = Some(candidate);
             plan
@@ -20,8 +63,9 @@ impl Driver<'_> {
         self.handle(Event::ConfigurationRead(answer));
     }
 
-    fn prepare_candidate(&self) -> Result<Candidate, String> {
-        let config = self.origin.read()?;
+    fn prepare_candidate(&self, account: Account) -> Result<Candidate, String> {
+        self.origin.learn(&account);
+        let config = account.config;
         self.children.fits(&config)?;
         let prepared = Candidate::prepare(config, &self.in_force, &self.pid_files, &self.poll);
         prepared.map_err(|failure| self.origin.locate(failure).message)

@@ -8,6 +8,7 @@ use mio::Events;
 
 use super::driver::Driver;
 use super::machine::{Event, Order};
+use super::reading::Reading;
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::failure::StartFailure;
@@ -44,6 +45,7 @@ impl Driver<'_> {
             self.children.telling_due_us(),
             self.operators.due_us(),
             self.upgrade.due_us(),
+            self.reading.as_ref().map(Reading::due_us),
             self.visitors.due_us(),
             self.stops_at_us,
             self.log_size.due_us(),
@@ -68,6 +70,7 @@ impl Driver<'_> {
         self.stop_if_due(monotonic_us());
         self.watch_log_size();
         self.mind_upgrade();
+        self.mind_reading();
         self.handle(Event::Elapsed);
         self.scale();
         self.notifier.keep_alive();

@@ -170,11 +170,14 @@ impl<'a> Master<'a> {
         let mut stream = line::connect(self.pid, self.owner).map_err(gone)?;
         stream.write_all(format!("{word}\n").as_bytes()).map_err(gone)?;
         let mut answer = Vec::new();
+        let mut goes_on = word == "reload";
         while !hear(&mut stream, &mut answer, self.patience).map_err(gone)? {
-            // A reload takes as long as the application takes to load; everything else is answered at once.
-            if word != "reload" || !self.standing()?.reloading {
+            if !goes_on {
                 return Err(gone(io::Error::other(format!("no answer to {word} within {:?}", self.patience))));
             }
+            // A reload takes as long as the application takes to load; everything else is answered at once. One that has
+            // ended just now is answered already, so that it is heard once more.
+            goes_on = self.standing()?.reloading;
         }
         // It may quote the application.
         let answer = crate::escape::said(&String::from_utf8_lossy(&answer));

@@ -12,6 +12,7 @@ pub mod forks;
 pub mod ground;
 pub mod holder;
 pub mod identity;
+pub mod impatient;
 pub mod listeners;
 pub mod machine;
 pub mod memory;

@@ -210,6 +210,11 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
 }
 
+/// Has the kernel end this process when so many seconds are over (alarm(2)).
+pub fn end_within(seconds: u32) {
+    nix::unistd::alarm::set(seconds);
+}
+
 /// Not any more, should it have been asked for.
 pub fn outlive_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(None)?)

@@ -12,7 +12,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet};
 use nix::unistd::{ForkResult, pipe2};
 use worker_protocol::ids::ProcessId;
 
-use super::process::{block_signals, exec, unblock_signals};
+use super::process::{block_signals, die_with_parent, exec, unblock_signals};
 
 /// Forks; the child runs `life`, ends with the code that it returns, and never comes back from this call. In the child all
 /// signals are blocked, because the handlers are still those of the parent and would tell that: see [`execute`].
@@ -101,6 +101,31 @@ fn candidates(program: &CStr, environment: &[CString]) -> Vec<CString> {
         CString::new([directory, b"/", program.to_bytes()].concat()).ok()
     };
     directories.filter_map(join).collect()
+}
+
+/// Forks a process that does something for this one, at the head of a group of its own, and dies with it. Signals mean to
+/// it and to what it executes what they mean to a fresh program. Otherwise as [`fork_aside`].
+///
+/// # Errors
+/// What `fork(2)` says.
+pub fn fork_helper(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
+    let helper = fork_aside(false, || {
+        lead_group(0);
+        forget_signals();
+        unblock_signals(SigSet::empty());
+        // Without it the helper ends a little later than who it helps.
+        let _ = die_with_parent();
+        life()
+    })?;
+    // By both, so that the group is there whoever comes first.
+    lead_group(helper.get());
+    Ok(helper)
+}
+
+/// Puts a process at the head of a group of its own; 0 is this one. Who has ended already needs none.
+fn lead_group(pid: i32) {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    let _ = nix::unistd::setpgid(pid, pid);
 }
 
 /// Gives every signal its default meaning: a handler of ours must not run in what is to be another program, and what we

@@ -423,14 +423,15 @@ fn a_descriptor_asks_for_a_reload_each_time_it_becomes_readable() {
     writer.write_all(b"code").expect("write");
     server.log.wait_for("reload done: generation 3 serves");
     traffic.end();
-    // Eight bytes are two requests, of which the later one takes the place of the earlier.
+    // Eight bytes are two requests, of which the later one takes the place of the earlier, which may not even have come as
+    // far as to begin a generation.
     writer.write_all(b"codecode").expect("write");
-    server.log.wait_for("reload done: generation 5 serves");
+    server.log.wait_for_count(3, "reload done: generation");
     // The end of it is no request, and does not keep the master busy.
     server.expect_log("descriptor 7 asks for no more reloads: its other end was closed");
     drop(writer);
     server.log.wait_for("its other end was closed");
-    assert!(who(&server).ends_with("of generation 5"));
+    assert!(["of generation 4", "of generation 5"].iter().any(|end| who(&server).ends_with(end)), "{}", who(&server));
     assert_eq!(server.log.lines_with("is ready... new code").len(), 4, "{}", server.log.tail());
 }
 

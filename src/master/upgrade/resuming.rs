@@ -3,8 +3,9 @@
 
 use std::io::Write;
 
-use super::super::driver::{Driver, Origin};
+use super::super::driver::Driver;
 use super::super::machine::Announcement;
+use super::super::origin::Origin;
 use super::super::startup;
 use super::handover::Handover;
 use super::images::UNDERSTOOD;
@@ -27,6 +28,7 @@ pub(crate) fn understand(number: i32) -> Result<(), StartFailure> {
 /// # Errors
 /// When what was handed over cannot be used: the old image has asked before, so that this is a fault of the system.
 pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailure> {
+    crate::logging::wait_for_nobody();
     let handover = read(number)?;
     if handover.closed {
         process::forbid_steering().map_err(|error| StartFailure::system("keep the application out", &error))?;
