@@ -6,6 +6,8 @@
 //! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
 //! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance,
 //! `/break?how=error|panic|writer|length|early` answers with a body that breaks off, `/fail` is an error,
+//! `/spin` computes for ever, `/own?ms=N` gives itself so long and then sleeps for a minute, `/half` sends five of ten
+//! bytes before it does, `/read` counts the bytes of its body,
 //! `/greeting` says `app-greeting` `app-times` times, `/log?text=T` logs T, `/exit` ends the process in the middle of the
 //! request. It writes into the log when it is started, stopped and dropped.
 
@@ -68,6 +70,19 @@ impl Handler for Unsteady {
                 log::info!("told: {}", request.query_value("text").unwrap_or_default());
                 Response::new(204)
             }
+            b"/spin" => loop {
+                std::hint::spin_loop();
+            },
+            b"/own" => {
+                request.set_deadline(Some(time_of(request)));
+                thread::sleep(Duration::from_secs(60));
+                Response::text("slept\n")
+            }
+            b"/half" => half(),
+            b"/read" => Response::text(match request.read_body(1 << 20) {
+                Ok(body) => format!("{} bytes\n", body.len()),
+                Err(error) => format!("{error}\n"),
+            }),
             b"/fail" => failing().into_response(),
             b"/break" => breaking(request),
             b"/exit" => std::process::exit(3),
@@ -133,6 +148,16 @@ fn stream(time: Duration) -> Response {
         }
         Ok(())
     })
+}
+
+/// Half of what is announced, and a minute of nothing.
+fn half() -> Response {
+    let write = |out: &mut rhinod::BodyWriter<'_>| {
+        out.write_all(b"begun")?;
+        thread::sleep(Duration::from_secs(60));
+        out.write_all(b"ended")
+    };
+    Response::writer("text/plain", write).with_length(10)
 }
 
 /// An error that an answer comes to.

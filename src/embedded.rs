@@ -14,7 +14,7 @@ use crate::escape;
 use crate::handler::{Body, BodyWriter, BoxError, Configuration, Handler, Request, Response, chain};
 use crate::member::{Instance, LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
-use crate::worker::{Exchange, Raised, Service, Worker, WorkerRuntime};
+use crate::worker::{Exchange, Raised, Service, Watch, Worker, WorkerRuntime};
 
 /// How much is read at once of a body that comes from a reader.
 const READER_BYTES: usize = 64 * 1024;
@@ -128,6 +128,15 @@ impl<H: Handler> Service for HandlerService<H> {
         accept_loop();
     }
 
+    fn whereabouts(&self, _core: usize, watch: &Watch) -> String {
+        // A thread that has ended is not stuck. Where in the handler it is, nobody can tell.
+        let _ = watch.nudge();
+        String::new()
+    }
+
+    /// Nothing interrupts a handler but the end of what it reads and sends.
+    fn interrupt(&self, _core: usize, _watch: &Watch) {}
+
     fn serve(&self, exchange: &mut Exchange<'_>) {
         // Only the answer matters after a panic; what the handler shares between requests is its own to keep whole,
         // as with any thread that unwinds.
@@ -152,9 +161,11 @@ impl<H: Handler> HandlerService<H> {
         let response = {
             let (trust_forwarded, worker) = (exchange.trusts_forwarded(), exchange.worker);
             let ask_reload = &|| worker.member().tell(&FromWorker::AskReload);
+            let deadline = exchange.deadline();
+            let set_deadline = &|limit| deadline.set(limit);
             let Exchange { head, body, notes, .. } = &mut *exchange;
             let extensions = http::Extensions::new();
-            let mut request = Request { head, body, trust_forwarded, ask_reload, notes, extensions };
+            let mut request = Request { head, body, trust_forwarded, ask_reload, set_deadline, notes, extensions };
             self.handler.handle(&mut request)
         };
         if let Some(reason) = response.failure() {

@@ -169,6 +169,7 @@ pub fn call(handler: &impl Handler, request: TestRequest) -> Answer {
         body: &mut body,
         trust_forwarded: false,
         ask_reload: &|| (),
+        set_deadline: &|_| (),
         notes: &mut LogNotes::default(),
         extensions: http::Extensions::new(),
     });

@@ -275,8 +275,33 @@ def i_am_the_spooler():
     """None: there is no spooler, so this process is none."""
 
 
+class Harakiri(BaseException):
+    """Raised in a request that is over its time; its client has had its answer."""
+
+
 def set_user_harakiri(seconds):
-    raise NotImplementedError("uwsgi.set_user_harakiri: rhinod has no harakiri that an application can set yet")
+    """Gives the request of this thread so many seconds from now on; 0 takes that back."""
+    _rhinod.set_deadline(seconds)
+
+
+def _raise_at(signal_number):
+    """Has a signal end the request of a worker's only thread, if that is over its time."""
+    import signal
+
+    if cores == 1 and _threading.current_thread() is _threading.main_thread():
+        signal.signal(signal_number, _raise_if_overdue)
+
+
+def _raise_if_overdue(_signal_number, _frame):
+    if _rhinod.is_overdue():
+        raise Harakiri("the request is over its time")
+
+
+def _dump_at(signal_number, descriptor):
+    """Has a signal write the stack of the thread that gets it."""
+    import faulthandler
+
+    faulthandler.register(signal_number, file=descriptor, all_threads=False, chain=True)
 
 
 def log(message):

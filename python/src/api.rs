@@ -2,6 +2,7 @@
 //! in the zygote, where there is neither, the functions answer as uWSGI does outside of a request.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
 
 use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -18,6 +19,7 @@ use crate::chunks;
 use crate::current::with_current;
 use crate::ffi::fork;
 use crate::ffi::lease::{with_instance, with_worker, with_worker_detached};
+use crate::harakiri;
 
 /// Adds the functions to the extension module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -43,6 +45,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(current_environ, module)?)?;
     module.add_function(wrap_pyfunction!(set_logvar, module)?)?;
     module.add_function(wrap_pyfunction!(get_logvar, module)?)?;
+    module.add_function(wrap_pyfunction!(set_deadline, module)?)?;
+    module.add_function(wrap_pyfunction!(is_overdue, module)?)?;
     module.add_function(wrap_pyfunction!(chunks::read_chunk, module)?)?;
     module.add_function(wrap_pyfunction!(log_this_request, module)?)
 }
@@ -239,6 +243,21 @@ fn set_logvar(py: Python<'_>, name: &[u8], value: &[u8]) -> PyResult<()> {
 fn get_logvar<'py>(py: Python<'py>, name: &[u8]) -> Option<Bound<'py, PyBytes>> {
     let value = with_exchange(py, |exchange| exchange.notes.get(name).map(<[u8]>::to_vec)).flatten();
     value.map(|value| PyBytes::new(py, &value))
+}
+
+/// Gives this thread's request so many seconds from now on; 0 takes that back. Outside of a request there is nothing to set.
+#[pyfunction]
+fn set_deadline(py: Python<'_>, seconds: i64) -> PyResult<()> {
+    harakiri::arm(py)?;
+    let limit = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    let _ = with_exchange(py, |exchange| exchange.set_deadline(limit));
+    Ok(())
+}
+
+/// Whether this thread's request is over its time.
+#[pyfunction]
+fn is_overdue(py: Python<'_>) -> bool {
+    with_exchange(py, |exchange| exchange.is_overdue()).unwrap_or(false)
 }
 
 /// Has the line of this thread's request written to the log, whatever the configuration says.

@@ -11,6 +11,7 @@ mod environ;
 mod failure;
 mod ffi;
 mod file_wrapper;
+mod harakiri;
 mod input;
 mod mounts;
 mod names;

@@ -19,6 +19,7 @@ use crate::failure::traceback;
 use crate::ffi::accept_loop::run_detached;
 use crate::ffi::{fork, lease};
 use crate::file_wrapper::FileWrapper;
+use crate::harakiri::{self, Threads};
 use crate::mounts::Mounts;
 use crate::names::Names;
 use crate::service::WsgiService;
@@ -227,6 +228,9 @@ impl Loaded {
         let applications = self.applications.iter().map(|(mountpoint, app)| (mountpoint.clone(), app.clone_ref(py)));
         let uwsgi = py.import("uwsgi")?;
         let threads = config.threads.max(1);
+        if config.harakiri.limit.is_some() {
+            harakiri::arm(py)?;
+        }
         Ok(WsgiService {
             mounts: Mounts::new(applications, python.manage_script_name),
             base: self.base_environ(py, config)?,
@@ -236,6 +240,8 @@ impl Loaded {
             remembered: (0..threads).map(|_| Mutex::new(Remembered::default())).collect(),
             tell_core: threads > 1,
             thread_hook: uwsgi.getattr("_name_thread")?.unbind(),
+            threads: Threads::new(py, threads)?,
+            spares_hook: config.harakiri.spares_hooks,
             request_hook: uwsgi.getattr_opt("after_req_hook")?.filter(|hook| !hook.is_none()).map(Bound::unbind),
         })
     }

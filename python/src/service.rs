@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use rhinod::config::model::VanishedClients;
 use rhinod::escape;
 use rhinod::worker::body::DeclaredBody;
-use rhinod::worker::{Exchange, Service};
+use rhinod::worker::{Exchange, Service, Watch};
 
 use crate::current;
 use crate::environ::Remembered;
@@ -22,6 +22,7 @@ use crate::ffi::fork::is_stray;
 use crate::ffi::lease::Lease;
 use crate::ffi::text::from_latin1;
 use crate::file_wrapper::{Extent, FileWrapper};
+use crate::harakiri::{self, Threads};
 use crate::input::Input;
 use crate::mounts::Mounts;
 use crate::names::Names;
@@ -47,8 +48,12 @@ pub(crate) struct WsgiService {
     pub(crate) tell_core: bool,
     /// Called on each thread before it serves, with its number.
     pub(crate) thread_hook: Py<PyAny>,
+    /// Who is interrupted when a request is over its time.
+    pub(crate) threads: Threads,
     /// Called after each request (`uwsgi.after_req_hook`).
     pub(crate) request_hook: Option<Py<PyAny>>,
+    /// `harakiri-no-arh`: that call has no deadline.
+    pub(crate) spares_hook: bool,
 }
 
 /// How the delivery of a result ended.
@@ -63,21 +68,37 @@ impl Service for WsgiService {
     fn serve(&self, exchange: &mut Exchange<'_>) {
         Python::attach(|py| {
             if let Err(error) = self.answer(py, exchange) {
+                self.come_back(py, exchange);
                 self.failed(py, exchange, &error);
+            }
+            if self.spares_hook {
+                exchange.lift_deadline();
             }
             if let Some(hook) = &self.request_hook
                 && let Err(error) = hook.call0(py)
             {
                 complain("uwsgi.after_req_hook", py, &error);
             }
+            self.come_back(py, exchange);
         });
     }
 
-    fn on_thread(&self, _core: usize, accept_loop: &mut dyn FnMut()) {
+    fn whereabouts(&self, _core: usize, watch: &Watch) -> String {
+        harakiri::stack_of(watch)
+    }
+
+    fn interrupt(&self, core: usize, watch: &Watch) {
+        self.threads.interrupt(core, watch);
+    }
+
+    fn on_thread(&self, core: usize, accept_loop: &mut dyn FnMut()) {
         // The thread state lives as long as the thread, so that attaching for a request only takes the lock.
         Python::attach(|py| {
             if let Err(error) = self.thread_hook.call0(py) {
                 log::warn!("naming a thread: {}", traceback(py, &error));
+            }
+            if let Err(error) = self.threads.attend(py, core) {
+                log::warn!("a thread cannot be interrupted: {}", traceback(py, &error));
             }
             run_detached(py, accept_loop);
         });
@@ -108,7 +129,7 @@ impl WsgiService {
         if is_stray() {
             end_stray(py, delivered.as_ref().err());
         }
-        if delivered? == Delivered::Undeliverable {
+        if delivered? == Delivered::Undeliverable && !exchange.is_overdue() {
             self.log_vanished(exchange);
         }
         Ok(())
@@ -180,6 +201,13 @@ impl WsgiService {
             }
         }
         ended(result.py(), lease)
+    }
+
+    /// The application has done with a request, as far as that may be interrupted.
+    fn come_back(&self, py: Python<'_>, exchange: &Exchange<'_>) {
+        if exchange.end_work() {
+            self.threads.forget(py, exchange.core);
+        }
     }
 
     /// The application raised an exception: into the log, and a page to the client if nothing is on its way yet.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use worker_protocol::head::RequestHead;
 
@@ -31,6 +32,8 @@ pub struct Request<'r> {
     pub(crate) trust_forwarded: bool,
     /// Tells the master that the application wants a reload.
     pub(crate) ask_reload: &'r dyn Fn(),
+    /// Gives this request so much time from now on.
+    pub(crate) set_deadline: &'r dyn Fn(Option<Duration>),
     pub(crate) notes: &'r mut LogNotes,
     pub(crate) extensions: http::Extensions,
 }
@@ -40,6 +43,13 @@ impl<'r> Request<'r> {
     /// this worker, whatever becomes of the reload.
     pub fn reload_instance(&self) {
         (self.ask_reload)();
+    }
+
+    /// Gives this request so much time from now on, whatever the configuration gives it (`harakiri`, which counts as well);
+    /// `None` takes that back. When the time is over its client gets 504, or the end of an answer that has begun, and what
+    /// the handler still sends is dropped. A handler that does not come back soon then has its worker replaced.
+    pub fn set_deadline(&self, limit: Option<Duration>) {
+        (self.set_deadline)(limit);
     }
 
     /// The method, such as `GET`. Case-sensitive (RFC 9110, section 9.1). `GET` where the web server does not say it;

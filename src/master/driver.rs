@@ -16,6 +16,7 @@ use super::operator::Operators;
 use super::origin::Origin;
 use super::reading::Reading;
 use super::scaler::Scaler;
+use super::second_line::SecondLine;
 use super::signals::Signals;
 use super::statistics::Visitors;
 use super::upgrade::asking::Upgrade;
@@ -51,6 +52,7 @@ pub(super) struct Driver<'a> {
     pub(super) bell: Doorbell,
     pub(super) signals: Signals,
     pub(super) scaler: Scaler,
+    pub(super) second_line: SecondLine,
     pub(super) operators: Operators,
     pub(super) descriptors: Descriptors,
     pub(super) notifier: Notifier,
@@ -95,6 +97,7 @@ impl<'a> Driver<'a> {
             bell,
             signals,
             scaler: Scaler::new(),
+            second_line: SecondLine::default(),
             operators,
             descriptors,
             notifier: Notifier::new(),

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use worker_protocol::scoreboard::{CoreFigures, Histogram, MasterSeat, WorkerFigures};
 
-use super::machine::{Announcement, Event, ExitStatus, Farewell, Note, Outcome, Reload, Word};
+use super::machine::{Announcement, Event, ExitStatus, Farewell, LeaveReason, Note, Outcome, Reload, Word};
 use crate::stats::{ScaledBy, Tally, Totals};
 
 /// Most that is believed of one worker: its words are in memory that its application can write to, and one such worker must
@@ -95,6 +95,12 @@ impl Ledger {
 
     /// Counts what a line of the log tells.
     pub(super) fn note(&mut self, note: &Note, now_us: u64) {
+        if let Note::WorkerLeaving { post, reason: LeaveReason::Harakiri, .. }
+        | Note::WorkerGone { post, why: Farewell::Harakiri, .. } = note
+        {
+            let slot = self.slots.entry(post.number).or_default();
+            slot.harakiris = slot.harakiris.saturating_add(1);
+        }
         match note {
             Note::Spawned { post, .. } | Note::Respawned { post, .. } => {
                 let slot = self.slots.entry(post.number).or_default();
@@ -221,6 +227,7 @@ fn word_of(why: Farewell) -> &'static str {
         Farewell::Replaced => "replaced",
         Farewell::CalledOff => "called_off",
         Farewell::Unfit => "unfit",
+        Farewell::Harakiri => "harakiri",
         Farewell::Stop => "stop",
     }
 }

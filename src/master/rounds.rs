@@ -39,6 +39,7 @@ impl Driver<'_> {
         let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
         let others = [
             look_us,
+            self.second_line.due_us(),
             self.in_force.watches.due_us(),
             self.notifier.due_us(),
             self.children.executed.due_us(),
@@ -71,6 +72,7 @@ impl Driver<'_> {
         self.watch_log_size();
         self.mind_upgrade();
         self.mind_reading();
+        self.mind_deadlines();
         self.handle(Event::Elapsed);
         self.scale();
         self.notifier.keep_alive();
@@ -82,6 +84,7 @@ impl Driver<'_> {
             Wake::Bell => {
                 self.bell.silence();
                 self.look_due = true;
+                self.second_line.wake();
             }
             Wake::Queue => self.look_due = true,
             Wake::Fifo => self.hear_fifo(),

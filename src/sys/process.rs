@@ -32,6 +32,21 @@ pub fn fork_child(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
     }
 }
 
+/// Ends this process at once, without a look at anything that it still has in hands.
+pub fn end_at_once(code: i32) -> ! {
+    // SAFETY: nothing of this process comes after it.
+    unsafe { libc::_exit(code) }
+}
+
+/// Sends this process a signal by its number.
+///
+/// # Errors
+/// There is no such signal.
+pub fn signal_self(signal: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    Errno::result(unsafe { libc::kill(std::process::id() as i32, signal) }).map(drop).map_err(io::Error::from)
+}
+
 /// Begins a session, and with it a process group, of its own.
 pub fn begin_session() -> io::Result<()> {
     nix::unistd::setsid()?;

@@ -135,6 +135,23 @@ impl Stream {
         let _ = setsockopt(&self.descriptor, Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
         true
     }
+
+    /// Ends both directions, whoever else holds the descriptor: who waits on it wakes up.
+    pub fn cut(&self) -> io::Result<()> {
+        Ok(shutdown(self.descriptor.as_raw_fd(), Shutdown::Both)?)
+    }
+
+    /// Resets the connection while others use it, so that the other side does not take what it got for all there is. False:
+    /// that cannot be told on a unix socket.
+    pub fn reset(&self) -> bool {
+        // connect(2): without an address a TCP connection dissolves, which is what its reset is for.
+        let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+        let length = size_of_val(&nowhere) as libc::socklen_t;
+        let is_unix = getsockname::<SockaddrStorage>(self.descriptor.as_raw_fd())
+            .is_ok_and(|address| address.family() == Some(AddressFamily::Unix));
+        // SAFETY: the address outlives the call, with its length.
+        !is_unix && unsafe { libc::connect(self.descriptor.as_raw_fd(), &raw const nowhere, length) } == 0
+    }
 }
 
 impl Drop for Stream {

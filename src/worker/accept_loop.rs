@@ -14,6 +14,7 @@ use super::eagerness::{Eagerness, MOMENT_US};
 use super::exchange::Service;
 use super::keeping::{Keeping, Kept};
 use super::peer::Door;
+use super::place::Place;
 use super::process::Worker;
 use super::rush::Rush;
 use super::spare::Spare;
@@ -72,7 +73,7 @@ const LOOK_EVERY: u32 = 16;
 pub(super) const ORDERS: u64 = u64::MAX;
 
 impl<'w> Core<'w> {
-    pub(super) fn new(worker: &'w Worker<'w>, number: usize, hears: Hears) -> io::Result<Self> {
+    pub(super) fn new(worker: &'w Worker<'w>, place: Place<'w>, hears: Hears) -> io::Result<Self> {
         let member = worker.member();
         let waiting = WaitSet::new()?;
         match hears {
@@ -87,7 +88,7 @@ impl<'w> Core<'w> {
             worker,
             hears,
             waiting,
-            desk: Desk::new(worker, number)?,
+            desk: Desk::new(worker, place)?,
             keeping: Keeping::new(member.listeners().len()),
             doors: member.listeners().iter().map(|listening| Door::of(&listening.socket, &machine)).collect(),
             eagerness: Eagerness::default(),

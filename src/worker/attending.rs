@@ -12,6 +12,7 @@ use super::exchange::Service;
 use super::keeping::Kept;
 use super::parking::Owes;
 use super::peer::Door;
+use super::place::Place;
 use super::process::Worker;
 use super::request_log::{self, Template};
 use super::rush::Rush;
@@ -23,7 +24,7 @@ use crate::sys::stream::Stream;
 /// Where one thread answers.
 pub(super) struct Desk<'w> {
     worker: &'w Worker<'w>,
-    number: usize,
+    place: Place<'w>,
     buffers: Buffers,
     books: Books<'w>,
 }
@@ -40,8 +41,8 @@ struct Books<'w> {
 }
 
 impl<'w> Desk<'w> {
-    pub(super) fn new(worker: &'w Worker<'w>, number: usize) -> io::Result<Self> {
-        let member = worker.member();
+    pub(super) fn new(worker: &'w Worker<'w>, place: Place<'w>) -> io::Result<Self> {
+        let (member, number) = (worker.member(), place.core);
         let seat = member.seat().core(number).ok_or_else(|| io::Error::other("the seat has no such core"))?;
         let template = Template::of(&member.config().logging);
         let books = Books {
@@ -53,7 +54,7 @@ impl<'w> Desk<'w> {
             sinks: Sinks::of(&member.config().logging),
             pid: std::process::id(),
         };
-        Ok(Self { worker, number, buffers: Buffers::new(worker.limits()), books })
+        Ok(Self { worker, place, buffers: Buffers::new(worker.limits()), books })
     }
 
     /// Has the one request of a connection answered. Returns the time, and the connection if it is to be kept, silent.
@@ -65,10 +66,10 @@ impl<'w> Desk<'w> {
         started_us: u64,
         rush: &mut Rush,
     ) -> (u64, Option<Stream>) {
-        let Self { worker, number, buffers, books } = self;
+        let Self { worker, place, buffers, books } = self;
         books.begin(started_us);
         let mut now_us = None;
-        let connection = Connection { worker, core: *number, stream, protocol, started_us };
+        let connection = Connection { worker, place: *place, stream, protocol, started_us };
         let silent = connection::handle(connection, buffers, service, |request| {
             now_us = Some(books.account(request, started_us, rush));
         });
@@ -99,8 +100,8 @@ impl<'w> Desk<'w> {
         started_us: u64,
         rush: &mut Rush,
     ) -> (Next, u64) {
-        let Self { worker, number, buffers, books } = self;
-        let visit = Visit { worker, core: *number, doors, is_last };
+        let Self { worker, place, buffers, books } = self;
+        let visit = Visit { worker, place: *place, doors, is_last };
         let mut now_us = None;
         let books = std::cell::RefCell::new(books);
         let next = kept.patient.attend(
@@ -118,7 +119,7 @@ impl<'w> Desk<'w> {
 
     /// A kept connection has not sent in time what it owes.
     pub(super) fn expire(&mut self, kept: &mut Kept, owes: Owes, doors: &[Door]) -> Next {
-        let visit = Visit { worker: self.worker, core: self.number, doors, is_last: false };
+        let visit = Visit { worker: self.worker, place: self.place, doors, is_last: false };
         kept.patient.expire(&visit, &mut self.buffers, owes)
     }
 }

@@ -1,12 +1,16 @@
 //! One request and its answer in the making, as the runtimes of applications see it. Worker only.
 
+use std::time::Duration;
+
 use worker_protocol::control::LeaveReason;
 use worker_protocol::head::RequestHead;
 
 use super::body::RequestBody;
 use super::exception::Raised;
+use super::place::Place;
 use super::process::Worker;
 use super::reply::Reply;
+use super::watch::Watch;
 use crate::escape;
 use crate::handler::LogNotes;
 use crate::sys::stream::Stream;
@@ -21,6 +25,14 @@ pub trait Service: Sync {
     fn on_thread(&self, _core: usize, accept_loop: &mut dyn FnMut()) {
         accept_loop();
     }
+
+    /// Says where the thread of a request that is over its time is stuck, as lines for the log, and wakes it if it waits
+    /// for the kernel. Called on another thread, and not to wait for long.
+    fn whereabouts(&self, core: usize, watch: &Watch) -> String;
+
+    /// Has the application's part in a request end that is over its time, if that can be done. Called on a thread of its
+    /// own, which may wait.
+    fn interrupt(&self, core: usize, watch: &Watch);
 }
 
 /// One request and its answer in the making.
@@ -36,6 +48,8 @@ pub struct Exchange<'c> {
     pub worker: &'c Worker<'c>,
     /// Which of the worker's threads handles it, from 0.
     pub core: usize,
+    /// The thread's watch, and who keeps it.
+    pub(crate) place: Place<'c>,
     /// The connection itself.
     pub stream: &'c Stream,
     /// What the application wants of its line in the log.
@@ -48,7 +62,24 @@ pub struct Exchange<'c> {
     pub(super) broken_off: bool,
 }
 
-impl Exchange<'_> {
+/// The deadline that an application may set for a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline<'c> {
+    place: Place<'c>,
+    head: &'c RequestHead<'c>,
+}
+
+impl Deadline<'_> {
+    /// So much time from now on; `None` takes that back.
+    pub(crate) fn set(&self, limit: Option<Duration>) {
+        let limit_us = limit.map(|limit| limit.as_micros().try_into().unwrap_or(u64::MAX));
+        if let Some(due_us) = self.place.watch.set_own(self.head, limit_us) {
+            self.place.guard.look_by(due_us);
+        }
+    }
+}
+
+impl<'c> Exchange<'c> {
     /// The request for a line of the log: method and URI.
     pub fn named(&self) -> String {
         format!("{} {}", escape::value(self.head.method_or_get().as_bytes()), escape::value(self.head.uri))
@@ -57,6 +88,31 @@ impl Exchange<'_> {
     /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
     pub fn trusts_forwarded(&self) -> bool {
         self.worker.limits().trusts(self.head.remote_addr)
+    }
+
+    /// Whether its time was over before the answer was, so that others have ended it (`harakiri`).
+    pub fn is_overdue(&self) -> bool {
+        self.place.watch.is_struck()
+    }
+
+    /// What the application does from here on has no deadline.
+    pub fn lift_deadline(&self) {
+        self.place.watch.lift();
+    }
+
+    /// Nobody interrupts the application any more because of this request. True: somebody may have done so.
+    pub fn end_work(&self) -> bool {
+        self.place.watch.end_work()
+    }
+
+    /// Gives this request so much time from now on, beside what the configuration gives it; `None` takes that back.
+    pub fn set_deadline(&self, limit: Option<Duration>) {
+        self.deadline().set(limit);
+    }
+
+    /// The deadline by itself, for who uses the rest of the exchange meanwhile.
+    pub(crate) fn deadline(&self) -> Deadline<'c> {
+        Deadline { place: self.place, head: self.head }
     }
 
     /// Answers with a status and a short text, unless an answer is on its way already.
@@ -68,6 +124,9 @@ impl Exchange<'_> {
     /// and otherwise an end that the other side cannot take for that of the body. A client that has gone is told nothing.
     #[cold]
     pub fn break_off(&mut self, reason: &str) {
+        if self.is_overdue() {
+            return log::debug!("the answer to {} came too late: {}", self.named(), escape::lines(reason));
+        }
         let sent = self.reply.sent();
         let told = format!("the answer to {} broke off after {} bytes: ", self.named(), sent.body_bytes);
         let told = told + &escape::lines(reason);

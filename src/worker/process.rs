@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use worker_protocol::scoreboard::Presence;
 
+use super::supervision::Supervision;
 use crate::config::model::{HookPhase, RequestLimits};
 use crate::handler::WorkerInfo;
 use crate::member::born::Birth;
 use crate::member::{Instance, LoadFailure, Member, Runtime};
 use crate::sys::control::ControlSocket;
 use crate::sys::process;
+
+/// Exit code of a worker that ended in an orderly way (uWSGI's manual, "Things to know").
+pub(super) const ORDERLY: i32 = 30;
 
 /// A runtime whose application answers requests.
 pub trait WorkerRuntime: Runtime {
@@ -32,11 +36,13 @@ pub struct Worker<'z> {
     member: Member<'z>,
     /// Requests since birth, of all threads.
     requests: AtomicU64,
+    pub(super) supervision: Supervision,
 }
 
 impl<'z> Worker<'z> {
     pub(crate) fn new(instance: Instance<'z>, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
-        Ok(Self { member: Member::new(instance, control, birth)?, requests: AtomicU64::new(0) })
+        let supervision = Supervision::of(instance.config().threads.max(1));
+        Ok(Self { member: Member::new(instance, control, birth)?, requests: AtomicU64::new(0), supervision })
     }
 
     /// The worker's whole life; returns its exit code.
@@ -96,6 +102,11 @@ impl<'z> Worker<'z> {
             (false, true) => &[Accepting, AcceptingOnce],
             (false, false) => &[Accepting],
         })
+    }
+
+    /// How long the application may take for a request.
+    pub(super) fn harakiri_us(&self) -> Option<u64> {
+        self.member.config().harakiri.limit.map(|limit| limit.as_micros().try_into().unwrap_or(u64::MAX))
     }
 
     pub(super) fn limits(&self) -> &'z RequestLimits {

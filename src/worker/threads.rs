@@ -11,15 +11,14 @@ use worker_protocol::scoreboard::Presence;
 
 use super::accept_loop::{Core, Hears};
 use super::exchange::Service;
-use super::process::Worker;
+use super::place::{Guard, Place};
+use super::process::{ORDERLY, Worker};
 use super::statics::Statics;
+use super::supervisor::Supervisor;
 use crate::member::LoadFailure;
 use crate::sys::clock::monotonic_us;
 use crate::sys::forks;
 use crate::sys::wait::{Doorbell, wait_any};
-
-/// Exit code of a worker that ended in an orderly way (uWSGI's manual, "Things to know").
-const ORDERLY: i32 = 30;
 
 impl Worker<'_> {
     /// Serves until it is time to leave; returns the exit code.
@@ -52,41 +51,61 @@ impl Worker<'_> {
     }
 
     fn serve_on_threads<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
-        match self.member().config().threads {
-            0 | 1 => self.serve_alone(service),
-            threads => self.serve_with_threads(service, threads),
-        }
+        std::thread::scope(|scope| {
+            let guard = &Supervisor { scope, worker: self, service };
+            let ended = match self.member().config().threads {
+                0 | 1 => self.serve_alone(service, guard),
+                threads => self.serve_with_threads(service, threads, guard),
+            };
+            self.supervision.end();
+            ended
+        })
     }
 
     /// The main thread takes requests and hears the master.
-    fn serve_alone<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
+    fn serve_alone<S: Service + ?Sized>(&self, service: &S, guard: &dyn Guard) -> io::Result<()> {
         let mut ended = not_begun(0);
         service.on_thread(0, &mut || {
-            ended = Core::new(self, 0, Hears::Master).and_then(|mut core| {
-                self.member().tell_ready();
-                core.run(service)
-            });
+            ended =
+                self.place(0, guard).and_then(|place| Core::new(self, place, Hears::Master)).and_then(|mut core| {
+                    self.member().tell_ready();
+                    core.run(service)
+                });
+            self.supervision.leave(0);
         });
         ended
     }
 
     /// The life of one of several threads; it is ready when all are.
-    fn serve_core<S: Service + ?Sized>(&self, service: &S, number: usize, waiting: &Waiting) -> io::Result<()> {
+    fn serve_core<S: Service + ?Sized>(
+        &self,
+        service: &S,
+        number: usize,
+        guard: &dyn Guard,
+        waiting: &Waiting,
+    ) -> io::Result<()> {
         let mut ended = not_begun(number);
         service.on_thread(number, &mut || {
-            ended = Core::new(self, number, Hears::Bell).and_then(|mut core| {
+            let place = self.place(number, guard);
+            ended = place.and_then(|place| Core::new(self, place, Hears::Bell)).and_then(|mut core| {
                 if waiting.are_all_with_this() {
                     self.member().tell_ready();
                 }
                 core.run(service)
             });
+            self.supervision.leave(number);
         });
         ended
     }
 
     /// The main thread only hears the master; the others take requests. All of them do, or none: where one cannot be started
     /// or panics, the others leave.
-    fn serve_with_threads<S: Service + ?Sized>(&self, service: &S, threads: usize) -> io::Result<()> {
+    fn serve_with_threads<S: Service + ?Sized>(
+        &self,
+        service: &S,
+        threads: usize,
+        guard: &dyn Guard,
+    ) -> io::Result<()> {
         let (report, reports) = crossbeam_channel::bounded(threads);
         let done = Doorbell::new()?;
         let waiting = Waiting { there: AtomicUsize::new(0), all: threads };
@@ -96,7 +115,9 @@ impl Worker<'_> {
             while started < threads && refused.is_ok() {
                 let (report, done, waiting, number) = (report.clone(), &done, &waiting, started);
                 let life = move || {
-                    let ended = catch_unwind(AssertUnwindSafe(|| self.serve_core(service, number, waiting)));
+                    let ended = catch_unwind(AssertUnwindSafe(|| self.serve_core(service, number, guard, waiting)));
+                    // Also after a panic.
+                    self.supervision.leave(number);
                     // The receiver outlives the scope; there is room for one report of each thread.
                     let _ =
                         report.send(ended.unwrap_or_else(|_| Err(io::Error::other(format!("core {number} panicked")))));
@@ -111,9 +132,17 @@ impl Worker<'_> {
                     }
                 }
             }
+            (started..threads).for_each(|missing| self.supervision.leave(missing));
             let ended = self.supervise(&done, started, &reports);
             refused.and(ended)
         })
+    }
+
+    /// The calling thread takes the place of a core.
+    fn place<'c>(&'c self, core: usize, guard: &'c dyn Guard) -> io::Result<Place<'c>> {
+        let watch = self.supervision.watch(core).ok_or_else(|| io::Error::other("there is no such thread"))?;
+        watch.attend();
+        Ok(Place { core, watch, guard })
     }
 
     /// Hears the master until every thread has ended. The first error of a thread makes all of them leave.

@@ -9,6 +9,7 @@ mod dialogue;
 mod documents;
 mod extension;
 mod fastcgi_connections;
+mod harakiri;
 mod harness;
 mod http_connections;
 mod http_nginx;

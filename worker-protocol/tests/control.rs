@@ -124,7 +124,7 @@ fn fields_out_of_range_are_refused() {
     let value = 1 << 32;
     assert_eq!(with_field(&exited, b, value), Err(Error::Field { kind: 21, field: "wait status", value }));
     let leaving = FromWorker::Leaving { reason: LeaveReason::Memory };
-    for value in [0, 6] {
+    for value in [0, 7] {
         assert_eq!(with_field(&leaving, a, value), Err(Error::Field { kind: 50, field: "reason", value }));
     }
     let fork = ToZygote::Fork { seat: Seat(0), post: Post::worker(1), life: Life(1), nth: 1 };

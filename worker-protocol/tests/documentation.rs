@@ -177,6 +177,7 @@ fn the_words_are_where_the_page_says() {
     worker.set_boot_us(3);
     worker.set_memory(4, 5);
     worker.set_identity(6, Post::worker(7), 8);
+    worker.set_look_due_us(Some(11));
     let core = worker.core(0).expect("a core");
     assert_eq!(board.capacity().arm(7), Armed::Waiting);
     assert!(!core.begin_request(10));
@@ -196,7 +197,7 @@ fn the_words_are_where_the_page_says() {
 
     let seat_start = 128 + stride_words as usize * 8;
     let (order, state) = (2 << 62 | 9, 2 << 62 | 5_000);
-    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, state, 1, 1, 1_000, 600, 77, 500, 1, 0, 1, 77];
+    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, 11, state, 1, 1, 1_000, 600, 77, 500, 1, 0, 1, 77];
     let found = offsets(&table("A seat is", heading)).map(|byte| word_at(seat_start + byte)).collect::<Vec<_>>();
     assert_eq!(found, expected);
     // The third bucket of durations, up to a millisecond, and the first one of waits.

@@ -12,6 +12,7 @@ mod application;
 mod bounds;
 mod daemon;
 mod directory;
+mod harakiri;
 mod hook;
 mod http;
 mod identity;
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 pub use application::{Application, Python};
 pub use bounds::Bounds;
 pub use daemon::{Daemon, Daemons};
+pub use harakiri::Harakiri;
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use http::HttpSockets;
 pub use identity::{EnvironmentChange, Identity};
@@ -80,6 +82,8 @@ pub struct Config {
     pub scaling: Scaling,
     /// Where a worker's request ends and what bounds it.
     pub request: RequestLimits,
+    /// How long the application may take for one.
+    pub harakiri: Harakiri,
     /// How HTTP is spoken.
     pub http: HttpSockets,
     /// Files that workers serve themselves.
@@ -152,6 +156,7 @@ impl Default for Config {
             threads: 1,
             scaling: Scaling::default(),
             request: RequestLimits::default(),
+            harakiri: Harakiri::default(),
             http: HttpSockets::default(),
             statics: StaticFiles::default(),
             answers: Answers::default(),

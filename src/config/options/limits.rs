@@ -9,23 +9,25 @@ use super::row::{Opt, bytes, count, flag, int, megabytes, seconds};
 use crate::config::error::ConfigError;
 
 // What stands behind several rows.
-const HARAKIRI: &str = "a deadline for each request";
 const EVIL: &str = "memory limits that the master enforces";
 const BUFFERING: &str = "reading the whole body before the application runs (nginx does so by default)";
 
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    seconds("harakiri").short('t').default("0")
-        .not_yet(HARAKIRI).says("Kill a worker whose request exceeds this many seconds"),
-    flag("harakiri-verbose").not_yet(HARAKIRI).says("Extra diagnostics when a worker is killed by harakiri"),
-    seconds("harakiri-graceful-timeout").default("0").not_yet(HARAKIRI)
-        .says("Seconds between the gentle harakiri signal and SIGKILL (2.0.22+)"),
-    count("harakiri-graceful-signal").default("15").not_yet(HARAKIRI)
-        .says("Signal number for the gentle harakiri attempt (2.0.22+)"),
-    count("harakiri-queue-threshold").not_yet(HARAKIRI)
-        .says("Apply harakiri only while backlog exceeds this (2.0.22+)"),
-    flag("harakiri-no-arh").aka(&["no-harakiri-arh", "no-harakiri-after-req-hook"]).not_yet(HARAKIRI)
+    seconds("harakiri").short('t').default("0").sets(|d, v| d.config.harakiri.limit = v.duration_unless_zero()).works()
+        .says("Seconds that the application may take for a request, whatever the other threads do; 0 has no limit"),
+    flag("harakiri-verbose").sets(|d, v| d.config.harakiri.verbose = v.on()).works()
+        .says("Log what the kernel says of every busy thread when a request is over its time"),
+    seconds("harakiri-graceful-timeout").default("0")
+        .sets(|d, v| d.config.harakiri.grace = v.duration_unless_zero()).works()
+        .says("Send the worker a signal first, and give the request so many seconds more"),
+    int("harakiri-graceful-signal", 1, 64).default("15").sets(|d, v| d.config.harakiri.signal = v.number as i32)
+        .works().says("Number of that signal"),
+    count("harakiri-queue-threshold").sets(|d, v| d.config.harakiri.queue_min = v.amount()).works()
+        .says("Spare requests that are over their time while fewer connections wait"),
+    flag("harakiri-no-arh").aka(&["no-harakiri-arh", "no-harakiri-after-req-hook"])
+        .sets(|d, v| d.config.harakiri.spares_hooks = v.on()).works()
         .says("Stop the harakiri clock before after-request hooks"),
     flag("ignore-sigpipe").sets(|d, v| d.config.clients.ignore_sigpipe = v.on()).works()
         .says("Do not log SIGPIPE from vanished clients"),

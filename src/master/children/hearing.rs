@@ -251,6 +251,7 @@ fn leave_reason(reason: control::LeaveReason) -> LeaveReason {
         control::LeaveReason::MaxLifetime => LeaveReason::Lifetime,
         control::LeaveReason::Memory => LeaveReason::Memory,
         control::LeaveReason::Exception => LeaveReason::Exception,
+        control::LeaveReason::Harakiri => LeaveReason::Harakiri,
         control::LeaveReason::Signal => LeaveReason::Other,
     }
 }

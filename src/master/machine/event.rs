@@ -114,6 +114,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A worker does not mind the deadlines of its requests any more: it is killed.
+    Stuck {
+        /// Where.
+        seat: Seat,
+    },
     /// What this recipe makes is to be made anew (a file of `touch=` was touched).
     Renew {
         /// Which.
@@ -213,6 +218,8 @@ pub enum LeaveReason {
     Memory,
     /// `reload-on-exception` and relatives.
     Exception,
+    /// A thread of it is stuck in a request that is over its time (`harakiri`).
+    Harakiri,
     /// Anything else, a signal sent straight to it for example.
     Other,
 }
@@ -224,6 +231,7 @@ impl fmt::Display for LeaveReason {
             LeaveReason::Lifetime => "lifetime reached",
             LeaveReason::Memory => "memory limit reached",
             LeaveReason::Exception => "monitored exception",
+            LeaveReason::Harakiri => "a thread is stuck (harakiri)",
             LeaveReason::Other => "by itself",
         })
     }

@@ -16,6 +16,8 @@ pub enum Farewell {
     CalledOff,
     /// It could not serve.
     Unfit,
+    /// It does not mind the deadlines of its requests.
+    Harakiri,
     /// The instance stops.
     Stop,
 }

@@ -231,6 +231,7 @@ impl Machine {
             Event::GenerationUnfit { generation, exit_code, reason } => {
                 self.refuse_generation(generation, exit_code, reason);
             }
+            Event::Stuck { seat } => self.befall(seat, Incident::Kill(Farewell::Harakiri)),
             Event::Renew { recipe } => self.renew(recipe),
             Event::Elapsed => self.expire(),
         }

@@ -191,7 +191,7 @@ fn write_gone(f: &mut fmt::Formatter<'_>, post: Post, pid: ProcessId, why: Farew
         Farewell::Replaced | Farewell::Stop => {
             write!(f, "{post} buried after {} seconds", after_us / 1_000_000)
         }
-        Farewell::Itself | Farewell::CalledOff | Farewell::Unfit => {
+        Farewell::Itself | Farewell::CalledOff | Farewell::Unfit | Farewell::Harakiri => {
             write!(f, "{post} killed successfully (pid: {pid})")
         }
     }

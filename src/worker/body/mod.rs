@@ -16,6 +16,7 @@ pub use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 use crate::sys::wait::{Interest, wait_ready};
+use crate::worker::claim::Claim;
 
 /// A request body that is read on demand.
 ///
@@ -38,6 +39,8 @@ pub struct RequestBody<'c> {
     unwrapping: Option<Unwrapping<'c>>,
     /// Set while the client waits for word before it sends the body, and no answer has begun.
     awaited: Option<&'c AtomicBool>,
+    /// Who may end the request meanwhile.
+    claim: Option<&'c dyn Claim>,
 }
 
 /// What a body is to be made of besides the connection.
@@ -53,12 +56,14 @@ pub(crate) struct Source<'c> {
     pub(crate) wrapped: Option<Wrapped<'c>>,
     /// Set while the client waits for word before it sends the body.
     pub(crate) awaited: Option<&'c AtomicBool>,
+    /// Who may end the request meanwhile.
+    pub(crate) claim: Option<&'c dyn Claim>,
 }
 
 impl<'c> RequestBody<'c> {
     /// A body of which some bytes (and perhaps bytes of nobody's after them) are here already.
     pub(crate) fn new(stream: &'c Stream, source: Source<'c>, silence_max_us: u64) -> Self {
-        let Source { buffered, length, length_max, wrapped, awaited } = source;
+        let Source { buffered, length, length_max, wrapped, awaited, claim } = source;
         let remaining = match (length, &wrapped) {
             (Some(length), _) => length,
             (None, None) => 0,
@@ -77,12 +82,14 @@ impl<'c> RequestBody<'c> {
             failed: None,
             unwrapping,
             awaited,
+            claim,
         }
     }
 
     /// Bytes of nobody's that are to be read and forgotten: whatever comes, up to so many.
     pub(crate) fn of_nobody(stream: &'c Stream, bytes_max: u64, silence_max_us: u64) -> Self {
-        let source = Source { buffered: &[], length: Some(bytes_max), length_max: 0, wrapped: None, awaited: None };
+        let source =
+            Source { buffered: &[], length: Some(bytes_max), length_max: 0, wrapped: None, awaited: None, claim: None };
         Self::new(stream, source, silence_max_us)
     }
 
@@ -109,6 +116,7 @@ impl<'c> RequestBody<'c> {
     /// (uWSGI's manual, "Nginx support"). Gives up when it takes longer than `patience_us`.
     pub(crate) fn discard(&mut self, patience_us: u64) {
         let deadline = monotonic_us() + patience_us;
+        self.claim = None;
         let mut sink = [0; 16 * 1024];
         while self.remaining > 0 && !self.failed() {
             let now = monotonic_us();
@@ -156,6 +164,10 @@ impl<'c> RequestBody<'c> {
 
     fn read_socket(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            if self.claim.is_some_and(|claim| claim.is_struck()) {
+                // The request is over for the application; what still comes is for nobody.
+                return Err(ErrorKind::TimedOut.into());
+            }
             match self.stream.read(buffer) {
                 Ok(0) => return Err(self.fail(ErrorKind::UnexpectedEof)),
                 Ok(count) => return Ok(count),

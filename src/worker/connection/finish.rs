@@ -25,6 +25,9 @@ const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
 /// for the rest of it the connection must be waited on.
 pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outcome, After) {
     let (exception, read_failed, statically) = (exchange.exception, exchange.body.failed(), exchange.statically);
+    if exchange.place.watch.is_struck() {
+        return finish_overdue(exchange, waited_us);
+    }
     let notes = std::mem::take(&mut exchange.notes);
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
@@ -47,6 +50,27 @@ pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Ou
     }
     let after = after(exchange);
     (Outcome { sent, waited_us, statically, exception, read_failed, notes }, after)
+}
+
+/// The same for one whose time is over, which has been answered, or cut off, by others.
+#[cold]
+fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outcome, After) {
+    exchange.reply.break_off();
+    let answered = exchange.place.watch.answered();
+    let after = match answered {
+        Some(_) if exchange.body.remaining() > 0 && !exchange.body.failed() => After::Lingers,
+        Some(_) => After::Ends,
+        None => After::Cut,
+    };
+    let outcome = Outcome {
+        sent: answered.unwrap_or(exchange.reply.sent()),
+        waited_us,
+        statically: exchange.statically,
+        exception: exchange.exception,
+        read_failed: exchange.body.failed(),
+        notes: std::mem::take(&mut exchange.notes),
+    };
+    (outcome, after)
 }
 
 fn after(exchange: &mut Exchange<'_>) -> After {
@@ -94,6 +118,7 @@ pub(super) fn refuse(
         names_server: false,
         answers: None,
         awaited: None,
+        claim: None,
         clock: &mut clock,
     };
     let mut reply = Reply::new(stream, silence_us.min(LINGER_US), answer, manner);

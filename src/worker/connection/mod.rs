@@ -20,6 +20,7 @@ use self::finish::{linger_after_refusal, refuse};
 use self::receive::{Asked, receive};
 use self::serve::{Served, Stage, Then, serve};
 use super::exchange::Service;
+use super::place::Place;
 use super::process::Worker;
 use crate::sys::stream::Stream;
 
@@ -27,8 +28,8 @@ use crate::sys::stream::Stream;
 #[derive(Debug)]
 pub(crate) struct Connection<'w> {
     pub(crate) worker: &'w Worker<'w>,
-    /// Which of the worker's threads, from 0.
-    pub(crate) core: usize,
+    /// Which of the worker's threads.
+    pub(crate) place: Place<'w>,
     pub(crate) stream: Stream,
     /// What is spoken on it.
     pub(crate) protocol: Protocol,
@@ -44,7 +45,7 @@ pub(crate) fn handle<S: Service + ?Sized>(
     service: &S,
     account: impl FnOnce(&Answered<'_>),
 ) -> Option<Stream> {
-    let Connection { worker, core, stream, protocol, started_us } = connection;
+    let Connection { worker, place, stream, protocol, started_us } = connection;
     let Buffers { received, answer, clock } = buffers;
     let limits = worker.limits();
     let block_limits = pairs::Limits { block_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
@@ -65,7 +66,7 @@ pub(crate) fn handle<S: Service + ?Sized>(
             return None;
         }
     };
-    let stage = Stage { worker, core, stream: &stream, answer, clock, then: Then::Nothing };
+    let stage = Stage { worker, place, stream: &stream, answer, clock, then: Then::Nothing };
     let Served { outcome, after, .. } = serve(service, &mut request, stage);
     let silent = if after == After::Cut && !stream.will_reset() {
         Some(stream)

@@ -20,6 +20,7 @@ use crate::worker::body::write_all;
 use crate::worker::exchange::Service;
 use crate::worker::parking::Owes;
 use crate::worker::peer::{Caller, Door};
+use crate::worker::place::Place;
 use crate::worker::process::Worker;
 
 /// One of them.
@@ -59,8 +60,8 @@ const SILENCE_US: u64 = 3_600_000_000;
 /// Who attends to it, and how.
 pub(crate) struct Visit<'v> {
     pub(crate) worker: &'v Worker<'v>,
-    /// Which of the worker's threads, from 0.
-    pub(crate) core: usize,
+    /// Which of the worker's threads.
+    pub(crate) place: Place<'v>,
     /// The thread's doors.
     pub(crate) doors: &'v [Door],
     /// Whether the connection is to end with the next answer, since the worker leaves.
@@ -249,7 +250,7 @@ impl Patient {
         let mut incoming = Incoming { head, envelope: *envelope, rest: &received[envelope.consumed..], wrapped };
         let keeps = self.protocol != Protocol::Http || !http(visit).keep_alive.is_zero();
         let then = if visit.is_last || !keeps { Then::Waiting } else { Then::Requests };
-        let stage = Stage { worker: visit.worker, core: visit.core, stream: &self.stream, answer, clock, then };
+        let stage = Stage { worker: visit.worker, place: visit.place, stream: &self.stream, answer, clock, then };
         let Served { outcome, after, beyond } = serve(service, &mut incoming, stage);
         account(&Answered { head: &incoming.head, envelope: incoming.envelope, outcome });
         match after {

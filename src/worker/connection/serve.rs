@@ -11,16 +11,18 @@ use crate::sys::stream::Stream;
 use crate::worker::body::{RequestBody, Source};
 use crate::worker::description::describe;
 use crate::worker::exchange::{Exchange, Service};
+use crate::worker::finish_overdue::Asked;
 use crate::worker::hearsay::tell_of_hearsay;
 use crate::worker::omission::tell_of_omission;
+use crate::worker::place::Place;
 use crate::worker::process::Worker;
 use crate::worker::reply::{DateText, Manner, Reply};
 
 /// Where a request is served.
 pub(super) struct Stage<'c> {
     pub(super) worker: &'c Worker<'c>,
-    /// Which of the worker's threads, from 0.
-    pub(super) core: usize,
+    /// Which of the worker's threads.
+    pub(super) place: Place<'c>,
     pub(super) stream: &'c Stream,
     /// Memory for the head of the answer.
     pub(super) answer: &'c mut Vec<u8>,
@@ -51,7 +53,7 @@ pub(super) struct Served {
 
 /// Has a request answered, up to the last byte of the answer.
 pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>, stage: Stage<'_>) -> Served {
-    let Stage { worker, core, stream, answer, clock, then } = stage;
+    let Stage { worker, place, stream, answer, clock, then } = stage;
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
     let wrapped = request.wrapped.take();
@@ -59,14 +61,15 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     let message = &envelope.message;
     tell_of_hearsay(worker, head);
     tell_of_omission(worker, head);
-    describe(worker, core, head);
+    describe(worker, place.core, head);
     let arrival_us = head.arrival_us(limits.trusts(head.remote_addr));
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
     let awaited = AtomicBool::new(true);
     // Who has sent some of it does not wait.
     let awaited = (message.expects_continue && rest.is_empty()).then_some(&awaited);
     let length_max = limits.body_max.unwrap_or(u64::MAX);
-    let source = Source { buffered: rest, length: head.content_length, length_max, wrapped, awaited };
+    let source =
+        Source { buffered: rest, length: head.content_length, length_max, wrapped, awaited, claim: Some(place.watch) };
     let manner = Manner {
         form: message.answer,
         version: head.response_version(),
@@ -75,6 +78,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         names_server: worker.member().config().http.names_server,
         answers: Some(&worker.member().config().answers),
         awaited,
+        claim: Some(place.watch),
         clock,
     };
     let mut exchange = Exchange {
@@ -82,19 +86,26 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         reply: Reply::new(stream, silence_us, answer, manner),
         head,
         worker,
-        core,
+        core: place.core,
+        place,
         stream,
         statically: false,
         exception: false,
         broken_off: false,
         notes: LogNotes::default(),
     };
-    if head.content_length.is_some_and(|length| length > length_max) {
-        exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
-    } else {
-        service.serve(&mut exchange);
-    }
-    let (outcome, after) = finish(&mut exchange, waited_us);
+    let asked = Asked { form: message.answer, version: head.response_version(), is_head: head.method == "HEAD" };
+    let (outcome, after) = place.watch.during(stream, head, asked, worker.harakiri_us(), |due_us| {
+        if let Some(due_us) = due_us {
+            place.guard.look_by(due_us);
+        }
+        if head.content_length.is_some_and(|length| length > length_max) {
+            exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
+        } else {
+            service.serve(&mut exchange);
+        }
+        finish(&mut exchange, waited_us)
+    });
     match after {
         After::Lingers if then == Then::Nothing => linger(&mut exchange),
         After::Persists => return Served { outcome, after, beyond: exchange.body.beyond().concat() },

@@ -11,6 +11,7 @@ use worker_protocol::wire::Form;
 use super::error::StartError;
 use crate::config::model::Answers;
 use crate::sys::clock::epoch_us;
+use crate::worker::claim::Claim;
 
 /// What is known of an answer before there is one.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Manner<'c> {
     pub(crate) answers: Option<&'c Answers>,
     /// Set while the client waits for word before it sends the body. An answer is such a word.
     pub(crate) awaited: Option<&'c AtomicBool>,
+    /// Who may have answered before the application does.
+    pub(crate) claim: Option<&'c dyn Claim>,
     /// The date of the current second.
     pub(crate) clock: &'c mut DateText,
 }

@@ -68,6 +68,7 @@ impl Reply<'_> {
         self.check()?;
         if self.state == State::HeadReady {
             self.seal();
+            self.claim()?;
         } else {
             self.head.clear();
             self.wrapping.begin(self.head);
@@ -75,6 +76,16 @@ impl Reply<'_> {
         self.state = State::Sending;
         self.wrapping.begin_part(self.head, bytes);
         Ok(!self.head.is_empty())
+    }
+
+    /// Makes the answer this thread's, unless the request is over its time and has had another one.
+    fn claim(&mut self) -> io::Result<()> {
+        let shows_end = !self.body_allowed || self.left.is_some() || self.wrapping.tells_end();
+        if self.manner.claim.is_none_or(|claim| claim.begin_answer(shows_end)) {
+            return Ok(());
+        }
+        self.state = State::Broken;
+        Err(ErrorKind::BrokenPipe.into())
     }
 
     /// Completes the head.
@@ -115,7 +126,9 @@ impl Reply<'_> {
 
     /// Waits for room if that is what is missing; any other error ends the answer.
     pub(super) fn recover(&mut self, error: io::Error) -> io::Result<()> {
+        let is_over = self.manner.claim.is_some_and(|claim| claim.is_struck());
         let kind = match error.kind() {
+            ErrorKind::WouldBlock if is_over => ErrorKind::BrokenPipe,
             ErrorKind::WouldBlock => match wait_ready(self.stream, Interest::Writable, self.silence_max_us) {
                 Ok(true) => return Ok(()),
                 Ok(false) => ErrorKind::TimedOut,
@@ -124,7 +137,7 @@ impl Reply<'_> {
             _ => ErrorKind::BrokenPipe,
         };
         self.state = State::Broken;
-        self.sent.write_failed = true;
+        self.sent.write_failed = !is_over;
         Err(kind.into())
     }
 

@@ -16,6 +16,7 @@ use regex_lite::Regex;
 use self::expiry::Expiries;
 use self::mime::MimeTypes;
 use super::exchange::{Exchange, Service};
+use super::watch::Watch;
 use crate::config::model::{Packed, StaticFiles};
 
 /// What is prepared for serving files.
@@ -43,6 +44,14 @@ impl<S: Service + ?Sized> Service for FilesFirst<'_, S> {
 
     fn on_thread(&self, core: usize, accept_loop: &mut dyn FnMut()) {
         self.service.on_thread(core, accept_loop);
+    }
+
+    fn whereabouts(&self, core: usize, watch: &Watch) -> String {
+        self.service.whereabouts(core, watch)
+    }
+
+    fn interrupt(&self, core: usize, watch: &Watch) {
+        self.service.interrupt(core, watch);
     }
 }
 

@@ -59,16 +59,19 @@ pub enum LeaveReason {
     Signal,
     /// `reload-on-exception`.
     Exception,
+    /// A thread is stuck in a request that is over its time.
+    Harakiri,
 }
 
 impl LeaveReason {
     /// All of them, in the order of their numbers on the wire, from 1.
-    pub const ALL: [LeaveReason; 5] = [
+    pub const ALL: [LeaveReason; 6] = [
         LeaveReason::MaxRequests,
         LeaveReason::MaxLifetime,
         LeaveReason::Memory,
         LeaveReason::Signal,
         LeaveReason::Exception,
+        LeaveReason::Harakiri,
     ];
 
     fn of(record: &Record) -> Result<LeaveReason, Error> {
@@ -82,6 +85,7 @@ impl LeaveReason {
             LeaveReason::Memory => 3,
             LeaveReason::Signal => 4,
             LeaveReason::Exception => 5,
+            LeaveReason::Harakiri => 6,
         }
     }
 

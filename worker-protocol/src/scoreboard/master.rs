@@ -34,6 +34,11 @@ impl MasterSeat<'_> {
         Presence::from_flags(self.words[worker_line::FLAGS].load(Ordering::Acquire))
     }
 
+    /// By when the worker wants to have looked at its deadlines again, monotonic; `None`: it has none.
+    pub fn look_due_us(&self) -> Option<u64> {
+        Some(self.words[worker_line::LOOK_DUE_US].load(Ordering::Acquire)).filter(|due_us| *due_us > 0)
+    }
+
     /// How many cores the seat has.
     pub fn cores(&self) -> usize {
         (self.words.len() / LINE_WORDS).saturating_sub(SEAT_HEAD_LINES) / CORE_LINES

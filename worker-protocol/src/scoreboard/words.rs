@@ -110,6 +110,7 @@ pub(super) mod worker_line {
     pub(in super::super) const VSZ_BYTES: usize = LINE_WORDS + 4;
     pub(in super::super) const PROCESS: usize = LINE_WORDS + 5;
     pub(in super::super) const NUMBER: usize = LINE_WORDS + 6;
+    pub(in super::super) const LOOK_DUE_US: usize = LINE_WORDS + 7;
 }
 
 /// Words of a core's lines, counted from the first one's start.

@@ -53,6 +53,11 @@ impl<'a> WorkerSeat<'a> {
         self.words[worker_line::VSZ_BYTES].store(vsz_bytes, Ordering::Relaxed);
     }
 
+    /// Says by when it looks at its deadlines again; `None`: it has none.
+    pub fn set_look_due_us(&self, look_due_us: Option<u64>) {
+        self.words[worker_line::LOOK_DUE_US].store(look_due_us.unwrap_or(0), Ordering::Release);
+    }
+
     /// The master's order. One for another life is none: `Run`.
     pub fn order(&self, life: Life) -> SeatOrder {
         match SeatOrder::unpack(self.words[master_line::ORDER].load(Ordering::Acquire)) {

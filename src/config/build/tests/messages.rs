@@ -91,7 +91,7 @@ fn every_message_of_one_value() {
         "cheaper-overload = 0",
         "cheaper-step = 0",
         "worker-reload-mercy = soon",
-        "harakiri = 30",
+        "mule-harakiri = 30",
         "legion = a b c d",
         "chroot = /srv",
         "thunder-lock = true",
