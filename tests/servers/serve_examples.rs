@@ -57,16 +57,58 @@ fn the_configuration_of_the_example_does_what_it_says() {
     assert_eq!(checked.status.code(), Some(0), "{}:\n{said}", file.display());
 }
 
+/// What systemd itself says of the units, where it is installed; the drop-in is for a newer one than most have.
+#[test]
+fn systemd_has_nothing_against_the_units() {
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else { return };
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let is_253 =
+        version.split_whitespace().nth(1).and_then(|number| number.parse().ok()).is_some_and(|it: u32| it >= 253);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str| {
+        let text = fs::read_to_string(package().join("examples").join(name)).expect("the unit");
+        let text = text.replace("/usr/local/bin/rhinod", "/bin/true").replace("/usr/local/bin/hello", "/bin/true");
+        for word in ["NoNewPrivileges=yes", "CapabilityBoundingSet=\n", "AF_NETLINK", "SystemCallFilter=", "UMask="] {
+            assert!(name.ends_with(".socket") || text.contains(word), "{name} has no {word}");
+        }
+        fs::write(directory.path().join(name), text).expect("write the unit");
+    };
+    for name in ["hello.service", "rhinod.service", "rhinod.socket", "app.service"] {
+        write(name);
+    }
+    if is_253 {
+        let drop_in = directory.path().join("rhinod.service.d");
+        fs::create_dir(&drop_in).expect("a directory");
+        fs::copy(package().join("examples/rhinod-253.conf"), drop_in.join("253.conf")).expect("copy the drop-in");
+    }
+    for name in ["hello.service", "rhinod.service", "rhinod.socket", "app.service"] {
+        let judged = Command::new("systemd-analyze")
+            .args(["verify", "--man=no"])
+            .arg(directory.path().join(name))
+            .env("SYSTEMD_UNIT_PATH", format!("{}:", directory.path().display()))
+            .output()
+            .expect("execute systemd-analyze");
+        let said = String::from_utf8_lossy(&judged.stderr).into_owned();
+        let about_ours: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains(directory.path().to_str().unwrap_or(name)) || line.contains(name))
+            .collect();
+        assert!(judged.status.success() && about_ours.is_empty(), "{name}: {judged:?}");
+    }
+}
+
 /// The unit names the codes that a restart does not mend.
 #[test]
 fn the_systemd_unit_knows_the_exit_codes() {
-    let unit = fs::read_to_string(package().join("examples/hello.service")).expect("the unit");
+    let units = ["hello", "rhinod", "app"].map(|name| package().join(format!("examples/{name}.service")));
+    let [unit, others @ ..] = units.map(|path| fs::read_to_string(path).expect("the unit"));
     let line = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).expect("the line");
     let named: Vec<u8> = line.split(' ').map(|code| code.parse().expect("a number")).collect();
     use rhinod::exit::Exit;
     let unmendable =
         [Exit::Usage, Exit::Input, Exit::Account, Exit::Create, Exit::Permission, Exit::Configuration].map(Exit::code);
     assert_eq!(named, unmendable);
+    assert!(others.iter().all(|other| other.contains(&format!("RestartPreventExitStatus={line}\n"))));
 }
 
 /// The links of the documents lead somewhere.
