@@ -159,7 +159,10 @@ fn cargo_installs_the_server() {
     let rhinod = dir.path().join("bin/rhinod");
     let version = succeed(Command::new(&rhinod).arg("--version"));
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version:?}");
-    let checked = succeed(Command::new(&rhinod).arg("check").arg(file("examples/hello.ini")));
+    // The example's own binary brings the application; this one needs to be told of it.
+    let mut check = Command::new(&rhinod);
+    check.arg("check").arg(file("examples/hello.ini")).arg("--rust-app").arg(env!("CARGO_BIN_EXE_rhinod"));
+    let checked = succeed(&mut check);
     assert!(checked.contains("socket"), "{checked:?}");
 
     // Without the extension module it says so, where it looked, and what to do.
