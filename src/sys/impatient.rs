@@ -3,9 +3,10 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::FromRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
@@ -73,8 +74,20 @@ impl Impatient {
         } else if self.pipe.as_ref().is_none_or(|(known, _)| *known != identity) {
             let flags = (OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits();
             let opened = File::options().write(true).custom_flags(flags).open("/proc/self/fd/2");
-            self.pipe = opened.ok().map(|pipe| (identity, pipe));
+            self.pipe = opened.ok().map(|pipe| (identity, out_of_the_way(pipe)));
         }
+    }
+}
+
+/// The same file under a high number: the low ones are for what was handed in, which the configuration may name (`fd://3`)
+/// and must not mistake ours for.
+fn out_of_the_way(file: File) -> File {
+    const ABOVE: i32 = 100;
+    match fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(ABOVE)) {
+        // SAFETY: the descriptor is new, and nobody else's.
+        Ok(number) => unsafe { File::from_raw_fd(number) },
+        // A limit below that; then it stays where it is.
+        Err(_) => file,
     }
 }
 
