@@ -58,10 +58,11 @@ fn the_python_package_serves_from_any_virtualenv() {
     assert!(!place.join("hello.sock").exists(), "the socket is left");
 }
 
-/// The README's two walks, from a clone to the first answer, each command as it stands there. The clone is this checkout,
-/// so that what is built is kept, and the profile is that of the test.
+/// The README's two walks, from a clone to the first answer, and that of EMBEDDING.md, each command as it stands there. The
+/// clone is this checkout, so that what is built is kept, and the profile is that of the test. All in one place, so that the
+/// last walk finds compiled what the one before it has compiled under that name.
 #[test]
-fn the_commands_of_the_readme_lead_to_an_answer() {
+fn the_commands_of_readme_and_embedding_md_lead_to_an_answer() {
     let place = TempDir::new().expect("a temporary directory");
     let text = fs::read_to_string(file("README.md")).expect("the README");
     let profile = testkit::profile(Path::new(env!("CARGO_BIN_EXE_rhinod")));
@@ -85,17 +86,17 @@ fn the_commands_of_the_readme_lead_to_an_answer() {
     for installed in ["share/man/man1/rhinod.1", "share/bash-completion/completions/rhinod"] {
         assert!(place.path().join("venv").join(installed).is_file(), "{installed}");
     }
+    fs::remove_dir_all(place.path().join("hello")).expect("the package of the README");
+    walk_through_embedding(place.path());
 }
 
-#[test]
-fn the_commands_of_embedding_md_lead_to_an_answer() {
-    let place = TempDir::new().expect("a temporary directory");
+/// The checkout lies beside it already.
+fn walk_through_embedding(place: &Path) {
     let text = fs::read_to_string(file("docs/EMBEDDING.md")).expect("the page");
-    std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), place.path().join("rhinod")).expect("a checkout beside it");
-    let page = Page::new(&text, place.path())
+    let page = Page::new(&text, place)
         .swap("curl ", "curl --fail --silent ")
         .after("cd hello", |hello| become_the_example(&text, hello));
-    let walks = cargo_of_the_test(place.path());
+    let walks = cargo_of_the_test(place);
     assert_eq!(walks.into_iter().fold(page, |page, (name, value)| page.environment(name, value)).run(), 4);
 }
 

@@ -260,6 +260,9 @@ fn python_that_keeps_the_interpreters_lock_is_named_in_the_log() {
     let server = overdue(&one(), 2);
     assert_eq!(server.get("/gil").status(), Some(504));
     server.log.wait_for(" in stuck_with_the_lock");
+    // Nobody else of that worker can answer before the lock is free, or the worker replaced.
+    let is_over = || server.log.has_after(0, "GET /gil => ") || server.log.has_after(0, "Respawned uWSGI worker 1");
+    assert!(wait_until(is_over), "{}", server.log.tail());
     assert!(who(&server).starts_with(b"worker "));
 }
 

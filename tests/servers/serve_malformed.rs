@@ -120,6 +120,7 @@ fn a_request_without_a_method_is_served_and_told_of_once() {
         assert_eq!(reply.status(), Some(200), "{reply:?}");
     }
     server.get("/");
+    server.log.wait_for("no REQUEST_METHOD");
     let told = server.log.lines_with("no REQUEST_METHOD");
     assert!(told.len() == 1 && told[0].contains("include uwsgi_params;"), "{told:?}");
     server.expect_log("no REQUEST_METHOD");
