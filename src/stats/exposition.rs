@@ -1,5 +1,5 @@
 //! Metrics as text: families, samples and their labels, in the form that Prometheus reads
-//! (https://prometheus.io/docs/instrumenting/exposition_formats/) and in that of OpenMetrics. Pure.
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>) and in that of OpenMetrics. Pure.
 
 use std::fmt::Write as _;
 
