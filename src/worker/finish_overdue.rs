@@ -22,17 +22,7 @@ const TEXT: &str = "The application did not answer in time.\n";
 pub(super) fn send_timeout(stream: &Stream, asked: Asked) -> Sent {
     let Asked { form, version, is_head } = asked;
     let (mut clock, mut buffer) = (DateText::default(), Vec::new());
-    let manner = Manner {
-        form,
-        version,
-        is_head,
-        persistent: false,
-        names_server: false,
-        answers: None,
-        awaited: None,
-        claim: None,
-        clock: &mut clock,
-    };
+    let manner = Manner::of_our_own(form, version, is_head, &mut clock);
     let mut reply = Reply::new(stream, 0, &mut buffer, manner);
     reply.answer_plainly(504, TEXT);
     reply.finish();

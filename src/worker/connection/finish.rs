@@ -110,17 +110,7 @@ pub(super) fn refuse(
     log::warn!("request refused with status {status}: {reason}");
     let Some(form) = form else { return false };
     let mut clock = DateText::default();
-    let manner = Manner {
-        form,
-        version: Version::Http11,
-        is_head: false,
-        persistent: false,
-        names_server: false,
-        answers: None,
-        awaited: None,
-        claim: None,
-        clock: &mut clock,
-    };
+    let manner = Manner::of_our_own(form, Version::Http11, false, &mut clock);
     let mut reply = Reply::new(stream, silence_us.min(LINGER_US), answer, manner);
     let text = format!("{reason}\n");
     let headers = |headers: &mut Headers<'_>| {

@@ -36,6 +36,23 @@ pub(crate) struct Manner<'c> {
     pub(crate) clock: &'c mut DateText,
 }
 
+impl<'c> Manner<'c> {
+    /// Of an answer of our own that ends its connection, and that no application has a part in.
+    pub(crate) fn of_our_own(form: Form, version: Version, is_head: bool, clock: &'c mut DateText) -> Self {
+        Self {
+            form,
+            version,
+            is_head,
+            persistent: false,
+            names_server: false,
+            answers: None,
+            awaited: None,
+            claim: None,
+            clock,
+        }
+    }
+}
+
 /// A date as HTTP writes it, made once a second.
 #[derive(Debug)]
 pub(crate) struct DateText {
