@@ -12,6 +12,7 @@ use super::ledger::Ledger;
 use super::log_size::SizeWatch;
 use super::machine::{Event, Generation, Machine, Seat, Time};
 use super::notify::Notifier;
+use super::oom::OomWatch;
 use super::operator::Operators;
 use super::origin::Origin;
 use super::reading::Reading;
@@ -53,6 +54,8 @@ pub(super) struct Driver<'a> {
     pub(super) signals: Signals,
     pub(super) scaler: Scaler,
     pub(super) second_line: SecondLine,
+    /// Whom the kernel kills when memory is short.
+    pub(super) oom_watch: OomWatch,
     pub(super) operators: Operators,
     pub(super) descriptors: Descriptors,
     pub(super) notifier: Notifier,
@@ -98,6 +101,7 @@ impl<'a> Driver<'a> {
             signals,
             scaler: Scaler::new(),
             second_line: SecondLine::default(),
+            oom_watch: OomWatch::default(),
             operators,
             descriptors,
             notifier: Notifier::new(),
@@ -120,6 +124,7 @@ impl<'a> Driver<'a> {
 
     /// Passes an event on, and notes what the number of workers depends on.
     pub(super) fn handle(&mut self, event: Event) {
+        self.oom_watch.hear(&event, &self.machine);
         let mut unfit = None;
         if let Event::Ready { seat, .. } | Event::Forked { seat, .. } = &event {
             unfit = self.measure(*seat);

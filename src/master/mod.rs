@@ -23,6 +23,7 @@ mod log_size;
 mod logs;
 pub mod machine;
 mod notify;
+mod oom;
 mod operator;
 mod orders;
 mod origin;

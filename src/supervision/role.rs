@@ -23,6 +23,9 @@ pub struct Rule {
     pub young_us: u64,
     /// How long the next one waits after the first of several that died young.
     pub first_delay_us: u64,
+    /// Whether one that was ready and died of SIGKILL is replaced at once, whatever its age, as long as the
+    /// [`Allowance`](super::allowance::Allowance) lasts: nobody does that to itself.
+    pub excuses_sigkill: bool,
 }
 
 /// Where a child comes from.
@@ -74,6 +77,7 @@ impl Rule {
                 told_by: ToldBy::OrderWord,
                 young_us: 1_000_000,
                 first_delay_us: 10_000,
+                excuses_sigkill: true,
             },
             Role::Daemon => Rule {
                 born: Born::Executed,
@@ -83,6 +87,7 @@ impl Rule {
                 told_by: ToldBy::Signal,
                 young_us: 3_000_000,
                 first_delay_us: 100_000,
+                excuses_sigkill: false,
             },
         }
     }

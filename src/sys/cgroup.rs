@@ -1,4 +1,5 @@
-//! What the cgroups of this process leave it of memory: its own and all above it, of both versions (cgroups(7)). Master.
+//! What the cgroups of this process leave it of memory, its own and all above it, and whom the kernel has killed there when
+//! it was used up; of both versions (cgroups(7)). Master.
 
 use std::fs;
 use std::path::Path;
@@ -36,6 +37,33 @@ fn left_in(root: &Path, membership: &str) -> Option<u64> {
     Path::new(path).ancestors().filter_map(left).min()
 }
 
+/// How many processes of the memory cgroup of this process the kernel's OOM killer has killed so far, wherever memory was
+/// short; `None` where the kernel does not count them, as at the root of all cgroups.
+pub(super) fn oom_kills() -> Option<u64> {
+    oom_kills_under(Path::new(MOUNTED), &fs::read_to_string("/proc/self/cgroup").ok()?)
+}
+
+/// The same, from what is mounted at `root` and the lines of `/proc/PID/cgroup`.
+fn oom_kills_under(root: &Path, memberships: &str) -> Option<u64> {
+    memberships.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let (root, file) = match controllers {
+            "" => (root.to_owned(), "memory.events"),
+            of if of.split(',').any(|one| one == "memory") => (root.join("memory"), "memory.oom_control"),
+            _ => return None,
+        };
+        // In a container the path may be as seen from outside; what is mounted is its own cgroup then.
+        let read = |path: &str| fs::read_to_string(root.join(path.trim_start_matches('/')).join(file)).ok();
+        counted(&read(path).or_else(|| read(""))?)
+    })
+}
+
+/// The count in the text of a file with one `name number` a line.
+pub(super) fn counted(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +98,19 @@ mod tests {
         let memberships = |path: &str| format!("5:devices:/\n4:cpu,memory:{path}\n0::/\n");
         assert_eq!(left_under(root.path(), &memberships("/app")), Some(500));
         assert_eq!(left_under(root.path(), &memberships("/docker/0123")), Some(500));
+    }
+
+    #[test]
+    fn killed_processes_are_counted_in_both_versions() {
+        let root = tempfile::tempdir().unwrap();
+        group(root.path(), "app", ["memory.events", "x"], ["low 0\nhigh 3\nmax 9\noom 2\noom_kill 1", ""]);
+        assert_eq!(oom_kills_under(root.path(), "0::/app\n"), Some(1));
+        assert_eq!(oom_kills_under(root.path(), "0::/elsewhere\n"), None);
+        let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 4";
+        group(root.path(), "memory/app", ["memory.oom_control", "x"], [control, ""]);
+        assert_eq!(oom_kills_under(root.path(), "5:cpu:/app\n4:memory:/app\n0::/\n"), Some(4));
+        group(root.path(), "memory", ["memory.oom_control", "x"], ["oom_kill 7", ""]);
+        assert_eq!(oom_kills_under(root.path(), "4:memory:/docker/0123\n"), Some(7), "seen from within a container");
     }
 
     #[test]

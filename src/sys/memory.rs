@@ -46,6 +46,23 @@ pub fn available_bytes() -> Option<u64> {
     }
 }
 
+/// How many processes the kernel's OOM killer has killed: in the cgroup of this process, and on the whole machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OomKills {
+    /// Of its own cgroup; `None` where the kernel does not count them.
+    pub own: Option<u64>,
+    /// Of the machine, as far as this process may know.
+    pub machine: Option<u64>,
+}
+
+/// How many there are by now.
+pub fn oom_kills() -> OomKills {
+    let machine = || fs::read_to_string("/proc/vmstat").ok().and_then(|text| cgroup::counted(&text));
+    let own = cgroup::oom_kills();
+    // The machine's count is only for where there is no better one.
+    OomKills { own, machine: if own.is_some() { None } else { machine() } }
+}
+
 /// Gives back the pages of program code that are mapped into this process: after a start or a reload nobody needs the
 /// parsers and tables again that most of them hold. What is needed is in the page cache and comes back as it is used.
 pub fn forget_code() -> io::Result<()> {

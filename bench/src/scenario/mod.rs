@@ -6,6 +6,7 @@
 mod cores;
 mod cpu;
 mod idle;
+mod kills;
 mod memory;
 mod reload;
 mod scaling;
@@ -59,6 +60,7 @@ pub const ALL: &[Scenario] = &[
         about: "a CPU-bound application: adaptive against the best static pool",
         run: cores::run,
     },
+    Scenario { name: "kills", about: "a random worker killed every 100 ms at full load", run: kills::run },
     Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
 ];
 

@@ -240,7 +240,7 @@ pub(super) enum Step {
     Fail,
     /// Reaped as expected: the seat is free.
     Bury,
-    /// Reaped out of the blue: the seat is free; blame it if it died young.
+    /// Reaped out of the blue: the seat is free; blame it if it died young and by itself.
     Judge,
     /// It stopped accepting: mercy starts.
     Leave,
@@ -325,7 +325,7 @@ impl fmt::Display for Step {
             Step::Vacate => "→ Vacant",
             Step::Fail => "blame → Vacant",
             Step::Bury => "→ Vacant",
-            Step::Judge => "blame if young → Vacant",
+            Step::Judge => "blame if young, unless killed by others → Vacant",
             Step::Leave => "mercy → Leaving",
             Step::Reject => "blame, mercy → Leaving",
             Step::Retire => "retire, mercy → Retiring",

@@ -14,6 +14,13 @@ use crate::supervision::back_off::Pace;
 
 /// How long a seat stays closed when its zygote died with the order to fork in its hands.
 const QUARANTINE_US: u64 = 5_000_000;
+/// The signal that no process can catch, whatever its number may be elsewhere.
+const SIGKILL: i32 = 9;
+/// So many that were killed by others are replaced at once at a time, and one more for each worker that there may be:
+/// whoever kills all of them at once means no crash loop.
+const EXCUSED_AT_ONCE: u32 = 20;
+/// One more after so long: twenty a second are forked without anybody noticing.
+const EXCUSED_EVERY_US: u64 = 50_000;
 /// A back-off of at least this is worth a line.
 const DELAY_TOLD_US: u64 = 100_000;
 
@@ -249,11 +256,22 @@ impl Machine {
         self.tell(&child, Some(pid), Word::Died { status });
         let young_us = child.rule().young_us;
         let young = child.ready_since().is_none_or(|since| self.now.since_us(since) < young_us);
-        if young || self.is_candidates(&child) || is_vital(&child) {
+        let counts_on_it = self.is_candidates(&child) || is_vital(&child);
+        if young && !counts_on_it && self.excuses(&child, status) {
+            // Neither blamed nor forgiven: it tells nothing of how such children do.
+        } else if young || counts_on_it {
             self.blame(&child, format!("{} {status}", child.post));
         } else if let Some(post) = self.posts.get_mut(child.post) {
             post.back_off.forgive();
         }
+    }
+
+    /// Whether a child that served has died because others killed it (an operator, the kernel when memory is short), and
+    /// not so many have that this is how they die.
+    fn excuses(&mut self, child: &Child, status: ExitStatus) -> bool {
+        let burst = EXCUSED_AT_ONCE.saturating_add(self.plan.bounds.maximum());
+        let killed = status == ExitStatus::Signal(SIGKILL) && child.ready_since().is_some();
+        child.rule().excuses_sigkill && killed && self.killed.take(self.now, burst, EXCUSED_EVERY_US)
     }
 
     /// Whether the process that ended is the one in the seat; says so if not.

@@ -51,6 +51,7 @@ pub use recipe::{AtReload, Recipe};
 pub use snapshot::Snapshot;
 pub use word::Word;
 
+use crate::supervision::allowance::Allowance;
 use change::Change;
 use child::{Child, Incident, Manner, Phase};
 use posts::Posts;
@@ -81,6 +82,8 @@ pub struct Machine {
     /// How many seats the scoreboard has.
     shared_seats: u32,
     posts: Posts,
+    /// For those who died young because others have killed them.
+    killed: Allowance,
     paused: bool,
     change: Option<Change>,
     /// The reload to begin when the one under way is over.
@@ -174,6 +177,7 @@ impl Machine {
             seats,
             shared_seats,
             posts,
+            killed: Allowance::default(),
             paused,
             change: None,
             queued: None,

@@ -229,8 +229,8 @@ fn a_killed_worker_is_replaced_within_milliseconds_and_its_signal_told() {
     assert_eq!(bench.notes()[0], died);
     assert!(bench.notes()[1].starts_with("Respawned uWSGI worker 1 (new pid: "));
     bench.wait(100 * MS);
-    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
-    assert_eq!(bench.ready(), [2]);
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(11)));
+    assert_eq!(bench.ready(), [2], "that one is not for others to have done");
     bench.wait(10 * MS);
     assert_eq!(bench.ready(), [1, 2]);
 }
@@ -324,6 +324,45 @@ fn a_worker_that_dies_young_again_and_again_is_respawned_ever_later_without_hold
     let seat = bench.machine.workers().find(|worker| worker.post == Post::worker(2)).unwrap().seat;
     bench.send(bench.exit(seat, ExitStatus::Signal(11)));
     assert_eq!(bench.ready(), [1, 2]);
+}
+
+/// The seat of worker 1.
+fn first_seat(bench: &Bench) -> Seat {
+    bench.machine.workers().find(|worker| worker.post == Post::worker(1)).unwrap().seat
+}
+
+#[test]
+fn a_worker_that_others_kill_is_replaced_at_once_whatever_its_age() {
+    let mut bench = Bench::serving(plan(2));
+    for _ in 0..600 {
+        bench.send(bench.exit(first_seat(&bench), ExitStatus::Signal(9)));
+        assert_eq!(bench.ready(), [1, 2], "killed ten times a second");
+        bench.wait(100 * MS);
+    }
+}
+
+#[test]
+fn workers_that_are_killed_as_soon_as_they_serve_are_replaced_ever_later_in_the_end() {
+    let mut bench = Bench::serving(plan(2));
+    let mut forks = 0;
+    let until = bench.now.plus_us(60 * SECOND);
+    while bench.now < until {
+        if bench.ready().contains(&1) {
+            forks += 1;
+            bench.send(bench.exit(first_seat(&bench), ExitStatus::Signal(9)));
+        }
+        bench.wait(MS);
+    }
+    assert!(forks < 25 * 60, "{forks} in a minute, of 60,000 that would be without a bound");
+}
+
+#[test]
+fn a_worker_that_is_killed_before_it_serves_is_to_blame() {
+    let mut bench = Bench::serving(plan(1));
+    bench.gets_ready = false;
+    bench.send(bench.exit(Seat(0), ExitStatus::Signal(9)));
+    bench.send(bench.exit(first_seat(&bench), ExitStatus::Signal(9)));
+    assert_eq!(bench.machine.workers().count(), 0, "the next one waits");
 }
 
 #[test]
