@@ -30,10 +30,17 @@ impl Subject {
         match self {
             Self::Option(name) => options::find(&line.key).is_some_and(|found| found.name == *name),
             // The name of a host has become an address, and a path may be behind a key of its own.
-            Self::Socket(Address::Tcp(address)) => {
-                line.key.contains("socket") && written.ends_with(&format!(":{}", address.port()))
+            Self::Socket(address) => {
+                let text = match address {
+                    Address::Tcp(address) => format!(":{}", address.port()),
+                    address => address.to_string(),
+                };
+                // A certificate follows the address of a socket for TLS.
+                let written = written.split(',').next().unwrap_or_default();
+                let listens =
+                    line.key.contains("socket") || matches!(line.key.as_str(), "http" | "httprouter" | "https");
+                listens && written.ends_with(&text)
             }
-            Self::Socket(address) => line.key.contains("socket") && written.ends_with(&address.to_string()),
             // A daemon's files are among its other keys, and a command can follow a path.
             Self::Watch(path) if line.key.contains("daemon") => {
                 written.split([',', ';', '=']).any(|word| Path::new(word) == path)
@@ -56,6 +63,8 @@ mod tests {
         let lines = [
             ("socket", "/run/a.sock"),
             ("http-socket", "localhost:8000"),
+            ("http", ":8080"),
+            ("https", ":8443,a.crt,a.key"),
             ("pidfile", "/run/b.sock"),
             ("touch-reload", "/srv/a"),
             ("touch-exec", "/srv/b date"),
@@ -67,6 +76,8 @@ mod tests {
         assert_eq!(key(Subject::Option("logto")), Some("logto"));
         assert_eq!(key(Subject::Socket(Address::Unix("/run/a.sock".into()))), Some("socket"));
         assert_eq!(key(Subject::Socket(Address::Tcp("127.0.0.1:8000".parse().unwrap()))), Some("http-socket"));
+        assert_eq!(key(Subject::Socket(Address::Tcp("0.0.0.0:8080".parse().unwrap()))), Some("http"));
+        assert_eq!(key(Subject::Socket(Address::Tcp("0.0.0.0:8443".parse().unwrap()))), Some("https"));
         assert_eq!(key(Subject::Socket(Address::Unix("/run/b.sock".into()))), None);
         for (path, given) in [("/srv/a", "touch-reload"), ("/srv/b", "touch-exec"), ("/srv/c", "attach-daemon2")] {
             assert_eq!(key(Subject::Watch(path.into())), Some(given));

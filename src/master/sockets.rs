@@ -45,6 +45,16 @@ pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<
     Ok(sockets)
 }
 
+/// Opens those sockets that are to be opened before privileges are dropped, as root has ports that others may not have.
+///
+/// # Errors
+/// When one cannot be opened.
+pub(super) fn open_early(config: &Config) -> Result<Vec<BoundSocket>, StartFailure> {
+    let options = bind_options(config)?;
+    let early = config.sockets.iter().filter(|one| one.early && matches!(one.address, Address::Tcp(_)));
+    early.map(|listener| BoundSocket::bind(listener, &options).map_err(|error| blame(listener, error))).collect()
+}
+
 /// How the sockets of a configuration are to be.
 pub(super) fn bind_options(config: &Config) -> Result<BindOptions, StartFailure> {
     Ok(BindOptions {
@@ -52,6 +62,7 @@ pub(super) fn bind_options(config: &Config) -> Result<BindOptions, StartFailure>
         mode: config.chmod_socket,
         owner: config.chown_socket.as_deref().map(parse_owner).transpose()?,
         defer_accept: config.request.socket_timeout,
+        tuning: config.socket_tuning.clone(),
     })
 }
 
@@ -87,11 +98,13 @@ pub(super) fn name_holder(failure: StartFailure) -> StartFailure {
     }
 }
 
-/// Makes the queues what a configuration says: how long they are, and whether TCP holds connections back before them.
+/// Makes the queues what a configuration says: how long they are, whether TCP holds connections back before them, and what
+/// the connections have that come from them.
 pub(super) fn settle_queues(sockets: &[BoundSocket], config: &Config) -> Result<(), StartFailure> {
     for socket in sockets {
         let held = socket.defer_accept(config.request.socket_timeout);
-        let set = held.and_then(|()| socket.set_backlog(config.backlog()));
+        let tuned = held.and_then(|()| socket.tune(&config.socket_tuning));
+        let set = tuned.and_then(|()| socket.set_backlog(config.backlog()));
         set.map_err(|error| StartFailure::system(&format!("set the queue of {}", socket.name), &error))?;
     }
     Ok(())

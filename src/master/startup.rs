@@ -13,7 +13,7 @@ use nix::unistd::{Gid, Uid};
 use super::decisions::DecisionFile;
 use super::files::PidFiles;
 use super::in_force::{InForce, begin_watches, open_fifos};
-use super::sockets::{activated_sockets, name_holder, open_sockets, settle_queues};
+use super::sockets::{activated_sockets, name_holder, open_early, open_sockets, settle_queues};
 use super::statistics::Doors;
 use super::upgrade::start_directory;
 use crate::config::ground::Access;
@@ -109,6 +109,8 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     // Without `chown-socket` the sockets are made by the user that serves (uWSGI's manual, "Managing the uWSGI
     // server").
     let early = config.chown_socket.is_none();
+    // Those that only root may open.
+    let mut open = open_early(config).map_err(name_holder)?;
     if early {
         *way_back = drop_privileges(config, &credentials)?;
     }
@@ -118,14 +120,16 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     hooks(config, HookPhase::AsUser)?;
     begin_log("logto2", config.logging.to2.as_deref(), config)?;
     try_request_logs(config)?;
-    let activated = activated_sockets()
-        .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?;
-    if config.sockets.is_empty() && activated.is_empty() && config.daemons.list.is_empty() {
+    open.extend(
+        activated_sockets()
+            .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?,
+    );
+    if config.sockets.is_empty() && open.is_empty() && config.daemons.list.is_empty() {
         return Err(StartFailure::configuration(
             "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",
         ));
     }
-    in_force.sockets = match open_sockets(config, &activated) {
+    in_force.sockets = match open_sockets(config, &open) {
         Ok(sockets) => sockets,
         Err(failure) => return Err(as_root(way_back.as_ref(), || name_holder(failure))?),
     };

@@ -32,6 +32,15 @@ pub(crate) struct Common {
 pub(crate) struct Listening {
     pub(crate) socket: OwnedFd,
     pub(crate) protocol: Protocol,
+    /// The numbers of the workers that serve it; empty: all.
+    pub(crate) workers: Vec<u32>,
+}
+
+impl Listening {
+    /// Whether a worker of this number serves it.
+    pub(crate) fn is_served_by(&self, number: u32) -> bool {
+        self.workers.is_empty() || self.workers.contains(&number)
+    }
 }
 
 /// What one process is born as.

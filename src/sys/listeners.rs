@@ -8,13 +8,13 @@ use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::files::{Place, SocketFile, is_socket};
 use super::identity::{Credentials, IdentityError};
 use super::process::adopt_descriptor;
 use super::queue::QueueProbe;
-use crate::config::model::{Address, Listener};
+use crate::config::model::{Address, Listener, SocketTuning};
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct BindOptions {
     /// How long TCP holds a connection back until its first bytes are there (TCP_DEFER_ACCEPT), where a listener asks
     /// for that.
     pub defer_accept: Duration,
+    /// What the kernel is told beside that.
+    pub tuning: SocketTuning,
 }
 
 /// Why a socket does not listen.
@@ -70,7 +72,7 @@ impl BoundSocket {
                 (socket, Some(file))
             }
             Address::Abstract(name) => (bind_abstract(name)?, None),
-            Address::Tcp(address) => (bind_tcp(*address, listener.reuse_port)?, None),
+            Address::Tcp(address) => (bind_tcp(*address, listener.reuse_port, options.tuning.freebind)?, None),
             Address::Inherited(number) => {
                 let name = format!("fd://{number}");
                 let descriptor = adopt_descriptor(*number).map_err(|error| ListenError::Refused(name, error))?;
@@ -83,9 +85,9 @@ impl BoundSocket {
             _ => ListenError::Refused(name.clone(), error),
         };
         socket.set_nonblocking(true).map_err(failed)?;
-        send_at_once(listener, &socket).map_err(failed)?;
         let (listener, socket) = (listener.clone(), socket.into());
         let bound = Self { listener, name: name.clone(), file, activated: false, socket };
+        bound.tune(&options.tuning).map_err(failed)?;
         // The queue opens last: whoever can connect finds permissions and owner in place.
         bound.defer_accept(options.defer_accept).and_then(|()| bound.set_backlog(options.backlog)).map_err(failed)?;
         Ok(bound)
@@ -100,7 +102,6 @@ impl BoundSocket {
     ) -> io::Result<Self> {
         let socket = Socket::from(socket);
         socket.set_nonblocking(true)?;
-        send_at_once(&listener, &socket)?;
         let name = name_of(&listener.address, &socket);
         Ok(Self { listener, name, file, activated, socket: socket.into() })
     }
@@ -121,14 +122,34 @@ impl BoundSocket {
             return Ok(());
         }
         let seconds = if self.listener.defer_accept { i32::try_from(hold.as_secs()).unwrap_or(i32::MAX) } else { 0 };
+        self.set_tcp(libc::TCP_DEFER_ACCEPT, seconds)
+    }
+
+    /// Tells the kernel what is wanted of this socket and of the connections that come to it, which have it from the
+    /// socket. Where a connection goes on after an answer, small pieces are sent at once in any case: what ends that answer
+    /// would come up to 40 ms late.
+    pub fn tune(&self, tuning: &SocketTuning) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        tuning.send_bytes.map_or(Ok(()), |bytes| socket.set_send_buffer_size(bytes))?;
+        tuning.receive_bytes.map_or(Ok(()), |bytes| socket.set_recv_buffer_size(bytes))?;
+        if socket.local_addr()?.as_socket().is_none() {
+            return Ok(());
+        }
+        socket.set_tcp_nodelay(tuning.nodelay || self.listener.protocol.keeps_connections())?;
+        socket.set_keepalive(tuning.keep_alive)?;
+        let most = |most: u32| self.set_tcp(libc::TCP_FASTOPEN, i32::try_from(most).unwrap_or(i32::MAX));
+        tuning.fast_open.map_or(Ok(()), most)
+    }
+
+    fn set_tcp(&self, option: libc::c_int, value: i32) -> io::Result<()> {
         // SAFETY: the option takes one int, which lives until the call returns.
         let set = unsafe {
             libc::setsockopt(
                 self.socket.as_raw_fd(),
                 libc::IPPROTO_TCP,
-                libc::TCP_DEFER_ACCEPT,
-                (&raw const seconds).cast(),
-                size_of_val(&seconds) as u32,
+                option,
+                (&raw const value).cast(),
+                size_of_val(&value) as u32,
             )
         };
         nix::errno::Errno::result(set)?;
@@ -262,7 +283,7 @@ fn bind_abstract(name: &[u8]) -> Result<Socket, ListenError> {
     Ok(Socket::from(OwnedFd::from(listener)))
 }
 
-fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool) -> Result<Socket, ListenError> {
+fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool, freebind: bool) -> Result<Socket, ListenError> {
     let refused = |error: io::Error| match error.kind() {
         ErrorKind::AddrInUse => ListenError::InUse(address.to_string()),
         _ => ListenError::Refused(address.to_string(), error),
@@ -271,17 +292,15 @@ fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool) -> Result<Socket, L
         let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), None)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuse_port)?;
+        match address.is_ipv4() {
+            _ if !freebind => {}
+            true => socket.set_freebind_v4(true)?,
+            false => socket.set_freebind_v6(true)?,
+        }
         socket.bind(&address.into())?;
         Ok(socket)
     };
     bind().map_err(refused)
-}
-
-/// Has the connections of a TCP socket send small pieces without waiting for the other side to acknowledge earlier ones,
-/// where a connection goes on after an answer: what ends that would come up to 40 ms late. They inherit it.
-fn send_at_once(listener: &Listener, socket: &Socket) -> io::Result<()> {
-    let is_tcp = socket.local_addr()?.as_socket().is_some();
-    if is_tcp && listener.protocol.keeps_connections() { socket.set_tcp_nodelay(true) } else { Ok(()) }
 }
 
 /// The address as people write it; of TCP with the real port, and of an inherited socket what it is bound to.
@@ -315,6 +334,40 @@ mod tests {
     fn the_queue_of_a_socket_that_was_handed_in_only_grows() {
         assert_eq!([limit_after(10, false), limit_after(60, false)], [10, 60]);
         assert_eq!([limit_after(10, true), limit_after(60, true)], [50, 60]);
+    }
+
+    #[test]
+    fn connections_have_what_their_socket_was_told() {
+        let any = Listener::on(Address::Tcp("127.0.0.1:0".parse().unwrap()));
+        let tuning = SocketTuning {
+            nodelay: true,
+            keep_alive: true,
+            send_bytes: Some(50_000),
+            receive_bytes: Some(60_000),
+            fast_open: Some(5),
+            freebind: false,
+        };
+        let options = BindOptions { backlog: 50, tuning, ..BindOptions::default() };
+        let seen = |bound: &BoundSocket| {
+            let listening = SockRef::from(&bound.socket);
+            let _client = std::net::TcpStream::connect(listening.local_addr().unwrap().as_socket().unwrap()).unwrap();
+            listening.set_nonblocking(false).unwrap();
+            let (accepted, _) = listening.accept().unwrap();
+            let (sent, received) = (accepted.send_buffer_size().unwrap(), accepted.recv_buffer_size().unwrap());
+            // The kernel doubles what it is asked for (socket(7)).
+            (accepted.tcp_nodelay().unwrap(), accepted.keepalive().unwrap(), sent == 100_000, received == 120_000)
+        };
+        let tuned = BoundSocket::bind(&any, &options).unwrap();
+        assert_eq!(seen(&tuned), (true, true, true, true));
+        let plain = BoundSocket::bind(&any, &BindOptions { backlog: 50, ..BindOptions::default() }).unwrap();
+        assert_eq!(seen(&plain), (false, false, false, false));
+        // What a reload does with a socket that stays open.
+        tuned.tune(&SocketTuning::default()).unwrap();
+        assert_eq!(seen(&tuned), (false, false, true, true));
+        let elsewhere = Listener::on(Address::Tcp("192.0.2.1:0".parse().unwrap()));
+        let free = SocketTuning { freebind: true, ..SocketTuning::default() };
+        assert!(BoundSocket::bind(&elsewhere, &BindOptions::default()).is_err());
+        assert!(BoundSocket::bind(&elsewhere, &BindOptions { tuning: free, ..BindOptions::default() }).is_ok());
     }
 
     /// How long the kernel holds connections back, in seconds; it counts in steps that double.

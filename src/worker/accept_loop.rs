@@ -41,6 +41,8 @@ pub(super) struct Core<'w> {
     pub(super) desk: Desk<'w>,
     pub(super) keeping: Keeping,
     doors: Vec<Door>,
+    /// Whether there is one socket only, so that it need not be asked which one has a connection.
+    has_one_door: bool,
     eagerness: Eagerness,
     rush: Rush,
     spare: Spare,
@@ -80,7 +82,9 @@ impl<'w> Core<'w> {
             Hears::Master => waiting.add(&member.control(), ORDERS)?,
             Hears::Bell => waiting.add(member.bell(), ORDERS)?,
         }
-        for (index, listening) in member.listeners().iter().enumerate() {
+        let number = member.post().number;
+        let served = |listening: &Listening| listening.is_served_by(number);
+        for (index, listening) in member.listeners().iter().enumerate().filter(|(_, listening)| served(listening)) {
             waiting.add_listener(&listening.socket, index as u64)?;
         }
         let machine = machine::host_name();
@@ -90,6 +94,7 @@ impl<'w> Core<'w> {
             waiting,
             desk: Desk::new(worker, place)?,
             keeping: Keeping::new(member.listeners().len()),
+            has_one_door: member.listeners().len() == 1 && member.listeners().iter().all(served),
             doors: member.listeners().iter().map(|listening| Door::of(&listening.socket, &machine)).collect(),
             eagerness: Eagerness::default(),
             rush: Rush::default(),
@@ -189,7 +194,7 @@ impl<'w> Core<'w> {
         if self.ready_had_turn {
             return Ok(Turn::Ready);
         }
-        if self.worker.member().listeners().len() == 1 && self.rush.expects_another(self.now_us) {
+        if self.has_one_door && self.rush.expects_another(self.now_us) {
             let there_already = self.accept_from(0)?;
             if !matches!(there_already, Turn::Nothing) {
                 // It waited for the end of the last request, not we for it.
@@ -260,7 +265,7 @@ impl<'w> Core<'w> {
     }
 
     fn try_accept(&self, index: usize) -> io::Result<Turn> {
-        let Some(Listening { socket, protocol }) = self.worker.member().listeners().get(index) else {
+        let Some(Listening { socket, protocol, .. }) = self.worker.member().listeners().get(index) else {
             return Ok(Turn::Nothing);
         };
         let accepted = if protocol.keeps_connections() {

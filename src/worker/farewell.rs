@@ -38,7 +38,9 @@ impl Core<'_> {
             Hears::Master => self.waiting.remove(&member.control())?,
             Hears::Bell => self.waiting.remove(member.bell())?,
         }
-        member.listeners().iter().try_for_each(|listening| self.waiting.remove(&listening.socket))
+        let number = member.post().number;
+        let mut served = member.listeners().iter().filter(|listening| listening.is_served_by(number));
+        served.try_for_each(|listening| self.waiting.remove(&listening.socket))
     }
 
     fn await_last_words<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {

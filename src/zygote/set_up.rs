@@ -64,8 +64,11 @@ fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: 
         let (named, there) = (config.sockets.len(), sockets.len());
         return Err(io::Error::other(format!("the settings name {named} listening sockets, and {there} have come")));
     }
-    let protocols = config.sockets.iter().map(|listener| listener.protocol);
-    let listeners = sockets.into_iter().zip(protocols).map(|(socket, protocol)| Listening { socket, protocol });
+    let listeners = sockets.into_iter().zip(&config.sockets).map(|(socket, listener)| Listening {
+        socket,
+        protocol: listener.protocol,
+        workers: listener.workers.clone(),
+    });
     Ok(Common {
         listeners: listeners.collect(),
         config,

@@ -314,3 +314,38 @@ fn nonblocking_connect(server: &Instance) -> nix::Result<std::os::fd::OwnedFd> {
     connect(stream.as_raw_fd(), &UnixAddr::new(server.socket())?)?;
     Ok(stream)
 }
+
+/// Each of two workers has a socket of its own, one of them a shared one, and none answers on the other's; also the
+/// workers of the next generation.
+#[test]
+fn a_mapped_socket_is_served_by_its_workers_only() {
+    let launch = Launch::hello().without("socket").set("workers", 2).line("shared-socket = 127.0.0.1:0");
+    let launch = launch.line("socket = =0").line("socket = 127.0.0.2:0");
+    let server = launch.line("map-socket = 0:1").line("map-socket = 1:2").start();
+    let targets = [0, 1].map(|number| Target::Tcp(bound_address(&server, number)));
+    for generation in [1, 2] {
+        for round in 0..4 {
+            for (number, target) in targets.iter().enumerate() {
+                let packet =
+                    Request::get(&format!("/{generation}-{number}-{round}")).to_uwsgi().expect("a small request");
+                exchange(target, &packet, PATIENCE).unwrap_or_else(|error| panic!("{target}: {error}"));
+            }
+        }
+        let who = |number: usize| {
+            let lines =
+                [0, 1, 2, 3].map(|round| server.log.wait_for(&format!("GET /{generation}-{number}-{round} ")).text);
+            lines.map(|line| line.split(['|', ']']).next().unwrap_or_default().to_owned())
+        };
+        let [first, second] = [who(0), who(1)];
+        assert!(
+            first.iter().all(|pid| *pid == first[0]) && second.iter().all(|pid| *pid == second[0]),
+            "{first:?} {second:?}"
+        );
+        assert_ne!(first[0], second[0]);
+        if generation == 1 {
+            server.signal(Signal::SIGHUP);
+            server.log.wait_for("reload done: generation 2 serves");
+        }
+    }
+    server.stop();
+}

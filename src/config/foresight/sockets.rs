@@ -3,7 +3,8 @@
 
 use super::findings::Findings;
 use super::places::judge_room;
-use crate::config::model::Address;
+use crate::config::ground::Who;
+use crate::config::model::{Address, Listener};
 use crate::config::subject::Subject;
 use crate::config::world::Kind;
 
@@ -23,6 +24,7 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
                     judge_room(findings, line, who, &path);
                 }
             }
+            Address::Tcp(_) if listener.early => judge_early(findings, listener),
             Address::Tcp(address) if !findings.ways.ground.may_bind(who, address.port()) => {
                 let name = findings.ways.ground.name_of(who);
                 let problem = format!("{name} may not listen on port {}", address.port());
@@ -30,5 +32,16 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
             }
             Address::Tcp(_) | Address::Abstract(_) | Address::Inherited(_) => {}
         }
+    }
+}
+
+/// One that is opened before privileges are dropped.
+fn judge_early(findings: &mut Findings<'_>, listener: &Listener) {
+    let Address::Tcp(address) = &listener.address else { return };
+    if !findings.ways.ground.may_bind(Who::Starter, address.port()) {
+        let name = findings.ways.ground.name_of(Who::Starter);
+        let line = findings.give(&Subject::Socket(listener.address.clone()));
+        let problem = format!("{name} may not listen on port {}", address.port());
+        findings.blame_line(line, problem, super::way::low_port(address.port()));
     }
 }

@@ -25,6 +25,12 @@ pub struct Listener {
     /// Whether TCP holds a connection back until its first bytes are there (`no-defer-accept`: it does not).
     #[serde(default = "holds_back")]
     pub defer_accept: bool,
+    /// Whether it is opened before privileges are dropped (`shared-socket`), where that makes a difference: on TCP ports.
+    #[serde(default)]
+    pub early: bool,
+    /// The numbers of the workers that serve it (`map-socket`); empty: all.
+    #[serde(default)]
+    pub workers: Vec<u32>,
 }
 
 fn holds_back() -> bool {
@@ -34,7 +40,14 @@ fn holds_back() -> bool {
 impl Listener {
     /// On this address, with the defaults of everything else.
     pub fn on(address: Address) -> Listener {
-        Listener { address, protocol: Protocol::default(), reuse_port: false, defer_accept: true }
+        Listener {
+            address,
+            protocol: Protocol::default(),
+            reuse_port: false,
+            defer_accept: true,
+            early: false,
+            workers: Vec::new(),
+        }
     }
 
     /// Whether nobody is to listen there when the instance has ended: not where whoever has handed the socket in goes on

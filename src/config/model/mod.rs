@@ -26,6 +26,7 @@ mod process_names;
 mod recycling;
 mod request;
 mod scaling;
+mod socket_tuning;
 mod statics;
 mod statistics;
 mod staying;
@@ -54,6 +55,7 @@ pub use process_names::ProcessNames;
 pub use recycling::{MonitoredExceptions, Recycling};
 pub use request::{RequestLimits, VanishedClients};
 pub use scaling::{Busyness, Policy, Scaling};
+pub use socket_tuning::SocketTuning;
 pub use statics::{Answers, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
 pub use statistics::Statistics;
 pub use term::TermMeaning;
@@ -72,6 +74,8 @@ pub struct Config {
     pub chmod_socket: Option<u32>,
     /// Owner of the unix sockets (`chown-socket`), as `user`, `user:group` or numbers.
     pub chown_socket: Option<String>,
+    /// What the kernel is told about them.
+    pub socket_tuning: SocketTuning,
     /// The application that the workers serve.
     pub application: Application,
     /// Most workers at once (`processes`, `workers`).
@@ -151,6 +155,7 @@ impl Default for Config {
             listen: 100,
             chmod_socket: None,
             chown_socket: None,
+            socket_tuning: SocketTuning::default(),
             application: Application::default(),
             workers: 1,
             threads: 1,

@@ -17,10 +17,15 @@ impl Config {
             self.logging.to2.clone_from(&old.logging.to2);
         }
         let mut keeps_file = false;
+        let mut keeps_tcp = false;
         for listener in &mut self.sockets {
             let Some(open) = old.sockets.iter().find(|open| open.address == listener.address) else { continue };
+            keeps_tcp |= matches!(listener.address, Address::Tcp(_));
             keeps_file |= matches!(listener.address, Address::Unix(_));
             *listener = Listener { reuse_port: open.reuse_port, ..listener.clone() };
+        }
+        if keeps_tcp {
+            self.socket_tuning.freebind = old.socket_tuning.freebind;
         }
         if keeps_file {
             self.chmod_socket = old.chmod_socket;

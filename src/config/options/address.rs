@@ -1,6 +1,7 @@
-//! How addresses to listen on are read: HOST:PORT, a path, `@NAME`, `fd://N`.
+//! How addresses to listen on are read: HOST:PORT, a path, `@NAME`, `fd://N`, `=N`.
 //!
-//! Not for looking up the names of hosts, which is not pure (`sockets`). Pure; runs wherever a configuration is read.
+//! Not for looking up the names of hosts, which is not pure (`sockets`), nor the sockets that `=N` refers to
+//! (`shared_sockets`). Pure; runs wherever a configuration is read.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use crate::config::model::Address;
 /// The longest path of a unix socket in bytes: `sun_path` has 108 with the final NUL (unix(7)).
 const UNIX_PATH_MAX: usize = 107;
 
-/// Reads an address. A host's name leaves the address open: looking it up is not pure.
+/// Reads an address. A host's name leaves the address open: looking it up is not pure. So does a shared socket's number.
 pub(super) fn parse_address(text: &str) -> Result<Parsed<'_>, Unfit> {
     let expected = "HOST:PORT, :PORT, [IPv6]:PORT, a path, @NAME or fd://N";
     let (address, remark) = if text.is_empty() {
@@ -23,13 +24,19 @@ pub(super) fn parse_address(text: &str) -> Result<Parsed<'_>, Unfit> {
     } else if let Some(name) = text.strip_prefix('@').or_else(|| text.strip_prefix("\\0")) {
         (Some(Address::Abstract(checked_length(name)?.into())), None)
     } else if text.starts_with('=') {
-        return Err(Unfit::new(expected).hint("shared sockets (=N) are not there yet"));
+        shared_number(text).ok_or_else(|| Unfit::new("= and the number of a shared-socket, from 0"))?;
+        (None, None)
     } else if text.contains(':') && !text.contains('/') {
         tcp_address(text)?
     } else {
         (Some(Address::Unix(PathBuf::from(checked_length(text)?))), file_remark(text))
     };
     Ok(Parsed { address, remark, ..Parsed::new(text, 0) })
+}
+
+/// The number in `=N`.
+pub(super) fn shared_number(text: &str) -> Option<usize> {
+    text.strip_prefix('=')?.trim().parse().ok()
 }
 
 fn checked_length(name: &str) -> Result<&str, Unfit> {
@@ -102,6 +109,7 @@ mod tests {
             ("\\0app", Some(Address::Abstract(b"app".to_vec()))),
             ("fd://3", Some(Address::Inherited(3))),
             ("app-1.example:80", None),
+            ("=0", None),
         ] {
             assert_eq!(parse_address(text).map(|parsed| parsed.address), Ok(expected), "{text:?}");
         }
@@ -109,7 +117,8 @@ mod tests {
 
     #[test]
     fn addresses_that_are_none() {
-        for text in ["", ":", ":x", "1.2.3.4:70000", "::1:80", "[::x]:80", "192.168.*:80", "=0", "@", "fd://x", "a b:1"]
+        for text in
+            ["", ":", ":x", "1.2.3.4:70000", "::1:80", "[::x]:80", "192.168.*:80", "=", "=x", "@", "fd://x", "a b:1"]
         {
             assert!(parse_address(text).is_err(), "{text:?}");
         }

@@ -52,6 +52,11 @@ pub(super) fn kept<'c>(in_force: &'c Config, new: &'c Config) -> impl Iterator<I
     new.sockets.iter().filter_map(move |listener| Some((before(listener)?, listener)))
 }
 
+/// Whether a TCP socket stays open that was opened for the configuration in force.
+pub(super) fn keeps_tcp_socket(in_force: &Config, new: &Config) -> bool {
+    kept(in_force, new).any(|(listener, _)| matches!(listener.address, Address::Tcp(_)))
+}
+
 /// Whether a socket file stays that was made by the configuration in force.
 pub(super) fn keeps_socket_file(in_force: &Config, new: &Config) -> bool {
     kept(in_force, new).any(|(listener, _)| matches!(listener.address, Address::Unix(_)))

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use super::socket_references::References;
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
 use crate::config::model::{Address, Config, Policy, Protocol, Python};
@@ -41,6 +42,8 @@ pub struct Draft<'a> {
     pub(super) daemons_from: Vec<&'a Directive>,
     /// The line of each listener, in their order.
     pub(super) sockets_from: Vec<&'a Directive>,
+    /// What of sockets refers to others by number.
+    pub(super) references: References<'a>,
     surroundings: &'a Surroundings,
     current: &'a Directive,
     whole: &'a Origin,
@@ -96,6 +99,7 @@ impl<'a> Draft<'a> {
             passed_on: Vec::new(),
             daemons_from: Vec::new(),
             sockets_from: Vec::new(),
+            references: References::default(),
             surroundings,
             current: nothing,
             whole: &nothing.origin,

@@ -81,8 +81,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds for which uwsgi.chunked_read waits; socket-timeout without it"),
     flag("enable-proxy-protocol").sets(|d, v| d.config.http.proxy_protocol = v.on()).works()
         .says("Expect a PROXY protocol header, version 1 or 2, on HTTP sockets, from a trusted-proxy"),
-    count("tcp-fast-open").aka(&["tcp-fastopen"]).not_yet("options of TCP sockets").says("TCP_FASTOPEN queue length"),
-    flag("tcp-fast-open-client").aka(&["tcp-fastopen-client"]).not_yet("options of TCP sockets")
+    count("tcp-fast-open").aka(&["tcp-fastopen"])
+        .sets(|d, v| d.config.socket_tuning.fast_open = v.unless_zero().and_then(|most| u32::try_from(most).ok())).works()
+        .says("Take data with the first packet of a connection (TCP_FASTOPEN), from so many at a time; 0 leaves it off"),
+    flag("tcp-fast-open-client").aka(&["tcp-fastopen-client"]).accepted("an instance connects to sockets of its own machine only")
         .says("Use TCP fast open when connecting"),
     text("loop").unsupported(LOOPS).says("Select event loop engine"),
     text("allowed-modifiers").unsupported("an instance serves one application and ignores modifiers")

@@ -3,26 +3,25 @@
 //! The rows of the option table for the group [`Sockets`](super::Group::Sockets).
 //! Read in the master before anything else, and by the commands.
 
-use super::kind::Kind;
-use std::net::SocketAddr;
-
-use super::change::{keeps_socket_file, kept};
+use super::address::shared_number;
+use super::change::{keeps_socket_file, keeps_tcp_socket, kept};
 use super::draft::Draft;
+use super::kind::Kind;
+use super::known_address::known_address;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, flag, int, list, text, value};
+use super::shared_sockets;
 use crate::config::error::ConfigError;
 use crate::config::model::{Address, Listener, Protocol};
 
 // What stands behind several rows.
-const TCP: &str = "options of TCP sockets";
 const OPEN: &str = "for sockets that are open";
 
 /// Options of uWSGI's that listen on an address as well.
-const OTHER_LISTENERS: &[&str] = &["shared-socket", "stats", "metrics"];
+const OTHER_LISTENERS: &[&str] = &["stats", "metrics"];
 
 /// Options of uWSGI's that give an instance work without `socket`.
-const OTHER_WORK: &[&str] =
-    &["https", "https-socket", "suwsgi-socket", "shared-socket", "zerg", "emperor", "fastrouter"];
+const OTHER_WORK: &[&str] = &["https", "https-socket", "suwsgi-socket", "zerg", "emperor", "fastrouter"];
 
 /// The rows.
 #[rustfmt::skip]
@@ -33,11 +32,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Listen on HOST:PORT or a unix path; speaks the uwsgi protocol"),
     text("protocol").aka(&["socket-protocol"]).default("uwsgi").sets(protocol).works()
         .says("What is spoken on `socket`: uwsgi, http, fastcgi, fastcgi-nph, scgi or scgi-nph"),
-    address("shared-socket").list().not_yet("shared sockets; sockets are bound before privileges are dropped anyway")
-        .says("Bind early (before privilege drop); referenced elsewhere as =N"),
-    address("undeferred-shared-socket").list()
-        .not_yet("shared sockets; sockets are bound before privileges are dropped anyway")
-        .says("shared-socket without TCP_DEFER_ACCEPT"),
+    address("shared-socket").list().sets(|d, v| shared_sockets::share(d, v, true)).works()
+        .says("Open a socket before privileges are dropped; other options serve it as =N, the first one as =0"),
+    address("undeferred-shared-socket").list().sets(|d, v| shared_sockets::share(d, v, false)).works()
+        .says("The same, without holding connections back until their first bytes are there"),
     flag("skip-zero").accepted("a descriptor on standard input is used only when it is a socket")
         .says("Never inherit a listening socket from file descriptor 0"),
     int("listen", 1, i32::MAX as i64).short('l').default("100").sets(listen_queue).works()
@@ -51,15 +49,21 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("chown-socket").sets(|d, v| d.config.chown_socket = Some(v.string())).works()
         .restart(|old, new| old.chown_socket != new.chown_socket && keeps_socket_file(old, new)).but(OPEN)
         .says("user[:group] owner for UNIX sockets; delays privilege drop"),
-    flag("freebind").not_yet(TCP).says("Set IP_FREEBIND on listeners"),
-    list("map-socket").not_yet("sockets for some of the workers only")
-        .says("Give listener N only to the listed workers"),
+    flag("freebind").sets(|d, v| d.config.socket_tuning.freebind = v.on()).works()
+        .restart(|old, new| old.socket_tuning.freebind != new.socket_tuning.freebind && keeps_tcp_socket(old, new)).but(OPEN)
+        .says("Listen on addresses also while the machine does not have them (IP_FREEBIND)"),
+    list("map-socket").sets(shared_sockets::map).works()
+        .says("SOCKET:WORKER[,WORKER…]: only these workers serve that socket; sockets count from 0, workers from 1"),
     flag("no-defer-accept").sets(|d, v| d.defer_accept = !v.on()).works()
         .says("Do not hold TCP connections back until their first bytes are there (TCP_DEFER_ACCEPT)"),
-    flag("tcp-nodelay").not_yet(TCP).says("Set TCP_NODELAY on client connections"),
-    flag("so-keepalive").not_yet(TCP).says("Set SO_KEEPALIVE on client connections"),
-    bytes("socket-sndbuf").default("0").not_yet(TCP).says("SO_SNDBUF bytes on listeners"),
-    bytes("socket-rcvbuf").default("0").not_yet(TCP).says("SO_RCVBUF bytes on listeners"),
+    flag("tcp-nodelay").sets(|d, v| d.config.socket_tuning.nodelay = v.on()).works()
+        .says("Send small pieces at once (TCP_NODELAY); HTTP and FastCGI sockets always do"),
+    flag("so-keepalive").sets(|d, v| d.config.socket_tuning.keep_alive = v.on()).works()
+        .says("Have the kernel ask silent clients whether they are still there (SO_KEEPALIVE)"),
+    bytes("socket-sndbuf").default("0").sets(|d, v| d.config.socket_tuning.send_bytes = buffer(v)).works()
+        .says("Bytes of the kernel's buffer for what is sent on a connection (SO_SNDBUF); 0 leaves it to the kernel"),
+    bytes("socket-rcvbuf").default("0").sets(|d, v| d.config.socket_tuning.receive_bytes = buffer(v)).works()
+        .says("Bytes of the kernel's buffer for what is received on a connection (SO_RCVBUF); 0 leaves it to the kernel"),
     flag("shutdown-sockets").accepted("sockets of a stopping instance are shut down as needed")
         .says("Also shutdown() listeners when destroying them"),
     flag("reuse-port").sets(|d, v| d.reuse_port = v.on()).works()
@@ -69,7 +73,13 @@ pub(super) const OPTIONS: &[Opt] = &[
 
 /// One more listener; `None` is for what `protocol` says.
 pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option<Protocol>) {
-    let Some(address) = known_address(draft, value) else { return };
+    let address = match shared_number(value.text) {
+        Some(_) => shared_sockets::borrow(draft),
+        None => match known_address(draft, value) {
+            Some(address) => address,
+            None => return,
+        },
+    };
     match protocol {
         Some(protocol) => draft.config.sockets.push(Listener { protocol, ..Listener::on(address) }),
         None => {
@@ -80,20 +90,9 @@ pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option
     draft.sockets_from.push(draft.current());
 }
 
-/// The address of a value, with the name of its host looked up; a complaint if nobody knows that.
-pub(super) fn known_address(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<Address> {
-    let address = value.address.clone().or_else(|| look_up(draft, value.text));
-    if address.is_none() {
-        draft.refuse("expected an address; the host's name is not known", "write its IP address");
-    }
-    address
-}
-
-fn look_up(draft: &Draft<'_>, text: &str) -> Option<Address> {
-    let (host, port) = text.rsplit_once(':')?;
-    let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
-    let port = port.get(..end)?.parse().ok()?;
-    Some(Address::Tcp(SocketAddr::new((draft.surroundings().resolve)(host)?, port)))
+/// The size of a buffer; zero leaves it to the kernel.
+fn buffer(value: &Parsed<'_>) -> Option<usize> {
+    Some(value.size()).filter(|bytes| *bytes > 0)
 }
 
 /// `protocol`: what plain sockets speak.
@@ -132,8 +131,9 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
             listener.protocol = draft.plain_protocol;
         }
     }
+    shared_sockets::lend(draft);
     for listener in &mut draft.config.sockets {
-        listener.defer_accept = defer_accept;
+        listener.defer_accept &= defer_accept;
         listener.reuse_port = reuse_port && matches!(listener.address, Address::Tcp(_));
         if let (true, Address::Unix(path)) = (abstract_sockets, &listener.address) {
             listener.address = Address::Abstract(path.as_os_str().as_encoded_bytes().to_vec());
@@ -147,6 +147,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         draft.warning(ConfigError::about(directive, problem).suggest(suggestion));
     }
     refuse_doubled_sockets(draft);
+    shared_sockets::judge_maps(draft);
     tell_of_closed_doors(draft);
     if let (Some(most), false) = (draft.surroundings().somaxconn, draft.given("listen").is_some())
         && most < draft.config.listen

@@ -4,9 +4,9 @@
 //! Read in the master before anything else, and by the commands.
 
 use super::draft::Draft;
+use super::known_address::known_address;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, list, seconds, text};
-use super::sockets::known_address;
 use crate::config::error::ConfigError;
 use crate::config::model::Address;
 

@@ -336,3 +336,28 @@ fn a_mark_hides_what_a_hook_is_about() {
     let seen: Vec<_> = hooks.iter().map(|hook| (hook.action, hook.argument.as_str(), hook.hidden)).collect();
     assert_eq!(seen, [(HookAction::Exec, "login secret", true), (HookAction::Exec, "id", false)]);
 }
+
+#[test]
+fn a_shared_socket_is_served_by_whoever_refers_to_it() {
+    let built =
+        built("http-socket = =1\nshared-socket = 127.0.0.1:80\nundeferred-shared-socket = 127.0.0.1:81\nsocket = =0");
+    let seen: Vec<_> = built
+        .config
+        .sockets
+        .iter()
+        .take(2)
+        .map(|one| (one.address.to_string(), one.protocol, one.early, one.defer_accept))
+        .collect();
+    let expected = [
+        ("127.0.0.1:81".to_owned(), Protocol::Http, true, false),
+        ("127.0.0.1:80".to_owned(), Protocol::Uwsgi, true, true),
+    ];
+    assert_eq!((seen, built.warnings), (expected.to_vec(), vec![]));
+}
+
+#[test]
+fn a_socket_is_mapped_to_workers() {
+    let built = built("socket = :3031\nsocket = :3032\nprocesses = 3\nmap-socket = 0:1,2\nmap-socket = 1:3");
+    let seen: Vec<_> = built.config.sockets.into_iter().map(|one| one.workers).collect();
+    assert_eq!(seen, [vec![1, 2], vec![3], vec![]]);
+}
