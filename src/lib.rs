@@ -24,6 +24,7 @@
 pub mod app;
 #[doc(hidden)]
 pub mod cli;
+mod collector;
 #[doc(hidden)]
 pub mod config;
 mod daemon;
@@ -39,6 +40,7 @@ pub mod handler;
 mod hindrance;
 #[doc(hidden)]
 pub mod hooks;
+mod log_places;
 #[doc(hidden)]
 pub mod logging;
 #[doc(hidden)]

@@ -54,6 +54,18 @@ pub fn wait_for_nobody() {
     *IMPATIENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Impatient::new());
 }
 
+/// Forgets the way to standard error that [`wait_for_nobody`] has opened, before its descriptor goes.
+pub(crate) fn forget_way() {
+    *IMPATIENT.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Writes a line, without its end, to standard error as it is: one that is no message of this process.
+pub(crate) fn put(line: &str) {
+    let whole = format!("{}\n", line.trim_end_matches('\n'));
+    // Standard error is where the log is; if it cannot be written, there is nowhere left to say so.
+    let _ = Out.write_all(whole.as_bytes());
+}
+
 /// Starts logging to standard error. `RUST_LOG` selects levels and modules; the default is `info`.
 pub fn start() {
     let mut builder = Builder::new();
@@ -146,6 +158,18 @@ pub fn begin_instead(path: &Path, logging: &Logging) -> io::Result<File> {
     Ok(log)
 }
 
+/// The log leaves the file that whoever started the instance reads: until [`forget_starter`] errors go there as well.
+///
+/// # Errors
+/// When there is no descriptor left for it.
+pub(crate) fn keep_starter(before: &File) -> io::Result<()> {
+    let mut starter = STARTER.lock().unwrap_or_else(PoisonError::into_inner);
+    if starter.is_none() {
+        *starter = Some(before.try_clone()?);
+    }
+    Ok(())
+}
+
 /// Says a line to whoever started the instance, where that does not read the log.
 pub fn tell_starter(line: &str) {
     if let Some(starter) = STARTER.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
@@ -179,9 +203,6 @@ pub fn empty_old() -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the log anew by its name and sends what this process writes there: for logrotate, which has renamed the old
-/// file. Both files say so, as uWSGI's do (uWSGI's manual, "Logging"); by the time the new one does,
-/// `tell_others` has been called with it.
 /// Sends what this process writes to the file that has the log's name now: for logrotate, which has renamed the old
 /// one. Both say so, as uWSGI's do (uWSGI's manual, "Logging"); by the time the new one does, `tell_others` has been
 /// called.
@@ -189,13 +210,26 @@ pub fn empty_old() -> io::Result<()> {
 /// # Errors
 /// What the system says; the log then goes on where it was.
 pub fn reopen(path: &Path, file: &File, tell_others: impl FnOnce()) -> io::Result<()> {
-    let old = File::from(io::stderr().as_fd().try_clone_to_owned()?);
-    let now_s = || crate::sys::clock::epoch_us() / 1_000_000;
-    log::info!("[{}] logsize: {}, triggering log-reopen...", now_s(), old.metadata()?.len());
+    leave(&File::from(io::stderr().as_fd().try_clone_to_owned()?));
     crate::sys::process::redirect_output(file)?;
     tell_others();
-    log::info!("[{}] {} reopened.", now_s(), path.display());
+    arrive(path);
     Ok(())
+}
+
+/// Says that the log leaves a file.
+pub(crate) fn leave(old: &File) {
+    let bytes = old.metadata().map_or(0, |found| found.len());
+    log::info!("[{}] logsize: {bytes}, triggering log-reopen...", now_s());
+}
+
+/// Says that it goes on in another one.
+pub(crate) fn arrive(path: &Path) {
+    log::info!("[{}] {} reopened.", now_s(), path.display());
+}
+
+fn now_s() -> u64 {
+    crate::sys::clock::epoch_us() / 1_000_000
 }
 
 fn begin(date: Option<&str>) -> String {

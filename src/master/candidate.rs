@@ -2,10 +2,12 @@
 //! that place as a whole, or is withdrawn and leaves nothing behind. Master only.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use mio::Poll;
 
+use super::collecting::{Collecting, own_log};
 use super::decisions::DecisionFile;
 use super::directory::{Destination, Directory};
 use super::fifo::Fifos;
@@ -36,6 +38,7 @@ pub(super) struct Candidate {
     watches: Option<Watches>,
     decisions: Option<Option<DecisionFile>>,
     doors: NewDoors,
+    collecting: Option<Option<Collecting>>,
 }
 
 /// Where the log goes from now on.
@@ -84,6 +87,7 @@ impl Candidate {
             watches: None,
             decisions: None,
             doors: NewDoors::default(),
+            collecting: None,
         };
         candidate.config.identity.stay(&now.config.identity);
         let made = Directory::within(directory.as_ref(), || candidate.make(now, pid_files, directory.is_some(), poll));
@@ -103,7 +107,9 @@ impl Candidate {
         if moved || config.watches != now.config.watches {
             self.watches = Some(begin_watches(config, poll)?);
         }
-        self.log = new_log(config, &now.config, &mut self.left)?;
+        self.log = new_log(config, now, &mut self.left)?;
+        (self.log, self.collecting) = collected(config, now, self.log.take())
+            .map_err(|error| StartFailure::system("begin the collector of the log", &error))?;
         self.decisions = new_decisions(config, now)?;
         let start = start_directory().map_err(|error| StartFailure::system("tell the start directory", &error))?;
         self.pid_files = pid_files.follow(&config.pidfiles, &start)?;
@@ -133,7 +139,19 @@ impl Candidate {
     /// Takes the place of what is in force. Cannot fail. Returns what was there and left files; where the log goes is
     /// the caller's business.
     pub(super) fn come_into_force(self, now: &mut InForce, pids: &mut PidFiles, now_us: u64) -> Replaced {
-        let Self { config, sockets, log: _, directory: _, left: _, pid_files, fifos, watches, decisions, doors } = self;
+        let Self {
+            config,
+            sockets,
+            log: _,
+            directory: _,
+            left: _,
+            pid_files,
+            fifos,
+            watches,
+            decisions,
+            doors,
+            collecting,
+        } = self;
         pids.give_way_to(pid_files.all);
         now.doors.change_to(doors, &config);
         now.scaling = Settings::of(&config);
@@ -146,6 +164,9 @@ impl Candidate {
         }
         if let Some(new) = decisions {
             now.decisions = new;
+        }
+        if let Some(new) = collecting {
+            now.collecting = new;
         }
         let fifos = fifos.map(|mut new| {
             new.succeed(&now.fifos);
@@ -180,10 +201,14 @@ impl Replaced {
 
 /// The log, opened, if it is another file than now, or is to be opened anew, or its name leads elsewhere by now. Where
 /// nobody has asked for another one, the old one is good enough: that is noted in `left`.
-fn new_log(config: &Config, now: &Config, left: &mut Vec<String>) -> Result<Option<NewLog>, StartFailure> {
+fn new_log(config: &Config, now: &InForce, left: &mut Vec<String>) -> Result<Option<NewLog>, StartFailure> {
     let Some(path) = config.log_file() else { return Ok(None) };
-    let moves = now.log_file() != Some(path);
-    if !moves && !config.logging.reopen && leads_to(path, &std::io::stderr()) {
+    let moves = now.config.log_file() != Some(path);
+    let is_there = match &now.collecting {
+        Some(collecting) => leads_to(path, collecting.beneath()),
+        None => leads_to(path, &std::io::stderr()),
+    };
+    if !moves && !config.logging.reopen && is_there {
         return Ok(None);
     }
     let option = match &config.logging {
@@ -203,6 +228,29 @@ fn new_log(config: &Config, now: &Config, left: &mut Vec<String>) -> Result<Opti
             Ok(None)
         }
         Err(failure) => Err(failure),
+    }
+}
+
+/// What a collector has to do with the log: where a configuration wants one, another one for what it wants otherwise than the
+/// one in force, above the log as it will be; where it wants none, the log itself again.
+fn collected(
+    config: &Config,
+    now: &InForce,
+    log: Option<NewLog>,
+) -> io::Result<(Option<NewLog>, Option<Option<Collecting>>)> {
+    let beneath = || match (&log, &now.collecting) {
+        (Some(log), _) => log.file().try_clone(),
+        (None, Some(collecting)) => collecting.beneath().try_clone(),
+        (None, None) => own_log(),
+    };
+    match (&now.collecting, config.logging.is_collected()) {
+        (None, false) => Ok((log, None)),
+        (Some(_), true) if log.is_none() && config.logging == now.config.logging => Ok((None, None)),
+        (_, true) => {
+            let new = Collecting::begin(&config.logging, beneath()?)?;
+            Ok((Some(NewLog::Moved(new.pipe().try_clone()?)), Some(Some(new))))
+        }
+        (Some(_), false) => Ok((Some(NewLog::Moved(beneath()?)), Some(None))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use mio::Poll;
 
+use super::collecting::Collecting;
 use super::decisions::DecisionFile;
 use super::fifo::{FifoHandover, Fifos};
 use super::statistics::Doors;
@@ -29,6 +30,8 @@ pub(super) struct InForce {
     pub(super) watches: Watches,
     /// Where decisions on the number of workers are recorded.
     pub(super) decisions: Option<DecisionFile>,
+    /// Who takes the lines of the log, if they go elsewhere than to the log.
+    pub(super) collecting: Option<Collecting>,
 }
 
 impl InForce {
@@ -42,6 +45,7 @@ impl InForce {
             fifos: Fifos::default(),
             watches: Watches::default(),
             decisions: None,
+            collecting: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod acting;
 mod aside;
 mod candidate;
 mod children;
+mod collecting;
 mod daemons;
 mod deadlines;
 mod decisions;
@@ -56,6 +57,7 @@ use crate::sys::clock::monotonic_us;
 use crate::sys::wait::Doorbell;
 
 use children::Children;
+use collecting::Collecting;
 use descriptors::Descriptors;
 use driver::{Driver, Parts};
 use machine::{Machine, Order, Plan, Time};
@@ -87,6 +89,13 @@ pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
         Err(failure) => {
             started.withdraw();
             return Err(failure);
+        }
+    };
+    started.in_force.collecting = match Collecting::start(&started.in_force.config.logging) {
+        Ok(collecting) => collecting,
+        Err(error) => {
+            started.withdraw();
+            return Err(StartFailure::system("begin the collector of the log", &error));
         }
     };
     let Started { in_force, pid_files, .. } = started;

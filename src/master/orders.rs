@@ -54,7 +54,7 @@ impl Driver<'_> {
                 Said::Event(event) => self.handle(event),
                 Said::Wanted(wanted) => self.obey(wanted),
                 Said::StrangerEnded(pid, status) => {
-                    if !self.take_reading(pid, status) {
+                    if !self.take_collector_end(pid, status) && !self.take_reading(pid, status) {
                         self.take_answer(pid, status);
                     }
                 }

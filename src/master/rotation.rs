@@ -29,7 +29,7 @@ impl Driver<'_> {
         if self.log_size.due_us().is_some_and(|look_us| look_us > now_us) {
             return;
         }
-        let bytes = size_of_log();
+        let bytes = self.size_of_log();
         self.log_size.looked(now_us, bytes);
         if bytes > most {
             self.rotate_log();
@@ -45,16 +45,20 @@ impl Driver<'_> {
         let wanted = config.logging.backup.clone().unwrap_or_else(|| with_ending(path, epoch_us() / 1_000_000));
         match move_away(path, &wanted) {
             Ok(backup) => {
-                log::info!("logsize: {}, triggering rotation to {}...", size_of_log(), backup.display());
+                log::info!("logsize: {}, triggering rotation to {}...", self.size_of_log(), backup.display());
                 self.reopen_logs();
             }
             Err(error) => log::error!("the log stays where it is: cannot move {} away: {error}", path.display()),
         }
     }
-}
 
-fn size_of_log() -> u64 {
-    fstat(io::stderr().as_fd()).map_or(0, |found| found.st_size.try_into().unwrap_or(0))
+    fn size_of_log(&self) -> u64 {
+        let found = match &self.in_force.collecting {
+            Some(collecting) => fstat(collecting.beneath()),
+            None => fstat(io::stderr().as_fd()),
+        };
+        found.map_or(0, |found| found.st_size.try_into().unwrap_or(0))
+    }
 }
 
 /// Renames a file to a name that nothing has; with a number if need be. Returns the name.

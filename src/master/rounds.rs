@@ -50,6 +50,7 @@ impl Driver<'_> {
             self.visitors.due_us(),
             self.stops_at_us,
             self.log_size.due_us(),
+            self.collector_due_us(),
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
@@ -70,6 +71,7 @@ impl Driver<'_> {
         self.visitors.drop_late(monotonic_us());
         self.stop_if_due(monotonic_us());
         self.watch_log_size();
+        self.mind_collector();
         self.mind_upgrade();
         self.mind_reading();
         self.mind_deadlines();

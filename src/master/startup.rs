@@ -119,7 +119,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     }
     hooks(config, HookPhase::AsUser)?;
     begin_log("logto2", config.logging.to2.as_deref(), config)?;
-    try_request_logs(config)?;
+    try_places(config)?;
     open.extend(
         activated_sockets()
             .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?,
@@ -181,14 +181,17 @@ fn cannot_enter(directory: &std::path::Path, error: &std::io::Error) -> StartFai
     StartFailure::new(Exit::System, format!("cannot change to this directory: {told}")).about("chdir")
 }
 
-/// Makes the files for request lines, as the user who serves: each worker opens them for itself.
-fn try_request_logs(config: &Config) -> Result<(), StartFailure> {
-    for logger in &config.logging.request_loggers {
+/// Makes the files that are places for lines, as the user who serves: workers and the collector open them for themselves.
+fn try_places(config: &Config) -> Result<(), StartFailure> {
+    let logging = &config.logging;
+    let wanted = [("logger", &logging.loggers), ("req-logger", &logging.request_loggers)];
+    let all = wanted.into_iter().flat_map(|(option, loggers)| loggers.iter().map(move |logger| (option, logger)));
+    for (option, logger) in all {
         if let LogPlace::File(path) = &logger.to
             && !path.metadata().is_ok_and(|found| found.file_type().is_fifo())
         {
-            crate::logging::open(path, &config.logging).map_err(|error| {
-                StartFailure::file(format!("cannot open {}: {error}", path.display())).about("req-logger")
+            crate::logging::open(path, logging).map_err(|error| {
+                StartFailure::file(format!("cannot open {}: {error}", path.display())).about(option)
             })?;
         }
     }

@@ -17,6 +17,7 @@ pub mod listeners;
 pub mod loan;
 pub mod machine;
 pub mod memory;
+pub mod pipe;
 pub mod process;
 pub mod processes;
 pub mod queue;

@@ -188,11 +188,48 @@ pub fn close_strangers_on_exec() {
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 
+/// Closes every descriptor from 3 up but these: of a process that goes on without what its parent had open.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) {
+    let mut numbers: Vec<u32> = kept.iter().filter_map(|kept| u32::try_from(kept.as_raw_fd()).ok()).collect();
+    numbers.sort_unstable();
+    let mut from = 3;
+    for number in numbers.into_iter().chain([u32::MAX]) {
+        if number > from {
+            close_between(from, number - 1);
+        }
+        from = from.max(number.saturating_add(1));
+    }
+}
+
+fn close_between(first: u32, last: u32) {
+    // SAFETY: the caller has given up what is behind these numbers; nobody uses them any more.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return;
+    }
+    // A kernel without it (before 5.9).
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<u32> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| (first..=last).contains(number)) {
+        // SAFETY: as above.
+        unsafe { libc::close(number as RawFd) };
+    }
+}
+
 /// Has a command executed with signals as they are by default. What a command would be executed with otherwise,
 /// posix_spawn(3) of the C library, leaves its own two (32 and 33) ignored for good.
 pub fn keep_signals(command: &mut Command) -> &mut Command {
     // SAFETY: the closure does nothing; that there is one has the command forked and executed.
     unsafe { command.pre_exec(|| Ok(())) }
+}
+
+/// Has a command executed with no signal blocked, whatever is here.
+pub fn fresh_signals(command: &mut Command) -> &mut Command {
+    let unblock = || {
+        unblock_signals(SigSet::empty());
+        Ok(())
+    };
+    // SAFETY: what runs between fork and exec is one system call on values of its own.
+    unsafe { command.pre_exec(unblock) }
 }
 
 /// Sets the name of the process as `ps -o comm` and `top` show it (15 bytes; longer ones are cut).

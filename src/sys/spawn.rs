@@ -122,6 +122,19 @@ pub fn fork_helper(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
     Ok(helper)
 }
 
+/// Forks a process that goes on when this one has ended, at the head of a group of its own. No signal reaches it but those
+/// that nobody can block. Otherwise as [`fork_aside`].
+///
+/// # Errors
+/// What `fork(2)` says.
+pub fn fork_companion(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
+    fork_aside(false, || {
+        lead_group(0);
+        forget_signals();
+        life()
+    })
+}
+
 /// Puts a process at the head of a group of its own; 0 is this one. Who has ended already needs none.
 fn lead_group(pid: i32) {
     let pid = nix::unistd::Pid::from_raw(pid);

@@ -16,7 +16,7 @@ use super::place::Place;
 use super::process::Worker;
 use super::request_log::{self, Template};
 use super::rush::Rush;
-use super::sinks::Sinks;
+use crate::log_places::Places;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
 use crate::sys::stream::Stream;
@@ -36,7 +36,7 @@ struct Books<'w> {
     seat: scoreboard::Core<'w>,
     template: Option<Template>,
     line: String,
-    sinks: Sinks,
+    places: Places,
     pid: u32,
 }
 
@@ -51,7 +51,7 @@ impl<'w> Desk<'w> {
             seat,
             template,
             line: String::new(),
-            sinks: Sinks::of(&member.config().logging),
+            places: Places::for_requests(&member.config().logging),
             pid: std::process::id(),
         };
         Ok(Self { worker, place, buffers: Buffers::new(worker.limits()), books })
@@ -134,7 +134,7 @@ impl Books<'_> {
 
     /// It was answered. Returns the time.
     fn account(&mut self, request: &Answered<'_>, started_us: u64, rush: &mut Rush) -> u64 {
-        let Self { worker, number, seat, template, line, sinks, pid } = self;
+        let Self { worker, number, seat, template, line, places, pid } = self;
         let now_us = monotonic_us();
         if let Some(waited_us) = request.outcome.waited_us {
             seat.count_wait(waited_us);
@@ -159,7 +159,7 @@ impl Books<'_> {
                 write_errors,
                 metric: &|name| worker.metric(name),
             };
-            request_log::write(line, logging, template.as_ref(), &entry, sinks);
+            request_log::write(line, logging, template.as_ref(), &entry, places);
         }
         now_us
     }

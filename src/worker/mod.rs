@@ -25,7 +25,6 @@ mod process;
 pub mod reply;
 mod request_log;
 mod rush;
-mod sinks;
 mod spare;
 mod statics;
 mod supervision;

@@ -47,6 +47,10 @@ impl<'z> Worker<'z> {
 
     /// The worker's whole life; returns its exit code.
     pub(crate) fn live(&self, runtime: &mut dyn WorkerRuntime) -> i32 {
+        if self.member.config().logging.is_collected() {
+            // A collector that falls behind costs lines and no request.
+            crate::logging::wait_for_nobody();
+        }
         match self.member.begin(runtime) {
             Ok(()) => runtime.work(self),
             Err(failure) => self.member.refuse(&failure),

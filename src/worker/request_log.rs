@@ -15,9 +15,9 @@ use self::entry::{client_address, strings_count};
 pub(crate) use self::template::Template;
 use super::connection::{Answered, Outcome};
 use super::reply::Sent;
-use super::sinks::Sinks;
 use crate::config::model::Logging;
 use crate::escape::{Escape, push_escaped};
+use crate::log_places::Places;
 
 /// Whether a request is logged at all (uWSGI's manual, "Formatting uWSGI requests logs").
 pub(crate) fn wanted(logging: &Logging, request: &Answered<'_>, took_us: u64) -> bool {
@@ -42,15 +42,18 @@ pub(crate) fn write(
     logging: &Logging,
     template: Option<&Template>,
     entry: &Entry<'_>,
-    sinks: &mut Sinks,
+    places: &mut Places,
 ) {
     line.clear();
     match template {
         Some(template) => template.fill(line, entry),
         None => compose(line, logging, entry),
     }
-    if !sinks.is_empty() {
-        return sinks.take(line);
+    if !places.is_empty() {
+        return places.take(line);
+    }
+    if logging.is_collected() {
+        return crate::logging::put(line);
     }
     line.push('\n');
     // Standard error is where the log is; if it cannot be written, there is nowhere left to say so.

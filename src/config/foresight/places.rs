@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::findings::Findings;
 use crate::config::directive::Directive;
 use crate::config::ground::{Access, Who};
+use crate::config::model::LogPlace;
 use crate::config::subject::Subject;
 use crate::config::world::Kind;
 
@@ -44,6 +45,17 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
         if let (Some(path), Some(who)) = (path, who) {
             let line = findings.line(option, |_| true);
             judge_written(findings, line, who, &base.join(path));
+        }
+    }
+    for (option, loggers) in [("logger", &logging.loggers), ("req-logger", &logging.request_loggers)] {
+        let files = loggers.iter().filter_map(|logger| match &logger.to {
+            LogPlace::File(path) => Some(path),
+            _ => None,
+        });
+        let Some(who) = findings.binder else { break };
+        for path in files {
+            let line = findings.line(option, |value| value.ends_with(&*path.to_string_lossy()));
+            judge_written(findings, line, who, &chdir.join(path));
         }
     }
     for path in &config.master_fifos {

@@ -1,4 +1,4 @@
-//! Where request lines go when that is not the log, and in which form (uWSGI's manual, "Logging encoders").
+//! Where lines go besides the log, and in which form (uWSGI's manual, "Logging encoders").
 //!
 //! Part of the section on logging. Pure; every process reads it.
 
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// `req-logger`.
+/// `logger`, `req-logger`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestLogger {
+pub struct Logger {
     /// The name that routes and encoders have for it; without one it gets every line that no route takes.
     #[serde(default)]
     pub id: Option<String>,
@@ -32,8 +32,14 @@ pub enum LogPlace {
     Udp(SocketAddr),
     /// `syslog` with its tag: the machine's own.
     Syslog(String),
-    /// `rsyslog:HOST:PORT` with its tag: another machine's, over UDP.
+    /// `rsyslog:HOST:PORT` with its tag: another machine's, over UDP (RFC 3164).
     RemoteSyslog(SocketAddr, String),
+    /// `rsyslog5424:HOST:PORT` with its tag (ours): the same by RFC 5424.
+    RemoteSyslog5424(SocketAddr, String),
+    /// `journal` with its identifier (ours): systemd's.
+    Journal(String),
+    /// `pipe:COMMAND`: the standard input of a command.
+    Pipe(String),
 }
 
 /// As configurations write it.
@@ -46,11 +52,14 @@ impl fmt::Display for LogPlace {
             Self::Udp(address) => write!(f, "socket:{address}"),
             Self::Syslog(tag) => write!(f, "syslog:{tag}"),
             Self::RemoteSyslog(address, tag) => write!(f, "rsyslog:{address},{tag}"),
+            Self::RemoteSyslog5424(address, tag) => write!(f, "rsyslog5424:{address},{tag}"),
+            Self::Journal(tag) => write!(f, "journal:{tag}"),
+            Self::Pipe(command) => write!(f, "pipe:{command}"),
         }
     }
 }
 
-/// `log-req-route`: lines that match go to the place with this name.
+/// `log-route`, `log-req-route`: lines that match go to the place with this name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The place.
@@ -59,7 +68,7 @@ pub struct Route {
     pub expression: String,
 }
 
-/// `log-req-encoder`.
+/// `log-encoder`, `log-req-encoder`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encoder {
     /// The place that it is for; every one without it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::log_places::{Encoder, RequestLogger, Route};
+use super::log_places::{Encoder, Logger, Route};
 
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,11 +57,21 @@ pub struct Logging {
     /// `memory-report`.
     pub memory: bool,
     /// `req-logger`: where request lines go; to the log without any.
-    pub request_loggers: Vec<RequestLogger>,
+    pub request_loggers: Vec<Logger>,
     /// `log-req-route`.
     pub request_routes: Vec<Route>,
     /// `log-req-encoder`, in their order.
     pub request_encoders: Vec<Encoder>,
+    /// `logger`: where all lines go; to the log without any.
+    pub loggers: Vec<Logger>,
+    /// `log-route`.
+    pub routes: Vec<Route>,
+    /// `log-encoder`, in their order.
+    pub encoders: Vec<Encoder>,
+    /// `log-filter`: with any, only lines that match one of them are kept.
+    pub filters: Vec<String>,
+    /// `log-drain`: lines that match one of them are dropped.
+    pub drains: Vec<String>,
     /// `log-maxsize`: a log that is larger is moved away.
     pub size_max: Option<u64>,
     /// `log-backupname`: where to; beside it, with the time, without.
@@ -95,8 +105,21 @@ impl Default for Logging {
             request_loggers: Vec::new(),
             request_routes: Vec::new(),
             request_encoders: Vec::new(),
+            loggers: Vec::new(),
+            routes: Vec::new(),
+            encoders: Vec::new(),
+            filters: Vec::new(),
+            drains: Vec::new(),
             size_max: None,
             backup: None,
         }
+    }
+}
+
+impl Logging {
+    /// Whether a process of its own takes every line and says where it goes.
+    pub fn is_collected(&self) -> bool {
+        let Self { loggers, encoders, filters, drains, .. } = self;
+        !(loggers.is_empty() && encoders.is_empty() && filters.is_empty() && drains.is_empty())
     }
 }

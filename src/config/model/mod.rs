@@ -46,7 +46,7 @@ pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use http::HttpSockets;
 pub use identity::{EnvironmentChange, Identity};
 pub use listener::{Address, Listener, Protocol};
-pub use log_places::{Encoder, LineForm, LogPlace, RequestLogger, Route};
+pub use log_places::{Encoder, LineForm, LogPlace, Logger, Route};
 pub use logging::Logging;
 pub use network::{Network, NotANetwork, Peer};
 pub use patience::Patience;

@@ -3,10 +3,9 @@
 //! The rows of the option table for the group [`Files`](super::Group::Files).
 //! Read in the master before anything else, and by the commands.
 
-use regex_lite::Regex;
-
 use super::draft::Draft;
 use super::parsed::Parsed;
+use super::regex::is_regex;
 use super::row::{Opt, count, flag, list, pair, path, seconds, text};
 use crate::config::error::ConfigError;
 use crate::config::model::{Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender};
@@ -207,16 +206,6 @@ fn packed(draft: &mut Draft<'_>, value: &Parsed<'_>, what: Packed) {
         _ => {}
     }
     draft.config.statics.packed.push(what);
-}
-
-/// Whether this is a regular expression; complains if it is none.
-fn is_regex(draft: &mut Draft<'_>, pattern: &str) -> bool {
-    let read = Regex::new(pattern);
-    if let Err(error) = &read {
-        let problem = format!("expected a regular expression: {error}");
-        draft.refuse(problem, "look-around and back-references of PCRE are not understood here");
-    }
-    read.is_ok()
 }
 
 fn sender(draft: &mut Draft<'_>, value: &Parsed<'_>) {

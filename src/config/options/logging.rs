@@ -14,7 +14,6 @@ use super::row::{Opt, bytes, count, flag, list, millis, path, text, value};
 use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
-const SINKS: &str = "logging to other places; redirect the output";
 const NONE: &str = "to have none any more";
 const WHOLE_LINES: &str = "each line of the log is written whole";
 
@@ -45,19 +44,23 @@ pub(super) const OPTIONS: &[Opt] = &[
     value("logfile-chmod", Kind::Mode).sets(|d, v| d.config.logging.mode = u32::try_from(v.number).ok()).works()
         .but("for files that are opened from then on")
         .says("Three octal digits mode for log file"),
-    list("log-syslog").optional().not_yet(SINKS).says("Log to syslog (argument: identifier)"),
-    list("log-socket").not_yet(SINKS).says("Log to UDP/UNIX socket"),
+    list("log-syslog").optional().sets(log_places::syslog).works()
+        .says("Send all lines to the machine's syslog, with this tag: logger = syslog:TAG"),
+    list("log-socket").sets(log_places::datagrams).works()
+        .says("Send all lines to a unix socket or a UDP port: logger = socket:ADDRESS"),
     list("req-logger").aka(&["logger-req"]).sets(log_places::request_logger).works()
-        .says("Place for request lines: [NAME ]file:PATH, socket:ADDRESS, syslog[:TAG], rsyslog:ADDRESS[,TAG] or stdio"),
+        .says("Place for request lines, as logger has them but for pipe"),
     list("logger").sets(log_places::logger).works()
-        .says("Place for all lines: file:PATH, as logto, or stdio; any other does nothing yet"),
+        .says("Place for all lines: [NAME ]file:PATH, socket:ADDRESS, syslog[:TAG], rsyslog:ADDRESS[,TAG], rsyslog5424:ADDRESS[,TAG], journal[:TAG], pipe:COMMAND or stdio"),
     flag("threaded-logger").accepted(WHOLE_LINES).says("Write logs from a thread of the master"),
-    list("log-encoder").not_yet(SINKS).says("Transform log lines (prefix, nl, format, json, ...)"),
+    list("log-encoder").sets(log_places::encoder).works()
+        .says("Form of all lines: prefix, suffix, nl, format or json; of one place: json:NAME TEMPLATE"),
     list("log-req-encoder").sets(log_places::request_encoder).works()
         .says("Form of lines at req-logger: prefix, suffix, nl, format or json; of one place: json:NAME TEMPLATE"),
-    list("log-drain").not_yet(SINKS).says("Drop log lines matching regex"),
-    list("log-filter").not_yet(SINKS).says("Keep only log lines matching regex"),
-    list("log-route").not_yet(SINKS).says("Send lines matching regex to named logger"),
+    list("log-drain").sets(log_places::drain).works().says("Drop lines of the log that match"),
+    list("log-filter").sets(log_places::filter).works().says("Keep only lines of the log that match one of these"),
+    list("log-route").sets(log_places::route).works()
+        .says("Send lines that match to the logger of this name: NAME REGEX"),
     list("log-req-route").sets(log_places::request_route).works()
         .says("Send request lines that match to the req-logger of this name: NAME REGEX"),
     flag("log-master").accepted(WHOLE_LINES).says("Funnel all logging through the master"),

@@ -36,6 +36,7 @@ mod network;
 mod ours;
 mod processes;
 mod python;
+mod regex;
 mod reload;
 mod routers;
 mod scaling;

@@ -1,6 +1,7 @@
 //! What a master leaves to its next image: written down with every descriptor's number, and made into a master again.
 //! Both images; what makes it out of the running master is in `replacing`.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -65,6 +66,9 @@ pub(crate) struct Handover {
     /// When the stop begins that was ordered.
     #[serde(default)]
     pub(super) stops_at_us: Option<u64>,
+    /// Where the log would be without a collector.
+    #[serde(default)]
+    pub(super) log_beneath: Option<Passed>,
 }
 
 /// What the image before has learnt.
@@ -72,6 +76,7 @@ pub(super) struct Learnt {
     pub(super) scaling: Memory,
     pub(super) ledger: Option<Ledger>,
     pub(super) stops_at_us: Option<u64>,
+    pub(super) log_beneath: Option<File>,
 }
 
 /// A listening socket on its way to the next image.
@@ -152,6 +157,13 @@ impl Handover {
         in_force.decisions = decisions.map_err(system("take over the log of decisions"))?;
         let pid_files = PidFiles::adopt(self.pid_files);
         let parts = Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files };
-        Ok((parts, Learnt { scaling: self.scaling, ledger: self.ledger, stops_at_us: self.stops_at_us }))
+        let log_beneath = self.log_beneath.map(Passed::take).transpose().map_err(system("take over the log"))?;
+        let learnt = Learnt {
+            scaling: self.scaling,
+            ledger: self.ledger,
+            stops_at_us: self.stops_at_us,
+            log_beneath: log_beneath.map(File::from),
+        };
+        Ok((parts, learnt))
     }
 }

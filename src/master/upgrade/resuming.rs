@@ -45,6 +45,11 @@ pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailu
     if let Some(ledger) = learnt.ledger {
         driver.ledger = ledger;
     }
+    if let Some(beneath) = learnt.log_beneath
+        && let Err(error) = driver.collect_anew(beneath)
+    {
+        log::error!("the collector of the image before goes on taking the log: {error}");
+    }
     log::info!("the master (pid {}) runs version {} now", std::process::id(), env!("CARGO_PKG_VERSION"));
     driver.notifier.announce(&Announcement::Ready);
     // Children that ended while nobody listened.

@@ -73,6 +73,7 @@ const PARTS: &[(&str, &[&str])] = &[
     (
         "master",
         &[
+            "collector",
             "config",
             "daemon",
             "escape",
@@ -95,10 +96,12 @@ const PARTS: &[(&str, &[&str])] = &[
     ("test", &["handler"]),
     ("operator", &["cli", "escape", "exit", "failure", "operator/words", "sys"]),
     ("simulate", &["exit", "scaling", "sys"]),
-    ("worker", &["config", "escape", "handler", "logging", "member", "sys"]),
+    ("worker", &["config", "escape", "handler", "log_places", "logging", "member", "sys"]),
     ("member", &["config", "escape", "exit", "hooks", "sys"]),
     ("hooks", &["config", "sys"]),
     ("daemon", &["config", "sys"]),
+    ("collector", &["config", "log_places", "logging", "sys"]),
+    ("log_places", &["config", "escape", "logging", "sys"]),
     ("logging", &["config", "escape", "sys"]),
     ("failure", &["config", "exit", "sys"]),
     ("hindrance", &["config", "sys"]),

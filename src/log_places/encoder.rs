@@ -1,4 +1,5 @@
-//! What is made of a line before it is written: `log-req-encoder`, one after the other. Pure; worker only.
+//! What is made of a line before it is written: `log-encoder`, `log-req-encoder`, one after the other.
+//! Pure; wherever lines are written.
 //!
 //! Differs from uWSGI where that is at fault: what `json` takes is escaped whatever it is, and `suffix` stands before the end of
 //! the line.

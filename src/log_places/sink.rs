@@ -1,29 +1,29 @@
-//! A place for lines, and how a line gets there: with one call, without waiting. Worker only.
+//! A place for lines, and how a line gets there: with one call, without waiting. Workers, and the collector.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use super::command::Reader;
+use super::datagram::Wrapping;
 use crate::config::model::LogPlace;
-use crate::logging::format_local;
 use crate::sys::files::{leads_to, open_to_write};
+use crate::sys::machine;
 
 /// How often it is looked whether a file has still its name.
 const LOOK_EVERY_US: u64 = 1_000_000;
 
-/// Most bytes of a datagram: what UDP takes, less a little.
-const DATAGRAM_BYTES_MAX: usize = 60_000;
-
 /// The socket of the machine's own syslog.
 const SYSLOG: &str = "/dev/log";
 
-/// Facility daemon, severity notice (RFC 3164, section 4.1.1), as uWSGI's lines have.
-const PRIORITY: u8 = 29;
+/// That of systemd's journal.
+const JOURNAL: &str = "/run/systemd/journal/socket";
 
 /// A place for lines.
 #[derive(Debug)]
@@ -34,13 +34,14 @@ pub(super) enum Sink {
     Unix {
         to: PathBuf,
         socket: Option<UnixDatagram>,
-        tag: Option<String>,
+        wrapping: Wrapping,
     },
     Udp {
         to: SocketAddr,
         socket: Option<UdpSocket>,
-        tag: Option<String>,
+        wrapping: Wrapping,
     },
+    Command(Reader),
 }
 
 /// A file by its name: another one in its place is found within a second, so that whoever rotates need not say so.
@@ -54,13 +55,20 @@ pub(super) struct Named {
 
 impl Sink {
     pub(super) fn to(place: &LogPlace, mode: Option<u32>) -> Self {
+        let unix = |to: &Path, wrapping| Self::Unix { to: to.to_owned(), socket: None, wrapping };
+        let udp = |to: &SocketAddr, wrapping| Self::Udp { to: *to, socket: None, wrapping };
         match place {
             LogPlace::Stdio => Self::Stdio,
             LogPlace::File(path) => Self::File(Named { path: path.clone(), mode, open: None, looked_us: 0 }),
-            LogPlace::Unix(path) => Self::Unix { to: path.clone(), socket: None, tag: None },
-            LogPlace::Udp(address) => Self::Udp { to: *address, socket: None, tag: None },
-            LogPlace::Syslog(tag) => Self::Unix { to: SYSLOG.into(), socket: None, tag: Some(tag.clone()) },
-            LogPlace::RemoteSyslog(address, tag) => Self::Udp { to: *address, socket: None, tag: Some(tag.clone()) },
+            LogPlace::Unix(path) => unix(path, Wrapping::Bare),
+            LogPlace::Udp(address) => udp(address, Wrapping::Bare),
+            LogPlace::Syslog(tag) => unix(Path::new(SYSLOG), Wrapping::Syslog(tag.clone())),
+            LogPlace::RemoteSyslog(address, tag) => udp(address, Wrapping::Syslog(tag.clone())),
+            LogPlace::RemoteSyslog5424(address, tag) => {
+                udp(address, Wrapping::Syslog5424 { host: machine::host_name(), tag: tag.clone() })
+            }
+            LogPlace::Journal(tag) => unix(Path::new(JOURNAL), Wrapping::Journal(tag.clone())),
+            LogPlace::Pipe(command) => Self::Command(Reader::of(command)),
         }
     }
 
@@ -70,22 +78,50 @@ impl Sink {
     /// Why it was not taken. It is lost then.
     pub(super) fn write(&mut self, line: &str, now_us: u64) -> io::Result<()> {
         match self {
-            Self::Stdio => io::stderr().write_all(with_end(line).as_bytes()),
+            Self::Stdio => {
+                crate::logging::put(line);
+                Ok(())
+            }
             Self::File(named) => named.write(&with_end(line), now_us),
-            Self::Unix { to, socket, tag } => {
+            Self::Unix { to, socket, wrapping } => {
                 let socket = match socket {
                     Some(socket) => socket,
                     None => socket.insert(unix_socket()?),
                 };
-                socket.send_to(cut(&datagram(line, tag.as_deref(), now_us)), to).map(drop)
+                socket.send_to(&wrapping.of(line, now_us), to).map(drop)
             }
-            Self::Udp { to, socket, tag } => {
+            Self::Udp { to, socket, wrapping } => {
                 let socket = match socket {
                     Some(socket) => socket,
                     None => socket.insert(udp_socket(*to)?),
                 };
-                socket.send(cut(&datagram(line, tag.as_deref(), now_us))).map(drop)
+                socket.send(&wrapping.of(line, now_us)).map(drop)
             }
+            Self::Command(reader) => reader.write(&with_end(line), now_us),
+        }
+    }
+
+    /// What is waited for to take the rest of what was begun.
+    pub(super) fn waiting(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Command(reader) => reader.waiting(),
+            _ => None,
+        }
+    }
+
+    /// Goes on with that.
+    pub(super) fn go_on(&mut self) {
+        if let Self::Command(reader) = self {
+            // Its end is told of with the next line that it does not take.
+            let _ = reader.go_on();
+        }
+    }
+
+    /// Nothing more comes. Whether there is nothing left to wait for.
+    pub(super) fn finish(&mut self) -> bool {
+        match self {
+            Self::Command(reader) => reader.finish(),
+            _ => true,
         }
     }
 }
@@ -140,19 +176,6 @@ fn with_end(line: &str) -> String {
     format!("{}\n", line.trim_end_matches('\n'))
 }
 
-/// A line as a datagram: as it is, or as syslog's daemons take it.
-fn datagram(line: &str, tag: Option<&str>, now_us: u64) -> String {
-    match tag {
-        None => with_end(line),
-        Some(tag) => format!("<{PRIORITY}>{} {tag}: {line}", format_local("%b %e %H:%M:%S", now_us)),
-    }
-}
-
-fn cut(datagram: &str) -> &[u8] {
-    let bytes = datagram.as_bytes();
-    &bytes[..bytes.len().min(DATAGRAM_BYTES_MAX)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,12 +210,5 @@ mod tests {
         assert_eq!(&bytes[..count], b"x\n");
         // Nobody reads it: it is full soon.
         assert!((0..100_000).any(|_| sink.write(&"y".repeat(1_000), 0).is_err()));
-    }
-
-    #[test]
-    fn syslog_gets_a_priority_a_time_and_a_tag() {
-        let line = datagram("GET /", Some("shop"), 0);
-        assert!(line.starts_with("<29>") && line.ends_with(" shop: GET /") && !line.contains('\n'), "{line}");
-        assert_eq!(line.len(), "<29>Jan  1 00:00:00 shop: GET /".len(), "{line}");
     }
 }

@@ -1,5 +1,5 @@
 //! What is told of a place that does not take lines: that it does not, and how many were lost when it does again; seldom
-//! enough that the log is not flooded by it. Pure; worker only.
+//! enough that the log is not flooded by it. Pure; wherever lines are written.
 
 /// Least time between two lines about one place.
 const BETWEEN_US: u64 = 1_000_000;
@@ -32,10 +32,10 @@ impl Tale {
             Some(_) if *is_told => return None,
             Some(reason) => {
                 *is_told = true;
-                format!("req-logger {name} does not take lines, which are lost until it does: {reason}")
+                format!("{name} does not take lines, which are lost until it does: {reason}")
             }
             None => {
-                let told = format!("req-logger {name} takes lines again; {count} were lost here");
+                let told = format!("{name} takes lines again; {count} were lost here");
                 (*is_told, *count) = (false, 0);
                 told
             }
