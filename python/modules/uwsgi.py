@@ -112,16 +112,18 @@ def _name_thread():
     thread.name = "uWSGIWorker%dCore%d" % (worker_id(), core)
 
 
-def _end_worker():
-    """The end of a worker: what an interpreter does when it exits."""
-    import atexit as handlers
+def _end_worker(handlers=True, threads=True):
+    """The end of a worker: what an interpreter does when it exits, unless it is to do without (skip-atexit, no-threads-wait)."""
+    import atexit
 
     try:
-        if _hook("atexit") is not None:
+        if handlers and _hook("atexit") is not None:
             _hook("atexit")()
     finally:
-        _threading._shutdown()
-        handlers._run_exitfuncs()
+        if threads:
+            _threading._shutdown()
+        if handlers:
+            atexit._run_exitfuncs()
         _flush()
 
 

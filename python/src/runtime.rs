@@ -204,7 +204,9 @@ impl Loaded {
             Ok(service) => py.detach(|| worker.serve(&service)),
             Err(error) => worker.member().refuse(&internal(py, &error)),
         };
-        let ended = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method0("_end_worker"));
+        let config = worker.member().config();
+        let how = (!config.skip_atexit, !config.leaves_threads);
+        let ended = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method1("_end_worker", how));
         if let Err(error) = ended {
             log::error!("the application's end failed\n{}", traceback(py, &error));
         }

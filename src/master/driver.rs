@@ -54,6 +54,8 @@ pub(super) struct Driver<'a> {
     pub(super) signals: Signals,
     pub(super) scaler: Scaler,
     pub(super) second_line: SecondLine,
+    /// When to look at how much memory workers take.
+    pub(super) memory_look_us: Option<u64>,
     /// Whom the kernel kills when memory is short.
     pub(super) oom_watch: OomWatch,
     pub(super) operators: Operators,
@@ -101,6 +103,7 @@ impl<'a> Driver<'a> {
             signals,
             scaler: Scaler::new(),
             second_line: SecondLine::default(),
+            memory_look_us: None,
             oom_watch: OomWatch::default(),
             operators,
             descriptors,

@@ -228,6 +228,7 @@ fn word_of(why: Farewell) -> &'static str {
         Farewell::CalledOff => "called_off",
         Farewell::Unfit => "unfit",
         Farewell::Harakiri => "harakiri",
+        Farewell::Overgrown => "memory",
         Farewell::Stop => "stop",
     }
 }

@@ -23,6 +23,7 @@ mod load;
 mod log_size;
 mod logs;
 pub mod machine;
+mod memory_limits;
 mod notify;
 mod oom;
 mod operator;

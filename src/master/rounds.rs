@@ -40,6 +40,7 @@ impl Driver<'_> {
         let others = [
             look_us,
             self.second_line.due_us(),
+            self.memory_look_us,
             self.in_force.watches.due_us(),
             self.notifier.due_us(),
             self.children.executed.due_us(),
@@ -75,6 +76,7 @@ impl Driver<'_> {
         self.mind_upgrade();
         self.mind_reading();
         self.mind_deadlines();
+        self.mind_memory();
         self.handle(Event::Elapsed);
         self.scale();
         self.notifier.keep_alive();

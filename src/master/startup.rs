@@ -23,7 +23,7 @@ use crate::failure::StartFailure;
 use crate::hindrance::explain;
 use crate::sys::ground::to_blame;
 use crate::sys::identity::{self, Credentials, IdentityError, WayBack};
-use crate::sys::process;
+use crate::sys::{process, resources};
 
 /// What an instance has once it has started.
 pub(super) struct Started {
@@ -35,7 +35,7 @@ pub(super) struct Started {
 /// Makes the process what the configuration says. On a failure nothing is left behind.
 pub(super) fn start(config: Config, poll: &Poll) -> Result<Started, StartFailure> {
     process::close_strangers_on_exec();
-    process::raise_descriptor_limit();
+    take_on_resources(&config);
     process::become_subreaper().map_err(|error| StartFailure::system("become a subreaper", &error))?;
     process::probe_pidfds().map_err(|error| {
         StartFailure::system("watch processes (pidfd_open(2), Linux 5.3 or later, not forbidden by a filter)", &error)
@@ -49,6 +49,18 @@ pub(super) fn start(config: Config, poll: &Poll) -> Result<Started, StartFailure
             Err(failure)
         }
     }
+}
+
+/// What all processes of the instance inherit, and what only the rights of the start may suffice for.
+fn take_on_resources(config: &Config) {
+    resources::adjust_descriptor_limit();
+    let told = |option: &str, taken: Option<std::io::Result<()>>| {
+        if let Some(Err(error)) = taken {
+            log::error!("{option}: {error}; what was inherited stays");
+        }
+    };
+    told("max-fd", config.resources.descriptors.map(resources::limit_descriptors));
+    told("prio", config.resources.priority.map(resources::set_priority));
 }
 
 /// Gives the master its name, and its title if it is to have one.

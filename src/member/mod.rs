@@ -8,6 +8,7 @@ pub(crate) mod born;
 pub(crate) mod hear;
 mod instance;
 mod orders;
+mod processors;
 pub(crate) mod runtime;
 mod wear;
 
@@ -27,7 +28,7 @@ use self::born::{Birth, Listening, title_process, while_parent_lives};
 use self::hear::Line;
 use self::orders::Orders;
 use self::runtime::{load_with_hooks, run_hooks};
-use self::wear::Wear;
+use self::wear::{Due, Wear};
 use crate::config::model::{Config, HookPhase};
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::ControlSocket;
@@ -72,6 +73,7 @@ impl<'z> Member<'z> {
     pub(crate) fn begin(&self, runtime: &mut dyn Runtime) -> Result<(), LoadFailure> {
         let config = self.config();
         title_process(&config.process_names.below_master(&format!("rhinod {}", self.name())));
+        processors::keep_to_share(config.resources.cpus_each, self.post().number);
         if config.identity.no_orphans
             && let Err(error) = process::die_with_parent()
         {
@@ -238,14 +240,16 @@ impl<'z> Member<'z> {
         self.wear.heed_signals();
     }
 
-    /// Asks for a successor if it has lived, worked or grown enough.
+    /// Asks for a successor, or leaves, if it has lived, worked or grown enough.
     pub(crate) fn retire_if_worn_out(&self, now_us: u64, requests: u64) {
-        if let Some(reason) = self.wear.worn_out(now_us, requests, &self.config().recycling) {
-            self.retire_self(reason);
+        match self.wear.due(now_us, requests) {
+            Some(Due::Successor(reason)) => self.tell(&FromWorker::Worn { reason }),
+            Some(Due::End(reason)) => self.retire_self(reason),
+            None => {}
         }
     }
 
-    /// How long until it is too old, in microseconds.
+    /// How long until its age is to be looked at, in microseconds.
     pub(crate) fn time_to_live_us(&self, now_us: u64) -> Option<u64> {
         Some(self.wear.old_at_us()?.saturating_sub(now_us))
     }

@@ -1,8 +1,9 @@
 //! What processes and the machine use: memory and processor time, read from /proc and the cgroup. Master and worker.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 
@@ -10,17 +11,41 @@ use super::cgroup;
 
 /// Resident memory of a process in bytes; 0 when it is gone.
 pub fn resident_bytes(pid: i32) -> u64 {
-    used_bytes(&pid.to_string()).0
+    used_bytes(pid).0
 }
 
 /// Resident and virtual memory of this process in bytes.
 pub fn own_bytes() -> (u64, u64) {
-    used_bytes("self")
+    in_statm(&fs::read_to_string("/proc/self/statm").unwrap_or_default())
 }
 
-/// Resident and virtual memory, by what a process is called in /proc; 0 when it is gone.
-fn used_bytes(process: &str) -> (u64, u64) {
-    let text = fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
+/// Resident and virtual memory of a process in bytes; 0 when it is gone.
+pub fn used_bytes(pid: i32) -> (u64, u64) {
+    in_statm(&fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default())
+}
+
+/// The memory of this process, for who looks often: the file stays open.
+#[derive(Debug)]
+pub struct OwnMemory(io::Result<File>);
+
+impl OwnMemory {
+    /// Not for a process that this one forks later.
+    pub fn of_this_process() -> Self {
+        Self(File::open("/proc/self/statm"))
+    }
+
+    /// Resident and virtual memory in bytes.
+    pub fn bytes(&self) -> (u64, u64) {
+        let mut text = [0; 128];
+        match self.0.as_ref().map(|file| file.read_at(&mut text, 0)) {
+            Ok(Ok(length)) => in_statm(&String::from_utf8_lossy(&text[..length])),
+            _ => own_bytes(),
+        }
+    }
+}
+
+/// Resident and virtual memory in the text of a file `statm` (proc_pid_statm(5)).
+fn in_statm(text: &str) -> (u64, u64) {
     let mut pages = text.split_ascii_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
     let page = page_bytes();
     let virtual_bytes = pages.next().unwrap_or(0) * page;
@@ -106,6 +131,14 @@ mod tests {
         ] {
             assert_eq!(code_mapping(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_file_that_stays_open_tells_of_now() {
+        let own = OwnMemory::of_this_process();
+        let before = own.bytes().1;
+        let more = vec![1_u8; 64 << 20];
+        assert!(own.bytes().1 >= before + more.len() as u64 / 2, "{before} {:?}", own.bytes());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod pipe;
 pub mod process;
 pub mod processes;
 pub mod queue;
+pub mod resources;
 pub mod shared_memory;
 pub mod signals;
 pub mod spawn;

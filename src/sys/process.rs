@@ -304,14 +304,3 @@ pub fn redirect_output(file: &impl AsFd) -> io::Result<()> {
     nix::unistd::dup2_stderr(file)?;
     Ok(())
 }
-
-/// Raises the soft limit of open descriptors to the hard one: each worker costs the master two.
-pub fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
-        // A container may forbid it; then the old limit stands.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(1 << 20), hard);
-    }
-}

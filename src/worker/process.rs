@@ -51,10 +51,14 @@ impl<'z> Worker<'z> {
             // A collector that falls behind costs lines and no request.
             crate::logging::wait_for_nobody();
         }
-        match self.member.begin(runtime) {
+        let code = match self.member.begin(runtime) {
             Ok(()) => runtime.work(self),
             Err(failure) => self.member.refuse(&failure),
+        };
+        if self.member.config().skip_atexit {
+            process::end_at_once(code);
         }
+        code
     }
 
     /// What it is besides a worker.

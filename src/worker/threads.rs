@@ -123,7 +123,7 @@ impl Worker<'_> {
                         report.send(ended.unwrap_or_else(|_| Err(io::Error::other(format!("core {number} panicked")))));
                     done.ring();
                 };
-                match std::thread::Builder::new().name(format!("core {number}")).spawn_scoped(scope, life) {
+                match self.thread(number).spawn_scoped(scope, life) {
                     Ok(_) => started += 1,
                     Err(error) => {
                         let told = format!("only {started} of {threads} threads can be started: {error}");
@@ -136,6 +136,15 @@ impl Worker<'_> {
             let ended = self.supervise(&done, started, &reports);
             refused.and(ended)
         })
+    }
+
+    /// A thread that is to take requests.
+    fn thread(&self, number: usize) -> std::thread::Builder {
+        let thread = std::thread::Builder::new().name(format!("core {number}"));
+        match self.member().config().resources.thread_stack {
+            Some(bytes) => thread.stack_size(bytes),
+            None => thread,
+        }
     }
 
     /// The calling thread takes the place of a core.

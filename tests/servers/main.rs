@@ -63,5 +63,6 @@ mod trust_memory;
 mod trust_operators;
 mod trust_system;
 mod trust_worker;
+mod worker_limits;
 mod zygote_orders;
 mod zygote_records;

@@ -25,6 +25,7 @@ mod pid_files;
 mod process_names;
 mod recycling;
 mod request;
+mod resources;
 mod scaling;
 mod socket_tuning;
 mod statics;
@@ -54,6 +55,7 @@ pub use pid_files::PidFiles;
 pub use process_names::ProcessNames;
 pub use recycling::{MonitoredExceptions, Recycling};
 pub use request::{RequestLimits, VanishedClients};
+pub use resources::Resources;
 pub use scaling::{Busyness, Policy, Scaling};
 pub use socket_tuning::SocketTuning;
 pub use statics::{Answers, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
@@ -98,6 +100,8 @@ pub struct Config {
     pub clients: VanishedClients,
     /// When a worker is replaced although nothing is wrong with it.
     pub recycling: Recycling,
+    /// What of the machine processes may take, and with which standing.
+    pub resources: Resources,
     /// How long the master waits for what it asked for.
     pub patience: Patience,
     /// What is logged, where to, and how.
@@ -130,6 +134,10 @@ pub struct Config {
     pub lazy_apps: bool,
     /// Whether workers bury the application's children that have ended (`reaper`).
     pub reaper: bool,
+    /// Whether workers end without what is registered for the end of a process (`skip-atexit`).
+    pub skip_atexit: bool,
+    /// Whether workers end without waiting for threads that the application has begun (`no-threads-wait`).
+    pub leaves_threads: bool,
     /// Stop with exit code 22 when no application could be loaded (`need-app`).
     pub need_app: bool,
     /// Go to the background and log there (`daemonize`).
@@ -167,6 +175,7 @@ impl Default for Config {
             answers: Answers::default(),
             clients: VanishedClients::default(),
             recycling: Recycling::default(),
+            resources: Resources::default(),
             patience: Patience::default(),
             logging: Logging::default(),
             statistics: Statistics::default(),
@@ -183,6 +192,8 @@ impl Default for Config {
             term: TermMeaning::default(),
             lazy_apps: false,
             reaper: false,
+            skip_atexit: false,
+            leaves_threads: false,
             need_app: false,
             daemonize: None,
             process_names: ProcessNames::default(),

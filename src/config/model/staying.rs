@@ -9,6 +9,7 @@ impl Config {
     /// Makes this configuration, which comes into force after `old`, say what it could not change.
     pub(crate) fn stay(&mut self, old: &Config) {
         self.identity.stay(&old.identity);
+        self.resources.stay(&old.resources);
         self.reload_descriptors.clone_from(&old.reload_descriptors);
         self.logging.chown = old.logging.chown;
         self.process_names.auto |= old.process_names.auto;

@@ -9,7 +9,6 @@ use super::row::{Opt, bytes, count, flag, int, megabytes, seconds};
 use crate::config::error::ConfigError;
 
 // What stands behind several rows.
-const EVIL: &str = "memory limits that the master enforces";
 const BUFFERING: &str = "reading the whole body before the application runs (nginx does so by default)";
 
 /// The rows.
@@ -44,15 +43,15 @@ pub(super) const OPTIONS: &[Opt] = &[
     bytes("buffer-size").short('b').default("65535").sets(buffer_size).works()
         .says("Largest block of request variables, at most 65535"),
     count("max-requests").short('R').sets(|d, v| d.config.recycling.max_requests = v.amount()).works()
-        .says("Recycle a worker after this many requests"),
-    count("max-requests-delta").sets(|d, v| d.config.recycling.max_requests_delta = v.amount()).works()
-        .says("Added to max-requests for each further worker, so that they are not replaced together"),
+        .says("Recycle a worker after this many requests, or up to a tenth more, so that not all are replaced together"),
+    int("max-requests-delta", 0, i32::MAX as i64).sets(requests_delta).works()
+        .says("Added to max-requests for each further worker instead"),
     seconds("min-worker-lifetime").default("10").sets(|d, v| d.config.recycling.min_lifetime = v.duration()).works()
         .says("Never recycle a worker younger than N seconds"),
     seconds("max-worker-lifetime").default("0").sets(|d, v| d.config.recycling.max_lifetime = v.duration_unless_zero())
-        .works().says("Recycle a worker older than N seconds"),
-    seconds("max-worker-lifetime-delta").default("0").sets(|d, v| d.config.recycling.max_lifetime_delta = v.duration())
-        .works().says("Extra lifetime seconds per worker id"),
+        .works().says("Recycle a worker older than N seconds, or up to a tenth more, so that not all are replaced together"),
+    seconds("max-worker-lifetime-delta").sets(lifetime_delta).works()
+        .says("Seconds added to max-worker-lifetime for each further worker instead"),
     seconds("socket-timeout").short('z').default("4").sets(socket_timeout).works()
         .says("Time for the whole head of a request, and the longest silence of a client after it"),
     seconds("so-send-timeout").aka(&["socket-send-timeout", "so-write-timeout", "socket-write-timeout"]).bare()
@@ -62,11 +61,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Recycle worker above this address space (MB)"),
     megabytes("reload-on-rss").default("0").sets(|d, v| d.config.recycling.rss = v.unless_zero()).works()
         .says("Recycle worker above this resident memory (MB)"),
-    megabytes("evil-reload-on-as").default("0")
-        .not_yet(EVIL).says("Master kills worker above this address space (MB)"),
-    megabytes("evil-reload-on-rss").default("0")
-        .not_yet(EVIL).says("Master kills worker above this resident memory (MB)"),
-    seconds("mem-collector-freq").default("3").not_yet(EVIL).says("Seconds between memory samples for evil reloads"),
+    megabytes("evil-reload-on-as").default("0").sets(|d, v| d.config.recycling.evil_address_space = v.unless_zero())
+        .works().says("Master kills worker above this address space (MB), whatever it is doing"),
+    megabytes("evil-reload-on-rss").default("0").sets(|d, v| d.config.recycling.evil_rss = v.unless_zero()).works()
+        .says("Master kills worker above this resident memory (MB), whatever it is doing"),
+    seconds("mem-collector-freq").default("3").sets(collector_period).works()
+        .says("Seconds between two looks of the master at the memory of workers, for evil reloads"),
     bytes("limit-post").default("0").sets(|d, v| d.config.request.body_max = v.unless_zero()).works()
         .says("Largest request body; 0 has no limit"),
     bytes("post-buffering").default("0").not_yet(BUFFERING)
@@ -85,6 +85,26 @@ fn buffer_size(draft: &mut Draft<'_>, value: &Parsed<'_>) {
         draft.warn("counts as 65535, the most that the uwsgi protocol can carry");
         u16::MAX
     });
+}
+
+/// `max-requests-delta`: also a delta of zero is an order.
+fn requests_delta(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let recycling = &mut draft.config.recycling;
+    (recycling.max_requests_delta, recycling.requests_together) = (value.amount(), value.number == 0);
+}
+
+/// `max-worker-lifetime-delta`: the same.
+fn lifetime_delta(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let recycling = &mut draft.config.recycling;
+    (recycling.max_lifetime_delta, recycling.lifetimes_together) = (value.duration(), value.number == 0);
+}
+
+/// `mem-collector-freq`: nobody looks without end.
+fn collector_period(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.duration_unless_zero() {
+        Some(period) => draft.config.recycling.collector_period = period,
+        None => draft.refuse("expected a number of seconds from 1 on", "without the line it is 3"),
+    }
 }
 
 /// `socket-timeout`: there is always one, or a silent client would hold a worker for ever.

@@ -4,7 +4,7 @@
 use super::draft::Draft;
 use super::parsed::Parsed;
 use super::reload::reload_on_term;
-use super::row::{Opt, address, count, flag, list, millis, path, seconds};
+use super::row::{Opt, address, count, flag, int, list, millis, path, seconds};
 use super::statistics::own_address;
 
 /// The rows.
@@ -18,6 +18,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
     seconds("stop-delay").default("0").sets(|d, v| d.config.patience.stop_delay = v.duration_unless_zero()).works()
         .says("Serve on for so long when told to stop, while /readyz says that the instance stops; told again it stops at once"),
+    int("oom-score-adj", -1000, 1000)
+        .sets(|d, v| d.config.resources.oom_score = i32::try_from(v.number).ok()).works()
+        .says("How much more readily the kernel kills workers than others when memory is short; the master keeps its own"),
     flag("reload-on-term").sets(reload_on_term).works()
         .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
     millis("cheaper-target-wait").default("10").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()

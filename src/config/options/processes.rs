@@ -15,11 +15,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         .works().but("up to 256, or the number at the start if that is higher; more fail").says("Most worker processes"),
     flag("thunder-lock").accepted("the workers' accept order needs no lock")
         .says("Serialise accept() between workers with a lock"),
-    flag("skip-atexit").not_yet("leaving without exit handlers").says("Workers leave without running exit handlers"),
-    flag("skip-atexit-teardown").not_yet("leaving without exit handlers")
+    flag("skip-atexit").sets(|d, v| d.config.skip_atexit = v.on()).works()
+        .says("Workers end without `uwsgi.atexit`, Python's atexit and what C libraries have registered for the end"),
+    flag("skip-atexit-teardown").accepted("an interpreter is never taken apart at the end of a worker")
         .says("Skip interpreter finalisation when a worker ends"),
-    flag("no-threads-wait").not_yet("leaving without waiting for threads")
-        .says("Do not wait for worker threads when stopping"),
+    flag("no-threads-wait").sets(|d, v| d.config.leaves_threads = v.on()).works()
+        .says("Workers end without waiting for threads that the application has started; requests are finished all the same"),
     flag("need-app").optional().sets(|d, v| d.config.need_app = v.on()).works()
         .says("Exit with code 22 when no app could be loaded"),
     flag("master").short('M').sets(master).accepted("rhinod always runs a master")
@@ -35,7 +36,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .restart(|old, new| old.threads.max(1) != new.threads.max(1)).but("a reload with another number fails")
         .says("Requests that one worker handles at once"),
     kilobytes("thread-stacksize").aka(&["threads-stacksize", "thread-stack-size", "threads-stack-size"]).default("0")
-        .not_yet("the size of thread stacks").says("Thread stack size in kilobytes"),
+        .sets(|d, v| d.config.resources.thread_stack = v.unless_zero().and_then(|bytes| usize::try_from(bytes).ok()))
+        .works().says("Stack size of the threads that take requests, in kilobytes, with `threads`; 0 is the system's 2048"),
 ];
 
 /// `master`: there always is one.
@@ -55,9 +57,13 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     }
     // The master and the zygote need a process each.
     let needed = draft.config.workers as u64 + 2;
-    if let Some(limit) = draft.surroundings().process_limit.filter(|limit| needed > *limit) {
+    let (inherited, own) = (draft.surroundings().process_limit, draft.config.resources.processes);
+    if let Some(limit) = inherited.into_iter().chain(own).min().filter(|limit| needed > *limit) {
         let problem = format!("more than the limit of this user's processes ({limit}) has room for");
-        let suggestion = "raise it with `ulimit -u` or LimitNPROC=, or use fewer workers";
+        let suggestion = match own {
+            Some(own) if own == limit => "raise limit-nproc, or use fewer workers",
+            _ => "raise it with `ulimit -u` or LimitNPROC=, or use fewer workers",
+        };
         draft.error(ConfigError::about(directive, problem).suggest(suggestion));
     }
 }

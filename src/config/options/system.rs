@@ -80,16 +80,21 @@ pub(super) const OPTIONS: &[Opt] = &[
     seconds("wait-for-fs-timeout").default("60").not_yet(WAITING).says("Maximum seconds for wait-for-fs family"),
     list("wait-for-socket").not_yet(WAITING).says("Delay startup until socket accepts connections"),
     seconds("wait-for-socket-timeout").default("60").not_yet(WAITING).says("Maximum seconds for wait-for-socket"),
-    megabytes("limit-as").default("0").not_yet(RESOURCES).says("RLIMIT_AS in megabytes"),
-    count("limit-nproc").not_yet(RESOURCES).says("RLIMIT_NPROC value"),
+    megabytes("limit-as").default("0").sets(|d, v| d.config.resources.address_space = v.unless_zero()).works()
+        .says("Most address space of what loads the application and of each worker, in megabytes (RLIMIT_AS)"),
+    count("limit-nproc").sets(|d, v| d.config.resources.processes = v.unless_zero()).works()
+        .says("Most processes and threads of the user, for workers and what they start (RLIMIT_NPROC); root is not bound"),
     count("ksm").optional().unsupported("use the tools of the system")
         .says("Advise kernel same-page merging every N requests"),
     flag("pcre-jit").accepted("no regular expression is matched while serving").says("Use PCRE JIT"),
     flag("never-swap").not_yet(RESOURCES).says("mlockall() the processes"),
     list("check-mountpoint").aka(&["mountpoint-check", "check-mount", "mount-check"]).not_yet("watching mountpoints")
         .says("Die when a filesystem stops responding"),
-    int("prio", -20, 19).default("0").not_yet(RESOURCES).says("Process nice value"),
-    count("cpu-affinity").not_yet(RESOURCES).says("Pin each worker to N cores"),
+    int("prio", -20, 19).aka(&["nice"]).sets(|d, v| d.config.resources.priority = i32::try_from(v.number).ok())
+        .works().restart(|old, new| old.resources.priority != new.resources.priority)
+        .says("Nice value of all processes of the instance"),
+    count("cpu-affinity").sets(|d, v| d.config.resources.cpus_each = v.size()).works()
+        .says("Keep each worker to N processors, one after the other of those that the instance may use"),
     text("binary-path").accepted("the interpreter is that of the virtual environment")
         .says("Path treated as the server binary (re-exec, sys.executable)"),
     text("privileged-binary-patch").unsupported(LOADING).says("Exec another binary before dropping privileges"),
@@ -98,7 +103,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Exec command with arguments before dropping privileges"),
     text("unprivileged-binary-patch-arg").unsupported(LOADING)
         .says("Exec command with arguments after dropping privileges"),
-    count("max-fd").not_yet(RESOURCES).says("RLIMIT_NOFILE to set"),
+    count("max-fd").sets(|d, v| d.config.resources.descriptors = v.unless_zero()).works()
+        .restart(|old, new| old.resources.descriptors != new.resources.descriptors)
+        .says("Most open descriptors of each process (RLIMIT_NOFILE); else as many as are allowed, up to 1048576"),
     flag("use-abort").accepted("a crash leaves its core file by itself").says("abort() on crash to get a core file"),
     text("clock").unsupported("use the tools of the system").says("Time source plugin"),
     flag("close-on-exec").accepted("descriptors never leak into commands")

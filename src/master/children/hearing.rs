@@ -206,6 +206,7 @@ fn from_worker(seat: Seat, record: FromWorker, budget: &mut Budget) -> Option<Sa
         FromWorker::Ready { boot_us } => Event::Ready { seat, boot_us, pid: None },
         FromWorker::NotReady { exit_code, text } => Event::NotReady { seat, exit_code, reason: escape::said(&text) },
         FromWorker::Leaving { reason } => Event::Leaving { seat, reason: leave_reason(reason) },
+        FromWorker::Worn { reason } => Event::Worn { seat, reason: leave_reason(reason) },
         FromWorker::AskReload => return wish(seat, budget, Wanted::Order(Order::Reload(Reload::Graceful))),
         FromWorker::AskStop => return wish(seat, budget, Wanted::Order(Order::Stop)),
         FromWorker::AskCheap => return wish(seat, budget, Wanted::FewerBy(seat)),

@@ -20,6 +20,9 @@ pub(super) struct Child {
     pub(super) nth: u32,
     /// Set by a reload: a successor is due though this one is fresh otherwise, and this is how it goes.
     pub(super) replace: Option<Manner>,
+    /// Whether it has asked for a successor.
+    #[serde(default)]
+    pub(super) wear: Wear,
     pub(super) phase: Phase,
 }
 
@@ -37,6 +40,18 @@ pub(super) enum Origin {
 pub(super) enum Manner {
     Graceful,
     Brutal,
+}
+
+/// How far the replacement of a worker that is worn out has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Wear {
+    /// It has not asked.
+    #[default]
+    None,
+    /// It has asked, and serves on.
+    Asked,
+    /// A successor is due.
+    Due,
 }
 
 /// How far a child's life has come. `until` is when patience ends.

@@ -81,6 +81,13 @@ pub enum Event {
         /// Why.
         reason: LeaveReason,
     },
+    /// A worker serves on, but wants a successor.
+    Worn {
+        /// Where.
+        seat: Seat,
+        /// Why.
+        reason: LeaveReason,
+    },
     /// A child is gone, or is not the instance's any more.
     Exited {
         /// Where.
@@ -116,6 +123,11 @@ pub enum Event {
     },
     /// A worker does not mind the deadlines of its requests any more: it is killed.
     Stuck {
+        /// Where.
+        seat: Seat,
+    },
+    /// A worker takes more memory than it may: it is killed.
+    Overgrown {
         /// Where.
         seat: Seat,
     },

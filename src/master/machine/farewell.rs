@@ -18,6 +18,8 @@ pub enum Farewell {
     Unfit,
     /// It does not mind the deadlines of its requests.
     Harakiri,
+    /// It takes more memory than it may.
+    Overgrown,
     /// The instance stops.
     Stop,
 }

@@ -3,7 +3,7 @@
 //! A child is taken out of its seat and what becomes of it is put back. Pure; used in the master.
 
 use super::action::Action;
-use super::child::{Child, Incident, Manner, Origin, Phase, State, Step, step};
+use super::child::{Child, Incident, Manner, Origin, Phase, State, Step, Wear, step};
 use super::event::{ExitStatus, LeaveReason};
 use super::farewell::Farewell;
 use super::identity::{Generation, Post, ProcessId, Seat};
@@ -223,7 +223,7 @@ impl Machine {
         self.note(Note::Intruder { seat, pid });
         let phase = Phase::Lost { until: self.now };
         let origin = Origin::Generation(self.current);
-        let stranger = Child { post: Post::worker(0), origin, nth: 0, replace: None, phase };
+        let stranger = Child { post: Post::worker(0), origin, nth: 0, replace: None, wear: Wear::None, phase };
         self.kill(seat, stranger, pid, Farewell::CalledOff);
     }
 

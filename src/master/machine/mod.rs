@@ -32,6 +32,7 @@ mod stop;
 mod switching;
 mod target;
 mod word;
+mod worn;
 mod zygote;
 
 #[cfg(test)]
@@ -235,6 +236,8 @@ impl Machine {
             Event::GenerationUnfit { generation, exit_code, reason } => {
                 self.refuse_generation(generation, exit_code, reason);
             }
+            Event::Worn { seat, reason } => self.wear_out(seat, reason),
+            Event::Overgrown { seat } => self.befall(seat, Incident::Kill(Farewell::Overgrown)),
             Event::Stuck { seat } => self.befall(seat, Incident::Kill(Farewell::Harakiri)),
             Event::Renew { recipe } => self.renew(recipe),
             Event::Elapsed => self.expire(),

@@ -28,6 +28,8 @@ pub enum Note {
     WorkerReady { post: Post, pid: ProcessId, boot_us: u64 },
     /// A worker leaves by itself.
     WorkerLeaving { post: Post, pid: ProcessId, reason: LeaveReason },
+    /// A worker is to have a successor.
+    WorkerWorn { post: Post, pid: ProcessId, reason: LeaveReason },
     /// A worker that nobody had asked to go is gone.
     WorkerDied { post: Post, pid: ProcessId, status: ExitStatus },
     /// A worker that had to go is gone.
@@ -95,6 +97,7 @@ impl Note {
             | Note::Spawned { .. }
             | Note::Respawned { .. }
             | Note::WorkerLeaving { .. }
+            | Note::WorkerWorn { .. }
             | Note::WorkerGone { .. }
             | Note::Target { .. }
             | Note::Cheap
@@ -131,6 +134,9 @@ impl fmt::Display for Note {
                 write!(f, "{post} (pid: {pid}) ready in {} s", Seconds(*boot_us))
             }
             Note::WorkerLeaving { post, pid, reason } => write!(f, "{post} (pid: {pid}) leaves: {reason}"),
+            Note::WorkerWorn { post, pid, reason } => {
+                write!(f, "{post} (pid: {pid}) serves until its successor is ready: {reason}")
+            }
             Note::WorkerDied { post, pid, status: ExitStatus::Signal(signal) } => {
                 write!(f, "DAMN ! {post} (pid: {pid}) died, killed by signal {signal} :( trying respawn ...")
             }
@@ -191,7 +197,7 @@ fn write_gone(f: &mut fmt::Formatter<'_>, post: Post, pid: ProcessId, why: Farew
         Farewell::Replaced | Farewell::Stop => {
             write!(f, "{post} buried after {} seconds", after_us / 1_000_000)
         }
-        Farewell::Itself | Farewell::CalledOff | Farewell::Unfit | Farewell::Harakiri => {
+        Farewell::Itself | Farewell::CalledOff | Farewell::Unfit | Farewell::Harakiri | Farewell::Overgrown => {
             write!(f, "{post} killed successfully (pid: {pid})")
         }
     }

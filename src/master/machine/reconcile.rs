@@ -8,7 +8,7 @@
 
 use super::action::{Action, Announcement};
 use super::change::Change;
-use super::child::{Child, Incident, Manner, Origin, Phase};
+use super::child::{Child, Incident, Manner, Origin, Phase, Wear};
 use super::event::Reload;
 use super::farewell::Farewell;
 use super::identity::{Generation, Post, Seat, Time};
@@ -83,6 +83,7 @@ impl Machine {
         let became_ready = self.become_ready();
         let began = self.take_up_queued();
         self.empty_unwanted_posts();
+        self.admit_worn();
         self.let_replaced_go();
         let duties = self.duties();
         self.fill_vacant_posts(&duties);
@@ -213,7 +214,7 @@ impl Machine {
             FreshBy::Generation => child.is_of(self.current),
             FreshBy::Recipe => child.recipe().map(|recipe| recipe.id) == self.posts.recipe_id(child.post),
         };
-        such_as_is_wanted && child.replace.is_none()
+        such_as_is_wanted && child.replace.is_none() && child.wear != Wear::Due
     }
 
     /// Orders a child into a post if that is possible at this moment. Whether it was.
@@ -261,7 +262,7 @@ impl Machine {
 
     fn order_into(&mut self, seat: Seat, post: Post, origin: Origin, nth: u32) {
         let phase = Phase::Forking { until: self.after_us(FORK_PATIENCE_US), ready: None };
-        self.sit(seat, Child { post, origin, nth, replace: None, phase });
+        self.sit(seat, Child { post, origin, nth, replace: None, wear: Wear::None, phase });
     }
 
     fn let_old_zygotes_go(&mut self) {

@@ -49,7 +49,7 @@ fn simulate(seed: u64) -> Result<Tally, String> {
 struct Tally(BTreeMap<&'static str, u64>);
 
 impl Tally {
-    const KINDS: [&str; 18] = [
+    const KINDS: [&str; 19] = [
         "abandoned",
         "adopted",
         "commits",
@@ -67,6 +67,7 @@ impl Tally {
         "superseded",
         "unfit",
         "upgrades",
+        "worn",
         "zygotes replaced",
     ];
 
@@ -448,6 +449,13 @@ impl World {
         self.finish(pid);
     }
 
+    fn worker_wears_out(&mut self, pid: i32) {
+        let Some(process) = self.living(pid).filter(|process| process.ready && !process.leaving) else { return };
+        let seat = process.seat;
+        self.tally.count("worn");
+        self.send(-i64::from(pid), Event::Worn { seat, reason: LeaveReason::Requests }, Some(pid));
+    }
+
     /// A worker does its last request and exits, or hangs, or crashes.
     fn finish(&mut self, pid: i32) {
         let chance = self.dice.below(100);
@@ -492,7 +500,7 @@ impl World {
             }
             72..80 => {
                 if let Some(pid) = self.dice.pick(&alive) {
-                    self.worker_leaves(pid);
+                    if self.dice.percent(50) { self.worker_leaves(pid) } else { self.worker_wears_out(pid) }
                 }
             }
             80..92 => {

@@ -357,6 +357,37 @@ fn workers_that_are_killed_as_soon_as_they_serve_are_replaced_ever_later_in_the_
 }
 
 #[test]
+fn a_worn_worker_serves_until_its_successor_is_ready_and_only_a_few_are_replaced_at_a_time() {
+    let mut bench = Bench::serving(plan(8));
+    bench.gets_ready = false;
+    for seat in 0..8 {
+        bench.send(Event::Worn { seat: Seat(seat), reason: LeaveReason::Requests });
+    }
+    assert_eq!(bench.count(is_fork), 2, "a quarter of them");
+    assert_eq!(bench.count(|action| matches!(action, Action::Retire { .. })), 0);
+    bench.send(Event::Ready { seat: Seat(8), boot_us: MS, pid: None });
+    assert!(bench.retires(0) && !bench.retires(1), "its successor is ready");
+    assert_eq!(bench.count(is_fork), 3, "and the next one has its turn");
+}
+
+#[test]
+fn a_worn_worker_whose_successor_cannot_serve_goes_on() {
+    let mut bench = Bench::serving(plan(1));
+    bench.gets_ready = false;
+    bench.send(Event::Worn { seat: Seat(0), reason: LeaveReason::Lifetime });
+    bench.send(bench.exit(Seat(1), ExitStatus::Signal(11)));
+    assert_eq!((bench.ready(), bench.retires(0)), (vec![1], false));
+}
+
+#[test]
+fn a_worker_that_takes_too_much_memory_is_killed_and_replaced() {
+    let mut bench = Bench::serving(plan(1));
+    bench.send(Event::Overgrown { seat: Seat(0) });
+    assert!(bench.kills(0));
+    assert_eq!(bench.ready(), [1]);
+}
+
+#[test]
 fn a_worker_that_is_killed_before_it_serves_is_to_blame() {
     let mut bench = Bench::serving(plan(1));
     bench.gets_ready = false;
@@ -1155,7 +1186,8 @@ fn every_pair_of_the_workers_table_is_carried_out() {
         for (stimulus, incident) in child::Stimulus::ALL.into_iter().zip(&incidents) {
             let mut machine = Bench::serving(plan(1)).machine;
             let post = Post { role, number: 1 };
-            let sitting = |phase| Child { post, origin: origin.clone(), nth: 2, replace: None, phase };
+            let sitting =
+                |phase| Child { post, origin: origin.clone(), nth: 2, replace: None, wear: Default::default(), phase };
             machine.seats[1] = phase.map(sitting);
             assert_eq!((child::State::of(machine.seats[1].as_ref()), incident.stimulus()), (state, stimulus));
             let step = child::step(state, stimulus);

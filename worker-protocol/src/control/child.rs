@@ -44,6 +44,11 @@ pub enum FromWorker {
     AskCheap,
     /// It serves errors in place of an application that it could not load.
     NoApplication,
+    /// It is to be replaced, and serves until its successor is ready.
+    Worn {
+        /// Why.
+        reason: LeaveReason,
+    },
 }
 
 /// Why a worker leaves by itself.
@@ -135,6 +140,7 @@ impl Message for FromWorker {
             FromWorker::AskStop => (Record::new(kind::ASK_STOP), ""),
             FromWorker::AskCheap => (Record::new(kind::ASK_CHEAP), ""),
             FromWorker::NoApplication => (Record::new(kind::WORKER_NO_APPLICATION), ""),
+            FromWorker::Worn { reason } => (Record { a: reason.number(), ..Record::new(kind::WORN) }, ""),
         };
         record.append(out, text);
     }
@@ -151,6 +157,7 @@ impl Message for FromWorker {
             kind::ASK_STOP => FromWorker::AskStop,
             kind::ASK_CHEAP => FromWorker::AskCheap,
             kind::WORKER_NO_APPLICATION => FromWorker::NoApplication,
+            kind::WORN => FromWorker::Worn { reason: LeaveReason::of(&record)? },
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;

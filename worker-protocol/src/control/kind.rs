@@ -48,3 +48,5 @@ pub const ASK_STOP: u16 = 52;
 pub const ASK_CHEAP: u16 = 53;
 /// [`super::FromWorker::NoApplication`].
 pub const WORKER_NO_APPLICATION: u16 = 54;
+/// [`super::FromWorker::Worn`]: reason in `a`, as in [`LEAVING`].
+pub const WORN: u16 = 55;
