@@ -15,6 +15,7 @@ use crate::config::ground::Access;
 use crate::config::load::{Loaded, Rejected, load, read};
 use crate::config::looking::Looking;
 use crate::config::model::{Config, Logging, PidFiles};
+use crate::config::report::page::Page;
 use crate::config::report::paint::Paint;
 use crate::config::report::show::as_ini;
 use crate::config::{Host, Invocation, Surroundings};
@@ -105,8 +106,9 @@ fn obey(embeds_application: bool) -> ExitCode {
         Err(misuse) => return complain(&StartFailure::new(Exit::Usage, misuse.to_string())),
     };
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
+    let page = Page { paint, columns: crate::sys::machine::terminal_columns(std::io::stdout()) };
     let ground = Grounds { embeds_application };
-    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &surroundings(), &ground, paint) {
+    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &surroundings(), &ground, page) {
         // A reader that has gone (`| head`) is no error of ours.
         let _ = std::io::stdout().write_all(printed.output.as_bytes());
         let _ = std::io::stderr().write_all(printed.errors.as_bytes());
@@ -271,7 +273,9 @@ impl Reader {
     fn load(&self, reload: bool) -> Result<Config, StartFailure> {
         let invocation = Invocation { reload, ..self.invocation.clone() };
         let surroundings = Surroundings { inherited_sockets: Some(self.inherited_sockets), ..surroundings() };
-        let Loaded { mut config, collected } = load(&invocation, &self.world, &surroundings).map_err(refused)?;
+        // What reads for a reload is at the head of a group, with which all goes that it has begun.
+        let world = if reload { self.world.in_own_group() } else { self.world.clone() };
+        let Loaded { mut config, collected } = load(&invocation, &world, &surroundings).map_err(refused)?;
         config.anchor_logs(&invocation.directory);
         // A reload says what is new.
         let said = self.said.replace(config.notes.clone());

@@ -22,7 +22,7 @@ use crate::config::looking::Looking;
 use crate::config::model::Policy;
 use crate::config::options::{self, Table};
 use crate::config::report::check::{Check, Verdict, check};
-use crate::config::report::paint::Paint;
+use crate::config::report::page::Page;
 use crate::config::report::show::show;
 use crate::config::surroundings::Surroundings;
 use crate::config::vocabulary::Vocabulary;
@@ -125,8 +125,9 @@ pub fn print(
     world: &dyn World,
     surroundings: &Surroundings,
     ground: &dyn Ground,
-    paint: Paint,
+    page: impl Into<Page>,
 ) -> Option<Printed> {
+    let page = page.into();
     let read = |arguments: &[OsString]| {
         let called = Invocation { arguments: arguments.to_vec(), ..invocation.clone() };
         read(&called, world, surroundings)
@@ -136,9 +137,9 @@ pub fn print(
         Command::Check { arguments, format } => {
             let (mut reading, is_complete) = look(arguments);
             let untried = foresee(&mut reading, is_complete, invocation, world, ground);
-            print_check(&Check { untried, ..check(&reading) }, *format, paint)
+            print_check(&Check { untried, ..check(&reading) }, *format, page)
         }
-        Command::Show { arguments, format, changed } => print_show(&look(arguments).0, *format, *changed, paint),
+        Command::Show { arguments, format, changed } => print_show(&look(arguments).0, *format, *changed, page),
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(word.as_deref()),
         Command::HelpOf { word } => Printed::output(words::find(word).map(words::help_of).unwrap_or_default()),
@@ -180,19 +181,19 @@ fn look(
     (reading, is_complete)
 }
 
-fn print_check(report: &Check, format: Format, paint: Paint) -> Printed {
+fn print_check(report: &Check, format: Format, page: Page) -> Printed {
     let exit = match report.verdict {
         Verdict::Fine => Exit::Success,
         Verdict::SomeLinesDoNothing => Exit::LinesDoNothing,
         Verdict::WillNotServe | Verdict::WillNotStart => Exit::WillNotStart,
     };
-    Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
+    Printed::output(if format == Format::Json { report.json() } else { report.text(page) }).ending(exit)
 }
 
-fn print_show(reading: &Reading, format: Format, changed: bool, paint: Paint) -> Printed {
+fn print_show(reading: &Reading, format: Format, changed: bool, page: Page) -> Printed {
     let report = if changed { show(reading).changed() } else { show(reading) };
     let exit = if report.errors.is_empty() { Exit::Success } else { Exit::WillNotStart };
-    Printed::output(if format == Format::Json { report.json() } else { report.text(paint) }).ending(exit)
+    Printed::output(if format == Format::Json { report.json() } else { report.text(page.paint) }).ending(exit)
 }
 
 /// The first value of a name, as placeholders see it (uWSGI's manual, "Configuring uWSGI").

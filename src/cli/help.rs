@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::words::WORDS;
 use crate::config::options::{Argument, Group, Opt, Repeat, Section, Status, TABLE};
+use crate::config::report::page::flow;
 
 /// How the program is called; the same lines stand in the manual page.
 pub(super) fn usages() -> Vec<(String, &'static str)> {
@@ -49,25 +50,43 @@ pub(super) fn overview() -> String {
     text
 }
 
-/// The options that have to do with a word: it stands in a name, in the manual's line or in the title of the group.
-/// `all` finds everything. `None` when there is none.
+/// The options that have to do with a word: it stands in a name, in the manual's line or in the title of the group. What
+/// works comes first, and of the rest only the names, unless nothing works or it is the very name that was asked for.
+/// `all` finds everything and says everything. `None` when there is none.
 pub(super) fn about(word: &str) -> Option<String> {
     let word = word.to_lowercase();
+    let found: Vec<(Group, &Opt)> = TABLE
+        .iter()
+        .flat_map(|Section { group, rows, .. }| rows.iter().map(|row| (*group, row)))
+        .filter(|(group, row)| concerns(row, *group, &word))
+        .collect();
+    let says_all = word == "all" || !found.iter().any(|(_, option)| option.status == Status::Works);
+    let is_meant = |option: &Opt| option.names().any(|name| name == hyphened(&word));
+    let (told, folded): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(_, option)| says_all || option.status == Status::Works || is_meant(option));
     let mut text = String::new();
-    for Section { group, rows, .. } in TABLE {
-        let found: Vec<&Opt> = rows.iter().filter(|row| concerns(row, *group, &word)).collect();
-        if !found.is_empty() {
-            let _ = writeln!(text, "{}{}\n", if text.is_empty() { "" } else { "\n" }, group.title());
-            found.iter().for_each(|option| text.push_str(&entry(option)));
-        }
+    for options in told.chunk_by(|(group, _), (next, _)| group == next) {
+        let _ = writeln!(text, "{}{}\n", if text.is_empty() { "" } else { "\n" }, options[0].0.title());
+        options.iter().for_each(|(_, option)| text.push_str(&entry(option)));
+    }
+    if !folded.is_empty() {
+        text.push_str("\nWithout effect here (rhinod --help NAME says why):\n\n  ");
+        let names: Vec<&str> = folded.iter().map(|(_, option)| option.name).collect();
+        flow(&mut text, 2, 2, WIDTH, &names.join(", "));
+        text.push('\n');
     }
     (!text.is_empty()).then_some(text)
 }
 
+/// A name as options are written.
+fn hyphened(word: &str) -> String {
+    word.trim_start_matches('-').replace('_', "-")
+}
+
 fn concerns(option: &Opt, group: Group, word: &str) -> bool {
-    let hyphened = word.trim_start_matches('-').replace('_', "-");
+    let name_part = hyphened(word);
     word == "all"
-        || option.names().any(|name| name.contains(hyphened.as_str()))
+        || option.names().any(|name| name.contains(name_part.as_str()))
         || option.manual.to_lowercase().contains(word)
         || group.title().to_lowercase().contains(word)
 }
@@ -95,7 +114,7 @@ fn entry(option: &Opt) -> String {
         column = 0;
     }
     text.extend(std::iter::repeat_n(' ', INDENT - column));
-    text.push_str(&wrap(&details));
+    flow(&mut text, INDENT, INDENT, WIDTH, &details);
     text.push('\n');
     text
 }
@@ -117,22 +136,6 @@ pub(super) fn written(option: &Opt) -> String {
     text
 }
 
-fn wrap(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let length = lines.last().map_or(0, |line| line.chars().count());
-        match lines.last_mut() {
-            Some(line) if length == 0 => line.push_str(word),
-            Some(line) if length + 1 + word.chars().count() <= WIDTH - INDENT => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join(&format!("\n{}", " ".repeat(INDENT)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +151,21 @@ mod tests {
         assert!(about("--cheaper_algo").is_some_and(|text| text.contains("--cheaper-algo adaptive|spare")));
         assert!(about("scaling").is_some_and(|text| text.contains("--cheap ")));
         assert_eq!(about("xyzzy"), None);
+    }
+
+    #[test]
+    fn what_works_comes_first_and_the_rest_is_only_named_unless_it_is_asked_for() {
+        let options = || TABLE.iter().flat_map(|section| section.rows.iter());
+        let idle = options().find(|option| matches!(option.status, Status::Unsupported(_))).expect("one of them");
+        let asked = about(idle.name).expect("it is there");
+        assert!(asked.contains(&entry(idle)), "{asked}");
+        let (told, folded) = {
+            let text = about("http").expect("many of them");
+            let (told, folded) = text.split_once("\nWithout effect here").expect("some of them");
+            (told.to_owned(), folded.to_owned())
+        };
+        assert!(!told.contains(" [not supported: ") && told.contains("--http-socket "), "{told}");
+        assert!(folded.lines().all(|line| line.chars().count() <= WIDTH) && folded.contains(", "), "{folded}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Facts of the machine: those that a configuration is judged by (master, before it starts), and its name (workers).
 
 use std::net::{IpAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
@@ -37,6 +37,14 @@ pub fn binds_low_ports() -> bool {
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let bits = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
     bits.is_some_and(|bits| bits >> NET_BIND_SERVICE & 1 == 1)
+}
+
+/// How many characters a line of a terminal has; `None` when it is none, or does not tell.
+pub fn terminal_columns(output: impl AsFd) -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes one `winsize`, which outlives the call.
+    let told = unsafe { libc::ioctl(output.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (told == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 fn setting(name: &str) -> Option<u32> {

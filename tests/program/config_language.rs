@@ -5,6 +5,7 @@ mod examples;
 mod fuzz;
 mod messages;
 mod rival;
+mod size;
 mod support;
 mod vectors;
 

@@ -9,11 +9,13 @@ use std::collections::{HashMap, HashSet};
 use super::declaration::Declaration;
 use super::entry::{Entries, Entry};
 use super::expand::{self, Budget};
-use super::files::{Files, Found, Opened, Role};
+use super::files::{Files, Role};
 use super::guard::Guards;
 use super::keyword::{Keyword, Opener};
 use super::logic::{Block, Blocks, Trouble, View};
+use super::opened::{Found, Opened};
 use super::placeholder;
+use super::sealed::{unseal, unseal_in_place};
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::{Complaints, ConfigError};
 use crate::config::vocabulary::Vocabulary;
@@ -217,16 +219,17 @@ impl<'a> Collector<'a> {
     }
 
     fn obey(&mut self, keyword: Keyword, key: &str, value: Option<&str>, origin: &Origin) {
-        let text = value.unwrap_or_default();
+        let given = value.unwrap_or_default();
+        let text = &*unseal(given);
         let result = match keyword {
             Keyword::Load(Some(format)) => {
                 self.files.open_with_section(format, text, Role::Main).and_then(|opened| self.take_in(opened))
             }
             Keyword::Load(None) => self.load(text, Role::Main),
             Keyword::Include => self.load(text, Role::Side),
-            Keyword::Set => self.set(text, origin, false),
-            Keyword::SetPlaceholder => self.set(text, origin, true),
-            Keyword::DeclareOption => self.declare(text),
+            Keyword::Set => self.set(given, origin, false),
+            Keyword::SetPlaceholder => self.set(given, origin, true),
+            Keyword::DeclareOption => self.declare(given),
             Keyword::Inject(place) => self.files.inject(place, text),
             Keyword::Inherit | Keyword::FallbackConfig => Ok(()), // when all is read
             Keyword::Open(_) | Keyword::Close => Ok(()),          // only where it stands in the text
@@ -258,6 +261,7 @@ impl<'a> Collector<'a> {
 
     fn set(&mut self, text: &str, origin: &Origin, placeholder: bool) -> Result<(), String> {
         let (key, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+        let key = &*unseal(key);
         if !placeholder {
             return self.deepen(|collector| collector.add(key, Some(value), origin));
         }
@@ -273,6 +277,7 @@ impl<'a> Collector<'a> {
 
     fn declare(&mut self, text: &str) -> Result<(), String> {
         let (name, declaration) = Declaration::parse(text)?;
+        let name = unseal(&name).into_owned();
         if self.vocabulary.lookup(&name).is_some() {
             return Err(format!("`{name}` is an option already"));
         }
@@ -338,19 +343,26 @@ impl<'a> Collector<'a> {
     }
 
     pub(super) fn complain(&mut self, error: ConfigError) {
-        self.errors.note(error);
+        self.errors.note(for_people(error));
     }
 
     pub(super) fn warn(&mut self, warning: ConfigError) {
-        self.warnings.note(warning);
+        self.warnings.note(for_people(warning));
     }
 
     pub(super) fn stop(&mut self, error: ConfigError) {
         if !self.stopped {
             self.stopped = true;
-            self.errors.note(error);
+            self.complain(error);
         }
     }
+}
+
+/// A complaint with every text as it is.
+fn for_people(mut complaint: ConfigError) -> ConfigError {
+    unseal_in_place(&mut complaint.problem);
+    complaint.value.as_mut().into_iter().chain(&mut complaint.suggestion).for_each(unseal_in_place);
+    complaint
 }
 
 /// The switch of uWSGI: only these words turn it off (uWSGI's manual, "uWSGI Options").

@@ -58,6 +58,11 @@ impl Entries {
         self.list.iter()
     }
 
+    /// Every value that there is.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.list.iter_mut().filter_map(|entry| entry.directive.value.as_mut())
+    }
+
     pub(crate) fn into_list(self) -> Vec<Entry> {
         self.list
     }

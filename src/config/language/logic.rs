@@ -11,6 +11,7 @@ use regex_lite::Regex;
 
 use super::expand::number;
 use super::keyword::{Items, Opener, Test};
+use super::sealed::{seal, unseal};
 use super::source::Reader;
 use crate::config::directive::Origin;
 use crate::config::error::ConfigError;
@@ -225,7 +226,7 @@ impl Block {
 
     /// The lines of a file; none, and a remark, when it cannot be read.
     fn lines(&self, name: &str, view: &mut View<'_, '_>) -> Result<Vec<String>, String> {
-        let bytes = match view.reader.read_named(name) {
+        let bytes = match view.reader.read_named(&unseal(name)) {
             Ok(bytes) => bytes,
             Err(problem) => {
                 view.remarks.push(self.complaint(format!("{problem}; there is nothing to go through")));
@@ -244,17 +245,18 @@ fn replace_context(text: &str, context: Option<&str>) -> String {
     }
 }
 
-fn test_once(test: Test, inverted: bool, argument: &str, view: &View<'_, '_>) -> Result<Verdict, String> {
+fn test_once(test: Test, inverted: bool, given: &str, view: &View<'_, '_>) -> Result<Verdict, String> {
+    let argument = &*unseal(given);
     let (holds, context) = match test {
         Test::Env => compare(argument, |name| environment(view.invocation, name)),
         Test::Opt => compare(argument, view.entry),
-        Test::File => (kind_of(argument, view) == Some(Kind::File), Some(argument.to_owned())),
-        Test::Directory => (kind_of(argument, view) == Some(Kind::Directory), Some(argument.to_owned())),
-        Test::Exists => (is_readable(argument, view), Some(argument.to_owned())),
+        Test::File => (kind_of(argument, view) == Some(Kind::File), Some(given.to_owned())),
+        Test::Directory => (kind_of(argument, view) == Some(Kind::Directory), Some(given.to_owned())),
+        Test::Exists => (is_readable(argument, view), Some(given.to_owned())),
         Test::Reload => (view.invocation.reload, None),
-        Test::Hostname => (view.world.facts().hostname == argument, Some(argument.to_owned())),
-        Test::HostnameMatch => (matches(argument, &view.world.facts().hostname)?, Some(argument.to_owned())),
-        Test::Plugin => (view.vocabulary.provides(argument), Some(argument.to_owned())),
+        Test::Hostname => (view.world.facts().hostname == argument, Some(given.to_owned())),
+        Test::HostnameMatch => (matches(argument, &view.world.facts().hostname)?, Some(given.to_owned())),
+        Test::Plugin => (view.vocabulary.provides(argument), Some(given.to_owned())),
     };
     Ok(if holds == inverted { Verdict::Drop } else { Verdict::Once(context) })
 }
@@ -268,14 +270,15 @@ fn compare(argument: &str, value_of: impl Fn(&str) -> Option<String>) -> (bool, 
         }
         Some((name, wanted)) => {
             let value = value_of(name);
-            (value.as_deref() == Some(wanted), value)
+            (value.as_deref().map(unseal).as_deref() == Some(wanted), value)
         }
     }
 }
 
+/// The value of a variable, sealed.
 fn environment(invocation: &Invocation, name: &str) -> Option<String> {
     let found = invocation.environment.iter().find(|(key, _)| key.to_str() == Some(name))?;
-    Some(found.1.to_string_lossy().into_owned())
+    Some(seal(&found.1.to_string_lossy()))
 }
 
 fn kind_of(path: &str, view: &View<'_, '_>) -> Option<Kind> {
@@ -319,12 +322,13 @@ fn times(argument: &str) -> Result<Vec<String>, String> {
 }
 
 /// As the shell would: a pattern without any match stands for itself, directories end with a slash.
-fn glob(pattern: &str, view: &View<'_, '_>) -> Vec<String> {
+fn glob(given: &str, view: &View<'_, '_>) -> Vec<String> {
+    let pattern = &*unseal(given);
     let directory = &view.invocation.directory;
     let absolute = directory.join(pattern);
     let found = view.world.glob(&absolute.to_string_lossy());
     if found.is_empty() {
-        return vec![pattern.to_owned()];
+        return vec![given.to_owned()];
     }
     let relative = !Path::new(pattern).is_absolute();
     let name = |path: &std::path::PathBuf| {

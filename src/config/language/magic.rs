@@ -1,58 +1,12 @@
-//! Magic variables: the one-letter `%x` that are replaced in the raw text of a file before it is parsed.
+//! Magic variables: what the one-letter `%x` stand for that are replaced in the raw text of a file before it is parsed.
 //!
-//! The table is uWSGI's manual, "Configuring uWSGI". Not for `%(name)`, which `expand` replaces in values later. Pure.
+//! The table is uWSGI's manual, "Configuring uWSGI". Not for replacing them (`lines`), nor for `%(name)`, which `expand`
+//! replaces in values later. Pure.
 
-use std::fmt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use crate::config::world::{Facts, Invocation};
-
-/// One line of text after replacement, with the number of the line it began on, from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub(crate) number: usize,
-    pub(crate) text: Vec<u8>,
-    /// What was lost on the way.
-    pub(crate) losses: Vec<Loss>,
-}
-
-impl Line {
-    fn new(number: usize) -> Self {
-        Line { number, text: Vec::new(), losses: Vec::new() }
-    }
-}
-
-/// What a `%` made vanish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// This letter stands for nothing, so it went together with its `%`.
-    Letter(u8),
-    /// The end of the text stood behind it.
-    End,
-    /// The end of the line stood behind it, and what looks like a line of its own follows. The number is that line's.
-    Line(usize),
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Loss::Letter(letter) => {
-                let letter = char::from(*letter).escape_default();
-                write!(
-                    out,
-                    "`%{letter}` stands for nothing and vanishes; write `%%{letter}` where it is meant as it stands"
-                )
-            }
-            Loss::End => out.write_str("a `%` at the end vanishes; write `%%` where it is meant as it stands"),
-            Loss::Line(number) => write!(
-                out,
-                "a `%` at the end of a line joins the next one to it, so line {number} is no line of its own; write `%%` \
-                 where it is meant as it stands"
-            ),
-        }
-    }
-}
 
 /// What the letters stand for at one moment of the reading.
 #[derive(Debug, Clone)]
@@ -169,7 +123,7 @@ impl Magic {
     }
 
     /// What a letter stands for; `None` when it is none, and then both characters vanish.
-    fn letter(&self, letter: u8) -> Option<&str> {
+    pub(crate) fn letter(&self, letter: u8) -> Option<&str> {
         Some(match letter {
             b'v' => &self.directory,
             b'V' => &self.version,
@@ -193,64 +147,9 @@ impl Magic {
         })
     }
 
-    /// Every letter that stands for something, for `uwsgi.magic_table`.
-    pub(crate) fn table(&self) -> Vec<(char, String)> {
-        (b'0'..=b'z')
-            .filter(|letter| letter.is_ascii_alphanumeric())
-            .filter_map(|letter| Some((char::from(letter), self.letter(letter)?.to_owned())))
-            .collect()
-    }
-
-    /// Replaces the variables of a text and cuts it into lines. A `%` in front of a newline removes the newline.
-    pub(crate) fn lines(&self, text: &[u8]) -> Vec<Line> {
-        let mut lines = Vec::new();
-        let mut line = Line::new(1);
-        let mut number = 1;
-        let mut bytes = text.iter();
-        while let Some(&byte) = bytes.next() {
-            match byte {
-                b'\n' => {
-                    number += 1;
-                    lines.push(std::mem::replace(&mut line, Line::new(number)));
-                }
-                b'%' => match bytes.next().copied() {
-                    Some(b'\n') => {
-                        number += 1;
-                        if looks_like_an_entry(bytes.as_slice()) {
-                            line.losses.push(Loss::Line(number));
-                        }
-                    }
-                    Some(letter) => match self.letter(letter) {
-                        // A directory that the path does not have.
-                        Some("") if letter.is_ascii_digit() => line.losses.push(Loss::Letter(letter)),
-                        Some(text) => line.text.extend_from_slice(text.as_bytes()),
-                        None => line.losses.push(Loss::Letter(letter)),
-                    },
-                    None => line.losses.push(Loss::End),
-                },
-                other => line.text.push(other),
-            }
-        }
-        if !line.text.is_empty() || !line.losses.is_empty() {
-            lines.push(line);
-        }
-        lines
-    }
-}
-
-/// Whether a text begins with `name =`, as no continued value is likely to.
-fn looks_like_an_entry(text: &[u8]) -> bool {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_start();
-    let name_bytes = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
-    let (name, rest) = line.split_at(name_bytes);
-    name.first().is_some_and(u8::is_ascii_alphabetic) && rest.trim_ascii_start().starts_with(b"=")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn magic() -> Magic {
+    /// One for tests.
+    #[cfg(test)]
+    pub(crate) fn example() -> Magic {
         let facts = Facts { hostname: "web1".into(), cpus: 4, uid: 1, user: "u".into(), gid: 2, group: "g".into() };
         let invocation = Invocation {
             program: "/usr/bin/rhinod".into(),
@@ -263,14 +162,28 @@ mod tests {
         Magic::new(&invocation, &facts)
     }
 
+    /// Every letter that stands for something, for `uwsgi.magic_table`.
+    pub(crate) fn table(&self) -> Vec<(char, String)> {
+        (b'0'..=b'z')
+            .filter(|letter| letter.is_ascii_alphanumeric())
+            .filter_map(|letter| Some((char::from(letter), self.letter(letter)?.to_owned())))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::language::lines::Lines;
+
     fn replaced(magic: &Magic, text: &str) -> String {
-        let lines: Vec<Vec<u8>> = magic.lines(text.as_bytes()).into_iter().map(|line| line.text).collect();
+        let lines: Vec<Vec<u8>> = Lines::new(magic, text.as_bytes().into()).map(|line| line.text).collect();
         String::from_utf8(lines.join(&b'\n')).unwrap()
     }
 
     #[test]
     fn every_letter_stands_for_what_the_reference_says() {
-        let mut magic = magic();
+        let mut magic = Magic::example();
         let path = Path::new("/srv/app/conf/site.prod.ini"); // the example of the manual
         magic.enter(FileNames::new("conf/site.prod.ini", path, "web", 262_171), true);
         let text = "%o|%p|%s|%d|%e|%n|%c|%x|%i|%0|%1|%2|%3|%v|%h|%t|%T|%k|%u|%U|%g|%G|%b|%%|%(a)|%[|%q|";
@@ -291,31 +204,12 @@ mod tests {
 
     #[test]
     fn upper_case_letters_stay_with_the_first_main_file() {
-        let mut magic = magic();
+        let mut magic = Magic::example();
         assert_eq!(replaced(&magic, "%n%N"), "");
         for (name, main, expected) in [("a", false, "a-"), ("b", true, "b-b"), ("c", true, "c-b"), ("d", false, "d-b")]
         {
             magic.enter(FileNames::new(name, Path::new(&format!("/{name}.ini")), "", 1), main);
             assert_eq!(replaced(&magic, "%n-%N"), expected);
         }
-    }
-
-    #[test]
-    fn what_a_percent_sign_makes_vanish_is_told() {
-        let losses = |text: &str| -> Vec<(usize, Loss)> {
-            let lines = magic().lines(text.as_bytes()).into_iter();
-            lines.flat_map(|line| line.losses.into_iter().map(move |loss| (line.number, loss))).collect()
-        };
-        assert_eq!(losses("a = 50%\nb = 1\nc = %q%v"), [(1, Loss::Line(2)), (3, Loss::Letter(b'q'))]);
-        assert_eq!(losses("a = x %\n  --long=y\nb = 100%"), [(3, Loss::End)]);
-        assert_eq!(losses("LIKE '%2'"), [(1, Loss::Letter(b'2'))]);
-        assert_eq!(losses("a = %(b) 50%% %h"), []);
-    }
-
-    #[test]
-    fn lines_keep_the_number_of_the_line_they_began_on() {
-        let lines = magic().lines(b"a%\nb\n\nc%\n\nd");
-        let numbered: Vec<(usize, &[u8])> = lines.iter().map(|line| (line.number, line.text.as_slice())).collect();
-        assert_eq!(numbered, [(1, b"ab".as_slice()), (3, b""), (4, b"c"), (6, b"d")]);
     }
 }

@@ -1,10 +1,11 @@
 //! The language of configurations, from text to directives: what the user said, with everything resolved.
 //!
 //! `collect` is the order of the run: `environment`, `command_line` and the `files` that they name go through `collector`
-//! into one list (`entry`), which `resolve` finishes. `source` reads, `magic` and `ini` (or `structured`) parse, `keyword`, `logic`, `guard` and `declaration` obey the
-//! language's own directives, `expand` and `placeholder` replace what values refer to, `strict` judges unknown keys. Not
-//! for what options mean: the language only knows a vocabulary. Pure but for what it asks the `World`; runs in the master
-//! before anything else.
+//! into one list (`entry`), which `resolve` finishes. `source` reads; `magic`, `lines` and `ini` (or `structured`) parse
+//! what was `opened`; `keyword`, `logic`, `guard` and `declaration` obey the language's own directives; `expand` and
+//! `placeholder` replace what values refer to, but nothing in what is `sealed`; `strict` judges unknown keys. Not for what
+//! options mean: the language only knows a vocabulary. Pure but for what it asks the `World`; runs in the master before
+//! anything else.
 
 mod collect;
 mod collected;
@@ -18,10 +19,13 @@ mod files;
 mod guard;
 mod ini;
 mod keyword;
+mod lines;
 mod logic;
 mod magic;
+mod opened;
 mod placeholder;
 mod resolve;
+mod sealed;
 mod source;
 mod strict;
 mod structured;

@@ -7,18 +7,20 @@ use std::ffi::OsString;
 
 use super::entry::Entries;
 use super::expand::{self, Budget, Replacement, Resolver};
+use super::sealed::{seal, unseal};
 use super::source::Reader;
 
-/// `$(NAME)`: environment variables. Those that are not text are unknown.
+/// `$(NAME)`: environment variables, whose values are data and never read again. Those that are not text are unknown.
 pub(crate) struct Environment<'a> {
     pub(crate) variables: &'a [(OsString, OsString)],
 }
 
 impl Resolver for Environment<'_> {
     fn resolve(&mut self, name: &str, _: &mut Vec<String>, _: &mut Budget) -> Result<Replacement, String> {
-        let found = self.variables.iter().find(|(key, _)| key.to_str() == Some(name));
+        let name = unseal(name);
+        let found = self.variables.iter().find(|(key, _)| key.to_str() == Some(&*name));
         Ok(match found.and_then(|(_, value)| value.to_str()) {
-            Some(value) => Replacement::Reread(value.to_owned()),
+            Some(value) => Replacement::Literal(seal(value)),
             None => Replacement::Unknown,
         })
     }
@@ -34,7 +36,7 @@ impl Resolver for Contents<'_, '_> {
         if chain.iter().any(|link| link == name) {
             return Ok(Replacement::Reread(String::new())); // the pass tells of the cycle
         }
-        let bytes = self.reader.read_named(name).map_err(|problem| format!("@({name}): {problem}"))?;
+        let bytes = self.reader.read_named(&unseal(name)).map_err(|problem| format!("@({name}): {problem}"))?;
         let mut text = String::from_utf8(bytes).map_err(|_| format!("@({name}): expected a file in UTF-8"))?;
         if text.ends_with(['\n', '\r']) {
             text.pop();
@@ -51,8 +53,9 @@ pub(crate) struct Placeholders<'a> {
 
 impl Placeholders<'_> {
     fn value(&mut self, name: &str) -> Option<String> {
-        let value = self.entries.first_value(name)?.to_owned();
-        self.used.insert(name.to_owned());
+        let name = unseal(name);
+        let value = self.entries.first_value(&name)?.to_owned();
+        self.used.insert(name.into_owned());
         Some(value)
     }
 
@@ -88,5 +91,6 @@ pub(crate) fn expand_name(
 ) -> Result<String, String> {
     let mut placeholders = Placeholders { entries, used: &mut HashSet::new() };
     let text = expand::substitute(name.to_owned(), b'%', &mut placeholders, &mut Vec::new(), budget)?;
-    expand::substitute(text, b'$', &mut Environment { variables }, &mut Vec::new(), budget)
+    let text = expand::substitute(text, b'$', &mut Environment { variables }, &mut Vec::new(), budget)?;
+    Ok(unseal(&text).into_owned())
 }

@@ -4,7 +4,7 @@
 //! on keys that are no options (uWSGI's manual, "How uWSGI parses config files"). Runs in the master, before anything
 //! is started; asks the outside only through `World`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::collected::Collected;
 use super::collector::Collector;
@@ -13,6 +13,7 @@ use super::expand;
 use super::files::Role;
 use super::keyword::Keyword;
 use super::placeholder::{Contents, Environment, Placeholders};
+use super::sealed::{unseal, unseal_in_place};
 use super::strict::{Judge, Judgement};
 use crate::config::directive::Directive;
 use crate::config::error::{ConfigError, ConfigErrors};
@@ -96,7 +97,7 @@ impl Collector<'_> {
         while index < self.entries.len() && !self.stopped {
             let found = self.entries.get(index).map(|entry| &entry.directive);
             if let Some(directive) = found.filter(|found| Keyword::of(&found.key) == Some(Keyword::Inherit)).cloned() {
-                if let Err(problem) = self.load(directive.value.as_deref().unwrap_or_default(), Role::Side) {
+                if let Err(problem) = self.load(&unseal(directive.value.as_deref().unwrap_or_default()), Role::Side) {
                     self.complain(ConfigError::about(&directive, problem));
                 }
                 self.tell_of_open_blocks();
@@ -106,6 +107,8 @@ impl Collector<'_> {
     }
 
     pub(super) fn finish(mut self) -> (Collected, ConfigErrors) {
+        let declared = self.declared.iter_mut().filter_map(|entry| entry.directive.value.as_mut());
+        self.entries.values_mut().chain(declared).for_each(unseal_in_place);
         self.judge_keys();
         let entries = self.declared.into_iter().chain(self.entries.into_list());
         let directives: Vec<Directive> = entries.map(|entry| entry.directive).collect();
@@ -125,12 +128,13 @@ impl Collector<'_> {
     }
 
     fn judge_keys(&mut self) {
-        let judge = Judge {
+        let mut judge = Judge {
             vocabulary: self.vocabulary,
             strict: self.strict,
             used: &self.references,
             declared: &|key| self.declarations.contains_key(key),
             names: Names::new(self.vocabulary.names()),
+            found: HashMap::new(),
         };
         let wrong = self.errors.places();
         let is_wrong = |entry: &Entry| wrong.contains(&(&entry.directive.origin, entry.directive.key.as_str()));

@@ -5,13 +5,13 @@
 //! value, and no word that people use for values of their own; else a warning. With
 //! `strict = true` every unknown key is an error as in uWSGI, with `strict = false` none is. Pure.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::entry::Entry;
 use super::keyword::Keyword;
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
-use crate::config::nearest::Names;
+use crate::config::nearest::{Names, Nearest};
 use crate::config::vocabulary::{Vocabulary, is_of_application};
 
 /// Words near an option's name that people use for values of their own, which placeholders or the application read.
@@ -27,6 +27,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) declared: &'a dyn Fn(&str) -> bool,
     /// The names of the vocabulary.
     pub(crate) names: Names<'a>,
+    /// What was nearest to which key.
+    pub(crate) found: HashMap<String, Option<Nearest<'a>>>,
 }
 
 /// What is to be said about a key.
@@ -36,14 +38,24 @@ pub(crate) enum Judgement {
     Error(ConfigError),
 }
 
-impl Judge<'_> {
-    pub(crate) fn judge(&self, entry: &Entry) -> Judgement {
+impl<'a> Judge<'a> {
+    /// The nearest name; the same key may come by many times.
+    fn nearest(&mut self, key: &str) -> Option<Nearest<'a>> {
+        if let Some(found) = self.found.get(key) {
+            return *found;
+        }
+        let found = self.names.nearest(key);
+        self.found.insert(key.to_owned(), found);
+        found
+    }
+
+    pub(crate) fn judge(&mut self, entry: &Entry) -> Judgement {
         let directive = &entry.directive;
         let strict = self.strict == Some(true);
         if entry.placeholder || self.is_known(&directive.key) || !strict && self.used.contains(&directive.key) {
             return Judgement::Fine;
         }
-        let near = self.names.nearest(&directive.key);
+        let near = self.nearest(&directive.key);
         let complaint = |problem: &str| {
             let error = ConfigError::about(directive, problem);
             match &near {

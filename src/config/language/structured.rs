@@ -8,10 +8,13 @@ use std::fmt;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::keyword::Format;
+
+/// Most entries of one text, and most members of one object.
+const ENTRIES_MAX: usize = 100_000;
 
 /// What a member of the object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,10 @@ pub(crate) struct Malformed {
 impl Malformed {
     fn at(line: usize, problem: impl Into<String>) -> Self {
         Self { line, problem: problem.into() }
+    }
+
+    fn too_many(line: usize) -> Self {
+        Self::at(line, format!("more than {ENTRIES_MAX} entries"))
     }
 
     fn json(error: &serde_json::Error) -> Self {
@@ -130,6 +137,9 @@ impl<'t> Events<'t> {
     fn members(&mut self, items: &mut Vec<(usize, Item)>) -> Result<(), Malformed> {
         loop {
             let (line, event) = self.next()?;
+            if items.len() > ENTRIES_MAX {
+                return Err(Malformed::too_many(line));
+            }
             let key = match event {
                 Event::MappingEnd | Event::StreamEnd => return Ok(()),
                 Event::Scalar(text, ..) => text.into_owned(),
@@ -152,6 +162,7 @@ impl<'t> Events<'t> {
         loop {
             match self.next()? {
                 (_, Event::SequenceEnd | Event::StreamEnd) => return Ok(()),
+                (line, _) if items.len() > ENTRIES_MAX => return Err(Malformed::too_many(line)),
                 (line, value) => self.value(line, key.to_owned(), &value, items)?,
             }
         }
@@ -193,6 +204,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
+                    bounded(&members)?;
                 }
                 Ok(Members(members))
             }
@@ -201,28 +213,58 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
+/// The elements of a JSON array.
+struct Elements<'t>(Vec<&'t RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = array.next_element()? {
+                    elements.push(element);
+                    bounded(&elements)?;
+                }
+                Ok(Elements(elements))
+            }
+        }
+        deserializer.deserialize_seq(Collect)
+    }
+}
+
+fn bounded<T, E: de::Error>(members: &[T]) -> Result<(), E> {
+    if members.len() > ENTRIES_MAX { Err(E::custom(format_args!("more than {ENTRIES_MAX} members"))) } else { Ok(()) }
+}
+
 fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, Malformed> {
-    let lines = LineStarts::of(text);
+    let mut place = Place::at_the_beginning_of(text);
     let Members(root) = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
     let mut items = None;
     for (_, object) in root.iter().filter(|(name, _)| name == section) {
-        let line = lines.line_of(object.get());
+        let line = place.line_of(object.get());
         let problem = |_| Malformed::at(line, format!("expected `{section}` to be an object"));
         let Members(members) = serde_json::from_str(object.get()).map_err(problem)?;
         let items = items.get_or_insert_with(Vec::new);
         for (key, value) in members {
-            let line = lines.line_of(value.get());
+            let line = place.line_of(value.get());
             if !value.get().starts_with('[') {
                 items.push((line, json_value(key, value, "an object")));
                 continue;
             }
-            let elements: Vec<&RawValue> =
-                serde_json::from_str(value.get()).map_err(|error| Malformed::json(&error))?;
+            let Elements(elements) = serde_json::from_str(value.get()).map_err(|error| Malformed::json(&error))?;
             for element in elements {
-                items.push((
-                    lines.line_of(element.get()),
-                    json_value(key.clone(), element, "an object or array in an array"),
-                ));
+                let line = place.line_of(element.get());
+                items.push((line, json_value(key.clone(), element, "an object or array in an array")));
+            }
+            if items.len() > ENTRIES_MAX {
+                return Err(Malformed::too_many(line));
             }
         }
     }
@@ -245,20 +287,24 @@ fn json_value(key: String, raw: &RawValue, nested: &'static str) -> Item {
     Item::Entry { key, value }
 }
 
-/// Where the lines of a text begin, to tell the line of a part of it.
-struct LineStarts {
-    text: usize,
-    starts: Vec<usize>,
+/// A place in a text that only moves on, to tell the lines of its parts in their order.
+struct Place<'t> {
+    text: &'t str,
+    offset: usize,
+    line: usize,
 }
 
-impl LineStarts {
-    fn of(text: &str) -> Self {
-        Self { text: text.as_ptr() as usize, starts: text.match_indices('\n').map(|(index, _)| index + 1).collect() }
+impl<'t> Place<'t> {
+    fn at_the_beginning_of(text: &'t str) -> Self {
+        Self { text, offset: 0, line: 1 }
     }
 
     /// The line, from 1, at which a part borrowed from the text begins.
-    fn line_of(&self, part: &str) -> usize {
-        let offset = (part.as_ptr() as usize).saturating_sub(self.text);
-        self.starts.partition_point(|start| *start <= offset) + 1
+    fn line_of(&mut self, part: &str) -> usize {
+        let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let passed = self.text.as_bytes().get(self.offset..offset).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.offset = self.offset.max(offset);
+        self.line
     }
 }

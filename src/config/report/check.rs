@@ -4,11 +4,12 @@
 //! the values that hold in the end (`show`). Pure; runs in the command.
 
 use crate::config::vocabulary::is_of_application;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::page::Page;
 use super::paint::{Colour, Paint};
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::{ConfigError, OneLine};
@@ -112,7 +113,8 @@ impl Fate {
 pub fn check(reading: &Reading) -> Check {
     let directives = &reading.collected.directives;
     let last = last_of_each(directives);
-    let mut lines: Vec<Line> = directives.iter().map(|directive| judge(directive, reading)).collect();
+    let said = Said::about(reading);
+    let mut lines: Vec<Line> = directives.iter().map(|directive| judge(directive, reading, &said)).collect();
     for (index, line) in lines.iter_mut().enumerate().filter(|(_, line)| line.fate == Fate::Works) {
         let successor =
             options::find(&line.key).and_then(|option| last.get(option.name)).filter(|last| **last != index);
@@ -125,8 +127,8 @@ pub fn check(reading: &Reading) -> Check {
         (true, true, true) => Verdict::SomeLinesDoNothing,
         (true, true, false) => Verdict::Fine,
     };
-    let homeless =
-        |complaint: &&ConfigError| !reading.collected.directives.iter().any(|directive| is_about(complaint, directive));
+    let places: HashSet<Place> = directives.iter().flat_map(places_of).collect();
+    let homeless = |complaint: &&ConfigError| !places.contains(&place_of(complaint));
     let text = |complaint: &ConfigError| complaint.to_string();
     Check {
         verdict,
@@ -145,11 +147,11 @@ fn last_of_each(directives: &[Directive]) -> HashMap<&'static str, usize> {
     options.filter(|(option, _)| option.repeat == Repeat::Last).map(|(option, index)| (option.name, index)).collect()
 }
 
-fn judge(directive: &Directive, reading: &Reading) -> Line {
-    let about = |complaints: &[ConfigError]| -> Vec<String> {
-        complaints.iter().filter(|complaint| is_about(complaint, directive)).map(reason).collect()
+fn judge(directive: &Directive, reading: &Reading, said: &Said<'_>) -> Line {
+    let about = |complaints: &ByPlace<'_>| -> Vec<String> {
+        places_of(directive).filter_map(|place| complaints.get(&place)).flatten().copied().map(reason).collect()
     };
-    let (errors, unserved, idle) = (about(&reading.errors.0), about(&reading.unserved), about(&reading.idle));
+    let (errors, unserved, idle) = (about(&said.errors), about(&said.unserved), about(&said.idle));
     let option = options::find(&directive.key);
     let (fate, explanation) = if !errors.is_empty() {
         (Fate::StopsTheStart, errors.join("; "))
@@ -166,7 +168,7 @@ fn judge(directive: &Directive, reading: &Reading) -> Line {
         value: directive.value.clone(),
         fate,
         explanation,
-        notes: about(&reading.warnings),
+        notes: about(&said.warnings),
     }
 }
 
@@ -200,13 +202,44 @@ fn placeholder(directive: &Directive, reading: &Reading) -> (Fate, String) {
     (Fate::Placeholder, explanation.to_owned())
 }
 
-/// Whether a complaint is about this line. One that names no key is about a line of a file, or about the whole.
-fn is_about(complaint: &ConfigError, directive: &Directive) -> bool {
-    let same_key = match &complaint.key {
-        Some(key) => *key == directive.key && complaint.value == directive.value,
-        None => matches!(directive.origin, Origin::File { .. }),
-    };
-    same_key && complaint.origin == directive.origin
+/// What a complaint can be about: a key with its value where it stands, or, without a key, a line of a file or the whole.
+type Place<'a> = (&'a Origin, Option<(&'a str, Option<&'a str>)>);
+
+type ByPlace<'a> = HashMap<Place<'a>, Vec<&'a ConfigError>>;
+
+fn place_of(complaint: &ConfigError) -> Place<'_> {
+    (&complaint.origin, complaint.key.as_deref().map(|key| (key, complaint.value.as_deref())))
+}
+
+/// Where complaints about this line may be found.
+fn places_of(directive: &Directive) -> impl Iterator<Item = Place<'_>> {
+    let own = (&directive.origin, Some((directive.key.as_str(), directive.value.as_deref())));
+    let line = matches!(directive.origin, Origin::File { .. }).then_some((&directive.origin, None));
+    [own].into_iter().chain(line)
+}
+
+/// Everything that is said, by what it is about: there may be many lines and many complaints.
+struct Said<'a> {
+    errors: ByPlace<'a>,
+    unserved: ByPlace<'a>,
+    idle: ByPlace<'a>,
+    warnings: ByPlace<'a>,
+}
+
+impl<'a> Said<'a> {
+    fn about(reading: &'a Reading) -> Self {
+        let by_place = |complaints: &'a [ConfigError]| {
+            let mut found = ByPlace::new();
+            complaints.iter().for_each(|complaint| found.entry(place_of(complaint)).or_default().push(complaint));
+            found
+        };
+        Said {
+            errors: by_place(&reading.errors.0),
+            unserved: by_place(&reading.unserved),
+            idle: by_place(&reading.idle),
+            warnings: by_place(&reading.warnings),
+        }
+    }
 }
 
 /// A complaint without its place, which stands at the beginning of the line already.
@@ -219,10 +252,12 @@ fn reason(complaint: &ConfigError) -> String {
 
 impl Check {
     /// The report for a terminal or a file.
-    pub fn text(&self, paint: Paint) -> String {
+    pub fn text(&self, page: impl Into<Page>) -> String {
+        let page = page.into();
+        let paint = page.paint;
         let mut text = String::new();
-        let left = |line: &Line| format!("{}  {}", line.origin, assignment(line));
-        let width = self.lines.iter().map(|line| left(line).chars().count()).filter(|width| *width <= LEFT_WIDTH_MAX);
+        let widest = page.columns.map_or(LEFT_WIDTH_MAX, |columns| LEFT_WIDTH_MAX.min(columns / 2));
+        let width = self.lines.iter().map(|line| left(line).chars().count()).filter(|width| *width <= widest);
         let width = width.max().unwrap_or(0);
         for fate in Fate::ALL {
             let lines: Vec<&Line> = self.lines.iter().filter(|line| line.fate == fate).collect();
@@ -232,10 +267,7 @@ impl Check {
             let (heading, colour) = fate.heading();
             let _ = writeln!(text, "{}", paint.bold(&format!("{heading} ({})", lines.len()), colour));
             for line in lines {
-                let _ = writeln!(text, "  {:width$}  {}", left(line), line.explanation);
-                for note in &line.notes {
-                    let _ = writeln!(text, "  {:width$}  {} {note}", "", paint.bold("note:", Colour::Yellow));
-                }
+                line.write(&mut text, width, page);
             }
             text.push('\n');
         }
@@ -243,11 +275,13 @@ impl Check {
             [("error:", Colour::Red, &self.errors), ("note:", Colour::Yellow, &self.notes)]
         {
             for complaint in complaints {
-                let _ = writeln!(text, "{} {complaint}", paint.bold(heading, colour));
+                text.push_str(&paint.bold(heading, colour));
+                page.flow(&mut text, heading.len(), 2, &format!(" {complaint}"));
+                text.push('\n');
             }
         }
         if !self.untried.is_empty() {
-            let _ = writeln!(text, "Not tried: {}.", self.untried.join("; "));
+            page.flow(&mut text, 0, 2, &format!("Not tried: {}.\n", self.untried.join("; ")));
         }
         let _ = writeln!(text, "{}", self.verdict_line(paint));
         text
@@ -274,6 +308,30 @@ impl Check {
         // Strings, lists and unit variants only: serialising them cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
+}
+
+impl Line {
+    /// Writes what stands in the line, and beside it, in a column behind `width` characters, what becomes of it.
+    fn write(&self, text: &mut String, width: usize, page: Page) {
+        let (left, column) = (left(self), width + 4);
+        let blanks = |count: usize| " ".repeat(count);
+        let _ = write!(text, "  {left:width$}  ");
+        let come_to = left.chars().count() + 4;
+        if page.columns.is_some() && come_to > column {
+            let _ = write!(text, "\n{}", blanks(column));
+        }
+        page.flow(text, column, column, &self.explanation);
+        text.push('\n');
+        for note in &self.notes {
+            let _ = write!(text, "{}{}", blanks(column), page.paint.bold("note:", Colour::Yellow));
+            page.flow(text, column + "note:".len(), column, &format!(" {note}"));
+            text.push('\n');
+        }
+    }
+}
+
+fn left(line: &Line) -> String {
+    format!("{}  {}", line.origin, assignment(line))
 }
 
 fn assignment(line: &Line) -> String {

@@ -2,5 +2,6 @@
 //! (`show`). Pure; runs in the commands.
 
 pub mod check;
+pub mod page;
 pub mod paint;
 pub mod show;
