@@ -10,11 +10,11 @@ use mio::Poll;
 use super::collecting::{Collecting, own_log};
 use super::decisions::DecisionFile;
 use super::directory::{Destination, Directory};
+use super::doors::NewDoors;
 use super::fifo::Fifos;
 use super::files::{Followed, PidFiles};
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{is_among, judge_inherited_later, open_sockets, remove_fresh};
-use super::statistics::NewDoors;
 use super::upgrade::start_directory;
 use super::watches::Watches;
 use crate::config::model::Config;
@@ -90,6 +90,7 @@ impl Candidate {
             collecting: None,
         };
         candidate.config.identity.stay(&now.config.identity);
+        candidate.config.zerg.stay(&now.config.zerg);
         let made = Directory::within(directory.as_ref(), || candidate.make(now, pid_files, directory.is_some(), poll));
         candidate.directory = directory;
         match made.unwrap_or_else(|error| Err(StartFailure::configuration(error).about("chdir"))) {

@@ -12,10 +12,16 @@ use serde::{Deserialize, Serialize};
 use super::machine::{Order, Reload};
 use super::passed::Passed;
 use super::wanted::Wanted;
-use crate::sys::files::{Place, is_fifo, leads_to};
+use crate::sys::clock::monotonic_us;
+use crate::sys::files::{Place, bytes_waiting, is_fifo, leads_to};
 
 /// Bytes taken up at once.
 const COMMANDS_MAX: usize = 256;
+
+/// How long letters that were in a fifo before it was opened are left to whoever hears it as well, and how often is looked
+/// whether that one has taken them: nothing tells of it.
+const LEAVE_WITHIN_US: u64 = 1_000_000;
+const LOOK_EVERY_US: u64 = 2_000;
 
 /// The fifos of an instance, of which one is heard.
 #[derive(Debug, Default)]
@@ -25,6 +31,17 @@ pub(super) struct Fifos {
     open: Option<File>,
     /// Those that were not there before.
     made: Vec<PathBuf>,
+    /// Whose the letters are that were there before us.
+    others: Option<Others>,
+}
+
+/// Another instance that hears the fifo: what was in it when we opened it was meant for that one, and is never obeyed here.
+/// (A fifo that nobody has open holds nothing, fifo(7).)
+#[derive(Debug, Clone, Copy)]
+struct Others {
+    bytes: usize,
+    until_us: u64,
+    look_us: u64,
 }
 
 /// The fifos on their way to the next image of the master.
@@ -72,7 +89,7 @@ impl Fifos {
     /// Goes on with what the image before has heard. What it has not passed is opened anew.
     pub(super) fn adopt(paths: &[PathBuf], handover: FifoHandover) -> io::Result<Self> {
         let FifoHandover { slot, open, made } = handover;
-        let mut fifos = Self { paths: absolute(paths), active: slot, open: None, made };
+        let mut fifos = Self { paths: absolute(paths), active: slot, open: None, made, others: None };
         match open {
             Some(passed) if slot < paths.len() => fifos.open = Some(File::from(passed.take()?)),
             _ => fifos.listen(slot)?,
@@ -96,6 +113,10 @@ impl Fifos {
             let (fifo, is_new) = Place::of(path)
                 .and_then(|place| place.fifo())
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            let now_us = monotonic_us();
+            let bytes = bytes_waiting(&fifo);
+            let others = Others { bytes, until_us: now_us.saturating_add(LEAVE_WITHIN_US), look_us: now_us };
+            self.others = (bytes > 0).then_some(others);
             self.open = Some(fifo);
             if is_new {
                 self.made.push(path.clone());
@@ -116,9 +137,26 @@ impl Fifos {
         Some((self.paths.get(self.active)?, self.open.as_ref()?))
     }
 
+    /// When to look whether what was there before us has been taken.
+    pub(super) fn due_us(&self) -> Option<u64> {
+        self.others.map(|others| others.look_us)
+    }
+
     /// The letters that have come.
     pub(super) fn read(&mut self) -> Vec<Letter> {
         let Some(fifo) = &mut self.open else { return Vec::new() };
+        if let Some(others) = &mut self.others {
+            let now_us = monotonic_us();
+            if bytes_waiting(fifo) > 0 && now_us < others.until_us {
+                others.look_us = now_us.saturating_add(LOOK_EVERY_US);
+                return Vec::new();
+            }
+            let untaken = bytes_waiting(fifo).min(others.bytes);
+            self.others = None;
+            if untaken > 0 {
+                drop_letters(fifo, untaken);
+            }
+        }
         let mut letters = Vec::new();
         let mut bytes = [0; COMMANDS_MAX];
         loop {
@@ -161,6 +199,14 @@ impl Fifos {
             }
         }
     }
+}
+
+/// Takes letters out that were meant for an instance that does not.
+fn drop_letters(fifo: &mut File, bytes: usize) {
+    let mut letters = Vec::new();
+    // The rest is read as ever, and what is wrong is told then.
+    let _ = Read::take(fifo, bytes as u64).read_to_end(&mut letters);
+    log::warn!("master fifo: {:?} was for another instance, which has not taken it", String::from_utf8_lossy(&letters));
 }
 
 /// The master may stand elsewhere later.
@@ -221,6 +267,31 @@ mod tests {
         let workers = [Wanted::OneMore, Wanted::OneFewer].map(Letter::Wanted);
         assert_eq!(fifos.read(), [reloads, workers].concat());
         assert_eq!(fifos.read(), []);
+    }
+
+    #[test]
+    fn letters_that_were_there_before_are_left_to_who_hears_the_fifo_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = [directory.path().join("a"), directory.path().join("b")];
+        let write = |letters: &str| {
+            OpenOptions::new().write(true).open(&paths[1]).unwrap().write_all(letters.as_bytes()).unwrap();
+        };
+        let mut old = Fifos::open(&paths, 1).unwrap();
+        let mut new = Fifos::open(&paths, 0).unwrap();
+        write("p");
+        new.listen(1).unwrap();
+        assert_eq!((new.read(), new.due_us().is_some()), (Vec::new(), true));
+        assert_eq!(old.read(), [wanted(Order::TogglePause)]);
+        old.listen(0).unwrap();
+        assert_eq!((new.read(), new.due_us()), (Vec::new(), None));
+        write("q");
+        assert_eq!(new.read(), [wanted(Order::Stop)]);
+        // One that never takes its letters loses them.
+        write("Q");
+        old.listen(1).unwrap();
+        old.others = old.others.map(|others| Others { until_us: 0, ..others });
+        write("r");
+        assert_eq!(old.read(), [wanted(Order::Reload(Reload::Graceful))]);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use mio::Poll;
 
 use super::collecting::Collecting;
 use super::decisions::DecisionFile;
+use super::doors::Doors;
 use super::fifo::{FifoHandover, Fifos};
-use super::statistics::Doors;
 use super::wake::Wake;
 use super::watches::{self, Watches};
+use super::zerg::Pools;
 use crate::config::ground::Access;
 use crate::config::model::Config;
 use crate::failure::StartFailure;
@@ -24,7 +25,9 @@ pub(super) struct InForce {
     pub(super) config: Config,
     pub(super) scaling: Settings,
     pub(super) sockets: Vec<BoundSocket>,
-    /// Where the instance tells of itself.
+    /// Sockets that are held for zergs.
+    pub(super) pools: Pools,
+    /// Where others come to the master.
     pub(super) doors: Doors,
     pub(super) fifos: Fifos,
     pub(super) watches: Watches,
@@ -41,6 +44,7 @@ impl InForce {
             scaling: Settings::of(&config),
             config,
             sockets: Vec::new(),
+            pools: Pools::default(),
             doors: Doors::default(),
             fifos: Fifos::default(),
             watches: Watches::default(),
@@ -55,6 +59,7 @@ impl InForce {
             // Best effort: the failure itself is what the operator must read.
             let _ = socket.remove_file();
         }
+        self.pools.withdraw();
         self.doors.withdraw();
         self.fifos.withdraw();
         if let Some(decisions) = self.decisions.take() {
@@ -65,6 +70,10 @@ impl InForce {
     /// `vacuum`: leaves no file behind.
     pub(super) fn vacuum(&self) {
         for socket in &self.sockets {
+            if socket.listener.for_zergs {
+                log::info!("VACUUM: {} stays: zergs may listen there", socket.name);
+                continue;
+            }
             match socket.remove_file() {
                 Ok(true) => log::info!("VACUUM: unix socket {} removed.", socket.name),
                 Ok(false) => {}

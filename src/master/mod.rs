@@ -13,6 +13,7 @@ mod deadlines;
 mod decisions;
 mod descriptors;
 mod directory;
+mod doors;
 mod driver;
 mod ending;
 mod fifo;
@@ -47,6 +48,7 @@ pub(crate) mod upgrade;
 mod wake;
 mod wanted;
 mod watches;
+mod zerg;
 
 use std::io;
 

@@ -41,6 +41,13 @@ impl Driver<'_> {
         }
     }
 
+    /// Looks whether a fifo that another instance hears as well is ours alone by now.
+    pub(super) fn hear_shared_fifo(&mut self) {
+        if self.in_force.fifos.due_us().is_some_and(|due_us| due_us <= monotonic_us()) {
+            self.hear_fifo();
+        }
+    }
+
     /// Takes in the ends of children.
     pub(super) fn reap(&mut self) {
         let said = self.children.reap(&self.poll);

@@ -42,6 +42,7 @@ impl Driver<'_> {
             self.second_line.due_us(),
             self.memory_look_us,
             self.in_force.watches.due_us(),
+            self.in_force.fifos.due_us(),
             self.notifier.due_us(),
             self.children.executed.due_us(),
             self.children.telling_due_us(),
@@ -64,6 +65,7 @@ impl Driver<'_> {
                 None => log::error!("the event loop tells of {:?}, for which nobody has asked", event.token()),
             }
         }
+        self.hear_shared_fifo();
         self.follow_changed_files();
         self.look_at_launches();
         let said = self.children.bury_untold(monotonic_us(), &self.poll);

@@ -22,7 +22,7 @@ use crate::sys::process;
 pub(super) fn open_sockets(config: &Config, open: &[BoundSocket]) -> Result<Vec<BoundSocket>, StartFailure> {
     let options = bind_options(config)?;
     let names: Vec<String> = config.sockets.iter().map(|listener| listener.address.to_string()).collect();
-    // What the init system opened stays, also when no line of the configuration names it.
+    // What was handed in stays, also when no line of the configuration names it.
     let unnamed = open.iter().filter(|socket| socket.activated && !names.contains(&socket.name));
     let mut sockets = unnamed.map(|socket| share(socket, &socket.listener)).collect::<Result<Vec<_>, _>>()?;
     for (listener, name) in config.sockets.iter().zip(&names) {

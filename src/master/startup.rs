@@ -11,11 +11,12 @@ use mio::Poll;
 use nix::unistd::{Gid, Uid};
 
 use super::decisions::DecisionFile;
+use super::doors::Doors;
 use super::files::PidFiles;
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{activated_sockets, name_holder, open_early, open_sockets, settle_queues};
-use super::statistics::Doors;
 use super::upgrade::start_directory;
+use super::zerg::{Pools, take_sockets};
 use crate::config::ground::Access;
 use crate::config::model::{Config, HookPhase, Identity, LogPlace};
 use crate::exit::Exit;
@@ -136,7 +137,9 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
         activated_sockets()
             .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?,
     );
-    if config.sockets.is_empty() && open.is_empty() && config.daemons.list.is_empty() {
+    open.extend(take_sockets(config)?);
+    let has_other_work = !config.daemons.list.is_empty() || !config.zerg.pools.is_empty();
+    if config.sockets.is_empty() && open.is_empty() && !has_other_work {
         return Err(StartFailure::configuration(
             "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",
         ));
@@ -146,6 +149,10 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
         Err(failure) => return Err(as_root(way_back.as_ref(), || name_holder(failure))?),
     };
     settle_queues(&in_force.sockets, config)?;
+    in_force.pools = match Pools::open(config) {
+        Ok(pools) => pools,
+        Err(failure) => return Err(as_root(way_back.as_ref(), || name_holder(failure))?),
+    };
     in_force.doors = Doors::open(config, poll)?;
     if !early {
         *way_back = drop_privileges(config, &credentials)?;

@@ -134,7 +134,7 @@ impl ControlSocket {
     }
 
     fn receive_into<M: Message + Debug>(&self, buffer: &mut [u8], descriptors_max: usize) -> io::Result<Received<M>> {
-        let packet = match self.take(buffer, descriptors_max) {
+        let packet = match take(&self.0, buffer, descriptors_max, libc::MSG_DONTWAIT) {
             Ok(packet) => packet,
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Received::Nothing),
             // The peer died with our message unread.
@@ -147,32 +147,6 @@ impl ControlSocket {
         Ok(match packet.judge(buffer) {
             Ok(record) => Received::Message(record, packet.descriptors),
             Err(unfit) => Received::Unfit(unfit),
-        })
-    }
-
-    /// Takes one packet off the queue. By hand, as the wrappers do not say which descriptors have come when some were
-    /// lost, which nobody could close then.
-    fn take(&self, buffer: &mut [u8], descriptors_max: usize) -> Result<Packet, Errno> {
-        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-        // SAFETY: computes a number.
-        let room = unsafe { libc::CMSG_SPACE((descriptors_max * size_of::<RawFd>()) as u32) } as usize;
-        // Words, since control messages are aligned to them.
-        let mut space = vec![0_usize; room.div_ceil(size_of::<usize>())];
-        // SAFETY: a structure of numbers and pointers, all of which may be zero.
-        let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-        header.msg_iov = &mut part;
-        header.msg_iovlen = 1;
-        header.msg_control = space.as_mut_ptr().cast();
-        header.msg_controllen = room as _;
-        let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-        // SAFETY: the header's pointers lead to `part`, `buffer` and `space`, which outlive the call, with their lengths.
-        let bytes = Errno::result(unsafe { libc::recvmsg(self.0.as_raw_fd(), &mut header, flags) })?;
-        Ok(Packet {
-            bytes: bytes as usize,
-            is_cut: header.msg_flags & libc::MSG_TRUNC != 0,
-            // SAFETY: the kernel has filled the header in just now; `space` still lives.
-            descriptors: unsafe { descriptors_of(&header) },
-            has_lost_descriptors: header.msg_flags & libc::MSG_CTRUNC != 0,
         })
     }
 }
@@ -193,6 +167,42 @@ impl Packet {
         }
         Ok(record)
     }
+}
+
+/// Takes one packet off the queue. By hand, as the wrappers do not say which descriptors have come when some were
+/// lost, which nobody could close then.
+fn take(socket: &impl AsFd, buffer: &mut [u8], descriptors_max: usize, flags: libc::c_int) -> Result<Packet, Errno> {
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: computes a number.
+    let room = unsafe { libc::CMSG_SPACE((descriptors_max * size_of::<RawFd>()) as u32) } as usize;
+    // Words, since control messages are aligned to them.
+    let mut space = vec![0_usize; room.div_ceil(size_of::<usize>())];
+    // SAFETY: a structure of numbers and pointers, all of which may be zero.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = &mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = space.as_mut_ptr().cast();
+    header.msg_controllen = room as _;
+    let flags = flags | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: the header's pointers lead to `part`, `buffer` and `space`, which outlive the call, with their lengths.
+    let bytes = Errno::result(unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &mut header, flags) })?;
+    Ok(Packet {
+        bytes: bytes as usize,
+        is_cut: header.msg_flags & libc::MSG_TRUNC != 0,
+        // SAFETY: the kernel has filled the header in just now; `space` still lives.
+        descriptors: unsafe { descriptors_of(&header) },
+        has_lost_descriptors: header.msg_flags & libc::MSG_CTRUNC != 0,
+    })
+}
+
+/// The same for a message that is none of ours, once it is there: how many bytes, and the descriptors beside it.
+pub(super) fn take_packet(
+    socket: &impl AsFd,
+    buffer: &mut [u8],
+    descriptors_max: usize,
+) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let packet = take(socket, buffer, descriptors_max, 0)?;
+    Ok((packet.bytes, packet.descriptors))
 }
 
 /// The descriptors that came with a message. From here on they are closed by whoever drops them.

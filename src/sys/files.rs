@@ -295,6 +295,14 @@ fn kind(found: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
 }
 
+/// How many bytes could be read of a pipe or fifo right now.
+pub fn bytes_waiting(pipe: &impl AsFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the call gives one int, for which there is room until it returns.
+    let told = unsafe { libc::ioctl(pipe.as_fd().as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    if told == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -25,7 +25,8 @@ pub struct BoundSocket {
     pub name: String,
     /// The socket file that is ours to remove, with the device and inode that it had when we made it.
     pub file: Option<(PathBuf, u64, u64)>,
-    /// Whether it was handed in by the init system, and so is neither in the configuration nor ours to close.
+    /// Whether it was handed in, by the init system or by another instance, and so is neither in the configuration nor ours
+    /// to close.
     pub activated: bool,
     socket: OwnedFd,
 }

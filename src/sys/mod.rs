@@ -10,6 +10,7 @@ pub mod control;
 pub mod files;
 pub mod forks;
 pub mod ground;
+pub mod handing;
 pub mod holder;
 pub mod identity;
 pub mod impatient;

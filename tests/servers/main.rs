@@ -64,5 +64,6 @@ mod trust_operators;
 mod trust_system;
 mod trust_worker;
 mod worker_limits;
+mod zerg;
 mod zygote_orders;
 mod zygote_records;

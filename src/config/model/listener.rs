@@ -31,6 +31,9 @@ pub struct Listener {
     /// The numbers of the workers that serve it (`map-socket`); empty: all.
     #[serde(default)]
     pub workers: Vec<u32>,
+    /// Whether other instances listen there as well, which are given the socket (`zerg-server`, `zerg-pool`).
+    #[serde(default)]
+    pub for_zergs: bool,
 }
 
 fn holds_back() -> bool {
@@ -47,13 +50,14 @@ impl Listener {
             defer_accept: true,
             early: false,
             workers: Vec::new(),
+            for_zergs: false,
         }
     }
 
     /// Whether nobody is to listen there when the instance has ended: not where whoever has handed the socket in goes on
     /// with it, nor where others share the address anyway.
     pub fn ends_with_instance(&self) -> bool {
-        !self.reuse_port && !matches!(self.address, Address::Inherited(_))
+        !self.reuse_port && !self.for_zergs && !matches!(self.address, Address::Inherited(_))
     }
 }
 

@@ -34,6 +34,7 @@ mod staying;
 mod term;
 mod watch;
 mod word;
+mod zerg;
 
 use std::path::{Path, PathBuf};
 
@@ -63,6 +64,7 @@ pub use statistics::Statistics;
 pub use term::TermMeaning;
 pub use watch::{ReloadDescriptor, Watch, WatchEffect};
 pub use word::UnknownWord;
+pub use zerg::{Zerg, ZergPool};
 
 /// Everything an instance needs to know. Built once for each start and each reload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +74,8 @@ pub struct Config {
     pub sockets: Vec<Listener>,
     /// Length of the queue of connections that wait for a worker, for each socket (`listen`).
     pub listen: u32,
+    /// Sockets that are taken from others or given to them.
+    pub zerg: Zerg,
     /// Permission bits of the unix sockets (`chmod-socket`); `None` leaves what the umask gives.
     pub chmod_socket: Option<u32>,
     /// Owner of the unix sockets (`chown-socket`), as `user`, `user:group` or numbers.
@@ -161,6 +165,7 @@ impl Default for Config {
         Config {
             sockets: Vec::new(),
             listen: 100,
+            zerg: Zerg::default(),
             chmod_socket: None,
             chown_socket: None,
             socket_tuning: SocketTuning::default(),

@@ -10,6 +10,7 @@ impl Config {
     pub(crate) fn stay(&mut self, old: &Config) {
         self.identity.stay(&old.identity);
         self.resources.stay(&old.resources);
+        self.zerg.stay(&old.zerg);
         self.reload_descriptors.clone_from(&old.reload_descriptors);
         self.logging.chown = old.logging.chown;
         self.process_names.auto |= old.process_names.auto;

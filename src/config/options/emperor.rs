@@ -4,13 +4,13 @@
 //! Read in the master before anything else, and by the commands.
 
 use super::row::{Opt, bytes, count, flag, list, millis, seconds, text};
+use super::zerg;
 
 // What stands behind several rows.
 const EMPEROR: &str = "the emperor; run one unit for each instance";
 const CLUSTER: &str = "clusters are the business of the orchestrator";
 const LEGION_DAEMON: &str =
     "which machine runs it is the business of the orchestrator; use the option without legion- where it is to run";
-const ZERG: &str = "zerg: handing sockets to other instances";
 
 /// The rows.
 #[rustfmt::skip]
@@ -106,12 +106,14 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("subscribe-with-modifier1").unsupported(CLUSTER).says("modifier1 sent with announcements"),
     text("snmp").optional().unsupported(CLUSTER).says("Enable the SNMP agent"),
     text("snmp-community").unsupported(CLUSTER).says("Secret community name for SNMP"),
-    list("zerg").not_yet(ZERG).says("Take sockets from a zerg server"),
-    flag("zerg-fallback").not_yet(ZERG).says("Bind own sockets if zerg server missing"),
-    text("zerg-server").not_yet(ZERG).says("Offer own sockets to zergs on UNIX socket"),
+    list("zerg").sets(zerg::take_from).works().restart(zerg::differs).says("Take sockets from a zerg server or pool"),
+    flag("zerg-fallback").sets(|d, v| d.config.zerg.fallback = v.on()).works().at_start()
+        .says("Start with the own sockets if the zerg server is missing"),
+    text("zerg-server").sets(zerg::serve).works().says("Offer own sockets to zergs on UNIX socket"),
     list("legion-cron").aka(&["cron-legion"]).unsupported(CLUSTER).says("Cron run only while lord"),
     list("legion-attach-daemon").refused(LEGION_DAEMON).says("attach-daemon only while lord"),
     list("legion-smart-attach-daemon").refused(LEGION_DAEMON).says("smart-attach-daemon only while lord"),
     list("legion-smart-attach-daemon2").refused(LEGION_DAEMON).says("smart-attach-daemon2 only while lord"),
-    list("zergpool").aka(&["zerg-pool"]).not_yet(ZERG).says("Socket pool handed to zergs: addr:sockets"),
+    list("zergpool").aka(&["zerg-pool"]).sets(zerg::hold).works().restart(zerg::pools_differ)
+        .says("Hold sockets for zergs only: PATH:ADDRESS[,ADDRESS...]"),
 ];

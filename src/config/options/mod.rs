@@ -46,6 +46,7 @@ mod sockets;
 mod statistics;
 mod system;
 mod tasks;
+mod zerg;
 
 #[cfg(test)]
 mod tests;
@@ -110,7 +111,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Routers, routers::OPTIONS, routers::judge),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::of(Group::Tasks, tasks::OPTIONS),
-    Section::of(Group::Emperor, emperor::OPTIONS),
+    Section::judged(Group::Emperor, emperor::OPTIONS, zerg::judge),
     Section::judged(Group::Network, network::OPTIONS, network::judge),
     Section::of(Group::System, system::OPTIONS),
 ];

@@ -18,7 +18,7 @@ use crate::config::model::{Address, Listener, Protocol};
 const OPEN: &str = "for sockets that are open";
 
 /// Options of uWSGI's that listen on an address as well.
-const OTHER_LISTENERS: &[&str] = &["stats", "metrics"];
+const OTHER_LISTENERS: &[&str] = &["stats", "metrics", "zerg-server"];
 
 /// Options of uWSGI's that give an instance work without `socket`.
 const OTHER_WORK: &[&str] = &["https", "https-socket", "suwsgi-socket", "zerg", "emperor", "fastrouter"];
@@ -125,6 +125,7 @@ const WEB_SERVERS: [&str; 5] = ["www-data", "nginx", "http", "apache", "_www"];
 
 /// What the options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
+    let for_zergs = draft.config.zerg.server.is_some();
     let (reuse_port, abstract_sockets, defer_accept) = (draft.reuse_port, draft.abstract_sockets, draft.defer_accept);
     for index in std::mem::take(&mut draft.plain_sockets) {
         if let Some(listener) = draft.config.sockets.get_mut(index) {
@@ -134,6 +135,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     shared_sockets::lend(draft);
     for listener in &mut draft.config.sockets {
         listener.defer_accept &= defer_accept;
+        listener.for_zergs = for_zergs;
         listener.reuse_port = reuse_port && matches!(listener.address, Address::Tcp(_));
         if let (true, Address::Unix(path)) = (abstract_sockets, &listener.address) {
             listener.address = Address::Abstract(path.as_os_str().as_encoded_bytes().to_vec());
@@ -157,6 +159,12 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     if draft.config.sockets.is_empty() {
         judge_no_sockets(draft);
     }
+}
+
+/// No worker is wanted, and so no application is loaded, until a reload brings a socket and somebody connects to it.
+fn want_no_worker(draft: &mut Draft<'_>) {
+    draft.config.lazy_apps = true;
+    draft.config.scaling.cheap = true;
 }
 
 fn refuse_doubled_sockets(draft: &mut Draft<'_>) {
@@ -193,6 +201,9 @@ fn judge_no_sockets(draft: &mut Draft<'_>) {
     if OTHER_WORK.iter().any(|name| draft.gives_what_works(name)) {
         return;
     }
+    if !draft.config.zerg.pools.is_empty() {
+        return want_no_worker(draft);
+    }
     if let Some(other) = OTHER_WORK.iter().rev().find_map(|name| draft.given(name)) {
         let problem = "rhinod does not have this yet, and there is no `socket` to listen on";
         return draft.error(ConfigError::about(other, problem).suggest(suggestion));
@@ -207,11 +218,9 @@ fn judge_no_sockets(draft: &mut Draft<'_>) {
     }
 }
 
-/// There is work without a socket. No worker is wanted, and so no application is loaded, until a reload brings a socket
-/// and somebody connects to it.
+/// There is work without a socket.
 fn run_daemons_alone(draft: &mut Draft<'_>) {
-    draft.config.lazy_apps = true;
-    draft.config.scaling.cheap = true;
+    want_no_worker(draft);
     draft.warning(ConfigError::at(draft.whole(), "nothing to listen on: only the daemons run"));
 }
 

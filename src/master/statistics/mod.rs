@@ -4,10 +4,8 @@
 //! Every connection is read from and written to without waiting; one that takes its time is dropped when that is over, or
 //! when others need its place.
 
-mod doors;
 mod gathering;
 mod telling;
 mod visitors;
 
-pub(super) use doors::{Doors, NewDoors};
 pub(super) use visitors::Visitors;

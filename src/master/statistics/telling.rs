@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
+use super::super::doors::Manner;
 use super::super::driver::Driver;
-use super::doors::Manner;
 use super::visitors::Question;
 use crate::stats::{self, Form, Head, Page, Report, Request, Style};
 use crate::sys::clock::monotonic_us;
@@ -26,6 +26,9 @@ impl Driver<'_> {
     /// Lets in whoever waits at a door.
     pub(in crate::master) fn hear_door(&mut self, number: u32) {
         let Some(door) = self.in_force.doors.get(number) else { return };
+        if let Manner::Sockets | Manner::Pool(_) = door.manner {
+            return self.give_sockets(number);
+        }
         let came = self.visitors.welcome(number, door, monotonic_us(), &self.poll);
         self.attend_to(&came);
     }
@@ -67,9 +70,7 @@ impl Driver<'_> {
             (Page::Other, Manner::Metrics) => {
                 ("404 Not Found", TEXT, Rc::from(b"there are /metrics, /livez and /readyz\n".as_slice()))
             }
-            (Page::Other, Manner::Document | Manner::Pages) => {
-                ("200 OK", "application/json", self.document(Document::Uwsgi(style), documents))
-            }
+            (Page::Other, _) => ("200 OK", "application/json", self.document(Document::Uwsgi(style), documents)),
         };
         let head = Head { status, content_type, length: body.len() };
         [Rc::from(head.bytes()), if head_only { nothing() } else { body }]

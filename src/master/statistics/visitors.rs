@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use mio::Poll;
 
+use super::super::doors::{Door, Manner};
 use super::super::wake::Wake;
-use super::doors::{Door, Manner};
 use crate::stats::{self, HEAD_BYTES_MAX};
 use crate::sys::stream::{Stream, accept};
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::children::{Children, ChildrenHandover};
 use super::super::decisions::{DecisionFile, DecisionFileHandover};
 use super::super::descriptors::{DescriptorHandover, Descriptors};
+use super::super::doors::Doors;
 use super::super::driver::Parts;
 use super::super::fifo::FifoHandover;
 use super::super::files::PidFiles;
@@ -21,9 +22,9 @@ use super::super::machine::{Machine, Snapshot, Time};
 use super::super::operator::Operators;
 use super::super::passed::Passed;
 use super::super::signals::Signals;
-use super::super::statistics::Doors;
 use super::super::wake::Wake;
 use super::super::watches::WatchHandover;
+use super::super::zerg::Pools;
 use crate::config::model::{Config, Listener};
 use crate::failure::StartFailure;
 use crate::scaling::Memory;
@@ -60,6 +61,9 @@ pub(crate) struct Handover {
     /// Where the instance tells of itself.
     #[serde(default)]
     pub(super) doors: Vec<SocketHandover>,
+    /// Sockets that are held for zergs, pool by pool.
+    #[serde(default)]
+    pub(super) pools: Vec<Vec<SocketHandover>>,
     /// Masters up to 0.2 had none.
     #[serde(default)]
     pub(super) ledger: Option<Ledger>,
@@ -148,7 +152,10 @@ impl Handover {
         let sockets = self.sockets.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>();
         in_force.sockets = sockets.map_err(system("take over the sockets"))?;
         let doors = self.doors.into_iter().map(SocketHandover::adopt).collect::<io::Result<_>>();
-        let doors = doors.map_err(system("take over the sockets of the statistics"))?;
+        let doors = doors.map_err(system("take over the master's own sockets"))?;
+        let pools = self.pools.into_iter().map(|pool| pool.into_iter().map(SocketHandover::adopt).collect());
+        let pools = pools.collect::<io::Result<_>>().map_err(system("take over the sockets of the zerg pools"))?;
+        in_force.pools = Pools::adopt(pools);
         in_force.doors = Doors::adopt(doors, &in_force.config, &poll)?;
         in_force.fifos = adopt_fifos(&in_force.config, self.fifo, &poll)?;
         in_force.watches = go_on_watching(&in_force.config, &poll)?;

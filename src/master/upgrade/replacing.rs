@@ -120,6 +120,11 @@ impl Driver<'_> {
             pid_files: self.pid_files.paths().to_vec(),
             decisions: in_force.decisions.as_ref().map(|file| file.hand_over()).transpose()?,
             scaling: self.scaler.memory().clone(),
+            pools: in_force
+                .pools
+                .iter()
+                .map(|pool| pool.iter().map(SocketHandover::of).collect())
+                .collect::<io::Result<_>>()?,
             doors: in_force.doors.sockets().map(SocketHandover::of).collect::<io::Result<_>>()?,
             ledger: Some(self.ledger.clone()),
             stops_at_us: self.stops_at_us,

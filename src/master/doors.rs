@@ -1,4 +1,5 @@
-//! Where visitors come in: the sockets behind which the instance tells of itself, and what is told behind each. Master only.
+//! Where others come to the master: the sockets behind which the instance tells of itself or gives its sockets away, and
+//! what is to be had behind each. Not for giving it: that is in `statistics` and `zerg`. Master only.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -6,8 +7,8 @@ use std::os::fd::AsRawFd;
 
 use mio::Poll;
 
-use super::super::sockets::bind_options;
-use super::super::wake::Wake;
+use super::sockets::bind_options;
+use super::wake::Wake;
 use crate::config::model::{Address, Config, Listener};
 use crate::failure::StartFailure;
 use crate::sys::listeners::{BindOptions, BoundSocket};
@@ -15,7 +16,7 @@ use crate::sys::listeners::{BindOptions, BoundSocket};
 /// How many may wait to be let in.
 const BACKLOG: u32 = 128;
 
-/// What is told behind a door.
+/// What is to be had behind a door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// uWSGI's document, to whoever connects.
@@ -24,6 +25,10 @@ pub(super) enum Manner {
     Pages,
     /// The same without that document.
     Metrics,
+    /// The instance's own sockets (`zerg-server`).
+    Sockets,
+    /// Those of the pool at this place (`zerg-pool`).
+    Pool(usize),
 }
 
 /// One of them.
@@ -35,21 +40,21 @@ pub(super) struct Door {
 
 /// All of them, by numbers that no later one has.
 #[derive(Default)]
-pub(in crate::master) struct Doors {
+pub(super) struct Doors {
     open: BTreeMap<u32, Door>,
     next: u32,
 }
 
 /// Those that a configuration has and the one in force has not.
 #[derive(Default)]
-pub(in crate::master) struct NewDoors(Vec<BoundSocket>);
+pub(super) struct NewDoors(Vec<BoundSocket>);
 
 impl Doors {
     /// Opens those of a configuration, and has them wake the master.
     ///
     /// # Errors
     /// When one of them cannot be opened. Nothing is left behind then.
-    pub(in crate::master) fn open(config: &Config, poll: &Poll) -> Result<Self, StartFailure> {
+    pub(super) fn open(config: &Config, poll: &Poll) -> Result<Self, StartFailure> {
         let mut doors = Self::default();
         let new = doors.missing(config)?;
         doors.change_to(new, config);
@@ -61,11 +66,7 @@ impl Doors {
     ///
     /// # Errors
     /// When they cannot be watched.
-    pub(in crate::master) fn adopt(
-        sockets: Vec<BoundSocket>,
-        config: &Config,
-        poll: &Poll,
-    ) -> Result<Self, StartFailure> {
+    pub(super) fn adopt(sockets: Vec<BoundSocket>, config: &Config, poll: &Poll) -> Result<Self, StartFailure> {
         let mut doors = Self::default();
         doors.change_to(NewDoors(sockets), config);
         doors.watch(poll)?;
@@ -73,7 +74,7 @@ impl Doors {
     }
 
     /// All sockets.
-    pub(in crate::master) fn sockets(&self) -> impl Iterator<Item = &BoundSocket> {
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &BoundSocket> {
         self.open.values().map(|door| &door.socket)
     }
 
@@ -85,22 +86,26 @@ impl Doors {
     ///
     /// # Errors
     /// When one cannot be opened. Nothing is left behind then.
-    pub(in crate::master) fn missing(&self, config: &Config) -> Result<NewDoors, StartFailure> {
-        let options = BindOptions { backlog: BACKLOG, ..bind_options(config)? };
+    pub(super) fn missing(&self, config: &Config) -> Result<NewDoors, StartFailure> {
+        let all = BindOptions { backlog: BACKLOG, ..bind_options(config)? };
         let mut new = NewDoors::default();
-        for (address, _) in wanted(config) {
+        for (address, manner) in wanted(config) {
             let is_it = |socket: &BoundSocket| socket.listener.address == *address && socket.is_at_its_name();
             if self.sockets().any(is_it) {
                 continue;
             }
             // Nobody has to say anything before an answer comes.
             let listener = Listener { defer_accept: false, ..Listener::on(address.clone()) };
+            let options = match manner {
+                // Who may connect may take part in serving. `chmod-socket` is about clients.
+                Manner::Sockets => BindOptions { mode: None, ..all.clone() },
+                _ => all.clone(),
+            };
             match BoundSocket::bind(&listener, &options) {
                 Ok(socket) => new.0.push(socket),
                 Err(error) => {
                     new.withdraw();
-                    let option = if config.statistics.metrics.as_ref() == Some(address) { "metrics" } else { "stats" };
-                    return Err(StartFailure::from(error).about(option));
+                    return Err(StartFailure::from(error).about(option_of(config, address, manner)));
                 }
             }
         }
@@ -108,7 +113,7 @@ impl Doors {
     }
 
     /// Has those that a configuration wants, of what is open and what was opened for it; closes the others.
-    pub(in crate::master) fn change_to(&mut self, new: NewDoors, config: &Config) {
+    pub(super) fn change_to(&mut self, new: NewDoors, config: &Config) {
         let wanted: Vec<_> = wanted(config).collect();
         let manner_of = |socket: &BoundSocket| {
             wanted.iter().find(|(address, _)| **address == socket.listener.address).map(|(_, manner)| *manner)
@@ -137,23 +142,25 @@ impl Doors {
     ///
     /// # Errors
     /// When the event loop does not take one.
-    pub(in crate::master) fn watch(&mut self, poll: &Poll) -> Result<(), StartFailure> {
+    pub(super) fn watch(&mut self, poll: &Poll) -> Result<(), StartFailure> {
         for (number, door) in self.open.iter_mut().filter(|(_, door)| !door.is_watched) {
             Wake::Door(*number)
                 .when_readable(&door.socket, poll)
-                .map_err(|error| StartFailure::system("listen for those who ask for statistics", &error))?;
+                .map_err(|error| StartFailure::system("listen at the master's own sockets", &error))?;
             door.is_watched = true;
             let (name, raw) = (&door.socket.name, door.socket.as_fd().as_raw_fd());
             match door.manner {
                 Manner::Document | Manner::Pages => log::info!("*** Stats server enabled on {name} fd: {raw} ***"),
                 Manner::Metrics => log::info!("metrics are told on {name}"),
+                Manner::Sockets => log::info!("zerg server enabled on {name}"),
+                Manner::Pool(_) => log::info!("zerg pool enabled on {name}"),
             }
         }
         Ok(())
     }
 
     /// Removes what was made for an instance that does not start after all.
-    pub(in crate::master) fn withdraw(&self) {
+    pub(super) fn withdraw(&self) {
         for socket in self.sockets() {
             // Best effort: the failure itself is what the operator must read.
             let _ = socket.remove_file();
@@ -161,10 +168,10 @@ impl Doors {
     }
 
     /// `vacuum`: leaves no file behind.
-    pub(in crate::master) fn vacuum(&self) {
+    pub(super) fn vacuum(&self) {
         for socket in self.sockets() {
             match socket.remove_file() {
-                Ok(true) => log::info!("VACUUM: unix socket {} (stats) removed.", socket.name),
+                Ok(true) => log::info!("VACUUM: unix socket {} (of the master) removed.", socket.name),
                 Ok(false) => {}
                 Err(error) => log::warn!("VACUUM: cannot remove {}: {error}", socket.name),
             }
@@ -174,7 +181,7 @@ impl Doors {
 
 impl NewDoors {
     /// Removes what was made for a configuration that does not come into force.
-    pub(in crate::master) fn withdraw(&self) {
+    pub(super) fn withdraw(&self) {
         for socket in &self.0 {
             // Best effort: what kept them from being used is what the operator must read.
             let _ = socket.remove_file();
@@ -188,7 +195,19 @@ fn wanted(config: &Config) -> impl Iterator<Item = (&Address, Manner)> {
     let manner = if statistics.http { Manner::Pages } else { Manner::Document };
     let server = statistics.server.as_ref().map(|address| (address, manner));
     let metrics = statistics.metrics.as_ref().filter(|address| statistics.server.as_ref() != Some(address));
-    server.into_iter().chain(metrics.map(|address| (address, Manner::Metrics)))
+    let zergs = config.zerg.server.as_ref().map(|address| (address, Manner::Sockets));
+    let pools = config.zerg.pools.iter().enumerate().map(|(place, pool)| (&pool.door, Manner::Pool(place)));
+    server.into_iter().chain(metrics.map(|address| (address, Manner::Metrics))).chain(zergs).chain(pools)
+}
+
+/// The option that has a door opened.
+fn option_of(config: &Config, address: &Address, manner: Manner) -> &'static str {
+    match manner {
+        Manner::Sockets => "zerg-server",
+        Manner::Pool(_) => "zergpool",
+        _ if config.statistics.metrics.as_ref() == Some(address) => "metrics",
+        _ => "stats",
+    }
 }
 
 fn remove_file(socket: &BoundSocket) {
