@@ -25,10 +25,11 @@ use crate::names::Names;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
-const MODULES: [(&str, &str); 3] = [
+const MODULES: [(&str, &str); 4] = [
     ("uwsgi", include_str!("../modules/uwsgi.py")),
     ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
     ("rhinod_autoreload", include_str!("../modules/autoreload.py")),
+    ("rhinod_tracebacker", include_str!("../modules/tracebacker.py")),
 ];
 
 const LOADER: &str = include_str!("../modules/loader.py");
@@ -128,6 +129,16 @@ impl WorkerRuntime for PythonRuntime {
     }
 }
 
+/// `py-tracebacker`: a thread that says where the others are.
+fn begin_tracebacker(py: Python<'_>, worker: &Worker<'_>) -> PyResult<()> {
+    let member = worker.member();
+    let Application::Python(python) = &member.config().application else { return Ok(()) };
+    let Some(start) = &python.tracebacker else { return Ok(()) };
+    let mut path = start.clone().into_os_string();
+    path.push(member.post().number.to_string());
+    py.import("rhinod_tracebacker")?.call_method1("start", (path,)).map(drop)
+}
+
 /// Makes the interpreter what applications expect.
 fn prepare(py: Python<'_>, config: &Config, python: &PythonConfig) -> PyResult<Loaded> {
     let loader = embedded(py, "rhinod_loader", LOADER)?;
@@ -199,6 +210,9 @@ impl Loaded {
         }
         if let Err(error) = self.watch_sources(py, worker) {
             log::error!("py-autoreload does not watch\n{}", traceback(py, &error));
+        }
+        if let Err(error) = begin_tracebacker(py, worker) {
+            log::error!("py-tracebacker does not listen\n{}", traceback(py, &error));
         }
         let code = match self.service(py, worker.member().config()) {
             Ok(service) => py.detach(|| worker.serve(&service)),

@@ -138,6 +138,8 @@ pub struct Application {
 pub struct Core {
     /// Of all that have had the place.
     pub requests: u64,
+    /// Those that a file was the answer to.
+    pub static_requests: u64,
     /// The same.
     pub write_errors: u64,
     /// The same.

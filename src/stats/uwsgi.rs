@@ -219,7 +219,7 @@ impl<'r> OneCore<'r> {
         Self {
             id,
             requests: core.requests,
-            static_requests: 0,
+            static_requests: core.static_requests,
             routed_requests: 0,
             offloaded_requests: 0,
             write_errors: core.write_errors,

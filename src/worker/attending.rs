@@ -161,6 +161,9 @@ impl Books<'_> {
             };
             request_log::write(line, logging, template.as_ref(), &entry, places);
         }
+        if logging.slow.is_some_and(|slow| took_us >= slow.as_micros() as u64) {
+            log::info!("{}", request_log::story(request, took_us, worker.member().post().number, *number));
+        }
         now_us
     }
 }

@@ -5,6 +5,7 @@
 //! line.
 
 mod entry;
+mod slow;
 mod template;
 
 use std::fmt::Write as _;
@@ -12,6 +13,7 @@ use std::io::Write as _;
 
 pub(crate) use self::entry::Entry;
 use self::entry::{client_address, strings_count};
+pub(crate) use self::slow::story;
 pub(crate) use self::template::Template;
 use super::connection::{Answered, Outcome};
 use super::reply::Sent;

@@ -139,6 +139,8 @@ fn files_that_may_not_be_written_each_by_who_writes_it() {
         "safe-pidfile2 = shop/pid",
         "master-fifo = shop/f",
         "logto2 = shop/log",
+        "logger = all file:shop/log",
+        "req-logger = file:shop/log",
     ] {
         project.assert_stopped(&with(line), &[line, "user app may not make files in {}/shop; chown {}/shop"]);
     }
@@ -169,6 +171,19 @@ fn sockets_that_cannot_be_bound() {
     let port = with("http-socket = :80");
     project.assert_stopped(&port, &["http-socket = :80", "may not listen on port 80", "CAP_NET_BIND_SERVICE"]);
     project.assert_fine(&with("http-socket = :8080"));
+}
+
+#[test]
+fn addresses_of_statistics_that_cannot_be_had() {
+    let mut project = Project::new().denied("shop", Access::Write);
+    project.rules.first_port = 1024;
+    for option in ["stats", "metrics"] {
+        let told = |value: &str| with(&format!("{option} = {value}"));
+        project.assert_fine(&told("127.0.0.1:9191"));
+        project.assert_stopped(&told(":80"), &[option, "may not listen on port 80"]);
+        project.assert_stopped(&told("shop/stats.sock"), &[option, "user app may not make files in {}/shop"]);
+        project.assert_stopped(&told("app.sock"), &[option, "a socket of this configuration has that address"]);
+    }
 }
 
 #[test]

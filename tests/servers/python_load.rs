@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Instance, Launch, write_executable};
+use crate::harness::{Instance, Launch, wait_until, write_executable};
+use crate::monitoring::bytes_after;
 use crate::pythons::{Python, launch_in, one, supported, too_old};
 use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
@@ -415,6 +416,27 @@ fn a_changed_source_reloads_under_py_autoreload() {
     instance.log.wait_for("part.py has changed, reloading");
     instance.log.wait_for("worker 1 buried");
     assert_eq!(get(&instance, "/"), "new");
+}
+
+#[test]
+fn whoever_connects_to_the_tracebacker_is_told_where_each_thread_is() {
+    let application = "import os\ndef stuck_here():\n    open(os.environ['GATE']).read()\n\
+        def application(environ, start_response):\n    stuck_here()\n    start_response('200 OK', [])\n    return [b'out']\n";
+    let files = Files::new(&[("web.py", application)]);
+    let gate = files.path("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let launch = files.launch(&one()).set("module", "web").set("workers", 1).env("GATE", gate.display());
+    let instance = launch.set("py-tracebacker", files.path("where.").display()).start();
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(|| get(&instance, "/"));
+        let told = || String::from_utf8_lossy(&bytes_after(&files.path("where.1"), b"")).into_owned();
+        let found = wait_until(|| told().contains("function = stuck_here line = open(os.environ['GATE']).read()"));
+        let last = told();
+        // Before anything may fail: lets it go.
+        fs::write(&gate, "").expect("open the gate");
+        assert!(found && last.starts_with("*** uWSGI Python tracebacker output ***\n\nthread_id = "), "{last}");
+        assert_eq!(answer.join().expect("an answer"), "out");
+    });
 }
 
 /// Writes a file anew, so that its time is surely another one.

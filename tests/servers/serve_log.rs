@@ -153,6 +153,8 @@ fn some_requests_can_be_logged_all_the_same() {
     let lines = server.log.wait_for_count(2, "[pid: ");
     assert!(lines[0].text.contains("GET /nowhere => "), "{}", lines[0].text);
     assert!(lines[1].text.contains("GET /sleep?ms=60 => "), "{}", lines[1].text);
+    let slow = server.log.wait_for("slow request: GET /sleep?ms=60 took ").text;
+    assert!(slow.contains(" ms in the application (worker ") && slow.ends_with(", core 0)"), "{slow}");
 }
 
 #[test]

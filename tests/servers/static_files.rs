@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::dialogue::{Dialogue, Reply, with_http_socket};
 use crate::harness::{Instance, Launch, NginxSetup};
+use crate::monitoring::{stats_path, sum, wait_for};
 
 /// What a file was last modified at: Sun, 06 Nov 1994 08:49:37 GMT.
 const MODIFIED_S: u64 = 784_111_777;
@@ -50,6 +51,7 @@ fn a_path_means_the_first_file_there_is_and_else_the_application() {
     site(&launch);
     let dir = launch.dir().to_owned();
     let mut server = launch
+        .set("stats", stats_path(&dir).display())
         .set("static-map", format!("/s={}", dir.join("pub").display()))
         .line(format!("static-map = /icon.svg={}", dir.join("icon.svg").display()))
         .line(format!("static-map = /later={}", dir.join("later").display()))
@@ -98,6 +100,8 @@ fn a_path_means_the_first_file_there_is_and_else_the_application() {
     // Places are resolved for each request.
     put(&dir, "later/a.css", "now it is there");
     assert_eq!(ask(&server, "GET", "/later/a.css", "").text(), "now it is there");
+    let all = wait_for(&server, |document| sum(document, "requests") == 27);
+    assert_eq!(all["workers"][0]["cores"][0]["static_requests"], 14, "of the list 12, HEAD, and the last one");
     let line = server.log.wait_for("GET /s/in/ ");
     assert!(line.text.contains("|app: -1|") && line.text.contains("via sendfile()"), "{}", line.text);
 }

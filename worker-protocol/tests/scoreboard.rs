@@ -105,12 +105,15 @@ fn no_two_writers_share_a_line() {
         let of_core = written(&words, || {
             assert!(!core.begin_request(5));
             core.count_wait(4);
-            core.end_request(7, Served { sent_bytes: 1, exception: true, read_error: true, write_error: true });
+            core.end_request(
+                7,
+                Served { sent_bytes: 1, statically: true, exception: true, read_error: true, write_error: true },
+            );
             assert!(!core.begin_request(8));
             core.describe_request([&b"GET"[..]]);
         });
-        // The first bucket of both histograms.
-        let counted = [line + 8, line + 24, line + 40, description, description + 1, 8];
+        // The first bucket of both histograms, and what is counted behind them.
+        let counted = [line + 8, line + 24, line + 40, line + 41, description, description + 1, 8];
         let expected: HashSet<usize> = (line..line + 8).chain(counted).collect();
         assert_eq!(of_core, expected, "its own lines, and the capacity word");
     }
@@ -376,7 +379,10 @@ fn counters_that_an_application_has_overwritten_stay_at_their_end() {
     }
     assert_eq!(states, (0..2).filter_map(|index| master.core_state(index)).collect::<Vec<_>>());
     for core in cores {
-        core.end_request(9, Served { sent_bytes: 1, exception: true, read_error: true, write_error: true });
+        core.end_request(
+            9,
+            Served { sent_bytes: 1, statically: true, exception: true, read_error: true, write_error: true },
+        );
         assert_eq!((core.requests(), core.io_errors()), (u64::MAX, (u32::MAX, u32::MAX)));
     }
     let figures = master.figures();

@@ -50,6 +50,8 @@ pub struct Python {
     pub manage_script_name: bool,
     /// `py-autoreload`: seconds between looks; zero is off.
     pub autoreload: u64,
+    /// `py-tracebacker`: the beginning of the path, which ends with the worker's number.
+    pub tracebacker: Option<PathBuf>,
     /// `catch-exceptions`.
     pub catch_exceptions: bool,
     /// `optimize` / `-O`.

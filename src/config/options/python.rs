@@ -71,7 +71,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Interactive Python once in worker 1"),
     path("pyrun").aka(&["python", "py"]).unsupported("run it with the interpreter of the virtual environment")
         .says("Execute a Python script with the server API available"),
-    text("py-tracebacker").not_yet("tracebacks on demand").says("UNIX socket prefix printing thread tracebacks"),
+    path("py-tracebacker").sets(|d, v| d.python.tracebacker = Some(v.path())).works()
+        .says("Tell where each thread is to whoever connects to this path with the worker's number behind it"),
     seconds("py-autoreload").aka(&["py-auto-reload", "python-auto-reload", "python-autoreload"]).default("0")
         .sets(|d, v| d.python.autoreload = v.duration().as_secs()).works()
         .says("Reload when a loaded module's file changes (seconds)"),

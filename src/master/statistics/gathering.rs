@@ -198,6 +198,7 @@ fn core(config: &Config, sum: &Slot, all: &[(WorkerView, MasterSeat<'_>)], index
     let described = busy.filter(|_| config.statistics.describes_requests());
     Core {
         requests: done.requests,
+        static_requests: done.static_requests,
         write_errors: done.write_errors,
         read_errors: done.read_errors,
         is_busy: busy.is_some(),

@@ -36,6 +36,8 @@ pub struct RequestBody<'c> {
     /// For the moment, what is not here yet is `WouldBlock`.
     never_waits: bool,
     failed: Option<ErrorKind>,
+    /// How long it was waited for, in microseconds.
+    waited_us: u64,
     unwrapping: Option<Unwrapping<'c>>,
     /// Set while the client waits for word before it sends the body, and no answer has begun.
     awaited: Option<&'c AtomicBool>,
@@ -80,6 +82,7 @@ impl<'c> RequestBody<'c> {
             silence_max_us,
             never_waits: false,
             failed: None,
+            waited_us: 0,
             unwrapping,
             awaited,
             claim,
@@ -157,6 +160,11 @@ impl<'c> RequestBody<'c> {
         self.silence_max_us = patience.as_micros().try_into().unwrap_or(u64::MAX);
     }
 
+    /// How long it was waited for, in microseconds.
+    pub(crate) fn waited_us(&self) -> u64 {
+        self.waited_us
+    }
+
     fn fail(&mut self, kind: ErrorKind) -> io::Error {
         self.failed = Some(kind);
         kind.into()
@@ -173,7 +181,10 @@ impl<'c> RequestBody<'c> {
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock && self.never_waits => return Err(error),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if !wait_ready(self.stream, Interest::Readable, self.silence_max_us)? {
+                    let since_us = monotonic_us();
+                    let is_there = wait_ready(self.stream, Interest::Readable, self.silence_max_us)?;
+                    self.waited_us += monotonic_us().saturating_sub(since_us);
+                    if !is_there {
                         return Err(self.fail(ErrorKind::TimedOut));
                     }
                 }

@@ -13,6 +13,8 @@ pub(crate) struct Outcome {
     pub(crate) sent: Sent,
     /// How long the request waited for us, in microseconds, where the web server tells its arrival.
     pub(crate) waited_us: Option<u64>,
+    /// How long the body was waited for, in microseconds.
+    pub(crate) received_us: u64,
     /// Whether a file is the answer, and no application was asked.
     pub(crate) statically: bool,
     pub(crate) exception: bool,
@@ -46,9 +48,10 @@ pub(crate) struct Answered<'b> {
 impl Answered<'_> {
     /// The same, as the scoreboard counts it.
     pub(crate) fn served(&self) -> Served {
-        let Outcome { sent, exception, read_failed, .. } = &self.outcome;
+        let Outcome { sent, statically, exception, read_failed, .. } = &self.outcome;
         Served {
             sent_bytes: sent.head_bytes as u64 + sent.body_bytes,
+            statically: *statically,
             exception: *exception,
             read_error: *read_failed,
             write_error: sent.write_failed,

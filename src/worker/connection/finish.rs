@@ -25,6 +25,7 @@ const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
 /// for the rest of it the connection must be waited on.
 pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outcome, After) {
     let (exception, read_failed, statically) = (exchange.exception, exchange.body.failed(), exchange.statically);
+    let received_us = exchange.body.waited_us();
     if exchange.place.watch.is_struck() {
         return finish_overdue(exchange, waited_us);
     }
@@ -38,10 +39,8 @@ pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Ou
     }
     if broken_off && exchange.reply.ends_by_closing() {
         // What is left of the request stays unread: on a unix socket that is what resets the connection.
-        return (
-            Outcome { sent: exchange.reply.sent(), waited_us, statically, exception, read_failed, notes },
-            After::Cut,
-        );
+        let sent = exchange.reply.sent();
+        return (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes }, After::Cut);
     }
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
@@ -49,7 +48,7 @@ pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Ou
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
     let after = after(exchange);
-    (Outcome { sent, waited_us, statically, exception, read_failed, notes }, after)
+    (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes }, after)
 }
 
 /// The same for one whose time is over, which has been answered, or cut off, by others.
@@ -65,6 +64,7 @@ fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outco
     let outcome = Outcome {
         sent: answered.unwrap_or(exchange.reply.sent()),
         waited_us,
+        received_us: exchange.body.waited_us(),
         statically: exchange.statically,
         exception: exchange.exception,
         read_failed: exchange.body.failed(),

@@ -69,6 +69,8 @@ pub struct Sent {
     pub chunks: u64,
     /// Whether writing failed: the client has gone, or did not read for the socket timeout.
     pub write_failed: bool,
+    /// How long the client was waited for to take more, in microseconds.
+    pub waited_us: u64,
 }
 
 impl<'c> Reply<'c> {

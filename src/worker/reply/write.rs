@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use super::wrap::Last;
 use super::{Reply, State};
+use crate::sys::clock::monotonic_us;
 use crate::sys::stream::read_at;
 use crate::sys::wait::{Interest, wait_ready};
 
@@ -129,11 +130,16 @@ impl Reply<'_> {
         let is_over = self.manner.claim.is_some_and(|claim| claim.is_struck());
         let kind = match error.kind() {
             ErrorKind::WouldBlock if is_over => ErrorKind::BrokenPipe,
-            ErrorKind::WouldBlock => match wait_ready(self.stream, Interest::Writable, self.silence_max_us) {
-                Ok(true) => return Ok(()),
-                Ok(false) => ErrorKind::TimedOut,
-                Err(_) => ErrorKind::BrokenPipe,
-            },
+            ErrorKind::WouldBlock => {
+                let since_us = monotonic_us();
+                let waited = wait_ready(self.stream, Interest::Writable, self.silence_max_us);
+                self.sent.waited_us += monotonic_us().saturating_sub(since_us);
+                match waited {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => ErrorKind::TimedOut,
+                    Err(_) => ErrorKind::BrokenPipe,
+                }
+            }
             _ => ErrorKind::BrokenPipe,
         };
         self.state = State::Broken;

@@ -167,6 +167,8 @@ pub struct CoreFigures {
     pub since_us: Option<u64>,
     /// Requests finished.
     pub requests: u64,
+    /// Those of them that a file was the answer to.
+    pub static_requests: u64,
     /// Responses that could not be written.
     pub write_errors: u64,
     /// Requests that could not be read.
@@ -187,6 +189,7 @@ impl CoreFigures {
             is_busy: since_us.is_some(),
             since_us,
             requests: word(core_line::REQUESTS),
+            static_requests: word(core_line::STATIC_REQUESTS),
             write_errors: write_errors.into(),
             read_errors: read_errors.into(),
             durations: Histogram { counts: counts(core_line::DURATIONS), sum_us: word(core_line::RUNNING_US) },

@@ -82,6 +82,8 @@ impl<'a> WorkerSeat<'a> {
 pub struct Served {
     /// Bytes sent, head included.
     pub sent_bytes: u64,
+    /// Whether a file was the answer, and no application was asked.
+    pub statically: bool,
     /// Whether the application failed: an exception, a panic.
     pub exception: bool,
     /// Whether reading the request failed.
@@ -162,7 +164,7 @@ impl Core<'_> {
     }
 
     fn account(&self, took_us: u64, served: Served) {
-        let Served { sent_bytes, exception, read_error, write_error } = served;
+        let Served { sent_bytes, statically, exception, read_error, write_error } = served;
         self.add(core_line::REQUESTS, 1);
         self.add(core_line::RUNNING_US, took_us);
         self.add(core_line::DURATIONS + bucket(took_us), 1);
@@ -170,6 +172,9 @@ impl Core<'_> {
         // uWSGI's `avg_rt`, no mean: half the old value, half the new (uWSGI's manual, "The uWSGI Stats Server").
         let average = &self.words[core_line::AVERAGE_US];
         average.store(average.load(Ordering::Relaxed).saturating_add(took_us) / 2, Ordering::Relaxed);
+        if statically {
+            self.add(core_line::STATIC_REQUESTS, 1);
+        }
         if exception {
             self.add(core_line::EXCEPTIONS, 1);
         }
