@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use worker_protocol::control::FromWorker;
 use worker_protocol::ids::Generation;
 
+use crate::companion::{Companion, CompanionRuntime};
 use crate::config::model::Config;
 use crate::config::vocabulary::APPLICATION_PREFIX;
 use crate::escape;
@@ -57,6 +58,20 @@ where
 
     fn live_threads(&mut self) -> Vec<String> {
         other_threads()
+    }
+}
+
+impl<F, H> CompanionRuntime for RustRuntime<F, H>
+where
+    F: FnOnce(&Configuration) -> Result<H, BoxError>,
+    H: Handler,
+{
+    fn in_companion(
+        &mut self,
+        _companion: &Companion<'_>,
+        life: &mut dyn FnMut(&mut dyn CompanionRuntime) -> i32,
+    ) -> i32 {
+        life(self)
     }
 }
 

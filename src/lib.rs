@@ -26,6 +26,8 @@ pub mod app;
 pub mod cli;
 mod collector;
 #[doc(hidden)]
+pub mod companion;
+#[doc(hidden)]
 pub mod config;
 mod daemon;
 mod embedded;

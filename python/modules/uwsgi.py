@@ -14,6 +14,8 @@ import threading as _threading
 import time as _time
 
 import _rhinod
+import rhinod_mule as _mules
+from rhinod_mule import farm_get_msg, farm_msg, in_farm, mule_get_msg, mule_id, mule_msg
 
 #: The version of uWSGI whose API this is.
 version = b"2.0.31"
@@ -40,7 +42,8 @@ pidfile = None
 is_a_reload = False
 
 # Callables without arguments that an application may set while it is loaded: `post_fork_hook`; `after_req_hook`, which runs
-# after each request; `atexit`. As in uWSGI there are no such attributes before, and libraries ask whether there are.
+# after each request; `atexit`; `mule_msg_hook`, which gets the messages to mules that run no program. As in uWSGI there are
+# no such attributes before, and libraries ask whether there are.
 
 _master_pid = 0
 _user_locks = []
@@ -54,6 +57,7 @@ def _configure(settings):
     numproc, cores, buffer_size = settings["workers"], settings["threads"], settings["buffer_size"]
     pidfile = _bytes_or_none(settings["pidfile"])
     magic_table = {letter.encode(): value.encode() for letter, value in settings["magic"]}
+    _mules.configure(settings)
     _applications, is_a_reload = settings["applications"], settings["is_a_reload"]
     # As in uWSGI there is no such attribute without the option.
     if isinstance(opt.get("mode"), bytes):
@@ -229,16 +233,6 @@ def request_id():
     return _rhinod.request_id()
 
 
-def mule_id():
-    """0: no mule."""
-    return 0
-
-
-def in_farm(name=None):
-    """None: no mule, so in no farm."""
-    return None
-
-
 def reload():
     """Asks the master for a graceful reload."""
     return True if _rhinod.ask_reload() else None
@@ -282,8 +276,9 @@ class Harakiri(BaseException):
 
 
 def set_user_harakiri(seconds):
-    """Gives the request of this thread so many seconds from now on; 0 takes that back."""
-    _rhinod.set_deadline(seconds)
+    """Gives the request of this thread, or what a mule or spooler does, so many seconds from now on; 0 takes that back."""
+    if not _rhinod.set_work_deadline(max(0, seconds)):
+        _rhinod.set_deadline(seconds)
 
 
 def _raise_at(signal_number):
@@ -491,7 +486,6 @@ _missing("caching framework yet", "cache_get cache_set cache_update cache_del ca
          "cache_dec cache_mul cache_div cache_num cache_keys")
 _missing("signals, timers and crons yet", "register_signal signal signal_registered signal_wait signal_received "
          "add_timer add_rb_timer add_cron add_file_monitor add_probe add_ms_timer")
-_missing("mules and farms yet", "mule_msg mule_get_msg farm_msg farm_get_msg install_mule_msg_hook")
 _missing("websockets yet", "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
          "websocket_send_binary websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
 _missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "

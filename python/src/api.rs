@@ -18,7 +18,7 @@ use worker_protocol::scoreboard::WorkerFigures;
 use crate::chunks;
 use crate::current::with_current;
 use crate::ffi::fork;
-use crate::ffi::lease::{with_instance, with_worker, with_worker_detached};
+use crate::ffi::lease::{with_instance, with_member_detached, with_worker};
 use crate::harakiri;
 
 /// Adds the functions to the extension module.
@@ -51,7 +51,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(log_this_request, module)?)
 }
 
-/// Asks the master for a graceful reload. False: there is no worker that could ask.
+/// Asks the master for a graceful reload. False: there is no process that could ask.
 #[pyfunction]
 fn ask_reload(py: Python<'_>) -> bool {
     tell(py, &FromWorker::AskReload)
@@ -70,7 +70,7 @@ fn ask_cheap(py: Python<'_>) -> bool {
 }
 
 fn tell(py: Python<'_>, record: &FromWorker) -> bool {
-    with_worker_detached(py, |worker| worker.member().tell(record)).is_some()
+    with_member_detached(py, |member| member.tell(record)).is_some()
 }
 
 /// Number of this worker, from 1; 0 in the zygote.

@@ -6,6 +6,7 @@
 
 mod api;
 mod chunks;
+mod companion;
 mod current;
 mod environ;
 mod failure;
@@ -29,6 +30,7 @@ fn _rhinod(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<file_wrapper::FileWrapper>()?;
     module.add_function(wrap_pyfunction!(run_zygote, module)?)?;
+    companion::register(module)?;
     api::register(module)
 }
 

@@ -5,14 +5,18 @@
 //! none of them is in the middle of anything of the interpreter's then. Zygote, and worker after the fork.
 
 use std::ffi::CString;
+use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
-use rhinod::config::model::{Application, Config, Python as PythonConfig};
+use rhinod::companion::{Companion, CompanionRuntime};
+use rhinod::config::model::{Application, Config, MuleWork, Python as PythonConfig};
 use rhinod::member::{Instance, LoadFailure, Runtime};
 use rhinod::worker::{Worker, WorkerRuntime};
 use worker_protocol::ids::Generation;
+use worker_protocol::post::Role;
 
 use crate::environ::Remembered;
 use crate::failure::traceback;
@@ -28,6 +32,7 @@ use crate::service::WsgiService;
 const MODULES: [(&str, &str); 4] = [
     ("uwsgi", include_str!("../modules/uwsgi.py")),
     ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
+    ("rhinod_mule", include_str!("../modules/mule.py")),
     ("rhinod_autoreload", include_str!("../modules/autoreload.py")),
     ("rhinod_tracebacker", include_str!("../modules/tracebacker.py")),
 ];
@@ -112,6 +117,42 @@ impl Runtime for PythonRuntime {
     }
 }
 
+impl CompanionRuntime for PythonRuntime {
+    fn in_companion(
+        &mut self,
+        companion: &Companion<'_>,
+        life: &mut dyn FnMut(&mut dyn CompanionRuntime) -> i32,
+    ) -> i32 {
+        lease::in_companion(companion, || life(self))
+    }
+
+    fn accompany(&mut self, companion: &Companion<'_>) -> i32 {
+        let number = companion.member().post().number;
+        let module = match companion.member().post().role {
+            Role::Spooler => "rhinod_spooler",
+            Role::Mule | Role::Worker | Role::Daemon => "rhinod_mule",
+        };
+        Python::attach(|py| {
+            let lived = py.import(module).and_then(|module| module.call_method1("live", (number,))?.extract());
+            let code = lived.unwrap_or_else(|error| {
+                log::error!("{}\n{}", companion.member().post(), traceback(py, &error));
+                1
+            });
+            end_application(py, companion.member().config());
+            code
+        })
+    }
+}
+
+/// What an interpreter does when it exits.
+fn end_application(py: Python<'_>, config: &Config) {
+    let how = (!config.skip_atexit, !config.leaves_threads);
+    let ended = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method1("_end_worker", how));
+    if let Err(error) = ended {
+        log::error!("the application's end failed\n{}", traceback(py, &error));
+    }
+}
+
 impl WorkerRuntime for PythonRuntime {
     fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn WorkerRuntime)) {
         lease::in_zygote(instance, || act(self));
@@ -161,6 +202,8 @@ fn embedded<'py>(py: Python<'py>, name: &str, source: &str) -> PyResult<Bound<'p
 fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyResult<Bound<'py, PyAny>> {
     let locks = config.given.iter().rev().find(|(name, _)| name == "locks");
     let locks = locks.and_then(|(_, value)| value.as_deref()?.parse::<u32>().ok()).unwrap_or(0);
+    let mules: Vec<_> = config.mules.list.iter().map(work_of_mule).collect();
+    let farms: Vec<_> = config.mules.farms.iter().map(|farm| (&farm.name, &farm.mules)).collect();
     let json = serde_json::json!({
         "module": python.module,
         "file": python.file,
@@ -176,11 +219,28 @@ fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyR
         "buffer_size": config.request.buffer_size,
         "pidfile": config.pidfiles.pidfile,
         "locks": locks,
+        "mules": mules,
+        "farms": farms,
+        "mule_harakiri": seconds(config.mules.harakiri),
         "magic": config.magic,
         "is_a_reload": lease::with_instance(py, |instance| instance.generation() != FIRST),
         "applications": python.mounts.len() + usize::from(python.module.is_some() || python.file.is_some()),
     });
     py.import("json")?.call_method1("loads", (json.to_string(),))
+}
+
+/// What a mule does, as Python code reads it: a file, `module:callable`, or neither.
+fn work_of_mule(work: &MuleWork) -> (Option<&Path>, Option<&str>) {
+    match work {
+        MuleWork::Messages => (None, None),
+        MuleWork::File(path) => (Some(path), None),
+        MuleWork::Callable(name) => (None, Some(name)),
+    }
+}
+
+/// A time for Python code; 0: none.
+fn seconds(time: Option<Duration>) -> f64 {
+    time.map_or(0.0, |time| time.as_secs_f64())
 }
 
 impl Loaded {
@@ -218,12 +278,7 @@ impl Loaded {
             Ok(service) => py.detach(|| worker.serve(&service)),
             Err(error) => worker.member().refuse(&internal(py, &error)),
         };
-        let config = worker.member().config();
-        let how = (!config.skip_atexit, !config.leaves_threads);
-        let ended = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method1("_end_worker", how));
-        if let Err(error) = ended {
-            log::error!("the application's end failed\n{}", traceback(py, &error));
-        }
+        end_application(py, worker.member().config());
         code
     }
 

@@ -129,16 +129,23 @@ impl<'a> Driver<'a> {
     pub(super) fn handle(&mut self, event: Event) {
         self.oom_watch.hear(&event, &self.machine);
         let mut unfit = None;
-        if let Event::Ready { seat, .. } | Event::Forked { seat, .. } = &event {
+        let is_of_a_worker = |seat: &Seat| self.machine.is_worker(*seat);
+        if let Event::Ready { seat, .. } | Event::Forked { seat, .. } = &event
+            && is_of_a_worker(seat)
+        {
             unfit = self.measure(*seat);
         }
-        if let Event::Ready { seat, .. } = &event {
+        if let Event::Ready { seat, .. } = &event
+            && self.machine.is_worker(*seat)
+        {
             self.note_boot(*seat);
             self.look_due = true;
         }
         self.keep(&event);
         if let Event::Exited { seat, .. } = &event {
-            if let Some(board) = self.children.board() {
+            if self.machine.is_worker(*seat)
+                && let Some(board) = self.children.board()
+            {
                 self.scaler.bury(board, *seat);
             }
             self.look_due = true;
@@ -152,7 +159,9 @@ impl<'a> Driver<'a> {
         let (Event::Ready { seat, .. } | Event::ForkFailed { seat, .. } | Event::Exited { seat, .. }) = event else {
             return;
         };
-        // Who has no seat there is no worker.
+        if !self.machine.is_worker(*seat) {
+            return;
+        }
         let Some(own) = self.children.board().and_then(|board| board.master(*seat)) else { return };
         match event {
             Event::Ready { boot_us, .. } => self.ledger.note_boot(*boot_us),

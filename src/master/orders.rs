@@ -1,11 +1,13 @@
 //! Where orders come from: signals, letters in the fifos, operators, files that were touched. Each is
 //! passed on to the machine or to the scaler, or is answered here. Master only.
 
+use std::path::Path;
+
 use super::aside;
 use super::children::Said;
 use super::driver::Driver;
 use super::fifo::Letter;
-use super::machine::{Event, Order, Reload};
+use super::machine::{Event, Order, Reload, Role};
 use super::operator::Question;
 use super::reason::in_one_line;
 use super::signals::Heard;
@@ -122,6 +124,14 @@ impl Driver<'_> {
                     self.reopen_logs();
                     continue;
                 }
+                WatchEffect::MulesReload => {
+                    self.renew_companions(&path, Role::Mule);
+                    continue;
+                }
+                WatchEffect::SpoolersReload => {
+                    self.renew_companions(&path, Role::Spooler);
+                    continue;
+                }
                 WatchEffect::RenewDaemon(place) => {
                     self.renew_daemon(&path, place);
                     continue;
@@ -138,6 +148,12 @@ impl Driver<'_> {
             log::info!("*** {} has been touched... {reload} ***", path.display());
             self.obey(Wanted::Order(Order::Reload(reload)));
         }
+    }
+
+    /// A file was touched for the sake of all mules or spoolers: they are started anew.
+    fn renew_companions(&mut self, path: &Path, role: Role) {
+        log::info!("*** {} has been touched... reloading {role}s !!! ***", path.display());
+        self.handle(Event::RenewAll { role });
     }
 
     /// The one road of all that is wanted, whoever wants it.
@@ -207,7 +223,7 @@ impl Driver<'_> {
 
     /// Within how many seconds a stop is over, whatever workers and daemons do.
     fn stop_within_s(&self) -> u64 {
-        // What is killed gets ten seconds, workers first, then daemons; the rest is for a machine that is busy.
+        // What is killed gets ten seconds, workers first, then the others at once; the rest is for a machine that is busy.
         const KILLED_S: u64 = 10;
         const MARGIN_S: u64 = 10;
         let daemons_s = match self.in_force.config.daemons.list.is_empty() {
@@ -216,7 +232,11 @@ impl Driver<'_> {
         };
         let patience = &self.in_force.config.patience;
         let delay_s = patience.stop_delay.map_or(0, |delay| delay.as_secs());
+        let companions_s = match self.machine.plan().companions.is_empty() {
+            true => 0,
+            false => self.in_force.config.mules.mercy.as_secs().saturating_add(KILLED_S),
+        };
         let workers_s = patience.mercy.as_secs().saturating_add(KILLED_S + MARGIN_S);
-        workers_s.saturating_add(daemons_s).saturating_add(delay_s)
+        workers_s.saturating_add(daemons_s.max(companions_s)).saturating_add(delay_s)
     }
 }

@@ -1,6 +1,7 @@
 //! How a process begins that a zygote forks: what it is given, its title, and what it must not outlive. Zygote, and every
 //! process below it.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use worker_protocol::ids::{Generation, Life, Seat};
@@ -10,6 +11,7 @@ use worker_protocol::wire::Protocol;
 use worker_protocol::scoreboard::Layout;
 
 use crate::config::model::Config;
+use crate::sys::mailbox::Mailbox;
 use crate::sys::process;
 use crate::sys::shared_memory::SharedWords;
 use crate::sys::title::set_title;
@@ -25,6 +27,8 @@ pub(crate) struct Common {
     pub(crate) layout: Layout,
     pub(crate) master_bell: Doorbell,
     pub(crate) listeners: Vec<Listening>,
+    /// Queues between the processes of the instance, by name.
+    pub(crate) mailboxes: BTreeMap<String, Mailbox>,
 }
 
 /// A listening socket, and what is spoken on it.

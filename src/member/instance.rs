@@ -9,6 +9,7 @@ use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, WorkerSeat};
 use super::born::{Common, Listening};
 use crate::config::model::Config;
 use crate::sys::listeners;
+use crate::sys::mailbox::Mailbox;
 
 /// What a process has in common with the others of its instance.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,11 @@ impl<'z> Instance<'z> {
     /// The sockets of the instance.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'z>> + use<'z> {
         self.common.listeners.iter().map(|listening| listening.socket.as_fd())
+    }
+
+    /// The mailbox of this name.
+    pub fn mailbox(&self, name: &str) -> Option<&'z Mailbox> {
+        self.common.mailboxes.get(name)
     }
 
     /// The memory file that all processes of the instance share; record locks on it hold over all of them.

@@ -79,6 +79,17 @@ impl Rule {
                 first_delay_us: 10_000,
                 excuses_sigkill: true,
             },
+            // Never two at once: what it does may be what is to be done once.
+            Role::Mule | Role::Spooler => Rule {
+                born: Born::Forked,
+                fresh_by: FreshBy::Generation,
+                successor: Successor::After,
+                counts: false,
+                told_by: ToldBy::OrderWord,
+                young_us: 1_000_000,
+                first_delay_us: 10_000,
+                excuses_sigkill: true,
+            },
             Role::Daemon => Rule {
                 born: Born::Executed,
                 fresh_by: FreshBy::Recipe,

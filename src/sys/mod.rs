@@ -17,6 +17,7 @@ pub mod impatient;
 pub mod listeners;
 pub mod loan;
 pub mod machine;
+pub mod mailbox;
 pub mod memory;
 pub mod pipe;
 pub mod process;

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use worker_protocol::scoreboard::Presence;
 
 use super::supervision::Supervision;
+use crate::companion::CompanionRuntime;
 use crate::config::model::{HookPhase, RequestLimits};
 use crate::handler::WorkerInfo;
 use crate::member::born::Birth;
-use crate::member::{Instance, LoadFailure, Member, Runtime};
+use crate::member::{Instance, LoadFailure, Member};
 use crate::sys::control::ControlSocket;
 use crate::sys::process;
 
@@ -17,7 +18,7 @@ use crate::sys::process;
 pub(super) const ORDERLY: i32 = 30;
 
 /// A runtime whose application answers requests.
-pub trait WorkerRuntime: Runtime {
+pub trait WorkerRuntime: CompanionRuntime {
     /// Runs the life of a zygote, from right before the application is loaded on: the application may ask for the
     /// instance meanwhile. Workers are forked within.
     fn in_zygote(&mut self, instance: &Instance<'_>, act: &mut dyn FnMut(&mut dyn WorkerRuntime));

@@ -15,12 +15,14 @@ use std::sync::Arc;
 use nix::sys::signal::Signal;
 use worker_protocol::control::{FromZygote, ToZygote};
 use worker_protocol::ids::{ProcessId, Seat};
+use worker_protocol::post::Role;
 
 use self::set_up::take_set_up;
+use crate::companion::Companion;
 use crate::member::born::{Birth, title_process, while_parent_lives};
 use crate::member::hear::{LaterKinds, log_to, note_signals};
 use crate::member::runtime::load_with_hooks;
-use crate::member::{Instance, LoadFailure};
+use crate::member::{Instance, LoadFailure, Runtime};
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::signals;
@@ -185,7 +187,7 @@ impl<'z> Zygote<'z> {
                 }
                 ToZygote::LogTo => log_to(&beside),
                 ToZygote::Rest => self.is_at_rest = true,
-                ToZygote::Setup { .. } | ToZygote::Listeners { .. } => {
+                ToZygote::Setup { .. } | ToZygote::Listeners { .. } | ToZygote::Mailboxes { .. } => {
                     log::warn!("the master sent a second set-up, which was ignored");
                 }
             }
@@ -205,7 +207,7 @@ impl<'z> Zygote<'z> {
         // The worker's life begins inside the closure and never comes back from there.
         let forked = process::fork_child(|| {
             place = None;
-            self.begin_worker(runtime, birth, control)
+            self.begin_child(runtime, birth, control)
         });
         runtime.after_fork_in_zygote();
         drop(place);
@@ -219,25 +221,36 @@ impl<'z> Zygote<'z> {
         }
     }
 
-    /// In the worker: drops what belongs to the zygote, then works. This is the list of what a child must drop:
+    /// In the child: drops what belongs to the zygote, then works. This is the list of what a child must drop:
     /// the zygote's control socket, and the pidfds of its siblings.
-    fn begin_worker(&mut self, runtime: &mut dyn WorkerRuntime, birth: Birth, control: ControlSocket) -> i32 {
+    fn begin_child(&mut self, runtime: &mut dyn WorkerRuntime, birth: Birth, control: ControlSocket) -> i32 {
         self.children.clear();
         self.control = control;
         let ignores_children = self.ignores_children;
-        match Worker::new(self.instance, &self.control, birth) {
-            Ok(worker) => runtime.in_worker(&worker, &mut |runtime| {
-                runtime.after_fork_in_child();
-                if ignores_children && let Err(error) = signals::ignore_children(true) {
-                    log::warn!("the application's children will have to be waited for: {error}");
-                }
-                worker.live(runtime)
-            }),
-            Err(error) => {
-                log::error!("a worker cannot begin: {error}");
-                1
+        let begin = |runtime: &mut dyn Runtime| {
+            runtime.after_fork_in_child();
+            if ignores_children && let Err(error) = signals::ignore_children(true) {
+                log::warn!("the application's children will have to be waited for: {error}");
             }
-        }
+        };
+        let lived = match birth.post.role {
+            Role::Mule | Role::Spooler => Companion::new(self.instance, &self.control, birth).map(|companion| {
+                runtime.in_companion(&companion, &mut |runtime| {
+                    begin(runtime);
+                    companion.live(runtime)
+                })
+            }),
+            Role::Worker | Role::Daemon => Worker::new(self.instance, &self.control, birth).map(|worker| {
+                runtime.in_worker(&worker, &mut |runtime| {
+                    begin(runtime);
+                    worker.live(runtime)
+                })
+            }),
+        };
+        lived.unwrap_or_else(|error| {
+            log::error!("a {} cannot begin: {error}", birth.post.role);
+            1
+        })
     }
 
     fn report(&self, record: &FromZygote) -> io::Result<()> {

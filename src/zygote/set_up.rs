@@ -1,5 +1,6 @@
 //! What the master sets a zygote up with: waited for, and seen to be all there. Zygote only.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -11,6 +12,7 @@ use crate::config::model::Config;
 use crate::member::born::{Common, Listening};
 use crate::member::hear::LaterKinds;
 use crate::sys::control::{ControlSocket, Received};
+use crate::sys::mailbox::Mailbox;
 use crate::sys::shared_memory::{SharedWords, read_memory_file};
 use crate::sys::wait::{Doorbell, wait_any};
 use crate::travel::SETTINGS;
@@ -39,7 +41,30 @@ pub(super) fn take_set_up(control: &ControlSocket, later: &LaterKinds) -> io::Re
         }
     }
     let layout = Layout::new(seats, threads).map_err(io::Error::other)?;
-    assemble(generation, layout, own, sockets)
+    let mut common = assemble(generation, layout, own, sockets)?;
+    common.mailboxes = take_mailboxes(control, later, &common.config.mailboxes)?;
+    Ok(common)
+}
+
+/// The mailboxes that the settings name, with their names.
+fn take_mailboxes(
+    control: &ControlSocket,
+    later: &LaterKinds,
+    names: &[String],
+) -> io::Result<BTreeMap<String, Mailbox>> {
+    let mut ends = Vec::new();
+    while ends.len() < names.len() * 2 {
+        match next_order(control, later)? {
+            (ToZygote::Mailboxes { first, .. }, more) if first as usize * 2 == ends.len() => ends.extend(more),
+            (other, _) => {
+                let (there, all) = (ends.len() / 2, names.len());
+                return Err(io::Error::other(format!("of {all} mailboxes {there} have come, and then {other:?}")));
+            }
+        }
+    }
+    let mut ends = ends.into_iter();
+    let pair = |name: &String| Some((name.clone(), Mailbox::from_owned(ends.next()?, ends.next()?)));
+    Ok(names.iter().filter_map(pair).collect())
 }
 
 /// The next record, waiting for it.
@@ -75,6 +100,7 @@ fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: 
         generation,
         scoreboard: SharedWords::map(scoreboard)?,
         layout,
+        mailboxes: BTreeMap::new(),
         master_bell: Doorbell::from_owned(master_bell),
     })
 }

@@ -19,6 +19,7 @@ mod log_collector;
 mod log_places;
 mod master_waits;
 mod monitoring;
+mod mules;
 mod python_at_load;
 mod python_examples;
 mod python_forks;

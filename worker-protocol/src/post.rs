@@ -8,18 +8,24 @@ use std::fmt;
 pub enum Role {
     /// Serves requests.
     Worker,
+    /// Runs code of the application beside the requests (`mule`).
+    Mule,
+    /// Runs tasks that wait in a directory (`spooler`).
+    Spooler,
     /// Any program that an instance wants to have beside it (`attach-daemon`).
     Daemon,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 2] = [Role::Worker, Role::Daemon];
+    pub const ALL: [Role; 4] = [Role::Worker, Role::Mule, Role::Spooler, Role::Daemon];
 
     /// As it stands on the wire. Worker is 0, so that a number alone means a worker.
     fn number(self) -> u32 {
         match self {
             Role::Worker => 0,
+            Role::Mule => 1,
+            Role::Spooler => 2,
             Role::Daemon => 4,
         }
     }
@@ -33,6 +39,8 @@ impl fmt::Display for Role {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Role::Worker => "worker",
+            Role::Mule => "mule",
+            Role::Spooler => "spooler",
             Role::Daemon => "daemon",
         })
     }
@@ -91,6 +99,7 @@ mod tests {
             }
         }
         assert_eq!(Post::worker(3).pack(), 3);
+        assert_eq!(Post { role: Role::Spooler, number: 5 }.pack(), 2 << 24 | 5);
         assert_eq!(Post::unpack(9 << 24 | 1), None);
     }
 }

@@ -52,6 +52,7 @@ fn every_record_survives() {
     check(ToZygote::Fork { seat, post, life: Life(u64::MAX), nth: u32::MAX }, false, 1);
     check(ToZygote::Fork { seat, post: Post { role: Role::Daemon, number: 1 }, life: Life(1), nth: 1 }, false, 1);
     check(ToZygote::Listeners { first: 125, count: 128 }, false, 128);
+    check(ToZygote::Mailboxes { first: 64, count: 64 }, false, 128);
     check(ToZygote::Stop, false, 0);
     check(ToZygote::LogTo, false, 1);
     check(ToZygote::Rest, false, 0);
@@ -146,7 +147,7 @@ fn any_number_of_listening_sockets_is_shared_out_over_records() {
     for (listeners, beside) in
         [(0, vec![3]), (1, vec![4]), (125, vec![128]), (126, vec![128, 1]), (300, vec![128, 128, 47])]
     {
-        let records = ToZygote::set_up(Generation(2), 16, 4, listeners);
+        let records = ToZygote::set_up(Generation(2), 16, 4, listeners, 0);
         let descriptors: Vec<usize> = records.iter().map(Message::descriptors).collect();
         assert_eq!(descriptors, beside, "{listeners} sockets");
         let setup = ToZygote::Setup { generation: Generation(2), seats: 16, threads: 4, listeners };

@@ -116,6 +116,7 @@ fn the_kinds_are_the_codes() {
         ToZygote::Stop,
         ToZygote::LogTo,
         ToZygote::Listeners { first: 125, count: 1 },
+        ToZygote::Mailboxes { first: 0, count: 1 },
         ToZygote::Rest,
     ];
     let from_zygote = [

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use pyo3::Python;
 use pyo3::sync::MutexExt;
-use rhinod::member::Instance;
+use rhinod::companion::Companion;
+use rhinod::member::{Instance, Member};
 use rhinod::worker::{Exchange, Worker};
 
 use super::fork;
@@ -113,6 +114,7 @@ static PLACE: RwLock<Option<Place>> = RwLock::new(None);
 enum Place {
     Zygote(NonNull<Instance<'static>>),
     Worker(NonNull<Worker<'static>>),
+    Companion(NonNull<Companion<'static>>),
 }
 
 // SAFETY: only shared references are made from the pointers, and what they point to may be shared between threads (see
@@ -124,6 +126,7 @@ unsafe impl Sync for Place {}
 const _: () = {
     const fn may_be_shared<T: Sync>() {}
     may_be_shared::<Worker<'static>>();
+    may_be_shared::<Companion<'static>>();
     may_be_shared::<Instance<'static>>();
 };
 
@@ -135,6 +138,11 @@ pub(crate) fn in_zygote<R>(instance: &Instance<'_>, act: impl FnOnce() -> R) -> 
 /// Runs `life` while [`with_worker`] finds `worker`, and [`with_instance`] its instance.
 pub(crate) fn in_worker<R>(worker: &Worker<'_>, life: impl FnOnce() -> R) -> R {
     in_place(Place::Worker(NonNull::from(worker).cast()), life)
+}
+
+/// Runs `life` while [`with_companion`] finds `companion`, and [`with_instance`] its instance.
+pub(crate) fn in_companion<R>(companion: &Companion<'_>, life: impl FnOnce() -> R) -> R {
+    in_place(Place::Companion(NonNull::from(companion).cast()), life)
 }
 
 /// What was there before is there afterwards: a worker lives within its zygote's code. To be called by a thread that is
@@ -157,19 +165,35 @@ pub(crate) fn with_worker<R>(_attached: Python<'_>, action: impl FnOnce(&Worker<
     use_worker(action)
 }
 
-/// The same, detached from the interpreter: for whatever may block.
-pub(crate) fn with_worker_detached<R: Send>(py: Python<'_>, action: impl FnOnce(&Worker<'_>) -> R + Send) -> Option<R> {
-    // Who has no worker does not get as far as looking detached: in a zygote a fork may come at any moment then.
-    with_worker(py, |_| ())?;
-    py.detach(|| use_worker(action))
-}
-
 fn use_worker<R>(action: impl FnOnce(&Worker<'_>) -> R) -> Option<R> {
     match &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
         // SAFETY: `in_place` keeps the worker borrowed until it has changed the static, which waits for this lock.
         Some(Place::Worker(worker)) => Some(action(unsafe { worker.as_ref() })),
-        Some(Place::Zygote(_)) | None => None,
+        Some(Place::Zygote(_) | Place::Companion(_)) | None => None,
     }
+}
+
+/// Uses the companion of this process; `None` where there is none. The action must not call into Python.
+pub(crate) fn with_companion<R>(_attached: Python<'_>, action: impl FnOnce(&Companion<'_>) -> R) -> Option<R> {
+    match &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
+        // SAFETY: as in `use_worker`.
+        Some(Place::Companion(companion)) => Some(action(unsafe { companion.as_ref() })),
+        Some(Place::Zygote(_) | Place::Worker(_)) | None => None,
+    }
+}
+
+/// Uses what this process is as a member of its instance, detached from the interpreter: for whatever may block. `None` in
+/// the zygote.
+pub(crate) fn with_member_detached<R: Send>(py: Python<'_>, action: impl FnOnce(&Member<'_>) -> R + Send) -> Option<R> {
+    // Who is no member does not get as far as looking detached: in a zygote a fork may come at any moment then.
+    with_worker(py, |_| ()).or_else(|| with_companion(py, |_| ()))?;
+    py.detach(|| match &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
+        // SAFETY: as in `use_worker`.
+        Some(Place::Worker(worker)) => Some(action(unsafe { worker.as_ref() }.member())),
+        // SAFETY: the same.
+        Some(Place::Companion(companion)) => Some(action(unsafe { companion.as_ref() }.member())),
+        Some(Place::Zygote(_)) | None => None,
+    })
 }
 
 /// Uses the instance; `None` while there is none. The action must not call into Python.
@@ -177,6 +201,8 @@ pub(crate) fn with_instance<R>(_attached: Python<'_>, action: impl FnOnce(&Insta
     match &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
         // SAFETY: as in `use_worker`.
         Some(Place::Worker(worker)) => Some(action(unsafe { worker.as_ref() }.member().instance())),
+        // SAFETY: the same.
+        Some(Place::Companion(companion)) => Some(action(unsafe { companion.as_ref() }.member().instance())),
         // SAFETY: the same.
         Some(Place::Zygote(instance)) => Some(action(unsafe { instance.as_ref() })),
         None => None,

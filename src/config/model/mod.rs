@@ -19,6 +19,8 @@ mod identity;
 mod listener;
 mod log_places;
 mod logging;
+pub mod mailboxes;
+mod mules;
 mod network;
 mod patience;
 mod pid_files;
@@ -28,6 +30,7 @@ mod request;
 mod resources;
 mod scaling;
 mod socket_tuning;
+mod spoolers;
 mod statics;
 mod statistics;
 mod staying;
@@ -50,6 +53,7 @@ pub use identity::{EnvironmentChange, Identity};
 pub use listener::{Address, Listener, Protocol};
 pub use log_places::{Encoder, LineForm, LogPlace, Logger, Route};
 pub use logging::Logging;
+pub use mules::{Farm, MuleWork, Mules};
 pub use network::{Network, NotANetwork, Peer};
 pub use patience::Patience;
 pub use pid_files::PidFiles;
@@ -59,6 +63,7 @@ pub use request::{RequestLimits, VanishedClients};
 pub use resources::Resources;
 pub use scaling::{Busyness, Policy, Scaling};
 pub use socket_tuning::SocketTuning;
+pub use spoolers::{Spool, Spoolers};
 pub use statics::{Answers, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
 pub use statistics::Statistics;
 pub use term::TermMeaning;
@@ -120,6 +125,13 @@ pub struct Config {
     pub identity: Identity,
     /// Programs beside the workers.
     pub daemons: Daemons,
+    /// Processes beside the workers that run code of the application.
+    pub mules: Mules,
+    /// Directories of tasks, and who runs them.
+    pub spoolers: Spoolers,
+    /// The names of the mailboxes that there are, in the order in which a zygote gets them. The master fills it for its
+    /// zygotes.
+    pub mailboxes: Vec<String>,
     /// Changes of the process environment, in the order of the configuration (`env`, `unenv`).
     pub environment: Vec<EnvironmentChange>,
     /// Paths of the master fifos, slot 0 first (`master-fifo`).
@@ -188,6 +200,9 @@ impl Default for Config {
             vacuum: false,
             identity: Identity::default(),
             daemons: Daemons::default(),
+            mules: Mules::default(),
+            spoolers: Spoolers::default(),
+            mailboxes: Vec::new(),
             environment: Vec::new(),
             master_fifos: Vec::new(),
             watches: Vec::new(),

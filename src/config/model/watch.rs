@@ -40,6 +40,10 @@ pub enum WatchEffect {
     Execute(String),
     /// A hook action.
     Hook(String),
+    /// Every mule anew.
+    MulesReload,
+    /// Every spooler process anew.
+    SpoolersReload,
     /// The program at this place of [`Daemons::list`](super::Daemons::list) is started anew.
     RenewDaemon(usize),
 }

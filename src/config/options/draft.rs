@@ -40,6 +40,8 @@ pub struct Draft<'a> {
     pub(super) passed_on: Vec<(&'a Directive, Option<Address>)>,
     /// The line of each daemon, in their order.
     pub(super) daemons_from: Vec<&'a Directive>,
+    /// The line of each farm, in their order.
+    pub(super) farms_from: Vec<&'a Directive>,
     /// The line of each listener, in their order.
     pub(super) sockets_from: Vec<&'a Directive>,
     /// What of sockets refers to others by number.
@@ -98,6 +100,7 @@ impl<'a> Draft<'a> {
             daemons_honour_stdin: false,
             passed_on: Vec::new(),
             daemons_from: Vec::new(),
+            farms_from: Vec::new(),
             sockets_from: Vec::new(),
             references: References::default(),
             surroundings,

@@ -21,6 +21,7 @@ mod number;
 mod parsed;
 mod row;
 
+mod companions;
 mod daemons;
 mod emperor;
 mod files;
@@ -110,7 +111,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Files, files::OPTIONS, files::judge),
     Section::judged(Group::Routers, routers::OPTIONS, routers::judge),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
-    Section::of(Group::Tasks, tasks::OPTIONS),
+    Section::judged(Group::Tasks, tasks::OPTIONS, tasks::judge),
     Section::judged(Group::Emperor, emperor::OPTIONS, zerg::judge),
     Section::judged(Group::Network, network::OPTIONS, network::judge),
     Section::of(Group::System, system::OPTIONS),

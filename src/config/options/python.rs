@@ -99,7 +99,9 @@ pub(super) const OPTIONS: &[Opt] = &[
 /// Names the application. `module` wins over `wsgi-file` (uWSGI's manual, "Quickstart for Python/WSGI
 /// applications").
 pub(super) fn judge(draft: &mut Draft<'_>) {
-    let python = draft.python.module.is_some() || draft.python.file.is_some() || !draft.python.mounts.is_empty();
+    let serves = draft.python.module.is_some() || draft.python.file.is_some() || !draft.python.mounts.is_empty();
+    let runs = !draft.config.mules.list.is_empty() || !draft.config.spoolers.list.is_empty();
+    let python = serves || runs;
     let rust = draft.rust_app.take();
     if let (true, Some(directive), Some(path)) = (python, draft.given("rust-app"), &rust) {
         let problem = format!("{} and a Python application were named; one instance serves one", path.display());

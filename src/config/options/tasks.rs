@@ -3,7 +3,10 @@
 //! The rows of the option table for the group [`Tasks`](super::Group::Tasks).
 //! Read in the master before anything else, and by the commands.
 
+use super::draft::Draft;
 use super::row::{Opt, bytes, count, flag, list, path, seconds, text};
+use super::{companions, reload};
+use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
 const MULES: &str = "mules";
@@ -18,8 +21,10 @@ const C_FUNCTION: &str = "C functions cannot be called";
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    seconds("mule-harakiri").default("0").not_yet(MULES).says("Kill a mule task running longer than this many seconds"),
-    seconds("mule-reload-mercy").default("60").not_yet(MULES).says("Seconds a mule may take to stop"),
+    seconds("mule-harakiri").default("0").sets(|d, v| d.config.mules.harakiri = v.duration_unless_zero()).not_yet(MULES)
+        .says("Kill a mule in which the handler of a signal runs longer than this many seconds"),
+    seconds("mule-reload-mercy").default("60").sets(|d, v| d.config.mules.mercy = v.duration()).works()
+        .says("Seconds that a mule may take to finish what it does before SIGKILL"),
     count("locks").works().says("Number of user locks available to the app"),
     list("sharedarea").short('A').not_yet(SHARING).says("Create shared memory area of N pages (or key=value form)"),
     count("cache").not_yet(CACHE).says("Create the old default cache with N items"),
@@ -51,16 +56,21 @@ pub(super) const OPTIONS: &[Opt] = &[
     seconds("spooler-harakiri").default("0").not_yet(SPOOLER).says("Kill a spool task running longer than N seconds"),
     seconds("spooler-frequency").aka(&["spooler-freq"]).default("30").not_yet(SPOOLER)
         .says("Seconds between spool directory scans"),
-    list("mule").optional().not_yet(MULES).says("Start a mule process, optionally running a file or function"),
-    count(MULES).not_yet(MULES).says("Start N mules"),
-    list("farm").not_yet(MULES).says("Named group of mules: name:1,2"),
-    count("mule-msg-size").optional().not_yet(MULES).says("Socket buffer bytes for mule messages"),
+    list("mule").optional().sets(companions::mule).works()
+        .says("Start a mule: a process that runs a file (FILE.py) or MODULE:CALLABLE, or waits for messages and signals"),
+    count(MULES).sets(companions::mules).works().says("Start so many mules that wait for messages and signals"),
+    list("farm").sets(companions::farm).works().says("Name a group of mules, which has a queue of its own: NAME:1,2"),
+    count("mule-msg-size").optional()
+        .sets(|d, v| d.config.mules.queue_bytes = v.unless_zero().and_then(|bytes| bytes.try_into().ok())).works()
+        .restart(|old, new| old.mules.queue_bytes != new.mules.queue_bytes)
+        .says("Bytes of each queue of messages to mules"),
     count("signal-bufsize").aka(&["signals-bufsize"]).not_yet(SIGNALS).says("Socket buffer bytes for the signal pipe"),
     list("signal-timer").aka(&["timer"]).not_yet(SIGNALS).says("Raise signal every N seconds: signal seconds"),
     list("signal-rbtimer").aka(&["rbtimer"]).not_yet(SIGNALS)
         .says("Raise signal with user-space timer: signal seconds"),
     count("rpc-max").default("64").not_yet(SHARING).says("Maximum registered RPC functions"),
-    list("touch-mules-reload").not_yet(MULES).says("Reload mules when file changes"),
+    list("touch-mules-reload").sets(|d, v| reload::watch(d, v, WatchEffect::MulesReload, false)).works()
+        .says("Start all mules anew when this file changes"),
     list("touch-spoolers-reload").not_yet(SPOOLER).says("Reload spoolers when file changes"),
     list("touch-signal").not_yet(SIGNALS).says("Raise signal when file changes: file signal"),
     list("fs-signal").not_yet(SIGNALS).says("Raise signal on filesystem event: path signal"),
@@ -78,3 +88,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("symcall-register-rpc").unsupported(C_FUNCTION).says("Register C function as RPC: name function"),
     list("symcall-post-fork").unsupported(C_FUNCTION).says("C function run after each fork"),
 ];
+
+/// What they mean together.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    companions::judge(draft);
+}

@@ -13,6 +13,7 @@ use super::super::passed::Passed;
 use super::super::wake::Wake;
 use super::budget::Budget;
 use super::executed::{Executed, ExecutedHandover};
+use super::mailboxes::{MailboxHandover, Mailboxes};
 use super::own_path::own_path;
 use super::registry::{Children, Member, Zygote};
 use crate::sys::control::ControlSocket;
@@ -31,6 +32,8 @@ pub(in crate::master) struct ChildrenHandover {
     members: Vec<MemberHandover>,
     #[serde(default)]
     executed: ExecutedHandover,
+    #[serde(default)]
+    mailboxes: Vec<MailboxHandover>,
     #[serde(default)]
     no_application: Option<Generation>,
 }
@@ -68,6 +71,7 @@ impl Children {
             zygotes: self.zygotes.iter().map(ZygoteHandover::of).collect::<io::Result<_>>()?,
             members: self.members.iter().map(MemberHandover::of).collect::<io::Result<_>>()?,
             executed: self.executed.hand_over()?,
+            mailboxes: self.mailboxes.hand_over()?,
             no_application: self.no_application,
         })
     }
@@ -84,6 +88,7 @@ impl Children {
             zygotes: zygotes.collect::<io::Result<BTreeMap<_, _>>>()?,
             members: members.collect::<io::Result<BTreeMap<_, _>>>()?,
             executed: Executed::adopt(handover.executed, poll)?,
+            mailboxes: Mailboxes::adopt(handover.mailboxes)?,
             lives: handover.lives,
             no_application: handover.no_application,
         })

@@ -11,6 +11,7 @@ mod handover;
 mod hearing;
 mod interpreter;
 mod launch;
+mod mailboxes;
 mod members;
 mod orders;
 mod own_path;

@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::{Layout, Scoreboard};
 use super::super::machine::{Generation, Machine, Plan, ProcessId, Seat};
 use super::budget::Budget;
 use super::executed::Executed;
+use super::mailboxes::Mailboxes;
 use super::orders::ForkOrders;
 use super::own_path::own_path;
 use crate::config::model::Config;
@@ -29,6 +30,8 @@ pub(in crate::master) struct Children {
     pub(super) members: BTreeMap<Seat, Member>,
     /// Those that the master executes itself, in seats behind those of the shared memory.
     pub(in crate::master) executed: Executed,
+    /// Queues between them.
+    pub(super) mailboxes: Mailboxes,
     /// Counts every member there ever was, so that an order meant for one is never obeyed by another.
     pub(super) lives: Life,
     /// The newest generation that serves errors in place of an application that could not be loaded.
@@ -117,6 +120,7 @@ impl Children {
             zygotes: BTreeMap::new(),
             members: BTreeMap::new(),
             executed: Executed::default(),
+            mailboxes: Mailboxes::default(),
             lives: Life(0),
             no_application: None,
         })
@@ -137,7 +141,11 @@ impl Children {
         let needed = Plan::of(config).seats;
         if needed > self.seats() {
             let most = (self.seats() - 2) / 2;
-            return Err(format!("workers = {} needs a restart: this instance has room for {most}", config.workers));
+            let beside = config.mules.list.len() + config.spoolers.processes().count();
+            return Err(format!(
+                "workers = {} and {beside} beside them need a restart: this instance has room for {most}",
+                config.workers
+            ));
         }
         let threads = self.layout.threads();
         if config.threads.max(1) != threads as usize {

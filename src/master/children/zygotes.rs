@@ -62,13 +62,15 @@ impl Children {
         }
     }
 
-    fn execute_zygote(&self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
+    fn execute_zygote(&mut self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
         let Equipment { config, sockets, log, directory, bell } = *equipment;
         let (ours, theirs) = ControlSocket::pair()?;
         // The sockets that there are: those that the init system opened may not be in the configuration.
         let listeners: Vec<_> = sockets.iter().map(BoundSocket::told).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
-        let mut settings = Config { sockets: listeners, ..config.clone() };
+        let mailboxes = self.mailboxes.provide(config)?;
+        let ends = self.mailboxes.ends(&mailboxes);
+        let mut settings = Config { sockets: listeners, mailboxes, ..config.clone() };
         // Workers that load by themselves look the directory up anew.
         if settings.identity.chdir.is_some() {
             settings.identity.chdir = Some(config.directory(&start_directory()?));
@@ -80,7 +82,9 @@ impl Children {
         }
         let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
         beside.extend(sockets.iter().map(AsFd::as_fd));
-        let records = ToZygote::set_up(generation, self.layout.seats(), self.layout.threads(), count);
+        let mailboxes = u32::try_from(ends.len() / 2).map_err(io::Error::other)?;
+        beside.extend(ends);
+        let records = ToZygote::set_up(generation, self.layout.seats(), self.layout.threads(), count, mailboxes);
         match ours.send_records(&records, &beside) {
             // It has ended already, which is still to be told.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

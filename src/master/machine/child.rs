@@ -101,9 +101,9 @@ impl Child {
         }
     }
 
-    /// Whether a reload within the generation replaces it.
+    /// Whether a reload of the workers replaces it.
     pub(super) fn is_rolled(&self) -> bool {
-        self.rule().fresh_by == FreshBy::Generation
+        self.rule().fresh_by == FreshBy::Generation && self.rule().counts
     }
 
     /// On duty or on the way to it.

@@ -2,7 +2,7 @@
 //!
 //! The driver makes these from messages, deaths, signals and timers. Pure; used in the master.
 
-use super::identity::{Generation, ProcessId, RecipeId, Seat};
+use super::identity::{Generation, ProcessId, RecipeId, Role, Seat};
 use super::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -135,6 +135,11 @@ pub enum Event {
     Renew {
         /// Which.
         recipe: RecipeId,
+    },
+    /// All children of a role are to be made anew (`touch-mules-reload`).
+    RenewAll {
+        /// Which.
+        role: Role,
     },
     /// [`Machine::deadline`](super::Machine::deadline) has come (or the driver was woken for nothing). Sent when no
     /// other event waits.

@@ -211,7 +211,7 @@ impl Machine {
     }
 
     fn give_up(&mut self, seat: Seat, child: Child) {
-        let reason = if child.rule().counts { "not ready in time (load-timeout)" } else { "not up in time" };
+        let reason = if child.recipe().is_none() { "not ready in time (load-timeout)" } else { "not up in time" };
         self.tell(&child, child.pid(), Word::Unfit { reason: reason.to_owned() });
         self.withdraw(seat, child.clone(), Farewell::Unfit);
         self.blame(&child, reason.to_owned());
@@ -331,8 +331,13 @@ impl Machine {
         self.candidate().is_some_and(|candidate| child.is_of(candidate))
     }
 
-    fn mercy_us(&self, child: &Child) -> u64 {
-        child.recipe().map_or(self.plan.mercy_us, |recipe| recipe.mercy_us)
+    /// How long it may take to leave.
+    pub(super) fn mercy_us(&self, child: &Child) -> u64 {
+        match child.recipe() {
+            Some(recipe) => recipe.mercy_us,
+            None if child.rule().counts => self.plan.mercy_us,
+            None => self.plan.companion_mercy_us,
+        }
     }
 
     fn ready_within_us(&self, child: &Child) -> Option<u64> {

@@ -10,7 +10,12 @@ impl Word {
     /// The line for it, if it is worth one.
     pub(super) fn about(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
         match child.recipe() {
-            None => self.about_forked(child, pid),
+            None if child.rule().counts => self.about_worker(child, pid),
+            None => {
+                // What it cannot do, or that it waits, it says itself or its death did.
+                let silent = matches!(&self, Word::Retired(_) | Word::Ready { .. });
+                (!silent).then_some(Note::Companion { post: child.post, pid, word: self })
+            }
             Some(recipe) => {
                 let silent = match &self {
                     Word::Begun { .. } | Word::Leaving(_) => true,
@@ -26,7 +31,7 @@ impl Word {
         }
     }
 
-    fn about_forked(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
+    fn about_worker(self, child: &Child, pid: Option<ProcessId>) -> Option<Note> {
         let post = child.post;
         match self {
             Word::Unfit { reason } => return Some(Note::WorkerUnfit { post, pid, reason }),

@@ -155,7 +155,7 @@ impl Machine {
             generations_made: 1,
             zygotes: vec![zygote],
             seats: vec![None; plan.seats as usize],
-            posts: Posts::new(plan.bounds.maximum(), plan.at_start(), &plan.executed),
+            posts: Posts::new(plan.bounds.maximum(), plan.at_start(), &plan.companions, &plan.executed),
             paused: false,
             plan,
         };
@@ -240,6 +240,7 @@ impl Machine {
             Event::Overgrown { seat } => self.befall(seat, Incident::Kill(Farewell::Overgrown)),
             Event::Stuck { seat } => self.befall(seat, Incident::Kill(Farewell::Harakiri)),
             Event::Renew { recipe } => self.renew(recipe),
+            Event::RenewAll { role } => self.renew_all(role),
             Event::Elapsed => self.expire(),
         }
     }
@@ -271,6 +272,13 @@ impl Machine {
     pub fn workers(&self) -> impl Iterator<Item = WorkerView> + '_ {
         let ours = |child: &&Child| child.nth > 0;
         self.seats_numbered().filter_map(move |(seat, child)| view(seat, child.as_ref().filter(ours)?))
+    }
+
+    /// Whether a worker sits in a seat.
+    #[must_use]
+    pub fn is_worker(&self, seat: Seat) -> bool {
+        let child = self.seats.get(seat.0 as usize).and_then(Option::as_ref);
+        child.is_some_and(|child| child.rule().counts)
     }
 
     /// How many workers there are.

@@ -6,7 +6,7 @@
 use super::event::{ExitStatus, LeaveReason, Reload};
 use super::farewell::{Farewell, Seconds};
 use super::identity::{Generation, Post, ProcessId, Seat};
-use super::word::{ExecutedLine, Word};
+use super::word::{CompanionLine, ExecutedLine, Word};
 use log::Level;
 use std::fmt;
 
@@ -42,6 +42,8 @@ pub enum Note {
     NoMercy { post: Post, pid: ProcessId },
     /// The next worker of this number has to wait.
     RespawnDelayed { post: Post, delay_us: u64 },
+    /// What became of a mule or a spooler process.
+    Companion { post: Post, pid: Option<ProcessId>, word: Word },
     /// What became of a child that was executed.
     Executed { title: String, outlives: bool, pid: Option<ProcessId>, word: Word },
     /// The number of workers changes on an order.
@@ -92,7 +94,8 @@ impl Note {
             | Note::Impossible { .. }
             | Note::Intruder { .. } => Level::Warn,
             Note::WorkerReady { .. } => Level::Debug,
-            Note::Executed { word, .. } => word.level(),
+            Note::Companion { word: Word::Begun { .. }, .. } => Level::Info,
+            Note::Companion { word, .. } | Note::Executed { word, .. } => word.level(),
             Note::Loaded { .. }
             | Note::Spawned { .. }
             | Note::Respawned { .. }
@@ -157,6 +160,7 @@ impl fmt::Display for Note {
             Note::RespawnDelayed { post, delay_us } => {
                 write!(f, "{post} respawning too fast !!! i have to sleep a bit ({} seconds)...", Seconds(*delay_us))
             }
+            Note::Companion { post, pid, word } => CompanionLine { post: *post, pid: *pid, word }.fmt(f),
             Note::Executed { title, outlives, pid, word } => {
                 ExecutedLine { title, outlives: *outlives, pid: *pid, word }.fmt(f)
             }

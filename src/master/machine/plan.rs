@@ -2,6 +2,7 @@
 //!
 //! Not the configuration itself: sockets, paths and programs are the driver's. Pure; used in the master.
 
+use super::identity::{Post, Role};
 use super::recipe::Recipe;
 use crate::config::model::{Bounds, Config};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,12 @@ pub struct Plan {
     pub load_timeout_us: Option<u64>,
     /// The children that are executed beside the workers, in the order in which they are started.
     pub executed: Vec<Recipe>,
+    /// The posts beside the workers whose children the zygote forks: mules and spoolers.
+    #[serde(default)]
+    pub companions: Vec<Post>,
+    /// How long a companion may take to finish what it does (`mule-reload-mercy`).
+    #[serde(default)]
+    pub companion_mercy_us: u64,
     /// How long new workers must be ready before they replace the old generation, see [`PROBATION_US`].
     pub probation_us: u64,
 }
@@ -43,15 +50,18 @@ impl Plan {
     #[must_use]
     pub fn of(config: &Config) -> Plan {
         let bounds = config.bounds();
+        let companions = companions(config);
         Plan {
             bounds,
             asleep: config.scaling.cheap,
             threads: u32::try_from(config.threads).unwrap_or(u32::MAX),
-            seats: Plan::seats_for(bounds.maximum()),
+            seats: Plan::seats_for(bounds.maximum()).saturating_add(seats_of(&companions)),
             mercy_us: microseconds(config.patience.mercy),
             respawn_delay_max_us: microseconds(config.patience.respawn_delay_max),
             load_timeout_us: config.patience.load_timeout.map(microseconds),
             executed: config.daemons.list.iter().map(|daemon| Recipe::of(daemon, config.daemons.mercy)).collect(),
+            companions,
+            companion_mercy_us: microseconds(config.mules.mercy),
             probation_us: PROBATION_US,
         }
     }
@@ -73,11 +83,24 @@ impl Plan {
         if self.executed.len() > EXECUTED_MAX {
             return Err(format!("there can be {EXECUTED_MAX} daemons, not {}", self.executed.len()));
         }
-        if seats < Plan::seats_for(workers) {
-            return Err(format!("{seats} seats are too few for {workers} workers"));
+        let companions = self.companions.len();
+        if seats < Plan::seats_for(workers).saturating_add(seats_of(&self.companions)) {
+            return Err(format!("{seats} seats are too few for {workers} workers and {companions} others"));
         }
         Ok(())
     }
+}
+
+/// The posts of mules and spooler processes.
+fn companions(config: &Config) -> Vec<Post> {
+    let posts = |role, count: usize| (1..).take(count).map(move |number| Post { role, number });
+    let mules = posts(Role::Mule, config.mules.list.len());
+    mules.chain(posts(Role::Spooler, config.spoolers.processes().count())).collect()
+}
+
+/// One for each, and one more for who takes its time to leave a post that is given to another one.
+fn seats_of(companions: &[Post]) -> u32 {
+    u32::try_from(companions.len()).unwrap_or(u32::MAX).saturating_mul(2)
 }
 
 fn microseconds(duration: Duration) -> u64 {

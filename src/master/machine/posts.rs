@@ -6,6 +6,7 @@
 use super::identity::{Post, RecipeId, Role};
 use super::recipe::{AtReload, Recipe};
 use crate::supervision::back_off::BackOff;
+use crate::supervision::role::{Born, Rule};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,10 +29,11 @@ pub(super) struct PostState {
 pub(super) struct Posts(BTreeMap<Post, PostState>);
 
 impl Posts {
-    /// The posts of so many workers, the first of them wanted, and of these recipes.
-    pub(super) fn new(workers: u32, wanted: u32, recipes: &[Recipe]) -> Posts {
+    /// The posts of so many workers, the first of them wanted, of these companions, and of these recipes.
+    pub(super) fn new(workers: u32, wanted: u32, companions: &[Post], recipes: &[Recipe]) -> Posts {
         let mut posts = Posts::default();
         posts.have_workers(workers);
+        posts.want_companions(companions);
         for number in 1..=wanted {
             posts.0.entry(Post::worker(number)).or_default().active = true;
         }
@@ -43,6 +45,18 @@ impl Posts {
     pub(super) fn have_workers(&mut self, workers: u32) {
         for number in 1..=workers {
             self.0.entry(Post::worker(number)).or_default();
+        }
+    }
+
+    /// Of the posts whose children are forked beside the workers, these are wanted and no others. What is known of
+    /// predecessors is forgotten.
+    pub(super) fn want_companions(&mut self, companions: &[Post]) {
+        for (_, state) in self.0.iter_mut().filter(|(post, _)| is_companion(post.role)) {
+            state.active = false;
+            state.back_off.forgive();
+        }
+        for post in companions {
+            self.0.entry(*post).or_default().active = true;
         }
     }
 
@@ -140,6 +154,11 @@ impl Posts {
     }
 }
 
+fn is_companion(role: Role) -> bool {
+    let rule = Rule::of(role);
+    rule.born == Born::Forked && !rule.counts
+}
+
 fn take_first(from: &mut BTreeMap<Post, Recipe>, wanted: impl Fn(&Recipe) -> bool) -> Option<Post> {
     let post = from.iter().find(|(_, recipe)| wanted(recipe)).map(|(post, _)| *post)?;
     from.remove(&post);
@@ -181,7 +200,7 @@ mod tests {
 
     /// Posts of these, all of them taken.
     fn posts(names: &[&str]) -> (Posts, BTreeSet<Post>) {
-        let mut posts = Posts::new(1, 1, &[]);
+        let mut posts = Posts::new(1, 1, &[], &[]);
         posts.assign(&names.iter().map(|name| recipe(name)).collect::<Vec<_>>(), &BTreeSet::new());
         let occupied = posts.active().map(|(post, _)| post).collect();
         (posts, occupied)

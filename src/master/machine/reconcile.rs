@@ -53,9 +53,13 @@ impl Duty {
         self.rule().successor == Successor::Beside && self.fresh.is_empty() && !self.stale.is_empty()
     }
 
-    /// Of those to be replaced, how many stay for now.
-    fn stale_kept(&self) -> usize {
-        usize::from(self.rule().successor == Successor::Beside && !self.fresh_is_ready)
+    /// Of those to be replaced, how many stay for now. `possible`: whether a successor could begin.
+    fn stale_kept(&self, possible: bool) -> usize {
+        usize::from(match self.rule().successor {
+            Successor::Beside => !self.fresh_is_ready,
+            // Rather the old one than nobody.
+            Successor::After => !possible,
+        })
     }
 }
 
@@ -133,8 +137,9 @@ impl Machine {
 
     /// Keeps one fresh child of each post and, where that one comes beside it and is not ready, one other. The rest goes.
     pub(super) fn let_replaced_go(&mut self) {
+        let is_loaded = self.is_loaded(self.current);
         for duty in self.duties() {
-            let kept = duty.stale_kept();
+            let kept = duty.stale_kept(duty.rule().born == Born::Executed || is_loaded);
             for seat in duty.fresh.into_iter().skip(1) {
                 self.befall(seat, Incident::Dismiss(Farewell::CalledOff));
             }

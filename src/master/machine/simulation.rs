@@ -821,6 +821,7 @@ impl World {
         })?;
         self.check_patience()?;
         self.check_programs()?;
+        self.check_companions()?;
         if self.machine.is_stopping() {
             return ensure(
                 self.stop_by.is_some_and(|by| self.exited || self.now <= by.plus_us(self.jumped_us)),
@@ -832,6 +833,17 @@ impl World {
     }
 
     /// Whoever is on the way out or in has a deadline, and the machine wants to be woken by then.
+    /// Never two at once in the post of a companion, whatever the zygotes do: its work may be to be done once.
+    fn check_companions(&self) -> Check {
+        let mut busy = BTreeSet::new();
+        let there = self.machine.seats.iter().flatten().filter(|child| !child.rule().counts);
+        // One whose zygote died with the order in its hands may never have been.
+        for child in there.filter(|child| !matches!(child.phase, Phase::Lost { .. })) {
+            ensure(busy.insert(child.post), || format!("two in the post of {}", child.post))?;
+        }
+        Ok(())
+    }
+
     fn check_patience(&self) -> Check {
         if self.exited {
             return Ok(());
@@ -871,7 +883,21 @@ impl World {
         ensure(!self.machine.upgrade_due, || "an upgrade is stuck".to_owned())?;
         ensure(self.ready_announced, || "never ready".to_owned())?;
         let current = self.machine.current();
-        let alive: Vec<&Process> = self.processes.values().filter(|process| process.alive).collect();
+        let role =
+            |process: &Process| self.machine.seats[process.seat.0 as usize].as_ref().map(|child| child.post.role);
+        let (alive, companions): (Vec<&Process>, Vec<&Process>) = self
+            .processes
+            .values()
+            .filter(|process| process.alive)
+            .partition(|process| role(process) == Some(Role::Worker));
+        let of_now = |process: &&Process| process.ready && !process.paused && process.generation == current;
+        ensure(companions.iter().all(of_now), || "a companion is not what is wanted".to_owned())?;
+        let seated = self.machine.seats.iter().flatten().filter(|child| child.is_of(current) && !child.rule().counts);
+        let posts: BTreeSet<Post> = seated.map(|child| child.post).collect();
+        let planned: BTreeSet<Post> = self.plan.companions.iter().copied().collect();
+        ensure(posts == planned && companions.len() == planned.len(), || {
+            format!("{} companions live in {posts:?}, {planned:?} are wanted", companions.len())
+        })?;
         let wanted = self.machine.target() as usize;
         ensure(alive.len() == wanted, || format!("{} workers live, {wanted} are wanted", alive.len()))?;
         let paused = self.machine.is_paused();
@@ -886,6 +912,17 @@ impl World {
     }
 }
 
+/// Most mules and spoolers of a plan.
+const COMPANIONS_MAX: u32 = 4;
+
+fn random_companions(dice: &mut Dice) -> Vec<Post> {
+    let mut posts = |role| {
+        let count = dice.below(u64::from(COMPANIONS_MAX / 2) + 1) as u32;
+        (1..=count).map(move |number| Post { role, number })
+    };
+    posts(Role::Mule).chain(posts(Role::Spooler)).collect()
+}
+
 fn random_plan(dice: &mut Dice, workers: u32, seats: u32) -> Plan {
     let minimum = 1 + dice.below(u64::from(workers)) as u32;
     let asleep = dice.percent(5);
@@ -894,11 +931,13 @@ fn random_plan(dice: &mut Dice, workers: u32, seats: u32) -> Plan {
         bounds: Bounds::new(minimum, initial, workers),
         asleep,
         threads: 1,
-        seats: Plan::seats_for(workers).max(seats),
+        seats: (Plan::seats_for(workers) + 2 * COMPANIONS_MAX).max(seats),
         mercy_us: dice.below(3 * SECOND),
         respawn_delay_max_us: dice.below(SECOND),
         load_timeout_us: Some(500 * MS + dice.below(4 * SECOND)),
         executed: random_recipes(dice),
+        companions: random_companions(dice),
+        companion_mercy_us: dice.below(SECOND),
         probation_us: if dice.percent(50) { 50 * MS } else { 0 },
     }
 }

@@ -52,7 +52,7 @@ impl Machine {
             return;
         }
         let companions = self.seats_where(Child::stays);
-        let patience = self.seats.iter().flatten().filter_map(|child| Some(child.recipe()?.mercy_us)).max();
+        let patience = self.seats.iter().flatten().map(|child| self.mercy_us(child)).max();
         if let (false, Some(mercy_us), Stage::Stopping { until, .. }) =
             (companions.is_empty(), patience, &mut self.stage)
         {

@@ -11,7 +11,7 @@ use super::change::{Change, Switch};
 use super::child::{Child, Incident, Manner, Origin};
 use super::event::Reload;
 use super::farewell::Farewell;
-use super::identity::{Generation, Post, RecipeId, Time};
+use super::identity::{Generation, Post, RecipeId, Role, Time};
 use super::note::Note;
 use super::plan::Plan;
 use super::zygote;
@@ -139,6 +139,7 @@ impl Machine {
             state.active = posts.contains(&post);
             state.back_off.forgive();
         }
+        self.posts.want_companions(&self.plan.companions);
         self.take_up_recipes();
         self.actions.push_back(Action::Commit { generation });
         if reload == Reload::Brutal {
@@ -225,6 +226,16 @@ impl Machine {
             for child in self.seats.iter_mut().flatten().filter(|child| child.post == post && child.stays()) {
                 child.replace = Some(Manner::Graceful);
             }
+        }
+    }
+
+    /// Has all children of a role made anew, at once also where the next one would have to wait.
+    pub(super) fn renew_all(&mut self, role: Role) {
+        for (_, state) in self.posts.all_mut().filter(|(post, _)| post.role == role) {
+            state.back_off.forgive();
+        }
+        for child in self.seats.iter_mut().flatten().filter(|child| child.post.role == role && child.stays()) {
+            child.replace = Some(Manner::Graceful);
         }
     }
 

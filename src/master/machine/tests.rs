@@ -1,9 +1,11 @@
 //! One test for each rule of the machine, on a small bench that answers for zygotes and workers.
 
+mod companions;
 mod executed;
 
 use super::*;
 use crate::config::model::Bounds;
+use crate::supervision::role::{Born, Rule};
 
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
@@ -18,6 +20,8 @@ fn plan(workers: u32) -> Plan {
         respawn_delay_max_us: 2 * SECOND,
         load_timeout_us: Some(30 * SECOND),
         executed: Vec::new(),
+        companions: Vec::new(),
+        companion_mercy_us: 5 * SECOND,
         probation_us: 0,
     }
 }
@@ -1178,8 +1182,11 @@ fn every_pair_of_the_workers_table_is_carried_out() {
         Incident::Orphan,
     ];
     // The table is the same for all kinds of children.
-    let origins = [child::Origin::Generation(Generation(1)), child::Origin::Recipe(Box::new(executed::recipe("a")))];
-    let kinds = origins.iter().zip(Role::ALL);
+    let origin = |role| match Rule::of(role).born {
+        Born::Forked => child::Origin::Generation(Generation(1)),
+        Born::Executed => child::Origin::Recipe(Box::new(executed::recipe("a"))),
+    };
+    let kinds = Role::ALL.map(|role| (origin(role), role)).into_iter();
     for ((state, phase), (origin, role)) in
         child::State::ALL.into_iter().zip(phases).flat_map(|row| kinds.clone().map(move |kind| (row, kind)))
     {

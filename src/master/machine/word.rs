@@ -4,7 +4,7 @@
 
 use super::event::{ExitStatus, LeaveReason};
 use super::farewell::{Farewell, Seconds};
-use super::identity::ProcessId;
+use super::identity::{Post, ProcessId, Role};
 use log::Level;
 use std::fmt;
 
@@ -61,12 +61,45 @@ pub enum Word {
 }
 
 impl Word {
-    /// How loud the line of an executed child is.
+    /// How loud the line of a child that is no worker is.
     pub(super) fn level(&self) -> Level {
         match self {
             Word::Unfit { .. } | Word::NoMercy | Word::Died { .. } | Word::Delayed { .. } => Level::Warn,
-            Word::Begun { .. } | Word::Ready { .. } => Level::Debug,
+            Word::Ready { .. } | Word::Begun { .. } => Level::Debug,
             Word::Leaving(_) | Word::Retired(_) | Word::Gone { .. } | Word::DiedLeaving { .. } => Level::Info,
+        }
+    }
+}
+
+/// The line of a mule or a spooler process, in uWSGI's words where it has any (uWSGI's manual, "uWSGI Mules", "The uWSGI
+/// Spooler").
+pub(super) struct CompanionLine<'a> {
+    pub(super) post: Post,
+    pub(super) pid: Option<ProcessId>,
+    pub(super) word: &'a Word,
+}
+
+impl fmt::Display for CompanionLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CompanionLine { post, .. } = self;
+        let pid = self.pid.map_or(0, ProcessId::get);
+        match self.word {
+            Word::Begun { .. } => write!(f, "spawned uWSGI {post} (pid: {pid})"),
+            Word::Ready { boot_us } => write!(f, "{post} (pid: {pid}) ready in {} s", Seconds(*boot_us)),
+            Word::Leaving(reason) => write!(f, "{post} (pid: {pid}) leaves: {reason}"),
+            Word::Retired(_) => write!(f, "{post} (pid: {pid}) is told to leave"),
+            Word::Unfit { reason } => write!(f, "OOPS ! no {post}: {reason}"),
+            Word::NoMercy => write!(f, "{post} (pid: {pid}) is taking too much time to die...NO MERCY !!!"),
+            Word::Gone { .. } | Word::DiedLeaving { .. } => write!(f, "{post} (pid: {pid}) annihilated"),
+            Word::Died { status } if post.role == Role::Spooler => {
+                write!(f, "OOOPS the spooler is no more...trying respawn... ({post}, pid: {pid}, {status})")
+            }
+            Word::Died { status } => {
+                write!(f, "OOOPS {post} (pid: {pid}) crippled...trying respawn... ({status})")
+            }
+            Word::Delayed { delay_us } => {
+                write!(f, "{post} respawning too fast !!! i have to sleep a bit ({} seconds)...", Seconds(*delay_us))
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ pub const ZYGOTE_LOG_TO: u16 = 4;
 pub const LISTENERS: u16 = 5;
 /// [`super::ToZygote::Rest`].
 pub const REST: u16 = 6;
+/// [`super::ToZygote::Mailboxes`]: the first one's index in `a`, how many in `b`.
+pub const MAILBOXES: u16 = 7;
 /// [`super::FromZygote::Loaded`]: microseconds in `a`.
 pub const LOADED: u16 = 16;
 /// [`super::FromZygote::LoadFailed`]: exit code in `a`; text.

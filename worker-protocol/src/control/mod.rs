@@ -26,4 +26,4 @@ mod zygote;
 
 pub use self::child::{FromWorker, LeaveReason, ToWorker};
 pub use self::record::{DESCRIPTORS_MAX, Error, MESSAGE_BYTES_MAX, Message, RECORD_BYTES, TEXT_BYTES_MAX, VERSION};
-pub use self::zygote::{FromZygote, SETUP_DESCRIPTORS, SETUP_LISTENERS_MAX, ToZygote, ZYGOTE_ARGUMENT};
+pub use self::zygote::{FromZygote, MAILBOXES_MAX, SETUP_DESCRIPTORS, SETUP_LISTENERS_MAX, ToZygote, ZYGOTE_ARGUMENT};

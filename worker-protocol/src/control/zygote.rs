@@ -14,6 +14,9 @@ pub const SETUP_DESCRIPTORS: usize = 3;
 /// Most listening sockets beside [`ToZygote::Setup`]; the others follow beside [`ToZygote::Listeners`].
 pub const SETUP_LISTENERS_MAX: usize = DESCRIPTORS_MAX - SETUP_DESCRIPTORS;
 
+/// Most mailboxes beside one [`ToZygote::Mailboxes`].
+pub const MAILBOXES_MAX: usize = DESCRIPTORS_MAX / 2;
+
 /// Master to zygote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToZygote {
@@ -32,6 +35,14 @@ pub enum ToZygote {
     },
     /// Follows the first record where not all listening sockets have room beside that: the next ones. Beside it: them.
     Listeners {
+        /// Which one is the first of these, from 0.
+        first: u32,
+        /// How many they are.
+        count: u32,
+    },
+    /// Follows the listening sockets: mailboxes of the instance, in the order in which the settings name them. Beside it:
+    /// the two ends of each, first the one that is written to.
+    Mailboxes {
         /// Which one is the first of these, from 0.
         first: u32,
         /// How many they are.
@@ -107,12 +118,18 @@ pub enum FromZygote {
 
 impl ToZygote {
     /// The records that set a zygote up, in the order in which they are sent.
-    pub fn set_up(generation: Generation, seats: u32, threads: u32, listeners: u32) -> Vec<ToZygote> {
+    pub fn set_up(generation: Generation, seats: u32, threads: u32, listeners: u32, mailboxes: u32) -> Vec<ToZygote> {
         let mut records = vec![ToZygote::Setup { generation, seats, threads, listeners }];
         let mut first = listeners.min(SETUP_LISTENERS_MAX as u32);
         while first < listeners {
             let count = (listeners - first).min(DESCRIPTORS_MAX as u32);
             records.push(ToZygote::Listeners { first, count });
+            first += count;
+        }
+        let mut first = 0;
+        while first < mailboxes {
+            let count = (mailboxes - first).min(MAILBOXES_MAX as u32);
+            records.push(ToZygote::Mailboxes { first, count });
             first += count;
         }
         records
@@ -134,6 +151,9 @@ impl Message for ToZygote {
             }
             ToZygote::Listeners { first, count } => {
                 Record { a: first.into(), b: count.into(), ..Record::new(kind::LISTENERS) }
+            }
+            ToZygote::Mailboxes { first, count } => {
+                Record { a: first.into(), b: count.into(), ..Record::new(kind::MAILBOXES) }
             }
             ToZygote::Stop => Record::new(kind::STOP),
             ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
@@ -157,7 +177,12 @@ impl Message for ToZygote {
                 life: Life(record.a),
                 nth: u32::try_from(record.b).map_err(|_| record.wrong("nth", record.b))?,
             },
-            kind::LISTENERS => ToZygote::Listeners { first: record.count("first")?, count: listeners_beside(&record)? },
+            kind::LISTENERS => {
+                ToZygote::Listeners { first: record.count("first")?, count: count_beside(&record, DESCRIPTORS_MAX)? }
+            }
+            kind::MAILBOXES => {
+                ToZygote::Mailboxes { first: record.count("first")?, count: count_beside(&record, MAILBOXES_MAX)? }
+            }
             kind::STOP => ToZygote::Stop,
             kind::ZYGOTE_LOG_TO => ToZygote::LogTo,
             kind::REST => ToZygote::Rest,
@@ -171,6 +196,7 @@ impl Message for ToZygote {
         match self {
             ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + (*listeners as usize).min(SETUP_LISTENERS_MAX),
             ToZygote::Listeners { count, .. } => *count as usize,
+            ToZygote::Mailboxes { count, .. } => *count as usize * 2,
             ToZygote::Fork { .. } | ToZygote::LogTo => 1,
             ToZygote::Stop | ToZygote::Rest => 0,
         }
@@ -228,10 +254,10 @@ impl Message for FromZygote {
     }
 }
 
-/// How many listening sockets are beside a record that has only these: at least one, so that each brings it further.
-fn listeners_beside(record: &Record) -> Result<u32, Error> {
+/// How many there are beside a record that has only these: at least one, so that each brings it further.
+fn count_beside(record: &Record, most: usize) -> Result<u32, Error> {
     match u32::try_from(record.b) {
-        Ok(count) if (1..=DESCRIPTORS_MAX as u32).contains(&count) => Ok(count),
+        Ok(count) if (1..=most as u32).contains(&count) => Ok(count),
         _ => Err(record.wrong("count", record.b)),
     }
 }

@@ -1,0 +1,95 @@
+//! What the modules of mules and spoolers ask of the extension: what this process is, whether it is to leave, and the
+//! mailboxes of the instance. Zygote, worker and companion.
+
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rhinod::sys::mailbox::{Mailbox, Posted};
+
+use crate::ffi::fork;
+use crate::ffi::lease::{with_companion, with_instance};
+
+/// Adds the functions to the extension module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(companion, module)?)?;
+    module.add_function(wrap_pyfunction!(is_leaving, module)?)?;
+    module.add_function(wrap_pyfunction!(orders, module)?)?;
+    module.add_function(wrap_pyfunction!(mind_orders, module)?)?;
+    module.add_function(wrap_pyfunction!(set_work_deadline, module)?)?;
+    module.add_function(wrap_pyfunction!(post, module)?)?;
+    module.add_function(wrap_pyfunction!(take, module)?)?;
+    module.add_function(wrap_pyfunction!(outlet, module)?)?;
+    module.add_function(wrap_pyfunction!(mailbox_bytes, module)?)
+}
+
+/// What this process is beside the workers (`mule`, `spooler`), and its number from 1 on; `None` if it is nothing of that.
+#[pyfunction]
+fn companion(py: Python<'_>) -> Option<(String, u32)> {
+    if fork::is_stray() {
+        return None;
+    }
+    with_companion(py, |companion| companion.member().post()).map(|post| (post.role.to_string(), post.number))
+}
+
+/// Whether the master wants this companion to leave.
+#[pyfunction]
+fn is_leaving(py: Python<'_>) -> bool {
+    with_companion(py, |companion| companion.member().is_leaving()).unwrap_or(false)
+}
+
+/// A descriptor that is readable once the master wants this companion to leave; -1 where there is none.
+#[pyfunction]
+fn orders(py: Python<'_>) -> RawFd {
+    with_companion(py, |companion| companion.orders().as_raw_fd()).unwrap_or(-1)
+}
+
+/// From now on this companion looks by itself whether it is to leave, between two pieces of work.
+#[pyfunction]
+fn mind_orders(py: Python<'_>) {
+    let _ = with_companion(py, |companion| companion.mind_orders());
+}
+
+/// Gives what this companion does now so many seconds, after which it is killed; 0 takes that back. False: this process is
+/// none.
+#[pyfunction]
+fn set_work_deadline(py: Python<'_>, seconds: f64) -> bool {
+    let limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
+    with_companion(py, |companion| companion.set_deadline(limit)).is_some()
+}
+
+/// Puts a message into a mailbox: `"queued"`, or why not: `"full"`, `"too long"`.
+#[pyfunction]
+fn post(py: Python<'_>, name: &str, message: &[u8]) -> PyResult<&'static str> {
+    Ok(match with_mailbox(py, name, |mailbox| mailbox.post(message))?? {
+        Posted::Queued => "queued",
+        Posted::Full => "full",
+        Posted::TooLong => "too long",
+    })
+}
+
+/// Takes the oldest message of a mailbox; `None`: there is none.
+#[pyfunction]
+fn take<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let message = with_mailbox(py, name, Mailbox::take)??;
+    Ok(message.map(|message| PyBytes::new(py, &message)))
+}
+
+/// A descriptor that is readable while something is in a mailbox.
+#[pyfunction]
+fn outlet(py: Python<'_>, name: &str) -> PyResult<RawFd> {
+    with_mailbox(py, name, |mailbox| mailbox.outlet().as_raw_fd())
+}
+
+/// Bytes that a mailbox has room for.
+#[pyfunction]
+fn mailbox_bytes(py: Python<'_>, name: &str) -> PyResult<usize> {
+    with_mailbox(py, name, Mailbox::bytes)
+}
+
+fn with_mailbox<R>(py: Python<'_>, name: &str, action: impl FnOnce(&Mailbox) -> R) -> PyResult<R> {
+    let done = with_instance(py, |instance| instance.mailbox(name).map(action)).flatten();
+    done.ok_or_else(|| PyKeyError::new_err(format!("this instance has no mailbox {name}")))
+}
