@@ -24,7 +24,7 @@ use crate::failure::StartFailure;
 use crate::hindrance::explain;
 use crate::sys::ground::to_blame;
 use crate::sys::identity::{self, Credentials, IdentityError, WayBack};
-use crate::sys::{process, resources};
+use crate::sys::{capabilities, process, resources};
 
 /// What an instance has once it has started.
 pub(super) struct Started {
@@ -87,7 +87,14 @@ impl Started {
 
     /// Gives up the way back to root: from here on what happens is the user's.
     pub(super) fn settle(&mut self) -> Result<(), StartFailure> {
-        self.way_back.take().map_or(Ok(()), |way_back| way_back.give_up().map_err(StartFailure::from))
+        let who = &self.in_force.config.identity;
+        // A master that stays root keeps its own; zygotes begin with these.
+        let kept = who.capabilities.filter(|_| !who.master_as_root);
+        if let Some(way_back) = self.way_back.take() {
+            way_back.give_up(kept.is_some())?;
+        }
+        kept.map_or(Ok(()), |kept| capabilities::keep_only(kept.bits()))
+            .map_err(|error| StartFailure::system("give up capabilities", &error).about("cap"))
     }
 }
 

@@ -9,6 +9,8 @@ use nix::unistd::{
     setresuid, setuid,
 };
 
+use super::capabilities;
+
 /// A user and the groups that go with it, resolved from names before anything is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -174,9 +176,11 @@ impl WayBack {
         Ok(done)
     }
 
-    /// Gives it up for good.
-    pub fn give_up(self) -> Result<(), IdentityError> {
+    /// Gives it up for good. `keeps`: with the rights of root's that this process has, until it gives them up as well.
+    pub fn give_up(self, keeps: bool) -> Result<(), IdentityError> {
         let (user, group) = (getuid(), getgid());
+        capabilities::keep_over_change_of_user(keeps)
+            .map_err(|error| IdentityError::Refused("keep capabilities", error))?;
         setresgid(group, group, group).map_err(|error| refused("set the group", error))?;
         setresuid(user, user, user).map_err(|error| refused("set the user", error))
     }
@@ -186,10 +190,14 @@ fn refused(what: &'static str, error: nix::Error) -> IdentityError {
     IdentityError::Refused(what, error.into())
 }
 
-/// Has what `command` executes begin with these credentials. They are taken on before the program runs: not even an
-/// interpreter's own start-up has those of this process.
-pub fn execute_as(command: &mut Command, credentials: Credentials) {
-    let take_on = move || set(&credentials).map_err(|(_, error)| error.into());
+/// Has what `command` executes begin with these credentials, and of root's rights with these only. They are taken on before
+/// the program runs: not even an interpreter's own start-up has those of this process.
+pub fn execute_as(command: &mut Command, credentials: Credentials, kept: Option<u64>) {
+    let take_on = move || {
+        capabilities::keep_over_change_of_user(kept.is_some())?;
+        set(&credentials).map_err(|(_, error)| io::Error::from(error))?;
+        kept.map_or(Ok(()), capabilities::keep_only)
+    };
     // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
     unsafe { command.pre_exec(take_on) };
 }

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod beneath;
+pub mod capabilities;
 mod cgroup;
 pub mod clock;
 pub mod control;

@@ -257,6 +257,12 @@ pub fn forbid_steering() -> io::Result<()> {
     Ok(nix::sys::prctl::set_dumpable(false)?)
 }
 
+/// Neither this process nor what it executes gets more rights than it has, whatever a file's mode says
+/// (`PR_SET_NO_NEW_PRIVS`, prctl(2)).
+pub fn never_gain_privileges() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_no_new_privs()?)
+}
+
 /// Ask the kernel to kill this process when its parent dies (`no-orphans`).
 pub fn die_with_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)

@@ -84,6 +84,26 @@ impl Stream {
         Ok(recv(self.descriptor.as_raw_fd(), buffer, MsgFlags::empty())?)
     }
 
+    /// How long ago the kernel received the last bytes on this connection; `None` where it does not count (tcp(7)).
+    pub fn silent_for_us(&self) -> Option<u64> {
+        let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+        let mut length = std::mem::size_of::<libc::tcp_info>() as libc::socklen_t;
+        // SAFETY: the kernel writes no more than `length` bytes, and any bytes make up a `tcp_info`.
+        let told = unsafe {
+            libc::getsockopt(
+                self.descriptor.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                info.as_mut_ptr().cast(),
+                &mut length,
+            )
+        };
+        Errno::result(told).ok()?;
+        // SAFETY: it was zeroed, and what the kernel wrote is plain numbers.
+        let info = unsafe { info.assume_init() };
+        Some(u64::from(info.tcpi_last_data_recv) * 1_000)
+    }
+
     /// Writes what fits of `bytes`. `WouldBlock` when nothing does.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         retry(|| send(self.descriptor.as_raw_fd(), bytes, WRITE))
@@ -175,5 +195,46 @@ fn retry(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<usize> {
             Err(Errno::EINTR) => {}
             other => return other.map_err(Into::into),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn accepted(listener: &impl AsFd) -> Stream {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            match accept(listener).expect("a listening socket") {
+                Some(stream) => return stream,
+                None => assert!(Instant::now() < end, "nobody came"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_counts_how_long_bytes_have_waited_on_tcp() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("its address")).expect("a connection");
+        let sent = Instant::now();
+        client.write_all(b"x").expect("a byte");
+        let stream = accepted(&listener);
+        while stream.silent_for_us().expect("TCP tells") < 30_000 {
+            assert!(sent.elapsed() < Duration::from_secs(60), "it does not count");
+        }
+        assert!(sent.elapsed() >= Duration::from_millis(25), "not so early: {:?}", sent.elapsed());
+    }
+
+    #[test]
+    fn on_a_unix_socket_nobody_counts() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let listener = UnixListener::bind(directory.path().join("s")).expect("a socket");
+        let _client = UnixStream::connect(directory.path().join("s")).expect("a connection");
+        assert_eq!(accepted(&listener).silent_for_us(), None);
     }
 }

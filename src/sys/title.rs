@@ -16,10 +16,32 @@ pub const ROOM_BYTES: usize = 128;
 /// When the kernel does not say where the arguments are; the name is set all the same.
 pub fn set_title(title: &str) -> io::Result<()> {
     set_name(title);
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let area = argument_area(&stat).ok_or_else(|| io::Error::other("/proc/self/stat does not show the arguments"))?;
-    overwrite(area, title);
+    Title::of_this_process()?.show(title);
     Ok(())
+}
+
+/// The title in `ps` alone, for who changes it often. Two threads that change it at once mix their texts.
+#[derive(Debug)]
+pub struct Title {
+    area: (usize, usize),
+}
+
+impl Title {
+    /// Where this process has its.
+    ///
+    /// # Errors
+    /// When the kernel does not say where the arguments are.
+    pub fn of_this_process() -> io::Result<Self> {
+        let stat = std::fs::read_to_string("/proc/self/stat")?;
+        let area =
+            argument_area(&stat).ok_or_else(|| io::Error::other("/proc/self/stat does not show the arguments"))?;
+        Ok(Self { area })
+    }
+
+    /// Shows a title, as much of it as there is room for.
+    pub fn show(&self, title: &str) {
+        overwrite(self.area, title);
+    }
 }
 
 /// Where the arguments of a process are, from its `/proc/PID/stat`: address and bytes.

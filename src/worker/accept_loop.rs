@@ -1,6 +1,7 @@
 //! One accept loop: waits for a connection, for bytes on one that is kept, or for an order, and has done what there is to
 //! do. Worker only; one for each thread.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::place::Place;
 use super::process::Worker;
 use super::rush::Rush;
 use super::spare::Spare;
+use crate::config::model::Peer;
 use crate::member::born::Listening;
 use crate::sys::clock::monotonic_us;
 use crate::sys::machine;
@@ -48,6 +50,8 @@ pub(super) struct Core<'w> {
     spare: Spare,
     /// Whether the last turn was one of the kept connections that are ready.
     ready_had_turn: bool,
+    /// Whether the log knows that somebody comes who may not.
+    told_of_strangers: Cell<bool>,
     pub(super) now_us: u64,
 }
 
@@ -100,6 +104,7 @@ impl<'w> Core<'w> {
             rush: Rush::default(),
             spare: Spare::new(),
             ready_had_turn: false,
+            told_of_strangers: Cell::new(false),
             now_us: monotonic_us(),
         })
     }
@@ -268,12 +273,32 @@ impl<'w> Core<'w> {
         let Some(Listening { socket, protocol, .. }) = self.worker.member().listeners().get(index) else {
             return Ok(Turn::Nothing);
         };
-        let accepted = if protocol.keeps_connections() {
-            accept_with_address(socket).map(|caller| caller.map(|caller| Turn::Called(caller, index, *protocol)))
-        } else {
-            accept(socket).map(|stream| stream.map(|stream| Turn::Accepted(stream, *protocol)))
-        };
-        Ok(accepted?.unwrap_or(Turn::Nothing))
+        let is_guarded = *protocol != Protocol::Http && !self.worker.limits().web_servers.is_empty();
+        if !protocol.keeps_connections() && !is_guarded {
+            let accepted = accept(socket)?;
+            return Ok(accepted.map_or(Turn::Nothing, |stream| Turn::Accepted(stream, *protocol)));
+        }
+        Ok(match accept_with_address(socket)? {
+            None => Turn::Nothing,
+            Some((_, address)) if is_guarded && !self.admits(address) => Turn::Nothing,
+            Some(caller) if protocol.keeps_connections() => Turn::Called(caller, index, *protocol),
+            Some((stream, _)) => Turn::Accepted(stream, *protocol),
+        })
+    }
+
+    /// Whether a web server may come from there; says so the first time that somebody else does.
+    fn admits(&self, address: Option<SocketAddr>) -> bool {
+        let peer = address.map_or(Peer::Unix, |address| Peer::Address(address.ip().to_canonical()));
+        let admitted = self.worker.limits().admits(peer);
+        if let (false, Some(address)) = (admitted, address)
+            && !self.told_of_strangers.replace(true)
+        {
+            let name = self.worker.member().name();
+            log::warn!(
+                "{name}: a connection from {address} is cut off, and all others that uwsgi-allow-from does not name"
+            );
+        }
+        admitted
     }
 
     /// Running out of descriptors or memory is no reason to die, and none to keep to itself that a connection waits, of

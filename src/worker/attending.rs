@@ -140,6 +140,9 @@ impl Books<'_> {
             seat.count_wait(waited_us);
         }
         seat.end_request(now_us, request.served());
+        if let Some(titles) = &worker.titles {
+            titles.end();
+        }
         worker.count_request();
         let took_us = now_us - started_us;
         rush.served(took_us);

@@ -25,11 +25,13 @@ mod process;
 pub mod reply;
 mod request_log;
 mod rush;
+mod shedding;
 mod spare;
 mod statics;
 mod supervision;
 mod supervisor;
 mod threads;
+mod titles;
 mod watch;
 
 pub use self::exception::Raised;

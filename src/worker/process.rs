@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use worker_protocol::scoreboard::Presence;
 
 use super::supervision::Supervision;
+use super::titles::Titles;
 use crate::companion::CompanionRuntime;
 use crate::config::model::{HookPhase, RequestLimits};
 use crate::handler::WorkerInfo;
@@ -38,12 +39,17 @@ pub struct Worker<'z> {
     /// Requests since birth, of all threads.
     requests: AtomicU64,
     pub(super) supervision: Supervision,
+    /// Its title, if that says what it is doing.
+    pub(super) titles: Option<Titles>,
 }
 
 impl<'z> Worker<'z> {
     pub(crate) fn new(instance: Instance<'z>, control: &'z ControlSocket, birth: Birth) -> io::Result<Self> {
         let supervision = Supervision::of(instance.config().threads.max(1));
-        Ok(Self { member: Member::new(instance, control, birth)?, requests: AtomicU64::new(0), supervision })
+        let member = Member::new(instance, control, birth)?;
+        let names = &instance.config().process_names;
+        let titles = names.requests.then(|| Titles::of(names.below_master(&format!("rhinod {}", member.name()))));
+        Ok(Self { member, requests: AtomicU64::new(0), supervision, titles: titles.flatten() })
     }
 
     /// The worker's whole life; returns its exit code.

@@ -35,7 +35,7 @@ pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
         let (control, later) = (ControlSocket::from_owned(control), LaterKinds::default());
         let common = take_set_up(&control, &later).inspect_err(|error| refuse(&control, error))?;
         crate::logging::stamp_lines(&common.config.logging);
-        standing::take_on(&common.config.resources);
+        standing::take_on(&common.config);
         let instance = Instance::of(&common)?;
         Ok(Zygote::new(control, later, instance).live(runtime))
     });

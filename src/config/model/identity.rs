@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::capabilities::Capabilities;
+
 /// Who the instance runs as, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -26,6 +28,10 @@ pub struct Identity {
     pub master_as_root: bool,
     /// `no-orphans`.
     pub no_orphans: bool,
+    /// `cap`: what it keeps of root's rights; `None` leaves them as the change of user does.
+    pub capabilities: Option<Capabilities>,
+    /// `no-new-privs` (ours): workers and what they execute never get more rights than they have.
+    pub no_new_privileges: bool,
 }
 
 impl Identity {
@@ -36,6 +42,7 @@ impl Identity {
         self.add_gids.clone_from(&started.add_gids);
         self.master_as_root = started.master_as_root;
         self.umask = started.umask;
+        self.capabilities = started.capabilities;
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod application;
 mod bounds;
+mod capabilities;
 mod daemon;
 mod directory;
 mod harakiri;
@@ -45,6 +46,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, Python};
 pub use bounds::Bounds;
+pub use capabilities::{Capabilities, NoSuchCapability};
 pub use daemon::{Daemon, Daemons};
 pub use harakiri::Harakiri;
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct ProcessNames {
     /// `auto-procname`, or any of the others: the master has a title too, instead of its command line.
     pub auto: bool,
+    /// `procname-requests` (ours): those of workers say what they are doing.
+    pub requests: bool,
     /// `procname`.
     pub name: Option<String>,
     /// `procname-master`.

@@ -22,6 +22,12 @@ pub struct RequestLimits {
     pub body_max: Option<u64>,
     /// Peers whose `X-Forwarded-*` headers are believed. Empty: nobody's.
     pub trusted_proxies: Vec<Network>,
+    /// Peers from which web servers may come over TCP (`uwsgi-allow-from`, ours). Empty: everybody.
+    pub web_servers: Vec<Network>,
+    /// Requests that have waited for longer get 503 (`queue-timeout`, ours).
+    pub queue_timeout: Option<Duration>,
+    /// Paths of which that does not hold (`queue-timeout-except`, ours).
+    pub queue_spared: Vec<String>,
 }
 
 impl Default for RequestLimits {
@@ -32,6 +38,9 @@ impl Default for RequestLimits {
             socket_timeout: Duration::from_secs(4),
             body_max: None,
             trusted_proxies: Vec::new(),
+            web_servers: Vec::new(),
+            queue_timeout: None,
+            queue_spared: Vec::new(),
         }
     }
 }
@@ -40,6 +49,13 @@ impl RequestLimits {
     /// Whether the `X-Forwarded-*` headers of a request from this peer (`REMOTE_ADDR`) are believed.
     pub fn trusts(&self, remote_addr: &[u8]) -> bool {
         !self.trusted_proxies.is_empty() && Peer::named(remote_addr).is_some_and(|peer| self.trusts_peer(peer))
+    }
+
+    /// Whether a web server may come from there, over a protocol in which it says who its clients are.
+    pub fn admits(&self, peer: Peer) -> bool {
+        self.web_servers.is_empty()
+            || peer == Peer::Unix
+            || self.web_servers.iter().any(|network| network.contains(peer))
     }
 
     /// Whether those of this peer are.

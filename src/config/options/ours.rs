@@ -21,6 +21,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     int("oom-score-adj", -1000, 1000)
         .sets(|d, v| d.config.resources.oom_score = i32::try_from(v.number).ok()).works()
         .says("How much more readily the kernel kills workers than others when memory is short; the master keeps its own"),
+    flag("no-new-privs").sets(|d, v| d.config.identity.no_new_privileges = v.on()).works()
+        .says("Workers, and what they execute, never get more rights than they have (sudo and the like fail there)"),
+    flag("procname-requests").sets(|d, v| d.config.process_names.requests = v.on()).works()
+        .says("Titles of workers name the request that they have, without its query"),
     flag("reload-on-term").sets(reload_on_term).works()
         .says("SIGTERM reloads brutally, as in uWSGI without die-on-term"),
     millis("cheaper-target-wait").default("10").sets(|d, v| d.config.scaling.target_wait = v.duration()).works()
@@ -35,6 +39,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Tell all variables of requests under way in `stats`, also query strings, cookies and credentials"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
+    seconds("queue-timeout").default("0").sets(|d, v| d.config.request.queue_timeout = v.duration_unless_zero()).works()
+        .says("Answer requests that have waited longer for a worker with 503 and Retry-After; 0 serves them however late it is"),
+    list("queue-timeout-except").sets(|d, v| d.config.request.queue_spared.push(v.string())).works()
+        .says("Path of a health check, which is served however late it is"),
+    list("uwsgi-allow-from").sets(admit).works()
+        .says("Address or network from which a web server may come over TCP, on all sockets but HTTP's; others are cut off"),
     list("trusted-proxy").sets(trust_proxy).works()
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
     flag("server-header").default("true").sets(|d, v| d.config.http.names_server = v.on()).works()
@@ -46,5 +56,13 @@ fn trust_proxy(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     match value.text.parse() {
         Ok(network) => draft.config.request.trusted_proxies.push(network),
         Err(error) => draft.refuse(error.to_string(), "for example 10.0.0.0/8, or unix:"),
+    }
+}
+
+/// `uwsgi-allow-from`: an address or a network.
+fn admit(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.text.parse() {
+        Ok(network) => draft.config.request.web_servers.push(network),
+        Err(_) => draft.refuse("expected an IP address or ADDRESS/BITS", "for example 10.0.0.7, or 10.0.0.0/8"),
     }
 }

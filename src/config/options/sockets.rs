@@ -148,6 +148,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         let suggestion = "set `sysctl -w net.ipv4.tcp_migrate_req=1` (Linux 5.14), which hands it to them";
         draft.warning(ConfigError::about(directive, problem).suggest(suggestion));
     }
+    tell_of_open_doors(draft);
     refuse_doubled_sockets(draft);
     shared_sockets::judge_maps(draft);
     tell_of_closed_doors(draft);
@@ -248,6 +249,27 @@ fn tell_of_closed_doors(draft: &mut Draft<'_>) {
         format!("only its owner{owner} may connect (mode {mode:o}): a web server that runs as another user gets 502");
     let suggestion =
         "add chmod-socket = 660 and chown-socket = USER:GROUP with the web server's group, such as www-data";
+    draft.warning(ConfigError::about(line, problem).suggest(suggestion));
+}
+
+/// Says where anybody who reaches a port may say who a client is: such a protocol is for web servers, who are believed.
+fn tell_of_open_doors(draft: &mut Draft<'_>) {
+    if !draft.config.request.web_servers.is_empty() {
+        return;
+    }
+    let is_open = |one: &Listener| match one.address {
+        Address::Tcp(socket) => one.protocol != Protocol::Http && !socket.ip().is_loopback(),
+        _ => false,
+    };
+    let sockets = draft.config.sockets.iter().zip(&draft.sockets_from);
+    let Some((protocol, line)) =
+        sockets.into_iter().find(|(one, _)| is_open(one)).map(|(one, line)| (one.protocol.name(), *line))
+    else {
+        return;
+    };
+    let problem =
+        format!("whoever reaches this port may say in {protocol} who the client is (REMOTE_ADDR, REMOTE_USER)");
+    let suggestion = "add uwsgi-allow-from = ADDRESS with the web server's, or listen on 127.0.0.1 or a unix socket";
     draft.warning(ConfigError::about(line, problem).suggest(suggestion));
 }
 

@@ -3,7 +3,10 @@
 //! The rows of the option table for the group [`System`](super::Group::System).
 //! Read in the master before anything else, and by the commands.
 
+use super::draft::Draft;
+use super::parsed::Parsed;
 use super::row::{Opt, count, flag, int, list, megabytes, path, seconds, text};
+use crate::config::model::Capabilities;
 
 // What stands behind several rows.
 const ISOLATION: &str = "isolate with the init system or a container";
@@ -36,7 +39,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("chroot").refused(ISOLATION).says("chroot() before dropping privileges"),
     text("pivot-root").aka(&["pivot_root"]).refused(ISOLATION)
         .says("pivot_root(): new_root and put_old separated by space"),
-    text("cap").refused(ISOLATION).says("Keep only these Linux capabilities"),
+    list("cap").sets(keep_capability).works()
+        .restart(|old, new| old.identity.capabilities != new.identity.capabilities)
+        .says("Keep only these Linux capabilities, with commas between them, also as the user of `uid`"),
     text("unshare").refused(ISOLATION).says("Linux namespaces to unshare"),
     text("unshare2").refused(ISOLATION).says("Namespaces to unshare after root change"),
     text("setns-socket").unsupported(ISOLATION).says("Serve own namespace descriptors on UNIX socket"),
@@ -121,3 +126,14 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("namespace-net").aka(&["ns-net"]).refused(ISOLATION).says("Named network namespace to enter"),
     path("dlopen").unsupported(LOADING).says("dlopen() an arbitrary library"),
 ];
+
+/// `cap`: several lines add up.
+fn keep_capability(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.text.parse::<Capabilities>() {
+        Ok(named) => {
+            let kept = draft.config.identity.capabilities.unwrap_or_default();
+            draft.config.identity.capabilities = Some(kept.with(named));
+        }
+        Err(error) => draft.refuse(error.to_string(), "for example net_bind_service,sys_nice"),
+    }
+}

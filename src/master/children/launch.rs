@@ -12,7 +12,7 @@ use worker_protocol::control::ZYGOTE_ARGUMENT;
 use super::environment::OF_THE_INIT_SYSTEM;
 use super::interpreter;
 use crate::config::ground::{Access, Who};
-use crate::config::model::{Application, Config, EnvironmentChange};
+use crate::config::model::{Application, Capabilities, Config, EnvironmentChange};
 use crate::hindrance::explain_to;
 use crate::sys::control::ControlSocket;
 use crate::sys::identity::{self, Credentials, IdentityError};
@@ -48,7 +48,8 @@ pub(super) fn launch(
     command.process_group(0);
     // Else the master itself has become that user, and the zygote is it as well.
     if config.identity.master_as_root {
-        identity::execute_as(&mut command, credentials(config).map_err(io::Error::other)?);
+        let kept = config.identity.capabilities.map(Capabilities::bits);
+        identity::execute_as(&mut command, credentials(config).map_err(io::Error::other)?, kept);
     }
     // No other thread can fork in between: the master has none.
     inherit(control.as_fd())?;

@@ -17,6 +17,7 @@ use crate::worker::omission::tell_of_omission;
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
 use crate::worker::reply::{DateText, Manner, Reply};
+use crate::worker::shedding;
 
 /// Where a request is served.
 pub(super) struct Stage<'c> {
@@ -62,8 +63,12 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     tell_of_hearsay(worker, head);
     tell_of_omission(worker, head);
     describe(worker, place.core, head);
+    if let Some(titles) = &worker.titles {
+        titles.begin(head);
+    }
     let arrival_us = head.arrival_us(limits.trusts(head.remote_addr));
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
+    let too_late = shedding::is_too_late(worker, stream, head);
     let awaited = AtomicBool::new(true);
     // Who has sent some of it does not wait.
     let awaited = (message.expects_continue && rest.is_empty()).then_some(&awaited);
@@ -101,6 +106,8 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         }
         if head.content_length.is_some_and(|length| length > length_max) {
             exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
+        } else if too_late {
+            shedding::answer(&mut exchange, limits.queue_timeout);
         } else {
             service.serve(&mut exchange);
         }

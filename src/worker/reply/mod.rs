@@ -136,8 +136,20 @@ impl<'c> Reply<'c> {
 
     /// A short answer in plain text. Nothing happens if an answer is on its way already.
     pub(crate) fn answer_plainly(&mut self, status: u16, text: &str) {
-        let kind = |headers: &mut Headers<'_>| headers.add(b"Content-Type", b"text/plain; charset=utf-8");
-        if !self.is_sending() && self.start(status, None, Some(text.len() as u64), kind).is_ok() {
+        self.answer_with(status, text, |_| Ok(()));
+    }
+
+    /// The same, with 503 and the seconds after which another attempt is worth it.
+    pub(crate) fn answer_unavailable(&mut self, text: &str, again_s: u64) {
+        self.answer_with(503, text, |headers| headers.add(b"Retry-After", again_s.to_string().as_bytes()));
+    }
+
+    fn answer_with(&mut self, status: u16, text: &str, more: impl FnOnce(&mut Headers<'_>) -> Result<(), StartError>) {
+        let headers = |headers: &mut Headers<'_>| {
+            headers.add(b"Content-Type", b"text/plain; charset=utf-8")?;
+            more(headers)
+        };
+        if !self.is_sending() && self.start(status, None, Some(text.len() as u64), headers).is_ok() {
             // If the client has gone, there is nobody to tell.
             let _ = self.send(text.as_bytes());
         }
