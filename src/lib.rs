@@ -62,6 +62,8 @@ pub mod supervision;
 pub mod sys;
 pub mod test;
 #[doc(hidden)]
+pub mod timetable;
+#[doc(hidden)]
 pub mod travel;
 #[doc(hidden)]
 pub mod worker;

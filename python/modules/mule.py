@@ -4,6 +4,7 @@ Compiled into the extension module; the functions are those of the module `uwsgi
 mule. Python 3.9 and later.
 """
 
+import contextlib as _contextlib
 import os as _os
 import select as _select
 import sys as _sys
@@ -21,12 +22,15 @@ _works = []
 _farms = {}
 #: Seconds that the handler of a signal may run in a mule; 0 has no limit.
 _harakiri = 0
+#: The same in a spooler.
+_spooler_harakiri = 0
 
 
 def configure(settings):
     """Takes over what the configuration says. Called once, in the zygote."""
-    global _works, _farms, _harakiri
+    global _works, _farms, _harakiri, _spooler_harakiri
     _works, _farms, _harakiri = settings["mules"], dict(settings["farms"]), settings["mule_harakiri"]
+    _spooler_harakiri = settings["spoolers"]["harakiri"]
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -81,7 +85,7 @@ def mule_get_msg(signals=True, farms=True, buffer_size=65536, timeout=-1):
     own = mule_id()
     if not own:
         raise ValueError("you can receive mule messages only in a mule !!!")
-    return _receive(["mule %d" % own, "mule"], _own_farms(own) if farms else [], bool(signals), timeout)
+    return _receive(["mule %d" % own, "mule"], own_farms(own) if farms else [], bool(signals), timeout)
 
 
 def farm_get_msg():
@@ -89,7 +93,7 @@ def farm_get_msg():
     own = mule_id()
     if not own:
         raise ValueError("you can receive farm messages only in a mule !!!")
-    farms = _own_farms(own)
+    farms = own_farms(own)
     if not farms:
         raise ValueError("mule %d is in no farm" % own)
     return _receive(farms, [], False, -1)
@@ -126,7 +130,7 @@ def _post(name, data):
     return outcome == "queued"
 
 
-def _own_farms(number):
+def own_farms(number):
     return ["farm " + name for name, numbers in _farms.items() if number in numbers]
 
 
@@ -134,12 +138,19 @@ def _receive(first, then, signals, timeout):
     """The next message of these mailboxes, the first ones before the others."""
     mind_orders()
     until = None if timeout < 0 else _time.monotonic() + timeout
-    sources = {_rhinod.outlet(name): name for name in [*first, *then]}
+    import rhinod_signals
+
+    boxes = rhinod_signals.boxes() if signals else []
+    sources = [_rhinod.outlet(name) for name in [*first, *then, *boxes]]
     while True:
         for name in first:
             message = _rhinod.take(name)
             if message is not None:
                 return message
+        for name in boxes:
+            message = _rhinod.take(name)
+            if message:
+                rhinod_signals.handle(message[0])
         for name in then:
             message = _rhinod.take(name)
             if message is not None:
@@ -186,9 +197,32 @@ def live(number):
     return guarded(_handle_messages)
 
 
+#: Whether this process runs what the application does before its own work begins.
+_loading = True
+
+
+def is_loading():
+    """Whether a companion has not come to its own work yet, so that what it registers is what all register."""
+    return _loading
+
+
+@_contextlib.contextmanager
+def deadline(role):
+    """Gives what is done within so much time as the configuration says of this kind of process."""
+    seconds = {"mule": _harakiri, "spooler": _spooler_harakiri}.get(role, 0)
+    if seconds:
+        _rhinod.set_work_deadline(seconds)
+    try:
+        yield
+    finally:
+        if seconds:
+            _rhinod.set_work_deadline(0)
+
+
 def guarded(act):
     """Begins a companion's life and runs what it is there for; returns the exit code that comes of it. A process that the
     application forks and that comes back here ends."""
+    global _loading
     import uwsgi
 
     process = _os.getpid()
@@ -199,6 +233,7 @@ def guarded(act):
             uwsgi._begin_worker()
         except Exception as failed:
             complain(failed)
+        _loading = False
         act()
     except BaseException as raised:
         error = raised

@@ -15,7 +15,21 @@ import time as _time
 
 import _rhinod
 import rhinod_mule as _mules
+import rhinod_signals as _signals
+import rhinod_spooler as _spoolers
 from rhinod_mule import farm_get_msg, farm_msg, in_farm, mule_get_msg, mule_id, mule_msg
+from rhinod_signals import (
+    add_cron,
+    add_file_monitor,
+    add_rb_timer,
+    add_timer,
+    register_signal,
+    signal,
+    signal_received,
+    signal_registered,
+    signal_wait,
+)
+from rhinod_spooler import i_am_the_spooler
 
 #: The version of uWSGI whose API this is.
 version = b"2.0.31"
@@ -58,6 +72,12 @@ def _configure(settings):
     pidfile = _bytes_or_none(settings["pidfile"])
     magic_table = {letter.encode(): value.encode() for letter, value in settings["magic"]}
     _mules.configure(settings)
+    _signals.configure(settings)
+    # As in uWSGI there are no such functions without a spooler.
+    if _spoolers.configure(settings):
+        for name in ("spool", "spooler_jobs", "spooler_get_task", "spooler_pid", "spooler_pids"):
+            globals()[name] = getattr(_spoolers, name)
+        globals().update(send_to_spooler=_spoolers.spool, spoolers=_spoolers.names())
     _applications, is_a_reload = settings["applications"], settings["is_a_reload"]
     # As in uWSGI there is no such attribute without the option.
     if isinstance(opt.get("mode"), bytes):
@@ -267,10 +287,6 @@ def mem():
     return _rhinod.memory()
 
 
-def i_am_the_spooler():
-    """None: there is no spooler, so this process is none."""
-
-
 class Harakiri(BaseException):
     """Raised in a request that is over its time; its client has had its answer."""
 
@@ -452,18 +468,26 @@ def _lock_number(number):
     return _user_locks[number]
 
 
+def _not_in_a_spooler():
+    if i_am_the_spooler():
+        raise ValueError("The spooler cannot lock/unlock resources")
+
+
 def lock(number=0):
     """Takes a lock, waiting for it."""
+    _not_in_a_spooler()
     _lock_number(number).lock()
 
 
 def unlock(number=0):
     """Gives a lock back."""
+    _not_in_a_spooler()
     _lock_number(number).unlock()
 
 
 def is_locked(number=0):
     """Whether anyone holds a lock."""
+    _not_in_a_spooler()
     return _lock_number(number).is_locked()
 
 
@@ -484,8 +508,6 @@ def _missing(feature, names):
 
 _missing("caching framework yet", "cache_get cache_set cache_update cache_del cache_exists cache_clear cache_inc "
          "cache_dec cache_mul cache_div cache_num cache_keys")
-_missing("signals, timers and crons yet", "register_signal signal signal_registered signal_wait signal_received "
-         "add_timer add_rb_timer add_cron add_file_monitor add_probe add_ms_timer")
 _missing("websockets yet", "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
          "websocket_send_binary websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
 _missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "

@@ -58,6 +58,162 @@ def postfork(function_or_worker):
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# Tasks
+
+
+def manage_spool_request(variables):
+    """Runs the function that a task is for; what it returns says what becomes of the task."""
+    task = {_as_text(key): _as_text(value) for key, value in variables.items()}
+    function = spooler_functions[task["ud_spool_func"]]
+    outcome = task.get("ud_spool_ret")
+    if "args" in task or "kwargs" in task:
+        raw = {_as_text(key): value for key, value in variables.items()}
+        arguments, keywords = _pickle.loads(raw["args"]), _pickle.loads(raw["kwargs"])
+        returned = function(*arguments, **keywords)
+    else:
+        returned = function(task)
+    return returned if outcome is None else int(outcome)
+
+
+def _as_text(value):
+    # What is no text stays what it is: an error would have the task run again for ever.
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    return value
+
+
+uwsgi.spooler = manage_spool_request
+
+
+class _Spooled:
+    """A function that a spooler runs when it is called."""
+
+    outcome = None
+    #: Keywords of a call that say where, when and with what, where all others are the function's own.
+    _OF_TASKS = ("message_dict", "spooler", "priority", "at", "body")
+
+    def __init__(self, function, pass_arguments=False):
+        if not hasattr(uwsgi, "spool"):
+            raise Exception("you have to enable the uWSGI spooler to use @%s decorator" % type(self).__name__)
+        _functools.update_wrapper(self, function)
+        _register(spooler_functions, function)
+        self.f = function
+        self.pass_arguments = pass_arguments
+
+    def spool(self, *arguments, **keywords):
+        """Has the function run; returns the path of the task's file."""
+        task = {}
+        if self.pass_arguments:
+            task.update(keywords.pop("message_dict", None) or {})
+            task.update((name, keywords.pop(name)) for name in self._OF_TASKS[1:] if name in keywords)
+            task.update(args=_pickle.dumps(arguments), kwargs=_pickle.dumps(keywords))
+        else:
+            task.update(arguments[0] if arguments else {}, **keywords)
+        task = {key.encode() if isinstance(key, str) else key: value for key, value in task.items()}
+        task[b"ud_spool_func"] = self.f.__name__
+        if self.outcome is not None:
+            task[b"ud_spool_ret"] = str(self.outcome)
+        return uwsgi.spool(task)
+
+    __call__ = spool
+
+
+def _of_tasks(name, outcome, text):
+    kind = type(name, (_Spooled,), {"outcome": outcome, "__doc__": text})
+
+    def decorate(function=None, pass_arguments=False):
+        if function is None:
+            return _functools.partial(kind, pass_arguments=pass_arguments)
+        return kind(function, pass_arguments)
+
+    decorate.__name__ = decorate.__qualname__ = name
+    decorate.__doc__ = text
+    return decorate
+
+
+spool = _of_tasks("spool", uwsgi.SPOOL_OK, "@spool: a call makes a task, which runs once.")
+spoolforever = _of_tasks("spoolforever", uwsgi.SPOOL_RETRY, "@spoolforever: the task runs again and again.")
+spoolraw = _of_tasks("spoolraw", None, "@spoolraw: what the function returns says whether it runs again.")
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Signals
+
+
+def get_free_signal():
+    """The lowest number that has no function."""
+    for number in range(256):
+        if not uwsgi.signal_registered(number):
+            return number
+    raise Exception("No free uwsgi signal available")
+
+
+class _Signalled:
+    """Registers a function for a signal, and has that raised; the name stays the function's."""
+
+    def __init__(self, *what, signum=None, target=""):
+        self.what, self.signum, self.target = what, signum, target
+
+    def __call__(self, function):
+        number = get_free_signal() if self.signum is None else self.signum
+        uwsgi.register_signal(number, self.target, function)
+        self.add(number)
+        return function
+
+
+class signal(_Signalled):
+    """@signal(n): called with each signal n."""
+
+    def __init__(self, num, **keywords):
+        super().__init__(signum=num, target=keywords.get("target", ""))
+
+    def add(self, number):
+        """There is nothing that raises it."""
+
+
+class timer(_Signalled):
+    """@timer(seconds): called every so many seconds, once for the instance."""
+
+    def __init__(self, secs, **keywords):
+        super().__init__(secs, signum=keywords.get("signum"), target=keywords.get("target", ""))
+
+    def add(self, number):
+        uwsgi.add_timer(number, *self.what)
+
+
+class rbtimer(timer):
+    """@rbtimer(seconds): the same."""
+
+    def add(self, number):
+        uwsgi.add_rb_timer(number, *self.what)
+
+
+class cron(_Signalled):
+    """@cron(minute, hour, day, month, weekday): called at certain minutes, once for the instance."""
+
+    def __init__(self, minute, hour, day, month, dayweek, **keywords):
+        super().__init__(
+            minute, hour, day, month, dayweek, signum=keywords.get("signum"), target=keywords.get("target", "")
+        )
+
+    def add(self, number):
+        uwsgi.add_cron(number, *self.what)
+
+
+class filemon(_Signalled):
+    """@filemon(path): called whenever a file changes, or what is in a directory."""
+
+    def __init__(self, fsobj, **keywords):
+        super().__init__(fsobj, signum=keywords.get("signum"), target=keywords.get("target", ""))
+
+    def add(self, number):
+        uwsgi.add_file_monitor(number, *self.what)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 # Mules and farms
 
 
@@ -185,6 +341,9 @@ def lock(function):
 
     @_functools.wraps(function)
     def locked(*arguments, **keywords):
+        if uwsgi.i_am_the_spooler():
+            # It has no locks.
+            return function(*arguments, **keywords)
         uwsgi.lock()
         try:
             return function(*arguments, **keywords)
@@ -234,7 +393,5 @@ def _missing(feature, names):
         globals()[name] = decorate
 
 
-_missing("spooler yet", "spool spoolforever spoolraw")
-_missing("signals, timers and crons yet", "timer rbtimer cron filemon signal")
 _missing("remote procedure calls", "rpc")
 _missing("Erlang nodes", "erlang")

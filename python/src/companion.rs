@@ -10,7 +10,7 @@ use pyo3::types::PyBytes;
 use rhinod::sys::mailbox::{Mailbox, Posted};
 
 use crate::ffi::fork;
-use crate::ffi::lease::{with_companion, with_instance};
+use crate::ffi::lease::{with_companion, with_instance, with_worker};
 
 /// Adds the functions to the extension module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -22,6 +22,9 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(post, module)?)?;
     module.add_function(wrap_pyfunction!(take, module)?)?;
     module.add_function(wrap_pyfunction!(outlet, module)?)?;
+    module.add_function(wrap_pyfunction!(companion_pids, module)?)?;
+    module.add_function(wrap_pyfunction!(take_signal, module)?)?;
+    module.add_function(wrap_pyfunction!(signal_sources, module)?)?;
     module.add_function(wrap_pyfunction!(mailbox_bytes, module)?)
 }
 
@@ -87,6 +90,43 @@ fn outlet(py: Python<'_>, name: &str) -> PyResult<RawFd> {
 #[pyfunction]
 fn mailbox_bytes(py: Python<'_>, name: &str) -> PyResult<usize> {
     with_mailbox(py, name, Mailbox::bytes)
+}
+
+/// Process ids of companions of a kind, by number; 0 for one that was never there.
+#[pyfunction]
+fn companion_pids(py: Python<'_>, role: &str, count: usize) -> Vec<u32> {
+    let mut pids = vec![0; count];
+    let _ = with_instance(py, |instance| {
+        let mut newest = vec![0; count];
+        for (_, seat) in instance.seats() {
+            let figures = seat.figures();
+            let Some(post) = figures.post.filter(|post| post.role.to_string() == role) else { continue };
+            let place = (post.number as usize).wrapping_sub(1);
+            if place < count && figures.nth >= newest[place] {
+                (newest[place], pids[place]) = (figures.nth, figures.process);
+            }
+        }
+    });
+    pids
+}
+
+/// The next signal for this worker. The thread that hears the master hears it first.
+#[pyfunction]
+fn take_signal(py: Python<'_>) -> Option<u8> {
+    with_worker(py, |worker| {
+        if worker.info().threads == 1 {
+            // What is wrong with the master shows at the next wait.
+            let _ = worker.member().hear_between();
+        }
+        worker.take_signal()
+    })
+    .flatten()
+}
+
+/// Descriptors that are readable when a signal for this worker may have come.
+#[pyfunction]
+fn signal_sources(py: Python<'_>) -> Vec<RawFd> {
+    with_worker(py, |worker| worker.signal_sources()).unwrap_or_default()
 }
 
 fn with_mailbox<R>(py: Python<'_>, name: &str, action: impl FnOnce(&Mailbox) -> R) -> PyResult<R> {

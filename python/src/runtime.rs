@@ -12,7 +12,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use rhinod::companion::{Companion, CompanionRuntime};
-use rhinod::config::model::{Application, Config, MuleWork, Python as PythonConfig};
+use rhinod::config::model::{Application, Config, MuleWork, Python as PythonConfig, Spoolers};
 use rhinod::member::{Instance, LoadFailure, Runtime};
 use rhinod::worker::{Worker, WorkerRuntime};
 use worker_protocol::ids::Generation;
@@ -29,9 +29,11 @@ use crate::names::Names;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
-const MODULES: [(&str, &str); 5] = [
+const MODULES: [(&str, &str); 7] = [
     ("uwsgi", include_str!("../modules/uwsgi.py")),
     ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
+    ("rhinod_spooler", include_str!("../modules/spooler.py")),
+    ("rhinod_signals", include_str!("../modules/signals.py")),
     ("rhinod_mule", include_str!("../modules/mule.py")),
     ("rhinod_autoreload", include_str!("../modules/autoreload.py")),
     ("rhinod_tracebacker", include_str!("../modules/tracebacker.py")),
@@ -221,6 +223,8 @@ fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyR
         "locks": locks,
         "mules": mules,
         "farms": farms,
+        "generation": lease::with_instance(py, |instance| instance.generation().0),
+        "spoolers": spoolers(config),
         "mule_harakiri": seconds(config.mules.harakiri),
         "magic": config.magic,
         "is_a_reload": lease::with_instance(py, |instance| instance.generation() != FIRST),
@@ -236,6 +240,24 @@ fn work_of_mule(work: &MuleWork) -> (Option<&Path>, Option<&str>) {
         MuleWork::File(path) => (Some(path), None),
         MuleWork::Callable(name) => (None, Some(name)),
     }
+}
+
+/// What Python code reads of spoolers.
+fn spoolers(config: &Config) -> serde_json::Value {
+    let Spoolers { list, ordered, chdir, frequency, quiet, max_tasks, harakiri, imports, .. } = &config.spoolers;
+    serde_json::json!({
+        "directories": list.iter().map(|spool| &spool.directory).collect::<Vec<_>>(),
+        "processes": config.spoolers.processes().collect::<Vec<_>>(),
+        "ordered": ordered,
+        "chdir": chdir,
+        "frequency": frequency.as_secs_f64(),
+        "quiet": quiet,
+        "max_tasks": max_tasks,
+        "harakiri": seconds(*harakiri),
+        "imports": imports,
+        "retry_delay": config.spoolers.retry_delay.as_secs_f64(),
+        "max_crashes": config.spoolers.max_crashes,
+    })
 }
 
 /// A time for Python code; 0: none.

@@ -65,6 +65,15 @@ enum Delivered {
 }
 
 impl Service for WsgiService {
+    fn on_signal(&self, number: u8) {
+        Python::attach(|py| {
+            let handled = py.import("rhinod_signals").and_then(|signals| signals.call_method1("handle", (number,)));
+            if let Err(error) = handled {
+                log::error!("signal {number}\n{}", traceback(py, &error));
+            }
+        });
+    }
+
     fn serve(&self, exchange: &mut Exchange<'_>) {
         Python::attach(|py| {
             if let Err(error) = self.answer(py, exchange) {

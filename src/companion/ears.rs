@@ -68,7 +68,8 @@ impl Companion<'_> {
         let due_us = self.due_us.load(Ordering::Acquire);
         if due_us > 0 && due_us <= now_us {
             let (name, pid) = (self.member.name(), std::process::id());
-            log::error!("*** HARAKIRI ON {} (pid: {pid}) ***", name.to_uppercase());
+            let name = if name.starts_with("spooler") { "THE SPOOLER".to_owned() } else { name.to_uppercase() };
+            log::error!("*** HARAKIRI ON {name} (pid: {pid}) ***");
             let _ = process::signal_self(libc::SIGKILL);
         }
         if gone_by_us.is_some_and(|by_us| by_us <= now_us) {

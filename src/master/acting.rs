@@ -24,6 +24,7 @@ impl Driver<'_> {
                 Action::Commit { generation } => {
                     self.commit();
                     self.children.rest_zygotes_but(generation);
+                    self.take_timetable_over(generation);
                 }
                 Action::Abandon { .. } => self.abandon(),
                 Action::StartZygote { generation, candidate } => self.start_zygote(generation, candidate),

@@ -21,11 +21,13 @@ use super::second_line::SecondLine;
 use super::signals::Signals;
 use super::statistics::Visitors;
 use super::upgrade::asking::Upgrade;
+use super::watches::Watches;
 use crate::failure::StartFailure;
 use crate::scaling::Settings;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory::resident_bytes;
 use crate::sys::wait::Doorbell;
+use crate::timetable::Timetable;
 
 /// What a driver is made of, at a first start or after a re-execution.
 pub(super) struct Parts {
@@ -69,6 +71,9 @@ pub(super) struct Driver<'a> {
     pub(super) visitors: Visitors,
     /// What outlives the processes that did it.
     pub(super) ledger: Ledger,
+    /// What the application wants of signals, and the files whose changes raise one.
+    pub(super) timetable: Timetable,
+    pub(super) signal_files: Watches,
     /// How far the replacement of the master by another binary has come.
     pub(super) upgrade: Upgrade,
     /// The newest generation of which a worker was measured.
@@ -112,6 +117,8 @@ impl<'a> Driver<'a> {
             stops_at_us: None,
             visitors: Visitors::default(),
             ledger: Ledger::begin(epoch_us()),
+            timetable: Timetable::default(),
+            signal_files: Watches::default(),
             upgrade: Upgrade::None,
             measured: Generation(0),
             unfit: None,
@@ -150,7 +157,15 @@ impl<'a> Driver<'a> {
             }
             self.look_due = true;
         }
+        let loaded = match &event {
+            Event::ZygoteLoaded { generation, .. } => Some(*generation),
+            _ => None,
+        };
         self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));
+        // The first one, or one in the place of a zygote that has died; what a reload brings holds when it is in force.
+        if let Some(generation) = loaded.filter(|generation| *generation == self.machine.current()) {
+            self.take_timetable_over(generation);
+        }
     }
 
     /// Keeps what outlives the process that an event is about.

@@ -40,6 +40,7 @@ mod rounds;
 mod scaler;
 mod second_line;
 mod sight;
+mod signalling;
 mod signals;
 mod sockets;
 mod startup;

@@ -124,6 +124,10 @@ impl Driver<'_> {
                     self.reopen_logs();
                     continue;
                 }
+                WatchEffect::Signal(signal) => {
+                    self.raise(signal);
+                    continue;
+                }
                 WatchEffect::MulesReload => {
                     self.renew_companions(&path, Role::Mule);
                     continue;

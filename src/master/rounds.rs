@@ -53,6 +53,7 @@ impl Driver<'_> {
             self.stops_at_us,
             self.log_size.due_us(),
             self.collector_due_us(),
+            self.signals_due_us(),
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
@@ -67,6 +68,7 @@ impl Driver<'_> {
         }
         self.hear_shared_fifo();
         self.follow_changed_files();
+        self.raise_what_is_due();
         self.look_at_launches();
         let said = self.children.bury_untold(monotonic_us(), &self.poll);
         self.listen(said);
@@ -87,6 +89,8 @@ impl Driver<'_> {
     fn wake_up(&mut self, wake: Wake) {
         match wake {
             Wake::Signals => self.hear_signals(),
+            Wake::Wishes => self.hear_wishes(),
+            Wake::SignalFiles => self.signal_files.read(monotonic_us()),
             Wake::Bell => {
                 self.bell.silence();
                 self.look_due = true;

@@ -41,6 +41,10 @@ pub(super) enum Wake {
     Program(Seat),
     /// Somebody connects to the door with this number, behind which the instance tells of itself.
     Door(u32),
+    /// The application wants something of signals and timers.
+    Wishes,
+    /// Something has changed in a directory that is watched for the sake of signals.
+    SignalFiles,
     /// The visitor with this number has said something, or has room for more of what it is told.
     Visitor(u32),
 }
@@ -78,6 +82,8 @@ impl Wake {
     pub(super) fn token(self) -> Token {
         let (kind, number) = match self {
             Wake::Signals => (0, 0),
+            Wake::Wishes => (15, 0),
+            Wake::SignalFiles => (16, 0),
             Wake::Bell => (1, 0),
             Wake::Queue => (2, 0),
             Wake::Fifo => (3, 0),
@@ -101,6 +107,8 @@ impl Wake {
         let number = (token.0 & u32::MAX as usize) as u32;
         Some(match token.0 >> KIND {
             0 => Wake::Signals,
+            15 => Wake::Wishes,
+            16 => Wake::SignalFiles,
             1 => Wake::Bell,
             2 => Wake::Queue,
             3 => Wake::Fifo,
@@ -134,6 +142,8 @@ mod tests {
         let last = u32::MAX;
         let all = [
             Wake::Signals,
+            Wake::Wishes,
+            Wake::SignalFiles,
             Wake::Bell,
             Wake::Queue,
             Wake::Fifo,

@@ -24,11 +24,13 @@ impl<'z> Line<'z> {
         Self { control, later: LaterKinds::default() }
     }
 
-    /// Takes in what the master sent: most records only say that the order word has changed. False: the master is gone.
-    pub(super) fn hear(&self) -> io::Result<bool> {
+    /// Takes in what the master sent: most records only say that the order word has changed; signals of the application are
+    /// handed over. False: the master is gone.
+    pub(super) fn hear(&self, mut signalled: impl FnMut(u8)) -> io::Result<bool> {
         loop {
             match self.later.receive(self.control)? {
                 Received::Message(ToWorker::LogTo, beside) => log_to(&beside),
+                Received::Message(ToWorker::Signal { number }, _) => signalled(number),
                 Received::Message(ToWorker::Retire | ToWorker::Pause | ToWorker::Resume, _) => {}
                 Received::Unfit(unfit) => log::error!("the master sent what is no order: {unfit}"),
                 Received::Nothing => return Ok(true),

@@ -12,9 +12,11 @@ mod processors;
 pub(crate) mod runtime;
 mod wear;
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use worker_protocol::control::{FromWorker, LeaveReason};
 use worker_protocol::post::Post;
@@ -47,6 +49,8 @@ pub struct Member<'z> {
     wear: Wear,
     appetite: Appetite,
     told_ready: AtomicBool,
+    /// Signals of the application that have come for this process alone.
+    signals: Mutex<VecDeque<u8>>,
 }
 
 impl<'z> Member<'z> {
@@ -66,6 +70,7 @@ impl<'z> Member<'z> {
             wear: Wear::new(&instance.config().recycling, birth.post, born_us),
             appetite: Appetite::default(),
             told_ready: AtomicBool::new(false),
+            signals: Mutex::default(),
         })
     }
 
@@ -174,7 +179,8 @@ impl<'z> Member<'z> {
 
     /// Takes in what the master sent, and has the threads know.
     pub(crate) fn hear(&self) -> io::Result<()> {
-        if !self.line.hear()? {
+        let signalled = |number| self.signals.lock().unwrap_or_else(PoisonError::into_inner).push_back(number);
+        if !self.line.hear(signalled)? {
             if !self.is_leaving() {
                 log::error!("{}: the master is gone; leaving after what is under way", self.name());
             }
@@ -183,6 +189,19 @@ impl<'z> Member<'z> {
         }
         self.orders.announce();
         Ok(())
+    }
+
+    /// The next signal of the application that has come for this process alone.
+    pub fn take_signal(&self) -> Option<u8> {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// The same in the middle of work, for who waits for a signal there: the thread that hears the master.
+    ///
+    /// # Errors
+    /// The control socket cannot be read.
+    pub fn hear_between(&self) -> io::Result<()> {
+        self.hear()
     }
 
     /// Has a thread that does not hear the master itself wait until the order changes.

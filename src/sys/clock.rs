@@ -17,6 +17,15 @@ pub fn since_boot_us() -> u64 {
     microseconds(ClockId::CLOCK_BOOTTIME)
 }
 
+/// How many seconds local time is ahead of UTC at a moment; 0 if the system cannot tell.
+pub fn utc_offset_s(epoch_s: i64) -> i64 {
+    // SAFETY: a structure of numbers and a pointer, for which zeros stand; the call fills it in.
+    let mut local: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live values of the types that the call asks for.
+    let told = unsafe { libc::localtime_r(&epoch_s, &mut local) };
+    if told.is_null() { 0 } else { local.tm_gmtoff }
+}
+
 fn microseconds(clock: ClockId) -> u64 {
     // These clocks exist on every Linux, so the call cannot fail.
     clock_gettime(clock).map_or(0, |time| time.tv_sec() as u64 * 1_000_000 + time.tv_nsec() as u64 / 1_000)

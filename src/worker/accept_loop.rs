@@ -65,6 +65,8 @@ enum Turn {
     Again(usize),
     /// One that is kept has another request here already.
     Ready,
+    /// A signal of the application has come, or an order in which there may be one.
+    Signalled,
     /// Nothing of that; perhaps an order.
     Nothing,
 }
@@ -77,13 +79,19 @@ const LOOK_EVERY: u32 = 16;
 
 /// Tokens of the wait sets: listening sockets are numbered from 0, kept connections after them.
 pub(super) const ORDERS: u64 = u64::MAX;
+const SIGNALS: u64 = u64::MAX - 1;
 
 impl<'w> Core<'w> {
     pub(super) fn new(worker: &'w Worker<'w>, place: Place<'w>, hears: Hears) -> io::Result<Self> {
         let member = worker.member();
         let waiting = WaitSet::new()?;
         match hears {
-            Hears::Master => waiting.add(&member.control(), ORDERS)?,
+            Hears::Master => {
+                waiting.add(&member.control(), ORDERS)?;
+                if let Some(mailbox) = worker.common_signals() {
+                    waiting.add_listener(&mailbox.outlet(), SIGNALS)?;
+                }
+            }
             Hears::Bell => waiting.add(member.bell(), ORDERS)?,
         }
         let number = member.post().number;
@@ -142,6 +150,7 @@ impl<'w> Core<'w> {
                     self.attend(service, kept, false)?;
                 }
             }
+            Turn::Signalled => self.worker.handle_signals(service),
             Turn::Nothing => {}
         }
         self.spare.take_back();
@@ -214,9 +223,11 @@ impl<'w> Core<'w> {
             Some(ORDERS) => {
                 if self.hears == Hears::Master {
                     self.worker.member().hear()?;
+                    return Ok(Turn::Signalled);
                 }
                 Ok(Turn::Nothing)
             }
+            Some(SIGNALS) => Ok(Turn::Signalled),
             Some(token) => match self.keeping.number_of(token) {
                 Some(number) => Ok(Turn::Again(number)),
                 None => self.accept_from(token as usize),

@@ -26,6 +26,9 @@ pub trait Service: Sync {
         accept_loop();
     }
 
+    /// Handles a signal of the application. Between requests, where one thread takes them; else beside them.
+    fn on_signal(&self, _number: u8) {}
+
     /// Says where the thread of a request that is over its time is stuck, as lines for the log, and wakes it if it waits
     /// for the kernel. Called on another thread, and not to wait for long.
     fn whereabouts(&self, core: usize, watch: &Watch) -> String;

@@ -26,6 +26,7 @@ pub mod reply;
 mod request_log;
 mod rush;
 mod shedding;
+mod signalled;
 mod spare;
 mod statics;
 mod supervision;

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use worker_protocol::control::LeaveReason;
-use worker_protocol::scoreboard::Presence;
+use worker_protocol::scoreboard::{Presence, SeatOrder};
 
 use super::accept_loop::{Core, Hears};
 use super::exchange::Service;
@@ -18,6 +18,7 @@ use super::supervisor::Supervisor;
 use crate::member::LoadFailure;
 use crate::sys::clock::monotonic_us;
 use crate::sys::forks;
+use crate::sys::mailbox::Mailbox;
 use crate::sys::wait::{Doorbell, wait_any};
 
 impl Worker<'_> {
@@ -133,7 +134,7 @@ impl Worker<'_> {
                 }
             }
             (started..threads).for_each(|missing| self.supervision.leave(missing));
-            let ended = self.supervise(&done, started, &reports);
+            let ended = self.supervise(service, &done, started, &reports);
             refused.and(ended)
         })
     }
@@ -155,8 +156,9 @@ impl Worker<'_> {
     }
 
     /// Hears the master until every thread has ended. The first error of a thread makes all of them leave.
-    fn supervise(
+    fn supervise<S: Service + ?Sized>(
         &self,
+        service: &S,
         done: &Doorbell,
         threads: usize,
         reports: &crossbeam_channel::Receiver<io::Result<()>>,
@@ -166,10 +168,14 @@ impl Worker<'_> {
         let mut left = threads;
         while left > 0 {
             // Once the threads leave, only their ends matter: the control socket may stay readable for ever.
-            let awaited =
-                if member.is_leaving_for_all() { vec![done.as_fd()] } else { vec![member.control(), done.as_fd()] };
+            let mut awaited = vec![done.as_fd()];
+            if !member.is_leaving_for_all() {
+                awaited.push(member.control());
+                awaited.extend(self.common_signals().filter(|_| member.order() == SeatOrder::Run).map(Mailbox::outlet));
+            }
             wait_any(&awaited)?;
             member.hear()?;
+            self.handle_signals(service);
             self.retire_if_worn_out(monotonic_us());
             done.silence();
             for ended in reports.try_iter() {

@@ -57,6 +57,8 @@ mod serve_processes;
 mod serve_refusals;
 mod serve_shortage;
 mod serve_sockets;
+mod signals;
+mod spoolers;
 mod static_files;
 mod stats_document;
 mod stats_metrics;

@@ -82,11 +82,7 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("uwsgi.lock(2), uwsgi.is_locked(2), uwsgi.unlock(2), uwsgi.is_locked(2)", "(None, True, None, False)"),
             ("uwsgi.lock(3)", "ValueError: there is no user lock 3: there are 3"),
             ("uwsgi.cache_get('k')", "NotImplementedError: uwsgi.cache_get: rhinod has no caching framework yet"),
-            (
-                "uwsgi.add_timer(1, 2)",
-                "NotImplementedError: uwsgi.add_timer: rhinod has no signals, timers and crons yet",
-            ),
-            ("uwsgidecorators.spool(print)", "NotImplementedError: uwsgidecorators.spool: rhinod has no spooler yet"),
+            ("uwsgidecorators.spool(print)", "Exception: you have to enable the uWSGI spooler to use @spool decorator"),
             ("hasattr(uwsgi, 'spool')", "False"),
         ];
         for (expression, value) in calls {

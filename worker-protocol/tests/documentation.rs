@@ -116,8 +116,8 @@ fn the_kinds_are_the_codes() {
         ToZygote::Stop,
         ToZygote::LogTo,
         ToZygote::Listeners { first: 125, count: 1 },
-        ToZygote::Mailboxes { first: 0, count: 1 },
         ToZygote::Rest,
+        ToZygote::Mailboxes { first: 0, count: 1 },
     ];
     let from_zygote = [
         FromZygote::Loaded { boot_us: 1 },
@@ -128,7 +128,8 @@ fn the_kinds_are_the_codes() {
         FromZygote::Exited { seat, pid, wait_status: 0 },
         FromZygote::NoApplication,
     ];
-    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, ToWorker::LogTo];
+    let signal = ToWorker::Signal { number: 17 };
+    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, ToWorker::LogTo, signal];
     let from_worker = [
         FromWorker::Ready { boot_us: 1 },
         FromWorker::NotReady { exit_code: 1, text: text() },
@@ -137,6 +138,7 @@ fn the_kinds_are_the_codes() {
         FromWorker::AskStop,
         FromWorker::AskCheap,
         FromWorker::NoApplication,
+        FromWorker::Worn { reason: LeaveReason::Memory },
     ];
     let code: Vec<_> = (to_zygote.iter().map(|message| described(message, "master → zygote")))
         .chain(from_zygote.iter().map(|message| described(message, "zygote → master")))

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::Config;
+use super::{Application, Config};
 
 /// Messages to any mule.
 pub const ANY_MULE: &str = "mule";
@@ -27,9 +27,12 @@ pub fn spooler(directory: &Path) -> String {
     format!("spooler {}", directory.display())
 }
 
+/// What the names of mailboxes with signals begin with.
+pub const SIGNALS: &str = "signals ";
+
 /// Signals that the first of some processes takes that has time for it, or that one takes.
 pub fn signals(to: &str) -> String {
-    format!("signals {to}")
+    format!("{SIGNALS}{to}")
 }
 
 impl Config {
@@ -42,7 +45,24 @@ impl Config {
         names.extend((1..).zip(&self.mules.list).map(|(number, _)| mule(number)));
         names.extend(self.mules.farms.iter().map(|one| farm(&one.name)));
         names.extend(self.spoolers.list.iter().map(|spool| spooler(&spool.directory)));
-        names.dedup();
+        names.extend(self.signal_boxes());
+        names
+    }
+
+    /// Those of signals, which only Python applications have.
+    fn signal_boxes(&self) -> Vec<String> {
+        if !matches!(self.application, Application::Python(_)) {
+            return Vec::new();
+        }
+        let mut names = vec![MASTER.to_owned(), signals("worker")];
+        if !self.mules.list.is_empty() {
+            names.push(signals("mule"));
+        }
+        names.extend((1..).zip(&self.mules.list).map(|(number, _)| signals(&mule(number))));
+        names.extend(self.mules.farms.iter().map(|one| signals(&farm(&one.name))));
+        if self.spoolers.processes().next().is_some() {
+            names.push(signals("spooler"));
+        }
         names
     }
 }

@@ -131,6 +131,10 @@ pub struct Config {
     pub mules: Mules,
     /// Directories of tasks, and who runs them.
     pub spoolers: Spoolers,
+    /// Bytes of each queue of signals (`signal-bufsize`); `None`: what the kernel gives.
+    pub signal_queue_bytes: Option<usize>,
+    /// Signals that are raised every so many seconds, without the application having asked (`signal-timer`).
+    pub signal_timers: Vec<(u8, u64)>,
     /// The names of the mailboxes that there are, in the order in which a zygote gets them. The master fills it for its
     /// zygotes.
     pub mailboxes: Vec<String>,
@@ -204,6 +208,8 @@ impl Default for Config {
             daemons: Daemons::default(),
             mules: Mules::default(),
             spoolers: Spoolers::default(),
+            signal_queue_bytes: None,
+            signal_timers: Vec::new(),
             mailboxes: Vec::new(),
             environment: Vec::new(),
             master_fifos: Vec::new(),
@@ -252,13 +258,16 @@ impl Config {
         to2.as_deref().or(to.as_deref()).or(self.daemonize.as_deref())
     }
 
-    /// Makes the paths of logs, the one of decisions among them, that are opened before `chdir` hold after it.
+    /// Makes the paths of logs, the one of decisions among them, and of spools, that are opened before `chdir` hold after it.
     pub fn anchor_logs(&mut self, start_directory: &Path) {
         for path in [&mut self.logging.to, &mut self.logging.to2, &mut self.daemonize, &mut self.scaling.log]
             .into_iter()
             .flatten()
         {
             *path = start_directory.join(&*path);
+        }
+        for spool in &mut self.spoolers.list {
+            spool.directory = start_directory.join(&spool.directory);
         }
     }
 }

@@ -29,10 +29,11 @@ pub struct Spoolers {
     pub harakiri: Option<Duration>,
     /// What each process imports (`spooler-import`).
     pub imports: Vec<String>,
-    /// The longest pause before a task that failed is run again (`spooler-retry-delay`, ours).
-    pub retry_delay_max: Duration,
-    /// Processes that a task may take with it before it is set aside (`spooler-max-crashes`, ours).
-    pub max_crashes: Option<u64>,
+    /// How long a task that failed waits before it is run again, doubled each time (`spooler-retry-delay`, ours); zero: until
+    /// the next look.
+    pub retry_delay: Duration,
+    /// Processes that a task may take with it before it is set aside (`spooler-max-crashes`, ours); 0: any number.
+    pub max_crashes: u64,
 }
 
 /// A spool directory.
@@ -65,8 +66,8 @@ impl Default for Spoolers {
             max_tasks: None,
             harakiri: None,
             imports: Vec::new(),
-            retry_delay_max: Duration::from_secs(300),
-            max_crashes: Some(3),
+            retry_delay: Duration::ZERO,
+            max_crashes: 3,
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum WatchEffect {
     Execute(String),
     /// A hook action.
     Hook(String),
+    /// This signal of the application is raised.
+    Signal(u8),
     /// Every mule anew.
     MulesReload,
     /// Every spooler process anew.

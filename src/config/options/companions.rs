@@ -1,11 +1,11 @@
-//! What the options of mules and farms set, and what they mean together. Their rows are in `tasks`.
+//! What the options of mules, farms and spoolers set, and what they mean together. Their rows are in `tasks`.
 //!
 //! Read in the master before anything else, and by the commands.
 
 use super::draft::Draft;
 use super::parsed::Parsed;
 use crate::config::error::ConfigError;
-use crate::config::model::{Farm, MuleWork};
+use crate::config::model::{Farm, MuleWork, Spool};
 
 /// More mules than anyone has; each has queues of its own in every process.
 const MULES_MAX: usize = 100;
@@ -37,6 +37,11 @@ fn add(draft: &mut Draft<'_>, work: &MuleWork, count: usize) {
         return draft.refuse(format!("there can be {MULES_MAX} mules, not {all}"), "let each do more");
     }
     draft.config.mules.list.extend(std::iter::repeat_n(work.clone(), count));
+}
+
+/// `spooler` and `spooler-external`: a directory.
+pub(super) fn spooler(draft: &mut Draft<'_>, value: &Parsed<'_>, external: bool) {
+    draft.config.spoolers.list.push(Spool { directory: value.path(), external });
 }
 
 /// `farm`: `NAME:1,2`.

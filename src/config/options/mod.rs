@@ -42,6 +42,7 @@ mod reload;
 mod routers;
 mod scaling;
 mod shared_sockets;
+mod signals;
 mod socket_references;
 mod sockets;
 mod statistics;

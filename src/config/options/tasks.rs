@@ -4,8 +4,8 @@
 //! Read in the master before anything else, and by the commands.
 
 use super::draft::Draft;
-use super::row::{Opt, bytes, count, flag, list, path, seconds, text};
-use super::{companions, reload};
+use super::row::{Opt, bytes, count, flag, int, list, path, seconds, text};
+use super::{companions, reload, signals};
 use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
@@ -13,15 +13,13 @@ const MULES: &str = "mules";
 const SHARING: &str = "shared areas and calls between instances";
 const CACHE: &str = "the cache";
 const QUEUE: &str = "the queue";
-const SPOOLER: &str = "the spooler";
-const SIGNALS: &str = "signals and timers";
 const CRON: &str = "cron; use the timers of the init system";
 const C_FUNCTION: &str = "C functions cannot be called";
 
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    seconds("mule-harakiri").default("0").sets(|d, v| d.config.mules.harakiri = v.duration_unless_zero()).not_yet(MULES)
+    seconds("mule-harakiri").default("0").sets(|d, v| d.config.mules.harakiri = v.duration_unless_zero()).works()
         .says("Kill a mule in which the handler of a signal runs longer than this many seconds"),
     seconds("mule-reload-mercy").default("60").sets(|d, v| d.config.mules.mercy = v.duration()).works()
         .says("Seconds that a mule may take to finish what it does before SIGKILL"),
@@ -46,16 +44,28 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("queue-blocksize").default("8192").not_yet(QUEUE).says("Bytes per queue slot"),
     text("queue-store").not_yet(QUEUE).says("File backing the queue"),
     count("queue-store-sync").not_yet(QUEUE).says("Master cycles between queue file syncs"),
-    path("spooler").short('Q').list().not_yet(SPOOLER).says("Directory watched by a spooler (task queue) process"),
-    path("spooler-external").list().not_yet(SPOOLER).says("Spool directory served by another instance"),
-    flag("spooler-ordered").not_yet(SPOOLER).says("Run spooled tasks in name order"),
-    text("spooler-chdir").not_yet(SPOOLER).says("Directory entered before each spool task"),
-    count("spooler-processes").not_yet(SPOOLER).says("Spooler processes per following spooler directory"),
-    flag("spooler-quiet").not_yet(SPOOLER).says("Less spooler logging"),
-    count("spooler-max-tasks").not_yet(SPOOLER).says("Recycle spooler after N tasks"),
-    seconds("spooler-harakiri").default("0").not_yet(SPOOLER).says("Kill a spool task running longer than N seconds"),
-    seconds("spooler-frequency").aka(&["spooler-freq"]).default("30").not_yet(SPOOLER)
-        .says("Seconds between spool directory scans"),
+    path("spooler").short('Q').list().sets(|d, v| companions::spooler(d, v, false)).works()
+        .says("Run the tasks that wait in this directory, which is made where it is not there"),
+    path("spooler-external").list().sets(|d, v| companions::spooler(d, v, true)).works()
+        .says("Let tasks wait in this directory for another instance that runs them"),
+    flag("spooler-ordered").sets(|d, v| d.config.spoolers.ordered = v.on()).works()
+        .says("Run tasks in the order of their names, those of a lower priority's number first"),
+    text("spooler-chdir").sets(|d, v| d.config.spoolers.chdir = Some(v.path())).works()
+        .says("Directory in which tasks run; without it that of their files"),
+    int("spooler-processes", 1, 100).default("1").sets(|d, v| d.config.spoolers.processes_each = v.size()).works()
+        .says("Processes for each directory"),
+    flag("spooler-quiet").sets(|d, v| d.config.spoolers.quiet = v.on()).works().says("Log no line for each task"),
+    count("spooler-max-tasks").sets(|d, v| d.config.spoolers.max_tasks = v.unless_zero()).works()
+        .says("Replace a spooler process after so many tasks"),
+    seconds("spooler-harakiri").default("0").sets(|d, v| d.config.spoolers.harakiri = v.duration_unless_zero()).works()
+        .says("Kill a spooler process whose task runs longer than this many seconds"),
+    seconds("spooler-frequency").aka(&["spooler-freq"]).default("30")
+        .sets(|d, v| d.config.spoolers.frequency = v.duration()).works()
+        .says("Longest time between two looks for tasks; one of this instance's own is run at once"),
+    seconds("spooler-retry-delay").default("0").sets(|d, v| d.config.spoolers.retry_delay = v.duration()).works()
+        .says("Seconds that a task waits that is to be run again, doubled each time; 0: until the next look (not in uWSGI)"),
+    count("spooler-max-crashes").default("3").sets(|d, v| d.config.spoolers.max_crashes = v.amount()).works()
+        .says("Set a task aside that has taken so many processes with it; 0 never does (not in uWSGI)"),
     list("mule").optional().sets(companions::mule).works()
         .says("Start a mule: a process that runs a file (FILE.py) or MODULE:CALLABLE, or waits for messages and signals"),
     count(MULES).sets(companions::mules).works().says("Start so many mules that wait for messages and signals"),
@@ -64,24 +74,31 @@ pub(super) const OPTIONS: &[Opt] = &[
         .sets(|d, v| d.config.mules.queue_bytes = v.unless_zero().and_then(|bytes| bytes.try_into().ok())).works()
         .restart(|old, new| old.mules.queue_bytes != new.mules.queue_bytes)
         .says("Bytes of each queue of messages to mules"),
-    count("signal-bufsize").aka(&["signals-bufsize"]).not_yet(SIGNALS).says("Socket buffer bytes for the signal pipe"),
-    list("signal-timer").aka(&["timer"]).not_yet(SIGNALS).says("Raise signal every N seconds: signal seconds"),
-    list("signal-rbtimer").aka(&["rbtimer"]).not_yet(SIGNALS)
-        .says("Raise signal with user-space timer: signal seconds"),
+    count("signal-bufsize").aka(&["signals-bufsize"])
+        .sets(|d, v| d.config.signal_queue_bytes = v.unless_zero().and_then(|bytes| bytes.try_into().ok())).works()
+        .restart(|old, new| old.signal_queue_bytes != new.signal_queue_bytes)
+        .says("Bytes of each queue of signals"),
+    list("signal-timer").aka(&["timer"]).sets(signals::timer).works()
+        .says("Raise a signal every so many seconds: SIGNAL SECONDS"),
+    list("signal-rbtimer").aka(&["rbtimer"]).sets(signals::timer).works().says("The same"),
     count("rpc-max").default("64").not_yet(SHARING).says("Maximum registered RPC functions"),
     list("touch-mules-reload").sets(|d, v| reload::watch(d, v, WatchEffect::MulesReload, false)).works()
         .says("Start all mules anew when this file changes"),
-    list("touch-spoolers-reload").not_yet(SPOOLER).says("Reload spoolers when file changes"),
-    list("touch-signal").not_yet(SIGNALS).says("Raise signal when file changes: file signal"),
-    list("fs-signal").not_yet(SIGNALS).says("Raise signal on filesystem event: path signal"),
+    list("touch-spoolers-reload").sets(|d, v| reload::watch(d, v, WatchEffect::SpoolersReload, false)).works()
+        .says("Start all spooler processes anew when this file changes"),
+    list("touch-signal").sets(|d, v| signals::watch(d, v, false)).works()
+        .says("Raise a signal when the time stamp of this file changes: FILE SIGNAL"),
+    list("fs-signal").sets(|d, v| signals::watch(d, v, true)).works()
+        .says("Raise a signal when anything happens to this file or directory: PATH SIGNAL"),
     list("cron").not_yet(CRON).says("Run command: min hour day month weekday command"),
     list("cron2").not_yet(CRON).says("Cron with key=value options before command"),
     list("unique-cron").not_yet(CRON).says("Cron that never overlaps itself"),
     seconds("cron-harakiri").default("0").not_yet(CRON).says("Kill cron command after N seconds"),
     list("unique-legion-cron").aka(&["unique-cron-legion"])
         .unsupported("clusters are the business of the orchestrator").says("Non-overlapping cron run only while lord"),
-    list("spooler-import").aka(&["spooler-pyimport", "spooler-py-import", "spooler-python-import"]).not_yet(SPOOLER)
-        .says("Import module in spooler processes"),
+    list("spooler-import").aka(&["spooler-pyimport", "spooler-py-import", "spooler-python-import"])
+        .sets(|d, v| d.config.spoolers.imports.push(v.string())).works()
+        .says("Import this module, or run this file, in each spooler process"),
     list("py-sharedarea").not_yet(SHARING).says("Shared area backed by a bytearray of size"),
     list("symcall").unsupported(C_FUNCTION).says("C function handling requests"),
     flag("symcall-use-next").unsupported(C_FUNCTION).says("Search C symbols in later libraries"),

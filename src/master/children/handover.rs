@@ -88,7 +88,7 @@ impl Children {
             zygotes: zygotes.collect::<io::Result<BTreeMap<_, _>>>()?,
             members: members.collect::<io::Result<BTreeMap<_, _>>>()?,
             executed: Executed::adopt(handover.executed, poll)?,
-            mailboxes: Mailboxes::adopt(handover.mailboxes)?,
+            mailboxes: Mailboxes::adopt(handover.mailboxes, poll)?,
             lives: handover.lives,
             no_application: handover.no_application,
         })

@@ -88,6 +88,13 @@ impl Children {
         self.order(seat, SeatOrder::Run, &ToWorker::Resume);
     }
 
+    /// Passes a signal of the application on to a worker. Whether there was room for it.
+    pub(in crate::master) fn pass_signal(&self, seat: Seat, number: u8) -> bool {
+        let sent = self.members.get(&seat).map(|member| member.control.send_record(&ToWorker::Signal { number }, &[]));
+        // One that has gone meanwhile shows as a death.
+        !matches!(sent, Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     fn order(&self, seat: Seat, order: SeatOrder, record: &ToWorker) {
         let Some(member) = self.members.get(&seat) else { return };
         if let Some(board) = self.board()

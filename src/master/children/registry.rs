@@ -31,7 +31,7 @@ pub(in crate::master) struct Children {
     /// Those that the master executes itself, in seats behind those of the shared memory.
     pub(in crate::master) executed: Executed,
     /// Queues between them.
-    pub(super) mailboxes: Mailboxes,
+    pub(in crate::master) mailboxes: Mailboxes,
     /// Counts every member there ever was, so that an order meant for one is never obeyed by another.
     pub(super) lives: Life,
     /// The newest generation that serves errors in place of an application that could not be loaded.

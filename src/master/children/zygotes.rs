@@ -68,7 +68,7 @@ impl Children {
         // The sockets that there are: those that the init system opened may not be in the configuration.
         let listeners: Vec<_> = sockets.iter().map(BoundSocket::told).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
-        let mailboxes = self.mailboxes.provide(config)?;
+        let mailboxes = self.mailboxes.provide(config, poll)?;
         let ends = self.mailboxes.ends(&mailboxes);
         let mut settings = Config { sockets: listeners, mailboxes, ..config.clone() };
         // Workers that load by themselves look the directory up anew.

@@ -32,6 +32,7 @@ use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::shared_memory::{memory_file, read_memory_file};
 use crate::sys::wait::Doorbell;
+use crate::timetable::Timetable;
 use crate::travel::HANDOVER;
 
 /// Everything that the next image must know. What later versions add has a default.
@@ -67,6 +68,9 @@ pub(crate) struct Handover {
     /// Masters up to 0.2 had none.
     #[serde(default)]
     pub(super) ledger: Option<Ledger>,
+    /// What the application wants of signals.
+    #[serde(default)]
+    pub(super) timetable: Timetable,
     /// When the stop begins that was ordered.
     #[serde(default)]
     pub(super) stops_at_us: Option<u64>,
@@ -79,6 +83,7 @@ pub(crate) struct Handover {
 pub(super) struct Learnt {
     pub(super) scaling: Memory,
     pub(super) ledger: Option<Ledger>,
+    pub(super) timetable: Timetable,
     pub(super) stops_at_us: Option<u64>,
     pub(super) log_beneath: Option<File>,
 }
@@ -168,6 +173,7 @@ impl Handover {
         let learnt = Learnt {
             scaling: self.scaling,
             ledger: self.ledger,
+            timetable: self.timetable,
             stops_at_us: self.stops_at_us,
             log_beneath: log_beneath.map(File::from),
         };

@@ -127,6 +127,7 @@ impl Driver<'_> {
                 .collect::<io::Result<_>>()?,
             doors: in_force.doors.sockets().map(SocketHandover::of).collect::<io::Result<_>>()?,
             ledger: Some(self.ledger.clone()),
+            timetable: self.timetable.clone(),
             stops_at_us: self.stops_at_us,
             log_beneath: in_force.collecting.as_ref().map(|log| Passed::on(log.beneath())).transpose()?,
         })

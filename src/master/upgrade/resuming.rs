@@ -41,6 +41,8 @@ pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailu
     let mut driver = Driver::new(parts, origin);
     driver.has_served = true;
     driver.scaler.remember(learnt.scaling);
+    driver.timetable = learnt.timetable;
+    driver.watch_signal_files();
     driver.stops_at_us = learnt.stops_at_us;
     if let Some(ledger) = learnt.ledger {
         driver.ledger = ledger;

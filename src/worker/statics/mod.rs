@@ -46,6 +46,10 @@ impl<S: Service + ?Sized> Service for FilesFirst<'_, S> {
         self.service.on_thread(core, accept_loop);
     }
 
+    fn on_signal(&self, number: u8) {
+        self.service.on_signal(number);
+    }
+
     fn whereabouts(&self, core: usize, watch: &Watch) -> String {
         self.service.whereabouts(core, watch)
     }

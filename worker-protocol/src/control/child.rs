@@ -14,6 +14,11 @@ pub enum ToWorker {
     Resume,
     /// Write the log there from now on. Beside it: the file.
     LogTo,
+    /// A signal of the application, for this worker.
+    Signal {
+        /// Which.
+        number: u8,
+    },
 }
 
 /// Worker to master.
@@ -101,13 +106,14 @@ impl LeaveReason {
 
 impl Message for ToWorker {
     fn encode(&self, out: &mut Vec<u8>) {
-        let kind = match self {
-            ToWorker::Retire => kind::RETIRE,
-            ToWorker::Pause => kind::PAUSE,
-            ToWorker::Resume => kind::RESUME,
-            ToWorker::LogTo => kind::WORKER_LOG_TO,
+        let (kind, a) = match self {
+            ToWorker::Signal { number } => (kind::SIGNAL, u64::from(*number)),
+            ToWorker::Retire => (kind::RETIRE, 0),
+            ToWorker::Pause => (kind::PAUSE, 0),
+            ToWorker::Resume => (kind::RESUME, 0),
+            ToWorker::LogTo => (kind::WORKER_LOG_TO, 0),
         };
-        Record::new(kind).append(out, "");
+        Record { a, ..Record::new(kind) }.append(out, "");
     }
 
     fn decode(packet: &[u8]) -> Result<ToWorker, Error> {
@@ -117,6 +123,9 @@ impl Message for ToWorker {
             kind::PAUSE => ToWorker::Pause,
             kind::RESUME => ToWorker::Resume,
             kind::WORKER_LOG_TO => ToWorker::LogTo,
+            kind::SIGNAL => {
+                ToWorker::Signal { number: u8::try_from(record.a).map_err(|_| record.wrong("signal", record.a))? }
+            }
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;

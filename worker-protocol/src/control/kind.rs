@@ -36,6 +36,8 @@ pub const PAUSE: u16 = 33;
 pub const RESUME: u16 = 34;
 /// [`super::ToWorker::LogTo`].
 pub const WORKER_LOG_TO: u16 = 35;
+/// [`super::ToWorker::Signal`]: its number in `a`.
+pub const SIGNAL: u16 = 36;
 /// [`super::FromWorker::Ready`]: microseconds in `a`.
 pub const READY: u16 = 48;
 /// [`super::FromWorker::NotReady`]: exit code in `a`; text.

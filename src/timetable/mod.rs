@@ -1,0 +1,122 @@
+//! When signals of the application are raised, and to whom they go (uWSGI's manual, "The uWSGI Signal Framework"): what it has
+//! registered, its timers and its crons, as the master keeps them.
+//!
+//! Decides only: moments come in as arguments, and whoever is to get a signal is named. Pure; used in the master.
+
+mod calendar;
+mod cron;
+mod table;
+mod target;
+mod timer;
+mod wish;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use worker_protocol::ids::Generation;
+
+pub use self::calendar::WallClock;
+pub use self::cron::{CronTime, Served};
+pub use self::table::Table;
+pub use self::target::Target;
+pub use self::timer::Timer;
+pub use self::wish::Wish;
+
+/// What holds now, and what each generation wants that is not in force yet.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timetable {
+    of: u32,
+    current: Table,
+    coming: BTreeMap<u32, Table>,
+}
+
+impl Timetable {
+    /// Takes in what a process of a generation wants. Whether that is about what holds now.
+    pub fn hear(&mut self, generation: Generation, wish: &Wish, now_us: u64) -> bool {
+        match generation.0.cmp(&self.of) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => {
+                self.current.take(wish, now_us);
+                true
+            }
+            std::cmp::Ordering::Greater => {
+                self.coming.entry(generation.0).or_default().take(wish, now_us);
+                false
+            }
+        }
+    }
+
+    /// From now on what this generation wants holds. What it has in common with the one before goes on as it was, so that
+    /// nothing is raised twice or left out.
+    pub fn take_over(&mut self, generation: Generation, now_us: u64) {
+        if generation.0 <= self.of {
+            return;
+        }
+        let mut new = self.coming.remove(&generation.0).unwrap_or_default();
+        new.succeed(&self.current, now_us);
+        self.current = new;
+        self.of = generation.0;
+        self.coming.retain(|later, _| *later > generation.0);
+    }
+
+    /// What holds now.
+    pub fn current(&self) -> &Table {
+        &self.current
+    }
+
+    /// The signals that are due, each as often as it is.
+    pub fn fire(&mut self, now_us: u64, clock: WallClock) -> Vec<u8> {
+        self.current.fire(now_us, clock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+    const NOON: WallClock = WallClock { epoch_s: 43_200, offset_s: 0 };
+
+    fn wish(text: &str) -> Wish {
+        Wish::read(text.as_bytes()).expect("a wish").1
+    }
+
+    #[test]
+    fn a_timer_that_a_reload_brings_again_keeps_its_deadline() {
+        let mut timetable = Timetable::default();
+        timetable.hear(Generation(1), &wish("1 timer 5 10"), 0);
+        timetable.take_over(Generation(1), 0);
+        assert_eq!(timetable.fire(10 * SECOND, NOON), [5]);
+        // The next one is due at 20 s, whatever is loaded until then.
+        timetable.hear(Generation(2), &wish("2 timer 5 10"), 18 * SECOND);
+        timetable.hear(Generation(2), &wish("2 timer 6 3"), 18 * SECOND);
+        assert_eq!(timetable.fire(19 * SECOND, NOON), [0; 0]);
+        timetable.take_over(Generation(2), 19 * SECOND);
+        assert_eq!(timetable.fire(20 * SECOND, NOON), [5]);
+        assert_eq!(timetable.fire(22 * SECOND, NOON), [6], "a new one counts from the moment at which it holds");
+    }
+
+    #[test]
+    fn what_a_generation_wants_that_never_holds_is_forgotten() {
+        let mut timetable = Timetable::default();
+        timetable.take_over(Generation(1), 0);
+        timetable.hear(Generation(2), &wish("2 register 7 mules"), 0);
+        timetable.hear(Generation(3), &wish("3 register 7 workers"), 0);
+        assert_eq!(timetable.current().target(7), Target::AnyWorker);
+        timetable.take_over(Generation(3), 0);
+        assert_eq!(timetable.current().target(7), Target::Workers);
+        assert!(!timetable.hear(Generation(2), &wish("2 register 7 mule"), 0));
+        assert_eq!(timetable.current().target(7), Target::Workers);
+    }
+
+    #[test]
+    fn a_cron_that_a_reload_brings_again_is_not_run_twice_in_its_minute() {
+        let mut timetable = Timetable::default();
+        timetable.hear(Generation(1), &wish("1 cron 9 0 12 -1 -1 -1"), 0);
+        timetable.take_over(Generation(1), 0);
+        assert_eq!(timetable.fire(0, NOON), [9]);
+        timetable.hear(Generation(2), &wish("2 cron 9 0 12 -1 -1 -1"), SECOND);
+        timetable.take_over(Generation(2), SECOND);
+        assert_eq!(timetable.fire(2 * SECOND, NOON), [0; 0]);
+    }
+}

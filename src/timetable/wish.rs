@@ -1,0 +1,72 @@
+//! What an application tells the master of signals, in words: `GENERATION KIND SIGNAL …`. It is written in
+//! `python/modules/signals.py`. Pure; used in the master.
+
+use super::cron::CronTime;
+
+/// One thing that an application wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Raise a signal.
+    Raise(u8),
+    /// From now on a signal goes there.
+    Register(u8, String),
+    /// Raise a signal every so many seconds; so often, or for ever.
+    Timer(u8, u64, Option<u32>),
+    /// Raise a signal at certain minutes.
+    Cron(u8, CronTime),
+    /// Raise a signal whenever a file or directory changes.
+    File(u8, String),
+}
+
+impl Wish {
+    /// The generation that wishes, and what; `None` for what is none.
+    pub fn read(message: &[u8]) -> Option<(u32, Wish)> {
+        let text = std::str::from_utf8(message).ok()?;
+        let mut words = text.splitn(4, ' ');
+        let generation = words.next()?.parse().ok()?;
+        let (kind, signal) = (words.next()?, words.next()?.parse().ok()?);
+        let rest = words.next().unwrap_or_default();
+        let wish = match kind {
+            "raise" => Wish::Raise(signal),
+            "register" => Wish::Register(signal, rest.to_owned()),
+            "timer" => {
+                let (every, times) = rest.split_once(' ').unwrap_or((rest, "0"));
+                let times = times.parse().ok()?;
+                let every = every.parse().ok().filter(|seconds| (1..=SECONDS_MAX).contains(seconds))?;
+                Wish::Timer(signal, every, Some(times).filter(|times| *times > 0))
+            }
+            "cron" => {
+                let parts: Vec<i32> = rest.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+                Wish::Cron(signal, CronTime::of(parts.try_into().ok()?))
+            }
+            "file" => Wish::File(signal, rest.to_owned()),
+            _ => return None,
+        };
+        Some((generation, wish))
+    }
+}
+
+/// No timer is longer than a clock can bear.
+const SECONDS_MAX: u64 = i32::MAX as u64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_read_as_they_were_written_and_nothing_else_is_one() {
+        let read = |text: &str| Wish::read(text.as_bytes());
+        assert_eq!(read("3 raise 255"), Some((3, Wish::Raise(255))));
+        assert_eq!(read("1 register 7 farm_a b"), Some((1, Wish::Register(7, "farm_a b".to_owned()))));
+        assert_eq!(read("1 register 7"), Some((1, Wish::Register(7, String::new()))));
+        assert_eq!(read("1 timer 7 60"), Some((1, Wish::Timer(7, 60, None))));
+        assert_eq!(read("1 timer 7 60 3"), Some((1, Wish::Timer(7, 60, Some(3)))));
+        let every_five = CronTime::of([-5, -1, -1, -1, -1]);
+        assert_eq!(read("1 cron 7 -5 -1 -1 -1 -1"), Some((1, Wish::Cron(7, every_five))));
+        assert_eq!(read("1 file 7 /srv/a b"), Some((1, Wish::File(7, "/srv/a b".to_owned()))));
+        for nonsense in ["", "1", "1 raise", "1 raise 256", "x raise 1", "1 cron 7 1 2", "1 timer 7 0", "1 sing 7"] {
+            assert_eq!(read(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(Wish::read(b"1 raise \xff"), None);
+    }
+}

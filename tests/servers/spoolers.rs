@@ -1,0 +1,123 @@
+//! Spoolers: tasks as files of uWSGI's form, run once, again where they ask for it or were cut short, and set aside where they
+//! kill whoever runs them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Instance, wait_until};
+use crate::pythons::{launch_in, one};
+
+const APPLICATION: &str = r#"
+import os, sys, time, urllib.parse
+import uwsgi, uwsgidecorators
+
+def say(*words):
+    # In one piece, so that no other process comes between.
+    os.write(1, (' '.join(map(str, words)) + '\n').encode())
+
+@uwsgidecorators.spool
+def once(task):
+    say('once', task['name'], task.get('body'), sorted(key for key in task if key.startswith('ud_')))
+    if task['name'] == 'fatal':
+        os.kill(os.getpid(), 9)
+    if task['name'] == 'cut' and not os.path.exists('cut'):
+        open('cut', 'w').close()
+        os.kill(os.getpid(), 9)
+
+@uwsgidecorators.spool(pass_arguments=True)
+def called(one, two=0):
+    say('called with', one, two, uwsgi.i_am_the_spooler(), uwsgi.worker_id(), uwsgi.mule_id())
+
+@uwsgidecorators.spoolraw
+def retried(task):
+    if os.path.exists('retried'):
+        say('the second time it is done')
+        return uwsgi.SPOOL_OK
+    open('retried', 'w').close()
+    say('the first time it is not')
+    return uwsgi.SPOOL_RETRY
+
+def locks():
+    try:
+        uwsgi.lock()
+    except ValueError as error:
+        return error
+
+@uwsgidecorators.spool
+def locked(task):
+    say('in a spooler:', locks())
+
+def waiting(name):
+    return sorted(entry for entry in os.listdir(name) if not entry.startswith('.'))
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    try:
+        return [repr(eval(urllib.parse.unquote(environ['QUERY_STRING']))).encode()]
+    except Exception as error:
+        return [('%s: %s' % (type(error).__name__, error)).encode()]
+"#;
+
+fn call(instance: &Instance, expression: &str) -> String {
+    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
+}
+
+#[test]
+fn tasks_run_once_or_until_they_are_done_and_none_is_lost_or_goes_on_killing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let spool = directory.path().join("spool");
+    let other = directory.path().join("other");
+    fs::write(directory.path().join("web.py"), APPLICATION).expect("write the application");
+    let launch = launch_in(&one(), directory.path()).set("module", "web").set("spooler-frequency", 1);
+    let launch = launch.set("spooler", spool.display()).set("spooler-external", other.display());
+    let mut instance = launch.set("spooler-processes", 2).set("spooler-chdir", directory.path().display()).start();
+    instance.log.wait_for(&format!("spawned the uWSGI spooler on dir {} with pid ", spool.display()));
+    for (expression, value) in [
+        ("type(once(name='plain', body=b'text')).__name__, once.__name__", "('bytes', 'once')"),
+        ("called.spool(1, two=[2]) is not None", "True"),
+        ("retried() is not None, locked() is not None", "(True, True)"),
+        ("once({'name': 'later', 'at': str(int(time.time()) + 3600)}) is not None", "True"),
+        ("len(uwsgi.spoolers), uwsgi.i_am_the_spooler(), len(uwsgi.spooler_jobs()) > 0", "(2, None, True)"),
+        ("uwsgi.spool({b'a': 1})", "ValueError: spooler callable dictionary must contains only bytes"),
+        ("uwsgi.spool()", "ValueError: The argument of spooler callable must be a dictionary"),
+        ("uwsgi.spool({'a': 'b', 'priority': '../x'})", "ValueError: priority is no number from 0 to 999999: b'../x'"),
+        (
+            "uwsgi.spool({'a': 'x' * 70000})",
+            "ValueError: a value of 70000 bytes is too long for a task: use the body for it",
+        ),
+        ("uwsgi.spool({'a': 'b', 'spooler': '/nowhere'})", "ValueError: unable to find spooler '/nowhere'"),
+    ] {
+        assert_eq!(call(&instance, expression), value, "{expression}");
+    }
+    instance.log.wait_for("once plain text ['ud_spool_func', 'ud_spool_ret']");
+    instance.log.wait_for("called with 1 [2] True 0 0");
+    instance.log.wait_for("in a spooler: The spooler cannot lock/unlock resources");
+    instance.log.wait_for("the second time it is done");
+    // As uWSGI writes it, byte for byte.
+    let named = format!("uwsgi.spool({{b'a': b'1', b'spooler': {:?}}})", other.display().to_string());
+    let path = call(&instance, &format!("{named}.decode()"));
+    let path = path.trim_matches('\'').to_owned();
+    let written = fs::read(&path).expect("the task");
+    assert_eq!(written[..4], [17, (written.len() - 4) as u8, 0, 0]);
+    assert_eq!(written[4..10], [1, 0, b'a', 1, 0, b'1']);
+    assert_eq!(fs::metadata(&path).expect("the task").permissions().mode() & 0o777, 0o600);
+    // One that is cut short runs again; one that kills everybody is set aside.
+    instance.expect_log("OOOPS the spooler is no more...trying respawn...");
+    instance.expect_log("is set aside in ");
+    instance.expect_log("respawning too fast !!!");
+    assert_eq!(call(&instance, "once(name='cut') is not None"), "True");
+    instance.log.wait_for_count(2, "once cut None");
+    assert_eq!(call(&instance, "once(name='fatal') is not None"), "True");
+    instance.log.wait_for("it has taken 3 processes with it");
+    assert_eq!(instance.log.lines_with("once fatal None").len(), 3);
+    let waits = || call(&instance, &format!("len(waiting({:?}))", spool.display().to_string()));
+    assert!(wait_until(|| waits() == "2"), "the one of later, and the directory of those set aside: {}", waits());
+    instance.signal(Signal::SIGHUP);
+    instance.log.wait_for("reload done: generation 2 serves");
+    assert_eq!(call(&instance, "once(name='after a reload') is not None"), "True");
+    instance.log.wait_for("once after a reload None");
+    instance.stop();
+}
