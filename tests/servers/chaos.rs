@@ -65,6 +65,8 @@ impl Chaos<'_> {
             // The first one only takes away the handler that Rust programs have for it.
             Blow::CrashWorker => self.kill_worker(|victim| {
                 wait_until(|| {
+                    // One that was stopped hears of no other signal.
+                    victim.signal(Signal::SIGCONT);
                     victim.signal(Signal::SIGSEGV);
                     !victim.is_alive()
                 })
