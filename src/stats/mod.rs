@@ -10,6 +10,9 @@ mod report;
 mod request;
 mod uwsgi;
 
+/// A page that shows people what `/metrics` of the same address tells: one text, which needs nothing from elsewhere.
+pub const PAGE: &str = include_str!("page.html");
+
 pub use exposition::Form;
 pub use health::{Answer, Readiness};
 pub use metrics::metrics;

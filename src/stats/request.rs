@@ -16,6 +16,10 @@ pub enum Page {
     Live,
     /// Whether it would serve a request.
     Ready,
+    /// The page for people.
+    People,
+    /// Nothing in particular.
+    Root,
     /// Anything else.
     Other,
 }
@@ -47,6 +51,8 @@ pub fn read(bytes: &[u8]) -> Option<Request> {
         "/metrics" => Page::Metrics { open: lines.any(accepts_open_metrics) },
         "/livez" | "/healthz" => Page::Live,
         "/readyz" => Page::Ready,
+        "/top" => Page::People,
+        "/" => Page::Root,
         _ => Page::Other,
     };
     Some(Request { page, head_only: method == "HEAD" })
@@ -100,7 +106,10 @@ mod tests {
         assert_eq!(page(open), Some(Page::Metrics { open: true }));
         assert_eq!(page("GET /livez HTTP/1.0\n\n"), Some(Page::Live));
         assert_eq!(page("GET /readyz HTTP/1.0\r\n\r\n"), Some(Page::Ready));
-        for other in ["GET / HTTP/1.0\r\n\r\n", "\r\n\r\n", "\0\u{7f} \r\n\r\n", "PUT * x\n\n", "GET /metricsx x\n\n"] {
+        assert_eq!(page("GET /top HTTP/1.1\r\n\r\n"), Some(Page::People));
+        assert_eq!(page("GET /?x HTTP/1.0\r\n\r\n"), Some(Page::Root));
+        for other in ["GET /x HTTP/1.0\r\n\r\n", "\r\n\r\n", "\0\u{7f} \r\n\r\n", "PUT * x\n\n", "GET /metricsx x\n\n"]
+        {
             assert_eq!(page(other), Some(Page::Other), "{other:?}");
         }
         assert_eq!(read(b"HEAD /livez HTTP/1.1\r\n\r\n"), Some(Request { page: Page::Live, head_only: true }));

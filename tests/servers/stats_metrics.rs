@@ -172,10 +172,34 @@ fn health_is_told_at_both_addresses_and_the_way_to_metrics_too() {
         assert_eq!((ready.status, ready.body.as_slice()), (200, b"ready\n".as_slice()));
         assert!(page(&socket, "/metrics").body.starts_with(b"# HELP rhinod_"));
     }
-    assert_eq!(page(&metrics_path(server.dir()), "/").status, 404);
+    assert_eq!(page(&metrics_path(server.dir()), "/elsewhere").status, 404);
     assert!(operator(&server, "--pause").status.success());
     let paused = page(&metrics_path(server.dir()), "/readyz");
     assert_eq!((paused.status, paused.body.as_slice()), (503, b"paused\n".as_slice()));
     assert_eq!(page(&metrics_path(server.dir()), "/livez").status, 200);
     assert_eq!(value(&server, "rhinod_ready"), Some(0.0));
+}
+
+#[test]
+fn the_page_for_people_needs_nothing_from_elsewhere_and_every_metric_that_it_reads_is_there() {
+    let server = telling().set("stats-http", true).start();
+    let (metrics, stats) = (metrics_path(server.dir()), stats_path(server.dir()));
+    let html = page(&metrics, "/");
+    assert!(html.status == 200 && html.head.contains("Content-Type: text/html"), "{}", html.head);
+    assert_eq!([&html.body, &html.body], [&page(&metrics, "/top").body, &page(&stats, "/top").body]);
+    assert!(page(&stats, "/").head.contains("application/json"), "as uWSGI, which answers whatever is asked");
+    let text = String::from_utf8(html.body).expect("text");
+    assert!(
+        !["//", "src=", "@import", "url("]
+            .iter()
+            .any(|word| { text.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//")) })
+    );
+    let told = String::from_utf8(page(&metrics, "/metrics").body).expect("text");
+    let names: Vec<&str> =
+        text.split('"').filter(|word| ["rhinod_", "uwsgi_"].iter().any(|own| word.starts_with(own))).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let family = name.trim_end_matches("_bucket");
+        assert!(told.contains(&format!("# TYPE {family} ")), "{name} is not told");
+    }
 }

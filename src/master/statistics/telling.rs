@@ -67,10 +67,13 @@ impl Driver<'_> {
                 let form = if open { Form::Open } else { Form::Plain };
                 ("200 OK", form.content_type(), self.document(Document::Metrics(form), documents))
             }
+            (Page::People, _) | (Page::Root, Manner::Metrics) => ("200 OK", HTML, Rc::from(stats::PAGE.as_bytes())),
             (Page::Other, Manner::Metrics) => {
-                ("404 Not Found", TEXT, Rc::from(b"there are /metrics, /livez and /readyz\n".as_slice()))
+                ("404 Not Found", TEXT, Rc::from(b"there are /, /metrics, /livez and /readyz\n".as_slice()))
             }
-            (Page::Other, _) => ("200 OK", "application/json", self.document(Document::Uwsgi(style), documents)),
+            (Page::Root | Page::Other, _) => {
+                ("200 OK", "application/json", self.document(Document::Uwsgi(style), documents))
+            }
         };
         let head = Head { status, content_type, length: body.len() };
         [Rc::from(head.bytes()), if head_only { nothing() } else { body }]
@@ -91,4 +94,5 @@ impl Driver<'_> {
     }
 }
 
+const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
