@@ -20,6 +20,7 @@ use crate::config::report::paint::Paint;
 use crate::config::report::show::as_ini;
 use crate::config::{Host, Invocation, Surroundings};
 use crate::embedded::RustRuntime;
+use crate::emperor;
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 use crate::handler::{BoxError, Configuration, Handler};
@@ -30,6 +31,7 @@ use crate::operator;
 use crate::operator::instance::Places;
 use crate::scaling::Settings;
 use crate::simulate::{self, SimulateError};
+use crate::supervision::vassal::EMPEROR_FD;
 use crate::sys::ground::Grounds;
 use crate::zygote;
 
@@ -171,7 +173,11 @@ fn serve(reader: &Reader) -> ExitCode {
 }
 
 fn run_master(reader: &Reader, config: Config) -> i32 {
-    match master::run(config, reader).map_err(|failure| reader.locate(failure)) {
+    let ended = match config.emperor.monitors.is_empty() {
+        true => master::run(config, reader),
+        false => emperor::run(&config, &reader.invocation.directory),
+    };
+    match ended.map_err(|failure| reader.locate(failure)) {
         Ok(number) => number,
         Err(failure) => {
             complain(&failure);
@@ -276,6 +282,10 @@ impl Reader {
         // What reads for a reload is at the head of a group, with which all goes that it has begun.
         let world = if reload { self.world.in_own_group() } else { self.world.clone() };
         let Loaded { mut config, collected } = load(&invocation, &world, &surroundings).map_err(refused)?;
+        if std::env::var_os(EMPEROR_FD).is_some() {
+            // An Emperor is to see when its vassal ends, and has its own log.
+            config.daemonize = None;
+        }
         config.anchor_logs(&invocation.directory);
         // A reload says what is new.
         let said = self.said.replace(config.notes.clone());

@@ -31,6 +31,7 @@ pub mod companion;
 pub mod config;
 mod daemon;
 mod embedded;
+mod emperor;
 #[doc(hidden)]
 pub mod escape;
 #[doc(hidden)]

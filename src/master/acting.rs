@@ -68,6 +68,7 @@ impl Driver<'_> {
         match announcement {
             Announcement::Ready => {
                 self.has_served = true;
+                self.tell_emperor_ready();
                 if let Err(error) = self.pid_files.write_safe(&self.in_force.config.pidfiles) {
                     log::error!("{error}");
                 }
@@ -87,6 +88,7 @@ impl Driver<'_> {
         match outcome {
             Outcome::Done => {
                 self.last_failure = None;
+                self.tell_emperor_ready();
                 let mut told = format!("generation {} serves", self.machine.current());
                 let of_configuration = matches!(reload, Reload::Graceful | Reload::Brutal);
                 if let Some(left) = self.left_over().filter(|_| of_configuration) {

@@ -21,6 +21,7 @@ use super::second_line::SecondLine;
 use super::signals::Signals;
 use super::statistics::Visitors;
 use super::upgrade::asking::Upgrade;
+use super::vassal::Vassal;
 use super::watches::Watches;
 use crate::failure::StartFailure;
 use crate::scaling::Settings;
@@ -65,6 +66,8 @@ pub(super) struct Driver<'a> {
     pub(super) notifier: Notifier,
     /// When to look at how large the log is.
     pub(super) log_size: SizeWatch,
+    /// The line to the Emperor whose vassal the instance is.
+    pub(super) vassal: Option<Vassal>,
     /// When the stop begins that was ordered (`stop-delay`).
     pub(super) stops_at_us: Option<u64>,
     /// Who is being told of the instance.
@@ -114,6 +117,7 @@ impl<'a> Driver<'a> {
             descriptors,
             notifier: Notifier::new(),
             log_size: SizeWatch::default(),
+            vassal: None,
             stops_at_us: None,
             visitors: Visitors::default(),
             ledger: Ledger::begin(epoch_us()),

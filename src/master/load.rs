@@ -2,6 +2,7 @@
 //! Master only.
 
 use super::driver::Driver;
+use super::machine::{Event, Order};
 use super::sight::Scene;
 use super::wake::{Wake, no_more};
 use crate::sys::clock::monotonic_us;
@@ -18,6 +19,9 @@ impl Driver<'_> {
         let Some(board) = self.children.board() else { return };
         let scene = Scene { now_us, machine: &self.machine, board };
         if let Some(event) = self.scaler.look(&scene, &mut self.in_force) {
+            if event == Event::Order(Order::Stop) {
+                self.tell_emperor_idle();
+            }
             self.handle(event);
         }
         if let Some((direction, reason)) = self.scaler.take_change() {

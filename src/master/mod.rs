@@ -46,6 +46,7 @@ mod sockets;
 mod startup;
 mod statistics;
 pub(crate) mod upgrade;
+mod vassal;
 mod wake;
 mod wanted;
 mod watches;
@@ -69,6 +70,7 @@ use operator::Operators;
 pub use origin::{Account, Origin};
 use signals::Signals;
 use startup::Started;
+use vassal::Vassal;
 use wake::Wake;
 use wanted::Wanted;
 
@@ -81,6 +83,7 @@ pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
     // Before anything of ours is open, which might have one of these numbers.
     let descriptors = Descriptors::inherit(&config.reload_descriptors)?;
     sockets::judge_inherited(&config)?;
+    let vassal = Vassal::of_environment().map_err(|error| StartFailure::system("hear the Emperor", &error))?;
     // Before anything else, so that a signal that comes during the start is remembered and not lost.
     let mut signals = Signals::install().map_err(|error| StartFailure::system("install signal handlers", &error))?;
     let poll = Poll::new().map_err(|error| StartFailure::system("set up the event loop", &error))?;
@@ -105,6 +108,7 @@ pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
     let Started { in_force, pid_files, .. } = started;
     let parts = Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files };
     let mut driver = Driver::new(parts, origin);
+    driver.serve_emperor(vassal)?;
     if let Err(failure) = crate::hooks::run(&driver.in_force.config.hooks, HookPhase::MasterStart) {
         log::error!("{failure}");
         driver.obey(Wanted::Order(Order::StopNow));

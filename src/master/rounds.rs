@@ -9,6 +9,7 @@ use mio::Events;
 use super::driver::Driver;
 use super::machine::{Event, Order};
 use super::reading::Reading;
+use super::vassal::Vassal;
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::failure::StartFailure;
@@ -51,6 +52,7 @@ impl Driver<'_> {
             self.reading.as_ref().map(Reading::due_us),
             self.visitors.due_us(),
             self.stops_at_us,
+            self.vassal.as_ref().and_then(Vassal::due_us),
             self.log_size.due_us(),
             self.collector_due_us(),
             self.signals_due_us(),
@@ -77,6 +79,7 @@ impl Driver<'_> {
         self.stop_if_due(monotonic_us());
         self.watch_log_size();
         self.mind_collector();
+        self.tell_emperor();
         self.mind_upgrade();
         self.mind_reading();
         self.mind_deadlines();
@@ -122,6 +125,7 @@ impl Driver<'_> {
                 let events = self.children.executed.hear_report(seat, &self.poll);
                 self.handle_all(events);
             }
+            Wake::Emperor => self.hear_emperor(),
             Wake::Door(door) => self.hear_door(door),
             Wake::Visitor(visitor) => self.hear_visitor(visitor),
             Wake::Program(seat) => {

@@ -1,7 +1,7 @@
 //! The listening sockets of a configuration: opened, or shared with those that are open already. Master only.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use crate::config::foresight::way::low_port;
 use crate::config::ground::Access;
@@ -163,6 +163,20 @@ pub(super) fn activated_sockets() -> io::Result<Vec<BoundSocket>> {
         BoundSocket::adopt(Listener::on(Address::Inherited(3 + number)), descriptor, None, true)
     };
     (0..count).map(adopt).collect()
+}
+
+/// The socket on standard input, where whoever started the instance listens there (an Emperor for one that was asleep,
+/// inetd). What is spoken on it is the `protocol`.
+pub(super) fn input_socket(config: &Config) -> io::Result<Option<BoundSocket>> {
+    let is_there = crate::sys::machine::inherited_sockets() > crate::sys::machine::activated_sockets();
+    if !is_there || config.skip_zero {
+        return Ok(None);
+    }
+    let socket = process::duplicate_descriptor(0)?;
+    process::set_input(None)?;
+    let address = Address::Inherited(socket.as_raw_fd());
+    let listener = Listener { protocol: config.zerg.protocol, ..Listener::on(address) };
+    BoundSocket::adopt(listener, socket, None, true).map(Some)
 }
 
 fn at(listener: &Listener, error: ListenError) -> StartFailure {

@@ -14,7 +14,7 @@ use super::decisions::DecisionFile;
 use super::doors::Doors;
 use super::files::PidFiles;
 use super::in_force::{InForce, begin_watches, open_fifos};
-use super::sockets::{activated_sockets, name_holder, open_early, open_sockets, settle_queues};
+use super::sockets::{activated_sockets, input_socket, name_holder, open_early, open_sockets, settle_queues};
 use super::upgrade::start_directory;
 use super::zerg::{Pools, take_sockets};
 use crate::config::ground::Access;
@@ -143,6 +143,9 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     open.extend(
         activated_sockets()
             .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?,
+    );
+    open.extend(
+        input_socket(config).map_err(|error| StartFailure::system("take the socket on standard input", &error))?,
     );
     open.extend(take_sockets(config)?);
     let has_companions = !config.mules.list.is_empty() || !config.spoolers.list.is_empty();

@@ -39,6 +39,8 @@ pub(super) enum Wake {
     Report(Seat),
     /// The program in this seat, which may be nobody's child, has ended.
     Program(Seat),
+    /// The Emperor says something.
+    Emperor,
     /// Somebody connects to the door with this number, behind which the instance tells of itself.
     Door(u32),
     /// The application wants something of signals and timers.
@@ -98,6 +100,7 @@ impl Wake {
             Wake::Program(seat) => (12, seat.0),
             Wake::Door(number) => (13, number),
             Wake::Visitor(number) => (14, number),
+            Wake::Emperor => (17, 0),
         };
         Token(kind << KIND | number as usize)
     }
@@ -123,6 +126,7 @@ impl Wake {
             12 => Wake::Program(Seat(number)),
             13 => Wake::Door(number),
             14 => Wake::Visitor(number),
+            17 => Wake::Emperor,
             _ => return None,
         })
     }
@@ -158,6 +162,7 @@ mod tests {
             Wake::Program(Seat(last)),
             Wake::Door(last),
             Wake::Visitor(last),
+            Wake::Emperor,
         ];
         let mut tokens: Vec<Token> = all.iter().map(|wake| wake.token()).collect();
         assert_eq!(tokens.iter().map(|token| Wake::of(*token)).collect::<Vec<_>>(), all.map(Some));

@@ -8,3 +8,4 @@ pub mod allowance;
 pub mod back_off;
 pub mod role;
 pub mod time;
+pub mod vassal;

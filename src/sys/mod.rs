@@ -15,6 +15,7 @@ pub mod handing;
 pub mod holder;
 pub mod identity;
 pub mod impatient;
+pub mod line;
 pub mod listeners;
 pub mod loan;
 pub mod machine;

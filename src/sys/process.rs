@@ -278,6 +278,15 @@ pub fn outlive_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(None)?)
 }
 
+/// Gives this process another standard input; nothing to read without one.
+pub fn set_input(input: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    match input {
+        Some(input) => nix::unistd::dup2_stdin(input)?,
+        None => nix::unistd::dup2_stdin(std::fs::File::open("/dev/null")?)?,
+    }
+    Ok(())
+}
+
 /// Makes standard output go where standard error goes.
 pub fn join_output_to_error() -> io::Result<()> {
     Ok(nix::unistd::dup2_stdout(std::io::stderr())?)

@@ -109,17 +109,27 @@ fn candidates(program: &CStr, environment: &[CString]) -> Vec<CString> {
 /// # Errors
 /// What `fork(2)` says.
 pub fn fork_helper(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
-    let helper = fork_aside(false, || {
-        lead_group(0);
-        forget_signals();
-        unblock_signals(SigSet::empty());
+    fork_vassal(|| {
         // Without it the helper ends a little later than who it helps.
         let _ = die_with_parent();
         life()
+    })
+}
+
+/// The same for one that says itself with whom it dies.
+///
+/// # Errors
+/// What `fork(2)` says.
+pub fn fork_vassal(life: impl FnOnce() -> i32) -> io::Result<ProcessId> {
+    let leader = fork_aside(false, || {
+        lead_group(0);
+        forget_signals();
+        unblock_signals(SigSet::empty());
+        life()
     })?;
     // By both, so that the group is there whoever comes first.
-    lead_group(helper.get());
-    Ok(helper)
+    lead_group(leader.get());
+    Ok(leader)
 }
 
 /// Forks a process that goes on when this one has ended, at the head of a group of its own. No signal reaches it but those

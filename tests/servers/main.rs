@@ -8,6 +8,7 @@ mod daemons;
 mod daemons_smart;
 mod dialogue;
 mod documents;
+mod emperor;
 mod extension;
 mod fastcgi_connections;
 mod harakiri;

@@ -27,6 +27,9 @@ const NOT_OPTIONS: [&str; 9] = [
 /// rhinod's own processes talk to each other in variables of this beginning.
 const PRIVATE_PREFIX: &str = "RHINOD_INTERNAL_";
 
+/// What an Emperor has in variables of this beginning is for its vassals, who get it without the middle word.
+const VASSALS_PREFIX: &str = "UWSGI_VASSAL_";
+
 /// An option out of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
@@ -51,7 +54,7 @@ pub(crate) fn options(environment: &[(OsString, OsString)], errors: &mut Vec<Con
 }
 
 fn key_of(name: &str) -> Option<String> {
-    if NOT_OPTIONS.contains(&name) || name.starts_with(PRIVATE_PREFIX) {
+    if NOT_OPTIONS.contains(&name) || name.starts_with(PRIVATE_PREFIX) || name.starts_with(VASSALS_PREFIX) {
         return None;
     }
     let rest = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix))?;
@@ -71,7 +74,9 @@ mod tests {
 
     #[test]
     fn private_and_foreign_names_are_no_options() {
-        for name in ["UWSGI_RELOADS", "UWSGI_EMPEROR_FD", "UWSGI_", "HOME", "XUWSGI_A", "RHINOD_INTERNAL_CONTROL"] {
+        for name in
+            ["UWSGI_RELOADS", "UWSGI_EMPEROR_FD", "UWSGI_", "HOME", "UWSGI_VASSAL_IDLE", "RHINOD_INTERNAL_CONTROL"]
+        {
             assert_eq!(key_of(name), None, "{name}");
         }
     }

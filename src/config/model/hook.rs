@@ -36,6 +36,8 @@ words! {
         AsUserAtexit = "as-user-atexit",
         /// In the master, before its loop.
         MasterStart = "master-start",
+        /// In the process that becomes a vassal, before it does.
+        AsVassal = "as-vassal",
         /// In the process that loads the application, before it does.
         PreApp = "pre-app",
         /// There as well, afterwards.

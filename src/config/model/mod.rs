@@ -13,6 +13,7 @@ mod bounds;
 mod capabilities;
 mod daemon;
 mod directory;
+mod emperor;
 mod harakiri;
 mod hook;
 mod http;
@@ -48,6 +49,7 @@ pub use application::{Application, Python};
 pub use bounds::Bounds;
 pub use capabilities::{Capabilities, NoSuchCapability};
 pub use daemon::{Daemon, Daemons};
+pub use emperor::{Emperor, OnDemand, VassalPatience, VassalStart};
 pub use harakiri::Harakiri;
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use http::HttpSockets;
@@ -81,8 +83,12 @@ pub struct Config {
     pub sockets: Vec<Listener>,
     /// Length of the queue of connections that wait for a worker, for each socket (`listen`).
     pub listen: u32,
+    /// Leave a listening socket on standard input alone (`skip-zero`).
+    pub skip_zero: bool,
     /// Sockets that are taken from others or given to them.
     pub zerg: Zerg,
+    /// Instances that are started for configurations.
+    pub emperor: Emperor,
     /// Permission bits of the unix sockets (`chmod-socket`); `None` leaves what the umask gives.
     pub chmod_socket: Option<u32>,
     /// Owner of the unix sockets (`chown-socket`), as `user`, `user:group` or numbers.
@@ -183,7 +189,9 @@ impl Default for Config {
         Config {
             sockets: Vec::new(),
             listen: 100,
+            skip_zero: false,
             zerg: Zerg::default(),
+            emperor: Emperor::default(),
             chmod_socket: None,
             chown_socket: None,
             socket_tuning: SocketTuning::default(),

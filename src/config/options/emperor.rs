@@ -3,11 +3,14 @@
 //! The rows of the option table for the group [`Emperor`](super::Group::Emperor).
 //! Read in the master before anything else, and by the commands.
 
-use super::row::{Opt, bytes, count, flag, list, millis, seconds, text};
-use super::zerg;
+use super::draft::Draft;
+use super::row::{Opt, address, bytes, count, flag, list, millis, seconds, text};
+use super::statistics::own_address;
+use super::{vassals, zerg};
 
 // What stands behind several rows.
-const EMPEROR: &str = "the emperor; run one unit for each instance";
+const MORE: &str = "more instances of one vassal on request; give it as many workers as it may need, with cheaper";
+const SPACES: &str = "namespaces and capabilities of vassals; give the unit of the Emperor what it needs";
 const CLUSTER: &str = "clusters are the business of the orchestrator";
 const LEGION_DAEMON: &str =
     "which machine runs it is the business of the orchestrator; use the option without legion- where it is to run";
@@ -15,50 +18,76 @@ const LEGION_DAEMON: &str =
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    list("emperor").not_yet(EMPEROR).says("Supervise one instance per config file in dir/glob"),
-    text("emperor-proxy-socket").not_yet(EMPEROR).says("Make the vassal act as an Emperor proxy on socket"),
-    text("emperor-wrapper").not_yet(EMPEROR).says("Binary executed instead of uwsgi for vassals"),
-    list("emperor-wrapper-override").not_yet(EMPEROR).says("Wrapper tried before the default binary"),
-    list("emperor-wrapper-fallback").not_yet(EMPEROR).says("Wrapper tried when the default binary fails"),
-    flag("emperor-nofollow").not_yet(EMPEROR).says("Use link's own mtime when watching vassal files"),
-    text("emperor-procname").not_yet(EMPEROR).says("Process title of the Emperor"),
-    seconds("emperor-freq").default("3").not_yet(EMPEROR).says("Seconds between scans for vassal changes"),
-    seconds("emperor-required-heartbeat").default("30").not_yet(EMPEROR)
+    list("emperor").sets(vassals::monitor).works().at_start().says("Supervise one instance per config file in dir/glob"),
+    text("emperor-proxy-socket").not_yet(SPACES).says("Make the vassal act as an Emperor proxy on socket"),
+    text("emperor-wrapper").sets(|d, v| d.config.emperor.start.wrapper = Some(v.string())).works().at_start()
+        .says("Binary executed instead of uwsgi for vassals"),
+    list("emperor-wrapper-override").sets(|d, v| d.config.emperor.start.before.push(v.string())).works().at_start()
+        .says("Wrapper tried before the default binary"),
+    list("emperor-wrapper-fallback").sets(|d, v| d.config.emperor.start.after.push(v.string())).works().at_start()
+        .says("Wrapper tried when the default binary fails"),
+    flag("emperor-nofollow").sets(|d, v| d.config.emperor.nofollow = v.on()).works().at_start()
+        .says("Use link's own mtime when watching vassal files"),
+    text("emperor-procname").sets(|d, v| d.config.emperor.title = Some(v.string())).works().at_start()
+        .says("Process title of the Emperor"),
+    seconds("emperor-freq").default("3").sets(|d, v| d.config.emperor.look_every = v.duration()).works().at_start()
+        .says("Seconds between scans for vassal changes of which the kernel does not tell"),
+    seconds("emperor-required-heartbeat").default("30")
+        .sets(|d, v| d.config.emperor.patience.heartbeat = v.duration()).works().at_start()
         .says("Seconds of silence before a heart-beating vassal is respawned"),
-    seconds("emperor-curse-tolerance").default("30").not_yet(EMPEROR).says("Seconds a cursed vassal may take to die"),
-    text("emperor-pidfile").not_yet(EMPEROR).says("Write the Emperor's pid here"),
-    flag("emperor-tyrant").not_yet(EMPEROR).says("Run each vassal as owner of its config file"),
-    flag("emperor-tyrant-nofollow").not_yet(EMPEROR).says("Take uid/gid from link itself in tyrant mode"),
-    text("emperor-stats").aka(&["emperor-stats-server"]).not_yet(EMPEROR)
+    seconds("emperor-curse-tolerance").default("30").sets(|d, v| d.config.emperor.patience.curse = v.duration())
+        .works().at_start().says("Seconds a cursed vassal may take to die"),
+    text("emperor-pidfile").sets(|d, v| d.config.emperor.pidfile = Some(v.path())).works().at_start()
+        .says("Write the Emperor's pid here"),
+    flag("emperor-tyrant").sets(|d, v| d.config.emperor.tyrant = v.on()).works().at_start()
+        .says("Run each vassal as owner of its config file"),
+    flag("emperor-tyrant-nofollow").sets(|d, v| d.config.emperor.tyrant_nofollow = v.on()).works().at_start()
+        .says("Take uid/gid from link itself in tyrant mode"),
+    address("emperor-stats").aka(&["emperor-stats-server"])
+        .sets(|d, v| d.config.emperor.stats = own_address(d, v)).works().at_start()
         .says("Address of the Emperor's JSON stats server"),
-    flag("early-emperor").not_yet(EMPEROR).says("Start the Emperor before jails and privilege drop"),
-    count("emperor-broodlord").not_yet(EMPEROR).says("Broodlord mode: number of extra vassals allowed"),
-    millis("emperor-throttle").default("1000").not_yet(EMPEROR)
-        .says("Milliseconds of delay step for misbehaving vassals"),
-    millis("emperor-max-throttle").default("180000").not_yet(EMPEROR)
+    flag("early-emperor").accepted("the Emperor is a process of its own anyway").says("Start the Emperor before jails and privilege drop"),
+    count("emperor-broodlord").not_yet(MORE).says("Broodlord mode: number of extra vassals allowed"),
+    millis("emperor-throttle").default("1000").sets(|d, v| d.config.emperor.patience.first = v.duration())
+        .works().at_start()
+        .says("Milliseconds before a vassal is started anew that failed; twice as long each further time"),
+    millis("emperor-max-throttle").default("180000").sets(|d, v| d.config.emperor.patience.longest = v.duration())
+        .works().at_start()
         .says("Upper bound in milliseconds for vassal delay"),
-    flag("emperor-magic-exec").not_yet(EMPEROR).says("Run executable vassal files and use their output as config"),
-    text("emperor-on-demand-extension").aka(&["emperor-on-demand-ext"]).not_yet(EMPEROR)
+    flag("emperor-magic-exec").sets(|d, v| d.config.emperor.start.magic_exec = v.on()).works().at_start()
+        .says("Run executable vassal files and use their output as config"),
+    text("emperor-on-demand-extension").aka(&["emperor-on-demand-ext"])
+        .sets(|d, v| d.config.emperor.on_demand.extension = Some(v.string())).works().at_start()
         .says("Companion file suffix naming an on-demand socket"),
-    text("emperor-on-demand-directory").aka(&["emperor-on-demand-dir"]).not_yet(EMPEROR)
+    text("emperor-on-demand-directory").aka(&["emperor-on-demand-dir"])
+        .sets(|d, v| d.config.emperor.on_demand.directory = Some(v.path())).works().at_start()
         .says("Directory with on-demand sockets named after vassals"),
-    text("emperor-on-demand-exec").not_yet(EMPEROR).says("Command printing a vassal's on-demand socket"),
-    list("emperor-extra-extension").aka(&["emperor-extra-ext"]).not_yet(EMPEROR)
+    text("emperor-on-demand-exec").not_yet("addresses that a command prints; use the extension or the directory").says("Command printing a vassal's on-demand socket"),
+    list("emperor-extra-extension").aka(&["emperor-extra-ext"])
+        .sets(|d, v| d.config.emperor.extensions.push(v.string())).works().at_start()
         .says("Additional file suffix accepted as vassal"),
-    flag("emperor-no-blacklist").not_yet(EMPEROR).says("Do not blacklist repeatedly failing vassals"),
-    text("emperor-use-clone").not_yet(EMPEROR).says("Spawn vassals with clone() and these namespace flags"),
-    flag("emperor-graceful-shutdown").not_yet(EMPEROR).says("Stop vassals gracefully when the Emperor dies"),
-    text("emperor-cap").aka(&["vassals-cap", "vassal-cap"]).not_yet(EMPEROR).says("Capabilities granted to vassals"),
-    list("vassals-inherit").not_yet(EMPEROR).says("Template given to each vassal with --inherit"),
-    list("vassals-include").not_yet(EMPEROR).says("Template given to each vassal with --include"),
-    list("vassals-inherit-before").not_yet(EMPEROR).says("Same with --inherit, placed before the vassal file"),
-    list("vassals-include-before").not_yet(EMPEROR).says("Same with --include, placed before the vassal file"),
-    text("vassals-start-hook").not_yet(EMPEROR).says("Command run before each vassal starts"),
-    text("vassals-stop-hook").not_yet(EMPEROR).says("Command run after each vassal ends"),
-    count("vassal-sos").not_yet(EMPEROR).says("Signal the Emperor when every worker is busy"),
-    count("vassal-sos-backlog").not_yet(EMPEROR).says("Ask Emperor for help when backlog exceeds N"),
-    list("vassals-set").aka(&["vassal-set"]).not_yet(EMPEROR).says("key=value passed to each vassal via --set"),
-    seconds("heartbeat").default("0").not_yet(EMPEROR).says("Send an I-am-alive mark to the Emperor every N seconds"),
+    flag("emperor-no-blacklist").sets(|d, v| d.config.emperor.patience.forgives = v.on()).works().at_start()
+        .says("Do not blacklist repeatedly failing vassals"),
+    text("emperor-use-clone").not_yet(SPACES).says("Spawn vassals with clone() and these namespace flags"),
+    flag("emperor-graceful-shutdown").accepted("vassals are always stopped gracefully").says("Stop vassals gracefully when the Emperor dies"),
+    text("emperor-cap").aka(&["vassals-cap", "vassal-cap"]).not_yet(SPACES).says("Capabilities granted to vassals"),
+    list("vassals-inherit").sets(|d, v| vassals::template(d, v, "inherit", false)).works().at_start()
+        .says("Template given to each vassal with --inherit"),
+    list("vassals-include").sets(|d, v| vassals::template(d, v, "include", false)).works().at_start()
+        .says("Template given to each vassal with --include"),
+    list("vassals-inherit-before").sets(|d, v| vassals::template(d, v, "inherit", true)).works().at_start()
+        .says("Same with --inherit, placed before the vassal file"),
+    list("vassals-include-before").sets(|d, v| vassals::template(d, v, "include", true)).works().at_start()
+        .says("Same with --include, placed before the vassal file"),
+    text("vassals-start-hook").sets(|d, v| d.config.emperor.start.start_hook = Some(v.string())).works().at_start()
+        .says("Command run before each vassal starts"),
+    text("vassals-stop-hook").sets(|d, v| d.config.emperor.start.stop_hook = Some(v.string())).works().at_start()
+        .says("Command run after each vassal ends"),
+    count("vassal-sos").not_yet(MORE).says("Signal the Emperor when every worker is busy"),
+    count("vassal-sos-backlog").not_yet(MORE).says("Ask Emperor for help when backlog exceeds N"),
+    list("vassals-set").aka(&["vassal-set"]).sets(vassals::set).works().at_start().says("key=value passed to each vassal via --set"),
+    seconds("heartbeat").default("0").sets(|d, v| d.config.emperor.heartbeat = v.duration_unless_zero()).works()
+        .says("Send an I-am-alive mark to the Emperor every N seconds"),
     count("weight").unsupported(CLUSTER).says("Load-balancing weight announced in subscriptions"),
     flag("auto-weight").required().unsupported(CLUSTER).says("Announce weight equal to number of cores"),
     text("udp").unsupported(CLUSTER).says("Legacy UDP server address"),
@@ -117,3 +146,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("zergpool").aka(&["zerg-pool"]).sets(zerg::hold).works().restart(zerg::pools_differ)
         .says("Hold sockets for zergs only: PATH:ADDRESS[,ADDRESS...]"),
 ];
+
+/// What the options mean together.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    zerg::judge(draft);
+    vassals::judge(draft);
+}

@@ -11,7 +11,7 @@ use crate::config::model::{Hook, HookAction, HookPhase, SignalFunction, WatchEff
 
 // What stands behind several rows.
 const JAIL: &str = "there is no jail; use hook-as-root or hook-as-user";
-const EMPEROR: &str = "the emperor";
+const EMPEROR: &str = "hooks of the emperor itself and for its orders";
 const C_FUNCTION: &str = "C functions cannot be called; use a hook with exec:";
 
 /// The rows.
@@ -48,7 +48,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("hook-emperor-stop").not_yet(EMPEROR).says("Hook action executed on Emperor stop message"),
     list("hook-emperor-reload").not_yet(EMPEROR).says("Hook action executed on Emperor reload message"),
     list("hook-emperor-lost").not_yet(EMPEROR).says("Hook action executed when Emperor link is lost"),
-    list("hook-as-vassal").not_yet(EMPEROR).says("Hook action executed before exec of a vassal"),
+    list("hook-as-vassal").sets(|d, v| hook(d, v, HookPhase::AsVassal)).works().says("Hook action executed before exec of a vassal"),
     list("hook-as-emperor").not_yet(EMPEROR).says("Hook action executed in Emperor after vassal start"),
     list("hook-as-mule").not_yet("mules").says("Hook action executed in each mule"),
     list("hook-as-gateway").not_yet("gateways").says("Hook action executed in each gateway"),
@@ -68,7 +68,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("exec-pre-app").sets(|d, v| exec_hook(d, v, HookPhase::PreApp)).works().says("Shell command executed before apps load"),
     list("exec-post-app").sets(|d, v| exec_hook(d, v, HookPhase::PostApp)).works()
         .says("Shell command executed after apps load"),
-    list("exec-as-vassal").not_yet(EMPEROR).says("Shell command executed before exec of a vassal"),
+    list("exec-as-vassal").sets(|d, v| exec_hook(d, v, HookPhase::AsVassal)).works().says("Shell command executed before exec of a vassal"),
     list("exec-as-emperor").not_yet(EMPEROR).says("Shell command executed in Emperor after vassal start"),
     list("call-asap").unsupported(C_FUNCTION).says("C function invoked as soon as configuration is read"),
     list("call-pre-jail").unsupported(JAIL).says("C function invoked before jailing"),

@@ -48,6 +48,7 @@ mod sockets;
 mod statistics;
 mod system;
 mod tasks;
+mod vassals;
 mod zerg;
 
 #[cfg(test)]
@@ -113,7 +114,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Routers, routers::OPTIONS, routers::judge),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::judged(Group::Tasks, tasks::OPTIONS, tasks::judge),
-    Section::judged(Group::Emperor, emperor::OPTIONS, zerg::judge),
+    Section::judged(Group::Emperor, emperor::OPTIONS, emperor::judge),
     Section::judged(Group::Network, network::OPTIONS, network::judge),
     Section::of(Group::System, system::OPTIONS),
 ];
@@ -124,6 +125,11 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Opt>> =
 /// Every option, in the order of the manual.
 pub fn options() -> impl Iterator<Item = &'static Opt> {
     TABLE.iter().flat_map(|section| section.rows)
+}
+
+/// An address to listen on as an option would have it; `None` for what is none, or needs a name looked up.
+pub fn parse_listening(text: &str) -> Option<crate::config::model::Address> {
+    Kind::Address.parse(Some(text)).ok()?.address
 }
 
 /// The option of this name or alias. Hyphens and underscores are alike (`buffer_size`), case is not.

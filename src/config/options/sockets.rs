@@ -36,7 +36,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Open a socket before privileges are dropped; other options serve it as =N, the first one as =0"),
     address("undeferred-shared-socket").list().sets(|d, v| shared_sockets::share(d, v, false)).works()
         .says("The same, without holding connections back until their first bytes are there"),
-    flag("skip-zero").accepted("a descriptor on standard input is used only when it is a socket")
+    flag("skip-zero").sets(|d, v| d.config.skip_zero = v.on()).works().at_start()
         .says("Never inherit a listening socket from file descriptor 0"),
     int("listen", 1, i32::MAX as i64).short('l').default("100").sets(listen_queue).works()
         .says("Connections that may wait for a worker on each socket; at most net.core.somaxconn"),

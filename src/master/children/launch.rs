@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use worker_protocol::control::ZYGOTE_ARGUMENT;
 
-use super::environment::OF_THE_INIT_SYSTEM;
+use super::environment::FOR_THE_MASTER;
 use super::interpreter;
 use crate::config::ground::{Access, Who};
 use crate::config::model::{Application, Capabilities, Config, EnvironmentChange};
@@ -30,7 +30,7 @@ pub(super) fn launch(
     if let Some(log) = log {
         command.stdout(log.try_clone()?).stderr(log.try_clone()?);
     }
-    for name in OF_THE_INIT_SYSTEM {
+    for name in FOR_THE_MASTER {
         command.env_remove(name);
     }
     for change in &config.environment {

@@ -52,6 +52,12 @@ impl Driver<'_> {
         answer.readiness()
     }
 
+    /// Whether any request was answered since the start.
+    pub(in crate::master) fn has_answered(&self) -> bool {
+        let living: Vec<WorkerView> = self.machine.workers().collect();
+        self.children.board().is_some_and(|board| totals(&self.ledger, &living, board).requests > 0)
+    }
+
     /// All that there is to tell.
     pub(super) fn report(&self) -> Report {
         let (config, calendar) = (&self.in_force.config, Calendar::now());

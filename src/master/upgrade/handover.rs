@@ -22,6 +22,7 @@ use super::super::machine::{Machine, Snapshot, Time};
 use super::super::operator::Operators;
 use super::super::passed::Passed;
 use super::super::signals::Signals;
+use super::super::vassal::Vassal;
 use super::super::wake::Wake;
 use super::super::watches::WatchHandover;
 use super::super::zerg::Pools;
@@ -71,6 +72,9 @@ pub(crate) struct Handover {
     /// What the application wants of signals.
     #[serde(default)]
     pub(super) timetable: Timetable,
+    /// The line to the Emperor.
+    #[serde(default)]
+    pub(super) vassal: Option<Passed>,
     /// When the stop begins that was ordered.
     #[serde(default)]
     pub(super) stops_at_us: Option<u64>,
@@ -86,6 +90,7 @@ pub(super) struct Learnt {
     pub(super) timetable: Timetable,
     pub(super) stops_at_us: Option<u64>,
     pub(super) log_beneath: Option<File>,
+    pub(super) vassal: Option<Vassal>,
 }
 
 /// A listening socket on its way to the next image.
@@ -170,7 +175,9 @@ impl Handover {
         let pid_files = PidFiles::adopt(self.pid_files);
         let parts = Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files };
         let log_beneath = self.log_beneath.map(Passed::take).transpose().map_err(system("take over the log"))?;
+        let vassal = self.vassal.map(Vassal::adopt).transpose().map_err(system("hear the Emperor"))?;
         let learnt = Learnt {
+            vassal,
             scaling: self.scaling,
             ledger: self.ledger,
             timetable: self.timetable,

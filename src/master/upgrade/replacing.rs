@@ -10,6 +10,7 @@ use std::path::Path;
 use super::super::driver::Driver;
 use super::super::machine::{Event, ExitStatus, Order, ProcessId};
 use super::super::passed::Passed;
+use super::super::vassal::Vassal;
 use super::asking::{Binary, Question, Upgrade};
 use super::handover::{Handover, SocketHandover};
 use super::images::{ADOPT_ARGUMENT, call};
@@ -128,6 +129,7 @@ impl Driver<'_> {
             doors: in_force.doors.sockets().map(SocketHandover::of).collect::<io::Result<_>>()?,
             ledger: Some(self.ledger.clone()),
             timetable: self.timetable.clone(),
+            vassal: self.vassal.as_ref().map(Vassal::hand_over).transpose()?,
             stops_at_us: self.stops_at_us,
             log_beneath: in_force.collecting.as_ref().map(|log| Passed::on(log.beneath())).transpose()?,
         })

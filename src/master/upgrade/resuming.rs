@@ -39,6 +39,7 @@ pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailu
     crate::logging::stamp_lines(&parts.in_force.config.logging);
     startup::title_master(&parts.in_force.config);
     let mut driver = Driver::new(parts, origin);
+    driver.serve_emperor(learnt.vassal)?;
     driver.has_served = true;
     driver.scaler.remember(learnt.scaling);
     driver.timetable = learnt.timetable;

@@ -1,0 +1,16 @@
+//! The Emperor: starts an instance for each configuration that it finds, reloads it when that changes, stops it when that is
+//! gone (uWSGI's manual, "The Emperor"). Vassals are processes of their own; any program that speaks uWSGI's one-byte protocol
+//! will do.
+//!
+//! `machine` decides (pure), `monitors` look for files, `birth` makes processes, `driver` waits and carries out, `report` tells.
+//! A process of its own; never in a master, which it has nothing to do with but that it starts some.
+
+mod birth;
+mod court;
+mod driver;
+mod machine;
+mod monitors;
+mod report;
+mod setting_up;
+
+pub(crate) use setting_up::run;

@@ -1,0 +1,85 @@
+//! The line to the Emperor that started this instance, and when there is something to say on it. Master only.
+
+use std::io;
+
+use mio::Poll;
+
+use super::super::passed::Passed;
+use super::super::wake::{Wake, no_more};
+use crate::supervision::vassal::{EMPEROR_FD, FromVassal, ToVassal};
+use crate::sys::line::{Line, Said};
+
+/// The line to the Emperor.
+pub(in crate::master) struct Vassal {
+    line: Line,
+    /// When to look again whether a request was answered, and how long after that. `None`: one was.
+    pub(super) look: Option<(u64, u64)>,
+    /// When to say that it lives.
+    pub(super) beat_us: Option<u64>,
+}
+
+impl Vassal {
+    /// Of the environment that this process was started with. `None`: nobody's vassal.
+    ///
+    /// # Errors
+    /// When the descriptor that it names is not there.
+    pub(in crate::master) fn of_environment() -> io::Result<Option<Self>> {
+        let number = std::env::var(EMPEROR_FD).ok().and_then(|number| number.parse().ok());
+        Ok(number.map(Line::inherited).transpose()?.map(Self::on))
+    }
+
+    /// Goes on with the line of the image before.
+    pub(in crate::master) fn adopt(line: Passed) -> io::Result<Self> {
+        line.take().and_then(Line::from_owned).map(Self::on)
+    }
+
+    fn on(line: Line) -> Self {
+        Self { line, look: None, beat_us: None }
+    }
+
+    /// Has the Emperor wake the master.
+    pub(super) fn watch(&self, poll: &Poll) -> io::Result<()> {
+        Wake::Emperor.when_readable(&self.line, poll)
+    }
+
+    /// Has nothing of it wake the master any more.
+    pub(super) fn forget(&self, poll: &Poll) {
+        if let Err(error) = no_more(&self.line, poll) {
+            log::debug!("the Emperor's line: {error}");
+        }
+    }
+
+    /// Lets the line pass to the next image.
+    pub(in crate::master) fn hand_over(&self) -> io::Result<Passed> {
+        Passed::on(&self.line)
+    }
+
+    /// When there is something to say.
+    pub(in crate::master) fn due_us(&self) -> Option<u64> {
+        self.look.map(|(at_us, _)| at_us).into_iter().chain(self.beat_us).min()
+    }
+
+    /// Says something.
+    pub(super) fn say(&self, message: FromVassal) {
+        self.line.say(message.byte());
+    }
+
+    /// What the Emperor says. `None`: nothing for now.
+    pub(super) fn hear(&self) -> Option<Heard> {
+        match self.line.hear() {
+            Said::Byte(byte) => Some(ToVassal::of(byte).map_or(Heard::Strange(byte), Heard::Wants)),
+            Said::Nothing => None,
+            Said::Gone => Some(Heard::Lost),
+        }
+    }
+}
+
+/// What an Emperor says.
+pub(super) enum Heard {
+    /// It wants something.
+    Wants(ToVassal),
+    /// It says what means nothing.
+    Strange(u8),
+    /// It is gone.
+    Lost,
+}

@@ -1,0 +1,69 @@
+//! The line between an Emperor and a vassal: bytes in both directions, and its end says that the other side is gone. Emperor,
+//! and the master that is a vassal. What the bytes mean is in `supervision::vassal`.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use super::process::adopt_descriptor;
+
+/// One end of a line. Nothing here waits.
+#[derive(Debug)]
+pub struct Line(UnixStream);
+
+/// What is on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// A message.
+    Byte(u8),
+    /// Nothing for now.
+    Nothing,
+    /// The other side is gone.
+    Gone,
+}
+
+impl Line {
+    /// Both ends of a new line; the second one as it is to be inherited.
+    pub fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (own, other) = UnixStream::pair()?;
+        Ok((Self::of(own)?, other.into()))
+    }
+
+    /// The end that was inherited under a number.
+    pub fn inherited(number: i32) -> io::Result<Self> {
+        Self::from_owned(adopt_descriptor(number)?)
+    }
+
+    /// The end that a descriptor stands for.
+    pub fn from_owned(descriptor: OwnedFd) -> io::Result<Self> {
+        Self::of(UnixStream::from(descriptor))
+    }
+
+    fn of(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self(stream))
+    }
+
+    /// Says something. Whoever takes nothing any more learns nothing; that it is gone is heard.
+    pub fn say(&self, byte: u8) {
+        // SIGPIPE is ignored, as in every Rust program.
+        let _ = (&self.0).write(&[byte]);
+    }
+
+    /// What the other side says.
+    pub fn hear(&self) -> Said {
+        let mut byte = [0];
+        match (&self.0).read(&mut byte) {
+            Ok(0) => Said::Gone,
+            Ok(_) => Said::Byte(byte[0]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Said::Nothing,
+            Err(_) => Said::Gone,
+        }
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
