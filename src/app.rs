@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use worker_protocol::control::ZYGOTE_ARGUMENT;
 
-use crate::cli::{self, Command};
+use crate::cli::{self, About, Command};
 use crate::config::directive::Directive;
 use crate::config::error::ConfigError;
 use crate::config::ground::Access;
@@ -45,10 +45,25 @@ where
     F: FnOnce(&Configuration) -> Result<H, BoxError>,
     H: Handler,
 {
-    run(factory, true)
+    main_as(About::RHINOD, factory)
 }
 
-fn run<F, H>(factory: F, embeds_application: bool) -> ExitCode
+/// The same for an application that has a name and a version of its own, which `--version`, `--help` and `man` then tell.
+///
+/// ```no_run
+/// # fn main() -> std::process::ExitCode {
+/// rhinod::main_as(rhinod::about!(), |_| Ok(|_: &mut rhinod::Request<'_>| rhinod::Response::text("Hello\n")))
+/// # }
+/// ```
+pub fn main_as<F, H>(about: About, factory: F) -> ExitCode
+where
+    F: FnOnce(&Configuration) -> Result<H, BoxError>,
+    H: Handler,
+{
+    run(&about, factory, true)
+}
+
+fn run<F, H>(about: &About, factory: F, embeds_application: bool) -> ExitCode
 where
     F: FnOnce(&Configuration) -> Result<H, BoxError>,
     H: Handler,
@@ -57,7 +72,7 @@ where
     match zygote_control() {
         Some(control) => code(zygote::run(control, &mut RustRuntime::new(factory))),
         None => match Image::of_this_process() {
-            Image::First => obey(embeds_application),
+            Image::First => obey(about, embeds_application),
             Image::Next(number) => adopt(number),
             Image::Asked(number) => understand(number),
         },
@@ -87,7 +102,7 @@ pub fn command() -> ExitCode {
              wsgi-file, for a Rust binary rust-app"
             .into())
     };
-    run(none, false)
+    run(&About::RHINOD, none, false)
 }
 
 /// The control socket's number, if this process was executed as a zygote.
@@ -98,7 +113,7 @@ fn zygote_control() -> Option<i32> {
 }
 
 /// Does what the command line asks for.
-fn obey(embeds_application: bool) -> ExitCode {
+fn obey(about: &About, embeds_application: bool) -> ExitCode {
     let reader = match Reader::new() {
         Ok(reader) => reader,
         Err(failure) => return complain(&failure),
@@ -110,7 +125,8 @@ fn obey(embeds_application: bool) -> ExitCode {
     let paint = Paint::of(std::io::stdout().is_terminal(), &reader.invocation.environment);
     let page = Page { paint, columns: crate::sys::machine::terminal_columns(std::io::stdout()) };
     let ground = Grounds { embeds_application };
-    if let Some(printed) = cli::print(&command, &reader.invocation, &reader.world, &surroundings(), &ground, page) {
+    let printed = cli::print_as(about, &command, &reader.invocation, &reader.world, &surroundings(), &ground, page);
+    if let Some(printed) = printed {
         // A reader that has gone (`| head`) is no error of ours.
         let _ = std::io::stdout().write_all(printed.output.as_bytes());
         let _ = std::io::stderr().write_all(printed.errors.as_bytes());

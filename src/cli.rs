@@ -3,6 +3,7 @@
 //! [`parse`] finds the command; [`print()`] carries out those that only print. Serving, and commands that talk to other
 //! processes, are left to the caller. Not for the options of a configuration (`config`). Runs before anything else.
 
+mod about;
 mod command;
 pub mod completions;
 mod help;
@@ -28,6 +29,7 @@ use crate::config::surroundings::Surroundings;
 use crate::config::vocabulary::Vocabulary;
 use crate::config::world::{Invocation, World};
 
+pub use about::About;
 pub use command::{Command, Format, Misuse};
 
 pub use crate::exit::Exit;
@@ -118,8 +120,21 @@ pub fn policies() -> String {
     Policy::NAMES.join("\n") + "\n"
 }
 
-/// Carries out a command that only prints; `None` for all others. Nothing is printed here.
+/// Carries out a command of rhinod's own that only prints; `None` for all others. Nothing is printed here.
 pub fn print(
+    command: &Command,
+    invocation: &Invocation,
+    world: &dyn World,
+    surroundings: &Surroundings,
+    ground: &dyn Ground,
+    page: impl Into<Page>,
+) -> Option<Printed> {
+    print_as(&About::RHINOD, command, invocation, world, surroundings, ground, page)
+}
+
+/// The same for an application with rhinod in it.
+pub fn print_as(
+    about: &About,
     command: &Command,
     invocation: &Invocation,
     world: &dyn World,
@@ -141,13 +156,15 @@ pub fn print(
         }
         Command::Show { arguments, format, changed } => print_show(&look(arguments).0, *format, *changed, page),
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
-        Command::Help { word } => print_help(word.as_deref()),
-        Command::HelpOf { word } => Printed::output(words::find(word).map(words::help_of).unwrap_or_default()),
-        Command::Version => Printed::output(concat!(env!("CARGO_PKG_VERSION"), "\n").to_owned()),
+        Command::Help { word } => print_help(about, word.as_deref()),
+        Command::HelpOf { word } => {
+            Printed::output(words::find(word).map(|word| words::help_of(about.name, word)).unwrap_or_default())
+        }
+        Command::Version => Printed::output(about.version_line()),
         Command::Policies => Printed::output(policies()),
         Command::Names => Printed::output(Table.names().map(|name| format!("{name}\n")).collect()),
         Command::Completions { shell } => Printed::output(completions::script(*shell)),
-        Command::Manual => Printed::output(manual::manual_page()),
+        Command::Manual => Printed::output(manual::manual_page_of(about)),
         Command::Serve
         | Command::Simulate { .. }
         | Command::Status { .. }
@@ -208,8 +225,8 @@ fn print_value(name: &str, reading: &Reading) -> Printed {
     }
 }
 
-fn print_help(word: Option<&str>) -> Printed {
-    let Some(word) = word else { return Printed::output(help::overview()) };
+fn print_help(about: &About, word: Option<&str>) -> Printed {
+    let Some(word) = word else { return Printed::output(help::overview(about)) };
     match help::about(word) {
         Some(text) => Printed::output(text),
         None => {

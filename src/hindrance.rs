@@ -26,6 +26,12 @@ pub(crate) fn explain_to(who: Who<'_>, path: &Path, access: Access, error: &io::
     }
 }
 
+/// Whether a directory on the way to a path is closed to somebody.
+pub(crate) fn is_closed_to(who: Who<'_>, path: &Path) -> bool {
+    let (world, ground) = (Host::new(), Grounds { embeds_application: false });
+    (Ways { world: &world, ground: &ground }).obstacle(who, path).is_some()
+}
+
 fn hindrance(who: Who<'_>, path: &Path, access: Access) -> Option<String> {
     let (world, ground) = (Host::new(), Grounds { embeds_application: false });
     let name = ground.name_of(who);

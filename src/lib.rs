@@ -72,7 +72,9 @@ pub mod worker;
 pub mod zygote;
 
 #[doc(inline)]
-pub use app::main;
+pub use app::{main, main_as};
+#[doc(inline)]
+pub use cli::About;
 #[doc(inline)]
 pub use handler::{
     Body, BodyWriter, BoxError, Configuration, Handler, IntoResponse, Request, Response, ResponseParts, StatusError,

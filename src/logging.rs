@@ -2,7 +2,7 @@
 //! that uWSGI's lines have. Every process.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::model::Logging;
+use crate::config::report::paint::{Colour, Paint};
 use crate::escape;
 use crate::sys::files::open_to_write;
 use crate::sys::impatient::Impatient;
@@ -71,13 +72,15 @@ pub fn start() {
     let mut builder = Builder::new();
     builder.filter_level(LevelFilter::Info).parse_default_env().target(Target::Pipe(Box::new(Out))).format(
         |out, record| {
-            let stamp = begin(DATE.read().unwrap_or_else(PoisonError::into_inner).as_deref());
+            let terminal = Terminal::of_standard_error();
+            let date = DATE.read().unwrap_or_else(PoisonError::into_inner);
+            let stamp = begin(date.as_deref(), terminal);
             // An application, too, logs what its clients send.
             let said = escape::said(&record.args().to_string());
             // Composed first, so that the line is one write whatever its parts are.
             let line = match record.level() {
                 log::Level::Info => format!("{stamp}{said}\n"),
-                level => format!("{stamp}[{}] {said}\n", level.as_str().to_ascii_lowercase()),
+                level => format!("{stamp}{} {said}\n", tag(level, terminal)),
             };
             if record.level() == log::Level::Error {
                 tell_starter(&line);
@@ -232,7 +235,34 @@ fn now_s() -> u64 {
     crate::sys::clock::epoch_us() / 1_000_000
 }
 
-fn begin(date: Option<&str>) -> String {
+/// The terminal that standard error may be, and whether it has colours.
+#[derive(Clone, Copy)]
+struct Terminal(Paint);
+
+impl Terminal {
+    /// Looked up for each line: where standard error leads changes with `logto`.
+    fn of_standard_error() -> Option<Self> {
+        let environment = || std::env::vars_os().collect::<Vec<_>>();
+        io::stderr().is_terminal().then(|| Terminal(Paint::of(true, &environment())))
+    }
+}
+
+/// How lines begin that are no mere news.
+fn tag(level: log::Level, terminal: Option<Terminal>) -> String {
+    let tag = format!("[{}]", level.as_str().to_ascii_lowercase());
+    let colour = match level {
+        log::Level::Error => Colour::Red,
+        log::Level::Warn => Colour::Yellow,
+        log::Level::Info | log::Level::Debug | log::Level::Trace => Colour::Plain,
+    };
+    terminal.map_or(tag.clone(), |Terminal(paint)| paint.bold(&tag, colour))
+}
+
+/// The date that a line begins with: that of `log-date`, else on a terminal the time.
+fn begin(date: Option<&str>, terminal: Option<Terminal>) -> String {
+    if let (None, Some(_)) = (date, terminal) {
+        return format_local("%H:%M:%S ", crate::sys::clock::epoch_us());
+    }
     let date = date.map(|pattern| {
         let pattern = if pattern.is_empty() { CTIME } else { pattern };
         format!("{} - ", format_local(pattern, crate::sys::clock::epoch_us()))

@@ -2,20 +2,21 @@
 
 use std::fmt::Write;
 
+use super::about::About;
 use super::words::WORDS;
 use crate::config::options::{Argument, Group, Opt, Repeat, Section, Status, TABLE};
 use crate::config::report::page::flow;
 
 /// How the program is called; the same lines stand in the manual page.
-pub(super) fn usages() -> Vec<(String, &'static str)> {
+pub(super) fn usages(name: &str) -> Vec<(String, &'static str)> {
     let serving = [
-        ("rhinod [OPTION…] FILE…", "serve what the files and options describe"),
-        ("rhinod [OPTION…] MODULE:CALLABLE", "serve this Python application, on 127.0.0.1:8000 without a socket"),
-        ("rhinod [OPTION…] FILE.py", "the same for a file"),
+        ("[OPTION…] FILE…", "serve what the files and options describe"),
+        ("[OPTION…] MODULE:CALLABLE", "serve this Python application, on 127.0.0.1:8000 without a socket"),
+        ("[OPTION…] FILE.py", "the same for a file"),
     ];
-    let words = WORDS.iter().map(|word| (format!("rhinod {} {}", word.name, word.usage), word.does));
+    let words = WORDS.iter().map(|word| (format!("{name} {} {}", word.name, word.usage), word.does));
     let words = words.map(|(call, does)| (call.trim_end().to_owned(), does));
-    serving.map(|(call, does)| (call.to_owned(), does)).into_iter().chain(words).collect()
+    serving.map(|(call, does)| (format!("{name} {call}"), does)).into_iter().chain(words).collect()
 }
 
 /// The widest line that help prints, in characters.
@@ -25,10 +26,10 @@ const WIDTH: usize = 100;
 const INDENT: usize = 34;
 
 /// The text of `--help`.
-pub(super) fn overview() -> String {
-    let mut text =
-        String::from("rhinod serves applications behind nginx's uwsgi_pass and reads uWSGI's configuration.\n\n");
-    let usages = usages();
+pub(super) fn overview(about: &About) -> String {
+    let name = about.name;
+    let mut text = about.introduction() + "\n";
+    let usages = usages(name);
     let widest = usages.iter().map(|(call, _)| call.chars().count()).max().unwrap_or(0);
     for (call, meaning) in usages {
         let _ = writeln!(text, "  {call:widest$}  {meaning}");
@@ -36,11 +37,12 @@ pub(super) fn overview() -> String {
     text.push_str(
         "\nFILE is an ini, yaml or json file, FILE:SECTION one section of it, - standard input with --ini.\n",
     );
-    text.push_str(
-        "INSTANCE is a pid file, a process id, an ini file or a master fifo. `rhinod WORD --help` tells more.\n",
+    let _ = writeln!(
+        text,
+        "INSTANCE is a pid file, a process id, an ini file or a master fifo. `{name} WORD --help` tells more."
     );
     text.push_str("Every option may stand in a file as `name = value` and in the environment as UWSGI_NAME=value.\n");
-    text.push_str("\nOptions by subject (rhinod --help WORD):\n\n");
+    let _ = write!(text, "\nOptions by subject ({name} --help WORD):\n\n");
     for Section { group, rows, .. } in TABLE {
         let working = rows.iter().filter(|row| row.status == Status::Works).count();
         if working > 0 {
@@ -142,7 +144,9 @@ mod tests {
 
     #[test]
     fn the_overview_names_every_way_to_call() {
-        insta::assert_snapshot!(overview());
+        insta::assert_snapshot!(overview(&About::RHINOD));
+        let of_an_application = overview(&About::new("greeter", "1.2.0"));
+        assert!(of_an_application.starts_with("greeter 1.2.0\n") && of_an_application.contains("\n  greeter check "));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::Exit;
+use super::about::About;
 use super::help::{usages, written};
 use crate::config::options::{self, Argument, ChangeBy, Kind, Opt, Repeat, Section, Status, TABLE};
 
@@ -149,9 +150,19 @@ pub fn exit_codes() -> String {
 
 /// The manual page in the macros of man(7).
 pub fn manual_page() -> String {
-    let mut page = format!(".TH RHINOD 1 \"\" \"rhinod {}\"\n", env!("CARGO_PKG_VERSION"));
-    page.push_str(".SH NAME\nrhinod \\- application server with adaptive worker scaling\n.SH SYNOPSIS\n");
-    for (call, meaning) in usages() {
+    manual_page_of(&About::RHINOD)
+}
+
+/// The same for an application with rhinod in it.
+pub(super) fn manual_page_of(about: &About) -> String {
+    let name = roff(about.name);
+    let mut page = format!(".TH {} 1 \"\" \"{}\"\n", name.to_uppercase(), roff(&about.title()));
+    let purpose = match about.description {
+        "" => "application server with adaptive worker scaling",
+        description => description,
+    };
+    let _ = write!(page, ".SH NAME\n{name} \\- {}\n.SH SYNOPSIS\n", roff(purpose));
+    for (call, meaning) in usages(about.name) {
         let _ = writeln!(page, ".TP\n.B {}\n{}", roff(&call), roff(meaning));
     }
     page.push_str(".SH DESCRIPTION\n");

@@ -133,14 +133,14 @@ pub(super) fn find(name: &str) -> Option<&'static Word> {
 }
 
 /// The help of one word.
-pub(super) fn help_of(word: &Word) -> String {
-    let about = match word.usage.contains("INSTANCE") {
+pub(super) fn help_of(name: &str, word: &Word) -> String {
+    let rest = match word.usage.contains("INSTANCE") {
         true if word.more.contains("Ends with") => format!("{INSTANCE}{}", word.more),
         true => format!("{INSTANCE}{}{ANSWERS}", word.more),
         false => word.more.to_owned(),
     };
-    let call = format!("rhinod {} {}", word.name, word.usage);
-    format!("{}\n\n{}.\n{about}", call.trim_end(), capitalised(word.does))
+    let call = format!("{name} {} {}", word.name, word.usage);
+    format!("{}\n\n{}.\n{rest}", call.trim_end(), capitalised(word.does))
 }
 
 fn capitalised(text: &str) -> String {
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_help_of_each_word_begins_with_how_it_is_called() {
-        let texts: Vec<String> = WORDS.iter().map(help_of).collect();
+        let texts: Vec<String> = WORDS.iter().map(|word| help_of("rhinod", word)).collect();
         insta::assert_snapshot!(texts.join("\n----\n"));
     }
 }

@@ -18,6 +18,7 @@ mod driver;
 mod ending;
 mod fifo;
 mod files;
+mod greeting;
 mod in_force;
 mod ledger;
 mod load;
@@ -91,7 +92,7 @@ pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
     descriptors.watch(&poll)?;
     let mut started = startup::start(config, &poll)?;
     let equipment = equip(&started.in_force.config, &poll).and_then(|equipment| started.settle().map(|()| equipment));
-    let (machine, children, bell, operators) = match equipment {
+    let (machine, mut children, bell, operators) = match equipment {
         Ok(equipment) => equipment,
         Err(failure) => {
             started.withdraw();
@@ -105,7 +106,8 @@ pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
             return Err(StartFailure::system("begin the collector of the log", &error));
         }
     };
-    let Started { in_force, pid_files, .. } = started;
+    let Started { in_force, pid_files, ahead, .. } = started;
+    children.ahead = ahead;
     let parts = Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files };
     let mut driver = Driver::new(parts, origin);
     driver.serve_emperor(vassal)?;

@@ -10,9 +10,11 @@ use std::os::unix::fs::FileTypeExt;
 use mio::Poll;
 use nix::unistd::{Gid, Uid};
 
+use super::children::Ahead;
 use super::decisions::DecisionFile;
 use super::doors::Doors;
 use super::files::PidFiles;
+use super::greeting;
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::sockets::{activated_sockets, input_socket, name_holder, open_early, open_sockets, settle_queues};
 use super::upgrade::start_directory;
@@ -30,6 +32,7 @@ use crate::sys::{capabilities, process, resources};
 pub(super) struct Started {
     pub(super) in_force: InForce,
     pub(super) pid_files: PidFiles,
+    pub(super) ahead: Ahead,
     way_back: Option<WayBack>,
 }
 
@@ -42,7 +45,12 @@ pub(super) fn start(config: Config, poll: &Poll) -> Result<Started, StartFailure
         StartFailure::system("watch processes (pidfd_open(2), Linux 5.3 or later, not forbidden by a filter)", &error)
     })?;
     title_master(&config);
-    let mut started = Started { in_force: InForce::of(config), pid_files: PidFiles::default(), way_back: None };
+    let mut started = Started {
+        in_force: InForce::of(config),
+        pid_files: PidFiles::default(),
+        ahead: Ahead::default(),
+        way_back: None,
+    };
     match prepare(&mut started, poll) {
         Ok(()) => Ok(started),
         Err(failure) => {
@@ -77,7 +85,7 @@ pub(super) fn title_master(config: &Config) {
 impl Started {
     /// Removes what a start has made that does not succeed.
     pub(super) fn withdraw(&mut self) {
-        let Self { in_force, pid_files, way_back } = self;
+        let Self { in_force, pid_files, way_back, .. } = self;
         // Best effort: the failure itself is what the operator must read.
         let _ = as_root(way_back.as_ref(), || {
             in_force.withdraw();
@@ -106,7 +114,7 @@ fn as_root<T>(way_back: Option<&WayBack>, act: impl FnOnce() -> T) -> Result<T, 
 }
 
 fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
-    let Started { in_force, pid_files, way_back } = started;
+    let Started { in_force, pid_files, ahead, way_back } = started;
     let config = &in_force.config;
     let who = &config.identity;
     let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)
@@ -140,6 +148,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     hooks(config, HookPhase::AsUser)?;
     begin_log("logto2", config.logging.to2.as_deref(), config)?;
     try_places(config)?;
+    *ahead = as_root(way_back.as_ref(), || Ahead::open(config))?;
     open.extend(
         activated_sockets()
             .map_err(|error| StartFailure::system("take the sockets that the init system opened", &error))?,
@@ -178,6 +187,9 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     })??;
     if let Some(path) = &config.pidfiles.pidfile2 {
         pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
+    }
+    for line in greeting::lines(config, std::process::id()) {
+        log::info!("{line}");
     }
     for (index, socket) in in_force.sockets.iter().enumerate() {
         log::info!("rhinod socket {index} bound to {}", socket.name);

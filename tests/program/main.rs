@@ -15,4 +15,5 @@ mod python_decisions;
 #[allow(dead_code, reason = "its main function")]
 #[path = "../../examples/service/main.rs"]
 mod service;
+mod terminal;
 mod travel;

@@ -6,10 +6,11 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Stdio;
 
-use crate::harness::{Instance, Launch, PATIENCE, Process, wait_until};
-use crate::reloading::{edit, reload};
+use crate::harness::{Instance, Launch, PATIENCE, Process, example_path, program_path, wait_until};
+use crate::reloading::{complaint, edit, operator, reload};
 use nix::sys::signal::Signal;
 use rhinod_bench::client::{Reply, Target, exchange};
 use rhinod_bench::packet::Request;
@@ -220,6 +221,75 @@ fn with_master_as_root_zygote_and_workers_are_the_user_it_is_told() {
     assert!(wait_until(|| server.processes().len() == 4), "those of the old generation go");
     assert_only_the_master_is_root(&server);
     assert_greets(&server.target());
+}
+
+/// A directory that only root may go to, with what was built in it, as a checkout in root's home.
+fn closed_to_all_but_root(names: &[&Path]) -> tempfile::TempDir {
+    let closed = tempfile::Builder::new().prefix("rhinod-test-closed-").tempdir().expect("a directory");
+    for built in names {
+        bring(built, &closed.path().join(built.file_name().expect("a name")));
+    }
+    fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).expect("permissions");
+    closed
+}
+
+fn bring(built: &Path, place: &Path) {
+    if fs::hard_link(built, place).is_err() {
+        fs::copy(built, place).expect("a copy");
+    }
+}
+
+/// As another user than root, in a directory that everybody may write to.
+fn as_a_user(launch: Launch) -> Launch {
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o777)).expect("a directory for everyone");
+    let pidfile = launch.dir().join("pid");
+    let launch = launch.set("pidfile", pidfile.display()).set("chmod-socket", "666").set("workers", 1);
+    launch.set("uid", "12345").set("gid", "23456")
+}
+
+/// What was opened as root is executed by its descriptor, for as long as it is what lies there.
+#[test]
+fn a_program_that_only_root_may_go_to_serves_as_the_user_it_is_told() {
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let hello = example_path("hello");
+    let closed = closed_to_all_but_root(&[&hello]);
+    let program = closed.path().join("hello");
+    let start = |master_as_root: bool| {
+        as_a_user(Launch::program(program.clone())).set("master-as-root", master_as_root).start()
+    };
+    let (mut server, rooted) = (start(false), start(true));
+    for server in [&server, &rooted] {
+        assert_greets(&server.target());
+        reload(server);
+        assert_greets(&server.target());
+    }
+    fs::rename(&program, closed.path().join("old")).expect("the old one aside");
+    bring(&hello, &program);
+    reload(&rooted);
+    let refused = operator(&server, "--reload");
+    let directory = format!("may not go through the directory {}; let the user in", closed.path().display());
+    assert!(complaint(&refused).contains(&directory), "{refused:?}");
+    server.expect_log(directory);
+    server.expect_log("reload");
+    assert_greets(&server.target());
+}
+
+#[test]
+fn the_extension_module_that_only_root_may_go_to_is_loaded_by_the_user() {
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let closed = closed_to_all_but_root(&[&program_path("rhinod"), &program_path("lib_rhinod.so")]);
+    for master_as_root in [false, true] {
+        let launch = as_a_user(Launch::program(closed.path().join("rhinod"))).set("wsgi-file", "greet.py");
+        let text = "def application(environ, start):\n    start('200 OK', [])\n    return [b'Hello, world\\n']\n";
+        fs::write(launch.dir().join("greet.py"), text).expect("an application");
+        assert_greets(&launch.set("master-as-root", master_as_root).start().target());
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::{Layout, Scoreboard};
 use super::super::machine::{Generation, ProcessId, Seat};
 use super::super::passed::Passed;
 use super::super::wake::Wake;
+use super::ahead::Ahead;
 use super::budget::Budget;
 use super::executed::{Executed, ExecutedHandover};
 use super::mailboxes::{MailboxHandover, Mailboxes};
@@ -83,6 +84,7 @@ impl Children {
         let members = handover.members.into_iter().map(|member| member.adopt(poll));
         Ok(Self {
             own_path: own_path()?,
+            ahead: Ahead::default(),
             words,
             layout,
             zygotes: zygotes.collect::<io::Result<BTreeMap<_, _>>>()?,

@@ -16,18 +16,20 @@ use crate::sys::machine::executes;
 /// What the interpreter runs; its arguments follow.
 const BOOTSTRAP: &str = include_str!("zygote.py");
 
-/// The interpreter of `python`, ready to become a zygote; the number of the control socket is to follow.
+/// The interpreter of `python`, ready to become a zygote with the extension module that was opened for it, or else the one
+/// beside rhinod; the number of the control socket is to follow.
 ///
 /// # Errors
 /// When there is no interpreter, or no extension module; the text says where it was looked for.
-pub(super) fn command(python: &Python, own_path: &Path) -> io::Result<Command> {
+pub(super) fn command(python: &Python, own_path: &Path, opened: Option<PathBuf>) -> io::Result<Command> {
     let mut command = Command::new(interpreter(python)?);
     match python.optimize {
         0 => {}
         1 => drop(command.arg("-O")),
         _ => drop(command.arg("-OO")),
     }
-    command.arg("-c").arg(BOOTSTRAP).arg(extension(own_path)?);
+    let extension = opened.map_or_else(|| extension(own_path), Ok)?;
+    command.arg("-c").arg(BOOTSTRAP).arg(extension);
     Ok(command)
 }
 
@@ -62,14 +64,16 @@ fn with_slash(path: &Path) -> OsString {
     if path.components().count() == 1 { Path::new(".").join(path).into() } else { path.into() }
 }
 
-fn extension(own_path: &Path) -> io::Result<PathBuf> {
+/// The extension module beside rhinod.
+pub(super) fn extension(own_path: &Path) -> io::Result<PathBuf> {
     // Beside the program itself, not beside a link to it.
     let program = own_path.canonicalize().unwrap_or_else(|_| own_path.to_owned());
     let candidates = Python::extensions(&program);
     candidates.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
         let mut error = not_found("extension module for Python beside rhinod", &candidates).to_string();
         error.push_str("; the package of `make wheel` has it, `cargo build -p rhinod-python` makes it in a checkout");
-        io::Error::new(io::ErrorKind::NotFound, error)
+        let error = io::Error::new(io::ErrorKind::NotFound, error);
+        io::Error::new(error.kind(), explain(&program, Access::Execute, &error))
     })
 }
 

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use worker_protocol::control::ZYGOTE_ARGUMENT;
 
+use super::ahead::{self, Ahead};
 use super::environment::FOR_THE_MASTER;
 use super::interpreter;
 use crate::config::ground::{Access, Who};
@@ -23,10 +24,14 @@ use crate::sys::title::ROOM_BYTES;
 pub(super) fn launch(
     config: &Config,
     own_path: &Path,
+    ahead: &Ahead,
     control: &ControlSocket,
     log: Option<&File>,
 ) -> io::Result<Child> {
-    let mut command = program(config, own_path)?;
+    // A master that stays root opens everything anew each time, as it would execute it.
+    let anew = config.identity.master_as_root.then(|| Ahead::open(config));
+    let ahead = anew.as_ref().unwrap_or(ahead);
+    let mut command = program(config, own_path, ahead)?;
     if let Some(log) = log {
         command.stdout(log.try_clone()?).stderr(log.try_clone()?);
     }
@@ -52,9 +57,10 @@ pub(super) fn launch(
         identity::execute_as(&mut command, credentials(config).map_err(io::Error::other)?, kept);
     }
     // No other thread can fork in between: the master has none.
-    inherit(control.as_fd())?;
+    let lent = || [control.as_fd()].into_iter().chain(ahead.extension.as_ref().map(AsFd::as_fd));
+    lent().try_for_each(inherit)?;
     let child = keep_signals(&mut command).spawn();
-    close_on_exec(control.as_fd())?;
+    lent().try_for_each(close_on_exec)?;
     child.map_err(|error| {
         let program = Path::new(command.get_program());
         let told = explain_to(executor(config), program, Access::Execute, &error);
@@ -83,18 +89,21 @@ pub(super) fn requirement(config: &Config) -> Option<String> {
     }
 }
 
-fn program(config: &Config, own_path: &Path) -> io::Result<Command> {
+fn program(config: &Config, own_path: &Path, ahead: &Ahead) -> io::Result<Command> {
+    let who = executor(config);
     match &config.application {
         Application::Embedded => {
-            let mut command = Command::new(own_path);
+            let mut command = ahead::command(own_path, ahead.own.as_ref(), who);
             command.arg(ZYGOTE_ARGUMENT);
             Ok(command)
         }
         Application::Rust(path) => {
-            let mut command = Command::new(path);
+            let mut command = ahead::command(path, ahead.rust_app.as_ref(), who);
             command.arg(ZYGOTE_ARGUMENT);
             Ok(command)
         }
-        Application::Python(python) => interpreter::command(python, own_path),
+        Application::Python(python) => {
+            interpreter::command(python, own_path, ahead.extension.as_ref().and_then(|kept| kept.name_for(who)))
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! Turns what the kernel and the control sockets say into events of the machine, and its actions into records and
 //! signals. Decides nothing and waits for nothing. Master only.
 
+mod ahead;
 mod budget;
 pub(super) mod environment;
 pub(super) mod executed;
@@ -20,6 +21,7 @@ mod registry;
 mod untold;
 mod zygotes;
 
+pub(super) use ahead::Ahead;
 pub(super) use handover::ChildrenHandover;
 pub(super) use hearing::Said;
 pub(super) use registry::Children;

@@ -9,6 +9,7 @@ use worker_protocol::ids::Life;
 use worker_protocol::scoreboard::{Layout, Scoreboard};
 
 use super::super::machine::{Generation, Machine, Plan, ProcessId, Seat};
+use super::ahead::Ahead;
 use super::budget::Budget;
 use super::executed::Executed;
 use super::mailboxes::Mailboxes;
@@ -24,6 +25,8 @@ use crate::sys::shared_memory::SharedWords;
 pub(in crate::master) struct Children {
     /// Where this program is; after an upgrade of the file, where the new one is.
     pub(super) own_path: PathBuf,
+    /// What was opened before the master became another user.
+    pub(in crate::master) ahead: Ahead,
     pub(super) words: SharedWords,
     pub(super) layout: Layout,
     pub(super) zygotes: BTreeMap<Generation, Zygote>,
@@ -115,6 +118,7 @@ impl Children {
         Scoreboard::create(words.words(), layout).map_err(io::Error::other)?;
         Ok(Self {
             own_path: own_path()?,
+            ahead: Ahead::default(),
             words,
             layout,
             zygotes: BTreeMap::new(),

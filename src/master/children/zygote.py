@@ -15,6 +15,11 @@ def become_zygote(path, control):
     except ImportError as error:
         sys.stderr.write("rhinod: %s cannot load %s: %s\n" % (sys.executable, path, error))
         return 22
+    if path.startswith("/proc/self/fd/"):
+        # It was opened for us, where we may not go.
+        import os
+
+        os.close(int(path.rpartition("/")[2]))
     sys.modules["_rhinod"] = module
     return module.run_zygote(int(control))
 

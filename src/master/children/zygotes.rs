@@ -76,7 +76,8 @@ impl Children {
             settings.identity.chdir = Some(config.directory(&start_directory()?));
         }
         let settings = memory_file(&SETTINGS.pack(&settings)?)?;
-        let child = Directory::within(directory, || launch::launch(config, &self.own_path, &theirs, log))??;
+        let child =
+            Directory::within(directory, || launch::launch(config, &self.own_path, &self.ahead, &theirs, log))??;
         if let Some(board) = self.board() {
             board.write_header();
         }

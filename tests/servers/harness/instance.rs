@@ -51,7 +51,8 @@ impl Launch {
         Self::program(program_path("rhinod"))
     }
 
-    fn program(program: PathBuf) -> Self {
+    /// A program by its path, as [`Launch::hello`].
+    pub(crate) fn program(program: PathBuf) -> Self {
         assert!(program.exists(), "{} is not built: run cargo build --bins --examples", program.display());
         let dir = tempfile::Builder::new().prefix("rhinod-test-").tempdir().expect("a temporary directory");
         let launch = Self {
