@@ -5,6 +5,7 @@ complete -c rhinod -n __fish_use_subcommand -a simulate
 complete -c rhinod -n __fish_use_subcommand -a status
 complete -c rhinod -n __fish_use_subcommand -a stop
 complete -c rhinod -n __fish_use_subcommand -a reload
+complete -c rhinod -n __fish_use_subcommand -a canary
 complete -c rhinod -n __fish_use_subcommand -a pause
 complete -c rhinod -n __fish_use_subcommand -a resume
 complete -c rhinod -n __fish_use_subcommand -a help
@@ -172,6 +173,10 @@ complete -c rhinod -l py-autoreload -x -d 'Reload when a loaded module\'s file c
 complete -c rhinod -l rust-app -r -F -d 'Serve the application of this binary, which embeds rhinod'
 complete -c rhinod -l python-executable -r -F -d 'Interpreter that runs the application when there is no virtualenv; else that of the virtualenv that rhinod is in, else python3 of PATH'
 complete -c rhinod -l load-timeout -x -d 'Time for the application to load before the start or the reload counts as failed; 0 waits for ever'
+complete -c rhinod -l reload-canary -x -d 'At a reload so many workers of the new generation, or such a part (10%, in an ini file 10%%), serve on trial beside the old ones; it takes over if it fails no more often and is not slower'
+complete -c rhinod -l reload-canary-time -x -d 'How long the trial of reload-canary lasts'
+complete -c rhinod -l reload-canary-requests -x -d 'Fewer requests than this tell nothing at the end of the trial of reload-canary'
+complete -c rhinod -l reload-canary-verdict -x -a 'commit keep-waiting rollback' -d 'What becomes of a new generation of which too few requests tell: it takes over, is tried on, or goes'
 complete -c rhinod -l stop-delay -x -d 'Serve on for so long when told to stop, while /readyz says that the instance stops; told again it stops at once'
 complete -c rhinod -l oom-score-adj -x -d 'How much more readily the kernel kills workers than others when memory is short; the master keeps its own'
 complete -c rhinod -l no-new-privs -d 'Workers, and what they execute, never get more rights than they have (sudo and the like fail there)'

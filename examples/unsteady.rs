@@ -2,7 +2,8 @@
 //!
 //! The file that `UNSTEADY_FILE` names says how, read anew at each load and at each start of a worker; without it all
 //! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`,
-//! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`, and `thread panic`, of the second thread only. Requests: `/` says which worker
+//! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`, `thread panic`, of the second thread
+//! only, `answer fail N`, every N-th request with an error, and `answer slow MILLISECONDS`, each so much later. Requests: `/` says which worker
 //! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
 //! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance,
 //! `/break?how=error|panic|writer|length|early` answers with a body that breaks off, `/fail` is an error,
@@ -14,6 +15,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,13 +26,23 @@ fn main() -> ExitCode {
         misbehave("load")?;
         let greeting = configuration.option("greeting").unwrap_or("no greeting").to_owned();
         let times = configuration.parsed("times")?.unwrap_or(1);
-        Ok(Unsteady { worker: None, greeting: greeting.repeat(times) })
+        let answers =
+            Answers { fail: number_of("answer fail"), slow_ms: number_of("answer slow"), given: AtomicU64::new(0) };
+        Ok(Unsteady { worker: None, greeting: greeting.repeat(times), answers })
     })
 }
 
 struct Unsteady {
     worker: Option<WorkerInfo>,
     greeting: String,
+    answers: Answers,
+}
+
+/// How it misbehaves with every request; 0 is not at all.
+struct Answers {
+    fail: u64,
+    slow_ms: u64,
+    given: AtomicU64,
 }
 
 impl Handler for Unsteady {
@@ -53,6 +65,10 @@ impl Handler for Unsteady {
     }
 
     fn handle(&self, request: &mut Request<'_>) -> Response {
+        thread::sleep(Duration::from_millis(self.answers.slow_ms));
+        if self.answers.given.fetch_add(1, Ordering::Relaxed) % self.answers.fail.max(1) + 1 == self.answers.fail {
+            return Response::text("told to fail\n").with_status(500);
+        }
         match request.path_bytes() {
             b"/" => Response::text(self.name()),
             b"/hold" => hold(PathBuf::from(request.query_value("until").unwrap_or_default())),
@@ -106,9 +122,21 @@ impl Unsteady {
     }
 }
 
-fn misbehave(moment: &str) -> Result<(), BoxError> {
+/// What the file says.
+fn told() -> String {
     let said = std::env::var_os("UNSTEADY_FILE").and_then(|path| std::fs::read_to_string(path).ok());
-    let said = said.unwrap_or_default();
+    said.unwrap_or_default()
+}
+
+/// The number behind a misdeed, 0 without it.
+fn number_of(misdeed: &str) -> u64 {
+    let said = told();
+    let number = said.lines().find_map(|line| line.trim().strip_prefix(misdeed)?.trim().parse().ok());
+    number.unwrap_or(0)
+}
+
+fn misbehave(moment: &str) -> Result<(), BoxError> {
+    let said = told();
     let misdeeds = said.lines().filter_map(|line| line.trim().strip_prefix(moment));
     misdeeds.map(str::trim).try_for_each(commit)
 }

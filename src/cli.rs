@@ -170,6 +170,7 @@ pub fn print_as(
         | Command::Status { .. }
         | Command::Stop { .. }
         | Command::Reload { .. }
+        | Command::Canary { .. }
         | Command::Pause { .. }
         | Command::Resume { .. }
         | Command::Ping { .. }

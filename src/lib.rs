@@ -22,6 +22,7 @@
 
 #[doc(hidden)]
 pub mod app;
+mod canary;
 #[doc(hidden)]
 pub mod cli;
 mod collector;

@@ -53,6 +53,13 @@ pub enum Command {
         /// How the instance is named.
         instance: OsString,
     },
+    /// `canary`: a verdict on the generation that is on trial.
+    Canary {
+        /// How the instance is named.
+        instance: OsString,
+        /// Whether it shall take over; else it goes.
+        passes: bool,
+    },
     /// `pause`, `--pause` and `--suspend`.
     Pause {
         /// How the instance is named.

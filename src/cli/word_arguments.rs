@@ -36,6 +36,15 @@ pub(super) fn parse(word: &'static Word, mut arguments: Vec<OsString>) -> Result
             Command::Stop { instance: instance(name, arguments)?, wait }
         }
         "reload" => Command::Reload { instance: instance(name, arguments)? },
+        "canary" => {
+            let verdict = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+            let passes = match verdict.to_str() {
+                Some("commit") => true,
+                Some("rollback") => false,
+                _ => return Err(Misuse("canary needs commit or rollback, then the instance".to_owned())),
+            };
+            Command::Canary { instance: instance(name, arguments)?, passes }
+        }
         "pause" => Command::Pause { instance: instance(name, arguments)? },
         "resume" => Command::Resume { instance: instance(name, arguments)? },
         "completions" => match arguments.first().and_then(|name| Shell::of_name(&name.to_string_lossy())) {

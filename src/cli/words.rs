@@ -91,6 +91,12 @@ it returns as soon as the instance has heard it.
         does: "load configuration and code anew; waits for the outcome",
         more: "",
     },
+    Word {
+        name: "canary",
+        usage: "commit|rollback INSTANCE",
+        does: "end the trial of a new generation (reload-canary) at once",
+        more: "",
+    },
     Word { name: "pause", usage: "INSTANCE", does: "take no more requests", more: "" },
     Word { name: "resume", usage: "INSTANCE", does: "go on after a pause", more: "" },
     Word {

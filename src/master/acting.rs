@@ -26,7 +26,12 @@ impl Driver<'_> {
                     self.children.rest_zygotes_but(generation);
                     self.take_timetable_over(generation);
                 }
-                Action::Abandon { .. } => self.abandon(),
+                Action::Abandon { .. } => {
+                    self.end_trial();
+                    self.abandon();
+                }
+                Action::BeginTrial { generation, share } => self.begin_trial(generation, share),
+                Action::EndTrial { .. } => self.end_trial(),
                 Action::StartZygote { generation, candidate } => self.start_zygote(generation, candidate),
                 Action::Upgrade => self.replace(),
                 Action::StopZygote { generation } => self.children.stop_zygote(generation),

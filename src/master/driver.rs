@@ -20,6 +20,7 @@ use super::scaler::Scaler;
 use super::second_line::SecondLine;
 use super::signals::Signals;
 use super::statistics::Visitors;
+use super::trial::Trial;
 use super::upgrade::asking::Upgrade;
 use super::vassal::Vassal;
 use super::watches::Watches;
@@ -52,6 +53,8 @@ pub(super) struct Driver<'a> {
     pub(super) reading: Option<Reading>,
     /// What was prepared for a reload, until the machine commits or abandons it.
     pub(super) candidate: Option<Candidate>,
+    /// The trial of a new generation that is under way.
+    pub(super) trial: Option<Trial>,
     pub(super) pid_files: PidFiles,
     pub(super) bell: Doorbell,
     pub(super) signals: Signals,
@@ -106,6 +109,7 @@ impl<'a> Driver<'a> {
             in_force,
             reading: None,
             candidate: None,
+            trial: None,
             pid_files,
             bell,
             signals,
@@ -153,6 +157,7 @@ impl<'a> Driver<'a> {
             self.look_due = true;
         }
         self.keep(&event);
+        self.keep_for_trial(&event);
         if let Event::Exited { seat, .. } = &event {
             if self.machine.is_worker(*seat)
                 && let Some(board) = self.children.board()

@@ -46,6 +46,8 @@ mod signals;
 mod sockets;
 mod startup;
 mod statistics;
+mod trial;
+mod trying;
 pub(crate) mod upgrade;
 mod vassal;
 mod wake;

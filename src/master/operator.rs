@@ -14,7 +14,7 @@ use nix::unistd::Uid;
 
 use super::machine::{Order, Reload};
 use super::wake::Wake;
-use crate::operator::words::{DONE, FAILED, address_of, name_of, unforeseen};
+use crate::operator::words::{CANARY_COMMIT, CANARY_ROLLBACK, DONE, FAILED, address_of, name_of, unforeseen};
 use crate::sys::clock::monotonic_us;
 
 /// Most operators of one user at once. The user that the application runs as may be one of the two that may ask, and must
@@ -35,6 +35,8 @@ const QUESTION_BYTES_MAX: usize = 64;
 pub(super) enum Question {
     /// To carry out an order; reloads are answered when they are over.
     Order(Order),
+    /// To end the trial of a new generation: whether it shall take over.
+    Canary(bool),
     /// How the instance is doing.
     Status,
 }
@@ -205,12 +207,15 @@ fn may_ask(user: u32) -> bool {
 }
 
 fn parse(line: &[u8]) -> Result<Question, String> {
-    match line.strip_suffix(b"\n").unwrap_or(line) {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    match line {
         b"reload" => Ok(Question::Order(Order::Reload(Reload::Graceful))),
         b"stop" => Ok(Question::Order(Order::Stop)),
         b"pause" => Ok(Question::Order(Order::Pause)),
         b"resume" => Ok(Question::Order(Order::Resume)),
         b"status" => Ok(Question::Status),
+        _ if line == CANARY_COMMIT.as_bytes() => Ok(Question::Canary(true)),
+        _ if line == CANARY_ROLLBACK.as_bytes() => Ok(Question::Canary(false)),
         other => Err(format!("no such question: {}", String::from_utf8_lossy(other).escape_debug())),
     }
 }

@@ -14,7 +14,7 @@ use super::signals::Heard;
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::config::model::WatchEffect;
-use crate::operator::words::{DONE, Daemons, Standing, State, Workers};
+use crate::operator::words::{DONE, Daemons, FAILED, Standing, State, Workers};
 use crate::sys::clock::monotonic_us;
 
 impl Driver<'_> {
@@ -96,6 +96,10 @@ impl Driver<'_> {
                 let standing = serde_json::to_string(&self.standing()).unwrap_or_default();
                 self.operators.answer(operator, DONE, &standing);
             }
+            Some(Question::Canary(passes)) => match self.decide_trial(passes) {
+                Ok(()) => self.operators.answer(operator, DONE, ""),
+                Err(why) => self.operators.answer(operator, FAILED, why),
+            },
             Some(Question::Order(order @ Order::Reload(_))) => {
                 self.operators.wait_for_reload(operator);
                 self.obey(Wanted::Order(order));
@@ -216,6 +220,7 @@ impl Driver<'_> {
             reloading: self.operators.await_reload(),
             last_reload_failed: self.last_failure.clone(),
             left_as_it_was: self.left_over(),
+            canary: self.machine.trial().map(|(generation, _)| generation.0),
         };
         standing.judged(self.has_served, self.is_parting())
     }

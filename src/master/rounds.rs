@@ -42,6 +42,7 @@ impl Driver<'_> {
             look_us,
             self.second_line.due_us(),
             self.memory_look_us,
+            self.trial_due_us(),
             self.in_force.watches.due_us(),
             self.in_force.fifos.due_us(),
             self.notifier.due_us(),
@@ -84,6 +85,7 @@ impl Driver<'_> {
         self.mind_reading();
         self.mind_deadlines();
         self.mind_memory();
+        self.mind_trial();
         self.handle(Event::Elapsed);
         self.scale();
         self.notifier.keep_alive();

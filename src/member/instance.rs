@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use worker_protocol::ids::{Generation, Seat};
-use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, WorkerSeat};
+use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, Trial, WorkerSeat};
 
 use super::born::{Common, Listening};
 use crate::config::model::Config;
@@ -84,6 +84,11 @@ impl<'z> Instance<'z> {
                 listeners::end_listening(&listening.socket);
             }
         }
+    }
+
+    /// Which generation is on trial, if one is.
+    pub(crate) fn trial(&self) -> Trial<'z> {
+        self.scoreboard.trial()
     }
 
     /// Wakes the master.

@@ -25,7 +25,7 @@ use crate::sys::process::PidFd;
 use crate::sys::processes::facts;
 use crate::sys::wait::{Interest, wait_ready};
 use instance::{Instance, Places};
-use words::{DONE, FAILED, Standing, State};
+use words::{CANARY_COMMIT, CANARY_ROLLBACK, DONE, FAILED, Standing, State};
 
 /// How long a master may take to answer what it can answer at once, and a reload before it is asked whether there still
 /// is one.
@@ -45,6 +45,7 @@ pub(crate) fn carry_out(command: &Command, places: ReadPlaces<'_>) -> Result<Exi
     match command {
         Command::Reload { instance } => order(instance, places, "reload", b"r"),
         Command::Stop { instance, wait } => stop(instance, *wait, places),
+        Command::Canary { instance, passes } => order(instance, places, canary(*passes), b""),
         // A fifo has one letter for both, which does the opposite of what is.
         Command::Pause { instance } => order(instance, places, "pause", b""),
         Command::Resume { instance } => order(instance, places, "resume", b""),
@@ -53,6 +54,11 @@ pub(crate) fn carry_out(command: &Command, places: ReadPlaces<'_>) -> Result<Exi
         Command::Ping { address, timeout } => ping(address, *timeout),
         other => Err(failure(Exit::Fault, format!("{other:?} is not for another process"))),
     }
+}
+
+/// What a master is asked for who is to end a trial.
+fn canary(passes: bool) -> &'static str {
+    if passes { CANARY_COMMIT } else { CANARY_ROLLBACK }
 }
 
 /// Has an instance do something, and prints what comes of it. `letter` is what a fifo has for it.
@@ -293,6 +299,7 @@ mod tests {
             reloading,
             last_reload_failed: None,
             left_as_it_was: None,
+            canary: None,
         };
         format!("{DONE} {}\n", serde_json::to_string(&standing).expect("plain data"))
     }

@@ -54,6 +54,10 @@ pub(crate) const DONE: &str = "done";
 /// First word of an answer that says that it could not be done; the rest of the line says why.
 pub(crate) const FAILED: &str = "failed";
 
+/// What is asked of a master to have the generation on trial take over, and to have it go.
+pub(crate) const CANARY_COMMIT: &str = "canary commit";
+pub(crate) const CANARY_ROLLBACK: &str = "canary rollback";
+
 /// How an instance is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Standing {
@@ -74,6 +78,9 @@ pub(crate) struct Standing {
     /// What the last reload could not take over. Masters of other versions do not tell.
     #[serde(default)]
     pub(crate) left_as_it_was: Option<String>,
+    /// The generation that is on trial. Masters of other versions do not tell.
+    #[serde(default)]
+    pub(crate) canary: Option<u32>,
 }
 
 /// The most important thing about an instance.
@@ -154,6 +161,9 @@ impl fmt::Display for Standing {
         if self.no_application {
             f.write_str(", no application could be loaded: every request is answered with 500")?;
         }
+        if let Some(generation) = self.canary {
+            write!(f, ", generation {generation} on trial")?;
+        }
         if let Some(why) = &self.last_reload_failed {
             write!(f, ", last reload failed: {why}")?;
         }
@@ -180,6 +190,7 @@ mod tests {
             reloading: false,
             last_reload_failed: None,
             left_as_it_was: None,
+            canary: None,
         }
     }
 

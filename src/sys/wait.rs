@@ -25,6 +25,13 @@ impl WaitSet {
         Ok(self.0.add(listener, EpollEvent::new(flags, token))?)
     }
 
+    /// Adds a listening socket of which it hears without being counted on: each connection wakes it once, beside the waiter
+    /// who is to take it.
+    pub fn add_to_overhear(&self, listener: &impl AsFd, token: u64) -> io::Result<()> {
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        Ok(self.0.add(listener, EpollEvent::new(flags, token))?)
+    }
+
     /// Takes a listening socket out of the set.
     pub fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
         Ok(self.0.delete(descriptor)?)

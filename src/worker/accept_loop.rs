@@ -6,7 +6,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use worker_protocol::control::LeaveReason;
 use worker_protocol::scoreboard::SeatOrder;
 use worker_protocol::wire::Protocol;
 
@@ -18,13 +17,13 @@ use super::peer::Door;
 use super::place::Place;
 use super::process::Worker;
 use super::rush::Rush;
+use super::share::{self, Share};
 use super::spare::Spare;
-use crate::config::model::Peer;
 use crate::member::born::Listening;
 use crate::sys::clock::monotonic_us;
 use crate::sys::machine;
-use crate::sys::stream::{Stream, accept, accept_with_address};
-use crate::sys::wait::{Interest, WaitSet, wait_any, wait_ready};
+use crate::sys::stream::Stream;
+use crate::sys::wait::{WaitSet, wait_any};
 
 /// How a thread hears of orders while it waits for connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,16 +46,17 @@ pub(super) struct Core<'w> {
     has_one_door: bool,
     eagerness: Eagerness,
     rush: Rush,
-    spare: Spare,
+    pub(super) share: Share<'w>,
+    pub(super) spare: Spare,
     /// Whether the last turn was one of the kept connections that are ready.
     ready_had_turn: bool,
     /// Whether the log knows that somebody comes who may not.
-    told_of_strangers: Cell<bool>,
+    pub(super) told_of_strangers: Cell<bool>,
     pub(super) now_us: u64,
 }
 
 /// What there is to do.
-enum Turn {
+pub(super) enum Turn {
     /// A new connection, with one request.
     Accepted(Stream, Protocol),
     /// A new connection, which may bring several requests.
@@ -72,7 +72,7 @@ enum Turn {
 }
 
 /// How long is waited where nothing tells when to go on.
-const A_MOMENT: Duration = Duration::from_millis(100);
+pub(super) const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// Turns of a spin loop between two looks: a fraction of a microsecond.
 const LOOK_EVERY: u32 = 16;
@@ -94,10 +94,12 @@ impl<'w> Core<'w> {
             }
             Hears::Bell => waiting.add(member.bell(), ORDERS)?,
         }
-        let number = member.post().number;
-        let served = |listening: &Listening| listening.is_served_by(number);
-        for (index, listening) in member.listeners().iter().enumerate().filter(|(_, listening)| served(listening)) {
-            waiting.add_listener(&listening.socket, index as u64)?;
+        let share = Share::new(member.instance().trial(), member.instance().generation());
+        for (index, listening) in served(worker) {
+            match share.is_on_trial() {
+                true => waiting.add_to_overhear(&listening.socket, index as u64)?,
+                false => waiting.add_listener(&listening.socket, index as u64)?,
+            }
         }
         let machine = machine::host_name();
         Ok(Self {
@@ -106,10 +108,11 @@ impl<'w> Core<'w> {
             waiting,
             desk: Desk::new(worker, place)?,
             keeping: Keeping::new(member.listeners().len()),
-            has_one_door: member.listeners().len() == 1 && member.listeners().iter().all(served),
+            has_one_door: member.listeners().len() == 1 && served(worker).count() == 1,
             doors: member.listeners().iter().map(|listening| Door::of(&listening.socket, &machine)).collect(),
             eagerness: Eagerness::default(),
             rush: Rush::default(),
+            share,
             spare: Spare::new(),
             ready_had_turn: false,
             told_of_strangers: Cell::new(false),
@@ -216,6 +219,11 @@ impl<'w> Core<'w> {
             }
             self.rush.missed();
         }
+        if self.share.is_on_trial()
+            && let Some(turn) = self.take_what_is_owed()?
+        {
+            return Ok(turn);
+        }
         let woken = self.wait_for_event()?;
         let began_us = std::mem::replace(&mut self.now_us, monotonic_us());
         self.rush.waited(began_us, self.now_us);
@@ -273,93 +281,12 @@ impl<'w> Core<'w> {
         Ok(None)
     }
 
-    fn accept_from(&mut self, index: usize) -> io::Result<Turn> {
-        match self.try_accept(index) {
-            Ok(turn) => Ok(turn),
-            Err(error) => self.survive_accept(index, error),
-        }
-    }
-
-    fn try_accept(&self, index: usize) -> io::Result<Turn> {
-        let Some(Listening { socket, protocol, .. }) = self.worker.member().listeners().get(index) else {
-            return Ok(Turn::Nothing);
-        };
-        let is_guarded = *protocol != Protocol::Http && !self.worker.limits().web_servers.is_empty();
-        if !protocol.keeps_connections() && !is_guarded {
-            let accepted = accept(socket)?;
-            return Ok(accepted.map_or(Turn::Nothing, |stream| Turn::Accepted(stream, *protocol)));
-        }
-        Ok(match accept_with_address(socket)? {
-            None => Turn::Nothing,
-            Some((_, address)) if is_guarded && !self.admits(address) => Turn::Nothing,
-            Some(caller) if protocol.keeps_connections() => Turn::Called(caller, index, *protocol),
-            Some((stream, _)) => Turn::Accepted(stream, *protocol),
-        })
-    }
-
-    /// Whether a web server may come from there; says so the first time that somebody else does.
-    fn admits(&self, address: Option<SocketAddr>) -> bool {
-        let peer = address.map_or(Peer::Unix, |address| Peer::Address(address.ip().to_canonical()));
-        let admitted = self.worker.limits().admits(peer);
-        if let (false, Some(address)) = (admitted, address)
-            && !self.told_of_strangers.replace(true)
-        {
-            let name = self.worker.member().name();
-            log::warn!(
-                "{name}: a connection from {address} is cut off, and all others that uwsgi-allow-from does not name"
-            );
-        }
-        admitted
-    }
-
-    /// Running out of descriptors or memory is no reason to die, and none to keep to itself that a connection waits, of
-    /// which nobody else was told.
-    fn survive_accept(&mut self, index: usize, error: io::Error) -> io::Result<Turn> {
-        let (own, all) = match error.raw_os_error() {
-            Some(libc::EMFILE) => (true, false),
-            Some(libc::ENFILE) => (true, true),
-            Some(libc::ENOBUFS | libc::ENOMEM) => (false, true),
-            Some(libc::EINVAL) => return self.hear_of_the_end(error),
-            _ => return Err(error),
-        };
-        // Whoever waits for a request of a client's stands back behind a client that has one.
-        if self.keeping.give_one_up(&self.waiting)? {
-            return Ok(Turn::Nothing);
-        }
-        if own && self.spare.lend() {
-            self.spare.tell(&self.worker.member().name(), &error);
-            return self.try_accept(index).or(Ok(Turn::Nothing));
-        }
-        if own && !all {
-            log::error!("{}: leaves, as it cannot accept a connection: {error}", self.worker.member().name());
-            // Its successor finds the connection in the queue.
-            self.worker.member().retire_self(LeaveReason::Signal);
-            return Ok(Turn::Nothing);
-        }
-        log::error!("{}: cannot accept a connection: {error}", self.worker.member().name());
-        // Nothing tells when descriptors come free, so that a short rest is all there is.
-        std::thread::sleep(A_MOMENT);
-        Ok(Turn::Nothing)
-    }
-
-    /// Nobody listens there any more: the master is gone, which whoever hears it must know at any moment.
-    fn hear_of_the_end(&mut self, error: io::Error) -> io::Result<Turn> {
-        let member = self.worker.member();
-        match self.hears {
-            Hears::Master => {
-                wait_ready(&member.control(), Interest::Readable, A_MOMENT.as_micros() as u64)?;
-                member.hear()?;
-            }
-            Hears::Bell => std::thread::sleep(A_MOMENT),
-        }
-        if member.is_leaving() { Ok(Turn::Nothing) } else { Err(error) }
-    }
-
     fn patience_ms(&self) -> Option<u64> {
         let until_old = self.worker.member().time_to_live_us(self.now_us);
         let until_kept = self.keeping.patience_us(self.now_us);
         let shortest = until_old.into_iter().chain(until_kept).min();
-        shortest.map(|patience_us| patience_us.div_ceil(1_000))
+        let until_passed = self.share.is_on_trial().then_some(share::PATIENCE_MS);
+        shortest.map(|patience_us| patience_us.div_ceil(1_000)).into_iter().chain(until_passed).min()
     }
 
     /// Takes nothing until the order changes.
@@ -375,4 +302,10 @@ impl<'w> Core<'w> {
             }
         }
     }
+}
+
+/// The sockets that a worker accepts on, by their places (`map-socket` keeps some for others).
+pub(super) fn served<'w>(worker: &'w Worker<'_>) -> impl Iterator<Item = (usize, &'w Listening)> {
+    let (member, number) = (worker.member(), worker.member().post().number);
+    member.listeners().iter().enumerate().filter(move |(_, listening)| listening.is_served_by(number))
 }

@@ -4,6 +4,7 @@
 //! threads, `accept_loop` what one thread does, `keeping` the connections that it waits on, `connection` one connection, `supervisor` the deadlines of its requests.
 
 mod accept_loop;
+mod accepting;
 mod attending;
 pub mod body;
 mod claim;
@@ -25,6 +26,7 @@ mod process;
 pub mod reply;
 mod request_log;
 mod rush;
+mod share;
 mod shedding;
 mod signalled;
 mod spare;

@@ -33,6 +33,7 @@ mod python_strays;
 mod python_threads;
 mod python_wsgi;
 mod pythons;
+mod reload_canary;
 mod reload_forms;
 mod reload_init;
 mod reload_release;

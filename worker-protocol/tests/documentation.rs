@@ -187,7 +187,14 @@ fn the_words_are_where_the_page_says() {
     core.count_wait(77);
     core.end_request(
         1_010,
-        Served { sent_bytes: 600, statically: true, exception: true, write_error: true, read_error: false },
+        Served {
+            sent_bytes: 600,
+            statically: true,
+            exception: true,
+            failed: true,
+            write_error: true,
+            read_error: false,
+        },
     );
     assert!(!core.begin_request(5_000));
     let tellers = [board.notices(), board.notices()];

@@ -107,7 +107,14 @@ fn no_two_writers_share_a_line() {
             core.count_wait(4);
             core.end_request(
                 7,
-                Served { sent_bytes: 1, statically: true, exception: true, read_error: true, write_error: true },
+                Served {
+                    sent_bytes: 1,
+                    statically: true,
+                    exception: true,
+                    failed: true,
+                    read_error: true,
+                    write_error: true,
+                },
             );
             assert!(!core.begin_request(8));
             core.describe_request([&b"GET"[..]]);
@@ -381,7 +388,14 @@ fn counters_that_an_application_has_overwritten_stay_at_their_end() {
     for core in cores {
         core.end_request(
             9,
-            Served { sent_bytes: 1, statically: true, exception: true, read_error: true, write_error: true },
+            Served {
+                sent_bytes: 1,
+                statically: true,
+                exception: true,
+                failed: true,
+                read_error: true,
+                write_error: true,
+            },
         );
         assert_eq!((core.requests(), core.io_errors()), (u64::MAX, (u32::MAX, u32::MAX)));
     }

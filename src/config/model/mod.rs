@@ -10,6 +10,7 @@
 
 mod application;
 mod bounds;
+mod canary;
 mod capabilities;
 mod daemon;
 mod directory;
@@ -47,6 +48,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, Python};
 pub use bounds::Bounds;
+pub use canary::{Canary, Portion, Undecided};
 pub use capabilities::{Capabilities, NoSuchCapability};
 pub use daemon::{Daemon, Daemons};
 pub use emperor::{Emperor, OnDemand, VassalPatience, VassalStart};
@@ -119,6 +121,8 @@ pub struct Config {
     pub recycling: Recycling,
     /// What of the machine processes may take, and with which standing.
     pub resources: Resources,
+    /// Whether a new generation proves itself on a part of the requests before it takes over.
+    pub canary: Canary,
     /// How long the master waits for what it asked for.
     pub patience: Patience,
     /// What is logged, where to, and how.
@@ -207,6 +211,7 @@ impl Default for Config {
             clients: VanishedClients::default(),
             recycling: Recycling::default(),
             resources: Resources::default(),
+            canary: Canary::default(),
             patience: Patience::default(),
             logging: Logging::default(),
             statistics: Statistics::default(),

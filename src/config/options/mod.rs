@@ -12,6 +12,7 @@
 //! anew: `make bless`.
 
 mod address;
+mod canary;
 mod change;
 mod draft;
 mod group;
@@ -105,7 +106,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Logging, logging::OPTIONS, log_places::judge),
     Section::judged(Group::Identity, identity::OPTIONS, identity::judge),
     Section::judged(Group::Python, python::OPTIONS, python::judge),
-    Section::of(Group::Ours, ours::OPTIONS),
+    Section::judged(Group::Ours, ours::OPTIONS, canary::judge),
     Section::of(Group::Hooks, hooks::OPTIONS),
     Section::of(Group::Language, language::OPTIONS),
     Section::of(Group::Helpers, helpers::OPTIONS),

@@ -1,11 +1,14 @@
 //! What uWSGI 2.0 does not have: rows of the option table, for the group [`Ours`](super::Group::Ours).
 //! Read in the master before anything else, and by the commands.
 
+use super::canary;
 use super::draft::Draft;
+use super::kind::Kind;
 use super::parsed::Parsed;
 use super::reload::reload_on_term;
-use super::row::{Opt, address, count, flag, int, list, millis, path, seconds};
+use super::row::{Opt, address, count, flag, int, list, millis, path, seconds, text, value};
 use super::statistics::own_address;
+use crate::config::model::Undecided;
 
 /// The rows.
 #[rustfmt::skip]
@@ -16,6 +19,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Interpreter that runs the application when there is no virtualenv; else that of the virtualenv that rhinod is in, else python3 of PATH"),
     seconds("load-timeout").default("0").sets(|d, v| d.config.patience.load_timeout = v.duration_unless_zero()).works()
         .says("Time for the application to load before the start or the reload counts as failed; 0 waits for ever"),
+    text("reload-canary").sets(canary::portion).works()
+        .says("At a reload so many workers of the new generation, or such a part (10%, in an ini file 10%%), serve on trial beside the old ones; it takes over if it fails no more often and is not slower"),
+    seconds("reload-canary-time").default("60").sets(|d, v| d.config.canary.time = v.duration()).works()
+        .says("How long the trial of reload-canary lasts"),
+    int("reload-canary-requests", 1, i32::MAX as i64).default("500").sets(|d, v| d.config.canary.requests = v.amount()).works()
+        .says("Fewer requests than this tell nothing at the end of the trial of reload-canary"),
+    value("reload-canary-verdict", Kind::Choice(Undecided::NAMES)).default("commit").sets(canary::verdict).works()
+        .says("What becomes of a new generation of which too few requests tell: it takes over, is tried on, or goes"),
     seconds("stop-delay").default("0").sets(|d, v| d.config.patience.stop_delay = v.duration_unless_zero()).works()
         .says("Serve on for so long when told to stop, while /readyz says that the instance stops; told again it stops at once"),
     int("oom-score-adj", -1000, 1000)

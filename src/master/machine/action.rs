@@ -88,6 +88,19 @@ pub enum Action {
         /// What it is.
         post: Post,
     },
+    /// A generation goes on trial: until [`Action::EndTrial`] or [`Action::Abandon`] its workers take this part of all
+    /// connections.
+    BeginTrial {
+        /// Which.
+        generation: Generation,
+        /// So many of so many.
+        share: (u32, u32),
+    },
+    /// It has passed: its workers take connections like all others.
+    EndTrial {
+        /// Which.
+        generation: Generation,
+    },
     /// The new generation is the current one: the configuration kept aside is in force, sockets that it does not have
     /// may be closed.
     Commit {

@@ -1,7 +1,7 @@
 //! The reload that is under way, as data; what becomes of it is in `switching`. Pure; used in the master.
 
 use super::event::Reload;
-use super::identity::{Generation, Post};
+use super::identity::{Generation, Post, Time};
 use super::plan::Plan;
 use std::collections::BTreeSet;
 
@@ -24,6 +24,28 @@ pub(super) struct Switch {
     pub(super) plan: Plan,
     /// Posts whose worker served and left by itself.
     pub(super) proved: BTreeSet<Post>,
+    /// Whether it has to prove itself on a part of the requests.
+    pub(super) trial: Trial,
+}
+
+/// How far the trial of a generation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trial {
+    /// None of its workers was ordered yet.
+    Due,
+    /// They get ready.
+    Gathering,
+    /// They serve since then, and are watched.
+    UnderWay(Time),
+    /// It has passed, or none was asked for: the rest of the workers may follow.
+    Passed,
+}
+
+impl Trial {
+    /// Of a generation that is to have this plan.
+    pub(super) fn of(plan: &Plan) -> Trial {
+        if plan.canary.is_some() { Trial::Due } else { Trial::Passed }
+    }
 }
 
 impl Change {

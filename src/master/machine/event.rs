@@ -131,6 +131,13 @@ pub enum Event {
         /// Where.
         seat: Seat,
     },
+    /// There is a verdict on a generation on trial: it shall take over, or not, and why.
+    TrialEnds {
+        /// Which.
+        generation: Generation,
+        /// What speaks for it, or against it.
+        verdict: Result<String, String>,
+    },
     /// What this recipe makes is to be made anew (a file of `touch=` was touched).
     Renew {
         /// Which.

@@ -31,6 +31,7 @@ mod snapshot;
 mod stop;
 mod switching;
 mod target;
+mod trial;
 mod word;
 mod worn;
 mod zygote;
@@ -239,6 +240,7 @@ impl Machine {
             Event::Worn { seat, reason } => self.wear_out(seat, reason),
             Event::Overgrown { seat } => self.befall(seat, Incident::Kill(Farewell::Overgrown)),
             Event::Stuck { seat } => self.befall(seat, Incident::Kill(Farewell::Harakiri)),
+            Event::TrialEnds { generation, verdict } => self.conclude_trial(generation, verdict),
             Event::Renew { recipe } => self.renew(recipe),
             Event::RenewAll { role } => self.renew_all(role),
             Event::Elapsed => self.expire(),

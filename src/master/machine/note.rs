@@ -54,6 +54,10 @@ pub enum Note {
     ReloadBegins { reload: Reload },
     /// A chain reload replaces this worker next.
     ChainNext { post: Post },
+    /// Workers of a new generation serve beside those of the old one.
+    TrialBegins { generation: Generation, workers: usize },
+    /// The new generation may take over.
+    TrialPassed { generation: Generation, reason: String },
     /// A reload is over and the new serves.
     ReloadDone { reload: Reload, generation: Generation },
     /// A reload is over and the old serves.
@@ -106,6 +110,8 @@ impl Note {
             | Note::Cheap
             | Note::ReloadBegins { .. }
             | Note::ChainNext { .. }
+            | Note::TrialBegins { .. }
+            | Note::TrialPassed { .. }
             | Note::ReloadDone { .. }
             | Note::Paused
             | Note::Resumed
@@ -172,6 +178,15 @@ impl fmt::Display for Note {
             }
             Note::ReloadBegins { reload } => write!(f, "{reload}: starting, then ...gracefully killing workers..."),
             Note::ChainNext { post } => write!(f, "chain next victim is {post}"),
+            Note::TrialBegins { generation, workers: 1 } => {
+                write!(f, "canary: 1 worker of generation {generation} serves on trial")
+            }
+            Note::TrialBegins { generation, workers } => {
+                write!(f, "canary: {workers} workers of generation {generation} serve on trial")
+            }
+            Note::TrialPassed { generation, reason } => {
+                write!(f, "canary: generation {generation} takes over: {reason}")
+            }
             Note::ReloadDone { reload: Reload::Chain, .. } => f.write_str("chain reloading complete"),
             Note::ReloadDone { reload, generation } => write!(f, "{reload} done: generation {generation} serves"),
             Note::ReloadFailed { reload, reason } => write!(f, "{reload} failed, the old goes on serving: {reason}"),

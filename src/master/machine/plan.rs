@@ -4,7 +4,7 @@
 
 use super::identity::{Post, Role};
 use super::recipe::Recipe;
-use crate::config::model::{Bounds, Config};
+use crate::config::model::{Bounds, Config, Portion};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -43,6 +43,9 @@ pub struct Plan {
     pub companion_mercy_us: u64,
     /// How long new workers must be ready before they replace the old generation, see [`PROBATION_US`].
     pub probation_us: u64,
+    /// How much of it serves until there is a verdict on it (`reload-canary`); `None`: it is not tried.
+    #[serde(default)]
+    pub canary: Option<Portion>,
 }
 
 impl Plan {
@@ -63,6 +66,7 @@ impl Plan {
             companions,
             companion_mercy_us: microseconds(config.mules.mercy),
             probation_us: PROBATION_US,
+            canary: config.canary.portion,
         }
     }
 

@@ -8,7 +8,7 @@
 mod programs;
 
 use super::*;
-use crate::config::model::Bounds;
+use crate::config::model::{Bounds, Portion};
 use programs::{Program, random_recipes};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::seeds::Seeds;
@@ -172,6 +172,8 @@ struct World {
     /// The configuration that was read last, and the generation that tries it.
     aside: Option<Plan>,
     candidate: Option<Generation>,
+    /// The generation that is on trial.
+    tried: Option<Generation>,
     reloads_ordered: usize,
     reloads_answered: usize,
     ready_announced: bool,
@@ -215,6 +217,7 @@ impl World {
             plan,
             aside: None,
             candidate: None,
+            tried: None,
             reloads_ordered: 0,
             reloads_answered: 0,
             ready_announced: false,
@@ -663,13 +666,27 @@ impl World {
             }
             Action::Commit { generation } => {
                 ensure(self.candidate == Some(generation), || format!("commits {generation}, not the candidate"))?;
+                ensure(self.tried.is_none(), || "commits a generation that is on trial".to_owned())?;
                 self.candidate = None;
                 self.plan = self.aside.take().ok_or("commits without a configuration")?;
                 ensure(self.plan == *self.machine.plan(), || "another plan than the committed one".to_owned())?;
             }
             Action::Abandon { generation, .. } => {
                 ensure(self.candidate == Some(generation), || format!("abandons {generation}, not the candidate"))?;
-                self.candidate = None;
+                (self.candidate, self.tried) = (None, None);
+            }
+            Action::BeginTrial { generation, share: (part, whole) } => {
+                ensure(self.candidate == Some(generation), || format!("tries {generation}, not the candidate"))?;
+                ensure(self.tried.is_none(), || "two trials".to_owned())?;
+                ensure((1..=whole).contains(&part), || format!("a share of {part} of {whole}"))?;
+                let forked = self.processes.values().any(|process| process.generation == generation);
+                ensure(!forked, || "a trial that begins after its first worker".to_owned())?;
+                self.tried = Some(generation);
+                self.tally.count("trials");
+                self.judge(generation);
+            }
+            Action::EndTrial { generation } => {
+                ensure(self.tried.take() == Some(generation), || format!("ends the trial of {generation}"))?;
             }
             Action::Upgrade => {
                 let impossible = self.machine.impossible_count();
@@ -682,6 +699,16 @@ impl World {
             Action::Exit { .. } => self.exited = true,
         }
         Ok(())
+    }
+
+    /// Somebody has a verdict on a generation sooner or later, perhaps when it is too late.
+    fn judge(&mut self, generation: Generation) {
+        let verdict = match self.dice.percent(if self.kind() { 100 } else { 60 }) {
+            true => Ok("well done".to_owned()),
+            false => Err("it fails".to_owned()),
+        };
+        let after_us = self.dice.below(2 * SECOND);
+        self.happen_in(after_us, Happening::Deliver { event: Event::TrialEnds { generation, verdict }, of: None });
     }
 
     fn read_configuration(&mut self) {
@@ -939,5 +966,9 @@ fn random_plan(dice: &mut Dice, workers: u32, seats: u32) -> Plan {
         companions: random_companions(dice),
         companion_mercy_us: dice.below(SECOND),
         probation_us: if dice.percent(50) { 50 * MS } else { 0 },
+        canary: dice.percent(40).then(|| match dice.below(2) {
+            0 => Portion::Workers(1 + dice.below(3) as u32),
+            _ => Portion::Percent(1 + dice.below(100) as u32),
+        }),
     }
 }

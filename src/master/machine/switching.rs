@@ -7,7 +7,7 @@
 
 use super::Machine;
 use super::action::{Action, Announcement, Outcome};
-use super::change::{Change, Switch};
+use super::change::{Change, Switch, Trial};
 use super::child::{Child, Incident, Manner, Origin};
 use super::event::Reload;
 use super::farewell::Farewell;
@@ -52,7 +52,13 @@ impl Machine {
         let until = plan.load_timeout_us.map(|us| self.after_us(us));
         self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until } });
         self.actions.push_back(Action::StartZygote { generation, candidate: true });
-        self.change = Some(Change::Switching(Switch { reload, generation, plan, proved: BTreeSet::new() }));
+        self.change = Some(Change::Switching(Switch {
+            reload,
+            generation,
+            trial: Trial::of(&plan),
+            plan,
+            proved: BTreeSet::new(),
+        }));
     }
 
     /// The generation that is to become current, if one is on its way.
@@ -64,10 +70,12 @@ impl Machine {
     }
 
     /// The posts that the new generation must fill before it may become current: as many as are wanted now, within
-    /// the bounds of its own plan, the same numbers where it has them. None while the instance sleeps.
-    fn candidate_posts(&self, plan: &Plan) -> Vec<Post> {
-        let target = self.target();
+    /// the bounds of its own plan, the same numbers where it has them; on trial a part of them. None while the instance
+    /// sleeps.
+    fn candidate_posts(&self, switch: &Switch) -> Vec<Post> {
+        let (plan, target) = (&switch.plan, self.target());
         let wanted = if target == 0 { 0 } else { target.clamp(plan.bounds.minimum(), plan.bounds.maximum()) };
+        let wanted = Machine::on_trial(switch, wanted);
         let (active, free): (Vec<Post>, Vec<Post>) =
             (1..=plan.bounds.maximum()).map(Post::worker).partition(|post| self.posts.is_active(*post));
         let mut posts: Vec<Post> = active.into_iter().chain(free).take(wanted as usize).collect();
@@ -77,12 +85,10 @@ impl Machine {
 
     /// Forks what the new generation lacks, or makes it current when it lacks nothing. Whether it became current.
     pub(super) fn advance_switch(&mut self) -> bool {
+        let Some(generation) = self.candidate().filter(|candidate| self.is_loaded(*candidate)) else { return false };
+        self.begin_trial();
         let Some(Change::Switching(switch)) = &self.change else { return false };
-        if !self.is_loaded(switch.generation) {
-            return false;
-        }
-        let generation = switch.generation;
-        let posts = self.candidate_posts(&switch.plan);
+        let posts = self.candidate_posts(switch);
         let on_duty = self.children_of(generation).filter(|child| child.stays());
         let taken: BTreeSet<Post> = on_duty.map(|child| child.post).collect();
         for post in posts.iter().filter(|post| !taken.contains(post)) {
@@ -90,7 +96,7 @@ impl Machine {
                 return false;
             }
         }
-        if self.proved_at(&posts).is_none_or(|at| at > self.now) {
+        if self.proved_at(&posts).is_none_or(|at| at > self.now) || !self.may_go_on(posts.len()) {
             return false;
         }
         self.commit(&posts);
@@ -127,7 +133,7 @@ impl Machine {
     /// When the switch is to be looked at again though nothing happens.
     pub(super) fn switch_deadline(&self) -> Option<Time> {
         let Some(Change::Switching(switch)) = &self.change else { return None };
-        self.proved_at(&self.candidate_posts(&switch.plan))
+        self.proved_at(&self.candidate_posts(switch))
     }
 
     fn commit(&mut self, posts: &[Post]) {

@@ -2,6 +2,7 @@
 
 mod companions;
 mod executed;
+mod trial;
 
 use super::*;
 use crate::config::model::Bounds;
@@ -23,6 +24,7 @@ fn plan(workers: u32) -> Plan {
         companions: Vec::new(),
         companion_mercy_us: 5 * SECOND,
         probation_us: 0,
+        canary: None,
     }
 }
 

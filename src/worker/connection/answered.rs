@@ -53,6 +53,7 @@ impl Answered<'_> {
             sent_bytes: sent.head_bytes as u64 + sent.body_bytes,
             statically: *statically,
             exception: *exception,
+            failed: *exception || sent.status >= 500,
             read_error: *read_failed,
             write_error: sent.write_failed,
         }

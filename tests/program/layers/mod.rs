@@ -12,6 +12,7 @@ use sources::{Source, files, package, sources};
 
 /// Files below `src/` that decide, and nothing else: everything they need comes in as an argument.
 const PURE: &[&str] = &[
+    "canary",
     "config",
     "scaling",
     "master/machine",
@@ -77,6 +78,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "master",
         &[
             "collector",
+            "canary",
             "config",
             "daemon",
             "escape",
@@ -115,6 +117,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("cli", &["config", "exit"]),
     ("emperor/machine", &["supervision"]),
     ("master/machine", &["config", "supervision"]),
+    ("canary", &["config"]),
     ("stats", &[]),
     ("scaling", &["config"]),
     ("handler", &[]),

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::capacity::{CORES_MAX, Capacity};
-use super::layout::{CAPACITY_WORD, Error, Layout, MAGIC, NOTICES_WORD};
+use super::layout::{CAPACITY_WORD, Error, Layout, MAGIC, NOTICES_WORD, TRIAL_WORD};
 use super::master::MasterSeat;
 use super::notices::Notices;
+use super::trial::{TRIAL_WORDS, Trial};
 use super::worker::WorkerSeat;
 use crate::ids::{Life, Seat};
 
@@ -69,6 +70,11 @@ impl<'a> Scoreboard<'a> {
     /// What is told once for each instance.
     pub fn notices(&self) -> Notices<'a> {
         Notices { word: &self.words[NOTICES_WORD] }
+    }
+
+    /// Which generation is on trial, and its share of the connections.
+    pub fn trial(&self) -> Trial<'a> {
+        Trial { words: &self.words[TRIAL_WORD..TRIAL_WORD + TRIAL_WORDS] }
     }
 
     /// The worker's side of a seat; `None` beyond the last one.

@@ -169,6 +169,8 @@ pub struct CoreFigures {
     pub requests: u64,
     /// Those of them that a file was the answer to.
     pub static_requests: u64,
+    /// Requests whose answer said that the server is at fault, or whose application failed.
+    pub failures: u64,
     /// Responses that could not be written.
     pub write_errors: u64,
     /// Requests that could not be read.
@@ -190,6 +192,7 @@ impl CoreFigures {
             since_us,
             requests: word(core_line::REQUESTS),
             static_requests: word(core_line::STATIC_REQUESTS),
+            failures: word(core_line::FAILURES),
             write_errors: write_errors.into(),
             read_errors: read_errors.into(),
             durations: Histogram { counts: counts(core_line::DURATIONS), sum_us: word(core_line::RUNNING_US) },

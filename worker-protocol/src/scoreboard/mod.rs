@@ -7,10 +7,10 @@
 //! | line | written by | words |
 //! | --- | --- | --- |
 //! | 0, header | the master, before the first fork | magic and version, seats, threads, words of a seat |
-//! | 1, capacity | everyone, read-modify-write only | [`Capacity`]'s word, [`Notices`]' word |
+//! | 1, capacity | everyone, read-modify-write only | [`Capacity`]'s word, [`Notices`]' word, [`Trial`]'s words |
 //! | then for each seat: master | the master | order and life |
 //! | … worker | the worker | life, flags, boot time, memory, process id, number |
-//! | … six for each thread (core) | that thread | state, requests, exceptions, running time, bytes, wait, mean, errors; how long requests took and waited, in buckets |
+//! | … six for each thread (core) | that thread | state, requests, exceptions, running time, bytes, wait, mean, errors; how long requests took and waited, in buckets; failures |
 //! | behind all seats, 2 KiB for each core | that thread | what its request is about, where that is asked for |
 //!
 //! # Who writes, and in what order
@@ -39,6 +39,7 @@ mod histogram;
 mod layout;
 mod master;
 mod notices;
+mod trial;
 mod words;
 mod worker;
 
@@ -49,5 +50,6 @@ pub use self::histogram::{BOUNDS_US, BUCKETS, Histogram};
 pub use self::layout::{Error, LINE_WORDS, Layout, MAGIC, SEATS_MAX, THREADS_MAX};
 pub use self::master::{CoreFigures, MasterSeat, WorkerFigures};
 pub use self::notices::{Notice, Notices};
+pub use self::trial::{Share, Trial, Turn};
 pub use self::words::{CoreState, Presence, SeatOrder};
 pub use self::worker::{Core, Served, WorkerSeat};

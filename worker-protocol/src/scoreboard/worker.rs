@@ -86,6 +86,8 @@ pub struct Served {
     pub statically: bool,
     /// Whether the application failed: an exception, a panic.
     pub exception: bool,
+    /// Whether its answer says that the server is at fault (a status of 500 or more), or the application failed.
+    pub failed: bool,
     /// Whether reading the request failed.
     pub read_error: bool,
     /// Whether writing the response failed.
@@ -164,7 +166,7 @@ impl Core<'_> {
     }
 
     fn account(&self, took_us: u64, served: Served) {
-        let Served { sent_bytes, statically, exception, read_error, write_error } = served;
+        let Served { sent_bytes, statically, exception, failed, read_error, write_error } = served;
         self.add(core_line::REQUESTS, 1);
         self.add(core_line::RUNNING_US, took_us);
         self.add(core_line::DURATIONS + bucket(took_us), 1);
@@ -177,6 +179,9 @@ impl Core<'_> {
         }
         if exception {
             self.add(core_line::EXCEPTIONS, 1);
+        }
+        if failed {
+            self.add(core_line::FAILURES, 1);
         }
         if read_error || write_error {
             let (read_errors, write_errors) = self.io_errors();

@@ -1,0 +1,244 @@
+//! The judge of one trial: what both generations have answered comes in, again and again, and at some time a verdict comes
+//! out. Pure.
+
+use worker_protocol::scoreboard::Histogram;
+
+use super::evidence::Evidence;
+use super::failing::by_chance;
+use super::slowness::{Milliseconds, quantile_us, slower};
+use crate::config::model::Undecided;
+
+/// How often to look.
+pub(crate) const LOOK_EVERY_US: u64 = 1_000_000;
+
+/// How often, of all trials of a generation that fails as often as the old one, it is refused for failures: before the
+/// end, and at the end. Together below one of a hundred.
+const EARLY: f64 = 0.0005;
+const AT_THE_END: f64 = 0.009;
+
+/// The same for slowness, at each look and at the end. That it must be twice as slow as well makes both rare.
+const SLOW_EARLY: f64 = 1e-6;
+const SLOW_AT_THE_END: f64 = 0.0005;
+
+/// What one side has answered since the trial began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// Requests.
+    pub(crate) requests: u64,
+    /// Those of them that failed.
+    pub(crate) failures: u64,
+    /// How long they took.
+    pub(crate) durations: Histogram,
+}
+
+/// When a trial ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// How long it lasts, in microseconds.
+    pub(crate) time_us: u64,
+    /// Fewer requests than this tell nothing at its end.
+    pub(crate) requests: u64,
+    /// What becomes of the new generation then.
+    pub(crate) undecided: Undecided,
+}
+
+/// One trial under way.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    rules: Rules,
+    ends_us: u64,
+    evidence: Evidence,
+    /// Requests and failures as of the last look, the old generation's and the new one's.
+    seen: [(u64, u64); 2],
+}
+
+impl Judge {
+    /// Of a trial that begins now.
+    pub(crate) fn new(rules: Rules, now_us: u64) -> Self {
+        let ends_us = now_us.saturating_add(rules.time_us);
+        Self { rules, ends_us, evidence: Evidence::default(), seen: [(0, 0); 2] }
+    }
+
+    /// A look at all that both sides have answered since the beginning. What speaks for the new generation, or against it;
+    /// `None`: the trial goes on.
+    pub(crate) fn look(&mut self, now_us: u64, old: &Answered, new: &Answered) -> Option<Result<String, String>> {
+        self.gather(old, new);
+        if self.evidence.by_chance() <= EARLY {
+            return Some(Err(fails(old, new)));
+        }
+        let enough = new.requests >= self.rules.requests;
+        if enough && let Some(slower) = slower(&old.durations, &new.durations, SLOW_EARLY) {
+            return Some(Err(slower));
+        }
+        if now_us < self.ends_us {
+            return None;
+        }
+        if !enough {
+            return self.undecided(new.requests);
+        }
+        Some(conclude(old, new))
+    }
+
+    fn gather(&mut self, old: &Answered, new: &Answered) {
+        let now = [(old.requests, old.failures), (new.requests, new.failures)];
+        let [before_old, before_new] = std::mem::replace(&mut self.seen, now);
+        let since = |now: &Answered, before: (u64, u64)| {
+            (now.requests.saturating_sub(before.0), now.failures.saturating_sub(before.1))
+        };
+        let (old, new) = (since(old, before_old), since(new, before_new));
+        self.evidence.add(new.1, old.1, share(new.0, old.0));
+    }
+
+    fn undecided(&self, requests: u64) -> Option<Result<String, String>> {
+        let told = format!("only {requests} requests came, and {} are to tell", self.rules.requests);
+        match self.rules.undecided {
+            Undecided::Commit => Some(Ok(told)),
+            Undecided::KeepWaiting => None,
+            Undecided::Rollback => Some(Err(told)),
+        }
+    }
+}
+
+fn conclude(old: &Answered, new: &Answered) -> Result<String, String> {
+    let failures = old.failures.saturating_add(new.failures);
+    if by_chance(failures, new.failures, share(new.requests, old.requests)) <= AT_THE_END {
+        return Err(fails(old, new));
+    }
+    match slower(&old.durations, &new.durations, SLOW_AT_THE_END) {
+        Some(slower) => Err(slower),
+        None => Ok(format!("{}{}", fails(old, new), medians(old, new).unwrap_or_default())),
+    }
+}
+
+/// The new generation's part of the requests, from 0 to 1.
+fn share(new: u64, old: u64) -> f64 {
+    new as f64 / (new as f64 + old as f64)
+}
+
+fn fails(old: &Answered, new: &Answered) -> String {
+    format!(
+        "{} of its {} requests failed, of the old generation's {} in the same time {}",
+        new.failures, new.requests, old.requests, old.failures
+    )
+}
+
+fn medians(old: &Answered, new: &Answered) -> Option<String> {
+    let [old, new] = [old, new].map(|side| quantile_us(&side.durations, 0.5).map(Milliseconds));
+    Some(format!("; half of them took up to {}, and {}", new?, old?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn rules() -> Rules {
+        Rules { time_us: 20 * SECOND, requests: 500, undecided: Undecided::Commit }
+    }
+
+    fn answered(requests: u64, failures: u64) -> Answered {
+        let mut durations = Histogram::default();
+        (0..requests).for_each(|_| durations.count(2_000));
+        Answered { requests, failures, durations }
+    }
+
+    #[test]
+    fn equals_pass_at_the_end_and_not_before() {
+        let mut judge = Judge::new(rules(), 0);
+        assert_eq!(judge.look(19 * SECOND, &answered(9_000, 90), &answered(1_000, 10)), None);
+        let verdict = judge.look(20 * SECOND, &answered(9_500, 95), &answered(1_100, 11)).expect("a verdict");
+        let told = "11 of its 1100 requests failed, of the old generation's 9500 in the same time 95; half of them took \
+                    up to 1.8 ms, and 1.8 ms";
+        assert_eq!(verdict.expect("it passes"), told);
+    }
+
+    #[test]
+    fn one_that_fails_one_request_in_five_is_refused_before_the_end() {
+        let mut judge = Judge::new(rules(), 0);
+        let verdict = judge.look(SECOND, &answered(450, 0), &answered(50, 10)).expect("a verdict");
+        assert!(verdict.expect_err("refused").starts_with("10 of its 50 requests failed"));
+    }
+
+    #[test]
+    fn one_that_takes_three_times_as_long_is_refused_as_soon_as_there_are_enough_requests() {
+        let mut judge = Judge::new(rules(), 0);
+        let mut slow = answered(0, 0);
+        (0..499).for_each(|_| slow.durations.count(6_000));
+        slow.requests = 499;
+        assert_eq!(judge.look(SECOND, &answered(4_500, 0), &slow), None);
+        slow.durations.count(6_000);
+        slow.requests = 500;
+        let verdict = judge.look(2 * SECOND, &answered(4_500, 0), &slow).expect("a verdict");
+        assert!(verdict.expect_err("refused").starts_with("half of its 500 requests took longer than"));
+    }
+
+    #[test]
+    fn where_too_few_requests_came_the_configuration_says_what_is_done() {
+        for (undecided, expected) in
+            [(Undecided::Commit, Some(true)), (Undecided::KeepWaiting, None), (Undecided::Rollback, Some(false))]
+        {
+            let mut judge = Judge::new(Rules { undecided, ..rules() }, 0);
+            let verdict = judge.look(20 * SECOND, &answered(900, 9), &answered(100, 1));
+            assert_eq!(verdict.map(|verdict| verdict.is_ok()), expected);
+            let later = judge.look(90 * SECOND, &answered(9_000, 90), &answered(1_000, 10));
+            assert_eq!(later.map(|verdict| verdict.is_ok()), Some(true));
+        }
+    }
+
+    #[test]
+    fn figures_that_go_back_or_are_absurd_are_survived() {
+        let mut judge = Judge::new(rules(), 0);
+        let absurd = Answered { requests: u64::MAX, failures: u64::MAX, durations: Histogram::default() };
+        judge.look(1, &absurd, &absurd);
+        judge.look(2, &answered(0, 0), &answered(0, 0));
+        judge.look(u64::MAX, &answered(0, 0), &absurd);
+    }
+
+    /// How many of `runs` trials with these rates of failures end in a refusal, with 2,000 requests of the canary's at this
+    /// share, looked at every 100.
+    fn refusals(runs: u64, share: f64, (old_rate, new_rate): (f64, f64)) -> u64 {
+        let mut dice = fastrand::Rng::with_seed(22);
+        let mut failures = |requests: u64, rate: f64| {
+            let (mut failures, mut at) = (0, 0.0);
+            loop {
+                at += (1.0 + (1.0 - dice.f64()).ln() / (1.0 - rate).ln()).floor();
+                if at > requests as f64 {
+                    return failures;
+                }
+                failures += 1;
+            }
+        };
+        let of_old = (100.0 / share - 100.0) as u64;
+        let refused = |_: &u64| {
+            let mut judge = Judge::new(rules(), 0);
+            let (mut old, mut new) = (Answered::default(), Answered::default());
+            let verdict = (1..=20).find_map(|look| {
+                old.failures += failures(of_old, old_rate);
+                new.failures += failures(100, new_rate);
+                (old.requests, new.requests) = (look * of_old, look * 100);
+                judge.look(look * SECOND, &old, &new)
+            });
+            verdict.expect("a verdict").is_err()
+        };
+        (0..runs).filter(refused).count() as u64
+    }
+
+    #[test]
+    fn of_equal_generations_less_than_one_in_a_hundred_is_refused() {
+        // Of so many runs two standard deviations more than one in a hundred may be.
+        let (runs, most) = (4_000, 40 + 12);
+        for (share, rate) in [(0.02, 0.01), (0.1, 0.001), (0.1, 0.01), (0.5, 0.1)] {
+            let refused = refusals(runs, share, (rate, rate));
+            assert!(refused <= most, "at a share of {share} and a rate of {rate}: {refused} of {runs}");
+        }
+    }
+
+    #[test]
+    fn a_doubling_of_one_failure_in_a_hundred_is_found_within_2000_requests() {
+        for (share, at_least) in [(0.05, 900), (0.1, 890)] {
+            let found = refusals(1_000, share, (0.01, 0.02));
+            assert!(found >= at_least, "at a share of {share}: {found} of 1000");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Carrying out the trial of a new generation (`reload-canary`): what both sides have answered is looked at once a second, and
+//! the machine hears the judge's verdict. What is kept meanwhile is in `trial`. Master only.
+
+use worker_protocol::scoreboard::Share;
+
+use super::driver::Driver;
+use super::machine::{Event, Generation, LeaveReason, Seat};
+use super::trial::{Trial, answered};
+use crate::canary::Answered;
+use crate::sys::clock::monotonic_us;
+
+impl Driver<'_> {
+    /// From its first connection on a new generation takes its part only.
+    pub(super) fn begin_trial(&mut self, generation: Generation, (part, whole): (u32, u32)) {
+        if let Some(board) = self.children.board() {
+            board.trial().begin(generation, Share::of(part, whole));
+        }
+    }
+
+    /// There is none any more.
+    pub(super) fn end_trial(&mut self) {
+        self.trial = None;
+        if let Some(board) = self.children.board() {
+            board.trial().end();
+        }
+    }
+
+    /// An operator's verdict.
+    pub(super) fn decide_trial(&mut self, passes: bool) -> Result<(), &'static str> {
+        let Some((generation, _)) = self.machine.trial() else { return Err("no generation is on trial") };
+        let told = "as an operator has decided".to_owned();
+        self.handle(Event::TrialEnds { generation, verdict: if passes { Ok(told) } else { Err(told) } });
+        Ok(())
+    }
+
+    /// When to look again at what both sides have answered.
+    pub(super) fn trial_due_us(&self) -> Option<u64> {
+        match &self.trial {
+            Some(trial) => Some(trial.next_look_us),
+            None => self.machine.trial().map(|_| 0),
+        }
+    }
+
+    /// Looks at what both sides have answered when it is time, and passes the verdict on.
+    pub(super) fn mind_trial(&mut self) {
+        let Some((generation, _)) = self.machine.trial() else { return };
+        let now_us = monotonic_us();
+        if self.trial.as_ref().is_none_or(|trial| !trial.is_of(generation)) {
+            let Some(candidate) = &self.candidate else { return };
+            self.trial = Some(Trial::new(generation, &candidate.config.canary, self.answered(), now_us));
+            self.notifier.tell(&format!("generation {generation} on trial, {}", self.machine.count()));
+        }
+        if self.trial.as_ref().is_none_or(|trial| trial.next_look_us > now_us) {
+            return;
+        }
+        let living = self.answered();
+        if let Some(verdict) = self.trial.as_mut().and_then(|trial| trial.look(&living, now_us)) {
+            self.handle(Event::TrialEnds { generation, verdict });
+        }
+    }
+
+    /// Keeps for the trial what a worker has done that is gone, and counts one that is stuck as a failure.
+    pub(super) fn keep_for_trial(&mut self, event: &Event) {
+        let (seat, is_struck) = match event {
+            Event::Exited { seat, .. } => (*seat, false),
+            Event::Leaving { seat, reason: LeaveReason::Harakiri } | Event::Stuck { seat } => (*seat, true),
+            _ => return,
+        };
+        let Some(trial) = &mut self.trial else { return };
+        let Some(worker) = self.machine.workers().find(|worker| worker.seat == seat) else { return };
+        if is_struck {
+            trial.strike(worker.generation);
+        } else if let Some(own) = self.children.board().and_then(|board| board.master(seat)) {
+            trial.bury(worker.generation, seat, own);
+        }
+    }
+
+    /// What the workers that live have answered in their lives.
+    fn answered(&self) -> Vec<(Generation, Seat, Answered)> {
+        let Some(board) = self.children.board() else { return Vec::new() };
+        let workers = self.machine.workers();
+        workers
+            .filter_map(|worker| Some((worker.generation, worker.seat, answered(board.master(worker.seat)?))))
+            .collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! Trials of new generations (`reload-canary`): which part of the requests they take, whom they are taken back from, and
+//! what else may happen meanwhile.
+
+use std::process::Command;
+
+use crate::harness::{Instance, Launch, program_path, wait_until};
+use crate::reloading::{
+    RELOAD_FAILED, Traffic, complaint, edit, misdeed, operator, reload, tell, unsteady, wait_for_generation, who,
+};
+use nix::sys::signal::Signal;
+
+/// Four workers of the unsteady example; a second, and a hundred requests are enough.
+fn tried(portion: &str) -> Launch {
+    unsteady().set("reload-canary", portion).set("reload-canary-time", 1).set("reload-canary-requests", 100)
+}
+
+/// The numbers of a line of the log, in their order.
+fn numbers(line: &str) -> Vec<f64> {
+    line.split(|letter: char| !letter.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+fn wait_for_trial(server: &Instance) {
+    server.log.wait_for("on trial");
+}
+
+#[test]
+fn a_new_generation_takes_its_share_and_then_takes_over() {
+    for (portion, share) in [("10%%", 0.10), ("50%%", 0.50), ("1", 0.20)] {
+        let server = tried(portion).start();
+        let traffic = Traffic::start(&server, 8, "/sleep?ms=1");
+        reload(&server);
+        traffic.end();
+        wait_for_generation(&server, 2);
+        let line = server.log.lines_with("canary: generation 2 takes over: ").concat();
+        let (_, told) = line.split_once("takes over: ").expect("the line");
+        let [failed, new, old, failed_old, ..] = numbers(told)[..] else { panic!("{told}") };
+        assert_eq!((failed, failed_old), (0.0, 0.0), "{told}");
+        let taken = new / (new + old);
+        assert!((taken - share).abs() <= share / 5.0, "{portion}: {taken} of the requests: {told}");
+    }
+}
+
+#[test]
+fn a_generation_that_fails_or_is_slow_is_taken_back_from_its_share() {
+    // Slow ones are known after a hundred requests of theirs, failing ones at the first look.
+    for (text, reason) in [("answer fail 5", "requests failed"), ("answer slow 20", "requests took longer than")] {
+        let mut server = tried("20%%").set("reload-canary-time", 60).start();
+        server.expect_log("failed");
+        misdeed(server.dir(), text);
+        let traffic = Traffic::start(&server, 8, "/sleep?ms=1");
+        let output = operator(&server, "--reload");
+        assert_eq!(output.status.code(), Some(RELOAD_FAILED), "{text}: {output:?}");
+        assert!(complaint(&output).contains(reason), "{text}: {output:?}");
+        assert!((0..16).all(|_| who(&server).ends_with("of generation 1")), "{text}");
+        let counts = traffic.stop().counts;
+        let met = counts.failed() as f64 / (counts.ok + counts.failed()) as f64;
+        let share = if text.starts_with("answer fail") { 0.2 / 5.0 } else { 0.0 };
+        assert!(met <= 1.3 * share, "{text}: {met} of the clients met an error: {counts:?}");
+        assert!(wait_until(|| server.zygotes().len() == 1), "{:?}", server.processes());
+        server.stop();
+    }
+}
+
+#[test]
+fn what_comes_of_too_few_requests_is_as_configured() {
+    let mut server = tried("1").set("reload-canary-verdict", "rollback").start();
+    server.expect_log("failed");
+    let output = operator(&server, "--reload");
+    assert_eq!(output.status.code(), Some(RELOAD_FAILED), "{output:?}");
+    assert!(complaint(&output).contains("only 0 requests came, and 100 are to tell"), "{output:?}");
+    edit(&server, |text| text.replace("rollback", "commit"));
+    reload(&server);
+    wait_for_generation(&server, 3);
+}
+
+#[test]
+fn a_canary_that_dies_or_is_stuck_is_taken_back() {
+    let mut server = tried("1").set("harakiri", 1).set("reload-canary-time", 60).start();
+    for word in ["failed", "HARAKIRI", "harakiri", "killed", "died", "DAMN"] {
+        server.expect_log(word);
+    }
+    let old = server.workers();
+    server.signal(Signal::SIGHUP);
+    wait_for_trial(&server);
+    let canary = server.workers().into_iter().find(|worker| old.iter().all(|other| other.pid != worker.pid));
+    canary.expect("a worker on trial").signal(Signal::SIGKILL);
+    server.log.wait_for("the old goes on serving");
+    assert!((0..8).all(|_| who(&server).ends_with("of generation 1")));
+    assert!(old.iter().all(|worker| worker.is_alive()));
+}
+
+#[test]
+fn a_second_reload_takes_the_place_of_the_one_on_trial_and_a_stop_ends_it() {
+    let mut server = tried("1").set("reload-canary-time", 60).start();
+    server.expect_log("has no effect without reload-canary");
+    let traffic = Traffic::start(&server, 4, "/sleep?ms=1");
+    server.signal(Signal::SIGHUP);
+    wait_for_trial(&server);
+    edit(&server, |text| text.replace("reload-canary = 1", ""));
+    reload(&server);
+    wait_for_generation(&server, 3);
+    traffic.end();
+    edit(&server, |text| format!("{text}\nreload-canary = 1\n"));
+    tell(&server, "r");
+    server.log.wait_for("of generation 4 serves on trial");
+    server.stop();
+}
+
+#[test]
+fn with_one_worker_and_threads_the_two_share_and_nobody_waits() {
+    let server = tried("1").set("workers", 1).set("threads", 2).start();
+    let traffic = Traffic::start(&server, 4, "/sleep?ms=1");
+    reload(&server);
+    let report = traffic.end();
+    wait_for_generation(&server, 2);
+    println!("{} requests, longest {} ms", report.counts.ok, report.latency.max_us / 1_000.0);
+    // Nobody else listens: what was in the queue at the end of the trial is answered as well.
+    assert!(who(&server).ends_with("of generation 2"));
+}
+
+#[test]
+fn an_operator_may_end_a_trial_either_way() {
+    let mut server = tried("1").set("reload-canary-time", 60).start();
+    server.expect_log("failed");
+    let says = |verdict: &str| {
+        let command =
+            Command::new(program_path("rhinod")).args(["canary", verdict]).arg(server.dir().join("pid")).output();
+        let output = command.expect("execute rhinod");
+        (output.status.code(), complaint(&output))
+    };
+    let (code, why) = says("commit");
+    assert_eq!((code, why.contains("no generation is on trial")), (Some(RELOAD_FAILED), true), "{why}");
+    for (verdict, serves) in [("rollback", 1), ("commit", 3)] {
+        let position = server.log.position();
+        server.signal(Signal::SIGHUP);
+        server.log.wait_for_after(position, "on trial");
+        let status = operator(&server, "status");
+        assert!(String::from_utf8_lossy(&status.stdout).contains(" on trial"), "{status:?}");
+        assert_eq!(says(verdict), (Some(0), String::new()));
+        wait_for_generation(&server, serves);
+    }
+}
