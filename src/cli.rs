@@ -8,6 +8,7 @@ mod command;
 pub mod completions;
 mod help;
 pub mod manual;
+mod route;
 pub mod sample;
 mod word_arguments;
 mod words;
@@ -31,6 +32,7 @@ use crate::config::world::{Invocation, World};
 
 pub use about::About;
 pub use command::{Command, Format, Misuse};
+pub use route::Asked;
 
 pub use crate::exit::Exit;
 
@@ -154,6 +156,7 @@ pub fn print_as(
             let untried = foresee(&mut reading, is_complete, invocation, world, ground);
             print_check(&Check { untried, ..check(&reading) }, *format, page)
         }
+        Command::Route { file, asked } => print_route(asked, &look(std::slice::from_ref(file)).0, invocation, world),
         Command::Show { arguments, format, changed } => print_show(&look(arguments).0, *format, *changed, page),
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(about, word.as_deref()),
@@ -223,6 +226,18 @@ fn print_value(name: &str, reading: &Reading) -> Printed {
     match found {
         Some(directive) => Printed::output(format!("{}\n", directive.value.as_deref().unwrap_or("true"))),
         None => Printed::error(format!("`{name}` is not given\n"), Exit::Usage),
+    }
+}
+
+fn print_route(asked: &Asked, reading: &Reading, invocation: &Invocation, world: &dyn World) -> Printed {
+    if !reading.errors.0.is_empty() {
+        return Printed::error(format!("{}\n", reading.errors), Exit::Configuration);
+    }
+    let epoch_us = invocation.started.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+    let routed = route::route(&reading.config.routing.rules, asked, &invocation.directory, world, epoch_us);
+    match routed {
+        Ok(text) => Printed::output(text),
+        Err(problem) => Printed::error(problem, Exit::Usage),
     }
 }
 

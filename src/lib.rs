@@ -53,6 +53,8 @@ pub mod master;
 pub mod member;
 mod operator;
 #[doc(hidden)]
+pub mod routing;
+#[doc(hidden)]
 pub mod scaling;
 #[doc(hidden)]
 pub mod simulate;

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::completions::Shell;
+use super::route::Asked;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub enum Command {
         format: Format,
         /// Whether values that stand at their default are left out.
         changed: bool,
+    },
+    /// `route`: say what routing rules make of a request.
+    Route {
+        /// The configuration.
+        file: OsString,
+        /// The request.
+        asked: Asked,
     },
     /// `simulate`: try scaling rules on a recorded load.
     Simulate {

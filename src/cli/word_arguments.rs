@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use super::command::{Command, Format, Misuse};
 use super::completions::Shell;
+use super::route::Asked;
 use super::words::{Word, find};
 
 /// Reads what follows a word.
@@ -25,6 +26,10 @@ pub(super) fn parse(word: &'static Word, mut arguments: Vec<OsString>) -> Result
                 "check" => Command::Check { arguments, format },
                 _ => Command::Show { arguments, format, changed },
             }
+        }
+        "route" => {
+            let file = arguments.first().cloned().unwrap_or_default();
+            Command::Route { file, asked: Asked::read(arguments.get(1..).unwrap_or_default()).map_err(Misuse)? }
         }
         "simulate" => Command::Simulate { arguments },
         "status" => {

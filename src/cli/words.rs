@@ -69,6 +69,20 @@ Ends with
 With --changed those that stand at their default are left out.
 ",
     },
+    Word {
+        name: "route",
+        usage: "FILE METHOD URL [\"Header: value\"…]",
+        does: "say what routing rules make of a request",
+        more: "
+Rule by rule: what matched, what followed; then what is left of the request, and what becomes of the answer, as if the
+application answered with 200. Nothing is started and nothing changed.
+
+Ends with
+  0   it is said
+  64  the request is none
+  78  the configuration cannot be read, or a rule cannot be used
+",
+    },
     Word { name: "simulate", usage: "…", does: "try scaling rules on a recorded load", more: "" },
     Word {
         name: "status",

@@ -15,6 +15,8 @@ pub struct LogNotes {
     variables: Vec<(Vec<u8>, Vec<u8>)>,
     /// The line is written, also with `disable-logging`.
     pub forced: bool,
+    /// The line is not written, whatever else holds.
+    pub silenced: bool,
 }
 
 impl LogNotes {

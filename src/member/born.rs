@@ -11,6 +11,7 @@ use worker_protocol::wire::Protocol;
 use worker_protocol::scoreboard::Layout;
 
 use crate::config::model::Config;
+use crate::routing::Rules;
 use crate::sys::mailbox::Mailbox;
 use crate::sys::process;
 use crate::sys::shared_memory::SharedWords;
@@ -21,6 +22,8 @@ use crate::sys::wait::Doorbell;
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) config: Config,
+    /// Its rules of routing, compiled.
+    pub(crate) rules: Rules,
     pub(crate) generation: Generation,
     pub(crate) scoreboard: SharedWords,
     /// As the master says: what the memory itself says may have been overwritten.

@@ -8,6 +8,7 @@ use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, Trial, WorkerS
 
 use super::born::{Common, Listening};
 use crate::config::model::Config;
+use crate::routing::Rules;
 use crate::sys::listeners;
 use crate::sys::mailbox::Mailbox;
 
@@ -27,6 +28,11 @@ impl<'z> Instance<'z> {
     /// The configuration of the instance.
     pub fn config(&self) -> &'z Config {
         &self.common.config
+    }
+
+    /// Its rules of routing.
+    pub(crate) fn rules(&self) -> &'z Rules {
+        &self.common.rules
     }
 
     /// Which loading of the application this process comes from.

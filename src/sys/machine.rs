@@ -8,6 +8,22 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{AccessFlags, access, gethostname};
 
+/// Sixteen bytes that nobody can guess; zeros where the kernel gives none.
+pub fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let read =
+        std::fs::File::open("/dev/urandom").and_then(|mut source| std::io::Read::read_exact(&mut source, &mut bytes));
+    if let Err(error) = read {
+        log::warn!("there are no random numbers: {error}");
+    }
+    bytes
+}
+
+/// Whether this process may read what is at a path.
+pub fn may_read(path: &Path) -> bool {
+    access(path, AccessFlags::R_OK).is_ok()
+}
+
 /// What the machine is called; `localhost` if nothing.
 pub fn host_name() -> String {
     let name = gethostname().unwrap_or_default().to_string_lossy().into_owned();

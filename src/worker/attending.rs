@@ -15,6 +15,7 @@ use super::peer::Door;
 use super::place::Place;
 use super::process::Worker;
 use super::request_log::{self, Template};
+use super::routes::Routes;
 use super::rush::Rush;
 use crate::log_places::Places;
 use crate::sys::clock::{epoch_us, monotonic_us};
@@ -27,6 +28,7 @@ pub(super) struct Desk<'w> {
     place: Place<'w>,
     buffers: Buffers,
     books: Books<'w>,
+    routes: Option<Routes<'w>>,
 }
 
 /// Where it accounts for what it has answered.
@@ -54,7 +56,8 @@ impl<'w> Desk<'w> {
             places: Places::for_requests(&member.config().logging),
             pid: std::process::id(),
         };
-        Ok(Self { worker, place, buffers: Buffers::new(worker.limits()), books })
+        let routes = Routes::of(member.config(), member.instance().rules());
+        Ok(Self { worker, place, buffers: Buffers::new(worker.limits()), books, routes })
     }
 
     /// Has the one request of a connection answered. Returns the time, and the connection if it is to be kept, silent.
@@ -66,10 +69,10 @@ impl<'w> Desk<'w> {
         started_us: u64,
         rush: &mut Rush,
     ) -> (u64, Option<Stream>) {
-        let Self { worker, place, buffers, books } = self;
+        let Self { worker, place, buffers, books, routes } = self;
         books.begin(started_us);
         let mut now_us = None;
-        let connection = Connection { worker, place: *place, stream, protocol, started_us };
+        let connection = Connection { worker, place: *place, stream, routes: routes.as_ref(), protocol, started_us };
         let silent = connection::handle(connection, buffers, service, |request| {
             now_us = Some(books.account(request, started_us, rush));
         });
@@ -100,8 +103,8 @@ impl<'w> Desk<'w> {
         started_us: u64,
         rush: &mut Rush,
     ) -> (Next, u64) {
-        let Self { worker, place, buffers, books } = self;
-        let visit = Visit { worker, place: *place, doors, is_last };
+        let Self { worker, place, buffers, books, routes } = self;
+        let visit = Visit { worker, place: *place, routes: routes.as_ref(), doors, is_last };
         let mut now_us = None;
         let books = std::cell::RefCell::new(books);
         let next = kept.patient.attend(
@@ -119,7 +122,7 @@ impl<'w> Desk<'w> {
 
     /// A kept connection has not sent in time what it owes.
     pub(super) fn expire(&mut self, kept: &mut Kept, owes: Owes, doors: &[Door]) -> Next {
-        let visit = Visit { worker: self.worker, place: self.place, doors, is_last: false };
+        let visit = Visit { worker: self.worker, place: self.place, routes: None, doors, is_last: false };
         kept.patient.expire(&visit, &mut self.buffers, owes)
     }
 }

@@ -41,8 +41,10 @@ pub trait Service: Sync {
 /// One request and its answer in the making.
 #[derive(Debug)]
 pub struct Exchange<'c> {
-    /// The variables of the request and what they mean.
+    /// The variables of the request and what they mean, as rules have left them.
     pub head: &'c RequestHead<'c>,
+    /// The same as they came.
+    pub(crate) asked: &'c RequestHead<'c>,
     /// The request body.
     pub body: RequestBody<'c>,
     /// The answer.
@@ -90,7 +92,7 @@ impl<'c> Exchange<'c> {
 
     /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
     pub fn trusts_forwarded(&self) -> bool {
-        self.worker.limits().trusts(self.head.remote_addr)
+        self.worker.limits().trusts(self.asked.remote_addr)
     }
 
     /// Whether its time was over before the answer was, so that others have ended it (`harakiri`).

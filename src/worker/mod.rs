@@ -25,6 +25,7 @@ mod place;
 mod process;
 pub mod reply;
 mod request_log;
+mod routes;
 mod rush;
 mod share;
 mod shedding;

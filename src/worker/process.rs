@@ -1,6 +1,7 @@
 //! The worker as a process: a member whose work is requests, how many it has answered, and what it knows of all of them.
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use worker_protocol::scoreboard::Presence;
@@ -38,6 +39,8 @@ pub struct Worker<'z> {
     member: Member<'z>,
     /// Requests since birth, of all threads.
     requests: AtomicU64,
+    /// Held by the thread that a rule has change the title of the process.
+    pub(super) title: Mutex<()>,
     pub(super) supervision: Supervision,
     /// Its title, if that says what it is doing.
     pub(super) titles: Option<Titles>,
@@ -49,7 +52,7 @@ impl<'z> Worker<'z> {
         let member = Member::new(instance, control, birth)?;
         let names = &instance.config().process_names;
         let titles = names.requests.then(|| Titles::of(names.below_master(&format!("rhinod {}", member.name()))));
-        Ok(Self { member, requests: AtomicU64::new(0), supervision, titles: titles.flatten() })
+        Ok(Self { member, requests: AtomicU64::new(0), title: Mutex::new(()), supervision, titles: titles.flatten() })
     }
 
     /// The worker's whole life; returns its exit code.

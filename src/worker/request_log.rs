@@ -25,7 +25,7 @@ use crate::log_places::Places;
 pub(crate) fn wanted(logging: &Logging, request: &Answered<'_>, took_us: u64) -> bool {
     let Outcome { sent, read_failed, notes, .. } = &request.outcome;
     let io_error = *read_failed || sent.write_failed;
-    logging.requests || notes.forced || meets_condition(logging, sent, took_us, io_error)
+    !notes.silenced && (logging.requests || notes.forced || meets_condition(logging, sent, took_us, io_error))
 }
 
 fn meets_condition(logging: &Logging, sent: &Sent, took_us: u64, io_error: bool) -> bool {

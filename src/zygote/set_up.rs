@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::Layout;
 use crate::config::model::Config;
 use crate::member::born::{Common, Listening};
 use crate::member::hear::LaterKinds;
+use crate::routing::Rules;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::mailbox::Mailbox;
 use crate::sys::shared_memory::{SharedWords, read_memory_file};
@@ -89,6 +90,11 @@ fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: 
         let (named, there) = (config.sockets.len(), sockets.len());
         return Err(io::Error::other(format!("the settings name {named} listening sockets, and {there} have come")));
     }
+    let rules = Rules::compile(&config.routing.rules).map_err(|errors| {
+        // The master has compiled them before; only one of another version could have another opinion.
+        let told = errors.iter().map(|(rule, error)| format!("{}: {}", rule.place, error.problem));
+        io::Error::other(told.collect::<Vec<_>>().join("; "))
+    })?;
     let listeners = sockets.into_iter().zip(&config.sockets).map(|(socket, listener)| Listening {
         socket,
         protocol: listener.protocol,
@@ -97,6 +103,7 @@ fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: 
     Ok(Common {
         listeners: listeners.collect(),
         config,
+        rules,
         generation,
         scoreboard: SharedWords::map(scoreboard)?,
         layout,

@@ -44,6 +44,8 @@ mod reload_watched;
 mod reload_whole;
 mod reloading;
 mod rivals;
+mod routing_rival;
+mod routing_rules;
 mod rust_life;
 mod rust_service;
 mod scaling_decisions;

@@ -158,6 +158,11 @@ impl<'b> Head<'b> {
         Written { headers_count: self.headers_count, head_bytes: self.out.len() - self.start }
     }
 
+    /// Goes on with one that was laid aside, which `out` ends with.
+    pub fn resume(out: &'b mut Vec<u8>, paused: Paused) -> Self {
+        Head { out, start: paused.start, headers_count: paused.headers_count }
+    }
+
     /// Lays it aside.
     pub fn pause(self) -> Paused {
         Paused { start: self.start, headers_count: self.headers_count }

@@ -31,6 +31,7 @@ mod process_names;
 mod recycling;
 mod request;
 mod resources;
+mod routing;
 mod scaling;
 mod socket_tuning;
 mod spoolers;
@@ -67,6 +68,7 @@ pub use process_names::ProcessNames;
 pub use recycling::{MonitoredExceptions, Recycling};
 pub use request::{RequestLimits, VanishedClients};
 pub use resources::Resources;
+pub use routing::{CollectedHeader, Routing};
 pub use scaling::{Busyness, Policy, Scaling};
 pub use socket_tuning::SocketTuning;
 pub use spoolers::{Spool, Spoolers};
@@ -115,6 +117,8 @@ pub struct Config {
     pub statics: StaticFiles,
     /// What every answer has and has not.
     pub answers: Answers,
+    /// Rules that look at each request.
+    pub routing: Routing,
     /// How clients that went away are treated.
     pub clients: VanishedClients,
     /// When a worker is replaced although nothing is wrong with it.
@@ -208,6 +212,7 @@ impl Default for Config {
             http: HttpSockets::default(),
             statics: StaticFiles::default(),
             answers: Answers::default(),
+            routing: Routing::default(),
             clients: VanishedClients::default(),
             recycling: Recycling::default(),
             resources: Resources::default(),

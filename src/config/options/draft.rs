@@ -42,6 +42,8 @@ pub struct Draft<'a> {
     pub(super) daemons_from: Vec<&'a Directive>,
     /// The line of each farm, in their order.
     pub(super) farms_from: Vec<&'a Directive>,
+    /// The line of each routing rule, in their order.
+    pub(super) rules_from: Vec<&'a Directive>,
     /// The line of each listener, in their order.
     pub(super) sockets_from: Vec<&'a Directive>,
     /// What of sockets refers to others by number.
@@ -101,6 +103,7 @@ impl<'a> Draft<'a> {
             passed_on: Vec::new(),
             daemons_from: Vec::new(),
             farms_from: Vec::new(),
+            rules_from: Vec::new(),
             sockets_from: Vec::new(),
             references: References::default(),
             surroundings,

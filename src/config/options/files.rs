@@ -1,4 +1,4 @@
-//! Static files, response headers and request routing.
+//! Static files and response headers.
 //!
 //! The rows of the option table for the group [`Files`](super::Group::Files).
 //! Read in the master before anything else, and by the commands.
@@ -11,7 +11,6 @@ use crate::config::error::ConfigError;
 use crate::config::model::{Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender};
 
 // What stands behind several rows.
-const ROUTING: &str = "route in nginx";
 const ERROR_PAGES: &str = "error pages; use error_page of nginx";
 const HEADERS: &str = "changes of response headers; use add_header and the like of nginx";
 const OFFLOAD: &str = "files leave by the worker's own thread; let nginx serve large ones to slow clients";
@@ -23,80 +22,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("upload-progress").unsupported("let nginx do it").says("Directory for upload progress JSON files"),
     flag("vhost").unsupported("run one instance for each host").says("Choose app by SERVER_NAME"),
     flag("vhost-host").unsupported("run one instance for each host").says("Choose app by Host header"),
-    list("route").unsupported(ROUTING).says("Request routing rule on PATH_INFO regex: match action"),
-    list("route-host").unsupported(ROUTING).says("Request routing rule on Host regex: match action"),
-    list("route-uri").unsupported(ROUTING).says("Request routing rule on REQUEST_URI regex: match action"),
-    list("route-qs").unsupported(ROUTING).says("Request routing rule on QUERY_STRING regex: match action"),
-    list("route-remote-addr").unsupported(ROUTING).says("Request routing rule on client address regex: match action"),
-    list("route-user-agent").unsupported(ROUTING).says("Request routing rule on User-Agent regex: match action"),
-    list("route-remote-user").unsupported(ROUTING).says("Request routing rule on REMOTE_USER regex: match action"),
-    list("route-referer").unsupported(ROUTING).says("Request routing rule on Referer regex: match action"),
-    list("route-label").unsupported(ROUTING).says("Request routing label, target of goto"),
-    list("route-if").unsupported(ROUTING).says("Request routing rule on true condition: match action"),
-    list("route-if-not").unsupported(ROUTING).says("Request routing rule on false condition: match action"),
-    list("route-run").unsupported(ROUTING).says("Request routing action always executed"),
-    list("final-route").unsupported(ROUTING).says("Final-stage routing rule on PATH_INFO regex: match action"),
-    list("final-route-status").unsupported(ROUTING).says("Final-stage routing rule on response status: match action"),
-    list("final-route-host").unsupported(ROUTING).says("Final-stage routing rule on Host regex: match action"),
-    list("final-route-uri").unsupported(ROUTING).says("Final-stage routing rule on REQUEST_URI regex: match action"),
-    list("final-route-qs").unsupported(ROUTING).says("Final-stage routing rule on QUERY_STRING regex: match action"),
-    list("final-route-remote-addr").unsupported(ROUTING)
-        .says("Final-stage routing rule on client address regex: match action"),
-    list("final-route-user-agent").unsupported(ROUTING)
-        .says("Final-stage routing rule on User-Agent regex: match action"),
-    list("final-route-remote-user").unsupported(ROUTING)
-        .says("Final-stage routing rule on REMOTE_USER regex: match action"),
-    list("final-route-referer").unsupported(ROUTING).says("Final-stage routing rule on Referer regex: match action"),
-    list("final-route-label").unsupported(ROUTING).says("Final-stage routing label, target of goto"),
-    list("final-route-if").unsupported(ROUTING).says("Final-stage routing rule on true condition: match action"),
-    list("final-route-if-not").unsupported(ROUTING).says("Final-stage routing rule on false condition: match action"),
-    list("final-route-run").unsupported(ROUTING).says("Final-stage routing action always executed"),
-    list("error-route").unsupported(ROUTING).says("Error-stage routing rule on PATH_INFO regex: match action"),
-    list("error-route-status").unsupported(ROUTING).says("Error-stage routing rule on response status: match action"),
-    list("error-route-host").unsupported(ROUTING).says("Error-stage routing rule on Host regex: match action"),
-    list("error-route-uri").unsupported(ROUTING).says("Error-stage routing rule on REQUEST_URI regex: match action"),
-    list("error-route-qs").unsupported(ROUTING).says("Error-stage routing rule on QUERY_STRING regex: match action"),
-    list("error-route-remote-addr").unsupported(ROUTING)
-        .says("Error-stage routing rule on client address regex: match action"),
-    list("error-route-user-agent").unsupported(ROUTING)
-        .says("Error-stage routing rule on User-Agent regex: match action"),
-    list("error-route-remote-user").unsupported(ROUTING)
-        .says("Error-stage routing rule on REMOTE_USER regex: match action"),
-    list("error-route-referer").unsupported(ROUTING).says("Error-stage routing rule on Referer regex: match action"),
-    list("error-route-label").unsupported(ROUTING).says("Error-stage routing label, target of goto"),
-    list("error-route-if").unsupported(ROUTING).says("Error-stage routing rule on true condition: match action"),
-    list("error-route-if-not").unsupported(ROUTING).says("Error-stage routing rule on false condition: match action"),
-    list("error-route-run").unsupported(ROUTING).says("Error-stage routing action always executed"),
-    list("response-route").unsupported(ROUTING).says("Response-stage routing rule on PATH_INFO regex: match action"),
-    list("response-route-status").unsupported(ROUTING)
-        .says("Response-stage routing rule on response status: match action"),
-    list("response-route-host").unsupported(ROUTING).says("Response-stage routing rule on Host regex: match action"),
-    list("response-route-uri").unsupported(ROUTING)
-        .says("Response-stage routing rule on REQUEST_URI regex: match action"),
-    list("response-route-qs").unsupported(ROUTING)
-        .says("Response-stage routing rule on QUERY_STRING regex: match action"),
-    list("response-route-remote-addr").unsupported(ROUTING)
-        .says("Response-stage routing rule on client address regex: match action"),
-    list("response-route-user-agent").unsupported(ROUTING)
-        .says("Response-stage routing rule on User-Agent regex: match action"),
-    list("response-route-remote-user").unsupported(ROUTING)
-        .says("Response-stage routing rule on REMOTE_USER regex: match action"),
-    list("response-route-referer").unsupported(ROUTING)
-        .says("Response-stage routing rule on Referer regex: match action"),
-    list("response-route-label").unsupported(ROUTING).says("Response-stage routing label, target of goto"),
-    list("response-route-if").unsupported(ROUTING).says("Response-stage routing rule on true condition: match action"),
-    list("response-route-if-not").unsupported(ROUTING)
-        .says("Response-stage routing rule on false condition: match action"),
-    list("response-route-run").unsupported(ROUTING).says("Response-stage routing action always executed"),
     list("error-page-403").not_yet(ERROR_PAGES).says("HTML file for 403 responses"),
     list("error-page-404").not_yet(ERROR_PAGES).says("HTML file for 404 responses"),
     list("error-page-500").not_yet(ERROR_PAGES).says("HTML file for 500 responses"),
     list("add-header").sets(add_header).works().says("Append a response header: Name: value"),
     list("rem-header").aka(&["del-header"]).sets(|d, v| d.config.answers.removed.push(v.string())).works()
         .says("Remove a response header"),
-    list("collect-header").aka(&["response-header-collect"]).not_yet(HEADERS)
-        .says("Copy response header into request variable: header var"),
-    list("pull-header").not_yet(HEADERS).says("Move response header into request variable: header var"),
     path("check-static").aka(&["static-check"]).list().sets(|d, v| place(d, PlaceKind::All, "", v.text)).works()
         .says("Serve file if PATH_INFO exists under directory"),
     flag("check-static-docroot").sets(|d, v| d.config.statics.in_document_root = v.on()).works()

@@ -25,6 +25,8 @@ pub enum Group {
     Statistics,
     /// `files`.
     Files,
+    /// `routing`.
+    Routing,
     /// `routers`.
     Routers,
     /// `daemons`.
@@ -60,6 +62,7 @@ impl Group {
             Group::Python => "Python",
             Group::Statistics => "statistics and alarms",
             Group::Files => "responses and static files",
+            Group::Routing => "routing rules",
             Group::Routers => "HTTP and other routers",
             Group::Daemons => "attached daemons",
             Group::Tasks => "background work and shared memory",

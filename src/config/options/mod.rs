@@ -41,6 +41,7 @@ mod python;
 mod regex;
 mod reload;
 mod routers;
+mod routing;
 mod scaling;
 mod shared_sockets;
 mod signals;
@@ -112,6 +113,7 @@ pub const TABLE: &[Section] = &[
     Section::of(Group::Helpers, helpers::OPTIONS),
     Section::judged(Group::Statistics, statistics::OPTIONS, statistics::judge),
     Section::judged(Group::Files, files::OPTIONS, files::judge),
+    Section::judged(Group::Routing, routing::OPTIONS, routing::judge),
     Section::judged(Group::Routers, routers::OPTIONS, routers::judge),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::judged(Group::Tasks, tasks::OPTIONS, tasks::judge),

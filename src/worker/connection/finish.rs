@@ -6,11 +6,13 @@ use worker_protocol::wire::Form;
 
 use super::answered::{After, Outcome};
 use super::receive::Refusal;
+use crate::handler::LogNotes;
 use crate::handler::request::DeclaredBody;
 use crate::sys::stream::Stream;
 use crate::worker::body::RequestBody;
 use crate::worker::exchange::Exchange;
 use crate::worker::reply::{DateText, Headers, Manner, Reply};
+use crate::worker::routes::{Routes, give_instead};
 
 /// Longest time for which the rest of a refused or unread request is waited for.
 pub(super) const LINGER_US: u64 = 2_000_000;
@@ -23,32 +25,50 @@ const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
 
 /// Ends an exchange: whatever is missing of the answer is sent. What is left of the body is read if it is here already;
 /// for the rest of it the connection must be waited on.
-pub(super) fn finish(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outcome, After) {
-    let (exception, read_failed, statically) = (exchange.exception, exchange.body.failed(), exchange.statically);
-    let received_us = exchange.body.waited_us();
+pub(super) fn finish(
+    exchange: &mut Exchange<'_>,
+    waited_us: Option<u64>,
+    routes: Option<&Routes<'_>>,
+) -> (Outcome, After) {
     if exchange.place.watch.is_struck() {
         return finish_overdue(exchange, waited_us);
     }
-    let notes = std::mem::take(&mut exchange.notes);
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
     }
+    if let Some(routes) = routes {
+        exchange.reply.settle();
+        give_instead(routes, exchange);
+    }
+    let (exception, read_failed, statically) = (exchange.exception, exchange.body.failed(), exchange.statically);
+    let received_us = exchange.body.waited_us();
     let broken_off = exchange.broken_off;
     if exception || broken_off {
         exchange.reply.break_off();
     }
     if broken_off && exchange.reply.ends_by_closing() {
         // What is left of the request stays unread: on a unix socket that is what resets the connection.
-        let sent = exchange.reply.sent();
+        let (sent, notes) = (exchange.reply.sent(), final_notes(exchange));
         return (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes }, After::Cut);
     }
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
+    let notes = final_notes(exchange);
     if !complete && !sent.write_failed && !broken_off {
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
     let after = after(exchange);
     (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes }, after)
+}
+
+/// What is to be said of the line in the log, now that the answer has gone.
+fn final_notes(exchange: &mut Exchange<'_>) -> LogNotes {
+    if let Some(onlooker) = exchange.reply.onlooker() {
+        let sent = exchange.reply.sent();
+        onlooker.end(sent.status, sent.body_bytes);
+        onlooker.note_into(&mut exchange.notes);
+    }
+    std::mem::take(&mut exchange.notes)
 }
 
 /// The same for one whose time is over, which has been answered, or cut off, by others.
@@ -68,7 +88,7 @@ fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outco
         statically: exchange.statically,
         exception: exchange.exception,
         read_failed: exchange.body.failed(),
-        notes: std::mem::take(&mut exchange.notes),
+        notes: final_notes(exchange),
     };
     (outcome, after)
 }

@@ -22,6 +22,7 @@ use self::serve::{Served, Stage, Then, serve};
 use super::exchange::Service;
 use super::place::Place;
 use super::process::Worker;
+use super::routes::{Routes, read};
 use crate::sys::stream::Stream;
 
 /// A connection that was accepted, and by whom.
@@ -31,6 +32,8 @@ pub(crate) struct Connection<'w> {
     /// Which of the worker's threads.
     pub(crate) place: Place<'w>,
     pub(crate) stream: Stream,
+    /// The rules that look at each request, if there are any.
+    pub(crate) routes: Option<&'w Routes<'w>>,
     /// What is spoken on it.
     pub(crate) protocol: Protocol,
     /// When the wait for it ended.
@@ -45,7 +48,7 @@ pub(crate) fn handle<S: Service + ?Sized>(
     service: &S,
     account: impl FnOnce(&Answered<'_>),
 ) -> Option<Stream> {
-    let Connection { worker, place, stream, protocol, started_us } = connection;
+    let Connection { worker, place, stream, routes, protocol, started_us } = connection;
     let Buffers { received, answer, clock } = buffers;
     let limits = worker.limits();
     let block_limits = pairs::Limits { block_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
@@ -66,14 +69,16 @@ pub(crate) fn handle<S: Service + ?Sized>(
             return None;
         }
     };
-    let stage = Stage { worker, place, stream: &stream, answer, clock, then: Then::Nothing };
-    let Served { outcome, after, .. } = serve(service, &mut request, stage);
+    let stage = Stage { worker, place, stream: &stream, routes, answer, clock, then: Then::Nothing };
+    let Served { outcome, after, block, .. } = serve(service, &mut request, stage);
     let silent = if after == After::Cut && !stream.will_reset() {
         Some(stream)
     } else {
         drop(stream);
         None
     };
-    account(&Answered { head: &request.head, envelope: request.envelope, outcome });
+    let changed = block.as_deref().and_then(|block| read(block).ok());
+    let head = changed.as_ref().unwrap_or(&request.head);
+    account(&Answered { head, envelope: request.envelope, outcome });
     silent
 }

@@ -22,6 +22,7 @@ use crate::worker::parking::Owes;
 use crate::worker::peer::{Caller, Door};
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
+use crate::worker::routes::{Routes, read};
 
 /// One of them.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub(crate) struct Visit<'v> {
     pub(crate) worker: &'v Worker<'v>,
     /// Which of the worker's threads.
     pub(crate) place: Place<'v>,
+    /// The rules that look at each request, if there are any.
+    pub(crate) routes: Option<&'v Routes<'v>>,
     /// The thread's doors.
     pub(crate) doors: &'v [Door],
     /// Whether the connection is to end with the next answer, since the worker leaves.
@@ -250,9 +253,19 @@ impl Patient {
         let mut incoming = Incoming { head, envelope: *envelope, rest: &received[envelope.consumed..], wrapped };
         let keeps = self.protocol != Protocol::Http || !http(visit).keep_alive.is_zero();
         let then = if visit.is_last || !keeps { Then::Waiting } else { Then::Requests };
-        let stage = Stage { worker: visit.worker, place: visit.place, stream: &self.stream, answer, clock, then };
-        let Served { outcome, after, beyond } = serve(service, &mut incoming, stage);
-        account(&Answered { head: &incoming.head, envelope: incoming.envelope, outcome });
+        let stage = Stage {
+            worker: visit.worker,
+            place: visit.place,
+            stream: &self.stream,
+            routes: visit.routes,
+            answer,
+            clock,
+            then,
+        };
+        let Served { outcome, after, beyond, block } = serve(service, &mut incoming, stage);
+        let changed = block.as_deref().and_then(|block| read(block).ok());
+        let head = changed.as_ref().unwrap_or(&incoming.head);
+        account(&Answered { head, envelope: incoming.envelope, outcome });
         match after {
             After::Ends => Next::Ended,
             After::Lingers => self.forget_the_rest(u64::MAX),

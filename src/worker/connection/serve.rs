@@ -1,6 +1,7 @@
 //! Having a request answered: chooses what answers it, by what the request says. It knows of no protocol. Worker only.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::answered::{After, Outcome};
 use super::finish::{finish, linger};
@@ -16,7 +17,8 @@ use crate::worker::hearsay::tell_of_hearsay;
 use crate::worker::omission::tell_of_omission;
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
-use crate::worker::reply::{DateText, Manner, Reply};
+use crate::worker::reply::{DateText, Manner, Onlooker, Reply};
+use crate::worker::routes::{Begun, Course, Routes, give, read};
 use crate::worker::shedding;
 
 /// Where a request is served.
@@ -25,6 +27,8 @@ pub(super) struct Stage<'c> {
     /// Which of the worker's threads.
     pub(super) place: Place<'c>,
     pub(super) stream: &'c Stream,
+    /// The rules that look at each request, if there are any.
+    pub(super) routes: Option<&'c Routes<'c>>,
     /// Memory for the head of the answer.
     pub(super) answer: &'c mut Vec<u8>,
     /// The date of the current second.
@@ -50,11 +54,13 @@ pub(super) struct Served {
     pub(super) after: After,
     /// The beginning of the next request.
     pub(super) beyond: Vec<u8>,
+    /// The variables as rules have left them, if they changed any.
+    pub(super) block: Option<Vec<u8>>,
 }
 
 /// Has a request answered, up to the last byte of the answer.
 pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>, stage: Stage<'_>) -> Served {
-    let Stage { worker, place, stream, answer, clock, then } = stage;
+    let Stage { worker, place, stream, routes, answer, clock, then } = stage;
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
     let wrapped = request.wrapped.take();
@@ -69,27 +75,34 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     let arrival_us = head.arrival_us(limits.trusts(head.remote_addr));
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
     let too_late = shedding::is_too_late(worker, stream, head);
+    let asked = head;
+    let course = routes.map(|routes| Course::new(routes, worker, asked));
+    let Begun { block, answer: answer_of_rules, deadline_s } = course.as_ref().map(Course::begin).unwrap_or_default();
+    let changed = block.as_deref().and_then(|block| read(block).ok());
+    let head = changed.as_ref().unwrap_or(asked);
     let awaited = AtomicBool::new(true);
     // Who has sent some of it does not wait.
     let awaited = (message.expects_continue && rest.is_empty()).then_some(&awaited);
     let length_max = limits.body_max.unwrap_or(u64::MAX);
     let source =
-        Source { buffered: rest, length: head.content_length, length_max, wrapped, awaited, claim: Some(place.watch) };
+        Source { buffered: rest, length: asked.content_length, length_max, wrapped, awaited, claim: Some(place.watch) };
     let manner = Manner {
         form: message.answer,
-        version: head.response_version(),
-        is_head: head.method == "HEAD",
+        version: asked.response_version(),
+        is_head: asked.method == "HEAD",
         persistent: message.persistent && then == Then::Requests,
         names_server: worker.member().config().http.names_server,
         answers: Some(&worker.member().config().answers),
         awaited,
         claim: Some(place.watch),
+        onlooker: course.as_ref().map(|course| course as &dyn Onlooker),
         clock,
     };
     let mut exchange = Exchange {
         body: RequestBody::new(stream, source, silence_us),
         reply: Reply::new(stream, silence_us, answer, manner),
         head,
+        asked,
         worker,
         core: place.core,
         place,
@@ -99,24 +112,33 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         broken_off: false,
         notes: LogNotes::default(),
     };
-    let asked = Asked { form: message.answer, version: head.response_version(), is_head: head.method == "HEAD" };
-    let (outcome, after) = place.watch.during(stream, head, asked, worker.harakiri_us(), |due_us| {
+    let asked_for = Asked { form: message.answer, version: asked.response_version(), is_head: asked.method == "HEAD" };
+    let (outcome, after) = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
         if let Some(due_us) = due_us {
             place.guard.look_by(due_us);
         }
-        if head.content_length.is_some_and(|length| length > length_max) {
+        if asked.content_length.is_some_and(|length| length > length_max) {
             exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
         } else if too_late {
             shedding::answer(&mut exchange, limits.queue_timeout);
         } else {
-            service.serve(&mut exchange);
+            if let Some(seconds) = deadline_s {
+                exchange.set_deadline((seconds > 0).then(|| Duration::from_secs(seconds)));
+            }
+            match (answer_of_rules, routes) {
+                (Some(answer), Some(routes)) => give(routes, &mut exchange, answer),
+                _ => service.serve(&mut exchange),
+            }
         }
-        finish(&mut exchange, waited_us)
+        finish(&mut exchange, waited_us, routes)
     });
-    match after {
-        After::Lingers if then == Then::Nothing => linger(&mut exchange),
-        After::Persists => return Served { outcome, after, beyond: exchange.body.beyond().concat() },
-        After::Lingers | After::Ends | After::Cut => {}
-    }
-    Served { outcome, after, beyond: Vec::new() }
+    let beyond = match after {
+        After::Lingers if then == Then::Nothing => {
+            linger(&mut exchange);
+            Vec::new()
+        }
+        After::Persists => exchange.body.beyond().concat(),
+        After::Lingers | After::Ends | After::Cut => Vec::new(),
+    };
+    Served { outcome, after, beyond, block }
 }

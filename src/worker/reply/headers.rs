@@ -5,6 +5,7 @@ use worker_protocol::response::{Head, Paused};
 
 use super::error::StartError;
 use super::manner::{Fate, Said};
+use super::onlooker::Onlooker;
 
 /// The headers of an answer, while they are being given.
 #[derive(Debug)]
@@ -17,12 +18,31 @@ pub struct Headers<'b> {
     said: Option<Said>,
     /// Names of those that are left out.
     removed: &'b [String],
+    /// Rules that look at what the application gives.
+    onlooker: Option<&'b dyn Onlooker>,
 }
 
 impl<'b> Headers<'b> {
     /// Of a head that has been started. `said`: for a client of our own.
     pub(super) fn new(head: Head<'b>, status: u16, said: Option<Said>, removed: &'b [String]) -> Self {
-        Self { head, status, length: None, said, removed }
+        Self { head, status, length: None, said, removed, onlooker: None }
+    }
+
+    /// The same, with rules that look at each header.
+    pub(super) fn seen_by(self, onlooker: Option<&'b dyn Onlooker>) -> Self {
+        Self { onlooker, ..self }
+    }
+
+    /// Of a head that was laid aside, with the length by what it has.
+    pub(super) fn resume(head: Head<'b>, status: u16, said: Option<Said>, length: Option<u64>) -> Self {
+        Self { length, ..Self::new(head, status, said, &[]) }
+    }
+
+    /// Adds those that rules have set.
+    pub(super) fn add_set(&mut self, onlooker: &dyn Onlooker, from: usize) -> Result<(), StartError> {
+        self.onlooker = None;
+        self.removed = &[];
+        onlooker.set_headers(from).iter().try_for_each(|(name, value)| self.add(name, value))
     }
 
     /// Adds a `Content-Length` if there is none.
@@ -37,6 +57,7 @@ impl<'b> Headers<'b> {
     /// Adds those that every answer has.
     pub(super) fn add_all(&mut self, headers: &[(String, String)]) -> Result<(), StartError> {
         self.removed = &[];
+        self.onlooker = None;
         headers.iter().try_for_each(|(name, value)| self.add(name.as_bytes(), value.as_bytes()))
     }
 
@@ -56,6 +77,9 @@ impl<'b> Headers<'b> {
     /// A name or value that must not be sent, or a `Content-Length` that is none.
     pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), StartError> {
         if self.removed.iter().any(|removed| name.eq_ignore_ascii_case(removed.as_bytes())) {
+            return Ok(());
+        }
+        if self.onlooker.is_some_and(|onlooker| !onlooker.lets_pass(name, value)) {
             return Ok(());
         }
         if name.eq_ignore_ascii_case(b"content-length") {

@@ -9,6 +9,7 @@ use worker_protocol::response::{Paused, Version, body_allowed};
 use worker_protocol::wire::Form;
 
 use super::error::StartError;
+use super::onlooker::Onlooker;
 use crate::config::model::Answers;
 use crate::sys::clock::epoch_us;
 use crate::worker::claim::Claim;
@@ -32,6 +33,8 @@ pub(crate) struct Manner<'c> {
     pub(crate) awaited: Option<&'c AtomicBool>,
     /// Who may have answered before the application does.
     pub(crate) claim: Option<&'c dyn Claim>,
+    /// Rules that look at the answer.
+    pub(crate) onlooker: Option<&'c dyn Onlooker>,
     /// The date of the current second.
     pub(crate) clock: &'c mut DateText,
 }
@@ -48,6 +51,7 @@ impl<'c> Manner<'c> {
             answers: None,
             awaited: None,
             claim: None,
+            onlooker: None,
             clock,
         }
     }

@@ -3,7 +3,10 @@
 
 mod error;
 mod headers;
+mod looking;
 mod manner;
+mod onlooker;
+mod seen;
 mod wrap;
 mod write;
 
@@ -18,6 +21,8 @@ pub use self::error::StartError;
 pub use self::headers::Headers;
 use self::manner::Said;
 pub(crate) use self::manner::{DateText, Manner};
+pub(crate) use self::onlooker::{Onlooker, Opinion};
+use self::seen::Seen;
 use self::wrap::{Last, Wrapping};
 use crate::sys::stream::Stream;
 
@@ -39,6 +44,8 @@ pub struct Reply<'c> {
     wrapping: Wrapping,
     /// Whether another request may follow, if all goes well.
     persistent: bool,
+    /// How far rules have looked at it.
+    seen: Seen,
 }
 
 /// How far an answer has come.
@@ -88,6 +95,7 @@ impl<'c> Reply<'c> {
             left: None,
             body_allowed: true,
             persistent: false,
+            seen: Seen::default(),
         }
     }
 
@@ -109,6 +117,9 @@ impl<'c> Reply<'c> {
         if !matches!(self.state, State::Nothing | State::HeadReady) {
             return Err(StartError::AlreadySent.into());
         }
+        if self.is_replaced(status) {
+            return Ok(());
+        }
         self.head.clear();
         self.state = State::Nothing;
         self.wrapping.begin(self.head);
@@ -118,10 +129,15 @@ impl<'c> Reply<'c> {
         };
         let said = (self.manner.form == Form::Http).then(Said::default);
         let removed = self.manner.answers.map_or(&[][..], |answers| &answers.removed);
-        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said, removed);
+        let onlooker = self.manner.onlooker;
+        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said, removed).seen_by(onlooker);
         headers(&mut given)?;
         if let Some(answers) = self.manner.answers.filter(|_| status >= 200) {
             given.add_all(&answers.added)?;
+        }
+        if let Some(onlooker) = onlooker.filter(|_| status >= 200) {
+            given.add_set(onlooker, 0)?;
+            self.seen.headers = onlooker.set_headers(0).len();
         }
         self.body_allowed = self.manner.body_allowed(status);
         if let Some(length) = length.filter(|_| self.body_allowed || self.manner.is_head) {
@@ -162,7 +178,7 @@ impl<'c> Reply<'c> {
 
     /// Whether status and headers have been set.
     pub fn is_started(&self) -> bool {
-        self.state != State::Nothing
+        self.state != State::Nothing || self.seen.is_replaced
     }
 
     /// Whether a body may be sent at all: not for HEAD, 1xx, 204 and 304.
@@ -172,7 +188,7 @@ impl<'c> Reply<'c> {
 
     /// Whether more of a body changes anything: not when the head alone is the answer, and on its way.
     pub fn wants_more(&self) -> bool {
-        self.body_allowed || !self.is_sending()
+        !self.seen.is_replaced && (self.body_allowed || !self.is_sending())
     }
 
     /// Whether a part of the answer is on the wire, and another is still to come for all that is known.
@@ -198,6 +214,9 @@ impl<'c> Reply<'c> {
     /// [`ErrorKind::TimedOut`] when the client has not read for the socket timeout, [`ErrorKind::BrokenPipe`] when it
     /// has gone. Both are final; [`ErrorKind::InvalidInput`] when no status was set.
     pub fn send(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.is_settled_otherwise(!piece.is_empty()) {
+            return Ok(());
+        }
         if self.state == State::Nothing {
             return Err(ErrorKind::InvalidInput.into());
         }
@@ -216,6 +235,9 @@ impl<'c> Reply<'c> {
     /// # Errors
     /// As for [`Reply::send`].
     pub fn send_whole(&mut self, body: &[u8]) -> io::Result<()> {
+        if self.is_settled_otherwise(!body.is_empty()) {
+            return Ok(());
+        }
         if self.state != State::HeadReady || body.is_empty() || self.manner.form == Form::Plain {
             return self.send(body);
         }
@@ -234,6 +256,9 @@ impl<'c> Reply<'c> {
     /// # Errors
     /// As for [`Reply::send`]; [`ErrorKind::UnexpectedEof`] when the file is shorter.
     pub fn send_file(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+        if self.is_settled_otherwise(true) {
+            return Ok(());
+        }
         if self.state == State::Nothing {
             return Err(ErrorKind::InvalidInput.into());
         }
@@ -260,6 +285,9 @@ impl<'c> Reply<'c> {
 
     /// Sends the status and headers now, if they have been set and are still here.
     pub fn push_head(&mut self) -> io::Result<()> {
+        if self.is_settled_otherwise(true) {
+            return Ok(());
+        }
         if self.state == State::HeadReady { self.write_out(&[], Last::No) } else { self.check() }
     }
 
@@ -277,6 +305,7 @@ impl<'c> Reply<'c> {
 
     /// The end of the answer: sends what is left of it. False when the answer is not what it announced.
     pub(crate) fn finish(&mut self) -> bool {
+        self.is_settled_otherwise(true);
         if self.state == State::HeadReady {
             // There was no body.
             if self.left.is_none() && self.body_allowed && self.manner.form == Form::Http {

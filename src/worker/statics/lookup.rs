@@ -38,7 +38,7 @@ impl FoundFile<'_> {
 
 /// The first file that there is for the request.
 pub(super) fn find<'r>(config: &'r StaticFiles, exchange: &Exchange<'r>) -> Option<FoundFile<'r>> {
-    let path = exchange.head.path;
+    let path = exchange.asked.path;
     if is_skipped(config, path) {
         return None;
     }
@@ -99,7 +99,7 @@ fn is_skipped(config: &StaticFiles, name: &[u8]) -> bool {
 
 /// What the web server says; a client of ours has no such word.
 fn document_root<'r>(exchange: &Exchange<'r>) -> Option<&'r Path> {
-    let pairs = exchange.head.block().pairs();
+    let pairs = exchange.asked.block().pairs();
     let named = pairs.filter(|(key, _)| *key == b"DOCUMENT_ROOT").last();
     named.map(|(_, value)| Path::new(OsStr::from_bytes(value))).filter(|root| root.is_absolute())
 }

@@ -11,13 +11,17 @@ mod lookup;
 mod mime;
 mod send;
 
+use std::path::Path;
+
 use regex_lite::Regex;
 
 use self::expiry::Expiries;
+use self::lookup::FoundFile;
 use self::mime::MimeTypes;
 use super::exchange::{Exchange, Service};
 use super::watch::Watch;
 use crate::config::model::{Packed, StaticFiles};
+use crate::sys::beneath::{Found, look_up};
 
 /// What is prepared for serving files.
 #[derive(Debug)]
@@ -82,6 +86,33 @@ impl<'z> Statics<'z> {
         })
     }
 
+    /// What rules need, whether or not any path means a file.
+    pub(super) fn for_rules(config: &'z StaticFiles) -> Self {
+        Self {
+            config,
+            types: MimeTypes::of(&config.mime_files),
+            expiries: Expiries::of(&config.expiries),
+            packed: Vec::new(),
+        }
+    }
+
+    /// The media type of a file of this name.
+    pub(super) fn media_type(&self, name: &Path) -> Option<&str> {
+        self.types.type_of(name)
+    }
+
+    /// Answers with one file, by its path. False: there is none.
+    pub(super) fn answer_with_file(&self, exchange: &mut Exchange<'_>, path: &Path) -> bool {
+        match look_up(path, b"", &[]) {
+            Ok(Found::File(file)) => {
+                exchange.statically = true;
+                self.send(exchange, FoundFile { file, top: path, rest: Vec::new() });
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The same service, which is asked only where there is no file.
     pub(super) fn before<'s, S: Service + ?Sized>(&'s self, service: &'s S) -> FilesFirst<'s, S> {
         FilesFirst { statics: self, service }
@@ -89,7 +120,7 @@ impl<'z> Statics<'z> {
 
     /// Answers if there is a file for the request. False: it is for the application.
     fn answer(&self, exchange: &mut Exchange<'_>) -> bool {
-        if !matches!(exchange.head.method_or_get(), "GET" | "HEAD") {
+        if !matches!(exchange.asked.method_or_get(), "GET" | "HEAD") {
             return false;
         }
         match lookup::find(self.config, exchange) {

@@ -112,8 +112,8 @@ impl Statics<'_> {
         media_type: Option<&str>,
         modified_s: u64,
     ) -> Option<u64> {
-        let (file, path) = (file.to_string_lossy(), String::from_utf8_lossy(exchange.head.path));
-        let uri = String::from_utf8_lossy(exchange.head.uri);
+        let (file, path) = (file.to_string_lossy(), String::from_utf8_lossy(exchange.asked.path));
+        let uri = String::from_utf8_lossy(exchange.asked.uri);
         let now_s = epoch_us() / 1_000_000;
         self.expiries.until_s(&About { file: &file, path: &path, uri: &uri, media_type, now_s, modified_s })
     }
@@ -137,7 +137,7 @@ impl<'r> Asked<'r> {
     fn of(exchange: &Exchange<'r>) -> Asked<'r> {
         let mut asked = Asked::default();
         let Asked { conditions, encodings, range } = &mut asked;
-        for (key, value) in exchange.head.block().pairs() {
+        for (key, value) in exchange.asked.block().pairs() {
             let place = match key {
                 b"HTTP_IF_MATCH" => &mut conditions.if_match,
                 b"HTTP_IF_NONE_MATCH" => &mut conditions.if_none_match,
@@ -170,7 +170,7 @@ impl Answer<'_> {
         }
         // Ranges are of GET only (RFC 9110 section 14.2).
         let counts =
-            self.ranges && exchange.head.method_or_get() == "GET" && asked.conditions.permit_range(&validators);
+            self.ranges && exchange.asked.method_or_get() == "GET" && asked.conditions.permit_range(&validators);
         match asked.range.filter(|_| counts).map_or(Wanted::Whole, |range| wanted(range, length)) {
             Wanted::Whole => {
                 self.start(exchange, 200, Some(length), |_| Ok(()))?;

@@ -91,6 +91,12 @@ pub(crate) fn uwsgi() -> Option<&'static Path> {
     BINARY.get_or_init(|| installed("uwsgi")).as_deref()
 }
 
+/// The program of a uWSGI that knows routing rules.
+pub(crate) fn uwsgi_with_rules() -> Option<&'static Path> {
+    static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BINARY.get_or_init(|| installed("uwsgi-routing")).as_deref()
+}
+
 /// The virtualenv with Django and Werkzeug.
 pub(crate) fn frameworks() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -1,0 +1,119 @@
+//! What rules answer with, for a worker to send. Pure.
+
+use std::fmt;
+
+/// What becomes of a request after a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    GoOn,
+    /// It is answered.
+    Answer(Answer),
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// `break:`: a status and nothing else.
+    Status {
+        /// The status.
+        status: u16,
+        /// Its text; the registered phrase without it.
+        reason: Option<String>,
+    },
+    /// `return:`: a status, and its text as the body.
+    Phrase(u16),
+    /// `redirect:`.
+    Redirect {
+        /// 301, or 302.
+        is_permanent: bool,
+        /// Where to.
+        to: Vec<u8>,
+    },
+    /// `basicauth:`: who asks is to say who they are.
+    Unauthorized {
+        /// Of what.
+        realm: String,
+    },
+    /// `static:`: a file as it is served for `static-map`.
+    Static {
+        /// Its path.
+        path: Vec<u8>,
+    },
+    /// `file:`, `sendfile:` and `fastfile:`.
+    File(FileAnswer),
+    /// `send:` and `break:`: these bytes.
+    Text {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// What the client sent would have forged a header: 400.
+    Forged {
+        /// Which rule, and what.
+        why: String,
+    },
+    /// The rule could not be carried out: 500.
+    Failed {
+        /// Which rule, and why.
+        why: String,
+    },
+}
+
+impl Answer {
+    /// Its status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Answer::Status { status, .. } | Answer::Phrase(status) | Answer::Text { status, .. } => *status,
+            Answer::Redirect { is_permanent: true, .. } => 301,
+            Answer::Redirect { is_permanent: false, .. } => 302,
+            Answer::Unauthorized { .. } => 401,
+            Answer::Static { .. } => 200,
+            Answer::File(file) => file.status,
+            Answer::Forged { .. } => 400,
+            Answer::Failed { .. } => 500,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    /// For whoever follows the rules.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = String::from_utf8_lossy;
+        match self {
+            Answer::Status { status, reason } => write!(out, "{status} {}", reason.as_deref().unwrap_or_default()),
+            Answer::Phrase(status) => write!(out, "{status}, with its phrase as the body"),
+            Answer::Redirect { is_permanent, to } => {
+                write!(out, "{}, to {}", if *is_permanent { 301 } else { 302 }, shown(to))
+            }
+            Answer::Unauthorized { realm } => write!(out, "401, for {realm}"),
+            Answer::Static { path } => write!(out, "the static file {}", shown(path)),
+            Answer::File(file) => {
+                write!(out, "{}, with the file {}{}", file.status, shown(&file.top), shown(&file.rest))
+            }
+            Answer::Text { status, body } => write!(out, "{status}, with {} bytes", body.len()),
+            Answer::Forged { why } => write!(out, "400: {why}"),
+            Answer::Failed { why } => write!(out, "500: {why}"),
+        }
+    }
+}
+
+/// A file, and how it is to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileAnswer {
+    /// The directory that the rule itself names, which the path must not leave; empty if it names none.
+    pub top: Vec<u8>,
+    /// The path below it.
+    pub rest: Vec<u8>,
+    /// The status.
+    pub status: u16,
+    /// Its media type.
+    pub content_type: String,
+    /// Whether the type is found by its name.
+    pub by_name: bool,
+    /// No `Content-Length`.
+    pub without_length: bool,
+    /// No headers at all.
+    pub without_headers: bool,
+}

@@ -1,0 +1,28 @@
+//! What is wrong with a rule. Pure.
+
+/// Why a rule cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleError {
+    /// What is wrong, or what was expected.
+    pub problem: String,
+    /// What to do about it; empty if there is nothing to say.
+    pub advice: String,
+    /// A name that is not known, and those that are.
+    pub unknown: Option<(String, Vec<&'static str>)>,
+}
+
+impl RuleError {
+    pub(super) fn new(problem: impl Into<String>) -> RuleError {
+        RuleError { problem: problem.into(), advice: String::new(), unknown: None }
+    }
+
+    pub(super) fn advise(mut self, advice: impl Into<String>) -> RuleError {
+        self.advice = advice.into();
+        self
+    }
+
+    pub(super) fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> RuleError {
+        let problem = format!("there is no {what} `{name}`");
+        RuleError { unknown: Some((name.to_owned(), known.collect())), ..RuleError::new(problem) }
+    }
+}

@@ -1,0 +1,48 @@
+//! All rules of an instance. Pure; compiled once where the configuration is loaded, shared by the threads of a worker.
+
+use super::answer::Verdict;
+use super::chain::Chain;
+use super::error::RuleError;
+use super::state::Request;
+use super::world::World;
+use super::written::{Stage, WrittenRule};
+
+/// The rules, ready to be used.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    chains: [Chain; Stage::ALL.len()],
+}
+
+impl Rules {
+    /// Compiles what was written.
+    ///
+    /// # Errors
+    /// Each rule that cannot be used, and why.
+    pub fn compile(written: &[WrittenRule]) -> Result<Rules, Vec<(WrittenRule, RuleError)>> {
+        let mut rules = Rules::default();
+        let mut errors = Vec::new();
+        for rule in written {
+            let outcome = match rule.meaning() {
+                Some((stage, looks)) => rules.chains[stage as usize].push(stage, looks, rule),
+                None => Err(RuleError::new(format!("{} is no option of rules", rule.option))),
+            };
+            errors.extend(outcome.err().map(|error| (rule.clone(), error)));
+        }
+        // Labels that stand in lines with errors would be missed twice.
+        if errors.is_empty() {
+            errors.extend(rules.chains.iter_mut().flat_map(Chain::connect));
+        }
+        if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    }
+
+    /// Whether a stage has any.
+    pub fn has(&self, stage: Stage) -> bool {
+        !self.chains[stage as usize].is_empty()
+    }
+
+    /// Has a stage's rules look at a request.
+    pub fn run(&self, stage: Stage, request: &mut Request<'_>, world: &dyn World) -> Verdict {
+        request.stage = stage;
+        self.chains[stage as usize].run(request, world)
+    }
+}

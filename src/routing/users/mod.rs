@@ -1,0 +1,107 @@
+//! Who asks, by Basic authentication (RFC 7617), and whether a list of users has them: lines of `htpasswd`. Pure.
+//!
+//! Passwords may be hashed by bcrypt (`htpasswd -B`), SHA-512-crypt and SHA-256-crypt (`openssl passwd -6`, `-5`), Apache's MD5
+//! (`htpasswd -m`) or SHA-1 (`{SHA}`); one in plain text counts only where the line says so (`{PLAIN}`, as in nginx). Nothing
+//! is compared in a time that tells how much of it was right.
+
+mod apr1;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha_crypt::{PasswordVerifier as _, ShaCrypt};
+use sha1::Digest as _;
+use subtle::ConstantTimeEq as _;
+
+/// What a client says of itself: `NAME:PASSWORD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Credentials {
+    pub(super) text: Vec<u8>,
+    /// Where the colon is.
+    colon: usize,
+}
+
+impl Credentials {
+    pub(super) fn name(&self) -> &[u8] {
+        &self.text[..self.colon]
+    }
+
+    fn password(&self) -> &[u8] {
+        &self.text[self.colon + 1..]
+    }
+}
+
+/// The credentials of an `Authorization` header; `None` if there are none of this kind.
+pub(super) fn credentials(header: &[u8]) -> Option<Credentials> {
+    let (scheme, encoded) = header.split_at_checked(header.iter().position(|byte| *byte == b' ')?)?;
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    let text = STANDARD.decode(encoded.trim_ascii()).ok()?;
+    let colon = text.iter().position(|byte| *byte == b':')?;
+    Some(Credentials { text, colon })
+}
+
+/// Whether two texts are the same, in a time that depends on their lengths only.
+pub(super) fn is_same(own: &[u8], given: &[u8]) -> bool {
+    own.ct_eq(given).into()
+}
+
+/// Whether a list has these credentials. Lines without a colon are no users'; the first line of a name counts.
+pub(super) fn is_among(list: &str, credentials: &Credentials) -> bool {
+    let users = list.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let mut users = users.filter_map(|line| line.split_once(':'));
+    let found = users.find(|(name, _)| name.as_bytes() == credentials.name());
+    // Behind a second colon there may be a remark.
+    found.is_some_and(|(_, hash)| fits(hash.split(':').next().unwrap_or_default(), credentials.password()))
+}
+
+/// Whether a password is the one of a hash. A hash of an unknown kind is nobody's.
+fn fits(hash: &str, password: &[u8]) -> bool {
+    if let Some(plain) = hash.strip_prefix("{PLAIN}") {
+        return is_same(plain.as_bytes(), password);
+    }
+    if let Some(encoded) = hash.strip_prefix("{SHA}") {
+        return STANDARD.decode(encoded).is_ok_and(|known| is_same(&known, &sha1::Sha1::digest(password)));
+    }
+    if let Some(salted) = hash.strip_prefix("$apr1$") {
+        return salted
+            .split_once('$')
+            .is_some_and(|(salt, known)| is_same(known.as_bytes(), apr1::hash(password, salt.as_bytes()).as_bytes()));
+    }
+    if hash.starts_with("$2") {
+        return bcrypt::verify(password, hash).unwrap_or(false);
+    }
+    (hash.starts_with("$5$") || hash.starts_with("$6$")) && ShaCrypt::default().verify_password(password, hash).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Credentials {
+        credentials(format!("Basic {}", STANDARD.encode(text)).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_password_is_known_by_each_kind_of_hash() {
+        // openssl passwd -6, -5, -apr1 (with salts of their own), htpasswd -nbB, htpasswd -nbs.
+        let list = include_str!("users.txt");
+        for kind in ["six", "six-rounds", "five", "apr", "bcrypt", "bcrypt-a", "sha", "plain"] {
+            assert!(is_among(list, &of(&format!("{kind}:secret"))), "{kind}");
+            assert!(!is_among(list, &of(&format!("{kind}:Secret"))), "{kind}");
+            assert!(!is_among(list, &of(&format!("{kind}:"))), "{kind}");
+        }
+        for other in ["unknown:secret", "des:secret", "bare:secret", "empty:", "# six:secret"] {
+            assert!(!is_among(list, &of(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_basic_credentials_are_read() {
+        assert_eq!(credentials(b"basic YTpi").map(|found| found.name().to_vec()), Some(b"a".to_vec()));
+        for header in ["", "Basic", "Bearer YTpi", "Basic ???", "Basic YWI=", "BasicYTpi"] {
+            assert_eq!(credentials(header.as_bytes()), None, "{header}");
+        }
+        assert_eq!(of("a:b:c").password(), b"b:c");
+    }
+}
