@@ -24,6 +24,8 @@
 pub mod app;
 mod canary;
 #[doc(hidden)]
+pub mod cache;
+#[doc(hidden)]
 pub mod cli;
 mod collector;
 #[doc(hidden)]

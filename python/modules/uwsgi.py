@@ -84,7 +84,7 @@ def _configure(settings):
         globals()["mode"] = opt["mode"]
     # The zygote is the master's child.
     _master_pid = _os.getppid()
-    _user_locks = [_UserLock(number) for number in range(max(1, settings["locks"]))]
+    _user_locks = [_UserLock(number) for number in range(settings["locks"] + 1)]
     _os.register_at_fork(after_in_child=_forget_locks)
 
 
@@ -414,6 +414,15 @@ def __getattr__(name):
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# Caches, over all processes of the instance
+
+cache_get, cache_set, cache_update = _rhinod.cache_get, _rhinod.cache_set, _rhinod.cache_update
+cache_del, cache_exists, cache_clear = _rhinod.cache_del, _rhinod.cache_exists, _rhinod.cache_clear
+cache_inc, cache_dec, cache_mul, cache_div = _rhinod.cache_inc, _rhinod.cache_dec, _rhinod.cache_mul, _rhinod.cache_div
+cache_num, cache_keys = _rhinod.cache_num, _rhinod.cache_keys
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 # Locks
 
 
@@ -429,6 +438,7 @@ class _UserLock:
     def __init__(self, number):
         self.byte = self.FIRST_BYTE + number
         self.within = _threading.Lock()
+        self.owner = None
 
     def lock(self):
         self.within.acquire()
@@ -437,9 +447,12 @@ class _UserLock:
         except BaseException:
             self.within.release()
             raise
+        self.owner = _threading.get_ident()
 
     def unlock(self):
-        if self.within.locked():
+        """Only its owner gives it back; for others nothing happens."""
+        if self.within.locked() and self.owner == _threading.get_ident():
+            self.owner = None
             _fcntl.lockf(_rhinod.shared_memory(), _fcntl.LOCK_UN, 1, self.byte)
             self.within.release()
 
@@ -460,11 +473,12 @@ def _forget_locks():
     """In the child of a fork: record locks are its parent's, and a thread that held the other kind may be there no more."""
     for lock in _user_locks:
         lock.within = _threading.Lock()
+        lock.owner = None
 
 
 def _lock_number(number):
     if not isinstance(number, int) or not 0 <= number < len(_user_locks):
-        raise ValueError("there is no user lock %r: there are %d" % (number, len(_user_locks)))
+        raise ValueError("there is no user lock %r: the last one is %d" % (number, len(_user_locks) - 1))
     return _user_locks[number]
 
 
@@ -506,8 +520,6 @@ def _missing(feature, names):
         globals()[name] = call
 
 
-_missing("caching framework yet", "cache_get cache_set cache_update cache_del cache_exists cache_clear cache_inc "
-         "cache_dec cache_mul cache_div cache_num cache_keys")
 _missing("websockets yet", "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
          "websocket_send_binary websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
 _missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "

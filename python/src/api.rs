@@ -1,6 +1,8 @@
 //! What the `uwsgi` module asks of the extension: the worker, the instance, and the request of the calling thread. Worker;
 //! in the zygote, where there is neither, the functions answer as uWSGI does outside of a request.
 
+mod cache;
+
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::harakiri;
 
 /// Adds the functions to the extension module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    cache::register(module)?;
     module.add_function(wrap_pyfunction!(ask_reload, module)?)?;
     module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
     module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;

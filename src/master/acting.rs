@@ -1,9 +1,10 @@
 //! Carrying out what the machine decides. What concerns processes is the [`super::children`]'s to carry out, what concerns
 //! the configuration of a reload is in [`super::reloading`]. Master only.
 
-use super::candidate::NewLog;
+use super::candidate::{Candidate, NewLog};
 use super::children::Equipment;
 use super::driver::Driver;
+use super::in_force::InForce;
 use super::machine::{Action, Announcement, Generation, Outcome, Reload};
 use super::reason::in_one_line;
 use crate::sys::clock::epoch_us;
@@ -56,13 +57,17 @@ impl Driver<'_> {
         if !candidate {
             self.follow_directory();
         }
-        let (config, sockets, log, directory) = match &self.candidate {
-            Some(new) if candidate => {
-                (&new.config, &new.sockets, new.log.as_ref().map(NewLog::file), new.directory.as_ref())
+        let bell = &self.bell;
+        let equipment = match &self.candidate {
+            Some(Candidate { config, sockets, memories, log, directory, .. }) if candidate => {
+                let (log, directory) = (log.as_ref().map(NewLog::file), directory.as_ref());
+                Equipment { config, sockets, memories, log, directory, bell }
             }
-            _ => (&self.in_force.config, &self.in_force.sockets, None, None),
+            _ => {
+                let InForce { config, sockets, memories, .. } = &self.in_force;
+                Equipment { config, sockets, memories, log: None, directory: None, bell }
+            }
         };
-        let equipment = Equipment { config, sockets, log, directory, bell: &self.bell };
         let failed = self.children.start_zygote(generation, &equipment, &self.poll).err();
         self.handle_all(failed.into_iter().flatten());
     }

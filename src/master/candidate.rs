@@ -14,6 +14,7 @@ use super::doors::NewDoors;
 use super::fifo::Fifos;
 use super::files::{Followed, PidFiles};
 use super::in_force::{InForce, begin_watches, open_fifos};
+use super::memories::Memories;
 use super::sockets::{is_among, judge_inherited_later, open_sockets, remove_fresh};
 use super::upgrade::start_directory;
 use super::watches::Watches;
@@ -28,6 +29,7 @@ use crate::sys::listeners::BoundSocket;
 pub(super) struct Candidate {
     pub(super) config: Config,
     pub(super) sockets: Vec<BoundSocket>,
+    pub(super) memories: Memories,
     pub(super) log: Option<NewLog>,
     /// Where it is to be in force, if elsewhere than the one before.
     pub(super) directory: Option<Directory>,
@@ -79,6 +81,7 @@ impl Candidate {
         let mut candidate = Self {
             config,
             sockets: Vec::new(),
+            memories: Memories::default(),
             log: None,
             directory: None,
             left,
@@ -118,6 +121,7 @@ impl Candidate {
         if !now.fifos.are_at(&config.master_fifos) {
             self.fifos = Some(open_fifos(config, 0, poll)?);
         }
+        self.memories = now.memories.next(config)?;
         self.doors = now.doors.missing(config)?;
         judge_inherited_later(config, &now.sockets)?;
         // Last, since a client may connect as soon as there is a socket.
@@ -143,6 +147,7 @@ impl Candidate {
         let Self {
             config,
             sockets,
+            memories,
             log: _,
             directory: _,
             left: _,
@@ -158,6 +163,7 @@ impl Candidate {
         now.scaling = Settings::of(&config);
         let old = std::mem::replace(&mut now.config, config);
         now.config.stay(&old);
+        now.memories = memories;
         let sockets = std::mem::replace(&mut now.sockets, sockets);
         if let Some(mut new) = watches {
             new.succeed(&mut now.watches, now_us);

@@ -9,6 +9,7 @@ use super::collecting::Collecting;
 use super::decisions::DecisionFile;
 use super::doors::Doors;
 use super::fifo::{FifoHandover, Fifos};
+use super::memories::Memories;
 use super::wake::Wake;
 use super::watches::{self, Watches};
 use super::zerg::Pools;
@@ -27,6 +28,8 @@ pub(super) struct InForce {
     pub(super) sockets: Vec<BoundSocket>,
     /// Sockets that are held for zergs.
     pub(super) pools: Pools,
+    /// What all processes share, besides the scoreboard.
+    pub(super) memories: Memories,
     /// Where others come to the master.
     pub(super) doors: Doors,
     pub(super) fifos: Fifos,
@@ -45,6 +48,7 @@ impl InForce {
             config,
             sockets: Vec::new(),
             pools: Pools::default(),
+            memories: Memories::default(),
             doors: Doors::default(),
             fifos: Fifos::default(),
             watches: Watches::default(),

@@ -25,6 +25,7 @@ mod load;
 mod log_size;
 mod logs;
 pub mod machine;
+mod memories;
 mod memory_limits;
 mod notify;
 mod oom;

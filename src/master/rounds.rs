@@ -57,6 +57,7 @@ impl Driver<'_> {
             self.log_size.due_us(),
             self.collector_due_us(),
             self.signals_due_us(),
+            self.in_force.memories.due_us(),
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
         Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
@@ -81,6 +82,7 @@ impl Driver<'_> {
         self.watch_log_size();
         self.mind_collector();
         self.tell_emperor();
+        self.in_force.memories.bring_to_disk(monotonic_us());
         self.mind_upgrade();
         self.mind_reading();
         self.mind_deadlines();

@@ -16,6 +16,7 @@ use super::doors::Doors;
 use super::files::PidFiles;
 use super::greeting;
 use super::in_force::{InForce, begin_watches, open_fifos};
+use super::memories::Memories;
 use super::sockets::{activated_sockets, input_socket, name_holder, open_early, open_sockets, settle_queues};
 use super::upgrade::start_directory;
 use super::zerg::{Pools, take_sockets};
@@ -194,6 +195,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     for (index, socket) in in_force.sockets.iter().enumerate() {
         log::info!("rhinod socket {index} bound to {}", socket.name);
     }
+    in_force.memories = Memories::begin(config)?;
     in_force.watches = begin_watches(config, poll)?;
     // Last, since a fifo is a file.
     in_force.fifos = open_fifos(config, 0, poll)?;

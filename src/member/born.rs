@@ -10,6 +10,7 @@ use worker_protocol::wire::Protocol;
 
 use worker_protocol::scoreboard::Layout;
 
+use super::memories::Memories;
 use crate::config::model::Config;
 use crate::routing::Rules;
 use crate::sys::mailbox::Mailbox;
@@ -32,6 +33,7 @@ pub(crate) struct Common {
     pub(crate) listeners: Vec<Listening>,
     /// Queues between the processes of the instance, by name.
     pub(crate) mailboxes: BTreeMap<String, Mailbox>,
+    pub(crate) memories: Memories,
 }
 
 /// A listening socket, and what is spoken on it.

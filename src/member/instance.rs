@@ -7,6 +7,7 @@ use worker_protocol::ids::{Generation, Seat};
 use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, Trial, WorkerSeat};
 
 use super::born::{Common, Listening};
+use super::memories::SharedCache;
 use crate::config::model::Config;
 use crate::routing::Rules;
 use crate::sys::listeners;
@@ -65,6 +66,11 @@ impl<'z> Instance<'z> {
     /// The memory file that all processes of the instance share; record locks on it hold over all of them.
     pub fn shared_memory(&self) -> BorrowedFd<'z> {
         self.common.scoreboard.as_fd()
+    }
+
+    /// The cache of a name, which all processes of the instance share; the first one without a name.
+    pub fn cache(&self, name: Option<&str>) -> Option<SharedCache<'z>> {
+        self.common.memories.cache(name)
     }
 
     /// The same as [`Instance::sockets`], each with what is spoken on it, to be accepted on.

@@ -7,6 +7,7 @@ mod appetite;
 pub(crate) mod born;
 pub(crate) mod hear;
 mod instance;
+pub(crate) mod memories;
 mod orders;
 mod processors;
 pub(crate) mod runtime;
@@ -23,6 +24,7 @@ use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{Presence, SeatOrder, WorkerSeat};
 
 pub use self::instance::Instance;
+pub use self::memories::{SharedCache, WriteLock};
 pub use self::runtime::{LoadFailure, Runtime};
 
 use self::appetite::Appetite;

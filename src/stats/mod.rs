@@ -17,7 +17,8 @@ pub use exposition::Form;
 pub use health::{Answer, Readiness};
 pub use metrics::metrics;
 pub use report::{
-    Application, Core, Daemon, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker, WorkerStatus,
+    Application, Cache, Core, Daemon, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker,
+    WorkerStatus,
 };
 pub use request::{HEAD_BYTES_MAX, Head, Page, Request, read};
 pub use uwsgi::{Style, document};

@@ -21,6 +21,8 @@ pub struct Report {
     pub daemons: Vec<Daemon>,
     /// Which process holds each user lock; 0: nobody.
     pub locks: Vec<i32>,
+    /// Caches that the processes share.
+    pub caches: Vec<Cache>,
     /// What only ever grows.
     pub totals: Totals,
 }
@@ -172,6 +174,33 @@ pub struct Daemon {
     pub pid: i32,
     /// How often it was begun again.
     pub respawns: u64,
+}
+
+/// A cache that the processes share.
+#[derive(Debug, Clone, Default)]
+pub struct Cache {
+    /// What applications call it.
+    pub name: String,
+    /// Chains in which keys are looked up.
+    pub buckets: u64,
+    /// Most bytes of a key.
+    pub key_bytes: u64,
+    /// Entries, those included that have expired and have not been removed.
+    pub items: u64,
+    /// Most entries.
+    pub items_max: u64,
+    /// Blocks of data.
+    pub blocks: u64,
+    /// Bytes of a block.
+    pub block_bytes: u64,
+    /// Values that were found.
+    pub hits: u64,
+    /// Values that were not.
+    pub misses: u64,
+    /// How often there was no room.
+    pub full: u64,
+    /// When it changed last, in seconds since the epoch; 0 where that is not kept.
+    pub changed_s: u64,
 }
 
 /// How often something happened, by one word for what.

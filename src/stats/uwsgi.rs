@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::report::{Core, Listener, Report, Worker, WorkerStatus};
+use super::report::{Cache, Core, Listener, Report, Worker, WorkerStatus};
 
 /// What a document looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +50,8 @@ struct Document<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     daemons: Vec<Daemon<'r>>,
     locks: Vec<serde_json::Map<String, serde_json::Value>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caches: Vec<OneCache<'r>>,
     sockets: Vec<Socket<'r>>,
     workers: Vec<OneWorker<'r>>,
 }
@@ -59,6 +61,22 @@ struct Daemon<'r> {
     cmd: &'r str,
     pid: i32,
     respawns: u64,
+}
+
+#[derive(Serialize)]
+struct OneCache<'r> {
+    name: &'r str,
+    hash: &'static str,
+    hashsize: u64,
+    keysize: u64,
+    max_items: u64,
+    blocks: u64,
+    blocksize: u64,
+    items: u64,
+    hits: u64,
+    miss: u64,
+    full: u64,
+    last_modified_at: u64,
 }
 
 #[derive(Serialize)]
@@ -150,8 +168,28 @@ impl<'r> Document<'r> {
             cwd: &instance.cwd,
             daemons: report.daemons.iter().map(daemon).collect(),
             locks: report.locks.iter().enumerate().map(lock).collect(),
+            caches: report.caches.iter().map(OneCache::of).collect(),
             sockets: report.listeners.iter().map(Socket::of).collect(),
             workers: report.workers.iter().map(|worker| OneWorker::of(worker, style)).collect(),
+        }
+    }
+}
+
+impl<'r> OneCache<'r> {
+    fn of(cache: &'r Cache) -> Self {
+        Self {
+            name: &cache.name,
+            hash: "seeded",
+            hashsize: cache.buckets,
+            keysize: cache.key_bytes,
+            max_items: cache.items_max,
+            blocks: cache.blocks,
+            blocksize: cache.block_bytes,
+            items: cache.items,
+            hits: cache.hits,
+            miss: cache.misses,
+            full: cache.full,
+            last_modified_at: cache.changed_s,
         }
     }
 }

@@ -38,14 +38,15 @@ pub fn leads_to(path: &Path, open: &impl AsFd) -> bool {
     path.metadata().is_ok_and(|there| fstat(open).is_ok_and(|found| same(there, found)))
 }
 
-/// Opens a file for writing and makes it where it is missing, never cut short. For root: where a directory belongs to
+/// Opens a file for writing (with O_RDWR for reading as well) and makes it where it is missing, never cut short. For root: where a directory belongs to
 /// another user, or others may write to it, only root's own links are followed, and at their end must be a regular file
 /// that has no second name.
 ///
 /// # Errors
 /// What the system says, and what is not followed.
 pub fn open_to_write(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
-    let flags = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_CLOEXEC;
+    let access = if flags.contains(OFlag::O_RDWR) { OFlag::empty() } else { OFlag::O_WRONLY };
+    let flags = flags | access | OFlag::O_CREAT | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(mode);
     if !Uid::effective().is_root() {
         return Ok(open(path, flags, mode)?.into());

@@ -1,4 +1,5 @@
-//! Memory that all processes of an instance share: the scoreboard. Made by the master, mapped by zygotes and workers.
+//! Memory that all processes of an instance share: the scoreboard, and what applications share. Made by the master, mapped
+//! by zygotes and workers.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -27,7 +28,12 @@ impl SharedWords {
     /// Makes a mapping of `words` zeroed words. Its size is sealed: every process that has the memory runs code of the
     /// application, and a file that one of them cuts short would end all others at their next look (SIGBUS, mmap(2)).
     pub fn new(words: usize) -> io::Result<Self> {
-        let descriptor = memfd_create(c"rhinod-scoreboard", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        Self::named(c"rhinod-scoreboard", words)
+    }
+
+    /// The same, with a name that proc(5) shows.
+    pub fn named(name: &std::ffi::CStr, words: usize) -> io::Result<Self> {
+        let descriptor = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         nix::unistd::ftruncate(&descriptor, (words * size_of::<AtomicU64>()) as i64)?;
         let size_stays = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&descriptor, FcntlArg::F_ADD_SEALS(size_stays))?;
@@ -81,7 +87,7 @@ impl Drop for SharedWords {
         // SAFETY: the mapping was made by us with exactly this length, and nothing borrows it any more.
         let unmapped = unsafe { munmap(self.start.cast(), self.words * size_of::<AtomicU64>()) };
         if let Err(error) = unmapped {
-            log::warn!("cannot unmap the scoreboard (descriptor {}): {error}", self.descriptor.as_raw_fd());
+            log::warn!("cannot unmap shared memory (descriptor {}): {error}", self.descriptor.as_raw_fd());
         }
     }
 }

@@ -187,7 +187,10 @@ impl<'z> Zygote<'z> {
                 }
                 ToZygote::LogTo => log_to(&beside),
                 ToZygote::Rest => self.is_at_rest = true,
-                ToZygote::Setup { .. } | ToZygote::Listeners { .. } | ToZygote::Mailboxes { .. } => {
+                ToZygote::Setup { .. }
+                | ToZygote::Listeners { .. }
+                | ToZygote::Mailboxes { .. }
+                | ToZygote::Memories { .. } => {
                     log::warn!("the master sent a second set-up, which was ignored");
                 }
             }

@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::Layout;
 use crate::config::model::Config;
 use crate::member::born::{Common, Listening};
 use crate::member::hear::LaterKinds;
+use crate::member::memories::Memories;
 use crate::routing::Rules;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::mailbox::Mailbox;
@@ -44,6 +45,7 @@ pub(super) fn take_set_up(control: &ControlSocket, later: &LaterKinds) -> io::Re
     let layout = Layout::new(seats, threads).map_err(io::Error::other)?;
     let mut common = assemble(generation, layout, own, sockets)?;
     common.mailboxes = take_mailboxes(control, later, &common.config.mailboxes)?;
+    common.memories = take_memories(&common.config, control, later)?;
     Ok(common)
 }
 
@@ -66,6 +68,23 @@ fn take_mailboxes(
     let mut ends = ends.into_iter();
     let pair = |name: &String| Some((name.clone(), Mailbox::from_owned(ends.next()?, ends.next()?)));
     Ok(names.iter().filter_map(pair).collect())
+}
+
+/// Waits for the memories that the settings name.
+fn take_memories(config: &Config, control: &ControlSocket, later: &LaterKinds) -> io::Result<Memories> {
+    let mut come: Vec<OwnedFd> = Vec::new();
+    while come.len() < config.memories.len() {
+        match next_order(control, later)? {
+            (ToZygote::Memories { first, .. }, more) if first as usize == come.len() => come.extend(more),
+            (other, _) => {
+                let (named, there) = (config.memories.len(), come.len());
+                return Err(io::Error::other(format!("of {named} memories {there} have come, and then {other:?}")));
+            }
+        }
+    }
+    let named = config.memories.iter().cloned().zip(come);
+    let mapped = named.map(|(name, memory)| Ok((name, SharedWords::map(memory)?))).collect::<io::Result<_>>()?;
+    Memories::take(config, mapped)
 }
 
 /// The next record, waiting for it.
@@ -109,5 +128,6 @@ fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: 
         layout,
         mailboxes: BTreeMap::new(),
         master_bell: Doorbell::from_owned(master_bell),
+        memories: Memories::default(),
     })
 }

@@ -68,6 +68,42 @@ def hold(number):
     os._exit(1)
 
 
+def killed_writers(times, items):
+    """Has processes write into a cache and kills them at any moment. Tells the longest wait of a reader in milliseconds, how
+    many values were not whole, and how many entries the cache still has room for."""
+    import random
+    import signal
+
+    def value(number):
+        return b"%d:" % number + bytes([number % 256]) * (number % 90)
+
+    longest, torn = 0, 0
+    for _ in range(times):
+        child = os.fork()
+        if child == 0:
+            while True:
+                number = random.randrange(10000)
+                key = "key-%d" % random.randrange(items)
+                if number % 5:
+                    uwsgi.cache_update(key, value(number))
+                else:
+                    uwsgi.cache_del(key)
+        end = time.monotonic() + random.random() / 500
+        while time.monotonic() < end:
+            start = time.monotonic()
+            found = uwsgi.cache_get("key-%d" % random.randrange(items))
+            longest = max(longest, time.monotonic() - start)
+            torn += found is not None and found != value(int(found.partition(b":")[0]))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        start = time.monotonic()
+        uwsgi.cache_update("mine", b"written after a death")
+        longest = max(longest, time.monotonic() - start)
+    uwsgi.cache_clear()
+    room = sum(bool(uwsgi.cache_set("new-%d" % number, b"v")) for number in range(2 * items))
+    return round(longest * 1000), torn, room
+
+
 import atexit
 
 atexit.register(lambda: print("Python's atexit ran in worker %d" % uwsgi.worker_id()))

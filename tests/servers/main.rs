@@ -61,6 +61,7 @@ mod serve_processes;
 mod serve_refusals;
 mod serve_shortage;
 mod serve_sockets;
+mod services_cache;
 mod signals;
 mod spoolers;
 mod static_files;

@@ -80,8 +80,10 @@ fn the_uwsgi_module_tells_of_instance_and_worker() {
             ("len(SERVED) > 0", "True"),
             ("uwsgi.is_a_reload, uwsgi.i_am_the_spooler()", "(False, None)"),
             ("uwsgi.lock(2), uwsgi.is_locked(2), uwsgi.unlock(2), uwsgi.is_locked(2)", "(None, True, None, False)"),
-            ("uwsgi.lock(3)", "ValueError: there is no user lock 3: there are 3"),
-            ("uwsgi.cache_get('k')", "NotImplementedError: uwsgi.cache_get: rhinod has no caching framework yet"),
+            ("uwsgi.lock(3), uwsgi.unlock(3)", "(None, None)"),
+            ("uwsgi.lock(4)", "ValueError: there is no user lock 4: the last one is 3"),
+            ("uwsgi.cache_get('k'), uwsgi.cache_set('k', 'v'), uwsgi.cache_num('k')", "(None, None, 0)"),
+            ("uwsgi.cache_keys()", "ValueError: no local uWSGI cache available"),
             ("uwsgidecorators.spool(print)", "Exception: you have to enable the uWSGI spooler to use @spool decorator"),
             ("hasattr(uwsgi, 'spool')", "False"),
         ];

@@ -53,6 +53,7 @@ fn every_record_survives() {
     check(ToZygote::Fork { seat, post: Post { role: Role::Daemon, number: 1 }, life: Life(1), nth: 1 }, false, 1);
     check(ToZygote::Listeners { first: 125, count: 128 }, false, 128);
     check(ToZygote::Mailboxes { first: 64, count: 64 }, false, 128);
+    check(ToZygote::Memories { first: 128, count: 2 }, false, 2);
     check(ToZygote::Stop, false, 0);
     check(ToZygote::LogTo, false, 1);
     check(ToZygote::Rest, false, 0);
@@ -148,7 +149,7 @@ fn any_number_of_listening_sockets_is_shared_out_over_records() {
     for (listeners, beside) in
         [(0, vec![3]), (1, vec![4]), (125, vec![128]), (126, vec![128, 1]), (300, vec![128, 128, 47])]
     {
-        let records = ToZygote::set_up(Generation(2), 16, 4, listeners, 0);
+        let records = ToZygote::set_up(Generation(2), 16, 4, listeners, 0, 0);
         let descriptors: Vec<usize> = records.iter().map(Message::descriptors).collect();
         assert_eq!(descriptors, beside, "{listeners} sockets");
         let setup = ToZygote::Setup { generation: Generation(2), seats: 16, threads: 4, listeners };
@@ -161,6 +162,14 @@ fn any_number_of_listening_sockets_is_shared_out_over_records() {
         }
         assert_eq!(next, listeners);
     }
+}
+
+#[test]
+fn shared_memories_follow_in_records_of_their_own() {
+    let follow = |listeners, memories| ToZygote::set_up(Generation(2), 16, 4, listeners, 0, memories).split_off(1);
+    assert_eq!(follow(1, 2), [ToZygote::Memories { first: 0, count: 2 }]);
+    let (first, second) = (ToZygote::Memories { first: 0, count: 128 }, ToZygote::Memories { first: 128, count: 2 });
+    assert_eq!(follow(126, 130), [ToZygote::Listeners { first: 125, count: 1 }, first, second]);
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn the_kinds_are_the_codes() {
         ToZygote::Listeners { first: 125, count: 1 },
         ToZygote::Rest,
         ToZygote::Mailboxes { first: 0, count: 1 },
+        ToZygote::Memories { first: 0, count: 1 },
     ];
     let from_zygote = [
         FromZygote::Loaded { boot_us: 1 },

@@ -1,9 +1,10 @@
-//! Strings of the wire: bytes as Python text through Latin-1 and back (PEP 3333, "A Note on String Types"). Worker.
+//! Strings of the wire: bytes as Python text through Latin-1 and back (PEP 3333, "A Note on String Types"); and data that an
+//! application gives as text or bytes. Zygote and worker.
 
 use std::ops::Deref;
 use std::ptr::NonNull;
 
-use pyo3::exceptions::PyOverflowError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -73,5 +74,58 @@ fn utf8_of<'t>(text: &'t Bound<'_, PyString>) -> Option<&'t [u8]> {
             return None;
         }
         Some(std::slice::from_raw_parts(bytes.cast(), usize::try_from(length).ok()?))
+    }
+}
+
+/// Data of an application: a text as UTF-8, bytes, or any other object with bytes that do not change (the stable ABI has
+/// buffers from 3.11 on only, so such an object is copied).
+pub(crate) enum Octets<'py> {
+    /// The interpreter's own bytes, and what keeps them alive.
+    Lent {
+        bytes: NonNull<[u8]>,
+        _object: Bound<'py, PyAny>,
+    },
+    Copied(Vec<u8>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Octets<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(bytes) = object.cast::<PyBytes>() {
+            return Ok(Self::Lent { bytes: NonNull::from(bytes.as_bytes()), _object: object.to_owned() });
+        }
+        if let Ok(text) = object.cast::<PyString>() {
+            if let Some(utf8) = utf8_of(&text) {
+                return Ok(Self::Lent { bytes: NonNull::from(utf8), _object: object.to_owned() });
+            }
+            // It has lone surrogates, of which the interpreter tells.
+            return Err(text.encode_utf8().err().unwrap_or_else(|| PyValueError::new_err("no UTF-8")));
+        }
+        copy_of_buffer(&object)
+    }
+}
+
+fn copy_of_buffer<'py>(object: &Borrowed<'_, 'py, PyAny>) -> PyResult<Octets<'py>> {
+    let py = object.py();
+    let view = py.import("builtins")?.getattr("memoryview")?.call1((object,));
+    let kind = object.get_type().name()?;
+    let view = view.map_err(|_| PyTypeError::new_err(format!("a bytes-like object is required, not '{kind}'")))?;
+    if !view.getattr("readonly")?.extract::<bool>()? {
+        return Err(PyTypeError::new_err(format!("argument must be read-only bytes-like object, not {kind}")));
+    }
+    let bytes = view.call_method0("tobytes")?;
+    Ok(Octets::Copied(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
+}
+
+impl Deref for Octets<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            // SAFETY: the bytes belong to the object beside them, and neither `bytes` nor texts ever change.
+            Self::Lent { bytes, .. } => unsafe { bytes.as_ref() },
+            Self::Copied(bytes) => bytes,
+        }
     }
 }

@@ -10,6 +10,7 @@
 
 mod application;
 mod bounds;
+mod caches;
 mod canary;
 mod capabilities;
 mod daemon;
@@ -49,6 +50,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, Python};
 pub use bounds::Bounds;
+pub use caches::{CacheSettings, Caches, Preloaded};
 pub use canary::{Canary, Portion, Undecided};
 pub use capabilities::{Capabilities, NoSuchCapability};
 pub use daemon::{Daemon, Daemons};
@@ -152,6 +154,10 @@ pub struct Config {
     /// The names of the mailboxes that there are, in the order in which a zygote gets them. The master fills it for its
     /// zygotes.
     pub mailboxes: Vec<String>,
+    /// Caches that all processes share.
+    pub caches: Caches,
+    /// Names of the memories that come beside these settings, in their order: told only on the way to a zygote.
+    pub memories: Vec<String>,
     /// Changes of the process environment, in the order of the configuration (`env`, `unenv`).
     pub environment: Vec<EnvironmentChange>,
     /// Paths of the master fifos, slot 0 first (`master-fifo`).
@@ -229,6 +235,8 @@ impl Default for Config {
             signal_queue_bytes: None,
             signal_timers: Vec::new(),
             mailboxes: Vec::new(),
+            caches: Caches::default(),
+            memories: Vec::new(),
             environment: Vec::new(),
             master_fifos: Vec::new(),
             watches: Vec::new(),

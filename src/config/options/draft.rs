@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::socket_references::References;
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
-use crate::config::model::{Address, Config, Policy, Protocol, Python};
+use crate::config::model::{Address, CacheSettings, Config, Policy, Protocol, Python};
 use crate::config::surroundings::Surroundings;
 
 /// A configuration under construction. The first fields are what setters write; the rest is asked through methods.
@@ -36,6 +36,14 @@ pub struct Draft<'a> {
     pub cheaper: Cheaper,
     /// `daemons-honour-stdin`, for all daemons.
     pub daemons_honour_stdin: bool,
+    /// The cache of `cache` and its relatives.
+    pub(super) old_cache: Option<CacheSettings>,
+    /// `cache-store-sync`, for all caches whose line does not say otherwise.
+    pub(super) cache_store_sync_s: u64,
+    /// `cache-no-expire`, for all caches.
+    pub(super) cache_no_expire: bool,
+    /// The line of each cache, in their order, and its own `store_sync`.
+    pub(super) caches_from: Vec<(&'a Directive, Option<u64>)>,
     /// Where requests on `http` were to be passed on to (`http-to`), by the lines that say so.
     pub(super) passed_on: Vec<(&'a Directive, Option<Address>)>,
     /// The line of each daemon, in their order.
@@ -100,6 +108,10 @@ impl<'a> Draft<'a> {
             die_on_term: None,
             cheaper: Cheaper::default(),
             daemons_honour_stdin: false,
+            old_cache: None,
+            cache_store_sync_s: 0,
+            cache_no_expire: false,
+            caches_from: Vec::new(),
             passed_on: Vec::new(),
             daemons_from: Vec::new(),
             farms_from: Vec::new(),

@@ -33,6 +33,8 @@ pub enum Group {
     Daemons,
     /// `tasks`.
     Tasks,
+    /// `sharing`.
+    Sharing,
     /// `emperor`.
     Emperor,
     /// `network`.
@@ -65,7 +67,8 @@ impl Group {
             Group::Routing => "routing rules",
             Group::Routers => "HTTP and other routers",
             Group::Daemons => "attached daemons",
-            Group::Tasks => "background work and shared memory",
+            Group::Tasks => "background work",
+            Group::Sharing => "memory that workers share",
             Group::Emperor => "emperor, zerg and clusters",
             Group::Network => "other protocols",
             Group::System => "isolation and the system",

@@ -79,6 +79,12 @@ impl Key<'_> {
             .ok_or_else(|| self.wrong(&format!("a whole number {bounds}")))
     }
 
+    /// Its value as a whole number, which may be below zero.
+    pub(super) fn signed(&self) -> Result<i64, KeyError> {
+        let number = self.value.and_then(|value| value.trim().parse().ok());
+        number.ok_or_else(|| self.wrong("a whole number"))
+    }
+
     /// That there is no such key, and which of those that there are may have been meant.
     pub(super) fn unknown(&self, known: &[&str]) -> KeyError {
         let suggestion = match Names::new(known.iter().copied()).nearest(self.name) {

@@ -12,6 +12,7 @@
 //! anew: `make bless`.
 
 mod address;
+mod cache_keys;
 mod canary;
 mod change;
 mod draft;
@@ -44,6 +45,7 @@ mod routers;
 mod routing;
 mod scaling;
 mod shared_sockets;
+mod sharing;
 mod signals;
 mod socket_references;
 mod sockets;
@@ -117,6 +119,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Routers, routers::OPTIONS, routers::judge),
     Section::judged(Group::Daemons, daemons::OPTIONS, daemons::judge),
     Section::judged(Group::Tasks, tasks::OPTIONS, tasks::judge),
+    Section::judged(Group::Sharing, sharing::OPTIONS, sharing::judge),
     Section::judged(Group::Emperor, emperor::OPTIONS, emperor::judge),
     Section::judged(Group::Network, network::OPTIONS, network::judge),
     Section::of(Group::System, system::OPTIONS),

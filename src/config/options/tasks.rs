@@ -1,18 +1,15 @@
-//! Background work, timers and memory shared between workers.
+//! Background work and timers.
 //!
 //! The rows of the option table for the group [`Tasks`](super::Group::Tasks).
 //! Read in the master before anything else, and by the commands.
 
 use super::draft::Draft;
-use super::row::{Opt, bytes, count, flag, int, list, path, seconds, text};
+use super::row::{Opt, count, flag, int, list, path, seconds, text};
 use super::{companions, reload, signals};
 use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
 const MULES: &str = "mules";
-const SHARING: &str = "shared areas and calls between instances";
-const CACHE: &str = "the cache";
-const QUEUE: &str = "the queue";
 const CRON: &str = "cron; use the timers of the init system";
 const C_FUNCTION: &str = "C functions cannot be called";
 
@@ -23,27 +20,6 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Kill a mule in which the handler of a signal runs longer than this many seconds"),
     seconds("mule-reload-mercy").default("60").sets(|d, v| d.config.mules.mercy = v.duration()).works()
         .says("Seconds that a mule may take to finish what it does before SIGKILL"),
-    count("locks").works().says("Number of user locks available to the app"),
-    list("sharedarea").short('A').not_yet(SHARING).says("Create shared memory area of N pages (or key=value form)"),
-    count("cache").not_yet(CACHE).says("Create the old default cache with N items"),
-    bytes("cache-blocksize").default("65536").not_yet(CACHE).says("Block size in bytes of the old cache"),
-    text("cache-store").not_yet(CACHE).says("File backing the old cache"),
-    count("cache-store-sync").not_yet(CACHE).says("Master cycles between cache file syncs"),
-    flag("cache-no-expire").not_yet(CACHE).says("Disable the cache expiry sweeper"),
-    seconds("cache-expire-freq").default("3").not_yet(CACHE).says("Seconds between expiry sweeps"),
-    flag("cache-report-freed-items").not_yet(CACHE).says("Log each expired cache item"),
-    list("cache-udp-server").not_yet(CACHE).says("Accept cache updates over UDP on address"),
-    list("cache-udp-node").not_yet(CACHE).says("Send cache updates over UDP to address"),
-    text("cache-sync").not_yet(CACHE).says("Copy a remote cache at startup"),
-    flag("cache-use-last-modified").not_yet(CACHE).says("Maintain last-modified stamps in cache"),
-    list("add-cache-item").not_yet(CACHE).says("Preload key=value in the cache"),
-    list("load-file-in-cache").not_yet(CACHE).says("Cache a file's content at start"),
-    list("load-file-in-cache-gzip").not_yet(CACHE).says("Cache a file's gzip-compressed content at start"),
-    list("cache2").not_yet(CACHE).says("Create a cache: name=,items=,blocksize=,store=,... list"),
-    count("queue").not_yet(QUEUE).says("Create shared queue with N slots"),
-    count("queue-blocksize").default("8192").not_yet(QUEUE).says("Bytes per queue slot"),
-    text("queue-store").not_yet(QUEUE).says("File backing the queue"),
-    count("queue-store-sync").not_yet(QUEUE).says("Master cycles between queue file syncs"),
     path("spooler").short('Q').list().sets(|d, v| companions::spooler(d, v, false)).works()
         .says("Run the tasks that wait in this directory, which is made where it is not there"),
     path("spooler-external").list().sets(|d, v| companions::spooler(d, v, true)).works()
@@ -81,7 +57,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("signal-timer").aka(&["timer"]).sets(signals::timer).works()
         .says("Raise a signal every so many seconds: SIGNAL SECONDS"),
     list("signal-rbtimer").aka(&["rbtimer"]).sets(signals::timer).works().says("The same"),
-    count("rpc-max").default("64").not_yet(SHARING).says("Maximum registered RPC functions"),
     list("touch-mules-reload").sets(|d, v| reload::watch(d, v, WatchEffect::MulesReload, false)).works()
         .says("Start all mules anew when this file changes"),
     list("touch-spoolers-reload").sets(|d, v| reload::watch(d, v, WatchEffect::SpoolersReload, false)).works()
@@ -99,7 +74,6 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("spooler-import").aka(&["spooler-pyimport", "spooler-py-import", "spooler-python-import"])
         .sets(|d, v| d.config.spoolers.imports.push(v.string())).works()
         .says("Import this module, or run this file, in each spooler process"),
-    list("py-sharedarea").not_yet(SHARING).says("Shared area backed by a bytearray of size"),
     list("symcall").unsupported(C_FUNCTION).says("C function handling requests"),
     flag("symcall-use-next").unsupported(C_FUNCTION).says("Search C symbols in later libraries"),
     list("symcall-register-rpc").unsupported(C_FUNCTION).says("Register C function as RPC: name function"),

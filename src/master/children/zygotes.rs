@@ -10,6 +10,7 @@ use worker_protocol::control::ToZygote;
 
 use super::super::directory::Directory;
 use super::super::machine::{Event, ExitStatus, Generation, ProcessId};
+use super::super::memories::Memories;
 use super::super::upgrade::start_directory;
 use super::super::wake::Wake;
 use super::launch;
@@ -29,6 +30,8 @@ pub(in crate::master) struct Equipment<'a> {
     pub(in crate::master) config: &'a Config,
     /// What its workers listen on.
     pub(in crate::master) sockets: &'a [BoundSocket],
+    /// What its processes share.
+    pub(in crate::master) memories: &'a Memories,
     /// Where it logs, if not where the master does.
     pub(in crate::master) log: Option<&'a File>,
     /// Where it is executed, if not where the master stands.
@@ -63,14 +66,14 @@ impl Children {
     }
 
     fn execute_zygote(&mut self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
-        let Equipment { config, sockets, log, directory, bell } = *equipment;
+        let Equipment { config, sockets, memories, log, directory, bell } = *equipment;
         let (ours, theirs) = ControlSocket::pair()?;
         // The sockets that there are: those that the init system opened may not be in the configuration.
         let listeners: Vec<_> = sockets.iter().map(BoundSocket::told).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
         let mailboxes = self.mailboxes.provide(config, poll)?;
         let ends = self.mailboxes.ends(&mailboxes);
-        let mut settings = Config { sockets: listeners, mailboxes, ..config.clone() };
+        let mut settings = Config { sockets: listeners, mailboxes, memories: memories.names(), ..config.clone() };
         // Workers that load by themselves look the directory up anew.
         if settings.identity.chdir.is_some() {
             settings.identity.chdir = Some(config.directory(&start_directory()?));
@@ -85,7 +88,10 @@ impl Children {
         beside.extend(sockets.iter().map(AsFd::as_fd));
         let mailboxes = u32::try_from(ends.len() / 2).map_err(io::Error::other)?;
         beside.extend(ends);
-        let records = ToZygote::set_up(generation, self.layout.seats(), self.layout.threads(), count, mailboxes);
+        beside.extend(memories.descriptors());
+        let shared = u32::try_from(memories.names().len()).map_err(io::Error::other)?;
+        let (seats, threads) = (self.layout.seats(), self.layout.threads());
+        let records = ToZygote::set_up(generation, seats, threads, count, mailboxes, shared);
         match ours.send_records(&records, &beside) {
             // It has ended already, which is still to be told.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}

@@ -8,9 +8,10 @@ use worker_protocol::scoreboard::{MasterSeat, Scoreboard};
 use super::super::driver::Driver;
 use super::super::ledger::{Ledger, Slot, believed, believed_core};
 use super::super::machine::{Condition, WorkerView};
-use crate::config::model::Config;
+use crate::config::model::{CacheSettings, Config};
 use crate::stats::{
-    Answer, Application, Core, Daemon, Instance, Listener, Readiness, Report, Running, Totals, Worker, WorkerStatus,
+    Answer, Application, Cache, Core, Daemon, Instance, Listener, Readiness, Report, Running, Totals, Worker,
+    WorkerStatus,
 };
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::{memory, queue::QueueProbe};
@@ -70,6 +71,7 @@ impl Driver<'_> {
             running: board.map_or_else(Vec::new, |board| running(&living, board)),
             daemons: self.daemons(),
             locks: self.locks(),
+            caches: self.caches(),
             totals: board.map_or_else(Totals::default, |board| totals(&self.ledger, &living, board)),
         }
     }
@@ -115,10 +117,30 @@ impl Driver<'_> {
         recipes.map(daemon).collect()
     }
 
+    fn caches(&self) -> Vec<Cache> {
+        let told = |settings: &CacheSettings| {
+            let figures = self.in_force.memories.figures(settings)?;
+            Some(Cache {
+                name: settings.name.clone(),
+                buckets: figures.buckets,
+                key_bytes: figures.key_bytes,
+                items: figures.entries,
+                items_max: figures.entries_max,
+                blocks: figures.blocks,
+                block_bytes: figures.block_bytes,
+                hits: figures.hits,
+                misses: figures.misses,
+                full: figures.full,
+                changed_s: figures.changed_s,
+            })
+        };
+        self.in_force.config.caches.list.iter().filter_map(told).collect()
+    }
+
     fn locks(&self) -> Vec<i32> {
         let given = self.in_force.config.given.iter().rev().find(|(name, _)| name == "locks");
         let count = given.and_then(|(_, value)| value.as_deref()?.parse().ok()).unwrap_or(0_usize);
-        let bytes = (USER_LOCKS_START..).take(count.clamp(1, USER_LOCKS_MAX));
+        let bytes = (USER_LOCKS_START..).take(count.saturating_add(1).min(USER_LOCKS_MAX));
         bytes.map(|byte| self.children.lock_holder(byte)).collect()
     }
 }

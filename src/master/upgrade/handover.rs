@@ -19,6 +19,7 @@ use super::super::files::PidFiles;
 use super::super::in_force::{InForce, adopt_fifos, go_on_watching};
 use super::super::ledger::Ledger;
 use super::super::machine::{Machine, Snapshot, Time};
+use super::super::memories::{Memories, MemoryHandover};
 use super::super::operator::Operators;
 use super::super::passed::Passed;
 use super::super::signals::Signals;
@@ -75,6 +76,9 @@ pub(crate) struct Handover {
     /// The line to the Emperor.
     #[serde(default)]
     pub(super) vassal: Option<Passed>,
+    /// What all processes share, besides the scoreboard.
+    #[serde(default)]
+    pub(super) memories: Vec<MemoryHandover>,
     /// When the stop begins that was ordered.
     #[serde(default)]
     pub(super) stops_at_us: Option<u64>,
@@ -167,6 +171,7 @@ impl Handover {
         let pools = pools.collect::<io::Result<_>>().map_err(system("take over the sockets of the zerg pools"))?;
         in_force.pools = Pools::adopt(pools);
         in_force.doors = Doors::adopt(doors, &in_force.config, &poll)?;
+        in_force.memories = Memories::adopt(self.memories, &in_force.config)?;
         in_force.fifos = adopt_fifos(&in_force.config, self.fifo, &poll)?;
         in_force.watches = go_on_watching(&in_force.config, &poll)?;
         in_force.watches.remember(self.watches, monotonic_us());

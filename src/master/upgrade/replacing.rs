@@ -127,6 +127,7 @@ impl Driver<'_> {
                 .map(|pool| pool.iter().map(SocketHandover::of).collect())
                 .collect::<io::Result<_>>()?,
             doors: in_force.doors.sockets().map(SocketHandover::of).collect::<io::Result<_>>()?,
+            memories: in_force.memories.hand_over()?,
             ledger: Some(self.ledger.clone()),
             timetable: self.timetable.clone(),
             vassal: self.vassal.as_ref().map(Vassal::hand_over).transpose()?,

@@ -12,6 +12,7 @@ use sources::{Source, files, package, sources};
 
 /// Files below `src/` that decide, and nothing else: everything they need comes in as an argument.
 const PURE: &[&str] = &[
+    "cache",
     "canary",
     "config",
     "scaling",
@@ -78,6 +79,7 @@ const PARTS: &[(&str, &[&str])] = &[
     (
         "master",
         &[
+            "cache",
             "collector",
             "canary",
             "config",
@@ -106,7 +108,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("simulate", &["exit", "scaling", "sys"]),
     ("worker", &["companion", "config", "escape", "handler", "log_places", "logging", "member", "routing", "sys"]),
     ("companion", &["member", "sys"]),
-    ("member", &["config", "escape", "exit", "hooks", "routing", "sys"]),
+    ("member", &["cache", "config", "escape", "exit", "hooks", "routing", "sys"]),
     ("hooks", &["config", "sys"]),
     ("daemon", &["config", "sys"]),
     ("collector", &["config", "log_places", "logging", "sys"]),
@@ -122,7 +124,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("scaling", &["config"]),
     ("handler", &[]),
-    ("config", &["routing"]),
+    ("config", &["cache", "routing"]),
+    ("cache", &[]),
     ("supervision", &[]),
     ("timetable", &[]),
     ("routing", &[]),

@@ -14,6 +14,8 @@ pub const LISTENERS: u16 = 5;
 pub const REST: u16 = 6;
 /// [`super::ToZygote::Mailboxes`]: the first one's index in `a`, how many in `b`.
 pub const MAILBOXES: u16 = 7;
+/// [`super::ToZygote::Memories`]: the first one's index in `a`, how many in `b`.
+pub const MEMORIES: u16 = 8;
 /// [`super::FromZygote::Loaded`]: microseconds in `a`.
 pub const LOADED: u16 = 16;
 /// [`super::FromZygote::LoadFailed`]: exit code in `a`; text.

@@ -48,6 +48,14 @@ pub enum ToZygote {
         /// How many they are.
         count: u32,
     },
+    /// Follows the listening sockets where the settings name memories that all processes share: the next ones. Beside it:
+    /// them.
+    Memories {
+        /// Which one is the first of these, from 0.
+        first: u32,
+        /// How many they are.
+        count: u32,
+    },
     /// Fork a child. Beside it: the child's control socket.
     Fork {
         /// Where it writes its state.
@@ -118,21 +126,20 @@ pub enum FromZygote {
 
 impl ToZygote {
     /// The records that set a zygote up, in the order in which they are sent.
-    pub fn set_up(generation: Generation, seats: u32, threads: u32, listeners: u32, mailboxes: u32) -> Vec<ToZygote> {
-        let mut records = vec![ToZygote::Setup { generation, seats, threads, listeners }];
-        let mut first = listeners.min(SETUP_LISTENERS_MAX as u32);
-        while first < listeners {
-            let count = (listeners - first).min(DESCRIPTORS_MAX as u32);
-            records.push(ToZygote::Listeners { first, count });
-            first += count;
-        }
-        let mut first = 0;
-        while first < mailboxes {
-            let count = (mailboxes - first).min(MAILBOXES_MAX as u32);
-            records.push(ToZygote::Mailboxes { first, count });
-            first += count;
-        }
-        records
+    pub fn set_up(
+        generation: Generation,
+        seats: u32,
+        threads: u32,
+        listeners: u32,
+        mailboxes: u32,
+        memories: u32,
+    ) -> Vec<ToZygote> {
+        let setup = ToZygote::Setup { generation, seats, threads, listeners };
+        let listeners = parts(listeners.min(SETUP_LISTENERS_MAX as u32), listeners, DESCRIPTORS_MAX)
+            .map(|(first, count)| ToZygote::Listeners { first, count });
+        let mailboxes = parts(0, mailboxes, MAILBOXES_MAX).map(|(first, count)| ToZygote::Mailboxes { first, count });
+        let memories = parts(0, memories, DESCRIPTORS_MAX).map(|(first, count)| ToZygote::Memories { first, count });
+        std::iter::once(setup).chain(listeners).chain(mailboxes).chain(memories).collect()
     }
 }
 
@@ -154,6 +161,9 @@ impl Message for ToZygote {
             }
             ToZygote::Mailboxes { first, count } => {
                 Record { a: first.into(), b: count.into(), ..Record::new(kind::MAILBOXES) }
+            }
+            ToZygote::Memories { first, count } => {
+                Record { a: first.into(), b: count.into(), ..Record::new(kind::MEMORIES) }
             }
             ToZygote::Stop => Record::new(kind::STOP),
             ToZygote::LogTo => Record::new(kind::ZYGOTE_LOG_TO),
@@ -183,6 +193,9 @@ impl Message for ToZygote {
             kind::MAILBOXES => {
                 ToZygote::Mailboxes { first: record.count("first")?, count: count_beside(&record, MAILBOXES_MAX)? }
             }
+            kind::MEMORIES => {
+                ToZygote::Memories { first: record.count("first")?, count: count_beside(&record, DESCRIPTORS_MAX)? }
+            }
             kind::STOP => ToZygote::Stop,
             kind::ZYGOTE_LOG_TO => ToZygote::LogTo,
             kind::REST => ToZygote::Rest,
@@ -195,7 +208,7 @@ impl Message for ToZygote {
     fn descriptors(&self) -> usize {
         match self {
             ToZygote::Setup { listeners, .. } => SETUP_DESCRIPTORS + (*listeners as usize).min(SETUP_LISTENERS_MAX),
-            ToZygote::Listeners { count, .. } => *count as usize,
+            ToZygote::Listeners { count, .. } | ToZygote::Memories { count, .. } => *count as usize,
             ToZygote::Mailboxes { count, .. } => *count as usize * 2,
             ToZygote::Fork { .. } | ToZygote::LogTo => 1,
             ToZygote::Stop | ToZygote::Rest => 0,
@@ -252,6 +265,12 @@ impl Message for FromZygote {
     fn descriptors(&self) -> usize {
         usize::from(matches!(self, FromZygote::Forked { .. }))
     }
+}
+
+/// What is to be sent from `first` on, in parts of at most so many: the first of each part and how many they are.
+fn parts(first: u32, end: u32, most: usize) -> impl Iterator<Item = (u32, u32)> {
+    let firsts = (first..end).step_by(most);
+    firsts.map(move |first| (first, (end - first).min(most as u32)))
 }
 
 /// How many there are beside a record that has only these: at least one, so that each brings it further.

@@ -1,0 +1,189 @@
+//! `uwsgi.cache_*`: caches that all workers share (uWSGI's manual, "The uWSGI caching framework"). Zygote and worker.
+//!
+//! What fails is None, as in uWSGI. A cache on another instance is `NAME@ADDRESS`.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes};
+use rhinod::cache::{Arithmetic, Outcome};
+use rhinod::member::{Instance, SharedCache};
+use rhinod::sys::clock::epoch_us;
+
+use crate::ffi::lease::with_instance;
+use crate::ffi::text::Octets;
+
+/// Adds the functions to the extension module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(cache_get, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_set, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_update, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_del, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_exists, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_clear, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_inc, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_dec, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_mul, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_div, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_num, module)?)?;
+    module.add_function(wrap_pyfunction!(cache_keys, module)?)
+}
+
+/// The value of a key, or None.
+#[pyfunction]
+#[pyo3(signature = (key, cache = None, /))]
+fn cache_get<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBytes>> {
+    let mut value = Vec::new();
+    let found = with_cache(py, cache, |shared| shared.cache.get(&key, epoch_us(), &mut value));
+    found.flatten().map(|_| PyBytes::new(py, &value))
+}
+
+/// Stores a value under a key that there is not yet, for so many seconds; 0 is for ever.
+#[pyfunction]
+#[pyo3(signature = (key, value, expires = 0, cache = None, /))]
+fn cache_set<'py>(
+    py: Python<'py>,
+    key: Octets<'py>,
+    value: Octets<'py>,
+    expires: i64,
+    cache: Option<&str>,
+) -> Option<Bound<'py, PyBool>> {
+    change(py, cache, |shared, now_us| shared.cache.add(&key, &value, expiry(expires, now_us), now_us))
+}
+
+/// Stores a value, whether there is such a key or not, for so many seconds; 0 is for ever.
+#[pyfunction]
+#[pyo3(signature = (key, value, expires = 0, cache = None, /))]
+fn cache_update<'py>(
+    py: Python<'py>,
+    key: Octets<'py>,
+    value: Octets<'py>,
+    expires: i64,
+    cache: Option<&str>,
+) -> Option<Bound<'py, PyBool>> {
+    change(py, cache, |shared, now_us| shared.cache.put(&key, &value, expiry(expires, now_us), now_us))
+}
+
+/// Removes a key.
+#[pyfunction]
+#[pyo3(signature = (key, cache = None, /))]
+fn cache_del<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBool>> {
+    change(py, cache, |shared, now_us| shared.cache.delete(&key, now_us))
+}
+
+/// True if there is such a key.
+#[pyfunction]
+#[pyo3(signature = (key, cache = None, /))]
+fn cache_exists<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBool>> {
+    let exists = with_cache(py, cache, |shared| shared.cache.exists(&key, epoch_us()));
+    exists.unwrap_or(false).then(|| PyBool::new(py, true).to_owned())
+}
+
+/// Removes everything.
+#[pyfunction]
+#[pyo3(signature = (cache = None, /))]
+fn cache_clear<'py>(py: Python<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBool>> {
+    change(py, cache, |shared, now_us| shared.cache.clear(now_us))
+}
+
+/// Adds to a counter.
+#[pyfunction]
+#[pyo3(signature = (key, number = 1, expires = 0, cache = None, /))]
+fn cache_inc<'py>(
+    py: Python<'py>,
+    key: Octets<'py>,
+    number: i64,
+    expires: i64,
+    cache: Option<&str>,
+) -> Option<Bound<'py, PyBool>> {
+    calculate(py, &key, Arithmetic::Add, number, expires, cache)
+}
+
+/// Takes away from a counter.
+#[pyfunction]
+#[pyo3(signature = (key, number = 1, expires = 0, cache = None, /))]
+fn cache_dec<'py>(
+    py: Python<'py>,
+    key: Octets<'py>,
+    number: i64,
+    expires: i64,
+    cache: Option<&str>,
+) -> Option<Bound<'py, PyBool>> {
+    calculate(py, &key, Arithmetic::Subtract, number, expires, cache)
+}
+
+/// Multiplies a counter.
+#[pyfunction]
+#[pyo3(signature = (key, number = 2, expires = 0, cache = None, /))]
+fn cache_mul<'py>(
+    py: Python<'py>,
+    key: Octets<'py>,
+    number: i64,
+    expires: i64,
+    cache: Option<&str>,
+) -> Option<Bound<'py, PyBool>> {
+    calculate(py, &key, Arithmetic::Multiply, number, expires, cache)
+}
+
+/// Divides a counter; by zero that gives zero.
+#[pyfunction]
+#[pyo3(signature = (key, number = 2, expires = 0, cache = None, /))]
+fn cache_div<'py>(
+    py: Python<'py>,
+    key: Octets<'py>,
+    number: i64,
+    expires: i64,
+    cache: Option<&str>,
+) -> Option<Bound<'py, PyBool>> {
+    calculate(py, &key, Arithmetic::Divide, number, expires, cache)
+}
+
+/// What a counter stands at; 0 if it is none.
+#[pyfunction]
+#[pyo3(signature = (key, cache = None, /))]
+fn cache_num(py: Python<'_>, key: Octets<'_>, cache: Option<&str>) -> i64 {
+    with_cache(py, cache, |shared| shared.cache.number(&key, epoch_us())).unwrap_or(0)
+}
+
+/// All keys, in no order.
+#[pyfunction]
+#[pyo3(signature = (cache = None, /))]
+fn cache_keys<'py>(py: Python<'py>, cache: Option<&str>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    let keys = with_cache(py, cache, |shared| shared.cache.keys(epoch_us()));
+    let keys = keys.ok_or_else(|| PyValueError::new_err("no local uWSGI cache available"))?;
+    Ok(keys.iter().map(|key| PyBytes::new(py, key)).collect())
+}
+
+fn calculate<'py>(
+    py: Python<'py>,
+    key: &[u8],
+    what: Arithmetic,
+    number: i64,
+    expires: i64,
+    cache: Option<&str>,
+) -> Option<Bound<'py, PyBool>> {
+    change(py, cache, |shared, now_us| shared.cache.calculate(key, what, number, expiry(expires, now_us), now_us))
+}
+
+/// True, or None where nothing was changed.
+fn change<'py>(
+    py: Python<'py>,
+    cache: Option<&str>,
+    act: impl FnOnce(&SharedCache<'_>, u64) -> Outcome,
+) -> Option<Bound<'py, PyBool>> {
+    let done = with_cache(py, cache, |shared| shared.settle(act(shared, epoch_us())));
+    done.unwrap_or(false).then(|| PyBool::new(py, true).to_owned())
+}
+
+/// Uses a cache without letting go of the interpreter: nobody holds its lock for longer than a moment.
+fn with_cache<R>(py: Python<'_>, name: Option<&str>, act: impl FnOnce(&SharedCache<'_>) -> R) -> Option<R> {
+    with_instance(py, |instance: &Instance<'_>| instance.cache(name).map(|shared| act(&shared))).flatten()
+}
+
+/// When something expires that lives for so many seconds; what is below zero has expired already, as in uWSGI.
+fn expiry(seconds: i64, now_us: u64) -> u64 {
+    match u64::try_from(seconds) {
+        Ok(0) => 0,
+        Ok(seconds) => now_us.saturating_add(seconds.saturating_mul(1_000_000)),
+        Err(_) => 1,
+    }
+}

@@ -1,0 +1,100 @@
+//! Room in a cache: entries that have expired, and what goes when it is full. For the owner of the lock.
+
+use std::sync::atomic::Ordering;
+
+use super::chains::Place;
+use super::handle::{Cache, Lock};
+use super::memory::{Head, Memory};
+
+/// How many slots are looked at for the one to purge. In a cache of no more entries it is exactly the one that was used
+/// least recently; in a larger one the least recent of so many, taken in turn.
+const PURGE_SAMPLE: usize = 1_024;
+
+impl<L: Lock> Cache<'_, L> {
+    /// Makes room, once. `old`: the entry that is to be replaced. False: there is none to be made.
+    pub(super) fn make_room(&self, old: Option<Place<'_>>, now_us: u64) -> bool {
+        let memory = &self.memory;
+        if memory.may_have_expired(now_us) && memory.sweep(now_us) > 0 {
+            return true;
+        }
+        if self.policy.purges && memory.purge() {
+            return true;
+        }
+        if self.policy.clears && memory.read(Head::Count) > 0 {
+            memory.remove_all();
+            return true;
+        }
+        // There is no room for both, and the old one is not wanted any more.
+        old.is_some_and(|old| {
+            memory.remove(&old);
+            true
+        })
+    }
+
+    /// Sweeps, if that has not been done for some time and there is something to sweep.
+    pub(super) fn sweep_if_due(&self, now_us: u64) {
+        let Some(every_us) = self.policy.sweep_every_us else { return };
+        let swept = self.memory.read(Head::SweptAt);
+        if now_us.saturating_sub(swept) >= every_us && self.memory.may_have_expired(now_us) {
+            self.memory.sweep(now_us);
+        }
+    }
+
+    /// An entry with this expiry was stored.
+    pub(super) fn note_expiry(&self, expiry: u64) {
+        let next = self.memory.read(Head::NextExpiry);
+        if expiry != 0 && next != 0 && expiry < next {
+            self.memory.write(Head::NextExpiry, expiry);
+        }
+    }
+}
+
+impl Memory<'_> {
+    fn may_have_expired(&self, now_us: u64) -> bool {
+        self.read(Head::NextExpiry) <= now_us
+    }
+
+    /// Removes what has expired. Returns how much.
+    fn sweep(&self, now_us: u64) -> usize {
+        let (mut removed, mut next) = (0, u64::MAX);
+        for slot in 0..self.slots {
+            let expiry = self.expiry(slot).load(Ordering::Relaxed);
+            if !Memory::is_over(expiry, now_us) {
+                next = if expiry == 0 { next } else { next.min(expiry) };
+            } else if let Some(place) = self.place_of(slot) {
+                self.remove(&place);
+                removed += 1;
+            }
+        }
+        self.write(Head::NextExpiry, next);
+        self.write(Head::SweptAt, now_us);
+        removed
+    }
+
+    /// Removes an entry that was not used for long. False: there is none.
+    fn purge(&self) -> bool {
+        let start = self.read(Head::PurgeHand) as usize % self.slots;
+        let turn = (0..self.slots).map(|step| (start + step) % self.slots);
+        let mut looked_at = 0;
+        let mut oldest: Option<(u64, usize)> = None;
+        for slot in turn {
+            let last_use = self.last_use(slot).load(Ordering::Relaxed);
+            if last_use == 0 {
+                continue;
+            }
+            if oldest.is_none_or(|(least, _)| last_use < least) {
+                oldest = Some((last_use, slot));
+            }
+            looked_at += 1;
+            if looked_at == PURGE_SAMPLE {
+                self.write(Head::PurgeHand, (slot + 1) as u64);
+                break;
+            }
+        }
+        let place = oldest.and_then(|(_, slot)| self.place_of(slot));
+        place.is_some_and(|place| {
+            self.remove(&place);
+            true
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! Memories that all processes of the instance share, besides the scoreboard: caches. Made before any zygote, which gets
+//! their descriptors; so they outlive workers and reloads, and the next image of the master goes on with them. What is
+//! configured as before keeps its memory. Master only.
+//!
+//! The master writes nothing into them once others have them, and takes none of their locks: what is in them is the
+//! application's, which may have written anything there.
+
+mod disk;
+mod filling;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use self::disk::Disk;
+use super::passed::Passed;
+use crate::cache::{self, Figures, Geometry};
+use crate::config::model::{CacheSettings, Config};
+use crate::failure::StartFailure;
+use crate::sys::clock::epoch_us;
+use crate::sys::kept_memory::{self, KeptMemory};
+use crate::sys::robust_lock::RobustLock;
+use crate::sys::shared_memory::SharedWords;
+
+/// All of them, in the order of the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Memories {
+    list: Vec<Memory>,
+}
+
+/// One, which may be in force and in a candidate.
+#[derive(Debug, Clone)]
+struct Memory {
+    name: String,
+    shape: Shape,
+    words: Rc<SharedWords>,
+    disk: Option<Disk>,
+}
+
+/// What must be the same for a memory to be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Shape {
+    /// A cache, and the file that keeps it.
+    Cache(Geometry, Option<std::path::PathBuf>),
+}
+
+/// A memory on its way to the next image of the master.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MemoryHandover {
+    name: String,
+    shape: serde_json::Value,
+    descriptor: Passed,
+}
+
+impl Memories {
+    /// Those of a start. Files that processes of an instance before still have are waited for.
+    ///
+    /// # Errors
+    /// What cannot be made.
+    pub(super) fn begin(config: &Config) -> Result<Self, StartFailure> {
+        Self::default().followed_by(config, disk::PATIENT)
+    }
+
+    /// Those of another configuration; those that there are and fit are taken.
+    ///
+    /// # Errors
+    /// What cannot be made.
+    pub(super) fn next(&self, config: &Config) -> Result<Self, StartFailure> {
+        self.followed_by(config, disk::AT_ONCE)
+    }
+
+    fn followed_by(&self, config: &Config, within_us: u64) -> Result<Self, StartFailure> {
+        let list = config.caches.list.iter().map(|settings| self.cache(settings, config, within_us));
+        Ok(Self { list: list.collect::<Result<_, _>>()? })
+    }
+
+    fn cache(&self, settings: &CacheSettings, config: &Config, within_us: u64) -> Result<Memory, StartFailure> {
+        let geometry = Geometry::of(settings).map_err(|error| StartFailure::configuration(error).about("cache2"))?;
+        let (name, shape) = (settings.memory_name(), Shape::Cache(geometry.clone(), settings.store.clone()));
+        if let Some(found) = self.list.iter().find(|memory| memory.name == name && memory.shape == shape) {
+            let disk = settings.store.as_ref().map(|path| Disk::of(path, settings.store_sync_s));
+            return Ok(Memory { disk, ..found.clone() });
+        }
+        let failed = |error: String| {
+            StartFailure::file(format!("cannot make the cache {}: {error}", settings.name)).about("cache2")
+        };
+        let made = match &settings.store {
+            None => in_memory(&geometry).map_err(|error| failed(error.to_string()))?,
+            Some(path) => on_disk(path, &geometry, settings, within_us).map_err(failed)?,
+        };
+        filling::fill(&made, &geometry, settings, config, epoch_us())?;
+        let (items, megabytes) = (settings.items, made.words().len() * size_of::<u64>() / (1 << 20));
+        log::info!("*** Cache \"{}\" initialized: {megabytes}MB for {items} items ***", settings.name);
+        let disk = settings.store.as_ref().map(|path| Disk::of(path, settings.store_sync_s));
+        Ok(Memory { name, shape, words: Rc::new(made), disk })
+    }
+
+    /// What they are called, for a zygote.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.list.iter().map(|memory| memory.name.clone()).collect()
+    }
+
+    /// Their descriptors, in the order of the names.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.list.iter().map(|memory| memory.words.as_fd())
+    }
+
+    /// When one is due to be on the disk.
+    pub(super) fn due_us(&self) -> Option<u64> {
+        self.list.iter().filter_map(|memory| memory.disk.as_ref()?.due_us()).min()
+    }
+
+    /// Has those that are due brought to the disk.
+    pub(super) fn bring_to_disk(&mut self, now_us: u64) {
+        for Memory { words, disk, .. } in &mut self.list {
+            if let Some(disk) = disk {
+                disk.bring_if_due(words, now_us);
+            }
+        }
+    }
+
+    /// What there is to tell of a cache.
+    pub(super) fn figures(&self, settings: &CacheSettings) -> Option<Figures> {
+        let memory = self.list.iter().find(|memory| memory.name == settings.memory_name())?;
+        let Shape::Cache(geometry, _) = &memory.shape;
+        Some(cache::figures(memory.words.words(), geometry))
+    }
+
+    /// Lets them pass to the next image.
+    pub(super) fn hand_over(&self) -> io::Result<Vec<MemoryHandover>> {
+        let one = |memory: &Memory| {
+            Ok(MemoryHandover {
+                name: memory.name.clone(),
+                shape: serde_json::to_value(&memory.shape)?,
+                descriptor: Passed::on(&*memory.words)?,
+            })
+        };
+        self.list.iter().map(one).collect()
+    }
+
+    /// Goes on with those of the image before. One that this version lays out in another way is made anew.
+    ///
+    /// # Errors
+    /// What cannot be taken over, or made.
+    pub(super) fn adopt(handover: Vec<MemoryHandover>, config: &Config) -> Result<Self, StartFailure> {
+        let system = |error: io::Error| StartFailure::system("take over the shared memories", &error);
+        let mut found = Self::default();
+        for MemoryHandover { name, shape, descriptor } in handover {
+            let words = Rc::new(descriptor.take().and_then(SharedWords::map).map_err(system)?);
+            if let Ok(shape) = serde_json::from_value(shape) {
+                found.list.push(Memory { name, shape, words, disk: None });
+            }
+        }
+        found.next(config)
+    }
+}
+
+/// Memory that ends with the instance.
+fn in_memory(geometry: &Geometry) -> io::Result<SharedWords> {
+    let words = SharedWords::named(c"rhinod-cache", geometry.words())?;
+    make_cache(&words, geometry)?;
+    Ok(words)
+}
+
+/// Memory that is a file, with what an instance before has left there.
+fn on_disk(path: &Path, geometry: &Geometry, settings: &CacheSettings, within_us: u64) -> Result<SharedWords, String> {
+    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let open = || kept_memory::open(path, geometry.words(), settings.store_delete);
+    let KeptMemory { words, is_new } = disk::when_free(within_us, open).map_err(|error| told(&error))?;
+    if !is_new {
+        match cache::reopen(words.words(), geometry) {
+            Ok(count) => {
+                let lock = RobustLock::at(words.words()).map_or(Ok(()), |lock| lock.make());
+                lock.map_err(|error| told(&error))?;
+                log::info!("recovered {count} items of the cache {} from {}", settings.name, path.display());
+                return Ok(words);
+            }
+            Err(error) if !settings.store_delete => return Err(told(&error) + "; remove it, or set store_delete"),
+            Err(_) => words.words().iter().for_each(|word| word.store(0, std::sync::atomic::Ordering::Relaxed)),
+        }
+    }
+    log::info!("the cache {} is kept in {}", settings.name, path.display());
+    make_cache(&words, geometry).map_err(|error| told(&error))?;
+    Ok(words)
+}
+
+fn make_cache(words: &SharedWords, geometry: &Geometry) -> io::Result<()> {
+    use std::hash::{BuildHasher, RandomState};
+    cache::create(words.words(), geometry, RandomState::new().hash_one(0));
+    RobustLock::at(words.words()).map_or(Ok(()), |lock| lock.make())
+}

@@ -1,0 +1,104 @@
+//! Memories that all processes of the instance share, besides the scoreboard, as one of them finds them: by name. The
+//! master has made them (`master/memories`). Zygote, and every process below it.
+
+use std::io;
+
+use crate::cache::{Cache, Geometry, Lock, Outcome, Policy};
+use crate::config::model::{CacheSettings, Config};
+use crate::sys::robust_lock::RobustLock;
+use crate::sys::shared_memory::SharedWords;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Memories {
+    caches: Vec<CacheHome>,
+}
+
+/// A cache, and where it is.
+#[derive(Debug)]
+struct CacheHome {
+    name: String,
+    geometry: Geometry,
+    policy: Policy,
+    words: SharedWords,
+}
+
+impl Memories {
+    /// What came beside the settings: names, and the memories of these names.
+    ///
+    /// # Errors
+    /// What of it cannot be used.
+    pub(crate) fn take(config: &Config, found: Vec<(String, SharedWords)>) -> io::Result<Self> {
+        let mut memories = Self::default();
+        for (name, words) in found {
+            // What a later master shares is nothing to this process.
+            if let Some(settings) = config.caches.list.iter().find(|cache| cache.memory_name() == name) {
+                memories.caches.push(CacheHome::of(settings, words, config.caches.sweep_every_s)?);
+            }
+        }
+        let place = |cache: &CacheHome| config.caches.list.iter().position(|settings| settings.name == cache.name);
+        memories.caches.sort_by_key(place);
+        Ok(memories)
+    }
+
+    /// The cache of a name; the first one without.
+    pub(super) fn cache(&self, name: Option<&str>) -> Option<SharedCache<'_>> {
+        let home = match name {
+            None | Some("") => self.caches.first(),
+            Some(name) => self.caches.iter().find(|cache| cache.name == name),
+        };
+        home.and_then(CacheHome::open)
+    }
+}
+
+impl CacheHome {
+    fn of(settings: &CacheSettings, words: SharedWords, sweep_every_s: u64) -> io::Result<Self> {
+        let geometry = Geometry::of(settings).map_err(io::Error::other)?;
+        if words.words().len() < geometry.words() {
+            return Err(io::Error::other(format!("the memory of the cache {} is too small", settings.name)));
+        }
+        let (name, policy) = (settings.name.clone(), Policy::of(settings, sweep_every_s));
+        Ok(Self { name, geometry, policy, words })
+    }
+
+    fn open(&self) -> Option<SharedCache<'_>> {
+        let lock = WriteLock(RobustLock::at(self.words.words())?);
+        let shard = std::process::id() as usize;
+        let cache = Cache::new(self.words.words(), &self.geometry, self.policy, lock, shard);
+        Some(SharedCache { name: &self.name, cache })
+    }
+}
+
+/// A cache of the instance.
+#[derive(Debug)]
+pub struct SharedCache<'m> {
+    name: &'m str,
+    /// What is done with it.
+    pub cache: Cache<'m, WriteLock<'m>>,
+}
+
+impl SharedCache<'_> {
+    /// Says in the log that it is full, where that is due. Whether the change was made.
+    pub fn settle(&self, outcome: Outcome) -> bool {
+        if outcome == (Outcome::Full { tell: true }) {
+            log::warn!("*** DANGER cache \"{}\" is FULL !!! ***", self.name);
+        }
+        outcome == Outcome::Done
+    }
+}
+
+/// The lock of writers, which the kernel gives back when its owner dies.
+#[derive(Debug)]
+pub struct WriteLock<'m>(RobustLock<'m>);
+
+impl Lock for WriteLock<'_> {
+    fn acquire(&self) -> bool {
+        self.0.acquire().is_ok()
+    }
+
+    fn release(&self) {
+        self.0.release();
+    }
+}
+
+const _: () = assert!(crate::cache::LOCK_WORDS >= crate::sys::robust_lock::WORDS);
