@@ -1,4 +1,4 @@
-//! What every binary with rhinod in it does first: become a zygote, or read the command line and become a master.
+//! What every binary with rhinod in it does first: become a zygote or a router, or read the command line and become a master.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -29,6 +29,8 @@ use crate::master::upgrade::{Image, first_arguments, start_directory};
 use crate::master::{self, Account, Origin};
 use crate::operator;
 use crate::operator::instance::Places;
+use crate::router;
+use crate::router::settings::ROUTER_ARGUMENT;
 use crate::scaling::Settings;
 use crate::simulate::{self, SimulateError};
 use crate::supervision::vassal::EMPEROR_FD;
@@ -69,7 +71,10 @@ where
     H: Handler,
 {
     crate::logging::start();
-    match zygote_control() {
+    if let Some(settings) = number_after(ROUTER_ARGUMENT) {
+        return code(router::run(settings));
+    }
+    match number_after(ZYGOTE_ARGUMENT) {
         Some(control) => code(zygote::run(control, &mut RustRuntime::new(factory))),
         None => match Image::of_this_process() {
             Image::First => obey(about, embeds_application),
@@ -105,10 +110,10 @@ pub fn command() -> ExitCode {
     run(&About::RHINOD, none, false)
 }
 
-/// The control socket's number, if this process was executed as a zygote.
-fn zygote_control() -> Option<i32> {
+/// The number of a descriptor, if this process was executed with this argument before it: as a zygote, as a router.
+fn number_after(argument: &str) -> Option<i32> {
     let mut arguments = std::env::args_os().skip(1);
-    (arguments.next()? == ZYGOTE_ARGUMENT).then_some(())?;
+    (arguments.next()? == argument).then_some(())?;
     arguments.next()?.to_str()?.parse().ok()
 }
 

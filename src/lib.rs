@@ -54,6 +54,7 @@ pub mod master;
 #[doc(hidden)]
 pub mod member;
 mod operator;
+mod router;
 #[doc(hidden)]
 pub mod routing;
 #[doc(hidden)]
@@ -69,6 +70,7 @@ pub mod sys;
 pub mod test;
 #[doc(hidden)]
 pub mod timetable;
+mod tls;
 #[doc(hidden)]
 pub mod travel;
 #[doc(hidden)]

@@ -3,7 +3,7 @@
 //!
 //! The version counts changes that a reader must know of. A new field is none: who does not know it ignores it, and who
 //! misses it has a default. `tests/data/travel` holds what earlier versions have written. Not for records of fixed size
-//! (`worker_protocol`). Pure; used in master and zygote.
+//! (`worker_protocol`). Pure; used in master, zygote and router.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub struct Kind {
 
 /// A configuration on its way to a zygote, which may be another program (`rust-app`) or another version.
 pub const SETTINGS: Kind = Kind { name: "rhinod settings", version: 1 };
+
+/// What a master gives a router.
+pub const ROUTER: Kind = Kind { name: "rhinod router", version: 1 };
 
 /// What a master leaves to its next image.
 pub const HANDOVER: Kind = Kind { name: "rhinod handover", version: 1 };

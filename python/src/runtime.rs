@@ -132,7 +132,7 @@ impl CompanionRuntime for PythonRuntime {
         let number = companion.member().post().number;
         let module = match companion.member().post().role {
             Role::Spooler => "rhinod_spooler",
-            Role::Mule | Role::Worker | Role::Daemon => "rhinod_mule",
+            Role::Mule | Role::Worker | Role::Router | Role::Daemon => "rhinod_mule",
         };
         Python::attach(|py| {
             let lived = py.import(module).and_then(|module| module.call_method1("live", (number,))?.extract());

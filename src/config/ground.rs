@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use super::model::Identity;
+use super::model::{Identity, Protocol, Tls};
 
 /// Whose rights are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,15 @@ pub trait Ground {
     /// # Errors
     /// What the system says.
     fn access(&self, who: Who<'_>, path: &Path, access: Access) -> io::Result<()>;
+
+    /// Whether a socket can speak TLS with its certificate and key, which are read from the directory that rhinod is started
+    /// in, by whoever starts it; and what should be said of them if it can.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn judge_tls(&self, _tls: &Tls, _protocol: Protocol, _start: &Path) -> Result<Option<String>, String> {
+        Ok(None)
+    }
 
     /// Whether somebody may listen on a TCP port.
     fn may_bind(&self, who: Who<'_>, port: u16) -> bool;

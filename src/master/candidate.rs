@@ -7,6 +7,7 @@ use std::path::Path;
 
 use mio::Poll;
 
+use super::certificates;
 use super::collecting::{Collecting, own_log};
 use super::decisions::DecisionFile;
 use super::directory::{Destination, Directory};
@@ -107,6 +108,7 @@ impl Candidate {
 
     /// The master stands where the configuration is to be in force; `moved`: that is elsewhere than until now.
     fn make(&mut self, now: &InForce, pid_files: &PidFiles, moved: bool, poll: &Poll) -> Result<(), StartFailure> {
+        certificates::read(&mut self.config, Some(&now.config))?;
         let config = &self.config;
         if moved || config.watches != now.config.watches {
             self.watches = Some(begin_watches(config, poll)?);

@@ -4,21 +4,24 @@
 use std::path::Path;
 
 use super::children::environment;
-use super::children::executed::Order;
+use super::children::executed::{Becomes, Order};
 use super::driver::Driver;
-use super::machine::{Event, Farewell, Post, RecipeId, Seat};
+use super::machine::{Event, Farewell, Post, RecipeId, Role, Seat};
 use crate::supervision::role::{Rule, ToldBy};
 
 impl Driver<'_> {
     /// Executes what a recipe says. The plan's recipes stand in the order of the configuration.
     pub(super) fn execute(&mut self, seat: Seat, post: Post, recipe: RecipeId, nth: u32) {
+        if post.role == Role::Router {
+            return self.execute_router(seat, post, recipe, nth);
+        }
         let place = self.machine.plan().executed.iter().position(|known| known.id == recipe);
         let Some(daemon) = place.and_then(|place| self.in_force.config.daemons.list.get(place)) else {
             log::error!("{post} is to be executed by recipe {recipe}, which the configuration does not have");
             return self.handle(Event::ForkFailed { seat, errno: libc::ENOENT });
         };
         let environment = environment::for_children(&self.in_force.config.environment);
-        let order = Order { seat, recipe, nth, daemon, environment };
+        let order = Order { seat, recipe, nth, daemon, environment, becomes: Becomes::Command };
         let events = self.children.executed.start(order, &self.poll);
         self.handle_all(events);
     }

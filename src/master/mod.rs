@@ -6,6 +6,7 @@
 mod acting;
 mod aside;
 mod candidate;
+mod certificates;
 mod children;
 mod collecting;
 mod daemons;
@@ -39,6 +40,7 @@ mod reason;
 mod reloading;
 mod rotation;
 mod rounds;
+mod routers;
 mod scaler;
 mod second_line;
 mod sight;

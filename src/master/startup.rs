@@ -116,6 +116,8 @@ fn as_root<T>(way_back: Option<&WayBack>, act: impl FnOnce() -> T) -> Result<T, 
 
 fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     let Started { in_force, pid_files, ahead, way_back } = started;
+    // While the keys may be read.
+    super::certificates::read(&mut in_force.config, None)?;
     let config = &in_force.config;
     let who = &config.identity;
     let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)

@@ -41,6 +41,8 @@ pub(crate) struct Common {
 pub(crate) struct Listening {
     pub(crate) socket: OwnedFd,
     pub(crate) protocol: Protocol,
+    /// Whether nobody connects to it but a router, which says whose a connection is.
+    pub(crate) behind_router: bool,
     /// The numbers of the workers that serve it; empty: all.
     pub(crate) workers: Vec<u32>,
 }

@@ -79,6 +79,17 @@ impl Rule {
                 first_delay_us: 10_000,
                 excuses_sigkill: true,
             },
+            // Two of them take connections from the same sockets, so that the old one can end those that it has.
+            Role::Router => Rule {
+                born: Born::Executed,
+                fresh_by: FreshBy::Recipe,
+                successor: Successor::Beside,
+                counts: false,
+                told_by: ToldBy::Signal,
+                young_us: 1_000_000,
+                first_delay_us: 10_000,
+                excuses_sigkill: true,
+            },
             // Never two at once: what it does may be what is to be done once.
             Role::Mule | Role::Spooler => Rule {
                 born: Born::Forked,

@@ -12,6 +12,11 @@ pub fn epoch_us() -> u64 {
     microseconds(ClockId::CLOCK_REALTIME)
 }
 
+/// Seconds since the Unix epoch: for what is valid until some day.
+pub fn epoch_s() -> i64 {
+    i64::try_from(epoch_us() / 1_000_000).unwrap_or(i64::MAX)
+}
+
 /// Microseconds since the machine was booted, sleep included: what the kernel dates processes by.
 pub fn since_boot_us() -> u64 {
     microseconds(ClockId::CLOCK_BOOTTIME)

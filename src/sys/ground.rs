@@ -8,10 +8,12 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, Uid, User, faccessat};
 
+use super::certificates;
+use super::clock::epoch_s;
 use super::identity::{self, Credentials, IdentityError};
 use super::machine::{binds_low_ports, unprivileged_port_start};
 use crate::config::ground::{Access, Ground, Misfit, Who};
-use crate::config::model::Identity;
+use crate::config::model::{Identity, Protocol, Tls};
 
 /// The machine that rhinod runs on.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,12 @@ impl Ground for Grounds {
         };
         let ask = || faccessat(AT_FDCWD, path, flags, AtFlags::AT_EACCESS);
         Ok(being(who, ask)??)
+    }
+
+    fn judge_tls(&self, tls: &Tls, protocol: Protocol, start: &Path) -> Result<Option<String>, String> {
+        let material = certificates::read(tls, start).map_err(|(_, problem)| problem)?;
+        crate::tls::judge(tls, &material, protocol)?;
+        Ok(crate::tls::remark(tls, &material, epoch_s()))
     }
 
     fn may_bind(&self, who: Who<'_>, port: u16) -> bool {

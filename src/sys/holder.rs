@@ -27,7 +27,7 @@ pub fn holder(address: &Address) -> Option<Holder> {
             let name = format!("@{}", String::from_utf8_lossy(name));
             unix(&name, &name)
         }
-        Address::Inherited(_) => return None,
+        Address::Inherited(_) | Address::BehindRouter(_) => return None,
     };
     let links: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
     if links.is_empty() {

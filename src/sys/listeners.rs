@@ -73,6 +73,7 @@ impl BoundSocket {
                 (socket, Some(file))
             }
             Address::Abstract(name) => (bind_abstract(name)?, None),
+            Address::BehindRouter(_) => (bind_unnamed(&listener.address)?, None),
             Address::Tcp(address) => (bind_tcp(*address, listener.reuse_port, options.tuning.freebind)?, None),
             Address::Inherited(number) => {
                 let name = format!("fd://{number}");
@@ -175,6 +176,13 @@ impl BoundSocket {
         self.file.as_ref().is_none_or(|(_, device, inode)| {
             path.metadata().is_ok_and(|found| (found.dev(), found.ino()) == (*device, *inode))
         })
+    }
+
+    /// The name, in the abstract namespace, of a socket on which workers serve a router.
+    pub fn name_behind_router(&self) -> Option<Vec<u8>> {
+        let Address::BehindRouter(_) = self.listener.address else { return None };
+        let bound = SockRef::from(&self.socket).local_addr().ok()?;
+        bound.as_abstract_namespace().map(<[u8]>::to_vec)
     }
 
     /// What the processes below are told of it: one that was handed in, by whatever name the configuration has it, as such.
@@ -282,6 +290,15 @@ fn bind_abstract(name: &[u8]) -> Result<Socket, ListenError> {
         _ => refused(error),
     })?;
     Ok(Socket::from(OwnedFd::from(listener)))
+}
+
+/// A socket whose name the kernel chooses (unix(7), Autobind).
+fn bind_unnamed(address: &Address) -> Result<Socket, ListenError> {
+    let refused = |error| ListenError::Refused(address.to_string(), error);
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None).map_err(refused)?;
+    nix::sys::socket::bind(socket.as_raw_fd(), &nix::sys::socket::UnixAddr::new_unnamed())
+        .map_err(|error| refused(error.into()))?;
+    Ok(socket)
 }
 
 fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool, freebind: bool) -> Result<Socket, ListenError> {

@@ -5,6 +5,7 @@
 
 pub mod beneath;
 pub mod capabilities;
+pub mod certificates;
 mod cgroup;
 pub mod clock;
 pub mod control;

@@ -1,4 +1,4 @@
-//! One accepted connection: accept, read, write, sendfile, half-close. Worker only. Nothing here waits but
+//! One connection: accept or connect, read, write, sendfile, half-close. Worker and router. Nothing here waits but
 //! [`Stream::read_within`]; whoever else waits does so with a deadline of its own (`wait::wait_ready`).
 
 use std::io::{self, IoSlice};
@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::socket::sockopt::{Linger, ReceiveTimeout};
+use nix::sys::socket::sockopt::{Linger, PeerCredentials, ReceiveTimeout};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, Shutdown, SockFlag, SockaddrLike, SockaddrStorage, accept4, getsockname, recv, send,
-    sendmsg, setsockopt, shutdown,
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, accept4, connect,
+    getsockname, getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use socket2::SockRef;
@@ -54,6 +54,11 @@ pub fn accept_with_address(listener: &impl AsFd) -> io::Result<Option<(Stream, O
     }
 }
 
+/// The address on this side, of a TCP connection.
+pub fn local_address(stream: &Stream) -> Option<SocketAddr> {
+    SockRef::from(stream).local_addr().ok()?.as_socket()
+}
+
 /// Whether the client has already gone, or the network has a passing fault: see accept(2), "Error handling".
 fn is_passing(error: Errno) -> bool {
     matches!(
@@ -71,6 +76,21 @@ fn is_passing(error: Errno) -> bool {
 }
 
 impl Stream {
+    /// Connects to a unix socket of the abstract namespace, without waiting: `WouldBlock` when its queue is full.
+    pub fn connect_abstract(name: &[u8]) -> io::Result<Stream> {
+        let since = forks::Moment::now();
+        let descriptor =
+            socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+        connect(descriptor.as_raw_fd(), &UnixAddr::new_abstract(name)?)?;
+        Ok(Stream { descriptor, since })
+    }
+
+    /// Whether the other end of a unix socket is a process of this user's, or of root's.
+    pub fn is_of_own_user(&self) -> bool {
+        let own = nix::unistd::Uid::effective().as_raw();
+        getsockopt(&self.descriptor, PeerCredentials).is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+    }
+
     /// Reads what is there. `WouldBlock` when there is nothing; 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // recv(2) and send(2) do the same as read(2) and write(2), without the file layer's checks on the way.

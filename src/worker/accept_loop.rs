@@ -109,7 +109,7 @@ impl<'w> Core<'w> {
             desk: Desk::new(worker, place)?,
             keeping: Keeping::new(member.listeners().len()),
             has_one_door: member.listeners().len() == 1 && served(worker).count() == 1,
-            doors: member.listeners().iter().map(|listening| Door::of(&listening.socket, &machine)).collect(),
+            doors: member.listeners().iter().map(|listening| Door::of(listening, &machine)).collect(),
             eagerness: Eagerness::default(),
             rush: Rush::default(),
             share,

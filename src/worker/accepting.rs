@@ -56,16 +56,19 @@ impl Core<'_> {
     }
 
     fn accept_one(&self, index: usize) -> io::Result<Turn> {
-        let Some(Listening { socket, protocol, .. }) = self.worker.member().listeners().get(index) else {
+        let Some(Listening { socket, protocol, behind_router, .. }) = self.worker.member().listeners().get(index)
+        else {
             return Ok(Turn::Nothing);
         };
-        let is_guarded = *protocol != Protocol::Http && !self.worker.limits().web_servers.is_empty();
+        let is_guarded = *protocol != Protocol::Http && !*behind_router && !self.worker.limits().web_servers.is_empty();
         if !protocol.keeps_connections() && !is_guarded {
-            let accepted = accept(socket)?;
+            let accepted = accept(socket)?.filter(|stream| !*behind_router || stream.is_of_own_user());
             return Ok(accepted.map_or(Turn::Nothing, |stream| Turn::Accepted(stream, *protocol)));
         }
         Ok(match accept_with_address(socket)? {
             None => Turn::Nothing,
+            // Whoever knows the name of that socket can connect to it; the router is of this user.
+            Some((stream, _)) if *behind_router && !stream.is_of_own_user() => Turn::Nothing,
             Some((_, address)) if is_guarded && !self.admits(address) => Turn::Nothing,
             Some(caller) if protocol.keeps_connections() => Turn::Called(caller, index, *protocol),
             Some((stream, _)) => Turn::Accepted(stream, *protocol),

@@ -1,13 +1,13 @@
 //! Who is at the two ends of a connection, for protocols whose requests do not say so themselves. Worker only.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 
 use socket2::SockRef;
 use worker_protocol::proxy::Origin;
 use worker_protocol::wire::Peer;
 
 use crate::config::model::{self, RequestLimits};
+use crate::member::born::Listening;
 
 /// This end: the same for all connections of a listening socket.
 #[derive(Debug, Clone, Default)]
@@ -16,13 +16,16 @@ pub(crate) struct Door {
     name: String,
     /// Its port (`SERVER_PORT`); what the scheme has for one where there is none.
     port: Option<u16>,
+    /// Whether only a router connects here, which is believed whom a connection comes from.
+    pub(crate) behind_router: bool,
 }
 
 impl Door {
     /// Of a listening socket on the machine with this name.
-    pub(crate) fn of(socket: &impl AsFd, machine: &str) -> Self {
-        let bound = SockRef::from(socket).local_addr().ok().and_then(|address| address.as_socket());
-        Self { name: machine.to_owned(), port: bound.map(|address| address.port()) }
+    pub(crate) fn of(listening: &Listening, machine: &str) -> Self {
+        let bound = SockRef::from(&listening.socket).local_addr().ok().and_then(|address| address.as_socket());
+        let port = bound.map(|address| address.port());
+        Self { name: machine.to_owned(), port, behind_router: listening.behind_router }
     }
 }
 
@@ -55,6 +58,8 @@ impl Caller {
             self.address = Some(SocketAddr::new(source.ip().to_canonical(), source.port()));
             self.texts = (source.ip().to_canonical().to_string(), source.port().to_string());
             self.server_port = destination.port().to_string();
+        } else if origin.https == Some(true) {
+            self.server_port = "443".to_owned();
         }
         self.https = origin.https.unwrap_or(self.https);
     }
@@ -81,7 +86,7 @@ mod tests {
     use super::*;
 
     fn door() -> Door {
-        Door { name: "machine".to_owned(), port: Some(8000) }
+        Door { name: "machine".to_owned(), port: Some(8000), behind_router: false }
     }
 
     #[test]

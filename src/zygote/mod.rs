@@ -243,12 +243,14 @@ impl<'z> Zygote<'z> {
                     companion.live(runtime)
                 })
             }),
-            Role::Worker | Role::Daemon => Worker::new(self.instance, &self.control, birth).map(|worker| {
-                runtime.in_worker(&worker, &mut |runtime| {
-                    begin(runtime);
-                    worker.live(runtime)
+            Role::Worker | Role::Router | Role::Daemon => {
+                Worker::new(self.instance, &self.control, birth).map(|worker| {
+                    runtime.in_worker(&worker, &mut |runtime| {
+                        begin(runtime);
+                        worker.live(runtime)
+                    })
                 })
-            }),
+            }
         };
         lived.unwrap_or_else(|error| {
             log::error!("a {} cannot begin: {error}", birth.post.role);

@@ -8,7 +8,7 @@ use worker_protocol::control::{SETUP_DESCRIPTORS, ToZygote};
 use worker_protocol::ids::Generation;
 use worker_protocol::scoreboard::Layout;
 
-use crate::config::model::Config;
+use crate::config::model::{Address, Config};
 use crate::member::born::{Common, Listening};
 use crate::member::hear::LaterKinds;
 use crate::member::memories::Memories;
@@ -117,6 +117,7 @@ fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: 
     let listeners = sockets.into_iter().zip(&config.sockets).map(|(socket, listener)| Listening {
         socket,
         protocol: listener.protocol,
+        behind_router: matches!(listener.address, Address::BehindRouter(_)),
         workers: listener.workers.clone(),
     });
     Ok(Common {

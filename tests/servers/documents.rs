@@ -153,6 +153,10 @@ fn completed(part: &str, place: &Path) -> String {
     for shown in ["/run/app", "/var/log/app", "/srv/guestbook/run", "/srv/app"] {
         text = text.replace(shown, &place.display().to_string());
     }
+    for end in ["crt", "key"] {
+        let certificate = root().join(format!("tests/data/tls/server.{end}"));
+        fs::copy(certificate, place.join(format!("tls.{end}"))).expect("copy a certificate");
+    }
     write(&place.join("myProject.ini"), "[uwsgi]\nsocket = other.sock\n");
     let socket = if text.contains("socket = ") { "" } else { "\nsocket = app.sock\n" };
     let application = if text.contains("module = ") { "" } else { "\nwsgi-file = app.py\n" };

@@ -67,6 +67,7 @@ mod spoolers;
 mod static_files;
 mod stats_document;
 mod stats_metrics;
+mod tls;
 mod troubleshooting;
 mod trust_memory;
 mod trust_operators;

@@ -12,13 +12,15 @@ pub enum Role {
     Mule,
     /// Runs tasks that wait in a directory (`spooler`).
     Spooler,
+    /// Takes TLS off connections, and passes them on to the workers.
+    Router,
     /// Any program that an instance wants to have beside it (`attach-daemon`).
     Daemon,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 4] = [Role::Worker, Role::Mule, Role::Spooler, Role::Daemon];
+    pub const ALL: [Role; 5] = [Role::Worker, Role::Mule, Role::Spooler, Role::Router, Role::Daemon];
 
     /// As it stands on the wire. Worker is 0, so that a number alone means a worker.
     fn number(self) -> u32 {
@@ -26,6 +28,7 @@ impl Role {
             Role::Worker => 0,
             Role::Mule => 1,
             Role::Spooler => 2,
+            Role::Router => 3,
             Role::Daemon => 4,
         }
     }
@@ -41,6 +44,7 @@ impl fmt::Display for Role {
             Role::Worker => "worker",
             Role::Mule => "mule",
             Role::Spooler => "spooler",
+            Role::Router => "router",
             Role::Daemon => "daemon",
         })
     }

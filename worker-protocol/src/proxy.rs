@@ -1,8 +1,8 @@
 //! The PROXY protocol, versions 1 and 2 (HAProxy's "The PROXY protocol", 2020): what a load balancer says of a
 //! connection before its first byte.
 //!
-//! Bytes only, one direction. Runs in the worker, for connections of sockets that expect it, and only from peers that
-//! are trusted: whoever may send this says who the client is.
+//! Bytes only. Read in the worker and the router, for connections of sockets that expect it, and only from peers that
+//! are trusted: whoever may send this says who the client is. Written in the router, for the worker.
 //!
 //! Strict: a header that is not exactly of the form is refused, as the next bytes would be taken for a request.
 
@@ -11,6 +11,12 @@ mod header;
 mod text;
 
 pub use self::header::{BINARY_BYTES_MAX, Error, Header, Origin, TEXT_BYTES_MAX};
+
+/// A header of version 2 that says this.
+#[must_use]
+pub fn encode(origin: &Origin) -> Vec<u8> {
+    binary::encode(origin)
+}
 
 /// Reads the header at the start of `buffer`. `None`: it is not whole yet.
 ///

@@ -13,6 +13,7 @@ use crate::config::world::Kind;
 
 /// Judges every socket, and where the instance tells of itself.
 pub(super) fn judge(findings: &mut Findings<'_>) {
+    judge_certificates(findings);
     let Some(who) = findings.binder else { return };
     for listener in &findings.config.sockets {
         let line = findings.give(&Subject::Socket(listener.address.clone()));
@@ -59,7 +60,22 @@ fn judge_address(findings: &mut Findings<'_>, line: Option<&Directive>, who: Who
             let problem = format!("{name} may not listen on port {}", address.port());
             findings.blame_line(line, problem, super::way::low_port(address.port()));
         }
-        Address::Tcp(_) | Address::Abstract(_) | Address::Inherited(_) => {}
+        Address::Tcp(_) | Address::Abstract(_) | Address::Inherited(_) | Address::BehindRouter(_) => {}
+    }
+}
+
+/// What is spoken under TLS needs a certificate and its key.
+fn judge_certificates(findings: &mut Findings<'_>) {
+    for listener in &findings.config.sockets {
+        let Some(tls) = &listener.tls else { continue };
+        let line = findings.give(&Subject::Socket(listener.address.clone()));
+        match findings.ways.ground.judge_tls(tls, listener.protocol, findings.start) {
+            Ok(None) => {}
+            Ok(Some(remark)) => findings.mention(line, remark, "it is served all the same; have it renewed"),
+            Err(problem) => {
+                findings.blame_line(line, problem, "name a certificate and the key that it was made for, both as PEM");
+            }
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use super::tls::Tls;
 pub use worker_protocol::wire::Protocol;
 
 /// One listening socket.
@@ -34,6 +36,9 @@ pub struct Listener {
     /// Whether other instances listen there as well, which are given the socket (`zerg-server`, `zerg-pool`).
     #[serde(default)]
     pub for_zergs: bool,
+    /// Its certificate, if TLS is spoken there; the router serves it then.
+    #[serde(default)]
+    pub tls: Option<Tls>,
 }
 
 fn holds_back() -> bool {
@@ -51,7 +56,13 @@ impl Listener {
             early: false,
             workers: Vec::new(),
             for_zergs: false,
+            tls: None,
         }
+    }
+
+    /// Whether workers serve whoever connects there, without a router.
+    pub fn is_plain(&self) -> bool {
+        self.tls.is_none() && !matches!(self.address, Address::BehindRouter(_))
     }
 
     /// Whether nobody is to listen there when the instance has ended: not where whoever has handed the socket in goes on
@@ -73,6 +84,9 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A descriptor inherited at start (`fd://N`, or standard input being a socket).
     Inherited(RawFd),
+    /// A unix socket whose name the kernel chooses, on which the router passes on to the workers what it has taken TLS off.
+    /// Nobody but this user is served there.
+    BehindRouter(Protocol),
 }
 
 /// As configurations write it.
@@ -83,6 +97,7 @@ impl fmt::Display for Address {
             Self::Abstract(name) => write!(f, "@{}", String::from_utf8_lossy(name)),
             Self::Tcp(address) => address.fmt(f),
             Self::Inherited(number) => write!(f, "fd://{number}"),
+            Self::BehindRouter(protocol) => write!(f, "router:{}", protocol.name()),
         }
     }
 }

@@ -32,6 +32,7 @@ mod process_names;
 mod recycling;
 mod request;
 mod resources;
+mod router;
 mod routing;
 mod scaling;
 mod socket_tuning;
@@ -40,6 +41,7 @@ mod statics;
 mod statistics;
 mod staying;
 mod term;
+mod tls;
 mod watch;
 mod word;
 mod zerg;
@@ -70,6 +72,7 @@ pub use process_names::ProcessNames;
 pub use recycling::{MonitoredExceptions, Recycling};
 pub use request::{RequestLimits, VanishedClients};
 pub use resources::Resources;
+pub use router::Routers;
 pub use routing::{CollectedHeader, Routing};
 pub use scaling::{Busyness, Policy, Scaling};
 pub use socket_tuning::SocketTuning;
@@ -77,6 +80,7 @@ pub use spoolers::{Spool, Spoolers};
 pub use statics::{Answers, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
 pub use statistics::Statistics;
 pub use term::TermMeaning;
+pub use tls::{Material, Tls};
 pub use watch::{ReloadDescriptor, Watch, WatchEffect};
 pub use word::UnknownWord;
 pub use zerg::{Zerg, ZergPool};
@@ -115,6 +119,8 @@ pub struct Config {
     pub harakiri: Harakiri,
     /// How HTTP is spoken.
     pub http: HttpSockets,
+    /// The processes that take TLS off connections.
+    pub routers: Routers,
     /// Files that workers serve themselves.
     pub statics: StaticFiles,
     /// What every answer has and has not.
@@ -216,6 +222,7 @@ impl Default for Config {
             request: RequestLimits::default(),
             harakiri: Harakiri::default(),
             http: HttpSockets::default(),
+            routers: Routers::default(),
             statics: StaticFiles::default(),
             answers: Answers::default(),
             routing: Routing::default(),

@@ -93,7 +93,7 @@ fn socket(argument: &str) -> Option<LogPlace> {
     match parse_address(argument).ok()?.address? {
         Address::Unix(path) => Some(LogPlace::Unix(path)),
         Address::Tcp(address) => Some(LogPlace::Udp(address)),
-        Address::Abstract(_) | Address::Inherited(_) => None,
+        Address::Abstract(_) | Address::Inherited(_) | Address::BehindRouter(_) => None,
     }
 }
 

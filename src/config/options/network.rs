@@ -6,12 +6,13 @@
 use super::draft::Draft;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, kilobytes, list, seconds, text};
+use super::secure;
 use super::sockets::listen;
 use crate::config::error::ConfigError;
 use crate::config::model::Protocol;
 
 // What stands behind several rows.
-const TLS: &str = "let nginx terminate TLS";
+const TLS: &str = "TLS has rustls' safe settings: 1.2 and 1.3, one certificate for each socket";
 const MODIFIER2: &str = "an instance serves one application, for which it means nothing";
 const OTHER_PROTOCOL: &str = "use the uwsgi protocol";
 const LOOPS: &str = "use processes and threads";
@@ -20,8 +21,8 @@ const WEBSOCKETS: &str = "websockets";
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    list("suwsgi-socket").aka(&["ssl-socket"]).unsupported(TLS)
-        .says("uwsgi-protocol listener wrapped in TLS (addr,cert,key)"),
+    list("suwsgi-socket").aka(&["ssl-socket"]).sets(|d, v| secure::listen(d, v, Protocol::Uwsgi)).works()
+        .says("Listen with the uwsgi protocol under TLS (nginx `uwsgi_pass suwsgi://`): ADDRESS,CERT,KEY[,CIPHERS[,CA]]"),
     address("http-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Http))).works()
         .says("Listen on HOST:PORT or a unix path; speaks HTTP/1.1 to browsers, load balancers and proxies"),
     count("http-socket-modifier1").sets(modifier1).works()
@@ -29,7 +30,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("http-socket-modifier2").accepted(MODIFIER2).says("modifier2 assigned to requests from http-socket"),
     address("http11-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Http))).works()
         .says("The same as http-socket, which keeps connections here"),
-    list("https-socket").unsupported(TLS).says("Workers speak HTTPS directly: addr,cert,key[,ciphers[,client-ca]]"),
+    list("https-socket").sets(|d, v| secure::listen(d, v, Protocol::Http)).works()
+        .says("Listen for HTTPS: ADDRESS,CERT,KEY[,CIPHERS[,CA]]; CA asks clients for certificates, !CA demands them"),
     count("https-socket-modifier1").unsupported(TLS).says("modifier1 assigned to requests from https-socket"),
     count("https-socket-modifier2").unsupported(TLS).says("modifier2 assigned to requests from https-socket"),
     address("fastcgi-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Fastcgi))).works()

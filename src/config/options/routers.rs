@@ -7,6 +7,7 @@ use super::draft::Draft;
 use super::kind::Kind;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, list, seconds, text, value};
+use super::secure;
 use super::sockets::listen;
 
 use crate::config::error::ConfigError;
@@ -15,9 +16,8 @@ use crate::config::model::{HttpSockets, Protocol};
 // What stands behind several rows.
 const HTTP: &str = "workers answer HTTP themselves, without a router; put nginx in front";
 const NO_ROUTER: &str = "workers answer HTTP themselves, without a process between";
-const SILENCE: &str = "workers answer HTTP themselves; socket-timeout bounds who says nothing";
 const CHUNKS: &str = "bodies in chunks are always decoded for the application";
-const TLS: &str = "let nginx terminate TLS";
+const TLS: &str = "TLS has rustls' safe settings: 1.2 and 1.3, one certificate for each socket";
 const ROUTERS: &str = "route with nginx or HAProxy";
 
 /// The rows.
@@ -25,12 +25,16 @@ const ROUTERS: &str = "route with nginx or HAProxy";
 pub(super) const OPTIONS: &[Opt] = &[
     address("http").aka(&["httprouter"]).list().sets(|d, v| listen(d, v, Some(Protocol::Http))).works()
         .says("Listen for HTTP on HOST:PORT or a unix path; workers answer themselves, as on `http-socket`"),
-    list("https").unsupported(TLS).says("HTTPS router: addr,cert,key[,ciphers[,client-ca]]"),
-    list("https2").unsupported(TLS).says("HTTPS router with key=value options"),
+    list("https").sets(|d, v| secure::listen(d, v, Protocol::Http)).works()
+        .says("Listen for HTTPS: ADDRESS,CERT,KEY[,CIPHERS[,CA]]; CA asks clients for certificates, !CA demands them"),
+    list("https2").sets(secure::listen_by_name).works()
+        .says("The same as addr=ADDRESS,cert=FILE,key=FILE[,ciphers=LIST][,clientca=CA]; it is not HTTP/2"),
     flag("https-export-cert").unsupported(TLS).says("Pass client certificate as variable"),
     text("https-session-context").unsupported(TLS).says("TLS session id context"),
     address("http-to-https").list().not_yet(HTTP).says("HTTP listener redirecting everything to HTTPS"),
-    count("http-processes").aka(&["http-workers"]).default("1").accepted(NO_ROUTER).says("Number of HTTP router processes"),
+    count("http-processes").aka(&["http-workers"]).default("1")
+        .sets(|d, v| d.config.routers.processes = v.size().max(1)).works()
+        .says("Processes that take TLS off connections, where a socket has TLS"),
     list("http-var").not_yet(HTTP).says("Extra key=value variable for each request"),
     list("http-to").sets(pass_on).works().says("Address of this very instance, for `http`; workers answer themselves and pass nothing on"),
     text("http-zerg").not_yet(HTTP).says("HTTP router obtains sockets from a zerg server"),
@@ -43,7 +47,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     count("http-events").default("64").accepted(NO_ROUTER).says("Events handled per router cycle"),
     address("http-subscription-server").list().not_yet(HTTP).says("Address accepting backend announcements"),
     text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
-    seconds("http-timeout").default("60").accepted(SILENCE).says("Router inactivity timeout seconds"),
+    seconds("http-timeout").default("60").sets(|d, v| d.config.routers.patience = v.duration()).works()
+        .says("Seconds for which a client of a socket with TLS may leave an answer unread; elsewhere socket-timeout holds"),
     count("http-manage-expect").optional().accepted("`100-continue` is answered when the application reads the body").says("Answer Expect: 100-continue (optional size limit)"),
     seconds("http-keepalive").optional().default("75").sets(keep_alive).works()
         .says("Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once"),
@@ -66,7 +71,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     bytes("http-buffer-size").default("4096").accepted("buffer-size bounds heads")
         .says("Initial router buffer bytes; header size limit stays 65535"),
     flag("http-server-name-as-http-host").required().not_yet(HTTP).says("Use SERVER_NAME as Host"),
-    seconds("http-headers-timeout").accepted(SILENCE).says("Seconds to receive request headers"),
+    seconds("http-headers-timeout").default("60").sets(|d, v| d.config.routers.head_patience = v.duration()).works()
+        .says("Seconds for the TLS handshake and the first byte of a request; from there on socket-timeout holds"),
     seconds("http-connect-timeout").accepted(NO_ROUTER).says("Seconds to connect to backend"),
     flag("http-manage-source").not_yet(HTTP).says("Support SOURCE method (icecast)"),
     flag("http-manage-rtsp").not_yet(HTTP).says("Support RTSP sessions"),
@@ -171,6 +177,7 @@ fn pass_on(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 
 /// What options mean together: whoever names another place than this instance would get other answers than he means.
 pub(super) fn judge(draft: &mut Draft<'_>) {
+    secure::judge(draft);
     for (line, to) in std::mem::take(&mut draft.passed_on) {
         let is_own = draft.config.sockets.iter().any(|listener| Some(&listener.address) == to.as_ref());
         if !is_own {

@@ -44,7 +44,7 @@ pub(super) fn lend(draft: &mut Draft<'_>) {
         (std::mem::take(&mut draft.references.shared), std::mem::take(&mut draft.references.borrowed));
     let mut used = vec![false; shared.len()];
     for (index, line) in borrowed.iter().rev() {
-        let number = line.value.as_deref().and_then(shared_number);
+        let number = line.value.as_deref().and_then(lent_number);
         let lent = number.and_then(|number| shared.get(number).map(|shared| (number, shared)));
         match (lent, draft.config.sockets.get_mut(*index)) {
             (Some((number, (Some(address), deferred, _))), Some(listener)) => {
@@ -69,6 +69,11 @@ pub(super) fn lend(draft: &mut Draft<'_>) {
         draft
             .warning(ConfigError::about(line, problem).suggest(format!("add socket = ={number}, or http = ={number}")));
     }
+}
+
+/// The number of the shared socket in a line, behind which a certificate may follow.
+fn lent_number(value: &str) -> Option<usize> {
+    shared_number(value.trim_start_matches("addr=").split(',').next()?)
 }
 
 fn count(shared: usize) -> String {

@@ -21,7 +21,7 @@ const OPEN: &str = "for sockets that are open";
 const OTHER_LISTENERS: &[&str] = &["stats", "metrics", "zerg-server"];
 
 /// Options of uWSGI's that give an instance work without `socket`.
-const OTHER_WORK: &[&str] = &["https", "https-socket", "suwsgi-socket", "zerg", "emperor", "fastrouter"];
+const OTHER_WORK: &[&str] = &["zerg", "emperor", "fastrouter"];
 
 /// The rows.
 #[rustfmt::skip]
@@ -73,11 +73,16 @@ pub(super) const OPTIONS: &[Opt] = &[
 
 /// One more listener; `None` is for what `protocol` says.
 pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option<Protocol>) {
+    listen_at(draft, value, protocol);
+}
+
+/// The same. Whether there is one more.
+pub(super) fn listen_at(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option<Protocol>) -> bool {
     let address = match shared_number(value.text) {
         Some(_) => shared_sockets::borrow(draft),
         None => match known_address(draft, value) {
             Some(address) => address,
-            None => return,
+            None => return false,
         },
     };
     match protocol {
@@ -88,6 +93,7 @@ pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>, protocol: Option
         }
     }
     draft.sockets_from.push(draft.current());
+    true
 }
 
 /// The size of a buffer; zero leaves it to the kernel.

@@ -68,8 +68,10 @@ impl Children {
     fn execute_zygote(&mut self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
         let Equipment { config, sockets, memories, log, directory, bell } = *equipment;
         let (ours, theirs) = ControlSocket::pair()?;
-        // The sockets that there are: those that the init system opened may not be in the configuration.
-        let listeners: Vec<_> = sockets.iter().map(BoundSocket::told).collect();
+        // The sockets that there are: those that the init system opened may not be in the configuration, and those with TLS
+        // are the router's.
+        let served: Vec<&BoundSocket> = sockets.iter().filter(|socket| socket.listener.tls.is_none()).collect();
+        let listeners: Vec<_> = served.iter().map(|socket| socket.told()).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
         let mailboxes = self.mailboxes.provide(config, poll)?;
         let ends = self.mailboxes.ends(&mailboxes);
@@ -85,7 +87,7 @@ impl Children {
             board.write_header();
         }
         let mut beside = vec![self.words.as_fd(), bell.as_fd(), settings.as_fd()];
-        beside.extend(sockets.iter().map(AsFd::as_fd));
+        beside.extend(served.iter().map(|socket| socket.as_fd()));
         let mailboxes = u32::try_from(ends.len() / 2).map_err(io::Error::other)?;
         beside.extend(ends);
         beside.extend(memories.descriptors());

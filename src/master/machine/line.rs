@@ -26,7 +26,13 @@ impl Word {
                     _ => false,
                 };
                 let title = recipe.title.clone();
-                (!silent).then_some(Note::Executed { title, outlives: recipe.outlives, pid, word: self })
+                (!silent).then_some(Note::Executed {
+                    role: recipe.role,
+                    title,
+                    outlives: recipe.outlives,
+                    pid,
+                    word: self,
+                })
             }
         }
     }

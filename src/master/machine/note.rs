@@ -5,7 +5,7 @@
 
 use super::event::{ExitStatus, LeaveReason, Reload};
 use super::farewell::{Farewell, Seconds};
-use super::identity::{Generation, Post, ProcessId, Seat};
+use super::identity::{Generation, Post, ProcessId, Role, Seat};
 use super::word::{CompanionLine, ExecutedLine, Word};
 use log::Level;
 use std::fmt;
@@ -45,7 +45,7 @@ pub enum Note {
     /// What became of a mule or a spooler process.
     Companion { post: Post, pid: Option<ProcessId>, word: Word },
     /// What became of a child that was executed.
-    Executed { title: String, outlives: bool, pid: Option<ProcessId>, word: Word },
+    Executed { role: Role, title: String, outlives: bool, pid: Option<ProcessId>, word: Word },
     /// The number of workers changes on an order.
     Target { from: u32, to: u32, order: &'static str },
     /// No worker is wanted until a connection comes.
@@ -167,8 +167,8 @@ impl fmt::Display for Note {
                 write!(f, "{post} respawning too fast !!! i have to sleep a bit ({} seconds)...", Seconds(*delay_us))
             }
             Note::Companion { post, pid, word } => CompanionLine { post: *post, pid: *pid, word }.fmt(f),
-            Note::Executed { title, outlives, pid, word } => {
-                ExecutedLine { title, outlives: *outlives, pid: *pid, word }.fmt(f)
+            Note::Executed { role, title, outlives, pid, word } => {
+                ExecutedLine { role: *role, title, outlives: *outlives, pid: *pid, word }.fmt(f)
             }
             Note::Target { from, to, order } => write!(f, "workers: {from} -> {to}: {order}, as ordered"),
             Note::Cheap => f.write_str("cheap mode enabled: waiting for socket connection..."),

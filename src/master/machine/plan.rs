@@ -62,7 +62,7 @@ impl Plan {
             mercy_us: microseconds(config.patience.mercy),
             respawn_delay_max_us: microseconds(config.patience.respawn_delay_max),
             load_timeout_us: config.patience.load_timeout.map(microseconds),
-            executed: config.daemons.list.iter().map(|daemon| Recipe::of(daemon, config.daemons.mercy)).collect(),
+            executed: executed(config),
             companions,
             companion_mercy_us: microseconds(config.mules.mercy),
             probation_us: PROBATION_US,
@@ -105,6 +105,12 @@ fn companions(config: &Config) -> Vec<Post> {
 /// One for each, and one more for who takes its time to leave a post that is given to another one.
 fn seats_of(companions: &[Post]) -> u32 {
     u32::try_from(companions.len()).unwrap_or(u32::MAX).saturating_mul(2)
+}
+
+/// Daemons first, in the order of the configuration; the routers behind them.
+fn executed(config: &Config) -> Vec<Recipe> {
+    let daemons = config.daemons.list.iter().map(|daemon| Recipe::of(daemon, config.daemons.mercy));
+    daemons.chain(Recipe::of_routers(config)).collect()
 }
 
 fn microseconds(duration: Duration) -> u64 {

@@ -3,7 +3,7 @@
 //! Not how it is executed: programs, signals and files are the driver's. Pure; used in the master.
 
 use super::identity::{RecipeId, Role};
-use crate::config::model::Daemon;
+use crate::config::model::{Config, Daemon};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -64,12 +64,42 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// The recipe of each router of the configuration: as many as it wants, if a socket has TLS.
+    pub fn of_routers(config: &Config) -> impl Iterator<Item = Recipe> {
+        let secure = || config.sockets.iter().filter(|listener| listener.tls.is_some());
+        let parts = secure().map(serde_json::to_string).chain([
+            serde_json::to_string(&config.routers),
+            serde_json::to_string(&(config.http.proxy_protocol, &config.request.trusted_proxies)),
+        ]);
+        let parts: Vec<String> = parts.map(Result::unwrap_or_default).collect();
+        let recipe = Recipe {
+            role: Role::Router,
+            id: number_of(&(parts.concat() + env!("CARGO_PKG_VERSION"))),
+            title: "router".to_owned(),
+            holds: None,
+            at_reload: AtReload::Keep,
+            outlives: false,
+            vital: false,
+            ready_within_us: BECOMING_US,
+            mercy_us: microseconds(config.patience.mercy),
+            respawn_delay_max_us: microseconds(config.patience.respawn_delay_max),
+        };
+        let processes = if secure().next().is_some() { config.routers.processes } else { 0 };
+        std::iter::repeat_n(recipe, processes)
+    }
+}
+
 /// A number for all that a process cannot change any more once it runs. What is only the master's business, such as
 /// which signal is sent, may change under it.
 fn identify(daemon: &Daemon) -> RecipeId {
     let Daemon { command, pidfile, daemonize, uid, gid, chdir, keeps_stdin, own_pid_namespace, .. } = daemon;
     let parts = format!("{:?}", (command, pidfile, daemonize, uid, gid, chdir, keeps_stdin, own_pid_namespace));
-    // FNV-1a, 64 bits.
+    number_of(&parts)
+}
+
+/// FNV-1a, 64 bits.
+fn number_of(parts: &str) -> RecipeId {
     let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     RecipeId(parts.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
 }

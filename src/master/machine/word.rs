@@ -106,6 +106,7 @@ impl fmt::Display for CompanionLine<'_> {
 
 /// The line of an executed child, in uWSGI's words where it has any (uWSGI's manual, "Managing external daemons").
 pub(super) struct ExecutedLine<'a> {
+    pub(super) role: Role,
     pub(super) title: &'a str,
     /// Whether it goes on when it is let go.
     pub(super) outlives: bool,
@@ -117,6 +118,9 @@ impl fmt::Display for ExecutedLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ExecutedLine { title, .. } = self;
         let pid = self.pid.map_or(0, ProcessId::get);
+        if self.role == Role::Router {
+            return router_line(f, pid, self.word);
+        }
         f.write_str("[uwsgi-daemons] ")?;
         match self.word {
             Word::Begun { .. } => write!(f, "daemon \"{title}\" (pid: {pid}) begins"),
@@ -134,5 +138,19 @@ impl fmt::Display for ExecutedLine<'_> {
             Word::Died { status } => write!(f, "daemon \"{title}\" (pid: {pid}) died: {status}"),
             Word::Delayed { delay_us } => write!(f, "throttling \"{title}\" for {} seconds", Seconds(*delay_us)),
         }
+    }
+}
+
+fn router_line(f: &mut fmt::Formatter<'_>, pid: i32, word: &Word) -> fmt::Result {
+    match word {
+        Word::Begun { .. } => write!(f, "router (pid: {pid}) begins"),
+        Word::Ready { .. } => write!(f, "spawned router (pid: {pid})"),
+        Word::Leaving(reason) => write!(f, "router (pid: {pid}) leaves: {reason}"),
+        Word::Retired(_) => write!(f, "router (pid: {pid}) is told to go when its connections have ended"),
+        Word::Unfit { reason } => write!(f, "no router (pid: {pid}): {reason}"),
+        Word::NoMercy => write!(f, "router (pid: {pid}) still has connections, killing it"),
+        Word::Gone { .. } | Word::DiedLeaving { .. } => write!(f, "router (pid: {pid}) is gone"),
+        Word::Died { status } => write!(f, "router (pid: {pid}) died: {status}"),
+        Word::Delayed { delay_us } => write!(f, "the next router waits for {} seconds", Seconds(*delay_us)),
     }
 }

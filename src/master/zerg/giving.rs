@@ -39,7 +39,8 @@ impl Driver<'_> {
     fn sockets_behind(&self, door: &Door) -> Vec<BorrowedFd<'_>> {
         match door.manner {
             Manner::Pool(place) => self.in_force.pools.sockets_of(place),
-            _ => self.in_force.sockets.iter().map(AsFd::as_fd).collect(),
+            // What is behind a certificate is for those who have that.
+            _ => self.in_force.sockets.iter().filter(|one| one.listener.is_plain()).map(AsFd::as_fd).collect(),
         }
     }
 }

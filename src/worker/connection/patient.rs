@@ -95,7 +95,8 @@ impl Patient {
         let limits = worker.limits();
         let block_limits = pairs::Limits { block_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
         let capacity = u32::try_from(config.workers.saturating_mul(config.threads.max(1))).unwrap_or(u32::MAX);
-        let introduced = config.http.proxy_protocol && protocol == Protocol::Http;
+        let by_router = doors.get(door).is_some_and(|door| door.behind_router);
+        let introduced = (config.http.proxy_protocol || by_router) && protocol == Protocol::Http;
         Self {
             stream,
             protocol,
@@ -186,7 +187,8 @@ impl Patient {
     ) -> Result<Option<Envelope>, Refusal> {
         let limits = visit.worker.limits();
         if self.phase == Phase::Introduction {
-            if !self.caller.is_trusted(limits) {
+            let by_router = visit.doors.get(self.door).is_some_and(|door| door.behind_router);
+            if !by_router && !self.caller.is_trusted(limits) {
                 return Err(Refusal::with(
                     400,
                     "the PROXY protocol is believed from a trusted-proxy only, which this peer is not",

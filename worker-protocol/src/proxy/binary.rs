@@ -57,6 +57,34 @@ fn origin(family: u8, content: &[u8]) -> Result<Origin, Error> {
     Ok(Origin { addresses, https: https(values)? })
 }
 
+/// The same the other way. An IPv4 address beside an IPv6 one is written as an IPv6 one.
+pub(super) fn encode(origin: &Origin) -> Vec<u8> {
+    let (family, mut content) = match origin.addresses {
+        None => (0x00, Vec::new()),
+        Some((SocketAddr::V4(source), SocketAddr::V4(destination))) => {
+            (0x11, [source.ip().octets(), destination.ip().octets()].concat())
+        }
+        Some((source, destination)) => (0x21, [source, destination].map(|one| as_ipv6(one.ip()).octets()).concat()),
+    };
+    if let Some((source, destination)) = origin.addresses {
+        content.extend(source.port().to_be_bytes());
+        content.extend(destination.port().to_be_bytes());
+    }
+    if let Some(https) = origin.https {
+        // The flags, and four bytes that say whether a certificate was looked at.
+        content.extend([TYPE_SSL, 0, 5, if https { CLIENT_SSL } else { 0 }, 0, 0, 0, 0]);
+    }
+    let length = u16::try_from(content.len()).unwrap_or(u16::MAX);
+    [SIGNATURE.as_slice(), &[0x21, family], &length.to_be_bytes(), &content].concat()
+}
+
+fn as_ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
+}
+
 type Addresses = Option<(SocketAddr, SocketAddr)>;
 
 fn ipv4(content: &[u8]) -> Option<(Addresses, &[u8])> {
@@ -91,4 +119,29 @@ fn https(values: &[u8]) -> Result<Option<bool>, Error> {
         rest = after;
     }
     Ok(https)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_as_it_was_meant() {
+        let pair = |source: &str, destination: &str| Some((source.parse().unwrap(), destination.parse().unwrap()));
+        for addresses in [
+            None,
+            pair("192.0.2.7:40001", "198.51.100.1:443"),
+            pair("[2001:db8::7]:40001", "[2001:db8::1]:443"),
+            pair("[::ffff:192.0.2.7]:1", "[2001:db8::1]:443"),
+        ] {
+            for https in [None, Some(true), Some(false)] {
+                let origin = Origin { addresses, https };
+                let bytes = encode(&origin);
+                assert_eq!(decode(&bytes), Ok(Some(Header { origin, consumed: bytes.len() })));
+            }
+        }
+        let mixed = Origin { addresses: pair("192.0.2.7:1", "[2001:db8::1]:443"), https: None };
+        let expected = Origin { addresses: pair("[::ffff:192.0.2.7]:1", "[2001:db8::1]:443"), https: None };
+        assert_eq!(decode(&encode(&mixed)).unwrap().unwrap().origin, expected);
+    }
 }

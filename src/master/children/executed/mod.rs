@@ -11,4 +11,4 @@ mod stopping;
 
 pub(in crate::master) use book::Executed;
 pub(in crate::master) use handover::ExecutedHandover;
-pub(in crate::master) use starting::Order;
+pub(in crate::master) use starting::{Becomes, Order};

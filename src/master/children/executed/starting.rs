@@ -12,6 +12,7 @@ use super::book::{Executed, Process, Program, Stage};
 use crate::config::model::Daemon;
 use crate::daemon::birth::{Birth, become_daemon};
 use crate::daemon::finding::{Sight, look};
+use crate::router::birth::{RouterBirth, become_router};
 use crate::sys::clock::monotonic_us;
 use crate::sys::process::PidFd;
 use crate::sys::spawn;
@@ -30,6 +31,15 @@ pub(in crate::master) struct Order<'a> {
     pub(in crate::master) nth: u32,
     pub(in crate::master) daemon: &'a Daemon,
     pub(in crate::master) environment: Vec<(OsString, OsString)>,
+    pub(in crate::master) becomes: Becomes<'a>,
+}
+
+/// What the process becomes that is forked for an order.
+pub(in crate::master) enum Becomes<'a> {
+    /// The command of the daemon.
+    Command,
+    /// A router of ours.
+    Router(&'a RouterBirth<'a>),
 }
 
 impl Executed {
@@ -159,12 +169,15 @@ impl Executed {
 }
 
 fn fork(order: Order<'_>, poll: &Poll) -> io::Result<Program> {
-    let Order { seat, recipe, nth, daemon, environment, .. } = order;
+    let Order { seat, recipe, nth, daemon, environment, becomes } = order;
     let (report, theirs): (File, File) = spawn::report_pipe()?;
     Wake::Report(seat).when_readable(&report, poll)?;
     let birth = Birth { daemon, environment, first: nth <= 1, parent: std::process::id() };
     // The process' life begins inside the closure and never comes back from there.
-    let pid = spawn::fork_aside(daemon.own_pid_namespace, || become_daemon(&birth, &theirs))?;
+    let pid = spawn::fork_aside(daemon.own_pid_namespace, || match becomes {
+        Becomes::Command => become_daemon(&birth, &theirs),
+        Becomes::Router(router) => become_router(router, &theirs),
+    })?;
     let process = Process { pid, pidfd: PidFd::open(pid)?, group: Some(pid) };
     Ok(Program::new(recipe, daemon, Stage::Becoming { process, report: Some(report) }))
 }

@@ -1,0 +1,53 @@
+//! How a listening socket speaks TLS: its certificate and key, and whose certificates clients may show.
+//!
+//! Not for reading the files (`master::certificates`) nor for what they mean (`crate::tls`). Pure; the master fills in what
+//! the files hold, the router uses it. Workers never see any of it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// TLS on a listening socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// The file with the certificate, and those that lead from it to one that clients know.
+    pub certificate: PathBuf,
+    /// The file with its private key.
+    pub key: PathBuf,
+    /// The file with the certificates by which those of clients must be signed, if clients are asked for any.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+    /// Whether clients without a certificate are refused.
+    #[serde(default)]
+    pub demands_certificate: bool,
+    /// What the files hold; `None` until they are read.
+    #[serde(default)]
+    pub material: Option<Material>,
+}
+
+/// What the files of a certificate hold, as PEM (RFC 7468).
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Material {
+    /// The certificates.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
+    /// The certificates that sign those of clients.
+    #[serde(default)]
+    pub client_ca: Option<String>,
+}
+
+/// Without the key, which must not get into any log.
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Material")
+    }
+}
+
+impl Tls {
+    /// Whether it is about the same files.
+    pub fn has_files_of(&self, other: &Tls) -> bool {
+        (&self.certificate, &self.key, &self.client_ca) == (&other.certificate, &other.key, &other.client_ca)
+    }
+}

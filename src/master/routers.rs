@@ -1,0 +1,72 @@
+//! Executing routers: what each gets is what is in force. Master only; what a router does is `crate::router`.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use super::children::environment;
+use super::children::executed::{Becomes, Order};
+use super::driver::Driver;
+use super::in_force::InForce;
+use super::machine::{Event, Post, RecipeId, Seat};
+use crate::config::model::Daemon;
+use crate::router::birth::RouterBirth;
+use crate::router::settings::{Gate, SecureDoor, Settings};
+use crate::sys::listeners::BoundSocket;
+use crate::sys::shared_memory::memory_file;
+use crate::travel::ROUTER;
+
+impl Driver<'_> {
+    /// Executes a router for the sockets in force.
+    pub(super) fn execute_router(&mut self, seat: Seat, post: Post, recipe: RecipeId, nth: u32) {
+        let settings = settings(&self.in_force).and_then(|settings| memory_file(&ROUTER.pack(&settings)?));
+        let settings = match settings {
+            Ok(settings) => settings,
+            Err(error) => {
+                log::error!("{post} cannot be executed: {error}");
+                return self.handle(Event::ForkFailed { seat, errno: error.raw_os_error().unwrap_or(libc::EIO) });
+            }
+        };
+        let config = &self.in_force.config;
+        let birth = RouterBirth {
+            program: self.children.own_path().to_owned(),
+            settings,
+            doors: secure(&self.in_force).map(AsFd::as_fd).collect(),
+            // Else the master itself has become that user, and the router is it as well.
+            identity: config.identity.master_as_root.then_some(&config.identity),
+            environment: environment::for_children(&config.environment),
+            parent: std::process::id(),
+        };
+        // What the book of programs needs to know: what it is called, and which signal tells it to go.
+        let daemon = Daemon { command: post.to_string(), ..Daemon::default() };
+        let becomes = Becomes::Router(&birth);
+        let order = Order { seat, recipe, nth, daemon: &daemon, environment: Vec::new(), becomes };
+        let events = self.children.executed.start(order, &self.poll);
+        self.handle_all(events);
+    }
+}
+
+fn secure(in_force: &InForce) -> impl Iterator<Item = &BoundSocket> {
+    in_force.sockets.iter().filter(|socket| socket.listener.tls.is_some())
+}
+
+fn settings(in_force: &InForce) -> io::Result<Settings> {
+    let config = &in_force.config;
+    let door = |socket: &BoundSocket| {
+        Some(SecureDoor {
+            descriptor: socket.as_fd().as_raw_fd(),
+            name: socket.name.clone(),
+            protocol: socket.listener.protocol,
+            tls: socket.listener.tls.clone()?,
+        })
+    };
+    let gate =
+        |socket: &BoundSocket| Some(Gate { protocol: socket.listener.protocol, name: socket.name_behind_router()? });
+    Ok(Settings {
+        doors: secure(in_force).filter_map(door).collect(),
+        gates: in_force.sockets.iter().filter_map(gate).collect(),
+        routers: config.routers.clone(),
+        proxy_protocol: config.http.proxy_protocol,
+        limits: config.request.clone(),
+        logging: config.logging.clone(),
+    })
+}

@@ -1,0 +1,182 @@
+//! Sockets with TLS: HTTPS and the uwsgi protocol, certificates of clients, certificates that change, and those that cannot
+//! be used.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use rhinod_bench::packet::Request;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::harness::{Instance, Launch, PATIENCE};
+
+type Connection = StreamOwned<ClientConnection, TcpStream>;
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
+}
+
+/// A client that trusts the authority of the tests; with a certificate of its own or without.
+fn client(with_certificate: bool) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(data("ca.crt")).expect("a certificate")).expect("an authority");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.expect("versions").with_root_certificates(roots);
+    Arc::new(match with_certificate {
+        false => builder.with_no_client_auth(),
+        true => {
+            let own = CertificateDer::from_pem_file(data("client.crt")).expect("a certificate");
+            let key = PrivateKeyDer::from_pem_file(data("client.key")).expect("a key");
+            builder.with_client_auth_cert(vec![own], key).expect("a certificate and its key")
+        }
+    })
+}
+
+fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Connection {
+    let stream = TcpStream::connect(address).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    let name = ServerName::try_from("localhost").expect("a name");
+    StreamOwned::new(ClientConnection::new(Arc::clone(config), name).expect("a client"), stream)
+}
+
+/// What comes back for some bytes, up to the orderly end.
+fn exchange(connection: &mut Connection, bytes: &[u8]) -> io::Result<String> {
+    connection.write_all(bytes)?;
+    let mut reply = Vec::new();
+    connection.read_to_end(&mut reply)?;
+    Ok(String::from_utf8_lossy(&reply).into_owned())
+}
+
+fn get(path: &str, last: bool) -> String {
+    let connection = if last { "Connection: close\r\n" } else { "" };
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{connection}\r\n")
+}
+
+/// Reads one answer of a connection that goes on, whose body is this.
+fn await_body(connection: &mut Connection, body: &str) {
+    let mut seen = Vec::new();
+    while !seen.ends_with(body.as_bytes()) {
+        let mut buffer = [0; 4096];
+        let count = connection.read(&mut buffer).expect("an answer");
+        assert!(count > 0, "the connection ended after {:?}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&buffer[..count]);
+    }
+}
+
+/// The certificate and the key of an instance, as files that can be changed.
+fn put(directory: &Path, name: &str) {
+    for end in ["crt", "key"] {
+        fs::copy(data(&format!("{name}.{end}")), directory.join(format!("site.{end}"))).expect("copy a file");
+    }
+}
+
+fn address(server: &Instance, number: usize) -> SocketAddr {
+    let line = server.log.wait_for(&format!("socket {number} bound to ")).text;
+    line.rsplit(' ').next().and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
+}
+
+fn secure(line: &str) -> Launch {
+    let launch = Launch::hello().set("workers", 1).set("disable-logging", true);
+    put(launch.dir(), "server");
+    launch.line(line)
+}
+
+#[test]
+fn https_is_answered_request_after_request_and_the_application_knows_who_asks() {
+    let server = secure("https = 127.0.0.1:0,site.crt,site.key").start();
+    let mut connection = connect(address(&server, 1), &client(false));
+    let own = connection.sock.local_addr().expect("an address");
+    connection.write_all(get("/scheme", false).as_bytes()).expect("send");
+    await_body(&mut connection, "https");
+    let shown = exchange(&mut connection, get("/env", true).as_bytes()).expect("an answer and an orderly end");
+    for expected in [
+        "HTTPS=on".to_owned(),
+        "REMOTE_ADDR=127.0.0.1".to_owned(),
+        format!("REMOTE_PORT={}", own.port()),
+        format!("SERVER_PORT={}", address(&server, 1).port()),
+    ] {
+        assert!(shown.lines().any(|line| line == expected), "{expected} in {shown}");
+    }
+    // A body larger than what lies between client and worker.
+    let body = vec![b'x'; 300_000];
+    let head =
+        format!("POST /length HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let request = [head.as_bytes(), &body].concat();
+    let reply = exchange(&mut connect(address(&server, 1), &client(false)), &request).expect("an answer");
+    assert!(reply.starts_with("HTTP/1.1 "), "{reply}");
+    server.stop();
+}
+
+#[test]
+fn uwsgi_is_spoken_under_tls() {
+    let server = secure("suwsgi-socket = 127.0.0.1:0,site.crt,site.key").start();
+    let packet = Request::get("/").to_uwsgi().expect("a small request");
+    let reply = exchange(&mut connect(address(&server, 1), &client(false)), &packet).expect("an answer");
+    assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("Hello, world\n"), "{reply}");
+    server.stop();
+}
+
+#[test]
+fn a_client_without_a_certificate_is_refused_where_one_is_demanded() {
+    let authority = data("ca.crt");
+    let server = secure(&format!("https-socket = 127.0.0.1:0,site.crt,site.key,,!{}", authority.display())).start();
+    let known = exchange(&mut connect(address(&server, 1), &client(true)), get("/", true).as_bytes());
+    assert!(known.is_ok_and(|reply| reply.ends_with("Hello, world\n")));
+    let unknown = exchange(&mut connect(address(&server, 1), &client(false)), get("/", true).as_bytes());
+    let error = unknown.expect_err("no answer");
+    assert_ne!(error.kind(), ErrorKind::WouldBlock, "{error}");
+    server.stop();
+}
+
+/// The certificate that a new connection is shown.
+fn shown(server: &Instance) -> Vec<u8> {
+    let mut connection = connect(address(server, 1), &client(false));
+    exchange(&mut connection, get("/", true).as_bytes()).expect("an answer");
+    connection.conn.peer_certificates().expect("certificates")[0].to_vec()
+}
+
+#[test]
+fn a_reload_takes_a_renewed_certificate_and_none_that_does_not_fit() {
+    let mut server = secure("https = 127.0.0.1:0,site.crt,site.key").start();
+    let first = shown(&server);
+    fs::copy(data("client.key"), server.dir().join("site.key")).expect("copy a key");
+    server.signal(Signal::SIGHUP);
+    server.wait_for_expected("the key does not belong to the certificate");
+    assert!(shown(&server) == first);
+    let held = connect(address(&server, 1), &client(false));
+    put(server.dir(), "renewed");
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for("reload done: generation ");
+    assert!(crate::harness::wait_until(|| shown(&server) != first));
+    // Who had connected before, and had said nothing yet, is answered by the router that it came to.
+    let mut held = held;
+    assert!(exchange(&mut held, get("/", true).as_bytes()).is_ok_and(|reply| reply.ends_with("Hello, world\n")));
+    server.stop();
+}
+
+#[test]
+fn what_cannot_be_used_is_told_at_the_start_with_its_line_and_what_has_expired_is_served() {
+    for (line, expected) in [
+        ("https = 127.0.0.1:0,site.crt,other.key", "the key does not belong to the certificate"),
+        ("https = 127.0.0.1:0,site.crt,none.key", "none.key: No such file or directory"),
+        ("https = 127.0.0.1:0,site.key,site.key", "site.key: it has no certificate"),
+        ("https = 127.0.0.1:0,site.crt", "expected ADDRESS,CERTIFICATE,KEY[,CIPHERS[,CA]]"),
+    ] {
+        let launch = secure(line);
+        fs::copy(data("client.key"), launch.dir().join("other.key")).expect("copy a key");
+        let failed = launch.fails();
+        let said = failed.lines.last().expect("a line");
+        assert!(said.contains(expected) && said.contains("app.ini:"), "{said}");
+    }
+    let launch = secure("https = 127.0.0.1:0,site.crt,site.key");
+    fs::copy(data("expired.crt"), launch.dir().join("site.crt")).expect("copy a certificate");
+    let mut server = launch.start();
+    server.expect_log("site.crt: the certificate has expired on 2021-01-01");
+    server.stop();
+}
