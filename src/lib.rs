@@ -22,9 +22,9 @@
 
 #[doc(hidden)]
 pub mod app;
-mod canary;
 #[doc(hidden)]
 pub mod cache;
+mod canary;
 #[doc(hidden)]
 pub mod cli;
 mod collector;

@@ -47,14 +47,14 @@ impl Children {
         generation: Generation,
         equipment: &Equipment<'_>,
         poll: &Poll,
-    ) -> Result<(), [Event; 2]> {
+    ) -> Result<(), Vec<Event>> {
         match self.execute_zygote(generation, equipment, poll) {
             Ok(zygote) => {
                 self.zygotes.insert(generation, zygote);
                 Ok(())
             }
             // There is no process whose end could be awaited.
-            Err(error) => Err([
+            Err(error) => Err(vec![
                 Event::ZygoteLoadFailed {
                     generation,
                     exit_code: i32::from(exit_of(&error).code()),
