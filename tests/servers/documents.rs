@@ -150,7 +150,7 @@ fn every_configuration_that_is_shown_does_what_it_says() {
 /// A part of a configuration as a whole one, with places that are there.
 fn completed(part: &str, place: &Path) -> String {
     let mut text = if part.starts_with('[') { part.to_owned() } else { format!("[uwsgi]\n{part}") };
-    for shown in ["/run/app", "/var/log/app", "/srv/guestbook/run", "/srv/app"] {
+    for shown in ["/run/app", "/var/log/app", "/var/log/site", "/srv/guestbook/run", "/srv/app"] {
         text = text.replace(shown, &place.display().to_string());
     }
     for end in ["crt", "key"] {

@@ -58,7 +58,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Address or network from which a web server may come over TCP, on all sockets but HTTP's; others are cut off"),
     list("trusted-proxy").sets(trust_proxy).works()
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
-    count("emperor-starts").sets(|d, v| d.config.emperor.patience.starts = u32::try_from(v.number).ok()).works().at_start()
+    count("emperor-starts").sets(|d, v| d.config.emperor.patience.starts = v.unless_zero().map(|starts| u32::try_from(starts).unwrap_or(u32::MAX))).works().at_start()
         .says("How many vassals may be starting at once; 0 is two for each processor"),
     flag("server-header").default("true").sets(|d, v| d.config.http.names_server = v.on()).works()
         .says("Answers on HTTP sockets have a Server header"),
