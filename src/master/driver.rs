@@ -55,6 +55,9 @@ pub(super) struct Driver<'a> {
     pub(super) candidate: Option<Candidate>,
     /// The trial of a new generation that is under way.
     pub(super) trial: Option<Trial>,
+    /// Wishes for signals that were not understood since that was said, and when it was.
+    pub(super) unfit_wishes: u64,
+    pub(super) unfit_wishes_told_us: u64,
     pub(super) pid_files: PidFiles,
     pub(super) bell: Doorbell,
     pub(super) signals: Signals,
@@ -110,6 +113,8 @@ impl<'a> Driver<'a> {
             reading: None,
             candidate: None,
             trial: None,
+            unfit_wishes: 0,
+            unfit_wishes_told_us: 0,
             pid_files,
             bell,
             signals,

@@ -10,12 +10,15 @@ use crate::sys::clock::{epoch_us, monotonic_us, utc_offset_s};
 use crate::sys::mailbox::Posted;
 use crate::timetable::{Target, WallClock, Wish};
 
+/// How often it is said that wishes are not understood.
+const TELL_EVERY_US: u64 = 1_000_000;
+
 impl Driver<'_> {
     /// Takes in what the application wants.
     pub(super) fn hear_wishes(&mut self) {
         for message in self.children.mailboxes.take_wishes(&self.poll) {
             let Some((generation, wish)) = Wish::read(&message) else {
-                log::warn!("the application wants something of signals that nobody understands");
+                self.unfit_wishes += 1;
                 continue;
             };
             if let Wish::Raise(signal) = wish {
@@ -26,6 +29,16 @@ impl Driver<'_> {
             if holds && matches!(wish, Wish::File(..)) {
                 self.watch_signal_files();
             }
+        }
+        self.tell_of_unfit_wishes(monotonic_us());
+    }
+
+    /// Once a second at most: everybody in the instance can write there, as much as he likes.
+    fn tell_of_unfit_wishes(&mut self, now_us: u64) {
+        if self.unfit_wishes > 0 && now_us >= self.unfit_wishes_told_us.saturating_add(TELL_EVERY_US) {
+            let count = std::mem::take(&mut self.unfit_wishes);
+            self.unfit_wishes_told_us = now_us;
+            log::warn!("the application wants something of signals that nobody understands ({count} times)");
         }
     }
 

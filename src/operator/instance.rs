@@ -41,6 +41,9 @@ pub(super) enum Instance {
 /// Most that is read of a pid file.
 const LINE_BYTES_MAX: u64 = 256;
 
+/// How exactly the beginning of a process and the time of a file can be compared: both are told in coarse steps.
+const CLOCK_GRAIN_US: u64 = 2_000_000;
+
 /// Endings of configurations.
 const CONFIGURATIONS: [&str; 5] = [".ini", ".yaml", ".yml", ".json", ".js"];
 
@@ -104,13 +107,21 @@ fn by_configuration(configuration: &Path, places: &Places) -> Result<Instance, S
 
 fn by_pid_file(path: &Path) -> Result<Instance, StartFailure> {
     let file = open_regular(path).map_err(|error| no_input(path, &error))?;
-    let owner = file.metadata().map_err(|error| no_input(path, &error))?.uid();
+    let known = file.metadata().map_err(|error| no_input(path, &error))?;
     let mut line = String::new();
     BufReader::new(file.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(|error| no_input(path, &error))?;
     match line.trim().parse().ok().and_then(ProcessId::new) {
-        Some(pid) => Ok(Instance::Master { pid, named: path.display().to_string(), owner }),
+        Some(pid) => Ok(Instance::Master { pid, named: path.display().to_string(), owner: says_who(&known, pid) }),
         None => Err(failure(Exit::Input, format!("{} holds no process id: {:?}", path.display(), line.trim()))),
     }
+}
+
+/// Who may be the master that a pid file names: its owner. Root writes it before it becomes the instance's user: then
+/// whoever that process is, if it was there already when the file was written, since numbers are used again.
+fn says_who(file: &fs::Metadata, pid: ProcessId) -> u32 {
+    let written_us = u64::try_from(file.mtime()).unwrap_or(0).saturating_mul(1_000_000);
+    let named = facts(pid.get()).filter(|facts| facts.began_us <= written_us.saturating_add(CLOCK_GRAIN_US));
+    named.filter(|_| file.uid() == 0).map_or(file.uid(), |facts| facts.user)
 }
 
 /// The master that has this fifo open, if that can be seen.

@@ -17,8 +17,8 @@ def descriptors():
 
 
 def control():
-    """The control socket to the master."""
-    for number, target in descriptors():
+    """The control socket to the master: made for this worker, and so after the queues that all processes have."""
+    for number, target in sorted(descriptors(), reverse=True):
         if target.startswith("socket:"):
             found = socket.socket(fileno=os.dup(number))
             if found.type == socket.SOCK_SEQPACKET:

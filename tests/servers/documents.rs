@@ -150,7 +150,9 @@ fn every_configuration_that_is_shown_does_what_it_says() {
 /// A part of a configuration as a whole one, with places that are there.
 fn completed(part: &str, place: &Path) -> String {
     let mut text = if part.starts_with('[') { part.to_owned() } else { format!("[uwsgi]\n{part}") };
-    for shown in ["/run/app", "/var/log/app", "/var/log/site", "/srv/guestbook/run", "/srv/app"] {
+    for shown in
+        ["/run/app", "/var/log/app", "/var/log/site", "/srv/guestbook/run", "/srv/app", "/run/rhinod", "/etc/rhinod"]
+    {
         text = text.replace(shown, &place.display().to_string());
     }
     for end in ["crt", "key"] {
@@ -158,6 +160,10 @@ fn completed(part: &str, place: &Path) -> String {
         fs::copy(certificate, place.join(format!("tls.{end}"))).expect("copy a certificate");
     }
     write(&place.join("myProject.ini"), "[uwsgi]\nsocket = other.sock\n");
+    fs::create_dir_all(place.join("vassals")).expect("a directory of vassals");
+    if text.contains("emperor = ") {
+        return text;
+    }
     let socket = if text.contains("socket = ") { "" } else { "\nsocket = app.sock\n" };
     let application = if text.contains("module = ") { "" } else { "\nwsgi-file = app.py\n" };
     format!("{text}{socket}{application}")

@@ -180,7 +180,8 @@ fn the_file_is_opened_anew_by_its_name_and_moved_by_a_reload() {
     assert!(crate::reloading::complaint(&output).contains("cannot open the log of decisions"), "{output:?}");
     tell(&server, "+");
     server.log.wait_for("to 6 workers");
-    assert_eq!(records(&moved).len(), 2, "the old configuration goes on");
+    // The record is written after the line of the log.
+    assert!(wait_until(|| records(&moved).len() == 2), "the old configuration does not go on: {:?}", records(&moved));
 }
 
 /// Whatever `chdir` says, and after an upgrade as well, whose image begins in the directory of `chdir`.
