@@ -1,6 +1,6 @@
 //! `uwsgi.cache_*`: caches that all workers share (uWSGI's manual, "The uWSGI caching framework"). Zygote and worker.
 //!
-//! What fails is None, as in uWSGI. A cache on another instance is `NAME@ADDRESS`.
+//! What fails is None, as in uWSGI.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
