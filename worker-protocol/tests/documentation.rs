@@ -9,7 +9,7 @@ use testkit::recorded;
 use worker_protocol::control::{self, FromWorker, FromZygote, LeaveReason, Message, ToWorker, ToZygote};
 use worker_protocol::ids::{Generation, Life, ProcessId, Seat};
 use worker_protocol::post::Post;
-use worker_protocol::scoreboard::{self, Armed, Layout, Notice, Presence, Scoreboard, SeatOrder, Served};
+use worker_protocol::scoreboard::{self, Armed, Layout, Notice, Presence, Scoreboard, SeatOrder, Served, Share};
 use worker_protocol::{Fault, head, pairs, response, uwsgi};
 
 fn path() -> PathBuf {
@@ -198,20 +198,22 @@ fn the_words_are_where_the_page_says() {
         },
     );
     assert!(!core.begin_request(5_000));
+    board.trial().begin(Generation(3), Share::of(1, 2));
+    [2, 3, 3].into_iter().for_each(|number| board.trial().count(Generation(number)));
     let tellers = [board.notices(), board.notices()];
     assert_eq!(tellers.map(|one| one.is_news(Notice::UntrustedScheme)), [true, false]);
 
     let word_at = |byte: usize| words[byte / 8].load(Ordering::Relaxed);
     let capacity = 3 << 41 | 1 << 40 | 7 << 20 | 1;
     let stride_words = (128 + 6 * 64 * 2) / 8;
-    let expected = [scoreboard::MAGIC, 2, 2, stride_words, capacity, 1];
+    let expected = [scoreboard::MAGIC, 2, 2, stride_words, capacity, 1, 3 << 32 | 1 << 15, 3, 2];
     let heading = "| byte | written by | word |";
     assert_eq!(offsets(&table("## Shared memory", heading)).map(word_at).collect::<Vec<_>>(), expected);
     assert!(page().contains(&format!("{:#018x}", scoreboard::MAGIC)));
 
     let seat_start = 128 + stride_words as usize * 8;
     let (order, state) = (2 << 62 | 9, 2 << 62 | 5_000);
-    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, 11, state, 1, 1, 1_000, 600, 77, 500, 1, 0, 1, 77, 1];
+    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, 11, state, 1, 1, 1_000, 600, 77, 500, 1, 0, 1, 77, 1, 1];
     let found = offsets(&table("A seat is", heading)).map(|byte| word_at(seat_start + byte)).collect::<Vec<_>>();
     assert_eq!(found, expected);
     // The third bucket of durations, up to a millisecond, and the first one of waits.

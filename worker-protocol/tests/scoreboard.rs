@@ -120,7 +120,7 @@ fn no_two_writers_share_a_line() {
             core.describe_request([&b"GET"[..]]);
         });
         // The first bucket of both histograms, and what is counted behind them.
-        let counted = [line + 8, line + 24, line + 40, line + 41, description, description + 1, 8];
+        let counted = [line + 8, line + 24, line + 40, line + 41, line + 42, description, description + 1, 8];
         let expected: HashSet<usize> = (line..line + 8).chain(counted).collect();
         assert_eq!(of_core, expected, "its own lines, and the capacity word");
     }
