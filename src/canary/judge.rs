@@ -6,7 +6,7 @@ use worker_protocol::scoreboard::Histogram;
 use super::evidence::Evidence;
 use super::failing::by_chance;
 use super::slowness::{Milliseconds, quantile_us, slower};
-use crate::config::model::Undecided;
+use crate::config::model::{Canary, Undecided};
 
 /// How often to look.
 pub(crate) const LOOK_EVERY_US: u64 = 1_000_000;
@@ -31,21 +31,10 @@ pub(crate) struct Answered {
     pub(crate) durations: Histogram,
 }
 
-/// When a trial ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rules {
-    /// How long it lasts, in microseconds.
-    pub(crate) time_us: u64,
-    /// Fewer requests than this tell nothing at its end.
-    pub(crate) requests: u64,
-    /// What becomes of the new generation then.
-    pub(crate) undecided: Undecided,
-}
-
 /// One trial under way.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    rules: Rules,
+    rules: Canary,
     ends_us: u64,
     evidence: Evidence,
     /// Requests and failures as of the last look, the old generation's and the new one's.
@@ -54,8 +43,8 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// Of a trial that begins now.
-    pub(crate) fn new(rules: Rules, now_us: u64) -> Self {
-        let ends_us = now_us.saturating_add(rules.time_us);
+    pub(crate) fn new(rules: Canary, now_us: u64) -> Self {
+        let ends_us = now_us.saturating_add(u64::try_from(rules.time.as_micros()).unwrap_or(u64::MAX));
         Self { rules, ends_us, evidence: Evidence::default(), seen: [(0, 0); 2] }
     }
 
@@ -129,12 +118,14 @@ fn medians(old: &Answered, new: &Answered) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const SECOND: u64 = 1_000_000;
 
-    fn rules() -> Rules {
-        Rules { time_us: 20 * SECOND, requests: 500, undecided: Undecided::Commit }
+    fn rules() -> Canary {
+        Canary { portion: None, time: Duration::from_secs(20), requests: 500, undecided: Undecided::Commit }
     }
 
     fn answered(requests: u64, failures: u64) -> Answered {
@@ -178,7 +169,7 @@ mod tests {
         for (undecided, expected) in
             [(Undecided::Commit, Some(true)), (Undecided::KeepWaiting, None), (Undecided::Rollback, Some(false))]
         {
-            let mut judge = Judge::new(Rules { undecided, ..rules() }, 0);
+            let mut judge = Judge::new(Canary { undecided, ..rules() }, 0);
             let verdict = judge.look(20 * SECOND, &answered(900, 9), &answered(100, 1));
             assert_eq!(verdict.map(|verdict| verdict.is_ok()), expected);
             let later = judge.look(90 * SECOND, &answered(9_000, 90), &answered(1_000, 10));

@@ -13,4 +13,4 @@ mod failing;
 mod judge;
 mod slowness;
 
-pub(crate) use judge::{Answered, Judge, LOOK_EVERY_US, Rules};
+pub(crate) use judge::{Answered, Judge, LOOK_EVERY_US};

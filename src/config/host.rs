@@ -156,11 +156,7 @@ fn read_in_time(source: &impl AsFd, silence: Duration, deadline: &Deadline) -> i
     let mut piece = vec![0; 65_536];
     while bytes.len() <= SOURCE_BYTES_MAX {
         let mut wanted = [PollFd::new(source.as_fd(), PollFlags::POLLIN), deadline.wanted()];
-        let heard = match poll(&mut wanted, PollTimeout::try_from(silence).unwrap_or(PollTimeout::MAX)) {
-            // A signal, which says nothing about the source.
-            Err(Errno::EINTR) => continue,
-            heard => heard?,
-        };
+        let heard = wait_for(&mut wanted, PollTimeout::try_from(silence).unwrap_or(PollTimeout::MAX))?;
         let events = |index: usize| wanted[index].revents().unwrap_or(PollFlags::empty());
         if heard == 0 {
             return Err(late(format!("nothing comes out of it within {} s", silence.as_secs())));
@@ -212,14 +208,20 @@ fn end_of(shell: &mut Child, deadline: &Deadline) -> io::Result<ExitStatus> {
         if let Some(status) = shell.try_wait()? {
             return Ok(status);
         }
-        let is_over = match poll(&mut [deadline.wanted()], PollTimeout::from(pause_ms)) {
-            Err(Errno::EINTR) => false,
-            over => over? > 0,
-        };
-        if is_over {
+        if wait_for(&mut [deadline.wanted()], PollTimeout::from(pause_ms))? > 0 {
             return Err(late(format!("the command does not end within {} s", deadline.within.as_secs())));
         }
         pause_ms = (pause_ms * 2 + 1).min(50);
+    }
+}
+
+/// How many of these descriptors something is told of; begun again when a signal comes, which says nothing about them.
+fn wait_for(wanted: &mut [PollFd<'_>], patience: PollTimeout) -> io::Result<i32> {
+    loop {
+        match poll(wanted, patience) {
+            Err(Errno::EINTR) => {}
+            heard => return Ok(heard?),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use worker_protocol::scoreboard::{Histogram, MasterSeat};
 
 use super::ledger::believed_core;
 use super::machine::{Generation, Seat};
-use crate::canary::{Answered, Judge, LOOK_EVERY_US, Rules};
+use crate::canary::{Answered, Judge, LOOK_EVERY_US};
 use crate::config::model::Canary;
 
 /// One trial under way.
@@ -35,13 +35,8 @@ impl Trial {
         living: Vec<(Generation, Seat, Answered)>,
         now_us: u64,
     ) -> Self {
-        let rules = Rules {
-            time_us: u64::try_from(rules.time.as_micros()).unwrap_or(u64::MAX),
-            requests: rules.requests,
-            undecided: rules.undecided,
-        };
         let next_look_us = now_us.saturating_add(LOOK_EVERY_US);
-        let judge = Judge::new(rules, now_us);
+        let judge = Judge::new(rules.clone(), now_us);
         let mut trial = Self { generation, judge, old: Account::default(), new: Account::default(), next_look_us };
         for (of, seat, answered) in living {
             trial.side(of).before.insert(seat, answered);
