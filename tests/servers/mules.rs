@@ -6,12 +6,12 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::harness::{Instance, Launch, Process, wait_until};
-use crate::pythons::{launch_in, one};
+use crate::pythons::{EVALUATES, call, launch_in, one};
 
 /// Mule 1 hands messages to a hook, mule 2 fetches them itself, mule 3 is a program that knows nothing of uwsgi. What a
 /// request asks for is evaluated.
 const APPLICATION: &str = r#"
-import os, sys, time, urllib.parse
+import os, sys, time
 import uwsgi, uwsgidecorators
 
 def say(*words):
@@ -43,13 +43,6 @@ def add(one, two=0):
 @uwsgidecorators.mulefunc('jobs')
 def for_a_farm(name):
     say('never: mule 2 takes what the farm gets')
-
-def application(environ, start_response):
-    start_response('200 OK', [('Content-Type', 'text/plain')])
-    try:
-        return [repr(eval(urllib.parse.unquote(environ['QUERY_STRING']))).encode()]
-    except Exception as error:
-        return [('%s: %s' % (type(error).__name__, error)).encode()]
 "#;
 
 const PROGRAM: &str = r#"
@@ -61,7 +54,7 @@ while True:
 
 fn files() -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::write(directory.path().join("web.py"), APPLICATION).expect("write the application");
+    fs::write(directory.path().join("web.py"), format!("{APPLICATION}{EVALUATES}")).expect("write the application");
     fs::write(directory.path().join("prog.py"), PROGRAM).expect("write the program");
     directory
 }
@@ -69,11 +62,6 @@ fn files() -> TempDir {
 fn launch(directory: &TempDir) -> Launch {
     let launch = launch_in(&one(), directory.path()).set("module", "web");
     launch.line("mule =").line("mule = web:fetch").line("mule = prog.py").line("farm = jobs:2,2")
-}
-
-fn call(instance: &Instance, expression: &str) -> String {
-    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
 }
 
 /// The mule of a number, once it has its title.

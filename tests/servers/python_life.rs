@@ -10,19 +10,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Instance, Nginx, PATIENCE, Process, wait_until};
-use crate::pythons::{launch, launch_in, one, supported};
+use crate::pythons::{call, launch, launch_in, one, supported};
 use fastrand::Rng;
 use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
 /// What the log says of several threads.
 const THREADS: &str = "several requests run at once in one worker";
-
-/// The value of an expression in `tests/python/calls.py`.
-fn call(instance: &Instance, expression: &str) -> String {
-    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
-}
 
 fn body(instance: &Instance, target: &str) -> String {
     String::from_utf8_lossy(instance.get(target).body()).into_owned()

@@ -5,15 +5,9 @@ use nix::sys::signal::Signal;
 
 use crate::harness::{Instance, Launch};
 use crate::monitoring::{document, stats_path};
-use crate::pythons::{launch, one, supported};
+use crate::pythons::{call, launch, one, supported};
 use crate::reloading::replacing::upgrade;
 use crate::reloading::{edit, reload};
-
-/// The value of an expression in `tests/python/calls.py`.
-fn call(instance: &Instance, expression: &str) -> String {
-    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
-}
 
 const CACHES: [&str; 2] = [
     "cache2 = name=first,items=100,blocksize=64,keysize=20",

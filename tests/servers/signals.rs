@@ -4,11 +4,10 @@ use std::fs;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::Instance;
-use crate::pythons::{launch_in, one};
+use crate::pythons::{EVALUATES, call, launch_in, one};
 
 const APPLICATION: &str = r#"
-import os, sys, time, urllib.parse
+import os, sys, time
 import uwsgi, uwsgidecorators
 
 def say(*words):
@@ -34,24 +33,12 @@ def tick(number):
 @uwsgidecorators.filemon(os.path.abspath('watched'), target='mule')
 def changed(number):
     say('changed, says signal', number)
-
-def application(environ, start_response):
-    start_response('200 OK', [('Content-Type', 'text/plain')])
-    try:
-        return [repr(eval(urllib.parse.unquote(environ['QUERY_STRING']))).encode()]
-    except Exception as error:
-        return [('%s: %s' % (type(error).__name__, error)).encode()]
 "#;
-
-fn call(instance: &Instance, expression: &str) -> String {
-    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
-}
 
 #[test]
 fn signals_reach_whom_they_were_registered_for_also_over_a_reload() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::write(directory.path().join("web.py"), APPLICATION).expect("write the application");
+    fs::write(directory.path().join("web.py"), format!("{APPLICATION}{EVALUATES}")).expect("write the application");
     fs::write(directory.path().join("generation"), "one").expect("a file");
     fs::write(directory.path().join("watched"), "").expect("a file");
     let launch = launch_in(&one(), directory.path()).set("module", "web").set("workers", 2);

@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Instance, wait_until};
-use crate::pythons::{launch_in, one};
+use crate::harness::wait_until;
+use crate::pythons::{EVALUATES, call, launch_in, one};
 
 const APPLICATION: &str = r#"
-import os, sys, time, urllib.parse
+import os, sys, time
 import uwsgi, uwsgidecorators
 
 def say(*words):
@@ -51,26 +51,14 @@ def locked(task):
 
 def waiting(name):
     return sorted(entry for entry in os.listdir(name) if not entry.startswith('.'))
-
-def application(environ, start_response):
-    start_response('200 OK', [('Content-Type', 'text/plain')])
-    try:
-        return [repr(eval(urllib.parse.unquote(environ['QUERY_STRING']))).encode()]
-    except Exception as error:
-        return [('%s: %s' % (type(error).__name__, error)).encode()]
 "#;
-
-fn call(instance: &Instance, expression: &str) -> String {
-    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
-}
 
 #[test]
 fn tasks_run_once_or_until_they_are_done_and_none_is_lost_or_goes_on_killing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let spool = directory.path().join("spool");
     let other = directory.path().join("other");
-    fs::write(directory.path().join("web.py"), APPLICATION).expect("write the application");
+    fs::write(directory.path().join("web.py"), format!("{APPLICATION}{EVALUATES}")).expect("write the application");
     let launch = launch_in(&one(), directory.path()).set("module", "web").set("spooler-frequency", 1);
     let launch = launch.set("spooler", spool.display()).set("spooler-external", other.display());
     let mut instance = launch.set("spooler-processes", 2).set("spooler-chdir", directory.path().display()).start();

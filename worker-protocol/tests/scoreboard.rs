@@ -12,6 +12,10 @@ use worker_protocol::scoreboard::{
     WorkerFigures,
 };
 
+/// A request that is counted in every word.
+const EVERYTHING: Served =
+    Served { sent_bytes: 1, statically: true, exception: true, failed: true, read_error: true, write_error: true };
+
 fn memory(seats: u32, threads: u32) -> Vec<AtomicU64> {
     (0..layout(seats, threads).words()).map(|_| AtomicU64::new(0)).collect()
 }
@@ -105,17 +109,7 @@ fn no_two_writers_share_a_line() {
         let of_core = written(&words, || {
             assert!(!core.begin_request(5));
             core.count_wait(4);
-            core.end_request(
-                7,
-                Served {
-                    sent_bytes: 1,
-                    statically: true,
-                    exception: true,
-                    failed: true,
-                    read_error: true,
-                    write_error: true,
-                },
-            );
+            core.end_request(7, EVERYTHING);
             assert!(!core.begin_request(8));
             core.describe_request([&b"GET"[..]]);
         });
@@ -386,17 +380,7 @@ fn counters_that_an_application_has_overwritten_stay_at_their_end() {
     }
     assert_eq!(states, (0..2).filter_map(|index| master.core_state(index)).collect::<Vec<_>>());
     for core in cores {
-        core.end_request(
-            9,
-            Served {
-                sent_bytes: 1,
-                statically: true,
-                exception: true,
-                failed: true,
-                read_error: true,
-                write_error: true,
-            },
-        );
+        core.end_request(9, EVERYTHING);
         assert_eq!((core.requests(), core.io_errors()), (u64::MAX, (u32::MAX, u32::MAX)));
     }
     let figures = master.figures();

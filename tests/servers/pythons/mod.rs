@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Once, OnceLock};
 
-use crate::harness::Launch;
+use crate::harness::{Instance, Launch};
 
 /// One CPython.
 #[derive(Debug, Clone)]
@@ -95,6 +95,24 @@ pub(crate) fn launch_in(python: &Python, directory: &Path) -> Launch {
     build_extension_once();
     let launch = Launch::rhinod().env("PYTHONDONTWRITEBYTECODE", 1).set("workers", 1);
     launch.set("python-executable", python.path.display()).set("chdir", directory.display())
+}
+
+/// The end of an application that answers with what the expression in the query comes to, where its own names hold.
+pub(crate) const EVALUATES: &str = r#"
+import urllib.parse
+
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    try:
+        return [repr(eval(urllib.parse.unquote(environ['QUERY_STRING']))).encode()]
+    except Exception as error:
+        return [('%s: %s' % (type(error).__name__, error)).encode()]
+"#;
+
+/// What an expression comes to in such an application, and in `tests/python/calls.py`.
+pub(crate) fn call(instance: &Instance, expression: &str) -> String {
+    let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
 }
 
 /// Builds the extension module at the first call in a test program.
