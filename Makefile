@@ -15,8 +15,10 @@ PORT ?= 8080
 BENCH ?=
 # Where `make study` finds the two public traces that docs/SCALING-STUDY.md names.
 TRACES ?=
+# The crates that are published.
+PUBLISHED := rhinod-worker-protocol rhinod
 
-.PHONY: help build run-rust test soak fuzz-smoke check doc bless bench study clean
+.PHONY: help build run-rust test soak fuzz-smoke check doc package bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -51,9 +53,12 @@ check: ## Check format and lints only
 doc: ## Build the documentation of the code, private items included; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --locked --no-deps --document-private-items
 
+package: ## Pack the crates as for a registry, and build each from what was packed
+	$(CARGO) package --locked $(PUBLISHED:%=--package %)
+
 bless: ## Record anew what tests compare with: generated documents, tables in them, snapshots, cases
 	RHINOD_BLESS=1 INSTA_UPDATE=always $(CARGO) test --locked --package rhinod --lib --test program
-	RHINOD_BLESS=1 $(CARGO) test --locked --package worker-protocol --test documentation
+	RHINOD_BLESS=1 $(CARGO) test --locked --package rhinod-worker-protocol --test documentation
 	@git status --short
 
 bench: ## Measure CPU per request, memory, start-up and scaling against the floor and uWSGI

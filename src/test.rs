@@ -28,6 +28,16 @@ use crate::handler::request::DeclaredBody;
 use crate::handler::{Body, BodyWriter, Handler, LogNotes, Request, ResponseParts, WorkerInfo, decoded_path};
 
 /// A request in the making.
+///
+/// ```
+/// use rhinod::test::TestRequest;
+///
+/// let request = TestRequest::new("PUT", "/notes/1?draft=yes")
+///     .header("Content-Type", "application/json")
+///     .variable("REMOTE_ADDR", "192.0.2.7")
+///     .body("{}");
+/// # let _ = request;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestRequest {
     method: String,
@@ -126,6 +136,17 @@ pub fn worker() -> WorkerInfo {
 }
 
 /// What a client would get.
+///
+/// ```
+/// use rhinod::{Request, Response, test};
+///
+/// let app = |_: &mut Request<'_>| Response::html("<h1>Hello</h1>");
+/// let answer: test::Answer = test::call(&app, test::get("/"));
+/// assert_eq!(answer.status, 200);
+/// assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+/// assert_eq!(answer.body, b"<h1>Hello</h1>");
+/// assert_eq!(answer.failure, None);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Answer {

@@ -73,6 +73,29 @@ where
 }
 
 /// What a worker knows of itself.
+///
+/// ```
+/// use rhinod::{BoxError, Handler, Request, Response, WorkerInfo, test};
+///
+/// #[derive(Default)]
+/// struct Named { name: String }
+///
+/// impl Handler for Named {
+///     fn start_worker(&mut self, worker: &WorkerInfo) -> Result<(), BoxError> {
+///         self.name = format!("worker {} of generation {}", worker.number, worker.generation);
+///         Ok(())
+///     }
+///
+///     fn handle(&self, _request: &mut Request<'_>) -> Response {
+///         Response::text(self.name.clone())
+///     }
+/// }
+///
+/// let mut named = Named::default();
+/// named.start_worker(&test::worker())?;
+/// assert_eq!(test::call(&named, test::get("/")).text(), "worker 1 of generation 1");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerInfo {

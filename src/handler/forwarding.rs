@@ -48,7 +48,24 @@ impl<H: Handler> Handler for Arc<H> {
     }
 }
 
-/// What [`wrap`] makes.
+/// What [`wrap`] makes: a handler around another one, which can be wrapped again.
+///
+/// ```
+/// use rhinod::{Handler, Request, Response, Wrapped, test, wrap};
+///
+/// fn app(request: &mut Request<'_>) -> Response {
+///     Response::text(request.extensions().get::<&str>().copied().unwrap_or("nobody"))
+/// }
+///
+/// let named = wrap(app, |app: &dyn Handler, request: &mut Request<'_>| {
+///     request.extensions_mut().insert("ada");
+///     app.handle(request)
+/// });
+/// let both: Wrapped<Wrapped<_, _>, _> =
+///     wrap(named, |app: &dyn Handler, request: &mut Request<'_>| app.handle(request).with_header("X-Outer", "1"));
+/// let answer = test::call(&both, test::get("/"));
+/// assert_eq!((answer.text().as_str(), answer.header("X-Outer")), ("ada", Some("1")));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Wrapped<H, A> {
     inner: H,

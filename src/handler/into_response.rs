@@ -50,6 +50,16 @@ impl<R: IntoResponse, E: Into<BoxError>> IntoResponse for Result<R, E> {
 }
 
 /// An error that is answered with a status of its own.
+///
+/// ```
+/// use rhinod::{Request, Response, StatusError, test};
+///
+/// fn teapot(_request: &mut Request<'_>) -> Result<Response, StatusError> {
+///     Err(StatusError::new(418, "it is a teapot"))
+/// }
+/// let answer = test::call(&teapot, test::get("/"));
+/// assert_eq!((answer.status, answer.text().as_str()), (418, "it is a teapot\n"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusError {
     status: u16,

@@ -4,6 +4,16 @@
 const VARIABLES_MAX: usize = 64;
 
 /// A request has as many log variables as it may have (64).
+///
+/// ```
+/// use rhinod::{Request, Response, TooManyLogVariables, test};
+///
+/// fn noted(request: &mut Request<'_>) -> Result<Response, TooManyLogVariables> {
+///     request.set_log_variable("user", "ada")?; // `log-format = %(user) …`
+///     Ok(Response::new(204))
+/// }
+/// assert_eq!(test::call(&noted, test::get("/")).status, 204);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a request has at most {VARIABLES_MAX} log variables")]
 pub struct TooManyLogVariables;

@@ -5,7 +5,18 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-/// Any error of an application, as the ecosystem passes it around.
+/// Any error of an application, as the ecosystem passes it around. Text is one, too:
+///
+/// ```
+/// fn count(text: &str) -> Result<u32, rhinod::BoxError> {
+///     if text.is_empty() {
+///         return Err("nothing was given".into());
+///     }
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(count("").unwrap_err().to_string(), "nothing was given");
+/// assert_eq!(count("12").unwrap(), 12);
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An answer: status, headers, body.
@@ -30,12 +41,27 @@ pub struct Response {
 }
 
 /// What [`Response::into_parts`] gives: status, headers, body.
+///
+/// ```
+/// let (status, headers, body): rhinod::ResponseParts = rhinod::Response::text("hello\n").into_parts();
+/// assert_eq!((status, headers[0].0.as_ref(), headers[0].1.as_ref()), (200, "Content-Type", b"text/plain".as_slice()));
+/// assert!(matches!(body, rhinod::Body::Bytes(bytes) if bytes.as_ref() == b"hello\n"));
+/// ```
 pub type ResponseParts = (u16, Vec<(Cow<'static, str>, Cow<'static, [u8]>)>, Body);
 
 /// A header: name and value, as they go on the wire.
 pub(crate) type Header = (Cow<'static, str>, Cow<'static, [u8]>);
 
 /// The body of an answer.
+///
+/// ```
+/// use rhinod::{Body, Response};
+///
+/// let body = Body::Reader { reader: Box::new(std::io::Cursor::new("from somewhere")), length: Some(14) };
+/// let response = Response::new(200).with_header("Content-Type", "text/plain").with_body(body);
+/// let empty = Response::new(200).with_body(()); // Also from text and bytes.
+/// # let _ = (response, empty);
+/// ```
 #[non_exhaustive]
 pub enum Body {
     /// No bytes at all.
@@ -68,6 +94,20 @@ pub enum Body {
 type WriteBody = Box<dyn FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send>;
 
 /// Where a [`Body::Writer`] writes to. Not buffered: wrap it in a [`io::BufWriter`] for many small writes.
+///
+/// ```
+/// use std::io::{BufWriter, Write};
+/// use rhinod::{BodyWriter, Request, Response, test};
+///
+/// fn numbers(_request: &mut Request<'_>) -> Response {
+///     Response::writer("text/plain", |body: &mut BodyWriter<'_>| {
+///         let mut body = BufWriter::new(body);
+///         (1..=3).try_for_each(|number| writeln!(body, "{number}"))?;
+///         body.flush()
+///     })
+/// }
+/// assert_eq!(test::call(&numbers, test::get("/")).text(), "1\n2\n3\n");
+/// ```
 pub struct BodyWriter<'a> {
     pub(crate) sink: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
 }

@@ -89,6 +89,16 @@ impl Error {
 }
 
 /// A validated block.
+///
+/// ```
+/// use worker_protocol::pairs::{Block, append};
+///
+/// let mut bytes = Vec::new();
+/// append(&mut bytes, 0, b"REQUEST_METHOD", b"GET").unwrap();
+/// let block = Block::parse(&bytes, 128)?;
+/// assert_eq!((block.count(), block.get(b"REQUEST_METHOD")), (1, Some(b"GET".as_slice())));
+/// # Ok::<(), worker_protocol::pairs::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Block<'a> {
     bytes: &'a [u8],

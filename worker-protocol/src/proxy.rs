@@ -5,6 +5,14 @@
 //! are trusted: whoever may send this says who the client is. Written in the router, for the worker.
 //!
 //! Strict: a header that is not exactly of the form is refused, as the next bytes would be taken for a request.
+//!
+//! ```
+//! let line = b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 443\r\nGET / HTTP/1.1";
+//! let header = worker_protocol::proxy::decode(line)?.expect("it is whole");
+//! let (client, _) = header.origin.addresses.expect("it says who");
+//! assert_eq!((client.to_string().as_str(), header.consumed), ("192.0.2.7:5000", 41));
+//! # Ok::<(), worker_protocol::proxy::Error>(())
+//! ```
 
 mod binary;
 mod header;

@@ -60,6 +60,18 @@ pub enum Error {
 
 /// A head being written. Dropping it without [`Head::finish`] leaves a head without its blank line in the buffer; after
 /// an error truncate the buffer to where the head started and write another one.
+///
+/// ```
+/// use worker_protocol::response::{Error, Head, Version};
+///
+/// let mut out = Vec::new();
+/// let mut head = Head::start(&mut out, Version::Http11, 404, None)?;
+/// head.content_length(0)?;
+/// assert!(head.header("X-Forged", "1\r\nX-Other: 2").is_err());
+/// head.finish();
+/// assert_eq!(out, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Head<'b> {
     out: &'b mut Vec<u8>,

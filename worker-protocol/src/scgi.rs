@@ -7,6 +7,13 @@
 //!
 //! The page wants `CONTENT_LENGTH` first and `SCGI` somewhere; neither is insisted on, as uWSGI never did and
 //! configurations without them exist. Everything else is strict.
+//!
+//! ```
+//! let mut request = Vec::new();
+//! worker_protocol::scgi::encode(&mut request, [("CONTENT_LENGTH", "0"), ("SCGI", "1")])?;
+//! assert_eq!(request, b"24:CONTENT_LENGTH\x000\0SCGI\x001\0,");
+//! # Ok::<(), worker_protocol::scgi::EncodeError>(())
+//! ```
 
 use thiserror::Error;
 

@@ -3,6 +3,16 @@
 //!
 //! Bytes only: it reads no socket and gives no meaning to a variable (that is [`crate::head`]). The receiver runs in the
 //! worker for every request; the encoder serves clients, load generators and tests.
+//!
+//! ```
+//! use worker_protocol::uwsgi::{HEADER_BYTES, Header, MODIFIER_REQUEST, encode};
+//!
+//! let mut packet = Vec::new();
+//! encode(&mut packet, MODIFIER_REQUEST, 0, [("REQUEST_METHOD", "GET")])?;
+//! let header = Header::parse(&packet).expect("four bytes");
+//! assert_eq!(usize::from(header.datasize), packet.len() - HEADER_BYTES);
+//! # Ok::<(), worker_protocol::uwsgi::EncodeError>(())
+//! ```
 
 use thiserror::Error;
 

@@ -17,6 +17,16 @@
 //!
 //! What a kind does not use is written as 0 and not looked at. Kinds are unique over all four directions, so that a
 //! record in the wrong direction is an unknown one. A change of meaning changes the version.
+//!
+//! ```
+//! use worker_protocol::control::{FromWorker, Message, RECORD_BYTES};
+//!
+//! let ready = FromWorker::Ready { boot_us: 1_200 };
+//! let mut packet = Vec::new();
+//! ready.encode(&mut packet);
+//! assert_eq!((packet.len(), ready.descriptors()), (RECORD_BYTES, 0));
+//! assert_eq!(FromWorker::decode(&packet), Ok(ready));
+//! ```
 
 pub mod kind;
 

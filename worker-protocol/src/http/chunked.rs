@@ -117,6 +117,20 @@ enum Extension {
 }
 
 /// Decodes one body.
+///
+/// ```
+/// use worker_protocol::http::chunked::Decoder;
+///
+/// let mut decoder = Decoder::new(1_000);
+/// let (mut input, mut body) = (b"5\r\nhello\r\n0\r\n\r\nGET ".as_slice(), Vec::new());
+/// while !decoder.has_ended() {
+///     let piece = decoder.next(input, 1_000)?;
+///     body.extend_from_slice(piece.data);
+///     input = &input[piece.consumed..];
+/// }
+/// assert_eq!((body.as_slice(), input), (b"hello".as_slice(), b"GET ".as_slice()));
+/// # Ok::<(), worker_protocol::http::chunked::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Decoder {
     state: State,

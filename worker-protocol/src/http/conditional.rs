@@ -1,5 +1,13 @@
 //! Conditional requests (RFC 9110 section 13): whether a client has what it asks for already. Pure: the headers and what
 //! is known of the file come in.
+//!
+//! ```
+//! use worker_protocol::http::conditional::{Conditions, Validators, Verdict};
+//!
+//! let known = Validators { etag: "\"7\"", modified_s: 1_700_000_000 };
+//! let asked = Conditions { if_none_match: Some(b"\"6\", \"7\""), ..Conditions::default() };
+//! assert_eq!(asked.judge(&known), Verdict::NotModified);
+//! ```
 
 use std::time::{Duration, UNIX_EPOCH};
 

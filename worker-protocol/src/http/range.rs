@@ -1,4 +1,13 @@
 //! Which bytes of a file a `Range` asks for (RFC 9110 section 14). Pure.
+//!
+//! ```
+//! use worker_protocol::http::range::{Wanted, wanted};
+//!
+//! assert_eq!(wanted(b"bytes=0-9", 100), Wanted::Parts(vec![0..10]));
+//! assert_eq!(wanted(b"bytes=-10", 100), Wanted::Parts(vec![90..100]));
+//! assert_eq!(wanted(b"bytes=100-", 100), Wanted::Nothing);
+//! assert_eq!(wanted(b"lines=1-2", 100), Wanted::Whole);
+//! ```
 
 use std::ops::Range;
 

@@ -14,6 +14,26 @@ use crate::ids::{Life, Seat};
 pub const RESYNC_ATTEMPTS_MAX: usize = 16;
 
 /// The whole memory. Cheap to copy; all views borrow the same words.
+///
+/// ```
+/// use std::sync::atomic::AtomicU64;
+/// use worker_protocol::ids::{Life, Seat};
+/// use worker_protocol::scoreboard::{CoreState, Layout, Scoreboard, Served};
+///
+/// let layout = Layout::new(2, 1)?;
+/// let memory: Vec<AtomicU64> = (0..layout.words()).map(|_| AtomicU64::new(0)).collect();
+/// let (masters, workers) = (Scoreboard::create(&memory, layout)?, Scoreboard::attach(&memory)?);
+///
+/// let seat = workers.worker(Seat(1)).expect("the second seat");
+/// seat.take(Life(7));
+/// let core = seat.core(0).expect("its only thread");
+/// core.begin_request(1_000);
+/// let seen = masters.master(Seat(1)).expect("the same seat");
+/// assert_eq!(seen.core_state(0), Some(CoreState::Busy { since_us: 1_000 }));
+/// core.end_request(1_500, Served::default());
+/// assert_eq!(seen.core_state(0), Some(CoreState::Idle));
+/// # Ok::<(), worker_protocol::scoreboard::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Scoreboard<'a> {
     layout: Layout,
