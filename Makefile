@@ -18,7 +18,7 @@ TRACES ?=
 # The crates that are published.
 PUBLISHED := rhinod-worker-protocol rhinod
 
-.PHONY: help build run-rust test soak fuzz-smoke check doc package bless bench study clean
+.PHONY: help build run-rust test soak fuzz-smoke check doc features package bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -52,6 +52,9 @@ check: ## Check format and lints only
 
 doc: ## Build the documentation of the code, private items included; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --locked --no-deps --document-private-items
+
+features: ## Check the crate without any of its features
+	$(CARGO) clippy --locked --package rhinod --no-default-features --lib --bins -- -D warnings
 
 package: ## Pack the crates as for a registry, and build each from what was packed
 	$(CARGO) package --locked $(PUBLISHED:%=--package %)

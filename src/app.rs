@@ -1,8 +1,7 @@
 //! What every binary with rhinod in it does first: become a zygote or a router, or read the command line and become a master.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,10 +28,10 @@ use crate::master::upgrade::{Image, first_arguments, start_directory};
 use crate::master::{self, Account, Origin};
 use crate::operator;
 use crate::operator::instance::Places;
-use crate::router;
-use crate::router::settings::ROUTER_ARGUMENT;
-use crate::scaling::Settings;
-use crate::simulate::{self, SimulateError};
+#[cfg(feature = "tls")]
+use crate::router::{self, settings::ROUTER_ARGUMENT};
+#[cfg(feature = "simulate")]
+use crate::simulate;
 use crate::supervision::vassal::EMPEROR_FD;
 use crate::sys::ground::Grounds;
 use crate::zygote;
@@ -71,6 +70,7 @@ where
     H: Handler,
 {
     crate::logging::start();
+    #[cfg(feature = "tls")]
     if let Some(settings) = number_after(ROUTER_ARGUMENT) {
         return code(router::run(settings));
     }
@@ -139,32 +139,15 @@ fn obey(about: &About, embeds_application: bool) -> ExitCode {
     }
     match command {
         Command::Serve => serve(&reader),
-        Command::Simulate { arguments } => try_out(&reader, &arguments),
+        #[cfg(feature = "simulate")]
+        Command::Simulate { arguments } => match simulate::carry_out(&arguments, |ini| reader.read_file(ini)) {
+            Ok(()) => Exit::Success.into(),
+            Err(failure) => complain(&failure),
+        },
         other => match operator::carry_out(&other, &|ini| reader.places(ini)) {
             Ok(exit) => exit.into(),
             Err(failure) => complain(&failure),
         },
-    }
-}
-
-/// `simulate`, which reads the configuration it is given instead of the one the program was called with.
-fn try_out(reader: &Reader, arguments: &[OsString]) -> ExitCode {
-    if arguments.first().is_some_and(|first| first == "--help" || first == "-h") {
-        // A reader that has gone (`| head`) is no error of ours.
-        let _ = std::io::stdout().write_all(simulate::USAGE.as_bytes());
-        return Exit::Success.into();
-    }
-    let settings_of = |ini: &Path| {
-        let settings = reader.read_file(ini).map(|config| Settings::of(&config));
-        settings.map_err(|failure| SimulateError::Configuration { text: failure.message, exit: failure.exit })
-    };
-    let outcome = simulate::Arguments::parse(arguments)
-        .and_then(|arguments| simulate::simulate(&arguments, settings_of, &mut std::io::stdout().lock()));
-    match outcome {
-        Ok(()) => Exit::Success.into(),
-        // A reader that has gone (`| head`) is no error of ours.
-        Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Success.into(),
-        Err(error) => complain(&StartFailure::new(error.exit(), error.to_string())),
     }
 }
 
@@ -272,7 +255,8 @@ impl Reader {
         })
     }
 
-    /// A configuration that was named on purpose, with everything else as the program was called.
+    /// The configuration that `simulate` is given, which was named on purpose, with everything else as the program was called.
+    #[cfg(feature = "simulate")]
     fn read_file(&self, ini: &Path) -> Result<Config, StartFailure> {
         let invocation = Invocation { arguments: vec![ini.into()], ..self.invocation.clone() };
         load(&invocation, &self.world, &surroundings()).map(|loaded| loaded.config).map_err(refused)

@@ -4,35 +4,42 @@
 //! processes, are left to the caller. Not for the options of a configuration (`config`). Runs before anything else.
 
 mod about;
+mod asked;
 mod command;
+#[cfg(feature = "cli")]
 pub mod completions;
+#[cfg(feature = "cli")]
+mod explaining;
 mod help;
+#[cfg(feature = "cli")]
 pub mod manual;
+mod printed;
+#[cfg(feature = "cli")]
 mod route;
+#[cfg(feature = "cli")]
 pub mod sample;
+mod shell;
 mod word_arguments;
 mod words;
 
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::config::foresight::foresee;
 use crate::config::ground::Ground;
 use crate::config::language::command_line;
 use crate::config::load::{Reading, read};
-use crate::config::looking::Looking;
 use crate::config::model::Policy;
 use crate::config::options::{self, Table};
-use crate::config::report::check::{Check, Verdict, check};
 use crate::config::report::page::Page;
-use crate::config::report::show::show;
 use crate::config::surroundings::Surroundings;
 use crate::config::vocabulary::Vocabulary;
 use crate::config::world::{Invocation, World};
 
 pub use about::About;
+pub use asked::Asked;
 pub use command::{Command, Format, Misuse};
-pub use route::Asked;
+pub use printed::Printed;
+pub use shell::Shell;
 
 pub use crate::exit::Exit;
 
@@ -92,31 +99,6 @@ fn by_option(name: &str, value: &str, wait: bool) -> Option<Command> {
     })
 }
 
-/// What a command that only prints has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Printed {
-    /// For standard output.
-    pub output: String,
-    /// For standard error.
-    pub errors: String,
-    /// The status to end with.
-    pub exit: Exit,
-}
-
-impl Printed {
-    fn output(output: String) -> Printed {
-        Printed { output, errors: String::new(), exit: Exit::Success }
-    }
-
-    fn error(errors: String, exit: Exit) -> Printed {
-        Printed { output: String::new(), errors, exit }
-    }
-
-    fn ending(self, exit: Exit) -> Printed {
-        Printed { exit, ..self }
-    }
-}
-
 /// The names that `cheaper-algo` takes, one to a line.
 pub fn policies() -> String {
     Policy::NAMES.join("\n") + "\n"
@@ -135,6 +117,7 @@ pub fn print(
 }
 
 /// The same for an application with rhinod in it.
+#[cfg_attr(not(feature = "cli"), allow(unused_variables, reason = "what only explanations need"))]
 pub fn print_as(
     about: &About,
     command: &Command,
@@ -149,15 +132,11 @@ pub fn print_as(
         let called = Invocation { arguments: arguments.to_vec(), ..invocation.clone() };
         read(&called, world, surroundings)
     };
-    let look = |arguments: &[OsString]| look(arguments, invocation, world, surroundings);
+    #[cfg(feature = "cli")]
+    if let Some(explained) = explaining::explain(about, command, invocation, world, surroundings, ground, page) {
+        return Some(explained);
+    }
     Some(match command {
-        Command::Check { arguments, format } => {
-            let (mut reading, is_complete) = look(arguments);
-            let untried = foresee(&mut reading, is_complete, invocation, world, ground);
-            print_check(&Check { untried, ..check(&reading) }, *format, page)
-        }
-        Command::Route { file, asked } => print_route(asked, &look(std::slice::from_ref(file)).0, invocation, world),
-        Command::Show { arguments, format, changed } => print_show(&look(arguments).0, *format, *changed, page),
         Command::Get { name } => print_value(name, &read(&invocation.arguments)),
         Command::Help { word } => print_help(about, word.as_deref()),
         Command::HelpOf { word } => {
@@ -166,9 +145,12 @@ pub fn print_as(
         Command::Version => Printed::output(about.version_line()),
         Command::Policies => Printed::output(policies()),
         Command::Names => Printed::output(Table.names().map(|name| format!("{name}\n")).collect()),
-        Command::Completions { shell } => Printed::output(completions::script(*shell)),
-        Command::Manual => Printed::output(manual::manual_page_of(about)),
         Command::Serve
+        | Command::Check { .. }
+        | Command::Route { .. }
+        | Command::Show { .. }
+        | Command::Completions { .. }
+        | Command::Manual
         | Command::Simulate { .. }
         | Command::Status { .. }
         | Command::Stop { .. }
@@ -181,42 +163,6 @@ pub fn print_as(
     })
 }
 
-/// Reads a configuration without executing anything that it names, unless `--run` is among the arguments; also whether
-/// nothing is missing for that.
-fn look(
-    arguments: &[OsString],
-    invocation: &Invocation,
-    world: &dyn World,
-    surroundings: &Surroundings,
-) -> (Reading, bool) {
-    let (run, arguments): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument == "--run");
-    let called = Invocation { arguments, ..invocation.clone() };
-    if !run.is_empty() {
-        return (read(&called, world, surroundings), true);
-    }
-    let looking = Looking::at(world);
-    let mut reading = read(&called, &looking, surroundings);
-    let remarks = looking.remarks();
-    let is_complete = remarks.is_empty();
-    reading.warnings.extend(remarks);
-    (reading, is_complete)
-}
-
-fn print_check(report: &Check, format: Format, page: Page) -> Printed {
-    let exit = match report.verdict {
-        Verdict::Fine => Exit::Success,
-        Verdict::SomeLinesDoNothing => Exit::LinesDoNothing,
-        Verdict::WillNotServe | Verdict::WillNotStart => Exit::WillNotStart,
-    };
-    Printed::output(if format == Format::Json { report.json() } else { report.text(page) }).ending(exit)
-}
-
-fn print_show(reading: &Reading, format: Format, changed: bool, page: Page) -> Printed {
-    let report = if changed { show(reading).changed() } else { show(reading) };
-    let exit = if report.errors.is_empty() { Exit::Success } else { Exit::WillNotStart };
-    Printed::output(if format == Format::Json { report.json() } else { report.text(page.paint) }).ending(exit)
-}
-
 /// The first value of a name, as placeholders see it (uWSGI's manual, "Configuring uWSGI").
 fn print_value(name: &str, reading: &Reading) -> Printed {
     if !reading.errors.0.is_empty() {
@@ -226,18 +172,6 @@ fn print_value(name: &str, reading: &Reading) -> Printed {
     match found {
         Some(directive) => Printed::output(format!("{}\n", directive.value.as_deref().unwrap_or("true"))),
         None => Printed::error(format!("`{name}` is not given\n"), Exit::Usage),
-    }
-}
-
-fn print_route(asked: &Asked, reading: &Reading, invocation: &Invocation, world: &dyn World) -> Printed {
-    if !reading.errors.0.is_empty() {
-        return Printed::error(format!("{}\n", reading.errors), Exit::Configuration);
-    }
-    let epoch_us = invocation.started.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-    let routed = route::route(&reading.config.routing.rules, asked, &invocation.directory, world, epoch_us);
-    match routed {
-        Ok(text) => Printed::output(text),
-        Err(problem) => Printed::error(problem, Exit::Usage),
     }
 }
 
@@ -256,7 +190,6 @@ fn print_help(about: &About, word: Option<&str>) -> Printed {
 mod tests {
     use std::time::SystemTime;
 
-    use super::completions::Shell;
     use super::*;
 
     fn parsed(arguments: &[&str]) -> Result<Command, Misuse> {

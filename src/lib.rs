@@ -59,6 +59,7 @@ mod router;
 pub mod routing;
 #[doc(hidden)]
 pub mod scaling;
+#[cfg(feature = "simulate")]
 #[doc(hidden)]
 pub mod simulate;
 #[doc(hidden)]

@@ -4,8 +4,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::completions::Shell;
-use super::route::Asked;
+use super::asked::Asked;
+use super::shell::Shell;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

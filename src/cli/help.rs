@@ -14,7 +14,8 @@ pub(super) fn usages(name: &str) -> Vec<(String, &'static str)> {
         ("[OPTION…] MODULE:CALLABLE", "serve this Python application, on 127.0.0.1:8000 without a socket"),
         ("[OPTION…] FILE.py", "the same for a file"),
     ];
-    let words = WORDS.iter().map(|word| (format!("{name} {} {}", word.name, word.usage), word.does));
+    let words = WORDS.iter().filter(|word| word.missing().is_none());
+    let words = words.map(|word| (format!("{name} {} {}", word.name, word.usage), word.does));
     let words = words.map(|(call, does)| (call.trim_end().to_owned(), does));
     serving.map(|(call, does)| (format!("{name} {call}"), does)).into_iter().chain(words).collect()
 }

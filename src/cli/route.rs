@@ -2,41 +2,17 @@
 //! rules would do to a process is only said. Pure; runs before anything else.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use worker_protocol::head::RequestHead;
 use worker_protocol::pairs::{self, Block, PathInfo};
 
+use super::asked::Asked;
 use crate::config::world::{Kind, World as Machine};
 use crate::routing::{Figure, FileTest, Request, Rules, Stage, Verdict, World, WrittenRule};
 
-/// A request as it was typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// GET and the like.
-    pub method: String,
-    /// A path with its query, encoded, or a whole URL.
-    pub url: String,
-    /// Names and values.
-    pub headers: Vec<(String, String)>,
-}
-
 impl Asked {
-    /// `METHOD URL [Header: value]…`.
-    pub(super) fn read(arguments: &[OsString]) -> Result<Asked, String> {
-        let mut words = arguments.iter().map(|word| word.to_string_lossy().into_owned());
-        let (Some(method), Some(url)) = (words.next(), words.next()) else {
-            return Err("route needs a file, a method and a URL".to_owned());
-        };
-        let header = |word: String| match word.split_once(':') {
-            Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
-            _ => Err(format!("route takes headers as `Name: value`, not `{word}`")),
-        };
-        Ok(Asked { method, url, headers: words.map(header).collect::<Result<_, _>>()? })
-    }
-
     /// The same as a web server sends it.
     fn block(&self) -> Option<Vec<u8>> {
         let (scheme, rest) = self.url.split_once("://").unwrap_or(("http", ""));
@@ -218,6 +194,8 @@ impl World for Shown<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     #[test]

@@ -3,14 +3,17 @@
 
 use std::ffi::OsString;
 
+use super::asked::Asked;
 use super::command::{Command, Format, Misuse};
-use super::completions::Shell;
-use super::route::Asked;
+use super::shell::Shell;
 use super::words::{Word, find};
 
 /// Reads what follows a word.
 pub(super) fn parse(word: &'static Word, mut arguments: Vec<OsString>) -> Result<Command, Misuse> {
     let name = word.name;
+    if let Some(feature) = word.missing() {
+        return Err(Misuse(format!("{name} is not built into this program (rhinod's feature `{feature}`)")));
+    }
     let wants_help = arguments.iter().any(|word| word == "--help" || word == "-h");
     if wants_help && name != "simulate" {
         return Ok(Command::HelpOf { word: name });

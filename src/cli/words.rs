@@ -147,6 +147,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("config", "did you mean `rhinod show`?"),
 ];
 
+impl Word {
+    /// The feature that it needs and that this program was built without.
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        match self.name {
+            "check" | "show" | "route" | "completions" | "man" if !cfg!(feature = "cli") => Some("cli"),
+            "simulate" if !cfg!(feature = "simulate") => Some("simulate"),
+            _ => None,
+        }
+    }
+}
+
 /// The word of this name.
 pub(super) fn find(name: &str) -> Option<&'static Word> {
     WORDS.iter().find(|word| word.name == name)

@@ -24,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) logging: Logging,
 }
 
+#[cfg(feature = "tls")]
 impl Settings {
     /// The name of the workers' socket for a protocol.
     pub(super) fn gate(&self, protocol: Protocol) -> Option<&[u8]> {

@@ -37,6 +37,7 @@ mod properties;
 mod reason;
 mod sample;
 mod settings;
+#[cfg(any(feature = "simulate", test))]
 pub mod simulator;
 mod spare;
 mod spare2;

@@ -10,6 +10,7 @@ const DURATION_MAX_US: u64 = 1_000_000_000_000_000;
 /// Largest number without a unit of time, and largest number of seconds or ticks.
 const COUNT_MAX: u64 = 1_000_000_000;
 /// The target wait of `adaptive` when nothing else is said.
+#[cfg(any(feature = "simulate", test))]
 pub(super) const TARGET_WAIT_US: u64 = model::Scaling::TARGET_WAIT.as_micros() as u64;
 
 /// The policies' settings. Counts are of workers, times are microseconds.

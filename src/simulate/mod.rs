@@ -11,18 +11,45 @@ pub use arguments::{Arguments, Source, Task};
 pub use error::SimulateError;
 pub use usage::USAGE;
 
+use crate::config::model::Config;
+use crate::failure::StartFailure;
 use crate::scaling::Settings;
 use crate::scaling::decision_log;
 use crate::scaling::simulator::traces::{self, Gaps, Reading, Trace};
 use crate::scaling::simulator::{World, load, picture, report};
 use crate::sys::clock::monotonic_us;
 use arguments::usage;
+use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 /// Largest log that is read.
 const FILE_MAX: u64 = 2 << 30;
+
+/// Carries the word out as it was typed: `read` reads a configuration, the output is standard output.
+pub(crate) fn carry_out(
+    arguments: &[OsString],
+    read: impl FnOnce(&Path) -> Result<Config, StartFailure>,
+) -> Result<(), StartFailure> {
+    if arguments.first().is_some_and(|first| first == "--help" || first == "-h") {
+        // A reader that has gone (`| head`) is no error of ours.
+        let _ = io::stdout().write_all(USAGE.as_bytes());
+        return Ok(());
+    }
+    let settings_of = |ini: &Path| {
+        let settings = read(ini).map(|config| Settings::of(&config));
+        settings.map_err(|failure| SimulateError::Configuration { text: failure.message, exit: failure.exit })
+    };
+    let outcome = Arguments::parse(arguments)
+        .and_then(|arguments| simulate(&arguments, settings_of, &mut io::stdout().lock()));
+    match outcome {
+        Ok(()) => Ok(()),
+        // As above.
+        Err(SimulateError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(StartFailure::new(error.exit(), error.to_string())),
+    }
+}
 
 /// Runs the command. `settings_of` reads a configuration file.
 ///

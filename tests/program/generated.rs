@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 use std::{env, io::Write};
 
-use rhinod::cli::completions::{Shell, script};
+use rhinod::cli::Shell;
+use rhinod::cli::completions::script;
 use rhinod::cli::manual::{exit_codes, manual_page, options_page, restart_list};
 use rhinod::cli::sample::sample;
 use rhinod::config::load::read;

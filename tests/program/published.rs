@@ -32,7 +32,8 @@ fn published() -> Vec<Value> {
 #[test]
 fn what_is_published_has_a_name_of_ours_and_says_what_it_is() {
     let packages = published();
-    let names: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    let mut names: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    names.sort_unstable();
     assert_eq!(names, ["rhinod", "rhinod-worker-protocol"]);
     for package in &packages {
         let name = &package["name"];

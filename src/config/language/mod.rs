@@ -22,6 +22,7 @@ mod keyword;
 mod lines;
 mod logic;
 mod magic;
+mod object;
 mod opened;
 mod placeholder;
 mod resolve;
@@ -29,6 +30,8 @@ mod sealed;
 mod source;
 mod strict;
 mod structured;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 pub use collect::{collect, collect_all};
 pub use collected::Collected;

@@ -1,63 +1,20 @@
 //! The yaml and json forms of a configuration: one object whose members are entries, sequences being repeated keys.
 //!
 //! The rules are uWSGI's manual, "Configuring uWSGI". Both parsers are driven at a level that keeps order, duplicate
-//! keys and lines: `saphyr-parser` by its events, `serde_json` by borrowed raw values. XML is refused: practically
+//! keys and lines: `saphyr-parser` by its events (`yaml`), `serde_json` by borrowed raw values. XML is refused: practically
 //! nobody uses it. Pure.
 
 use std::fmt;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::keyword::Format;
-
-/// Most entries of one text, and most members of one object.
-const ENTRIES_MAX: usize = 100_000;
-
-/// What a member of the object is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Item {
-    /// An entry.
-    Entry {
-        /// Its name.
-        key: String,
-        /// Its value as text.
-        value: String,
-    },
-    /// Something that cannot be an entry.
-    Ignored {
-        /// Its name.
-        key: String,
-        /// What it is instead, for a message.
-        what: &'static str,
-    },
-}
-
-/// Why a text could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Malformed {
-    /// The line, from 1; 0 speaks of the whole text.
-    pub(crate) line: usize,
-    pub(crate) problem: String,
-}
-
-impl Malformed {
-    fn at(line: usize, problem: impl Into<String>) -> Self {
-        Self { line, problem: problem.into() }
-    }
-
-    fn too_many(line: usize) -> Self {
-        Self::at(line, format!("more than {ENTRIES_MAX} entries"))
-    }
-
-    fn json(error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        let problem = text.split(" at line ").next().unwrap_or_default();
-        Self::at(error.line(), format!("expected json: {problem}"))
-    }
-}
+use super::object::ENTRIES_MAX;
+pub(super) use super::object::{Item, Malformed};
+#[cfg(feature = "yaml")]
+use super::yaml::read as read_yaml;
 
 /// Reads the object called `section`. Items come with their line, from 1, in order.
 pub(crate) fn read(format: Format, text: &str, section: &str) -> Result<Vec<(usize, Item)>, Malformed> {
@@ -72,119 +29,10 @@ pub(crate) fn read(format: Format, text: &str, section: &str) -> Result<Vec<(usi
     found.ok_or_else(|| Malformed::at(0, format!("expected an object named `{section}`")))
 }
 
-fn read_yaml(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, Malformed> {
-    let mut events = Events { parser: Parser::new_from_str(text) };
-    loop {
-        match events.next()?.1 {
-            Event::MappingStart(..) => break,
-            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
-            _ => return Ok(None), // nothing, or no object at all
-        }
-    }
-    let mut items = None;
-    loop {
-        let (line, event) = events.next()?;
-        let key = match event {
-            Event::MappingEnd | Event::StreamEnd => return Ok(items),
-            Event::Scalar(text, ..) => text.into_owned(),
-            start => {
-                events.skip(&start)?;
-                String::new()
-            }
-        };
-        let (_, value) = events.next()?;
-        match value {
-            Event::MappingStart(..) if key == section => events.members(items.get_or_insert_default())?,
-            _ if key == section => {
-                return Err(Malformed::at(line, format!("expected `{section}` to hold keys and values")));
-            }
-            other => events.skip(&other)?,
-        }
-    }
-}
-
-struct Events<'t> {
-    parser: Parser<'t, StrInput<'t>>,
-}
-
-impl<'t> Events<'t> {
-    fn next(&mut self) -> Result<(usize, Event<'t>), Malformed> {
-        match self.parser.next_event() {
-            None => Ok((0, Event::StreamEnd)),
-            Some(Ok((event, span))) => Ok((span.start.line(), event)),
-            Some(Err(error)) => {
-                let hint = if error.info().contains('%') { "; a value that begins with % needs quotes" } else { "" };
-                Err(Malformed::at(error.marker().line(), format!("expected yaml: {}{hint}", error.info())))
-            }
-        }
-    }
-
-    /// Passes over the rest of what an event began.
-    fn skip(&mut self, begun: &Event<'_>) -> Result<(), Malformed> {
-        let mut depth = usize::from(matches!(begun, Event::MappingStart(..) | Event::SequenceStart(..)));
-        while depth > 0 {
-            match self.next()?.1 {
-                Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
-                Event::MappingEnd | Event::SequenceEnd => depth -= 1,
-                Event::StreamEnd => return Ok(()),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// The members of the mapping that has just begun.
-    fn members(&mut self, items: &mut Vec<(usize, Item)>) -> Result<(), Malformed> {
-        loop {
-            let (line, event) = self.next()?;
-            if items.len() > ENTRIES_MAX {
-                return Err(Malformed::too_many(line));
-            }
-            let key = match event {
-                Event::MappingEnd | Event::StreamEnd => return Ok(()),
-                Event::Scalar(text, ..) => text.into_owned(),
-                start => {
-                    self.skip(&start)?;
-                    items.push((line, Item::Ignored { key: String::new(), what: "a key that is no text" }));
-                    let (_, value) = self.next()?;
-                    self.skip(&value)?;
-                    continue;
-                }
-            };
-            match self.next()? {
-                (_, Event::SequenceStart(..)) => self.elements(&key, items)?,
-                (_, value) => self.value(line, key, &value, items)?,
-            }
-        }
-    }
-
-    fn elements(&mut self, key: &str, items: &mut Vec<(usize, Item)>) -> Result<(), Malformed> {
-        loop {
-            match self.next()? {
-                (_, Event::SequenceEnd | Event::StreamEnd) => return Ok(()),
-                (line, _) if items.len() > ENTRIES_MAX => return Err(Malformed::too_many(line)),
-                (line, value) => self.value(line, key.to_owned(), &value, items)?,
-            }
-        }
-    }
-
-    fn value(
-        &mut self,
-        line: usize,
-        key: String,
-        value: &Event<'_>,
-        items: &mut Vec<(usize, Item)>,
-    ) -> Result<(), Malformed> {
-        let item = match value {
-            Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&**text, "" | "~" | "null") => return Ok(()),
-            Event::Scalar(text, ..) => Item::Entry { key, value: text.clone().into_owned() },
-            Event::Alias(_) => Item::Ignored { key, what: "an alias" },
-            Event::SequenceStart(..) => Item::Ignored { key, what: "a sequence in a sequence" },
-            _ => Item::Ignored { key, what: "an object" },
-        };
-        items.push((line, item));
-        self.skip(value)
-    }
+#[cfg(not(feature = "yaml"))]
+fn read_yaml(_text: &str, _section: &str) -> Result<Option<Vec<(usize, Item)>>, Malformed> {
+    let missing = "yaml is not built into this program (rhinod's feature `yaml`)";
+    Err(Malformed::at(0, format!("{missing}; write the same keys and values as an ini file")))
 }
 
 /// The members of a JSON object in order, duplicates included.
@@ -245,7 +93,7 @@ fn bounded<T, E: de::Error>(members: &[T]) -> Result<(), E> {
 
 fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, Malformed> {
     let mut place = Place::at_the_beginning_of(text);
-    let Members(root) = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
+    let Members(root) = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let mut items = None;
     for (_, object) in root.iter().filter(|(name, _)| name == section) {
         let line = place.line_of(object.get());
@@ -258,7 +106,7 @@ fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, Ma
                 items.push((line, json_value(key, value, "an object")));
                 continue;
             }
-            let Elements(elements) = serde_json::from_str(value.get()).map_err(|error| Malformed::json(&error))?;
+            let Elements(elements) = serde_json::from_str(value.get()).map_err(|error| malformed(&error))?;
             for element in elements {
                 let line = place.line_of(element.get());
                 items.push((line, json_value(key.clone(), element, "an object or array in an array")));
@@ -269,6 +117,13 @@ fn read_json(text: &str, section: &str) -> Result<Option<Vec<(usize, Item)>>, Ma
         }
     }
     Ok(items)
+}
+
+/// What the parser says of a text.
+fn malformed(error: &serde_json::Error) -> Malformed {
+    let text = error.to_string();
+    let problem = text.split(" at line ").next().unwrap_or_default();
+    Malformed::at(error.line(), format!("expected json: {problem}"))
 }
 
 fn json_value(key: String, raw: &RawValue, nested: &'static str) -> Item {

@@ -5,6 +5,7 @@ use super::kinds::{Action, FileTemplate, Operator, Since, Who};
 use crate::routing::answer::FileAnswer;
 use crate::routing::error::RuleError;
 use crate::routing::template::Template;
+use crate::routing::users;
 use crate::routing::written::Field;
 
 type Read = Result<Action, RuleError>;
@@ -121,7 +122,11 @@ pub(super) fn authentication(argument: &str, passes_on: bool) -> Read {
     let who = match who {
         "" => Who::Nobody,
         one if one.contains(':') => Who::One(one.to_owned()),
-        path => Who::File(path.to_owned()),
+        path if users::KNOWS_HASHES => Who::File(path.to_owned()),
+        _ => {
+            let problem = "a file of users needs hashes of passwords, which are not built into this program";
+            return Err(RuleError::new(problem).advise("build it with rhinod's feature `passwords`"));
+        }
     };
     Ok(Action::Authenticate { realm: realm.to_owned(), who, passes_on })
 }
