@@ -53,8 +53,9 @@ check: ## Check format and lints only
 doc: ## Build the documentation of the code, private items included; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --locked --no-deps --document-private-items
 
-features: ## Check the crate without any of its features
+features: ## Check the crate without any of its features, and try the examples of all of them
 	$(CARGO) clippy --locked --package rhinod --no-default-features --lib --bins -- -D warnings
+	$(CARGO) test --locked --package rhinod --all-features --doc
 
 package: ## Pack the crates as for a registry, and build each from what was packed
 	$(CARGO) package --locked $(PUBLISHED:%=--package %)

@@ -85,6 +85,12 @@ pub use app::{main, main_as};
 pub use cli::About;
 #[doc(inline)]
 pub use handler::{
-    Body, BodyWriter, BoxError, Configuration, Handler, IntoResponse, Request, Response, ResponseParts, StatusError,
-    TooManyLogVariables, WorkerInfo, Wrapped, wrap,
+    Body, BodyWriter, BoxError, Configuration, Handler, IntoHeaderName, IntoHeaderValue, IntoResponse, Request, Response,
+    ResponseParts, StatusError, TooManyLogVariables, WorkerInfo, Wrapped, wrap,
 };
+
+#[cfg(feature = "cookies")]
+#[doc(no_inline)]
+pub use cookie;
+#[doc(no_inline)]
+pub use http;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rhinod::{BoxError, Request, Response, StatusError};
 
-/// The kernel sends the file (`sendfile(2)`).
-pub(crate) fn download(directory: &Path, name: &str) -> Result<Response, BoxError> {
+/// The kernel sends the file (`sendfile(2)`), or the part of it that the client asks for, or nothing if the client has it.
+pub(crate) fn download(directory: &Path, name: &str, request: &Request<'_>) -> Result<Response, BoxError> {
     let file = File::open(path_of(directory, name)?).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => BoxError::from(StatusError::new(404, "no such file")),
         _ => error.into(),
     })?;
-    Ok(Response::file("application/octet-stream", file)?)
+    Ok(Response::file_for(request, "application/octet-stream", file)?)
 }
 
 /// The body is read as it arrives. A client that goes away in the middle leaves the old file as it was.

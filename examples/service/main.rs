@@ -71,7 +71,7 @@ impl Service {
             ("GET" | "HEAD", [""]) => Ok(Response::html("<!doctype html><title>Notes</title><h1>Notes</h1>\n")),
             ("GET" | "HEAD", ["notes"]) => notes.list(request),
             ("POST", ["notes"]) => notes.add(request),
-            ("GET" | "HEAD", ["files", name]) => files::download(&self.directory, name),
+            ("GET" | "HEAD", ["files", name]) => files::download(&self.directory, name, request),
             ("PUT", ["files", name]) => files::upload(&self.directory, name, request),
             ("GET" | "HEAD", ["visits"]) => Response::json(&visits.counts()),
             (_, ["" | "notes" | "visits"] | ["files", _]) => Err(StatusError::new(405, "no such method here").into()),

@@ -46,6 +46,8 @@ fn a_file_comes_back_as_it_was_sent() {
     assert_eq!(call(&service, put("/files/a.txt", "one")).status, 201);
     assert_eq!(call(&service, put("/files/a.txt", "two")).status, 204);
     assert_eq!(call(&service, get("/files/a.txt")).text(), "two");
+    let part = call(&service, get("/files/a.txt").header("Range", "bytes=1-"));
+    assert_eq!((part.status, part.text().as_str()), (206, "wo"));
     for (target, status) in [("/files/b.txt", 404), ("/files/..", 400), ("/files/%2e%2e", 400), ("/files/.a", 400)] {
         assert_eq!(call(&service, get(target)).status, status, "{target}");
     }

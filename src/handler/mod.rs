@@ -5,8 +5,14 @@
 
 mod application;
 mod configuration;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod encoded;
+mod file;
+#[cfg(feature = "forms")]
+mod forms;
 mod forwarding;
+mod header;
 mod into_response;
 mod log_notes;
 pub mod request;
@@ -16,6 +22,7 @@ pub use application::{Handler, WorkerInfo};
 pub use configuration::Configuration;
 pub(crate) use encoded::decoded_path;
 pub use forwarding::{Wrapped, wrap};
+pub use header::{IntoHeaderName, IntoHeaderValue};
 pub(crate) use into_response::chain;
 pub use into_response::{IntoResponse, StatusError};
 pub use log_notes::{LogNotes, TooManyLogVariables};

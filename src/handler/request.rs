@@ -101,12 +101,23 @@ impl<'r> Request<'r> {
 
     /// A header by its name, in any case; the last one where it is repeated and the web server did not join them.
     /// `Content-Type` and `Content-Length` are found too.
-    pub fn header(&self, name: &str) -> Option<&'r [u8]> {
+    ///
+    /// ```
+    /// use rhinod::{Request, Response, http::header, test};
+    ///
+    /// fn agent(request: &mut Request<'_>) -> Response {
+    ///     let (agent, same) = (request.header(header::USER_AGENT), request.header("User-Agent"));
+    ///     Response::bytes("text/plain", agent.filter(|_| agent == same).unwrap_or_default().to_vec())
+    /// }
+    /// assert_eq!(test::call(&agent, test::get("/").header("User-Agent", "x/1")).text(), "x/1");
+    /// ```
+    pub fn header(&self, name: impl AsRef<str>) -> Option<&'r [u8]> {
+        let name = name.as_ref();
         self.headers().filter(|(own, _)| header_matches(own, name)).map(|(_, value)| value).last()
     }
 
     /// The same as text, with what is not UTF-8 replaced.
-    pub fn header_text(&self, name: &str) -> Option<Cow<'r, str>> {
+    pub fn header_text(&self, name: impl AsRef<str>) -> Option<Cow<'r, str>> {
         self.header(name).map(String::from_utf8_lossy)
     }
 

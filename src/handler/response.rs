@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
+use super::header::{IntoHeaderName, IntoHeaderValue};
+
 /// Any error of an application, as the ecosystem passes it around. Text is one, too:
 ///
 /// ```
@@ -162,22 +164,23 @@ impl Response {
 
     /// 303 to another place, which is then asked for with GET: after a form, say. [`Response::with_status`] makes it 301,
     /// 302, 307 or 308.
-    pub fn redirect(location: impl Into<Cow<'static, str>>) -> Self {
+    pub fn redirect(location: impl IntoHeaderValue) -> Self {
         Self::new(303).with_header("Location", location)
     }
 
     /// 200 with bytes of a given media type.
     pub fn bytes(content_type: impl Into<Cow<'static, str>>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self::new(200).with_header("Content-Type", content_type).with_body(Body::Bytes(bytes.into()))
+        Self::new(200).with_header("Content-Type", content_type.into()).with_body(Body::Bytes(bytes.into()))
     }
 
-    /// 200 with a whole file, which the kernel sends.
+    /// 200 with a whole file, which the kernel sends, whatever the request asks for ([`Response::file_for`] looks).
     ///
     /// # Errors
     /// When the file's size cannot be read.
     pub fn file(content_type: impl Into<Cow<'static, str>>, file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
-        Ok(Self::new(200).with_header("Content-Type", content_type).with_body(Body::File { file, offset: 0, length }))
+        let body = Body::File { file, offset: 0, length };
+        Ok(Self::new(200).with_header("Content-Type", content_type.into()).with_body(body))
     }
 
     /// 200 with chunks that are sent as they come, without a declared length (see [`Response::with_length`]).
@@ -192,7 +195,7 @@ impl Response {
         I::IntoIter: Send + 'static,
     {
         let chunks = Body::Chunks(Box::new(chunks.into_iter()));
-        Self::new(200).with_header("Content-Type", content_type).with_body(chunks)
+        Self::new(200).with_header("Content-Type", content_type.into()).with_body(chunks)
     }
 
     /// 200 with whatever `write` writes, sent as it is written, without a declared length. An error that it returns ends
@@ -201,7 +204,7 @@ impl Response {
         content_type: impl Into<Cow<'static, str>>,
         write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
     ) -> Self {
-        Self::new(200).with_header("Content-Type", content_type).with_body(Body::Writer(Box::new(write)))
+        Self::new(200).with_header("Content-Type", content_type.into()).with_body(Body::Writer(Box::new(write)))
     }
 
     /// The same with another status, 100 to 999. Anything else is answered as 500 and logged.
@@ -210,21 +213,17 @@ impl Response {
         self
     }
 
-    /// The same with one more header. A name or value that could forge a header (control bytes, an empty or invalid
+    /// The same with one more header, in text or in the types of the `http` crate. A name or value that could forge a header (control bytes, an empty or invalid
     /// name) is found when the answer is sent: the client gets a 500 and the log says which header it was.
-    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
-        let value = match value.into() {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        };
-        self.headers.push((name.into(), value));
+    pub fn with_header(mut self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Self {
+        self.headers.push((name.into_header_name(), value.into_header_value()));
         self
     }
 
     /// The same with this header in the place of all others of its name, in any case. As for
     /// [`Response::with_header`] the name and the value are looked at when the answer is sent.
-    pub fn set_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
-        let name = name.into();
+    pub fn set_header(mut self, name: impl IntoHeaderName, value: impl IntoHeaderValue) -> Self {
+        let name = name.into_header_name();
         self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(&name));
         self.with_header(name, value)
     }

@@ -109,7 +109,7 @@ fn interface() -> Vec<String> {
     let text = fs::read_to_string(root().join("src/lib.rs")).expect("the crate's root");
     let uses =
         text.split("pub use ").skip(1).filter_map(|rest| rest.split_once(';')).map(|(names, _)| names.to_owned());
-    let names = uses.flat_map(|names| {
+    let names = uses.filter(|names| names.contains("::")).flat_map(|names| {
         let listed = names
             .split_once('{')
             .map_or_else(|| names.rsplit("::").next().map(str::to_owned), |(_, list)| Some(list.to_owned()));

@@ -25,6 +25,11 @@ fn the_service_keeps_notes_and_files_over_workers_and_reloads() {
     assert_eq!(nginx.get("/notes").text(), "[{\"text\":\"milk\",\"tags\":[\"shop\"]}]");
     let came = nginx.get("/files/numbers");
     assert!(came.status == 200 && came.body == file, "{} bytes", came.body.len());
+    let etag = came.header("etag").expect("an entity tag").to_owned();
+    assert_eq!(nginx.request("GET", "/files/numbers", &[("If-None-Match", &etag)], b"").status, 304);
+    let parts = nginx.request("GET", "/files/numbers", &[("Range", "bytes=4-7,-4")], b"");
+    assert!(parts.status == 206 && parts.header("content-type").is_some_and(|kind| kind.starts_with("multipart/")));
+    assert!(parts.body.windows(8).any(|eight| eight == b"\r\n\r\n\x01\0\0\0"), "{} bytes", parts.body.len());
     assert_eq!(nginx.get("/files/other").status, 404);
 }
 

@@ -10,7 +10,7 @@
 //! - [`chunked`] decodes request bodies, [`framing`] says how the end of an answer is told and encodes its chunks.
 //! - [`forwarded`] reads what proxies say of the client before them; [`date`] writes the header of that name.
 //! - [`conditional`], [`range`] and [`coding`] read what a client asks of a file: if it has changed, which part of it, and
-//!   how it may be packed.
+//!   how it may be packed. [`selection`] says what of it answers then.
 //!
 //! # Strictness
 //!
@@ -35,6 +35,7 @@ pub mod receive;
 mod refusal;
 pub mod request;
 pub mod scan;
+pub mod selection;
 mod source;
 mod target;
 mod variables;

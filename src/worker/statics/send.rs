@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use worker_protocol::http::coding::{Coding, acceptable};
-use worker_protocol::http::conditional::{Conditions, Validators, Verdict};
+use worker_protocol::http::conditional::{Conditions, Validators};
 use worker_protocol::http::date::imf_fixdate;
-use worker_protocol::http::range::{Wanted, wanted};
+use worker_protocol::http::selection::{Multipart, Selection, content_range, etag, no_range, select};
 
 use super::expiry::About;
 use super::lookup::FoundFile;
@@ -41,12 +41,6 @@ struct Answer<'f> {
     /// Where it is, for a web server that sends it.
     handed_to: Option<(&'static str, PathBuf)>,
     ranges: bool,
-}
-
-/// One part of an answer in several, and what is before its bytes.
-struct Part {
-    before: String,
-    bytes: Range<u64>,
 }
 
 impl Statics<'_> {
@@ -93,7 +87,7 @@ impl Statics<'_> {
             sender => sender.map(|header| (header, path)),
         };
         Ok(Answer {
-            etag: format!("\"{modified_s:x}.{modified_ns:x}-{:x}\"", file.length()),
+            etag: etag(modified_s, modified_ns, file.length()),
             ranges: self.config.ranges && handed_to.is_none(),
             expires_s: expires_s.flatten(),
             file,
@@ -159,31 +153,26 @@ impl Answer<'_> {
     fn send(&self, exchange: &mut Exchange<'_>, asked: &Asked<'_>) -> io::Result<()> {
         let length = self.file.length();
         let validators = Validators { etag: &self.etag, modified_s: self.modified_s };
-        match asked.conditions.judge(&validators) {
-            Verdict::Send => {}
-            Verdict::NotModified => return self.start(exchange, 304, None, |_| Ok(())),
-            Verdict::Failed => return self.send_text(exchange, 412, "The file is not the one that was meant.\n"),
-        }
-        if let Some((header, path)) = &self.handed_to {
-            return self
-                .start(exchange, 200, None, |headers| headers.add(header.as_bytes(), path.as_os_str().as_bytes()));
-        }
-        // Ranges are of GET only (RFC 9110 section 14.2).
-        let counts =
-            self.ranges && exchange.asked.method_or_get() == "GET" && asked.conditions.permit_range(&validators);
-        match asked.range.filter(|_| counts).map_or(Wanted::Whole, |range| wanted(range, length)) {
-            Wanted::Whole => {
-                self.start(exchange, 200, Some(length), |_| Ok(()))?;
-                exchange.reply.send_file(&self.file, 0, length)
-            }
-            Wanted::Nothing => {
-                let total = format!("bytes */{length}");
+        let range = asked.range.filter(|_| self.ranges);
+        match select(exchange.asked.method_or_get(), &asked.conditions, range, &validators, length) {
+            Selection::NotModified => self.start(exchange, 304, None, |_| Ok(())),
+            Selection::Failed => self.send_text(exchange, 412, "The file is not the one that was meant.\n"),
+            Selection::OutOfRange => {
+                let total = no_range(length);
                 let headers = |headers: &mut Headers<'_>| headers.add(b"Content-Range", total.as_bytes());
                 exchange.reply.start(416, None, Some(0), headers).map_err(started)
             }
-            Wanted::Parts(parts) => match &parts[..] {
+            Selection::Parts(parts) => match &parts[..] {
                 [only] => self.send_part(exchange, only, length),
-                several => self.send_parts(exchange, several, length),
+                _ => self.send_parts(exchange, parts, length),
+            },
+            Selection::Whole => match &self.handed_to {
+                Some((header, path)) => self
+                    .start(exchange, 200, None, |headers| headers.add(header.as_bytes(), path.as_os_str().as_bytes())),
+                None => {
+                    self.start(exchange, 200, Some(length), |_| Ok(()))?;
+                    exchange.reply.send_file(&self.file, 0, length)
+                }
             },
         }
     }
@@ -195,26 +184,16 @@ impl Answer<'_> {
         exchange.reply.send_file(&self.file, part.start, bytes)
     }
 
-    /// `multipart/byteranges` (RFC 9110 section 14.6).
-    fn send_parts(&self, exchange: &mut Exchange<'_>, parts: &[Range<u64>], length: u64) -> io::Result<()> {
+    fn send_parts(&self, exchange: &mut Exchange<'_>, parts: Vec<Range<u64>>, length: u64) -> io::Result<()> {
         // Whoever chose the content could not know it: the answer is made after the file.
-        let boundary = format!("{:016x}{:016x}", epoch_us(), std::ptr::from_ref(self) as u64 ^ length.rotate_left(40));
-        let kind = self.media_type.map_or_else(String::new, |kind| format!("Content-Type: {kind}\r\n"));
-        let part = |bytes: &Range<u64>| Part {
-            before: format!("\r\n--{boundary}\r\n{kind}Content-Range: {}\r\n\r\n", content_range(bytes, length)),
-            bytes: bytes.clone(),
-        };
-        let parts: Vec<Part> = parts.iter().map(part).collect();
-        let end = format!("\r\n--{boundary}--\r\n");
-        let total: u64 = parts.iter().map(|part| part.before.len() as u64 + part.bytes.end - part.bytes.start).sum();
-        let kind = format!("multipart/byteranges; boundary={boundary}");
-        let total = total + end.len() as u64;
-        self.start_as(exchange, (206, Some(&kind)), Some(total), |_| Ok(()))?;
-        for Part { before, bytes } in &parts {
+        let boundary = u128::from(epoch_us()) << 64 | std::ptr::from_ref(self) as u128 ^ u128::from(length.rotate_left(40));
+        let made = Multipart::new(boundary, self.media_type, parts, length);
+        self.start_as(exchange, (206, Some(&made.content_type)), Some(made.bytes), |_| Ok(()))?;
+        for (before, bytes) in &made.parts {
             exchange.reply.send(before.as_bytes())?;
             exchange.reply.send_file(&self.file, bytes.start, bytes.end - bytes.start)?;
         }
-        exchange.reply.send(end.as_bytes())
+        exchange.reply.send(made.end.as_bytes())
     }
 
     fn send_text(&self, exchange: &mut Exchange<'_>, status: u16, text: &str) -> io::Result<()> {
@@ -263,10 +242,6 @@ impl Answer<'_> {
         };
         exchange.reply.start(status, None, length, headers).map_err(started)
     }
-}
-
-fn content_range(part: &Range<u64>, length: u64) -> String {
-    format!("bytes {}-{}/{length}", part.start, part.end - 1)
 }
 
 fn started(error: StartError) -> io::Error {
