@@ -85,8 +85,8 @@ pub use app::{main, main_as};
 pub use cli::About;
 #[doc(inline)]
 pub use handler::{
-    Body, BodyWriter, BoxError, Configuration, Handler, IntoHeaderName, IntoHeaderValue, IntoResponse, Request, Response,
-    ResponseParts, StatusError, TooManyLogVariables, WorkerInfo, Wrapped, wrap,
+    Body, BodyWriter, BoxError, Configuration, Handler, IntoHeaderName, IntoHeaderValue, IntoResponse, Request,
+    Response, ResponseParts, StatusError, TooManyLogVariables, WorkerInfo, Wrapped, wrap,
 };
 
 #[cfg(feature = "cookies")]

@@ -1,10 +1,12 @@
 //! The collector: a process of its own that takes every line of the log from a pipe, which is the standard error of everybody
 //! else, and says where it goes (`logger`, `log-encoder`, `log-filter` and their kin). The master begins it and begins it
-//! again; it ends when nobody is left who could write. `lines` and `sieve` decide; the places are those of `log_places`.
+//! again; it ends when nobody is left who could write. `lines`, `messages` and `sieve` decide; the places are those of
+//! `log_places`.
 //!
 //! It waits for no place, so that the pipe is empty again in a moment and nobody waits for it.
 
 mod lines;
+mod messages;
 mod sieve;
 
 use std::fs::File;
@@ -21,6 +23,7 @@ use crate::sys::clock::monotonic_us;
 use crate::sys::process::{close_all_but, set_name};
 
 use self::lines::Lines;
+use self::messages::Messages;
 use self::sieve::Sieve;
 
 /// What the master says when it is about to end: everything that has been written by then is to be where it belongs.
@@ -35,9 +38,13 @@ const PATIENCE_US: u64 = 1_000_000;
 /// Most it reads before it looks at everything else.
 const READS_MAX: usize = 64;
 
+/// How long it waits for the rest of a traceback that is printed line by line.
+const REST_MS: u16 = 200;
+
 struct Collector {
     input: File,
     lines: Lines,
+    messages: Messages,
     sieve: Sieve,
     places: Places,
 }
@@ -62,6 +69,7 @@ pub(crate) fn live(logging: &Logging, input: OwnedFd, control: UnixStream) -> i3
     let mut collector = Collector {
         input: input.into(),
         lines: Lines::default(),
+        messages: Messages::default(),
         sieve: Sieve::of(logging),
         places: Places::for_log(logging),
     };
@@ -79,24 +87,35 @@ pub(crate) fn live(logging: &Logging, input: OwnedFd, control: UnixStream) -> i3
 }
 
 impl Collector {
-    /// Waits until something comes, or a place takes more. False when waiting is impossible.
-    fn wait(&self, control: Option<&UnixStream>) -> bool {
+    /// Waits until something comes, or a place takes more, or the rest of a traceback has not come in time. False when waiting
+    /// is impossible.
+    fn wait(&mut self, control: Option<&UnixStream>) -> bool {
         let readable = [Some(self.input.as_fd()), control.map(AsFd::as_fd)].into_iter().flatten();
         let readable = readable.map(|one| PollFd::new(one, PollFlags::POLLIN));
         let writable = self.places.waiting().map(|one| PollFd::new(one, PollFlags::POLLOUT));
         let mut all: Vec<PollFd<'_>> = readable.chain(writable).collect();
-        matches!(poll(&mut all, PollTimeout::NONE), Ok(_) | Err(Errno::EINTR))
+        let timeout = if self.messages.is_open() { PollTimeout::from(REST_MS) } else { PollTimeout::NONE };
+        let waited = poll(&mut all, timeout);
+        if waited == Ok(0) {
+            let Self { messages, sieve, places, .. } = self;
+            messages.finish(|message| sift(sieve, places, message));
+        }
+        matches!(waited, Ok(_) | Err(Errno::EINTR))
     }
 
     /// Takes in lines, as many as are there but not for ever.
     fn read(&mut self) -> Came {
         let mut bytes = [0; 64 * 1_024];
         for _ in 0..READS_MAX {
-            let Self { input, lines, sieve, places } = self;
+            let Self { input, lines, messages, sieve, places } = self;
+            let mut sift = |message: &str| sift(sieve, places, message);
             match input.read(&mut bytes) {
                 Ok(0) => return Came::End,
-                Ok(count) => lines.take(&bytes[..count], |line| sift(sieve, places, line)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Came::Nothing,
+                Ok(count) => lines.take(&bytes[..count], |line| messages.take(line, &mut sift)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    messages.pause(sift);
+                    return Came::Nothing;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     log::error!("the log cannot be read any more: {error}");
@@ -126,6 +145,8 @@ impl Collector {
     /// Brings everything that has been written where it belongs.
     fn settle(&mut self) {
         while self.read() == Came::Something {}
+        let Self { messages, sieve, places, .. } = self;
+        messages.finish(|message| sift(sieve, places, message));
         let give_up_us = monotonic_us().saturating_add(PATIENCE_US);
         while self.places.waiting().next().is_some() && self.wait_for_places(give_up_us) {
             self.places.go_on();
@@ -134,8 +155,10 @@ impl Collector {
 
     /// Nobody writes any more: the last line, and the ends of commands.
     fn end(&mut self) {
-        let Self { lines, sieve, places, .. } = self;
-        lines.finish(|line| sift(sieve, places, line));
+        let Self { lines, messages, sieve, places, .. } = self;
+        let mut sift = |message: &str| sift(sieve, places, message);
+        lines.finish(|line| messages.take(line, &mut sift));
+        messages.finish(sift);
         let give_up_us = monotonic_us().saturating_add(PATIENCE_US);
         while !self.places.finish() && self.wait_for_places(give_up_us) {}
     }
@@ -149,8 +172,8 @@ impl Collector {
     }
 }
 
-fn sift(sieve: &Sieve, places: &mut Places, line: &str) {
-    if sieve.keeps(line) {
-        places.take(line);
+fn sift(sieve: &Sieve, places: &mut Places, message: &str) {
+    if sieve.keeps(message) {
+        places.take(message);
     }
 }

@@ -95,7 +95,8 @@ enum Piece {
 
 impl PartsReader {
     fn new(file: File, made: Multipart) -> Self {
-        let pieces = made.parts.into_iter().flat_map(|(before, bytes)| [Piece::Text(before.into()), Piece::OfFile(bytes)]);
+        let pieces =
+            made.parts.into_iter().flat_map(|(before, bytes)| [Piece::Text(before.into()), Piece::OfFile(bytes)]);
         Self { file, rest: pieces.chain([Piece::Text(made.end.into())]).collect() }
     }
 }
@@ -152,7 +153,10 @@ mod tests {
         assert_eq!((answer.status, answer.text().as_str()), (200, "0123456789"));
         assert_eq!(answer.header("ETag"), Some("\"2ebc98a1.0-a\""));
         assert_eq!(answer.header("Last-Modified"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
-        assert_eq!((answer.header("Accept-Ranges"), answer.header("Content-Type")), (Some("bytes"), Some("text/plain")));
+        assert_eq!(
+            (answer.header("Accept-Ranges"), answer.header("Content-Type")),
+            (Some("bytes"), Some("text/plain"))
+        );
     }
 
     #[test]

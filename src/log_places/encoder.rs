@@ -19,8 +19,17 @@ impl Chain {
         Self(own.map(|encoder| encoder.form.clone()).collect())
     }
 
+    /// A message in its form: as one where it becomes JSON, else line by line.
+    pub(super) fn encode_each(&self, message: &str, now_us: u64, mut each: impl FnMut(&str)) {
+        if self.0.iter().any(|form| matches!(form, LineForm::Json(_))) {
+            each(&self.encode(message, now_us));
+        } else {
+            message.split('\n').for_each(|line| each(&self.encode(line, now_us)));
+        }
+    }
+
     /// A line in its form. Whether it has an end is the place's business; `nl` is a word for that, too.
-    pub(super) fn encode(&self, line: &str, now_us: u64) -> String {
+    fn encode(&self, line: &str, now_us: u64) -> String {
         self.0.iter().fold(line.to_owned(), |line, form| match form {
             LineForm::Prefix(text) => format!("{text}{line}"),
             LineForm::Suffix(text) => format!("{line}{text}"),

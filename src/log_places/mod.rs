@@ -67,19 +67,22 @@ impl Places {
         self.places.is_empty()
     }
 
-    /// Hands a line, without its end, to those that it is for. Lines for which there is no place go where the log is.
-    pub(crate) fn take(&mut self, line: &str) {
+    /// Hands a message of one line or several, without its end, to those that it is for. Where there is none it goes where the
+    /// log is.
+    pub(crate) fn take(&mut self, message: &str) {
         let now_us = epoch_us();
-        let chosen = self.selection.of_line(line);
+        let chosen = self.selection.of_line(message);
         if chosen.is_empty() {
-            crate::logging::put(&self.rest.encode(line, now_us));
+            self.rest.encode_each(message, now_us, crate::logging::put);
         }
         for index in chosen {
             let Some(Place { sink, chain, tale }) = self.places.get_mut(index) else { continue };
-            let written = sink.write(&chain.encode(line, now_us), now_us);
-            if let Some(told) = tale.note(written.err().map(|error| error.to_string()), now_us) {
-                log::warn!("{told}");
-            }
+            chain.encode_each(message, now_us, |line| {
+                let written = sink.write(line, now_us);
+                if let Some(told) = tale.note(written.err().map(|error| error.to_string()), now_us) {
+                    log::warn!("{told}");
+                }
+            });
         }
     }
 

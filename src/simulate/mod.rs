@@ -41,8 +41,8 @@ pub(crate) fn carry_out(
         let settings = read(ini).map(|config| Settings::of(&config));
         settings.map_err(|failure| SimulateError::Configuration { text: failure.message, exit: failure.exit })
     };
-    let outcome = Arguments::parse(arguments)
-        .and_then(|arguments| simulate(&arguments, settings_of, &mut io::stdout().lock()));
+    let outcome =
+        Arguments::parse(arguments).and_then(|arguments| simulate(&arguments, settings_of, &mut io::stdout().lock()));
     match outcome {
         Ok(()) => Ok(()),
         // As above.

@@ -9,7 +9,25 @@ use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
 use crate::harness::{Instance, Launch, PATIENCE, Process, wait_for_text, wait_until};
+use crate::pythons::{applications, launch_in, one};
 use crate::reloading::tell_fifo;
+
+const FAILING: &str = "\
+import logging, traceback
+def application(environ, start_response):
+    path = environ['PATH_INFO']
+    try:
+        {}['cart']
+    except KeyError:
+        if path == '/printed':
+            traceback.print_exc()
+        if path == '/logged':
+            logging.getLogger('shop').exception('the shop failed')
+        if path == '/raised':
+            raise
+    start_response('200 OK', [])
+    return [b'']
+";
 
 /// The text of a file; none yet is an empty one.
 fn text(path: &Path) -> String {
@@ -62,6 +80,39 @@ fn every_line_goes_to_the_places_that_want_it_up_to_the_last_one() {
     assert!(wait_until(|| text(&piped) == json), "the command has what the file has: {}", text(&piped));
     let log = server.log.lines();
     assert!(!log.iter().any(|line| line.contains("ready to serve")), "{log:?}");
+    server.ends_with(0);
+}
+
+#[test]
+fn with_json_each_line_of_the_server_and_each_traceback_is_one_object() {
+    let launch = launch_in(&one(), &applications()).set("module", "failing").set("workers", 1);
+    fs::write(launch.dir().join("failing.py"), FAILING).expect("write the application");
+    let (directory, log) = (launch.dir().display().to_string(), launch.dir().join("log.json"));
+    let mut server = launch
+        .set("chdir", directory)
+        .line(format!("logger = file:{}", log.display()))
+        .line(r#"log-encoder = json {"m":"${msg}"}"#)
+        .line(format!("req-logger = file:{}", log.display()))
+        .line(r#"log-format = {"uri":"%(uri)"}"#)
+        .line("log-format-json = true")
+        .spawn();
+    wait_for_text(&log, "ready to serve");
+    for target in ["/printed", "/logged", "/raised"] {
+        server.get(target);
+    }
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait_exit(), 0);
+    let read =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let objects: Vec<_> = text(&log).lines().map(read).collect();
+    let of = |key: &str| -> Vec<String> {
+        objects.iter().filter_map(|object| object[key].as_str()).map(str::to_owned).collect()
+    };
+    let (messages, uris) = (of("m"), of("uri"));
+    assert_eq!(uris, ["/printed", "/logged", "/raised"]);
+    let tracebacks: Vec<_> = messages.iter().filter(|message| message.contains("Traceback")).collect();
+    assert!(tracebacks.len() == 3 && tracebacks.iter().all(|one| one.ends_with("KeyError: 'cart'")), "{messages:#?}");
+    assert!(!messages.iter().any(|message| message.starts_with(' ')), "{messages:#?}");
     server.ends_with(0);
 }
 

@@ -186,7 +186,8 @@ impl Answer<'_> {
 
     fn send_parts(&self, exchange: &mut Exchange<'_>, parts: Vec<Range<u64>>, length: u64) -> io::Result<()> {
         // Whoever chose the content could not know it: the answer is made after the file.
-        let boundary = u128::from(epoch_us()) << 64 | std::ptr::from_ref(self) as u128 ^ u128::from(length.rotate_left(40));
+        let boundary =
+            u128::from(epoch_us()) << 64 | std::ptr::from_ref(self) as u128 ^ u128::from(length.rotate_left(40));
         let made = Multipart::new(boundary, self.media_type, parts, length);
         self.start_as(exchange, (206, Some(&made.content_type)), Some(made.bytes), |_| Ok(()))?;
         for (before, bytes) in &made.parts {

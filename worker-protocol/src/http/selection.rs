@@ -118,10 +118,17 @@ mod tests {
     #[test]
     fn an_answer_in_parts_is_as_long_as_it_says() {
         let made = Multipart::new(7, Some("text/plain"), vec![0..2, 4..9], 9);
-        let body: String = made.parts.iter().map(|(before, bytes)| before.clone() + &"abcdefghi"[bytes.start as usize..bytes.end as usize]).collect();
+        let body: String = made
+            .parts
+            .iter()
+            .map(|(before, bytes)| before.clone() + &"abcdefghi"[bytes.start as usize..bytes.end as usize])
+            .collect();
         let body = body + &made.end;
         assert_eq!(body.len() as u64, made.bytes);
         assert!(body.contains("Content-Type: text/plain\r\nContent-Range: bytes 4-8/9\r\n\r\nefghi\r\n--"));
-        assert!(made.content_type.ends_with(body.split("\r\n--").nth(1).unwrap_or_default().split("\r\n").next().unwrap_or("none")));
+        assert!(
+            made.content_type
+                .ends_with(body.split("\r\n--").nth(1).unwrap_or_default().split("\r\n").next().unwrap_or("none"))
+        );
     }
 }
