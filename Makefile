@@ -18,7 +18,7 @@ TRACES ?=
 # The crates that are published.
 PUBLISHED := rhinod-worker-protocol rhinod
 
-.PHONY: help build run-rust test soak fuzz-smoke check doc features package bless bench study clean
+.PHONY: help build run-rust test soak fuzz-smoke check doc walks features package bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -52,6 +52,10 @@ check: ## Check format and lints only
 
 doc: ## Build the documentation of the code, private items included; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --locked --no-deps --document-private-items
+
+walks: ## Install rhinod as its users do, and walk through the commands of README and docs/EMBEDDING.md
+	@examples/need-programs python3-venv
+	$(CARGO) test --workspace --locked --test packaging -- --ignored
 
 features: ## Check the crate without any of its features, and try the examples of all of them
 	$(CARGO) clippy --locked --package rhinod --no-default-features --lib --bins -- -D warnings
