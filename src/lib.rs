@@ -17,6 +17,12 @@
 //! Handlers return a [`Response`] or a `Result` of one ([`IntoResponse`]), so that `?` works. [`mod@test`] has requests made
 //! by hand for the tests of an application. docs/EMBEDDING.md in the repository goes through a small service.
 //!
+//! # Features
+//!
+//! On by default: `cli` (the words that explain a configuration), `passwords` (files of users with hashed passwords), `simulate`
+//! (the word of that name), `tls` (sockets with certificates), `yaml` (configurations in YAML). Off by default: `cookies`
+//! (`Request::cookie`, `Response::with_cookie`) and `forms` (`Request::form`, `Request::query_as`).
+//!
 //! What is listed here is the crate's interface. Its other modules are public only for the Python extension, the
 //! measurements and the tests of this repository: they are hidden, and change without notice.
 
