@@ -57,9 +57,10 @@ walks: ## Install rhinod as its users do, and walk through the commands of READM
 	@examples/need-programs python3-venv
 	$(CARGO) test --workspace --locked --test packaging -- --ignored
 
-features: ## Check the crate without any of its features, and try the examples of all of them
+features: ## Check the crate without any of its features and with all of them, their dependencies included
 	$(CARGO) clippy --locked --package rhinod --no-default-features --lib --bins -- -D warnings
 	$(CARGO) test --locked --package rhinod --all-features --doc
+	$(CARGO) metadata --format-version 1 --locked --all-features --filter-platform x86_64-unknown-linux-gnu | python3 tests/dependencies.py
 
 package: ## Pack the crates as for a registry, and build each from what was packed
 	$(CARGO) package --locked $(PUBLISHED:%=--package %)
