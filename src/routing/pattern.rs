@@ -160,13 +160,15 @@ fn push_class(written: &mut String, behind: &str, at: usize) -> Result<usize, Ru
             }
             ']' => written.push_str("\\]"),
             '[' if behind[offset..].starts_with("[:") => {
-                let end = behind[offset..].find(":]").map_or(0, |end| end + 2);
-                let named = &behind[offset..offset + end];
-                if end == 0 || !named[2..end - 2].chars().all(|letter| letter.is_ascii_alphabetic() || letter == '^') {
-                    written.push_str("\\[");
-                } else {
-                    written.push_str(named);
-                    while rest.next_if(|(next, _)| *next < offset + end).is_some() {}
+                // The colon that opens the name does not end it.
+                let name = behind[offset + 2..].split_once(":]").map(|(name, _)| name);
+                match name.filter(|name| name.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '^')) {
+                    None => written.push_str("\\["),
+                    Some(name) => {
+                        let named = &behind[offset..offset + 4 + name.len()];
+                        written.push_str(named);
+                        while rest.next_if(|(next, _)| *next < offset + named.len()).is_some() {}
+                    }
                 }
             }
             // What joins classes for the crate means itself for PCRE.

@@ -111,8 +111,11 @@ impl<'r> Request<'r> {
         self.fields[Field::User as usize].is_some()
     }
 
-    /// Sets a variable.
+    /// Sets a variable, to no more than a block has room for: rules that double a value would soon fill all memory.
     pub fn set(&mut self, name: &[u8], value: Vec<u8>) -> Result<(), NoRoom> {
+        if value.len() > usize::from(u16::MAX) {
+            return Err(NoRoom);
+        }
         if let Some((_, own)) = self.changes.iter_mut().find(|(own, _)| own == name) {
             *own = value;
         } else {

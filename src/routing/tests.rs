@@ -8,7 +8,7 @@ use super::*;
 
 /// A world of one file, at one moment.
 #[derive(Default)]
-struct Fixed {
+pub(super) struct Fixed {
     said: std::cell::RefCell<Vec<String>>,
 }
 
@@ -186,6 +186,8 @@ fn expressions_mean_what_they_mean_for_pcre() {
         ("[^]x]", "]", false),
         ("[a--]", "-", true),
         ("[[:digit:]]", "7", true),
+        ("[[:]", ":", true),
+        ("[[:]x", "[x", true),
         (r"[\w.-]+", "a-b", true),
         (r"\<a\>", "<a>", true),
         (r"\e", "\x1b", true),
@@ -300,6 +302,17 @@ fn a_password_lets_in_and_what_the_web_server_says_does_not() {
     let absent = ask("Basic YW5uOnNlY3JldA==", "route-run = basicauth:R,/srv/none");
     assert_eq!(absent, "401, for R | log basicauth: /srv/none: it is not there; everybody is refused");
     assert_eq!(outcome(&["route-run = setuser:ann", one], &[]), "REMOTE_USER=ann");
+}
+
+#[test]
+fn a_value_that_is_doubled_again_and_again_ends_where_a_request_has_no_room_for_it() {
+    let doubling = ["route-run = addvar:A=${A}${A}"; 60];
+    let told = outcome(&doubling, &[("A", "xxxxxxxx")]);
+    assert!(
+        told.starts_with("500: app.ini:13: ") && told.contains("a request has no room for that"),
+        "{}",
+        &told[..99]
+    );
 }
 
 #[test]
