@@ -74,6 +74,29 @@ fn next_name(text: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::mutation::{mutate_with, try_mutants};
+    use testkit::seeds::Seeds;
+
+    /// A template and a line from the same bytes: nothing panics, what is between the values stays, JSON stays JSON.
+    fn exercise(bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let form = LineForm::Format(text.to_string());
+        let with = encoded(std::slice::from_ref(&form), "");
+        let (first, last) = (text.split("${").next().unwrap_or_default(), text.rsplit('}').next().unwrap_or_default());
+        assert!(with.starts_with(first) && with.ends_with(last), "{text:?} became {with:?}");
+        let json = encoded(&[form, LineForm::Json("{\"m\":\"${msg}\"}".into())], &text);
+        assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json:?}");
+    }
+
+    #[test]
+    fn mutants_of_templates_are_filled_in() {
+        const PIECES: [&str; 14] =
+            ["${", "}", "$", "{", "msg", "${msg}", "${strftime:", "%Y", "%", "%9999Y", "%_^E", "${unix}", "\0", "ä"];
+        let original = b"[${strftime:%Y-%m-%d %H:%M:%S}] ${millis} ${msgnl} ${else}".to_vec();
+        let mutate = |random: &mut fastrand::Rng, template: &mut Vec<u8>| mutate_with(random, template, &PIECES);
+        Seeds::of_this_run(2)
+            .try_all(|(): &mut (), seed| try_mutants(seed, std::slice::from_ref(&original), mutate, exercise, |_| {}));
+    }
 
     fn encoded(forms: &[LineForm], line: &str) -> String {
         let encoders: Vec<Encoder> = forms.iter().map(|form| Encoder { id: None, form: form.clone() }).collect();

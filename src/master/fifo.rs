@@ -319,6 +319,39 @@ mod tests {
     }
 
     #[test]
+    fn of_mutants_of_commands_the_letters_are_heard_in_order_from_one_fifo_at_a_time() {
+        testkit::seeds::Seeds::of_this_run(6).try_in_turn(|seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let directory = tempfile::tempdir().unwrap();
+            let paths: Vec<PathBuf> = (0..3).map(|number| directory.path().join(format!("{number}"))).collect();
+            let mut fifos = Fifos::open(&paths, random.usize(..12)).unwrap();
+            for _ in 0..20 {
+                let (heard, _) = fifos.active().unwrap();
+                let known = random.bool();
+                let byte = |random: &mut fastrand::Rng| {
+                    if known { b"0123456789+-cCpqQrRwWulLPsBEfS \n"[random.usize(..32)] } else { random.u8(..) }
+                };
+                let bytes: Vec<u8> = (0..random.usize(..3 * COMMANDS_MAX)).map(|_| byte(&mut random)).collect();
+                OpenOptions::new().write(true).open(heard).unwrap().write_all(&bytes).unwrap();
+                let letters = fifos.read();
+                let meant: Vec<Letter> = bytes.iter().filter_map(|byte| letter(*byte)).collect();
+                assert_eq!(letters, meant);
+                assert!(meant.iter().all(|letter| !matches!(letter, Letter::Listen(slot) if *slot > 9)));
+                let slots = letters.iter().filter_map(|letter| match letter {
+                    Letter::Listen(slot) => Some(*slot),
+                    _ => None,
+                });
+                for slot in slots {
+                    fifos.listen(slot).unwrap();
+                    let expected = if slot < paths.len() { slot } else { 0 };
+                    assert_eq!(fifos.active().map(|(path, _)| path), Some(paths[expected].as_path()));
+                }
+                assert_eq!((fifos.read(), fifos.due_us()), (Vec::new(), None));
+            }
+        });
+    }
+
+    #[test]
     fn a_file_that_is_no_fifo_is_left_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(Fifos::open(&[file.path().to_owned()], 0).is_err());

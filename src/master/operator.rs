@@ -219,3 +219,38 @@ fn parse(line: &[u8]) -> Result<Question, String> {
         other => Err(format!("no such question: {}", String::from_utf8_lossy(other).escape_debug())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::mutation::{mutate_with, try_mutants};
+    use testkit::seeds::Seeds;
+
+    const QUESTIONS: [&str; 7] = ["reload", "stop", "pause", "resume", "status", CANARY_COMMIT, CANARY_ROLLBACK];
+    const PIECES: [&str; 9] = ["\n", "\r", "\0", " ", "\u{1b}[2J", "reload", "stop", "commit", "\u{202e}"];
+
+    /// What of a question is read at once.
+    fn cut(line: &[u8]) -> &[u8] {
+        &line[..line.len().min(QUESTION_BYTES_MAX)]
+    }
+
+    #[test]
+    fn of_mutants_of_questions_only_the_questions_themselves_are_obeyed() {
+        let originals: Vec<Vec<u8>> = QUESTIONS.iter().map(|question| format!("{question}\n").into_bytes()).collect();
+        let seeds = Seeds::of_this_run(10);
+        let obeyed = seeds.try_all(|obeyed: &mut u32, seed| {
+            let mutate = |random: &mut fastrand::Rng, line: &mut Vec<u8>| mutate_with(random, line, &PIECES);
+            let exercise = |line: &[u8]| match parse(cut(line)) {
+                Ok(_) => {
+                    let words = std::str::from_utf8(line).expect("words").trim_end_matches('\n');
+                    assert!(QUESTIONS.contains(&words) && line.len() <= words.len() + 1);
+                }
+                Err(why) => {
+                    assert!(why.len() < 1_000 && !why.chars().any(char::is_control), "{why:?}");
+                }
+            };
+            try_mutants(seed, &originals, mutate, exercise, |line| *obeyed += u32::from(parse(cut(line)).is_ok()))
+        });
+        assert!(!seeds.are_usual() || obeyed.iter().sum::<u32>() > 20, "{obeyed:?}: they are all too far off");
+    }
+}

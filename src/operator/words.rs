@@ -177,6 +177,7 @@ impl fmt::Display for Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::seeds::Seeds;
 
     fn standing() -> Standing {
         Standing {
@@ -210,6 +211,26 @@ mod tests {
         let paused = Standing { paused: true, ..crashed };
         assert_eq!(state(paused.clone()), State::Paused);
         assert_eq!(paused.judged(true, true).state, State::Stopping);
+    }
+
+    #[test]
+    fn mutants_of_states_that_are_understood_are_told_in_bounds() {
+        let canary = Standing { canary: Some(3), last_reload_failed: Some("why".into()), ..standing() };
+        let originals = [standing(), canary].map(|standing| serde_json::to_value(standing).unwrap());
+        Seeds::of_this_run(1_000).try_all(|(): &mut (), seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut mutant = originals[random.usize(..originals.len())].clone();
+            testkit::json_mutation::mutate(&mut random, &mut mutant);
+            // As it is heard: what could move a cursor is escaped before it is read.
+            let told = crate::escape::said(&mutant.to_string());
+            if let Ok(understood) = serde_json::from_str::<Standing>(&told) {
+                let again = serde_json::to_string(&understood).unwrap();
+                assert_eq!(serde_json::from_str::<Standing>(&again).unwrap(), understood);
+                let line = understood.to_string();
+                assert!(line.len() <= told.len() + 300, "{line:?}");
+            }
+            Ok(())
+        });
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod answer;
 mod chain;
 mod condition;
 mod error;
+#[cfg(test)]
+mod mutants;
 mod pattern;
 mod rules;
 mod state;

@@ -36,7 +36,9 @@ pub struct Request {
 /// Reads a request; `None` while its head is not whole. What cannot be understood is asked for anything else, as in uWSGI,
 /// which answers whatever is sent.
 pub fn read(bytes: &[u8]) -> Option<Request> {
-    let end = find(bytes, b"\r\n\r\n").or_else(|| find(bytes, b"\n\n"));
+    // Whichever comes first: what follows must not matter.
+    let ends = [find(bytes, b"\r\n\r\n"), find(bytes, b"\n\n")];
+    let end = ends.into_iter().flatten().min();
     let head = match end {
         Some(end) => &bytes[..end],
         None if bytes.len() >= HEAD_BYTES_MAX => bytes,
@@ -94,6 +96,8 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::mutation::{mutate_with, try_mutants};
+    use testkit::seeds::Seeds;
 
     fn page(text: &str) -> Option<Page> {
         read(text.as_bytes()).map(|request| request.page)
@@ -113,6 +117,43 @@ mod tests {
             assert_eq!(page(other), Some(Page::Other), "{other:?}");
         }
         assert_eq!(read(b"HEAD /livez HTTP/1.1\r\n\r\n"), Some(Request { page: Page::Live, head_only: true }));
+    }
+
+    #[test]
+    fn of_mutants_the_answer_is_the_same_however_it_arrives_and_whatever_follows() {
+        const PIECES: [&str; 16] = [
+            "\r\n\r\n",
+            "\n\n",
+            "\r\n",
+            "\n",
+            " ",
+            "?",
+            ":",
+            "\0",
+            "é",
+            "GET ",
+            "HEAD ",
+            "/metrics",
+            "/readyz",
+            "/top",
+            "Accept: application/openmetrics-text\r\n",
+            "accept:",
+        ];
+        let originals = [
+            "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n\r\n",
+            "HEAD /livez HTTP/1.0\n\n",
+        ];
+        let originals = originals.map(|text| text.as_bytes().to_vec());
+        let mutate = |random: &mut fastrand::Rng, bytes: &mut Vec<u8>| mutate_with(random, bytes, &PIECES);
+        Seeds::of_this_run(2).try_all(|(): &mut (), seed| {
+            let exercise = |bytes: &[u8]| {
+                let whole = read(bytes);
+                assert!(whole.is_some() || bytes.len() < HEAD_BYTES_MAX);
+                let early = (0..bytes.len()).find_map(|end| read(&bytes[..end]));
+                assert!(early.is_none() || early == whole, "{early:?} and then {whole:?}");
+            };
+            try_mutants(seed, &originals, mutate, exercise, |_| {})
+        });
     }
 
     #[test]

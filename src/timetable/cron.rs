@@ -81,6 +81,7 @@ fn fits(wanted: i32, value: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::seeds::Seeds;
 
     const MINUTE: i64 = 60;
     const HOUR: i64 = 3_600;
@@ -129,6 +130,81 @@ mod tests {
         ] {
             assert_eq!(!runs(parts, [clock]).is_empty(), expected, "{parts:?} at {clock:?}");
         }
+    }
+
+    /// The calendar by counting: minute, hour, day, month, weekday.
+    fn counted(minute: i64) -> [i64; 5] {
+        let (mut day, mut year, mut month) = (minute / 1_440, 1970, 1);
+        let weekday = (day + 4) % 7;
+        loop {
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let days = match month {
+                2 => 28 + i64::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            if day < days {
+                return [minute % 60, minute / 60 % 24, day + 1, month, weekday];
+            }
+            day -= days;
+            (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        }
+    }
+
+    /// Whether it is due by the manual, for parts in their ranges.
+    fn is_due(parts: [i32; 5], minute: i64) -> bool {
+        let now = counted(minute);
+        let fits = |at: usize| match i64::from(parts[at]) {
+            wanted @ 0.. => wanted == now[at] || at == 4 && wanted == 7 && now[at] == 0,
+            step => now[at] % -step == 0,
+        };
+        let of_day = if parts[2] >= 0 && parts[4] >= 0 { fits(2) || fits(4) } else { fits(2) && fits(4) };
+        fits(0) && fits(1) && fits(3) && of_day
+    }
+
+    #[test]
+    fn mutants_of_crons_are_due_when_a_calendar_says_so() {
+        Seeds::of_this_run(200).try_all(|(): &mut (), seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let highest = [59, 23, 31, 12, 7];
+            let lowest = [0, 0, 1, 1, 0];
+            let parts: [i32; 5] = std::array::from_fn(|at| match random.u8(..4) {
+                0 => random.i32(lowest[at]..=highest[at]),
+                1 => -random.i32(1..=12),
+                _ => -1,
+            });
+            let first = random.i64(0..200 * 366 * 1_440);
+            let due = runs(parts, (first..first + 300).map(|minute| utc(minute * MINUTE + random.i64(0..MINUTE))));
+            let due: Vec<i64> = due.into_iter().map(|epoch_s| epoch_s / MINUTE).collect();
+            let expected: Vec<i64> = (first..first + 300).filter(|minute| is_due(parts, *minute)).collect();
+            if due == expected { Ok(()) } else { Err(format!("{parts:?}: {due:?} instead of {expected:?}")) }
+        });
+    }
+
+    #[test]
+    fn whatever_mutants_and_their_clock_are_no_minute_has_two_runs_in_a_row() {
+        Seeds::of_this_run(200).try_all(|(): &mut (), seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let cron = CronTime::of(std::array::from_fn(|_| match random.u8(..3) {
+                0 => random.i32(..),
+                1 => random.i32(-5..70),
+                _ => [i32::MIN, i32::MAX, -1, 0][random.usize(..4)],
+            }));
+            let mut served = None;
+            let mut clock = WallClock { epoch_s: random.i64(-(1 << 40)..1 << 40), offset_s: 0 };
+            for _ in 0..100 {
+                match random.u8(..8) {
+                    0 => clock.epoch_s = random.i64(-(1 << 40)..1 << 40),
+                    1 => clock.offset_s = random.i64(-14..=14) * HOUR,
+                    2 => clock.epoch_s += random.i64(-5 * HOUR..5 * HOUR),
+                    _ => clock.epoch_s += random.i64(0..100),
+                }
+                cron.look(&mut served, clock);
+                assert!(!cron.look(&mut served, clock), "{cron:?} at {clock:?}");
+                assert!((1..=60_000_000).contains(&clock.until_next_minute_us()), "{clock:?}");
+            }
+            Ok(())
+        });
     }
 
     #[test]

@@ -52,6 +52,44 @@ const SECONDS_MAX: u64 = i32::MAX as u64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::mutation::{mutate_with, try_mutants};
+    use testkit::seeds::Seeds;
+
+    #[test]
+    fn what_is_read_of_mutants_is_in_range() {
+        const PIECES: [&str; 14] = [
+            " ",
+            "-1",
+            "0",
+            "255",
+            "256",
+            "4294967296",
+            "2147483648",
+            "-2147483649",
+            "cron",
+            "timer",
+            "file",
+            "raise",
+            "\0",
+            "é",
+        ];
+        let originals =
+            ["1 raise 7", "2 timer 7 60 3", "3 cron 7 -5 -1 1 2 3", "4 file 7 /srv/a", "5 register 7 farm_a"];
+        let originals = originals.map(|text| text.as_bytes().to_vec());
+        let seeds = Seeds::of_this_run(4);
+        let read = seeds.try_all(|read: &mut u32, seed| {
+            let mutate = |random: &mut fastrand::Rng, message: &mut Vec<u8>| mutate_with(random, message, &PIECES);
+            let exercise = |message: &[u8]| match Wish::read(message) {
+                Some((_, Wish::Timer(_, seconds, times))) => {
+                    assert!((1..=SECONDS_MAX).contains(&seconds) && times != Some(0));
+                }
+                Some((_, Wish::Register(_, text) | Wish::File(_, text))) => assert!(text.len() < message.len()),
+                _ => {}
+            };
+            try_mutants(seed, &originals, mutate, exercise, |message| *read += u32::from(Wish::read(message).is_some()))
+        });
+        assert!(!seeds.are_usual() || read.iter().sum::<u32>() > 200, "{read:?}: they are all too far off");
+    }
 
     #[test]
     fn wishes_are_read_as_they_were_written_and_nothing_else_is_one() {

@@ -1,9 +1,10 @@
 //! What the tests of all packages share, in the test's process: results on record ([`recorded`]), where random tests
-//! take their seeds from ([`seeds`]), bytes that are nearly right ([`mutation`]), and documents whose commands are run
+//! take their seeds from ([`seeds`]), bytes and JSON that are nearly right ([`mutation`], [`json_mutation`]), and documents whose commands are run
 //! ([`pages`]).
 //!
 //! Nothing here knows rhinod, but for what `pages` takes for a server. Instances, nginx and clients for tests of whole servers are in `tests/servers/harness`.
 
+pub mod json_mutation;
 pub mod mutation;
 pub mod pages;
 pub mod recorded;

@@ -26,6 +26,18 @@ pub fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
     }
 }
 
+/// The same, or pieces put in that mean something where the bytes are read: one to four of `pieces`.
+pub fn mutate_with(random: &mut Rng, bytes: &mut Vec<u8>, pieces: &[&str]) {
+    if random.usize(..4) == 0 {
+        return mutate(random, bytes);
+    }
+    for _ in 0..=random.usize(..4) {
+        let at = random.usize(..=bytes.len());
+        let replaced = at..at + random.usize(..=(bytes.len() - at).min(6));
+        bytes.splice(replaced, pieces[random.usize(..pieces.len())].bytes());
+    }
+}
+
 /// Some of the bytes from `at` on.
 fn piece(random: &mut Rng, bytes: &[u8], at: usize) -> std::ops::Range<usize> {
     let at = at.min(bytes.len());
@@ -60,7 +72,7 @@ pub fn try_mutants(
 
 #[cfg(test)]
 mod tests {
-    use super::mutate;
+    use super::{mutate, mutate_with};
     use fastrand::Rng;
     use std::cmp::Ordering;
     use std::collections::HashSet;
@@ -84,6 +96,14 @@ mod tests {
     fn nothing_can_be_mutated_too() {
         for seed in 0..100 {
             mutate(&mut Rng::with_seed(seed), &mut Vec::new());
+            mutate_with(&mut Rng::with_seed(seed), &mut Vec::new(), &["a"]);
         }
+    }
+
+    #[test]
+    fn pieces_are_put_in() {
+        let mut bytes = vec![b'.'; 40];
+        (0..20).for_each(|seed| mutate_with(&mut Rng::with_seed(seed), &mut bytes, &["<piece>"]));
+        assert!(bytes.windows(7).any(|window| window == b"<piece>"));
     }
 }

@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn they_end_with_the_time() {
-        assert_eq!(seen(&Seeds::chosen(100, None, Some(5), Some(0))), []);
+        assert_eq!(seen(&Seeds::chosen(100, None, Some(5), Some(0))), [0_u64; 0]);
     }
 
     #[test]

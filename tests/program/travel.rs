@@ -5,10 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fastrand::Rng;
 use rhinod::config::load::read;
 use rhinod::config::model::{Bounds, Config};
 use rhinod::travel::SETTINGS;
 use serde_json::{Value, json};
+use testkit::seeds::Seeds;
+use testkit::{json_mutation, mutation};
 
 use crate::configurations::{Case, surroundings};
 
@@ -163,6 +166,39 @@ fn a_word_that_is_not_known_is_refused_by_name() {
         let error = serde_json::from_str::<Config>(&text).expect_err(&text).to_string();
         assert!(error.contains(said), "{error}");
     }
+}
+
+/// What the rest of the program relies on, whatever came.
+fn check(config: &Config) {
+    let bounds = config.bounds();
+    assert!(1 <= bounds.minimum() && bounds.minimum() <= bounds.initial() && bounds.initial() <= bounds.maximum());
+    assert!(bounds.maximum() <= Bounds::WORKERS_MAX, "{bounds:?}");
+    let packed = SETTINGS.pack(config).expect("settings as JSON");
+    assert_eq!(SETTINGS.open::<Config>(&packed).expect("what this version writes"), *config);
+}
+
+#[test]
+fn mutated_settings_are_refused_with_a_reason_or_are_settings() {
+    let recorded = recorded_whole(1);
+    let seeds = Seeds::of_this_run(400);
+    let understood = seeds.try_all(|understood: &mut u32, seed| {
+        let mut random = Rng::with_seed(seed);
+        let mut mutant = recorded.clone();
+        json_mutation::mutate(&mut random, &mut mutant);
+        let mut bytes = mutant.to_string().into_bytes();
+        if random.usize(..4) == 0 {
+            mutation::mutate(&mut random, &mut bytes);
+        }
+        match SETTINGS.open::<Config>(&bytes) {
+            Ok(config) => {
+                check(&config);
+                *understood += 1;
+            }
+            Err(why) => assert!(!why.to_string().is_empty()),
+        }
+        Ok(())
+    });
+    assert!(!seeds.are_usual() || understood.iter().sum::<u32>() > 20, "{understood:?}: they are all too far off");
 }
 
 #[test]

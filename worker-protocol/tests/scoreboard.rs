@@ -5,11 +5,13 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
-use worker_protocol::ids::{Life, Seat};
+use fastrand::Rng;
+use testkit::seeds::Seeds;
+use worker_protocol::ids::{Generation, Life, Seat};
 use worker_protocol::post::{Post, Role};
 use worker_protocol::scoreboard::{
-    Armed, CORES_MAX, CoreState, Error, Layout, MAGIC, Presence, SEATS_MAX, Scoreboard, SeatOrder, Served, THREADS_MAX,
-    WorkerFigures,
+    Armed, CORES_MAX, CoreState, DESCRIPTION_BYTES_MAX, Error, Histogram, Layout, MAGIC, Presence, SEATS_MAX,
+    Scoreboard, SeatOrder, Served, THREADS_MAX, WorkerFigures,
 };
 
 /// A request that is counted in every word.
@@ -26,6 +28,101 @@ fn scoreboard(words: &[AtomicU64], seats: u32, threads: u32) -> Scoreboard<'_> {
 
 fn layout(seats: u32, threads: u32) -> Layout {
     Layout::new(seats, threads).expect("within the limits")
+}
+
+/// A word as an application may write it: anything, but more often what is nearly right.
+fn word(random: &mut Rng) -> u64 {
+    match random.u8(..5) {
+        0 => random.u64(..8) | random.u64(..4) << 62,
+        1 => u64::MAX - random.u64(..4),
+        2 => random.u64(..4) << 32 | random.u64(..4_096),
+        3 => 1 << random.u8(..64),
+        _ => random.u64(..),
+    }
+}
+
+/// What the master reads of a seat is within what there can be, whatever stands there.
+fn check_seat(board: &Scoreboard<'_>, seat: Seat) {
+    let master = board.master(seat).expect("a seat");
+    let (figures, cores) = (master.figures(), master.cores());
+    assert_eq!(cores, board.layout().threads() as usize);
+    assert!(figures.busy_cores as usize <= cores && figures.oldest_since_us.is_none_or(|since_us| since_us < 1 << 62));
+    assert!(figures.post.is_none_or(|post| post.number > 0));
+    let mut all = Histogram::default();
+    for core in (0..cores).filter_map(|index| master.core_figures(index)) {
+        all.add(&core.durations);
+        all.add(&core.waits);
+        assert_eq!(core.is_busy, core.since_us.is_some());
+    }
+    assert!(all.counts.iter().all(|count| *count <= all.total()));
+    for index in 0..=cores {
+        let description = master.description(index).unwrap_or_default();
+        assert!(description.len() <= DESCRIPTION_BYTES_MAX && (index < cores || description.is_empty()));
+        assert_eq!(master.core_state(index).is_some(), index < cores);
+    }
+    let _ = (master.presence(), master.look_due_us());
+}
+
+/// A worker in a seat that somebody scribbles on goes through its requests all the same.
+fn work(board: &Scoreboard<'_>, random: &mut Rng, seat: Seat) {
+    let worker = board.worker(seat).expect("a seat");
+    let _ = worker.order(Life(random.u64(..4)));
+    let core = worker.core(random.usize(..board.layout().threads() as usize)).expect("a core");
+    let _ = core.begin_request(random.u64(..));
+    core.describe_request([&b"GET "[..], b"/"]);
+    core.count_wait(random.u64(..));
+    match random.bool() {
+        true => core.end_request(random.u64(..), EVERYTHING),
+        false => core.abandon_request(),
+    }
+    let _ = (core.requests(), core.io_errors());
+}
+
+/// The shared words of the whole instance.
+fn check_shared(board: &Scoreboard<'_>, random: &mut Rng) {
+    let (capacity, trial) = (board.capacity(), board.trial());
+    match capacity.arm(random.u32(..)) {
+        Armed::Waiting => assert!(capacity.is_armed()),
+        Armed::Reached { .. } => assert!(!capacity.is_armed()),
+    }
+    let _ = (trial.turn(Generation(1)), trial.is_of(Generation(2)));
+    trial.count(Generation(random.u32(..3)));
+    let living = (0..board.layout().seats()).map(|seat| (Seat(seat), Life(1)));
+    if let Some(busy) = board.resync(living) {
+        assert!(busy <= board.layout().seats() * board.layout().threads());
+        assert_eq!(capacity.busy(), busy);
+    }
+}
+
+#[test]
+fn mutants_of_the_memory_bring_down_neither_master_nor_worker() {
+    Seeds::of_this_run(60).try_all(|(): &mut (), seed| {
+        let mut random = Rng::with_seed(seed);
+        let (seats, threads) = (random.u32(1..4), random.u32(1..4));
+        let words = memory(seats, threads);
+        let board = scoreboard(&words, seats, threads);
+        for _ in 0..60 {
+            let places = if random.bool() { words.len() } else { board.layout().figures_bytes() / 8 };
+            for _ in 0..random.usize(..40) {
+                words[random.usize(..places)].store(word(&mut random), Ordering::Relaxed);
+            }
+            let seat = Seat(random.u32(..seats));
+            match random.u8(..4) {
+                0 => check_shared(&board, &mut random),
+                1 => work(&board, &mut random, seat),
+                2 => board.master(seat).expect("a seat").set_order(SeatOrder::Retire, Life(random.u64(..))),
+                _ => board.master(seat).expect("a seat").vacate(),
+            }
+            (0..seats).for_each(|seat| check_seat(&board, Seat(seat)));
+            // Who trusts the header gets no more than there is.
+            if let Ok(attached) = Scoreboard::attach(&words) {
+                assert!(attached.layout().words() <= words.len());
+            }
+        }
+        board.write_header();
+        assert_eq!(Scoreboard::attach(&words).map(|attached| attached.layout()), Ok(board.layout()));
+        Ok(())
+    });
 }
 
 #[test]

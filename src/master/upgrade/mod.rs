@@ -8,6 +8,8 @@
 pub(super) mod asking;
 mod handover;
 mod images;
+#[cfg(test)]
+mod mutants;
 mod replacing;
 mod resuming;
 

@@ -186,6 +186,8 @@ fn push_start(line: &mut String, pattern: &str, entry: &Entry<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use testkit::mutation::{mutate_with, try_mutants};
+    use testkit::seeds::Seeds;
     use worker_protocol::head::RequestHead;
     use worker_protocol::pairs::{Block, PathInfo, append};
     use worker_protocol::post::Post;
@@ -294,6 +296,60 @@ mod tests {
             let names: Vec<String> = names.split(' ').map(|name| format!("%({name})")).collect();
             assert_eq!(line(&names.join(" ")), *values, "{names:?}");
         }
+    }
+
+    /// What a client or an application chose is escaped, whatever the form; what is in no item is there as it was written.
+    fn exercise(format: &[u8]) {
+        let format = String::from_utf8_lossy(format);
+        let strange: Vec<(&str, &[u8])> =
+            VARIABLES.iter().copied().chain([("REMOTE_USER", &b"\x1b]0;\n\"\\\xff"[..])]).collect();
+        for format_json in [false, true] {
+            let logging = Logging { format_json, memory: true, ..with(&format) };
+            let line = filled(&logging, &strange);
+            assert!(line.len() <= 80 * format.len() + 1, "{} bytes of {}", line.len(), format.len());
+            let controls = |text: &str| text.chars().filter(|character| character.is_control()).count();
+            assert!(controls(&line) <= controls(&format), "{line:?}");
+            let mut rest = line.as_str();
+            let mut template = &*format;
+            while let Some((literal, _, after)) = split_at_item(template) {
+                rest = &rest[rest.find(literal).expect("what stands between items")..][literal.len()..];
+                template = after;
+            }
+            assert!(rest.ends_with(template));
+        }
+        let plain = format.replace(|character: char| matches!(character, '"' | '\\') || character.is_control(), "");
+        let quoted = Logging { format_json: true, ..with(&format!("{{\"line\": \"{plain}\"}}")) };
+        let json = filled(&quoted, &strange);
+        assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json:?}");
+    }
+
+    #[test]
+    fn mutants_of_formats_are_filled_in_and_forge_nothing() {
+        const PIECES: [&str; 16] = [
+            "%(",
+            ")",
+            "%",
+            "(",
+            "%(uri)",
+            "%(user)",
+            "%(tenant)",
+            "%(var.",
+            "%(metric.",
+            "%(ftime)",
+            "%(micros)",
+            "%(referer)",
+            "%()",
+            "\u{1b}",
+            "ä",
+            "{\"a\": ",
+        ];
+        let originals = [
+            "%(addr) - %(user) [%(ltime)] \"%(method) %(uri) %(proto)\" %(status) %(size) \"%(referer)\"",
+            "{\"uri\": \"%(uri)\", \"rss\": %(rss), \"trace\": \"%(var.HTTP_X_TRACE)\"} %(metric.worker.0.requests)",
+        ];
+        let originals = originals.map(|text| text.as_bytes().to_vec());
+        let mutate = |random: &mut fastrand::Rng, format: &mut Vec<u8>| mutate_with(random, format, &PIECES);
+        Seeds::of_this_run(1).try_all(|(): &mut (), seed| try_mutants(seed, &originals, mutate, exercise, |_| {}));
     }
 
     #[test]

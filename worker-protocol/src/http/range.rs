@@ -73,6 +73,47 @@ fn number(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::mutation::{mutate_with, try_mutants};
+    use testkit::seeds::Seeds;
+
+    /// What is sent lies within the file, is not empty, and is less than the whole.
+    fn exercise(header: &[u8]) {
+        for length in [0, 1, 23, u64::MAX - 1, u64::MAX] {
+            let Wanted::Parts(parts) = wanted(header, length) else { continue };
+            assert!((1..=PARTS_MAX).contains(&parts.len()), "{} parts", parts.len());
+            assert!(parts.iter().all(|part| part.start < part.end && part.end <= length), "{parts:?} of {length}");
+            let sum: u128 = parts.iter().map(|part| u128::from(part.end - part.start)).sum();
+            assert!(sum < u128::from(length), "{parts:?} are more than {length}");
+        }
+    }
+
+    #[test]
+    fn parts_of_mutants_lie_within_the_file_and_are_less_than_the_whole() {
+        const PIECES: [&str; 13] = [
+            "bytes",
+            "=",
+            "-",
+            ",",
+            " ",
+            "0",
+            "9",
+            "22",
+            "18446744073709551615",
+            "18446744073709551614",
+            "1-1,",
+            "-5",
+            "\t",
+        ];
+        let originals = ["bytes=0-4", "bytes=-4", "bytes=5-", "bytes=0-0,-1, 7-9"].map(|text| text.as_bytes().to_vec());
+        let seeds = Seeds::of_this_run(10);
+        let parts = seeds.try_all(|parts: &mut u32, seed| {
+            let mutate = |random: &mut fastrand::Rng, header: &mut Vec<u8>| mutate_with(random, header, &PIECES);
+            try_mutants(seed, &originals, mutate, exercise, |header| {
+                *parts += u32::from(matches!(wanted(header, 23), Wanted::Parts(_)));
+            })
+        });
+        assert!(!seeds.are_usual() || parts.iter().sum::<u32>() > 200, "{parts:?}: they are all too far off");
+    }
 
     #[test]
     fn ranges_are_read_as_the_standard_has_them() {
