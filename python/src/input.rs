@@ -1,7 +1,7 @@
 //! `wsgi.input` (PEP 3333, "Input and Error Streams"; uWSGI's manual, "Python support"): the request body as a file to
 //! read, never beyond its declared length, and only as long as its request lasts. Worker.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex};
 
@@ -9,12 +9,16 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList};
+use rhinod::worker::Exchange;
 use rhinod::worker::body::{DeclaredBody, RequestBody};
 
 use crate::ffi::lease::{Lease, why_nothing};
 
 /// Most bytes of memory claimed before the body has shown that it has them.
 const CLAIM_BYTES: usize = 64 * 1024;
+
+/// No read of fewer bytes is told of: the option counts in mebibytes.
+const WARNED_BYTES_MIN: usize = 1 << 20;
 
 /// Bytes asked for at once while looking for the end of a line.
 const LINE_BYTES: usize = 8 * 1024;
@@ -32,8 +36,10 @@ struct Position {
     ahead: Vec<u8>,
     /// Bytes of `ahead` that were handed out already.
     used: usize,
-    /// Bytes handed out since the beginning of the body.
+    /// Bytes handed out since the beginning of the body, or where a `seek` has led.
     told: u64,
+    /// Whether the log knows that much of it is in memory.
+    is_warned: bool,
 }
 
 /// Why the application gets no more.
@@ -59,6 +65,7 @@ impl Input {
             fetched.ok_or(Failure::Nothing)?.map_err(Failure::Body)?;
         }
         position.told += bytes.len() as u64;
+        position.tell_of(bytes.len(), py, &self.lease);
         Ok(PyBytes::new(py, &bytes))
     }
 
@@ -84,6 +91,7 @@ impl Input {
         };
         let line = position.take(length as u64);
         position.told += line.len() as u64;
+        position.tell_of(line.len(), py, &self.lease);
         Ok(PyBytes::new(py, &line))
     }
 
@@ -148,22 +156,54 @@ impl Input {
         lock(&self.position, py).told
     }
 
-    /// Refuses: the body comes from a connection.
-    #[pyo3(signature = (_offset, _whence=0, /))]
-    #[expect(clippy::unused_self, reason = "the method exists to say why it cannot work")]
-    fn seek(&self, _offset: i64, _whence: i32) -> PyResult<u64> {
-        Err(PyOSError::new_err("seeking wsgi.input is impossible: the body is read from the connection as it comes"))
+    /// Goes to another place of a body that is whole (`post-buffering`), and returns it. Refuses otherwise: the body comes
+    /// from a connection.
+    #[pyo3(signature = (offset, whence=0, /))]
+    fn seek(&self, py: Python<'_>, offset: i64, whence: i32) -> PyResult<u64> {
+        let mut position = lock(&self.position, py);
+        let out_of_range = || PyOSError::new_err(format!("seek({offset}, {whence}): no such place in wsgi.input"));
+        let to = match whence {
+            0 => SeekFrom::Start(u64::try_from(offset).map_err(|_| out_of_range())?),
+            // From what the application has got, which is not what was fetched.
+            1 => SeekFrom::Start(position.told.checked_add_signed(offset).ok_or_else(out_of_range)?),
+            2 => SeekFrom::End(offset),
+            _ => return Err(PyValueError::new_err(format!("invalid whence ({whence}, should be 0, 1 or 2)"))),
+        };
+        let place = self.lease.with(py, |exchange| exchange.body.seek(to)).ok_or(Failure::Nothing);
+        let place = place.map_err(|failure| self.exception(failure, "seek", offset))?.ok_or_else(|| {
+            PyOSError::new_err(
+                "seeking wsgi.input is impossible: the body is read from the connection as it comes (post-buffering)",
+            )
+        })?;
+        position.told = place.map_err(|_| out_of_range())?;
+        position.forget();
+        Ok(position.told)
     }
 
-    /// The descriptor of the connection.
+    /// The descriptor of the file that a whole body is in, or of the connection.
     fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
-        self.lease
-            .with(py, |exchange| exchange.stream.as_fd().as_raw_fd())
-            .ok_or_else(|| PyValueError::new_err(why_nothing()))
+        let number = |exchange: &mut Exchange<'_>| match exchange.body.file() {
+            Some(file) => file.as_raw_fd(),
+            None => exchange.stream.as_fd().as_raw_fd(),
+        };
+        self.lease.with(py, number).ok_or_else(|| PyValueError::new_err(why_nothing()))
     }
 }
 
 impl Position {
+    /// What was fetched ahead is of no use any more.
+    fn forget(&mut self) {
+        (self.ahead, self.used) = (Vec::new(), 0);
+    }
+
+    /// Tells the log, once, that the application has so many bytes of a body in memory at once (`body-read-warning`).
+    fn tell_of(&mut self, bytes: usize, py: Python<'_>, lease: &Lease) {
+        if self.is_warned || bytes < WARNED_BYTES_MIN {
+            return;
+        }
+        self.is_warned = lease.with(py, |exchange| exchange.tell_of_read(bytes)).unwrap_or(false);
+    }
+
     /// Up to `wanted` bytes of what was fetched ahead.
     fn take(&mut self, wanted: u64) -> Vec<u8> {
         let here = &self.ahead[self.used..];

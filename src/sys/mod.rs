@@ -35,4 +35,5 @@ pub mod spawn;
 pub mod stream;
 pub mod thread;
 pub mod title;
+pub mod unlinked;
 pub mod wait;

@@ -95,6 +95,20 @@ impl<'c> Exchange<'c> {
         self.worker.limits().trusts(self.asked.remote_addr)
     }
 
+    /// Says in the log that the application has read so many bytes of the body into memory at once, if those are too many
+    /// (`body-read-warning`). True: it was said.
+    pub fn tell_of_read(&self, bytes: usize) -> bool {
+        let too_many = self.worker.limits().read_quietly.is_some_and(|most| bytes as u64 > most);
+        if too_many {
+            let mebibytes = bytes >> 20;
+            log::warn!(
+                "the application holds {mebibytes} MiB of the body of {} at once (body-read-warning)",
+                self.named()
+            );
+        }
+        too_many
+    }
+
     /// Whether its time was over before the answer was, so that others have ended it (`harakiri`).
     pub fn is_overdue(&self) -> bool {
         self.place.watch.is_struck()

@@ -1,6 +1,7 @@
 //! The worker as a process: a member whose work is requests, how many it has answered, and what it knows of all of them.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,6 +43,8 @@ pub struct Worker<'z> {
     /// Held by the thread that a rule has change the title of the process.
     pub(super) title: Mutex<()>,
     pub(super) supervision: Supervision,
+    /// Where there is room for what is too large for memory (`post-buffering`).
+    room: PathBuf,
     /// Its title, if that says what it is doing.
     pub(super) titles: Option<Titles>,
 }
@@ -52,7 +55,15 @@ impl<'z> Worker<'z> {
         let member = Member::new(instance, control, birth)?;
         let names = &instance.config().process_names;
         let titles = names.requests.then(|| Titles::of(names.below_master(&format!("rhinod {}", member.name()))));
-        Ok(Self { member, requests: AtomicU64::new(0), title: Mutex::new(()), supervision, titles: titles.flatten() })
+        Ok(Self {
+            member,
+            requests: AtomicU64::new(0),
+            title: Mutex::new(()),
+            supervision,
+            // Once: later the application may be changing the environment.
+            room: std::env::temp_dir(),
+            titles: titles.flatten(),
+        })
     }
 
     /// The worker's whole life; returns its exit code.
@@ -137,6 +148,11 @@ impl<'z> Worker<'z> {
         if self.member.config().reaper && self.member.busy_cores() == 0 {
             while process::reap(None).is_some() {}
         }
+    }
+
+    /// The directory with room for what is too large for memory.
+    pub(super) fn room(&self) -> &Path {
+        &self.room
     }
 
     /// What a finished request is followed by.

@@ -1,6 +1,8 @@
 """What an application sees and may do on HTTP sockets: the path chooses the function of the same name."""
 
 import json
+import os
+import stat
 import time
 
 import uwsgi
@@ -34,6 +36,30 @@ def view_read(environ, start_response):
         "body": body.decode("latin-1"), "terminated": environ.get("wsgi.input_terminated"),
         "length": environ.get("CONTENT_LENGTH"), "cl": uwsgi.cl(),
     })
+
+
+ASKED = [0]
+
+
+def view_whole(environ, start_response):
+    """A body that can be read again, and the size and the links of the file that it is in, if it is in one."""
+    ASKED[0] += 1
+    body = environ["wsgi.input"]
+    line, told, rest = body.readline(), body.tell(), body.read()
+    body.seek(0)
+    again = body.read()
+    body.seek(-1, 1)
+    body.seek(-3, 2)
+    file = os.fstat(body.fileno())
+    return reply(start_response, {
+        "line": line.decode("latin-1"), "told": told, "length": len(again), "same": line + rest == again,
+        "end": body.read().decode("latin-1"), "file": stat.S_ISREG(file.st_mode) and [file.st_size, file.st_nlink],
+    })
+
+
+def view_asked(environ, start_response):
+    """How often the application has seen a whole body."""
+    return reply(start_response, ASKED[0])
 
 
 def view_lines(environ, start_response):

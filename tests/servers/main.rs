@@ -73,6 +73,7 @@ mod trust_memory;
 mod trust_operators;
 mod trust_system;
 mod trust_worker;
+mod whole_bodies;
 mod worker_limits;
 mod zerg;
 mod zygote_orders;

@@ -20,6 +20,15 @@ pub struct RequestLimits {
     pub socket_timeout: Duration,
     /// Largest request body in bytes (`limit-post`); `None` has no limit.
     pub body_max: Option<u64>,
+    /// Whether the whole body is there before the application runs (`post-buffering`).
+    pub gathers: bool,
+    /// Most bytes of it that stay in memory then; those of a longer one are in a file (`post-buffering`,
+    /// `post-buffering-bufsize`).
+    pub gathered_in_memory: u64,
+    /// Bytes that are read at once of one that goes into a file (`post-buffering-bufsize`).
+    pub gathering_bytes: usize,
+    /// Bytes of a body that an application may read at once without a line in the log (`body-read-warning`).
+    pub read_quietly: Option<u64>,
     /// Peers whose `X-Forwarded-*` headers are believed. Empty: nobody's.
     pub trusted_proxies: Vec<Network>,
     /// Peers from which web servers may come over TCP (`uwsgi-allow-from`, ours). Empty: everybody.
@@ -37,6 +46,10 @@ impl Default for RequestLimits {
             vars_max: 128,
             socket_timeout: Duration::from_secs(4),
             body_max: None,
+            gathers: false,
+            gathered_in_memory: 0,
+            gathering_bytes: 8_192,
+            read_quietly: Some(8 << 20),
             trusted_proxies: Vec::new(),
             web_servers: Vec::new(),
             queue_timeout: None,

@@ -8,9 +8,6 @@ use super::parsed::Parsed;
 use super::row::{Opt, bytes, count, flag, int, megabytes, seconds};
 use crate::config::error::ConfigError;
 
-// What stands behind several rows.
-const BUFFERING: &str = "reading the whole body before the application runs (nginx does so by default)";
-
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
@@ -69,11 +66,12 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds between two looks of the master at the memory of workers, for evil reloads"),
     bytes("limit-post").default("0").sets(|d, v| d.config.request.body_max = v.unless_zero()).works()
         .says("Largest request body; 0 has no limit"),
-    bytes("post-buffering").default("0").not_yet(BUFFERING)
-        .says("Buffer request bodies; above N bytes spill to disk"),
-    bytes("post-buffering-bufsize").default("8192").not_yet(BUFFERING)
-        .says("Read buffer bytes used while buffering bodies"),
-    count("body-read-warning").default("8").not_yet(BUFFERING).says("Warn when body buffered in memory exceeds N MB"),
+    bytes("post-buffering").default("0").sets(post_buffering).works()
+        .says("Read the whole body before the application runs; what is larger than N bytes, and than post-buffering-bufsize, into a file; 0 is off"),
+    bytes("post-buffering-bufsize").default("8192").sets(|d, v| d.config.request.gathering_bytes = v.size().max(1)).works()
+        .says("Bytes read at once of a body that goes into a file; one that is not larger stays in memory"),
+    count("body-read-warning").default("8").sets(body_read_warning).works()
+        .says("Log reads of an application that hold more than N MB of a body in memory at once; 0 logs none"),
 ];
 
 /// `buffer-size`: what a uwsgi packet's 16-bit length cannot exceed counts as 65535.
@@ -85,6 +83,17 @@ fn buffer_size(draft: &mut Draft<'_>, value: &Parsed<'_>) {
         draft.warn("counts as 65535, the most that the uwsgi protocol can carry");
         u16::MAX
     });
+}
+
+/// `post-buffering`: also what is called off by a zero on a later line.
+fn post_buffering(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let request = &mut draft.config.request;
+    (request.gathers, request.gathered_in_memory) = (value.number > 0, value.amount());
+}
+
+/// `body-read-warning`: mebibytes, as in uWSGI.
+fn body_read_warning(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    draft.config.request.read_quietly = value.unless_zero().map(|mebibytes| mebibytes.saturating_mul(1 << 20));
 }
 
 /// `max-requests-delta`: also a delta of zero is an order.

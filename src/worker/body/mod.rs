@@ -1,6 +1,8 @@
 //! The request body: what came with the head, then the socket, never beyond its end. One that comes wrapped is unwrapped
-//! in `wrapped`. Worker only.
+//! in `wrapped`; one that is to be whole before the application runs is `gathered`. Worker only.
 
+mod gathered;
+mod pace;
 mod unwrapping;
 mod wrapped;
 
@@ -11,6 +13,8 @@ use std::time::Duration;
 use worker_protocol::http;
 use worker_protocol::wire::Wrapped;
 
+use self::gathered::Gathered;
+pub(crate) use self::gathered::Ungathered;
 use self::unwrapping::Unwrapping;
 pub use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
@@ -39,6 +43,8 @@ pub struct RequestBody<'c> {
     /// How long it was waited for, in microseconds.
     waited_us: u64,
     unwrapping: Option<Unwrapping<'c>>,
+    /// All of it, if it was read before the application ran.
+    gathered: Option<Gathered>,
     /// Set while the client waits for word before it sends the body, and no answer has begun.
     awaited: Option<&'c AtomicBool>,
     /// Who may end the request meanwhile.
@@ -84,6 +90,7 @@ impl<'c> RequestBody<'c> {
             failed: None,
             waited_us: 0,
             unwrapping,
+            gathered: None,
             awaited,
             claim,
         }
@@ -94,6 +101,11 @@ impl<'c> RequestBody<'c> {
         let source =
             Source { buffered: &[], length: Some(bytes_max), length_max: 0, wrapped: None, awaited: None, claim: None };
         Self::new(stream, source, silence_max_us)
+    }
+
+    /// Bytes that may still come on the connection.
+    pub(crate) fn outstanding(&self) -> u64 {
+        if self.gathered.is_some() { 0 } else { self.remaining }
     }
 
     /// Whether reading has failed, so that no more can come.
@@ -121,7 +133,7 @@ impl<'c> RequestBody<'c> {
         let deadline = monotonic_us() + patience_us;
         self.claim = None;
         let mut sink = [0; 16 * 1024];
-        while self.remaining > 0 && !self.failed() {
+        while self.outstanding() > 0 && !self.failed() {
             let now = monotonic_us();
             if now >= deadline {
                 return;
@@ -138,7 +150,7 @@ impl<'c> RequestBody<'c> {
         let mut sink = [0; 16 * 1024];
         let mut left = bytes_max;
         self.never_waits = true;
-        while self.remaining > 0 && left > 0 && !self.failed() {
+        while self.outstanding() > 0 && left > 0 && !self.failed() {
             let wanted = (sink.len() as u64).min(left) as usize;
             match self.read(&mut sink[..wanted]) {
                 // The end, or no more is here.
@@ -249,6 +261,15 @@ impl Read for RequestBody<'_> {
         }
         if buffer.is_empty() || self.remaining == 0 {
             return Ok(0);
+        }
+        if let Some(gathered) = &mut self.gathered {
+            let count = gathered.read(buffer)?;
+            if count == 0 {
+                // Somebody has made the file shorter.
+                return Err(self.fail(ErrorKind::UnexpectedEof));
+            }
+            self.remaining -= count as u64;
+            return Ok(count);
         }
         if self.awaited.is_some() {
             self.ask_for_body()?;

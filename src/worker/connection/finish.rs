@@ -7,7 +7,6 @@ use worker_protocol::wire::Form;
 use super::answered::{After, Outcome};
 use super::receive::Refusal;
 use crate::handler::LogNotes;
-use crate::handler::request::DeclaredBody;
 use crate::sys::stream::Stream;
 use crate::worker::body::RequestBody;
 use crate::worker::exchange::Exchange;
@@ -77,7 +76,7 @@ fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outco
     exchange.reply.break_off();
     let answered = exchange.place.watch.answered();
     let after = match answered {
-        Some(_) if exchange.body.remaining() > 0 && !exchange.body.failed() => After::Lingers,
+        Some(_) if exchange.body.outstanding() > 0 && !exchange.body.failed() => After::Lingers,
         Some(_) => After::Ends,
         None => After::Cut,
     };
@@ -100,10 +99,10 @@ fn after(exchange: &mut Exchange<'_>) -> After {
         // It will not come, or it will come unasked.
         return After::Ends;
     }
-    if persists && body.remaining() > 0 {
+    if persists && body.outstanding() > 0 {
         body.discard_what_is_here(SKIPPED_BYTES_MAX);
     }
-    match (body.remaining(), body.failed()) {
+    match (body.outstanding(), body.failed()) {
         (0, false) if persists => After::Persists,
         (1.., false) => After::Lingers,
         _ => After::Ends,

@@ -9,7 +9,7 @@ use super::receive::Incoming;
 use crate::handler::LogNotes;
 use crate::sys::clock::epoch_us;
 use crate::sys::stream::Stream;
-use crate::worker::body::{RequestBody, Source};
+use crate::worker::body::{RequestBody, Source, Ungathered};
 use crate::worker::description::describe;
 use crate::worker::exchange::{Exchange, Service};
 use crate::worker::finish_overdue::Asked;
@@ -112,15 +112,23 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         broken_off: false,
         notes: LogNotes::default(),
     };
+    let is_too_long = asked.content_length.is_some_and(|length| length > length_max);
+    // Before its time begins to run.
+    let gathered = match limits.gathers && !is_too_long && !too_late && answer_of_rules.is_none() {
+        true => exchange.body.gather(limits, worker.room()),
+        false => Ok(()),
+    };
     let asked_for = Asked { form: message.answer, version: asked.response_version(), is_head: asked.method == "HEAD" };
     let (outcome, after) = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
         if let Some(due_us) = due_us {
             place.guard.look_by(due_us);
         }
-        if asked.content_length.is_some_and(|length| length > length_max) {
+        if is_too_long {
             exchange.answer_plainly(413, "The request body is larger than this server accepts.\n");
         } else if too_late {
             shedding::answer(&mut exchange, limits.queue_timeout);
+        } else if let Err(why) = gathered {
+            answer_ungathered(&mut exchange, why);
         } else {
             if let Some(seconds) = deadline_s {
                 exchange.set_deadline((seconds > 0).then(|| Duration::from_secs(seconds)));
@@ -141,4 +149,20 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         After::Lingers | After::Ends | After::Cut => Vec::new(),
     };
     Served { outcome, after, beyond, block }
+}
+
+/// The body is not whole: the application is not asked.
+#[cold]
+fn answer_ungathered(exchange: &mut Exchange<'_>, why: Ungathered) {
+    exchange.reply.end_connection();
+    match why {
+        Ungathered::Client { status, text } => {
+            log::info!("the body of {} did not become whole: {}", exchange.named(), text.trim_end());
+            exchange.answer_plainly(status, text);
+        }
+        Ungathered::Room(error) => {
+            log::error!("no room for the body of {} (post-buffering): {error}", exchange.named());
+            exchange.answer_plainly(507, "There is no room for the request body.\n");
+        }
+    }
 }

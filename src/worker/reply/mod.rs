@@ -298,6 +298,11 @@ impl<'c> Reply<'c> {
         }
     }
 
+    /// No other request may follow on the connection.
+    pub(crate) fn end_connection(&mut self) {
+        self.manner.persistent = false;
+    }
+
     /// Whether another request may follow on the connection: the client knows where this answer ends, and has it.
     pub(crate) fn persists(&self) -> bool {
         self.persistent && self.state == State::Ended
