@@ -217,8 +217,8 @@ fn send_body(reply: &mut Reply<'_>, body: Body) -> io::Result<()> {
     }
     match body {
         Body::Empty => Ok(()),
-        Body::Bytes(bytes) => reply.send(&bytes),
-        Body::File { file, offset, length } => reply.send_file(&file, offset, length),
+        Body::Bytes(bytes) => reply.send_whole(&bytes),
+        Body::File { file, offset, length } => reply.send_last_file(&file, offset, length),
         Body::Reader { reader, length } => match length {
             Some(length) => copy(reply, reader.take(length)),
             None => copy(reply, reader),

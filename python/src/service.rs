@@ -274,7 +274,7 @@ fn send_whole(lease: &Lease, body: &Bound<'_, PyBytes>) -> PyResult<Delivered> {
 }
 
 fn send_file(py: Python<'_>, lease: &Lease, extent: &Extent) -> PyResult<Delivered> {
-    outcome(lease.detached(py, |exchange| exchange.reply.send_file(&extent.file, extent.offset, extent.length)))
+    outcome(lease.detached(py, |exchange| exchange.reply.send_last_file(&extent.file, extent.offset, extent.length)))
 }
 
 /// The application returned `None`. After write() there may be nothing left to return; if it only called

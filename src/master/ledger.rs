@@ -58,6 +58,7 @@ pub(super) struct Slot {
 pub(super) struct Done {
     pub(super) requests: u64,
     pub(super) static_requests: u64,
+    pub(super) offloaded_requests: u64,
     pub(super) read_errors: u64,
     pub(super) write_errors: u64,
 }
@@ -169,6 +170,7 @@ impl Slot {
             if let Some(core) = seat.core_figures(index).map(believed_core) {
                 done.requests = done.requests.saturating_add(core.requests);
                 done.static_requests = done.static_requests.saturating_add(core.static_requests);
+                done.offloaded_requests = done.offloaded_requests.saturating_add(core.offloaded_requests);
                 done.read_errors = done.read_errors.saturating_add(core.read_errors);
                 done.write_errors = done.write_errors.saturating_add(core.write_errors);
             }
@@ -200,6 +202,7 @@ pub(super) fn believed_core(core: CoreFigures) -> CoreFigures {
     CoreFigures {
         requests: core.requests.min(OF_ONE_MAX),
         static_requests: core.static_requests.min(OF_ONE_MAX),
+        offloaded_requests: core.offloaded_requests.min(OF_ONE_MAX),
         durations: histogram(core.durations),
         waits: histogram(core.waits),
         ..core

@@ -71,6 +71,8 @@ pub struct Listener {
     pub queue: Option<u32>,
     /// How many may.
     pub queue_max: u32,
+    /// Whether threads for that send answers to slow clients.
+    pub can_offload: bool,
 }
 
 /// What a worker is doing.
@@ -142,6 +144,8 @@ pub struct Core {
     pub requests: u64,
     /// Those that a file was the answer to.
     pub static_requests: u64,
+    /// Those of which a thread for that sent the rest of the answer.
+    pub offloaded_requests: u64,
     /// The same.
     pub write_errors: u64,
     /// The same.

@@ -202,7 +202,7 @@ impl<'r> Socket<'r> {
             queue: listener.queue.unwrap_or(0),
             max_queue: listener.queue_max,
             shared: 0,
-            can_offload: 0,
+            can_offload: listener.can_offload.into(),
         }
     }
 }
@@ -259,7 +259,7 @@ impl<'r> OneCore<'r> {
             requests: core.requests,
             static_requests: core.static_requests,
             routed_requests: 0,
-            offloaded_requests: 0,
+            offloaded_requests: core.offloaded_requests,
             write_errors: core.write_errors,
             read_errors: core.read_errors,
             in_request: core.is_busy.into(),

@@ -42,7 +42,12 @@ impl WaitSet {
         Ok(self.0.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, token))?)
     }
 
-    /// Waits for one readable descriptor and returns its token. `None`: the time is over, or a signal came.
+    /// Adds a descriptor that wakes the waiter as long as it takes bytes.
+    pub fn add_writable(&self, descriptor: &impl AsFd, token: u64) -> io::Result<()> {
+        Ok(self.0.add(descriptor, EpollEvent::new(EpollFlags::EPOLLOUT, token))?)
+    }
+
+    /// Waits for one descriptor that is ready and returns its token. `None`: the time is over, or a signal came.
     pub fn wait(&self, timeout_ms: Option<u64>) -> io::Result<Option<u64>> {
         let mut events = [EpollEvent::empty()];
         let bounded = |ms: u64| EpollTimeout::try_from(ms.min(i32::MAX as u64)).unwrap_or(EpollTimeout::MAX);

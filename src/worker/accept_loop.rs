@@ -4,15 +4,18 @@
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use worker_protocol::scoreboard::SeatOrder;
 use worker_protocol::wire::Protocol;
 
 use super::attending::Desk;
+use super::connection::{Leftover, Next};
 use super::eagerness::{Eagerness, MOMENT_US};
 use super::exchange::Service;
 use super::keeping::{Keeping, Kept};
+use super::offloading::Home;
 use super::peer::Door;
 use super::place::Place;
 use super::process::Worker;
@@ -41,6 +44,8 @@ pub(super) struct Core<'w> {
     pub(super) waiting: WaitSet,
     pub(super) desk: Desk<'w>,
     pub(super) keeping: Keeping,
+    /// Where connections come back to whose answers others have sent.
+    home: Option<Arc<Home>>,
     doors: Vec<Door>,
     /// Whether there is one socket only, so that it need not be asked which one has a connection.
     has_one_door: bool,
@@ -65,6 +70,8 @@ pub(super) enum Turn {
     Again(usize),
     /// One that is kept has another request here already.
     Ready,
+    /// Some are back whose answers others have sent.
+    Back,
     /// A signal of the application has come, or an order in which there may be one.
     Signalled,
     /// Nothing of that; perhaps an order.
@@ -80,6 +87,7 @@ const LOOK_EVERY: u32 = 16;
 /// Tokens of the wait sets: listening sockets are numbered from 0, kept connections after them.
 pub(super) const ORDERS: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
+pub(super) const BACK: u64 = u64::MAX - 2;
 
 impl<'w> Core<'w> {
     pub(super) fn new(worker: &'w Worker<'w>, place: Place<'w>, hears: Hears) -> io::Result<Self> {
@@ -101,6 +109,10 @@ impl<'w> Core<'w> {
                 false => waiting.add_listener(&listening.socket, index as u64)?,
             }
         }
+        let home = worker.offloading().map(|_| Home::new().map(Arc::new)).transpose()?;
+        if let Some(home) = &home {
+            waiting.add(home, BACK)?;
+        }
         let machine = machine::host_name();
         Ok(Self {
             worker,
@@ -108,6 +120,7 @@ impl<'w> Core<'w> {
             waiting,
             desk: Desk::new(worker, place)?,
             keeping: Keeping::new(member.listeners().len()),
+            home,
             has_one_door: member.listeners().len() == 1 && served(worker).count() == 1,
             doors: member.listeners().iter().map(|listening| Door::of(listening, &machine)).collect(),
             eagerness: Eagerness::default(),
@@ -137,10 +150,10 @@ impl<'w> Core<'w> {
     fn take<S: Service + ?Sized>(&mut self, service: &S, turn: Turn) -> io::Result<()> {
         match turn {
             Turn::Accepted(stream, protocol) => {
-                let (now_us, silent) = self.desk.answer(service, stream, protocol, self.now_us, &mut self.rush);
+                let (now_us, left) = self.desk.answer(service, stream, protocol, self.now_us, &mut self.rush);
                 self.now_us = now_us;
-                if let Some(stream) = silent {
-                    self.keep_silent(stream, protocol)?;
+                if let Some(left) = left {
+                    self.keep(left, protocol)?;
                 }
             }
             Turn::Called(caller, door, protocol) => {
@@ -153,6 +166,7 @@ impl<'w> Core<'w> {
                     self.attend(service, kept, false)?;
                 }
             }
+            Turn::Back => self.take_back(false)?,
             Turn::Signalled => self.worker.handle_signals(service),
             Turn::Nothing => {}
         }
@@ -160,12 +174,39 @@ impl<'w> Core<'w> {
         Ok(())
     }
 
-    /// Keeps a connection on which an answer broke off.
+    /// Keeps what is left of a connection with one request.
     #[cold]
-    fn keep_silent(&mut self, stream: Stream, protocol: Protocol) -> io::Result<()> {
+    fn keep(&mut self, left: Leftover, protocol: Protocol) -> io::Result<()> {
+        let (stream, handed) = match left {
+            Leftover::Silent(stream) => (stream, None),
+            Leftover::Handed(stream, handed) => (stream, Some(handed)),
+        };
         let mut kept = self.desk.welcome((stream, None), (0, &self.doors), protocol, self.now_us);
-        let next = kept.patient.fall_silent();
-        self.keeping.settle(kept, next, &self.waiting)
+        let next = match handed {
+            Some(handed) => kept.patient.hand_over(handed),
+            None => kept.patient.fall_silent(),
+        };
+        self.settle(kept, next)
+    }
+
+    /// Puts a connection where it belongs after it was attended to.
+    fn settle(&mut self, kept: Kept, next: Next) -> io::Result<()> {
+        let handed = self.keeping.settle(kept, next, &self.waiting)?;
+        if let (Some(patient), Some(offloading), Some(home)) = (handed, self.worker.offloading(), &self.home) {
+            offloading.take_over(patient, home);
+        }
+        Ok(())
+    }
+
+    /// Takes the connections that are back whose answers others have sent.
+    pub(super) fn take_back(&mut self, is_last: bool) -> io::Result<()> {
+        let back = self.home.as_ref().map(|home| home.take()).unwrap_or_default();
+        for patient in back {
+            let mut kept = self.keeping.take_back(patient);
+            let next = self.desk.welcome_back(&mut kept, (&self.doors, is_last));
+            self.settle(kept, next)?;
+        }
+        Ok(())
     }
 
     /// Attends to a kept connection at its place. `is_last`: no request is taken after this one.
@@ -186,14 +227,14 @@ impl<'w> Core<'w> {
         let how = (self.doors.as_slice(), is_last);
         let (next, now_us) = self.desk.attend(service, &mut kept, how, self.now_us, &mut self.rush);
         self.now_us = now_us;
-        self.keeping.settle(kept, next, &self.waiting)
+        self.settle(kept, next)
     }
 
     /// Ends or answers whoever has not sent in time what it owes.
     pub(super) fn expire(&mut self) -> io::Result<()> {
         while let Some((mut kept, owes)) = self.keeping.take_expired(self.now_us) {
             let next = self.desk.expire(&mut kept, owes, &self.doors);
-            self.keeping.settle(kept, next, &self.waiting)?;
+            self.settle(kept, next)?;
         }
         Ok(())
     }
@@ -236,6 +277,7 @@ impl<'w> Core<'w> {
                 Ok(Turn::Nothing)
             }
             Some(SIGNALS) => Ok(Turn::Signalled),
+            Some(BACK) => Ok(Turn::Back),
             Some(token) => match self.keeping.number_of(token) {
                 Some(number) => Ok(Turn::Again(number)),
                 None => self.accept_from(token as usize),

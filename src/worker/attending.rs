@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use worker_protocol::scoreboard;
 use worker_protocol::wire::Protocol;
 
-use super::connection::{self, Answered, Buffers, Connection, Next, Patient, Visit};
+use super::connection::{self, Answered, Buffers, Connection, Leftover, Next, Patient, Visit};
 use super::exchange::Service;
 use super::keeping::Kept;
 use super::parking::Owes;
@@ -60,7 +60,7 @@ impl<'w> Desk<'w> {
         Ok(Self { worker, place, buffers: Buffers::new(worker.limits()), books, routes })
     }
 
-    /// Has the one request of a connection answered. Returns the time, and the connection if it is to be kept, silent.
+    /// Has the one request of a connection answered. Returns the time, and what is left of the connection to be kept.
     pub(super) fn answer<S: Service + ?Sized>(
         &mut self,
         service: &S,
@@ -68,19 +68,19 @@ impl<'w> Desk<'w> {
         protocol: Protocol,
         started_us: u64,
         rush: &mut Rush,
-    ) -> (u64, Option<Stream>) {
+    ) -> (u64, Option<Leftover>) {
         let Self { worker, place, buffers, books, routes } = self;
         books.begin(started_us);
         let mut now_us = None;
         let connection = Connection { worker, place: *place, stream, routes: routes.as_ref(), protocol, started_us };
-        let silent = connection::handle(connection, buffers, service, |request| {
+        let left = connection::handle(connection, buffers, service, |request| {
             now_us = Some(books.account(request, started_us, rush));
         });
         match now_us {
             Some(now_us) => worker.after_request(now_us),
             None => books.seat.abandon_request(),
         }
-        (now_us.unwrap_or_else(monotonic_us), silent)
+        (now_us.unwrap_or_else(monotonic_us), left)
     }
 
     /// A new connection that may bring several requests.
@@ -118,6 +118,12 @@ impl<'w> Desk<'w> {
             worker.after_request(now_us);
         }
         (next, now_us.unwrap_or_else(monotonic_us))
+    }
+
+    /// A connection is back whose answer was sent by others.
+    pub(super) fn welcome_back(&self, kept: &mut Kept, (doors, is_last): (&[Door], bool)) -> Next {
+        let visit = Visit { worker: self.worker, place: self.place, routes: None, doors, is_last };
+        kept.patient.come_back(&visit)
     }
 
     /// A kept connection has not sent in time what it owes.

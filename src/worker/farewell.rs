@@ -7,7 +7,7 @@
 
 use std::io;
 
-use super::accept_loop::{Core, Hears};
+use super::accept_loop::{BACK, Core, Hears};
 use super::exchange::Service;
 
 /// How long.
@@ -47,8 +47,14 @@ impl Core<'_> {
         let patience_ms = self.keeping.patience_us(self.now_us).map(|patience_us| patience_us.div_ceil(1_000));
         let token = self.waiting.wait(patience_ms)?;
         self.look_at_clock();
-        if let Some(number) = token.and_then(|token| self.keeping.number_of(token)) {
-            self.attend_again(service, number, true)?;
+        match token {
+            Some(BACK) => self.take_back(true)?,
+            Some(token) => {
+                if let Some(number) = self.keeping.number_of(token) {
+                    self.attend_again(service, number, true)?;
+                }
+            }
+            None => {}
         }
         self.expire()
     }

@@ -32,6 +32,8 @@ pub(super) struct Keeping {
     first_token: u64,
     /// No wait for a request that has not begun goes beyond this.
     latest_us: u64,
+    /// How many have their answers sent by others.
+    away: usize,
 }
 
 impl Keeping {
@@ -42,6 +44,7 @@ impl Keeping {
             ready: VecDeque::new(),
             first_token: first_token as u64,
             latest_us: u64::MAX,
+            away: 0,
         }
     }
 
@@ -82,7 +85,7 @@ impl Keeping {
 
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.parking.is_empty()
+        self.ready.is_empty() && self.parking.is_empty() && self.away == 0
     }
 
     /// From here on no wait for a request that has not begun goes beyond this.
@@ -91,10 +94,28 @@ impl Keeping {
         self.parking.hurry(latest_us);
     }
 
-    /// Puts one where it belongs after it was attended to.
-    pub(super) fn settle(&mut self, mut kept: Kept, next: Next, waiting: &WaitSet) -> io::Result<()> {
+    /// One is back whose answer was sent by others.
+    pub(super) fn take_back(&mut self, patient: Box<Patient>) -> Kept {
+        self.away = self.away.saturating_sub(1);
+        Kept { place: None, patient }
+    }
+
+    /// Puts one where it belongs after it was attended to. Returns one that others are to go on with.
+    pub(super) fn settle(&mut self, kept: Kept, next: Next, waiting: &WaitSet) -> io::Result<Option<Box<Patient>>> {
+        if next != Next::HandedOver {
+            return self.place(kept, next, waiting).map(|()| None);
+        }
+        self.away += 1;
+        if let Some(place) = kept.place {
+            waiting.remove(kept.patient.stream())?;
+            self.parking.release(place);
+        }
+        Ok(Some(kept.patient))
+    }
+
+    fn place(&mut self, mut kept: Kept, next: Next, waiting: &WaitSet) -> io::Result<()> {
         match next {
-            Next::Ended => self.end(kept, waiting),
+            Next::Ended | Next::HandedOver => self.end(kept, waiting),
             Next::Ready => {
                 self.ready.push_back(kept);
                 Ok(())

@@ -18,6 +18,7 @@ mod farewell;
 mod finish_overdue;
 mod hearsay;
 mod keeping;
+mod offloading;
 mod omission;
 mod parking;
 mod peer;

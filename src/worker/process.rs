@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use worker_protocol::scoreboard::Presence;
 
+use super::offloading::Offloading;
 use super::supervision::Supervision;
 use super::titles::Titles;
 use crate::companion::CompanionRuntime;
@@ -45,6 +46,8 @@ pub struct Worker<'z> {
     pub(super) supervision: Supervision,
     /// Where there is room for what is too large for memory (`post-buffering`).
     room: PathBuf,
+    /// Who sends to clients that take their time, if anybody does.
+    offloading: Option<Offloading>,
     /// Its title, if that says what it is doing.
     pub(super) titles: Option<Titles>,
 }
@@ -55,13 +58,21 @@ impl<'z> Worker<'z> {
         let member = Member::new(instance, control, birth)?;
         let names = &instance.config().process_names;
         let titles = names.requests.then(|| Titles::of(names.below_master(&format!("rhinod {}", member.name()))));
+        // Once: later the application may be changing the environment.
+        let room = std::env::temp_dir();
+        let config = member.config();
+        let patience_us = config.routers.patience.as_micros().try_into().unwrap_or(u64::MAX);
+        let offloading = match config.offload_threads {
+            0 => None,
+            threads => Some(Offloading::new(threads, patience_us, room.clone())?),
+        };
         Ok(Self {
             member,
             requests: AtomicU64::new(0),
             title: Mutex::new(()),
             supervision,
-            // Once: later the application may be changing the environment.
-            room: std::env::temp_dir(),
+            room,
+            offloading,
             titles: titles.flatten(),
         })
     }
@@ -148,6 +159,11 @@ impl<'z> Worker<'z> {
         if self.member.config().reaper && self.member.busy_cores() == 0 {
             while process::reap(None).is_some() {}
         }
+    }
+
+    /// Who sends to clients that take their time.
+    pub(super) fn offloading(&self) -> Option<&Offloading> {
+        self.offloading.as_ref()
     }
 
     /// The directory with room for what is too large for memory.

@@ -84,7 +84,11 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
     line.push(' ');
     push_escaped(line, head.uri, Escape::Bytes);
     let (time, unit) = if logging.micros { (entry.took_us, "micros") } else { (entry.took_us / 1_000, "msecs") };
-    let via = if sent.by_sendfile { " via sendfile() " } else { " " };
+    let via = match (sent.by_offload, sent.by_sendfile) {
+        (true, _) => " via offload() ",
+        (false, true) => " via sendfile() ",
+        (false, false) => " ",
+    };
     let _ = write!(
         line,
         " => generated {} bytes in {time} {unit}{via}({} {}) {} headers in {} bytes ({} switches on core {})",

@@ -11,6 +11,7 @@ use worker_protocol::scoreboard::{Presence, SeatOrder};
 
 use super::accept_loop::{Core, Hears};
 use super::exchange::Service;
+use super::offloading::Offloading;
 use super::place::{Guard, Place};
 use super::process::{ORDERLY, Worker};
 use super::statics::Statics;
@@ -54,11 +55,13 @@ impl Worker<'_> {
     fn serve_on_threads<S: Service + ?Sized>(&self, service: &S) -> io::Result<()> {
         std::thread::scope(|scope| {
             let guard = &Supervisor { scope, worker: self, service };
+            self.offloading().map_or(Ok(()), |offloading| offloading.begin(scope))?;
             let ended = match self.member().config().threads {
                 0 | 1 => self.serve_alone(service, guard),
                 threads => self.serve_with_threads(service, threads, guard),
             };
             self.supervision.end();
+            self.offloading().into_iter().for_each(Offloading::end);
             ended
         })
     }

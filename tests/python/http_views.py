@@ -38,6 +38,18 @@ def view_read(environ, start_response):
     })
 
 
+def view_big(environ, start_response):
+    """So many MiB in one piece."""
+    start_response("200 OK", TEXT)
+    return [b"0123456789abcdef" * (int(environ["QUERY_STRING"]) << 16)]
+
+
+def view_file(environ, start_response):
+    """A file by its name."""
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](open(environ["QUERY_STRING"], "rb"))
+
+
 ASKED = [0]
 
 

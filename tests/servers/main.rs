@@ -22,6 +22,7 @@ mod log_places;
 mod master_waits;
 mod monitoring;
 mod mules;
+mod offloading;
 mod python_at_load;
 mod python_examples;
 mod python_forks;

@@ -191,6 +191,7 @@ fn the_words_are_where_the_page_says() {
         Served {
             sent_bytes: 600,
             statically: true,
+            offloaded: true,
             exception: true,
             failed: true,
             write_error: true,
@@ -213,7 +214,7 @@ fn the_words_are_where_the_page_says() {
 
     let seat_start = 128 + stride_words as usize * 8;
     let (order, state) = (2 << 62 | 9, 2 << 62 | 5_000);
-    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, 11, state, 1, 1, 1_000, 600, 77, 500, 1, 0, 1, 77, 1, 1];
+    let expected = [order, 9, 1, 3, 4, 5, 6, 8 << 32 | 7, 11, state, 1, 1, 1_000, 600, 77, 500, 1, 0, 1, 77, 1, 1, 1];
     let found = offsets(&table("A seat is", heading)).map(|byte| word_at(seat_start + byte)).collect::<Vec<_>>();
     assert_eq!(found, expected);
     // The third bucket of durations, up to a millisecond, and the first one of waits.

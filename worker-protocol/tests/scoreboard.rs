@@ -15,8 +15,15 @@ use worker_protocol::scoreboard::{
 };
 
 /// A request that is counted in every word.
-const EVERYTHING: Served =
-    Served { sent_bytes: 1, statically: true, exception: true, failed: true, read_error: true, write_error: true };
+const EVERYTHING: Served = Served {
+    sent_bytes: 1,
+    statically: true,
+    offloaded: true,
+    exception: true,
+    failed: true,
+    read_error: true,
+    write_error: true,
+};
 
 fn memory(seats: u32, threads: u32) -> Vec<AtomicU64> {
     (0..layout(seats, threads).words()).map(|_| AtomicU64::new(0)).collect()
@@ -211,7 +218,8 @@ fn no_two_writers_share_a_line() {
             core.describe_request([&b"GET"[..]]);
         });
         // The first bucket of both histograms, and what is counted behind them.
-        let counted = [line + 8, line + 24, line + 40, line + 41, line + 42, description, description + 1, 8];
+        let counted =
+            [line + 8, line + 24, line + 40, line + 41, line + 42, line + 43, description, description + 1, 8];
         let expected: HashSet<usize> = (line..line + 8).chain(counted).collect();
         assert_eq!(of_core, expected, "its own lines, and the capacity word");
     }

@@ -125,6 +125,8 @@ pub struct Config {
     pub statics: StaticFiles,
     /// What every answer has and has not.
     pub answers: Answers,
+    /// Threads of each worker that send answers to slow clients (`offload-threads`).
+    pub offload_threads: usize,
     /// Rules that look at each request.
     pub routing: Routing,
     /// How clients that went away are treated.
@@ -225,6 +227,7 @@ impl Default for Config {
             routers: Routers::default(),
             statics: StaticFiles::default(),
             answers: Answers::default(),
+            offload_threads: 0,
             routing: Routing::default(),
             clients: VanishedClients::default(),
             recycling: Recycling::default(),

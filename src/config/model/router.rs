@@ -14,7 +14,8 @@ pub struct Routers {
     pub processes: usize,
     /// How long a client may take for the TLS handshake and the first byte of a request (`http-headers-timeout`).
     pub head_patience: Duration,
-    /// How long one may leave an answer unread that the worker has written (`http-timeout`).
+    /// How long one may leave an answer unread that the worker has written, or that an offload thread sends
+    /// (`http-timeout`).
     pub patience: Duration,
 }
 

@@ -6,14 +6,13 @@
 use super::draft::Draft;
 use super::parsed::Parsed;
 use super::regex::is_regex;
-use super::row::{Opt, count, flag, list, pair, path, seconds, text};
+use super::row::{Opt, count, flag, int, list, pair, path, seconds, text};
 use crate::config::error::ConfigError;
 use crate::config::model::{Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender};
 
 // What stands behind several rows.
 const ERROR_PAGES: &str = "error pages; use error_page of nginx";
 const HEADERS: &str = "changes of response headers; use add_header and the like of nginx";
-const OFFLOAD: &str = "files leave by the worker's own thread; let nginx serve large ones to slow clients";
 const NO_CACHE: &str = "paths are resolved for each request, so that a link that is switched is seen at once";
 
 /// The rows.
@@ -72,8 +71,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Try .br, .zst and .gz siblings for this extension"),
     flag("honour-range").sets(|d, v| d.config.statics.ranges = v.on()).works()
         .says("Support Range requests for static files"),
-    count("offload-threads").aka(&["offload-thread"]).not_yet(OFFLOAD)
-        .says("Helper threads per worker for file transfer"),
+    int("offload-threads", 0, 64).aka(&["offload-thread"]).default("0").sets(|d, v| d.config.offload_threads = v.size())
+        .works().says("Threads of each worker that send files, and bodies in one piece, to clients that do not take them at once"),
     text("file-serve-mode").aka(&["fileserve-mode"]).sets(sender).works()
         .says("Delegate static files: nginx/x-accel-redirect or x-sendfile"),
     flag("disable-sendfile").sets(|d, v| d.config.answers.copies_files = v.on()).works()

@@ -48,7 +48,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     address("http-subscription-server").list().not_yet(HTTP).says("Address accepting backend announcements"),
     text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
     seconds("http-timeout").default("60").sets(|d, v| d.config.routers.patience = v.duration()).works()
-        .says("Seconds for which a client of a socket with TLS may leave an answer unread; elsewhere socket-timeout holds"),
+        .says("Seconds for which a client of a socket with TLS, or of offload-threads, may leave an answer unread; elsewhere socket-timeout holds"),
     count("http-manage-expect").optional().accepted("`100-continue` is answered when the application reads the body").says("Answer Expect: 100-continue (optional size limit)"),
     seconds("http-keepalive").optional().default("75").sets(keep_alive).works()
         .says("Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once"),

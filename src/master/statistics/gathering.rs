@@ -103,6 +103,7 @@ impl Driver<'_> {
             protocol: socket.listener.protocol.name(),
             queue: probe.queue_of(socket).map(|queue| queue.waiting),
             queue_max: self.in_force.config.listen,
+            can_offload: self.in_force.config.offload_threads > 0,
         };
         self.in_force.sockets.iter().map(listener).collect()
     }
@@ -227,6 +228,7 @@ fn core(config: &Config, sum: &Slot, all: &[(WorkerView, MasterSeat<'_>)], index
     Core {
         requests: done.requests,
         static_requests: done.static_requests,
+        offloaded_requests: done.offloaded_requests,
         write_errors: done.write_errors,
         read_errors: done.read_errors,
         is_busy: busy.is_some(),

@@ -52,6 +52,7 @@ impl Answered<'_> {
         Served {
             sent_bytes: sent.head_bytes as u64 + sent.body_bytes,
             statically: *statically,
+            offloaded: sent.by_offload,
             exception: *exception,
             failed: *exception || sent.status >= 500,
             read_error: *read_failed,

@@ -4,6 +4,7 @@
 mod answered;
 mod buffers;
 mod finish;
+mod handed;
 mod patient;
 mod receive;
 mod serve;
@@ -13,6 +14,7 @@ use worker_protocol::wire::{Protocol, Receiver};
 
 pub(crate) use self::answered::{Answered, Outcome};
 pub(crate) use self::buffers::Buffers;
+pub(crate) use self::handed::{Handed, Leftover};
 pub(crate) use self::patient::{Next, Patient, Visit};
 
 use self::answered::After;
@@ -40,14 +42,14 @@ pub(crate) struct Connection<'w> {
     pub(crate) started_us: u64,
 }
 
-/// Handles a connection to its end, then gives an account of the request, if there was one. A connection that comes back
-/// must stay silent, as its end would be taken for that of the answer.
+/// Handles a connection to its end, then gives an account of the request, if there was one. What comes back of it is still to
+/// be kept.
 pub(crate) fn handle<S: Service + ?Sized>(
     connection: Connection<'_>,
     buffers: &mut Buffers,
     service: &S,
     account: impl FnOnce(&Answered<'_>),
-) -> Option<Stream> {
+) -> Option<Leftover> {
     let Connection { worker, place, stream, routes, protocol, started_us } = connection;
     let Buffers { received, answer, clock } = buffers;
     let limits = worker.limits();
@@ -70,15 +72,17 @@ pub(crate) fn handle<S: Service + ?Sized>(
         }
     };
     let stage = Stage { worker, place, stream: &stream, routes, answer, clock, then: Then::Nothing };
-    let Served { outcome, after, block, .. } = serve(service, &mut request, stage);
-    let silent = if after == After::Cut && !stream.will_reset() {
-        Some(stream)
-    } else {
-        drop(stream);
-        None
+    let Served { outcome, after, block, handed, .. } = serve(service, &mut request, stage);
+    let left = match handed {
+        Some(transfer) => Some(Leftover::Handed(stream, Box::new(Handed { transfer, after, beyond: Vec::new() }))),
+        None if after == After::Cut && !stream.will_reset() => Some(Leftover::Silent(stream)),
+        None => {
+            drop(stream);
+            None
+        }
     };
     let changed = block.as_deref().and_then(|block| read(block).ok());
     let head = changed.as_ref().unwrap_or(&request.head);
     account(&Answered { head, envelope: request.envelope, outcome });
-    silent
+    left
 }

@@ -1,7 +1,7 @@
 //! A connection that may bring one request after the other, and take its time: it is attended to when there is something
 //! to be read, and waited on meanwhile, so that it never keeps a thread from others. Worker only.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
 use worker_protocol::head::RequestHead;
@@ -11,6 +11,7 @@ use worker_protocol::{pairs, proxy};
 use super::answered::{After, Answered};
 use super::buffers::Buffers;
 use super::finish::{LINGER_BYTES_MAX, LINGER_US, refuse};
+use super::handed::Handed;
 use super::receive::{Incoming, Refusal, too_slow};
 use super::serve::{Served, Stage, Then, serve};
 use crate::config::model::{self, HttpSockets};
@@ -22,6 +23,7 @@ use crate::worker::parking::Owes;
 use crate::worker::peer::{Caller, Door};
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
+use crate::worker::reply::Moved;
 use crate::worker::routes::{Routes, read};
 
 /// One of them.
@@ -38,6 +40,8 @@ pub(crate) struct Patient {
     phase: Phase,
     /// Since when it owes what it owes.
     since_us: u64,
+    /// What others send of its last answer.
+    handed: Option<Box<Handed>>,
 }
 
 /// What comes on it.
@@ -80,6 +84,8 @@ pub(crate) enum Next {
     Waits { owes: Owes, until_us: u64 },
     /// Another request has begun to come already.
     Ready,
+    /// Others are to send the rest of its answer; then it comes back.
+    HandedOver,
 }
 
 impl Patient {
@@ -108,6 +114,7 @@ impl Patient {
             carried: Vec::new(),
             phase: if introduced { Phase::Introduction } else { Phase::First },
             since_us: now_us,
+            handed: None,
         }
     }
 
@@ -264,10 +271,50 @@ impl Patient {
             clock,
             then,
         };
-        let Served { outcome, after, beyond, block } = serve(service, &mut incoming, stage);
+        let Served { outcome, after, beyond, block, handed } = serve(service, &mut incoming, stage);
         let changed = block.as_deref().and_then(|block| read(block).ok());
         let head = changed.as_ref().unwrap_or(&incoming.head);
         account(&Answered { head, envelope: incoming.envelope, outcome });
+        match handed {
+            Some(transfer) => self.hand_over(Box::new(Handed { transfer, after, beyond })),
+            None => self.go_on(visit, after, beyond),
+        }
+    }
+
+    /// Others are to send the rest of its answer.
+    pub(crate) fn hand_over(&mut self, handed: Box<Handed>) -> Next {
+        self.handed = Some(handed);
+        Next::HandedOver
+    }
+
+    /// Sends what its client takes of that. Not in the thread that it belongs to.
+    ///
+    /// # Errors
+    /// As for [`Transfer::advance`](crate::worker::reply::Transfer::advance).
+    pub(crate) fn carry_on(&mut self) -> io::Result<Moved> {
+        match &mut self.handed {
+            Some(handed) => handed.transfer.advance(&self.stream),
+            None => Ok(Moved::Whole),
+        }
+    }
+
+    /// The client does not get the rest of it.
+    pub(crate) fn break_off(&mut self) {
+        self.handed = None;
+    }
+
+    /// It is back.
+    pub(crate) fn come_back(&mut self, visit: &Visit<'_>) -> Next {
+        match self.handed.take().map(|handed| *handed) {
+            Some(Handed { after: After::Persists, .. }) if visit.is_last => Next::Ended,
+            Some(Handed { after, beyond, .. }) => self.go_on(visit, after, beyond),
+            // Its client must not take what it has for the whole.
+            None => self.go_on(visit, After::Cut, Vec::new()),
+        }
+    }
+
+    /// What becomes of it after an answer.
+    fn go_on(&mut self, visit: &Visit<'_>, after: After, beyond: Vec<u8>) -> Next {
         match after {
             After::Ends => Next::Ended,
             After::Lingers => self.forget_the_rest(u64::MAX),

@@ -17,7 +17,7 @@ use crate::worker::hearsay::tell_of_hearsay;
 use crate::worker::omission::tell_of_omission;
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
-use crate::worker::reply::{DateText, Manner, Onlooker, Reply};
+use crate::worker::reply::{DateText, Manner, Onlooker, Reply, Transfer};
 use crate::worker::routes::{Begun, Course, Routes, give, read};
 use crate::worker::shedding;
 
@@ -56,6 +56,8 @@ pub(super) struct Served {
     pub(super) beyond: Vec<u8>,
     /// The variables as rules have left them, if they changed any.
     pub(super) block: Option<Vec<u8>>,
+    /// What others are to send of the answer before that.
+    pub(super) handed: Option<Box<Transfer>>,
 }
 
 /// Has a request answered, up to the last byte of the answer.
@@ -95,6 +97,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         answers: Some(&worker.member().config().answers),
         awaited,
         claim: Some(place.watch),
+        offloading: worker.offloading(),
         onlooker: course.as_ref().map(|course| course as &dyn Onlooker),
         clock,
     };
@@ -140,15 +143,16 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         }
         finish(&mut exchange, waited_us, routes)
     });
+    let handed = exchange.reply.take_handed().filter(|_| after != After::Cut);
     let beyond = match after {
-        After::Lingers if then == Then::Nothing => {
+        After::Lingers if then == Then::Nothing && handed.is_none() => {
             linger(&mut exchange);
             Vec::new()
         }
         After::Persists => exchange.body.beyond().concat(),
         After::Lingers | After::Ends | After::Cut => Vec::new(),
     };
-    Served { outcome, after, beyond, block }
+    Served { outcome, after, beyond, block, handed }
 }
 
 /// The body is not whole: the application is not asked.

@@ -23,7 +23,11 @@ impl<'c> Reply<'c> {
     }
 
     /// Shows a head that is ready to the rules, if it is about to go. True: what the application sends is dropped.
+    /// So it is of what comes after the end of the body, which others send.
     pub(super) fn is_settled_otherwise(&mut self, goes: bool) -> bool {
+        if self.handed.is_some() {
+            return true;
+        }
         if let Some(onlooker) = self.manner.onlooker
             && goes
             && self.state == State::HeadReady

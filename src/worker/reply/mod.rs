@@ -7,6 +7,7 @@ mod looking;
 mod manner;
 mod onlooker;
 mod seen;
+mod transfer;
 mod wrap;
 mod write;
 
@@ -23,6 +24,7 @@ use self::manner::Said;
 pub(crate) use self::manner::{DateText, Manner};
 pub(crate) use self::onlooker::{Onlooker, Opinion};
 use self::seen::Seen;
+pub(crate) use self::transfer::{Moved, Transfer};
 use self::wrap::{Last, Wrapping};
 use crate::sys::stream::Stream;
 
@@ -46,6 +48,10 @@ pub struct Reply<'c> {
     persistent: bool,
     /// How far rules have looked at it.
     seen: Seen,
+    /// Whether what is being sent is the end of the body, so that others may send the rest of it (`offload-threads`).
+    is_last: bool,
+    /// What others are to send of it.
+    handed: Option<Box<Transfer>>,
 }
 
 /// How far an answer has come.
@@ -72,6 +78,8 @@ pub struct Sent {
     pub body_bytes: u64,
     /// Whether the kernel sent a file.
     pub by_sendfile: bool,
+    /// Whether a thread for that sends the rest of it (`offload-threads`).
+    pub by_offload: bool,
     /// Chunks that the application produced.
     pub chunks: u64,
     /// Whether writing failed: the client has gone, or did not read for the socket timeout.
@@ -96,6 +104,8 @@ impl<'c> Reply<'c> {
             body_allowed: true,
             persistent: false,
             seen: Seen::default(),
+            is_last: false,
+            handed: None,
         }
     }
 
@@ -238,8 +248,14 @@ impl<'c> Reply<'c> {
         if self.is_settled_otherwise(!body.is_empty()) {
             return Ok(());
         }
-        if self.state != State::HeadReady || body.is_empty() || self.manner.form == Form::Plain {
+        if self.state != State::HeadReady || body.is_empty() {
             return self.send(body);
+        }
+        if self.manner.form == Form::Plain {
+            self.is_last = self.left.is_none_or(|left| left <= body.len() as u64);
+            let sent = self.send(body);
+            self.is_last = false;
+            return sent;
         }
         self.sent.chunks += 1;
         let permitted = &body[..self.permitted(body.len() as u64) as usize];
@@ -248,7 +264,27 @@ impl<'c> Reply<'c> {
         }
         // A body that is too short has no end that could be told.
         let is_whole = !self.body_allowed || self.left.is_none_or(|left| left == permitted.len() as u64);
-        self.write_out(permitted, if is_whole { Last::Yes } else { Last::No })
+        self.is_last = is_whole;
+        let sent = self.write_out(permitted, if is_whole { Last::Yes } else { Last::No });
+        self.is_last = false;
+        sent
+    }
+
+    /// The same as [`Reply::send_file`] of what ends the body: a client that does not take all of it at once is left to others
+    /// (`offload-threads`), if there are any.
+    ///
+    /// # Errors
+    /// As for [`Reply::send_file`].
+    pub fn send_last_file(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+        self.is_last = self.left.is_none_or(|left| left <= length);
+        let sent = self.send_file(file, offset, length);
+        self.is_last = false;
+        sent
+    }
+
+    /// What others are to send of the answer.
+    pub(crate) fn take_handed(&mut self) -> Option<Box<Transfer>> {
+        self.handed.take()
     }
 
     /// Sends a part of a file without copying it. A file that ends early breaks the answer off.
@@ -264,18 +300,26 @@ impl<'c> Reply<'c> {
         }
         let length = self.permitted(length);
         if self.manner.answers.is_some_and(|answers| answers.copies_files) && length > 0 {
+            self.is_last = false;
             return self.copy_file(file, offset, length);
         }
         self.sent.by_sendfile = true;
         if length == 0 || self.state == State::Ended {
             return self.check();
         }
+        let is_last = std::mem::take(&mut self.is_last);
         let mut position = offset;
         let mut left = length;
         while left > 0 {
             let part = self.wrapping.part_bytes(left);
             self.write_start(part)?;
-            self.send_file_part(file, position, part)?;
+            self.is_last = is_last;
+            let sent = self.send_file_part(file, position, (part, left - part));
+            self.is_last = false;
+            sent?;
+            if self.handed.is_some() {
+                return Ok(());
+            }
             self.write_parts([self.wrapping.end_of_part(), &[], &[]])?;
             position += part;
             left -= part;

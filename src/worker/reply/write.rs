@@ -2,12 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
+use std::path::Path;
 
+use super::transfer::Transfer;
 use super::wrap::Last;
 use super::{Reply, State};
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::read_at;
 use crate::sys::wait::{Interest, wait_ready};
+use crate::worker::offloading::Berth;
 
 /// Up to here a piece is copied behind the head: that costs less than a second part in the system call.
 const JOINED_BYTES_MAX: usize = 1_024;
@@ -22,10 +25,12 @@ impl Reply<'_> {
     /// Writes the head, if it is still here, and `piece`, in one system call if the socket takes them.
     pub(super) fn write_out(&mut self, piece: &[u8], last: Last) -> io::Result<()> {
         let mut rest = piece;
+        let is_last = self.is_last;
         loop {
             let part = self.wrapping.part_bytes(rest.len() as u64) as usize;
             let (now, later) = rest.split_at(part);
             let last = if later.is_empty() { last } else { Last::No };
+            self.is_last = is_last && later.is_empty();
             self.write_part(now, last)?;
             if later.is_empty() {
                 return Ok(());
@@ -119,10 +124,32 @@ impl Reply<'_> {
             });
             match self.stream.write_parts(left) {
                 Ok(count) => done += count,
+                Err(error) if self.hands_over(&error, |berth, room| Transfer::of_bytes(left, room, berth)) => break,
                 Err(error) => self.recover(error)?,
             }
         }
         Ok(())
+    }
+
+    /// Leaves what is left of the answer to others, if it is the end of it, the client takes no more of it for now, and there
+    /// are any with room for it.
+    fn hands_over(&mut self, error: &io::Error, rest: impl FnOnce(Berth, &Path) -> io::Result<Transfer>) -> bool {
+        if error.kind() != ErrorKind::WouldBlock || !self.is_last || self.state == State::Broken {
+            return false;
+        }
+        let Some(offloading) = self.manner.offloading else { return false };
+        if self.manner.claim.is_some_and(|claim| claim.is_struck()) {
+            return false;
+        }
+        // Where there is no room for it, this thread sends it.
+        let rest = offloading.book().and_then(|berth| rest(berth, offloading.room()).ok());
+        self.handed = rest.map(Box::new);
+        if self.handed.is_some() {
+            // As far as this thread is concerned.
+            self.state = State::Ended;
+            (self.sent.by_offload, self.sent.by_sendfile) = (true, false);
+        }
+        self.handed.is_some()
     }
 
     /// Waits for room if that is what is missing; any other error ends the answer.
@@ -165,7 +192,13 @@ impl Reply<'_> {
     }
 
     /// Sends what the kernel takes of a file, until all of it is sent.
-    pub(super) fn send_file_part(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+    /// `behind`: bytes of the same that come in further parts.
+    pub(super) fn send_file_part(
+        &mut self,
+        file: &impl AsFd,
+        offset: u64,
+        (length, behind): (u64, u64),
+    ) -> io::Result<()> {
         let end = offset + length;
         let mut position = offset;
         while position < end {
@@ -179,7 +212,14 @@ impl Reply<'_> {
                     position += count as u64;
                     self.account(count as u64);
                 }
-                Err(error) => self.recover(error)?,
+                Err(error) => {
+                    let (wrapping, rest) = (self.wrapping, (end - position, behind));
+                    if self.hands_over(&error, |berth, _| Transfer::of_file(file, position, rest, wrapping, berth)) {
+                        self.account(rest.0 + rest.1);
+                        return Ok(());
+                    }
+                    self.recover(error)?;
+                }
             }
         }
         Ok(())

@@ -109,7 +109,7 @@ fn send_file(routes: &Routes<'_>, exchange: &mut Exchange<'_>, answer: &FileAnsw
         if answer.without_headers { Ok(()) } else { headers.add(b"Content-Type", kind.as_bytes()) }
     };
     exchange.reply.start(answer.status, None, None, headers).map_err(started)?;
-    exchange.reply.send_file(&file, 0, length)
+    exchange.reply.send_last_file(&file, 0, length)
 }
 
 /// The file, if it is where the rule may look.

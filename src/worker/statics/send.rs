@@ -171,7 +171,7 @@ impl Answer<'_> {
                     .start(exchange, 200, None, |headers| headers.add(header.as_bytes(), path.as_os_str().as_bytes())),
                 None => {
                     self.start(exchange, 200, Some(length), |_| Ok(()))?;
-                    exchange.reply.send_file(&self.file, 0, length)
+                    exchange.reply.send_last_file(&self.file, 0, length)
                 }
             },
         }
@@ -181,7 +181,7 @@ impl Answer<'_> {
         let bytes = part.end - part.start;
         let content_range = content_range(part, length);
         self.start(exchange, 206, Some(bytes), |headers| headers.add(b"Content-Range", content_range.as_bytes()))?;
-        exchange.reply.send_file(&self.file, part.start, bytes)
+        exchange.reply.send_last_file(&self.file, part.start, bytes)
     }
 
     fn send_parts(&self, exchange: &mut Exchange<'_>, parts: Vec<Range<u64>>, length: u64) -> io::Result<()> {

@@ -169,6 +169,8 @@ pub struct CoreFigures {
     pub requests: u64,
     /// Those of them that a file was the answer to.
     pub static_requests: u64,
+    /// Those of which another thread sent the rest of the answer.
+    pub offloaded_requests: u64,
     /// Requests whose answer said that the server is at fault, or whose application failed.
     pub failures: u64,
     /// Responses that could not be written.
@@ -192,6 +194,7 @@ impl CoreFigures {
             since_us,
             requests: word(core_line::REQUESTS),
             static_requests: word(core_line::STATIC_REQUESTS),
+            offloaded_requests: word(core_line::OFFLOADED_REQUESTS),
             failures: word(core_line::FAILURES),
             write_errors: write_errors.into(),
             read_errors: read_errors.into(),

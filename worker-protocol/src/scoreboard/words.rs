@@ -133,6 +133,7 @@ pub(super) mod core_line {
     pub(in super::super) const WAITED_US: usize = WAITS + BUCKETS;
     pub(in super::super) const STATIC_REQUESTS: usize = WAITED_US + 1;
     pub(in super::super) const FAILURES: usize = STATIC_REQUESTS + 1;
+    pub(in super::super) const OFFLOADED_REQUESTS: usize = FAILURES + 1;
 }
 
 const FLAG_ACCEPTING: u64 = 1;

@@ -84,6 +84,8 @@ pub struct Served {
     pub sent_bytes: u64,
     /// Whether a file was the answer, and no application was asked.
     pub statically: bool,
+    /// Whether another thread sends the rest of the answer.
+    pub offloaded: bool,
     /// Whether the application failed: an exception, a panic.
     pub exception: bool,
     /// Whether its answer says that the server is at fault (a status of 500 or more), or the application failed.
@@ -166,7 +168,7 @@ impl Core<'_> {
     }
 
     fn account(&self, took_us: u64, served: Served) {
-        let Served { sent_bytes, statically, exception, failed, read_error, write_error } = served;
+        let Served { sent_bytes, statically, offloaded, exception, failed, read_error, write_error } = served;
         self.add(core_line::REQUESTS, 1);
         self.add(core_line::RUNNING_US, took_us);
         self.add(core_line::DURATIONS + bucket(took_us), 1);
@@ -176,6 +178,9 @@ impl Core<'_> {
         average.store(average.load(Ordering::Relaxed).saturating_add(took_us) / 2, Ordering::Relaxed);
         if statically {
             self.add(core_line::STATIC_REQUESTS, 1);
+        }
+        if offloaded {
+            self.add(core_line::OFFLOADED_REQUESTS, 1);
         }
         if exception {
             self.add(core_line::EXCEPTIONS, 1);
