@@ -90,3 +90,34 @@ fn a_client_that_takes_nothing_is_cut_off_after_a_time() {
     assert!(client.try_reply("GET").is_err(), "not all of it");
     assert_eq!(Dialogue::with(&server).get("/").text(), "Hello\n");
 }
+
+/// The only worker sends what an application names, and only below the directory.
+#[test]
+fn a_file_that_an_application_names_is_sent_in_the_place_of_its_body() {
+    let launch = launch();
+    let files = launch.dir().join("files");
+    ["a b", "plain"].iter().for_each(|name| fs::write(files.join(name), "the file").expect("a file"));
+    fs::write(launch.dir().join("secret"), "a secret").expect("a file");
+    std::os::unix::fs::symlink("../secret", files.join("leak")).expect("a link");
+    let mut server = launch.set("x-sendfile", files.display()).start();
+    server.expect_log("(x-sendfile)");
+    let files = files.display();
+    let mut client = Dialogue::with(&server);
+    for target in
+        ["X-Accel-Redirect&/a%20b".to_owned(), "X-Sendfile&plain".to_owned(), format!("X-Sendfile&{files}/plain")]
+    {
+        let reply = client.get(&format!("/named?{target}"));
+        let (status, kind, own) = (reply.status, reply.header("content-type"), reply.header("x-own"));
+        assert_eq!((status, kind, own), (200, Some("video/mp4"), Some("kept")), "{target}");
+        assert_eq!((reply.text().as_str(), reply.header("content-length")), ("the file", Some("8")), "{target}");
+        assert!(reply.header("x-accel-redirect").or(reply.header("x-sendfile")).is_none(), "{reply:?}");
+    }
+    client.send("HEAD /named?X-Sendfile&/big HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.reply("HEAD").header("content-length"), Some(BYTES.to_string().as_str()));
+    for target in ["X-Sendfile&/../secret", "X-Sendfile&leak", "X-Accel-Redirect&/%2e%2e/secret", "X-Sendfile&/"] {
+        assert_eq!((client.get(&format!("/named?{target}")).status, target), (404, target));
+    }
+    let mut slow = ask(&server, &format!("/named?X-Sendfile&{files}/big"), "");
+    assert_eq!(client.get("/").text(), "Hello\n");
+    assert!(slow.reply("GET").body == content(), "every byte");
+}

@@ -126,4 +126,6 @@ pub struct Answers {
     pub removed: Vec<String>,
     /// Whether files are read and written and not handed to the kernel (`disable-sendfile`).
     pub copies_files: bool,
+    /// Where the files are that answers of the application may name in the place of a body (`x-sendfile`, ours).
+    pub named_below: Option<PathBuf>,
 }

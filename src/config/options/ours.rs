@@ -50,6 +50,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Tell all variables of requests under way in `stats`, also query strings, cookies and credentials"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
+    path("x-sendfile").sets(|d, v| d.config.answers.named_below = Some(v.path())).works()
+        .says("Send the file that an application names in X-Sendfile or X-Accel-Redirect instead of a body, if it is below this directory"),
     seconds("queue-timeout").default("0").sets(|d, v| d.config.request.queue_timeout = v.duration_unless_zero()).works()
         .says("Answer requests that have waited longer for a worker with 503 and Retry-After; 0 serves them however late it is"),
     list("queue-timeout-except").sets(|d, v| d.config.request.queue_spared.push(v.string())).works()

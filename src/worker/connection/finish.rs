@@ -12,6 +12,7 @@ use crate::worker::body::RequestBody;
 use crate::worker::exchange::Exchange;
 use crate::worker::reply::{DateText, Headers, Manner, Reply};
 use crate::worker::routes::{Routes, give_instead};
+use crate::worker::statics::send_named;
 
 /// Longest time for which the rest of a refused or unread request is waited for.
 pub(super) const LINGER_US: u64 = 2_000_000;
@@ -35,6 +36,7 @@ pub(super) fn finish(
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
     }
+    send_named(exchange);
     if let Some(routes) = routes {
         exchange.reply.settle();
         give_instead(routes, exchange);

@@ -5,6 +5,7 @@ use worker_protocol::response::{Head, Paused};
 
 use super::error::StartError;
 use super::manner::{Fate, Said};
+use super::named::NamedFile;
 use super::onlooker::Onlooker;
 
 /// The headers of an answer, while they are being given.
@@ -20,17 +21,37 @@ pub struct Headers<'b> {
     removed: &'b [String],
     /// Rules that look at what the application gives.
     onlooker: Option<&'b dyn Onlooker>,
+    /// Whether a file may be named in the place of the body (`x-sendfile`), and the one that is.
+    takes_names: bool,
+    named: Option<NamedFile>,
 }
 
 impl<'b> Headers<'b> {
     /// Of a head that has been started. `said`: for a client of our own.
     pub(super) fn new(head: Head<'b>, status: u16, said: Option<Said>, removed: &'b [String]) -> Self {
-        Self { head, status, length: None, said, removed, onlooker: None }
+        Self { head, status, length: None, said, removed, onlooker: None, takes_names: false, named: None }
     }
 
     /// The same, with rules that look at each header.
     pub(super) fn seen_by(self, onlooker: Option<&'b dyn Onlooker>) -> Self {
         Self { onlooker, ..self }
+    }
+
+    /// The same, of an answer that may name a file in the place of its body.
+    pub(super) fn naming(self, takes_names: bool) -> Self {
+        Self { takes_names, ..self }
+    }
+
+    /// The file that was named. The length of a body that is not sent is nobody's.
+    pub(super) fn take_named(&mut self) -> Result<Option<NamedFile>, StartError> {
+        let (held, named) = (self.length.filter(|_| self.takes_names), self.named.take());
+        self.takes_names = false;
+        match held {
+            Some(_) if named.is_some() => self.length = None,
+            Some(length) => self.head.content_length(length)?,
+            None => {}
+        }
+        Ok(named)
     }
 
     /// Of a head that was laid aside, with the length by what it has.
@@ -82,12 +103,22 @@ impl<'b> Headers<'b> {
         if self.onlooker.is_some_and(|onlooker| !onlooker.lets_pass(name, value)) {
             return Ok(());
         }
+        if self.takes_names
+            && let Some(named) = NamedFile::of(name, value)
+        {
+            self.named = Some(named);
+            return Ok(());
+        }
         if name.eq_ignore_ascii_case(b"content-length") {
             let length = parse_length(value).ok_or(StartError::ContentLength)?;
             if self.length.is_some_and(|other| other != length) {
                 return Err(StartError::ContentLength);
             }
             self.length = Some(length);
+            if self.takes_names {
+                // Until it is known whose length that is.
+                return Ok(());
+            }
         }
         if let Some(said) = &mut self.said
             && said.note(self.status, name, value)? == Fate::Dropped

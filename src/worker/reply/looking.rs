@@ -23,9 +23,9 @@ impl<'c> Reply<'c> {
     }
 
     /// Shows a head that is ready to the rules, if it is about to go. True: what the application sends is dropped.
-    /// So it is of what comes after the end of the body, which others send.
+    /// So it is of what comes after the end of the body, which others send, and beside a file that stands for it.
     pub(super) fn is_settled_otherwise(&mut self, goes: bool) -> bool {
-        if self.handed.is_some() {
+        if self.handed.is_some() || self.named.is_some() {
             return true;
         }
         if let Some(onlooker) = self.manner.onlooker

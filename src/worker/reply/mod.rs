@@ -5,6 +5,7 @@ mod error;
 mod headers;
 mod looking;
 mod manner;
+mod named;
 mod onlooker;
 mod seen;
 mod transfer;
@@ -22,6 +23,7 @@ pub use self::error::StartError;
 pub use self::headers::Headers;
 use self::manner::Said;
 pub(crate) use self::manner::{DateText, Manner};
+use self::named::NamedFile;
 pub(crate) use self::onlooker::{Onlooker, Opinion};
 use self::seen::Seen;
 pub(crate) use self::transfer::{Moved, Transfer};
@@ -52,6 +54,8 @@ pub struct Reply<'c> {
     is_last: bool,
     /// What others are to send of it.
     handed: Option<Box<Transfer>>,
+    /// The file that stands for the body.
+    named: Option<NamedFile>,
 }
 
 /// How far an answer has come.
@@ -106,6 +110,7 @@ impl<'c> Reply<'c> {
             seen: Seen::default(),
             is_last: false,
             handed: None,
+            named: None,
         }
     }
 
@@ -131,8 +136,9 @@ impl<'c> Reply<'c> {
             return Ok(());
         }
         self.head.clear();
-        self.state = State::Nothing;
+        (self.state, self.named) = (State::Nothing, None);
         self.wrapping.begin(self.head);
+        let takes_names = self.manner.answers.is_some_and(|answers| answers.named_below.is_some());
         let head = match self.manner.form {
             Form::Status | Form::Records { status_line: false, .. } => Head::start_cgi(self.head, status, reason),
             _ => Head::start(self.head, self.manner.version, status, reason),
@@ -140,8 +146,10 @@ impl<'c> Reply<'c> {
         let said = (self.manner.form == Form::Http).then(Said::default);
         let removed = self.manner.answers.map_or(&[][..], |answers| &answers.removed);
         let onlooker = self.manner.onlooker;
-        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said, removed).seen_by(onlooker);
+        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said, removed);
+        given = given.seen_by(onlooker).naming(takes_names && status >= 200);
         headers(&mut given)?;
+        let named = given.take_named()?;
         if let Some(answers) = self.manner.answers.filter(|_| status >= 200) {
             given.add_all(&answers.added)?;
         }
@@ -150,13 +158,14 @@ impl<'c> Reply<'c> {
             self.seen.headers = onlooker.set_headers(0).len();
         }
         self.body_allowed = self.manner.body_allowed(status);
-        if let Some(length) = length.filter(|_| self.body_allowed || self.manner.is_head) {
+        if let Some(length) = length.filter(|_| named.is_none() && (self.body_allowed || self.manner.is_head)) {
             given.add_length(length)?;
         }
         self.left = given.length();
         self.sent = Sent { status, ..Sent::default() };
         self.ready = given.pause();
         self.state = State::HeadReady;
+        self.named = named;
         Ok(())
     }
 
@@ -280,6 +289,22 @@ impl<'c> Reply<'c> {
         let sent = self.send_file(file, offset, length);
         self.is_last = false;
         sent
+    }
+
+    /// The file that stands for the body, which is to be sent by [`Reply::send_named`].
+    pub(crate) fn take_named(&mut self) -> Option<NamedFile> {
+        self.named.take()
+    }
+
+    /// Sends a file that stands for the body.
+    ///
+    /// # Errors
+    /// As for [`Reply::send_file`].
+    pub(crate) fn send_named(&mut self, file: &impl AsFd, length: u64) -> io::Result<()> {
+        if self.state == State::HeadReady && (self.body_allowed || self.manner.is_head) {
+            self.tell_length(length);
+        }
+        self.send_last_file(file, 0, length)
     }
 
     /// What others are to send of the answer.

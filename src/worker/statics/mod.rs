@@ -9,8 +9,10 @@
 mod expiry;
 mod lookup;
 mod mime;
+mod named;
 mod send;
 
+pub(super) use self::named::send_named;
 use std::path::Path;
 
 use regex_lite::Regex;
