@@ -27,5 +27,10 @@ pub fn read(tls: &Tls, start: &Path) -> Result<Material, (ErrorKind, String)> {
         certificate: read(&tls.certificate)?,
         key: read(&tls.key)?,
         client_ca: tls.client_ca.as_deref().map(read).transpose()?,
+        named: tls
+            .named
+            .iter()
+            .map(|named| Ok((read(&named.certificate)?, read(&named.key)?)))
+            .collect::<Result<_, _>>()?,
     })
 }

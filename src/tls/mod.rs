@@ -7,6 +7,8 @@
 #[cfg(not(feature = "tls"))]
 mod absent;
 #[cfg(feature = "tls")]
+mod chooser;
+#[cfg(feature = "tls")]
 mod server_side;
 #[cfg(feature = "tls")]
 mod validity;

@@ -2,17 +2,20 @@
 //!
 //! Bytes and a time in, no files. Pure; used where a start, a reload or a check judges certificates, and in the router.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use thiserror::Error;
 
 use crate::config::model::{Material, Protocol, Tls};
 
+use super::chooser::Chooser;
 use super::validity::{self, Validity};
 
 /// Sessions that a router remembers, so that clients need not shake hands anew.
@@ -30,6 +33,24 @@ pub(crate) enum Fault {
     /// The file of the authority.
     #[error("{0}")]
     ClientCa(String),
+    /// One of the files for a name: the how many-th, and which of the two.
+    #[error("{1}")]
+    Named(usize, Box<Fault>),
+}
+
+impl Fault {
+    /// The file that it is about.
+    fn path<'t>(&self, tls: &'t Tls) -> Option<&'t PathBuf> {
+        match self {
+            Fault::Certificate(_) => Some(&tls.certificate),
+            Fault::Key(_) => Some(&tls.key),
+            Fault::ClientCa(_) => tls.client_ca.as_ref(),
+            Fault::Named(index, fault) => {
+                let named = tls.named.get(*index)?;
+                Some(if matches!(**fault, Fault::Key(_)) { &named.key } else { &named.certificate })
+            }
+        }
+    }
 }
 
 /// The server's side, from what the files hold.
@@ -38,20 +59,19 @@ pub(crate) enum Fault {
 /// What is wrong with one of the files, or that they do not belong together.
 pub(crate) fn server_side(tls: &Tls, material: &Material, protocol: Protocol) -> Result<ServerConfig, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chain = certificates(&material.certificate).map_err(Fault::Certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(material.key.as_bytes())
-        .map_err(|error| Fault::Key(key_problem(&material.key, &error)))?;
+    let own = Arc::new(certified(&material.certificate, &material.key, &provider)?);
+    let named = tls.named.iter().zip(&material.named).enumerate().map(|(index, (named, (certificate, key)))| {
+        let certified = certified(certificate, key, &provider).map_err(|fault| Fault::Named(index, Box::new(fault)));
+        Ok((named.name.clone(), Arc::new(certified?)))
+    });
+    let chooser = Chooser { own, named: named.collect::<Result<_, Fault>>()? };
     let versions = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let versions = versions.map_err(|error| Fault::Key(error.to_string()))?;
     let clients = match &material.client_ca {
         None => versions.with_no_client_auth(),
         Some(authority) => versions.with_client_cert_verifier(verifier(authority, tls.demands_certificate, provider)?),
     };
-    let mut config = clients.with_single_cert(chain, key).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => Fault::Key("the key does not belong to the certificate".to_owned()),
-        rustls::Error::InvalidCertificate(problem) => Fault::Certificate(format!("the certificate is none: {problem}")),
-        other => Fault::Key(format!("the key cannot be used: {other}")),
-    })?;
+    let mut config = clients.with_cert_resolver(Arc::new(chooser));
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
     if protocol == Protocol::Http {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -65,23 +85,35 @@ pub(crate) fn server_side(tls: &Tls, material: &Material, protocol: Protocol) ->
 /// What is wrong, and in which file.
 pub(crate) fn judge(tls: &Tls, material: &Material, protocol: Protocol) -> Result<(), String> {
     let Err(fault) = server_side(tls, material, protocol) else { return Ok(()) };
-    let path = match &fault {
-        Fault::Certificate(_) => Some(&tls.certificate),
-        Fault::Key(_) => Some(&tls.key),
-        Fault::ClientCa(_) => tls.client_ca.as_ref(),
-    };
-    let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+    let path = fault.path(tls).map(|path| path.display().to_string()).unwrap_or_default();
     Err(format!("{path}: {fault}"))
 }
 
 /// What should be said of a certificate although it can be used: that it has expired, or is not valid yet.
 pub(crate) fn remark(tls: &Tls, material: &Material, now_s: i64) -> Option<String> {
-    let remark = validity_remark(material, now_s)?;
-    Some(format!("{}: {remark}", tls.certificate.display()))
+    let own = (&tls.certificate, &material.certificate);
+    let named =
+        tls.named.iter().zip(&material.named).map(|(named, (certificate, _))| (&named.certificate, certificate));
+    let remarks = std::iter::once(own).chain(named).filter_map(|(path, certificate)| {
+        let remark = validity_remark(certificate, now_s)?;
+        Some(format!("{}: {remark}", path.display()))
+    });
+    Some(remarks.collect::<Vec<_>>().join("; ")).filter(|remarks| !remarks.is_empty())
 }
 
-fn validity_remark(material: &Material, now_s: i64) -> Option<String> {
-    let leaf = certificates(&material.certificate).ok()?.into_iter().next()?;
+/// A certificate and its key.
+fn certified(certificate: &str, key: &str, provider: &CryptoProvider) -> Result<CertifiedKey, Fault> {
+    let chain = certificates(certificate).map_err(Fault::Certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| Fault::Key(key_problem(key, &error)))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => Fault::Key("the key does not belong to the certificate".to_owned()),
+        rustls::Error::InvalidCertificate(problem) => Fault::Certificate(format!("the certificate is none: {problem}")),
+        other => Fault::Key(format!("the key cannot be used: {other}")),
+    })
+}
+
+fn validity_remark(certificate: &str, now_s: i64) -> Option<String> {
+    let leaf = certificates(certificate).ok()?.into_iter().next()?;
     let Validity { not_before_s, not_after_s } = Validity::of(&leaf)?;
     match () {
         () if now_s > not_after_s => Some(format!("the certificate has expired on {}", validity::day(not_after_s))),
@@ -147,12 +179,14 @@ mod tests {
             key: "k".into(),
             client_ca: client_ca.map(Into::into),
             demands_certificate: true,
+            named: Vec::new(),
             material: None,
         };
         let material = Material {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             client_ca: client_ca.map(ToOwned::to_owned),
+            named: Vec::new(),
         };
         server_side(&tls, &material, Protocol::Http).err().map(|fault| format!("{fault:?}"))
     }
@@ -187,15 +221,14 @@ mod tests {
 
     #[test]
     fn an_expired_certificate_is_remarked() {
-        let of = |name: &str| Material { certificate: file(name), ..Material::default() };
         let in_2026_s = 1_780_000_000;
         assert_eq!(
-            validity_remark(&of("expired.crt"), in_2026_s).as_deref(),
+            validity_remark(&file("expired.crt"), in_2026_s).as_deref(),
             Some("the certificate has expired on 2021-01-01")
         );
-        let early = validity_remark(&of("expired.crt"), 0);
+        let early = validity_remark(&file("expired.crt"), 0);
         assert_eq!(early.as_deref(), Some("the certificate is not valid before 2020-01-01"));
-        assert_eq!(validity_remark(&of("server.crt"), 2_000_000_000), None);
+        assert_eq!(validity_remark(&file("server.crt"), 2_000_000_000), None);
     }
 
     #[test]

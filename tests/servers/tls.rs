@@ -39,9 +39,13 @@ fn client(with_certificate: bool) -> Arc<ClientConfig> {
 }
 
 fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Connection {
+    connect_as(address, config, "localhost")
+}
+
+fn connect_as(address: SocketAddr, config: &Arc<ClientConfig>, name: &'static str) -> Connection {
     let stream = TcpStream::connect(address).expect("connect");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-    let name = ServerName::try_from("localhost").expect("a name");
+    let name = ServerName::try_from(name).expect("a name");
     StreamOwned::new(ClientConnection::new(Arc::clone(config), name).expect("a client"), stream)
 }
 
@@ -136,9 +140,24 @@ fn a_client_without_a_certificate_is_refused_where_one_is_demanded() {
 
 /// The certificate that a new connection is shown.
 fn shown(server: &Instance) -> Vec<u8> {
-    let mut connection = connect(address(server, 1), &client(false));
+    shown_to(server, "localhost")
+}
+
+/// The same, to one that asks for a name. Who asks for an address asks for none (RFC 6066, section 3).
+fn shown_to(server: &Instance, name: &'static str) -> Vec<u8> {
+    let mut connection = connect_as(address(server, 1), &client(false), name);
     exchange(&mut connection, get("/", true).as_bytes()).expect("an answer");
     connection.conn.peer_certificates().expect("certificates")[0].to_vec()
+}
+
+#[test]
+fn a_client_that_asks_for_a_name_gets_the_certificate_for_it() {
+    let certificate = |name| CertificateDer::from_pem_file(data(name)).expect("a certificate").to_vec();
+    let named = format!("sni = LocalHost {},{}", data("renewed.crt").display(), data("renewed.key").display());
+    let server = secure("https = 127.0.0.1:0,site.crt,site.key").line(named).start();
+    assert!(shown_to(&server, "localhost") == certificate("renewed.crt"), "the one for the name");
+    assert!(shown_to(&server, "127.0.0.1") == certificate("server.crt"), "the socket's own");
+    server.stop();
 }
 
 #[test]
@@ -166,6 +185,11 @@ fn what_cannot_be_used_is_told_at_the_start_with_its_line_and_what_has_expired_i
         ("https = 127.0.0.1:0,site.crt,other.key", "the key does not belong to the certificate"),
         ("https = 127.0.0.1:0,site.crt,none.key", "none.key: No such file or directory"),
         ("https = 127.0.0.1:0,site.key,site.key", "site.key: it has no certificate"),
+        (
+            "https = 127.0.0.1:0,site.crt,site.key\nsni = a.example site.crt,other.key",
+            "other.key: the key does not belong",
+        ),
+        ("sni = a.example site.crt,site.key", "there is no socket with TLS"),
         ("https = 127.0.0.1:0,site.crt", "expected ADDRESS,CERTIFICATE,KEY[,CIPHERS[,CA]]"),
     ] {
         let launch = secure(line);

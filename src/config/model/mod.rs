@@ -80,7 +80,7 @@ pub use spoolers::{Spool, Spoolers};
 pub use statics::{Answers, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
 pub use statistics::Statistics;
 pub use term::TermMeaning;
-pub use tls::{Material, Tls};
+pub use tls::{Material, NamedCertificate, Tls};
 pub use watch::{ReloadDescriptor, Watch, WatchEffect};
 pub use word::UnknownWord;
 pub use zerg::{Zerg, ZergPool};

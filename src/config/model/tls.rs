@@ -21,9 +21,23 @@ pub struct Tls {
     /// Whether clients without a certificate are refused.
     #[serde(default)]
     pub demands_certificate: bool,
+    /// Other certificates, for clients that ask for these names (`sni`).
+    #[serde(default)]
+    pub named: Vec<NamedCertificate>,
     /// What the files hold; `None` until they are read.
     #[serde(default)]
     pub material: Option<Material>,
+}
+
+/// A certificate for clients that ask for a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedCertificate {
+    /// The name in lower case; `*.` before it stands for one label.
+    pub name: String,
+    /// The file with the certificate, and those that lead from it to one that clients know.
+    pub certificate: PathBuf,
+    /// The file with its private key.
+    pub key: PathBuf,
 }
 
 /// What the files of a certificate hold, as PEM (RFC 7468).
@@ -36,6 +50,9 @@ pub struct Material {
     /// The certificates that sign those of clients.
     #[serde(default)]
     pub client_ca: Option<String>,
+    /// Certificate and key of each name, in their order.
+    #[serde(default)]
+    pub named: Vec<(String, String)>,
 }
 
 /// Without the key, which must not get into any log.
@@ -48,6 +65,7 @@ impl fmt::Debug for Material {
 impl Tls {
     /// Whether it is about the same files.
     pub fn has_files_of(&self, other: &Tls) -> bool {
-        (&self.certificate, &self.key, &self.client_ca) == (&other.certificate, &other.key, &other.client_ca)
+        (&self.certificate, &self.key, &self.client_ca, &self.named)
+            == (&other.certificate, &other.key, &other.client_ca, &other.named)
     }
 }

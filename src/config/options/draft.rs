@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::socket_references::References;
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
-use crate::config::model::{Address, CacheSettings, Config, Policy, Protocol, Python};
+use crate::config::model::{Address, CacheSettings, Config, NamedCertificate, Policy, Protocol, Python};
 use crate::config::surroundings::Surroundings;
 
 /// A configuration under construction. The first fields are what setters write; the rest is asked through methods.
@@ -46,6 +46,8 @@ pub struct Draft<'a> {
     pub(super) caches_from: Vec<(&'a Directive, Option<u64>)>,
     /// Where requests on `http` were to be passed on to (`http-to`), by the lines that say so.
     pub(super) passed_on: Vec<(&'a Directive, Option<Address>)>,
+    /// Certificates for names (`sni`), with their lines.
+    pub(super) certified_names: Vec<(&'a Directive, NamedCertificate)>,
     /// The line of each daemon, in their order.
     pub(super) daemons_from: Vec<&'a Directive>,
     /// The line of each farm, in their order.
@@ -113,6 +115,7 @@ impl<'a> Draft<'a> {
             cache_no_expire: false,
             caches_from: Vec::new(),
             passed_on: Vec::new(),
+            certified_names: Vec::new(),
             daemons_from: Vec::new(),
             farms_from: Vec::new(),
             rules_from: Vec::new(),

@@ -12,7 +12,7 @@ use crate::config::error::ConfigError;
 use crate::config::model::Protocol;
 
 // What stands behind several rows.
-const TLS: &str = "TLS has rustls' safe settings: 1.2 and 1.3, one certificate for each socket";
+const TLS: &str = "TLS has rustls' safe settings: 1.2 and 1.3, certificates for names by `sni`";
 const MODIFIER2: &str = "an instance serves one application, for which it means nothing";
 const OTHER_PROTOCOL: &str = "use the uwsgi protocol";
 const LOOPS: &str = "use processes and threads";
@@ -62,7 +62,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Keep TLS sessions in a uwsgi cache"),
     seconds("ssl-sessions-timeout").aka(&["ssl-session-timeout"]).default("300").unsupported(TLS)
         .says("TLS session lifetime seconds"),
-    list("sni").unsupported(TLS).says("Certificate set for server name: name crt,key"),
+    list("sni").sets(secure::certify_name).works()
+        .says("NAME CERT,KEY: certificate for clients of sockets with TLS that ask for NAME, or for *.DOMAIN"),
     text("sni-dir").unsupported(TLS).says("Directory searched for per-name certificates"),
     text("sni-dir-ciphers").unsupported(TLS).says("Ciphers for sni-dir certificates"),
     flag("ssl-enable3").aka(&["ssl-enable-sslv3"]).unsupported(TLS).says("Allow SSLv3"),

@@ -7,10 +7,14 @@ use super::draft::Draft;
 use super::parsed::Parsed;
 use super::sockets::listen_at;
 use crate::config::error::ConfigError;
-use crate::config::model::{Address, Listener, Protocol, Tls};
+use crate::config::model::{Address, Listener, NamedCertificate, Protocol, Tls};
 
 const FORM: &str = "expected ADDRESS,CERTIFICATE,KEY[,CIPHERS[,CA]]";
 const PAIRS: &str = "expected addr=ADDRESS,cert=FILE,key=FILE[,ciphers=LIST][,clientca=FILE]";
+
+const NAMED: &str = "expected NAME CERTIFICATE,KEY";
+const NO_CIPHERS: &str =
+    "the list of ciphers has no effect: TLS 1.2 and 1.3 are spoken, each with its safe ciphers only";
 
 /// What a line says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,6 +42,42 @@ pub(super) fn listen_by_name(draft: &mut Draft<'_>, value: &Parsed<'_>) {
             draft.refuse(problem, "such as https2 = addr=:443,cert=/etc/ssl/site.crt,key=/etc/ssl/site.key")
         }
     }
+}
+
+/// `sni`: a certificate for clients that ask for a name, on every socket with TLS.
+pub(super) fn certify_name(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match named(value.text) {
+        Ok((certificate, has_ciphers)) => {
+            if has_ciphers {
+                draft.warn(NO_CIPHERS);
+            }
+            let line = draft.current();
+            draft.certified_names.push((line, certificate));
+        }
+        Err(problem) => draft.refuse(problem, "such as sni = shop.example /etc/ssl/shop.crt,/etc/ssl/shop.key"),
+    }
+}
+
+/// The certificate, and whether there is a list of ciphers.
+fn named(text: &str) -> Result<(NamedCertificate, bool), &'static str> {
+    let (name, files) = text.trim().split_once([' ', '\t']).ok_or(NAMED)?;
+    let parts: Vec<&str> = files.split(',').map(str::trim).collect();
+    let (certificate, key, ciphers, client_ca) = match parts[..] {
+        [certificate, key] => (certificate, key, "", ""),
+        [certificate, key, ciphers] => (certificate, key, ciphers, ""),
+        [certificate, key, ciphers, client_ca] => (certificate, key, ciphers, client_ca),
+        _ => return Err(NAMED),
+    };
+    let host = name.strip_prefix("*.").unwrap_or(name);
+    let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if !is_host || certificate.is_empty() || key.is_empty() {
+        return Err(NAMED);
+    }
+    if !client_ca.is_empty() {
+        return Err("certificates of clients are asked for by the socket (its CA), whatever name they ask for");
+    }
+    let name = name.to_ascii_lowercase();
+    Ok((NamedCertificate { name, certificate: certificate.into(), key: key.into() }, !ciphers.is_empty()))
 }
 
 fn in_order(text: &str) -> Option<Fields<'_>> {
@@ -78,7 +118,7 @@ fn open(draft: &mut Draft<'_>, fields: &Fields<'_>, protocol: Protocol) {
         }
     };
     if !fields.ciphers.is_empty() {
-        draft.warn("the list of ciphers has no effect: TLS 1.2 and 1.3 are spoken, each with its safe ciphers only");
+        draft.warn(NO_CIPHERS);
     }
     let demands_certificate = fields.client_ca.starts_with('!');
     let client_ca = fields.client_ca.trim_start_matches('!');
@@ -87,6 +127,7 @@ fn open(draft: &mut Draft<'_>, fields: &Fields<'_>, protocol: Protocol) {
         key: fields.key.into(),
         client_ca: (!client_ca.is_empty()).then(|| client_ca.into()),
         demands_certificate,
+        named: Vec::new(),
         material: None,
     };
     let listens = listen_at(draft, &parsed, Some(protocol));
@@ -103,6 +144,15 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         let problem = "map-socket cannot keep a socket with TLS for some of the workers: the router serves it";
         draft.error(ConfigError::about(line, problem).suggest("map a socket without TLS"));
     }
+    let names = std::mem::take(&mut draft.certified_names);
+    let secure = |listener: &&mut Listener| listener.tls.is_some();
+    if let (Some((line, _)), 0) = (names.first(), draft.config.sockets.iter_mut().filter(secure).count()) {
+        let problem = "there is no socket with TLS that could have a certificate for a name";
+        draft.error(ConfigError::about(line, problem).suggest("https = ADDRESS,CERT,KEY opens one"));
+    }
+    for tls in draft.config.sockets.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
+        tls.named = names.iter().map(|(_, named)| named.clone()).collect();
+    }
     for protocol in [Protocol::Http, Protocol::Uwsgi] {
         let secure = |listener: &Listener| listener.tls.is_some() && listener.protocol == protocol;
         if draft.config.sockets.iter().any(secure) {
@@ -114,6 +164,19 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_has_a_certificate_and_a_key() {
+        let wanted =
+            |name: &str| NamedCertificate { name: name.into(), certificate: "a.crt".into(), key: "a.key".into() };
+        assert_eq!(named("Shop.example a.crt,a.key"), Ok((wanted("shop.example"), false)));
+        assert_eq!(named("*.example  a.crt, a.key, HIGH"), Ok((wanted("*.example"), true)));
+        for text in
+            ["", "shop.example", "shop.example a.crt", "shop/../x a.crt,a.key", "*. a,b", "a b,c,,d", "a b,c,d,e,f"]
+        {
+            assert!(named(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_socket_has_an_address_a_certificate_and_a_key() {
