@@ -14,8 +14,8 @@ use super::attending::Desk;
 use super::connection::{Leftover, Next};
 use super::eagerness::{Eagerness, MOMENT_US};
 use super::exchange::Service;
+use super::home::{Home, Traveller};
 use super::keeping::{Keeping, Kept};
-use super::offloading::Home;
 use super::peer::Door;
 use super::place::Place;
 use super::process::Worker;
@@ -193,7 +193,7 @@ impl<'w> Core<'w> {
     fn settle(&mut self, kept: Kept, next: Next) -> io::Result<()> {
         let handed = self.keeping.settle(kept, next, &self.waiting)?;
         if let (Some(patient), Some(offloading), Some(home)) = (handed, self.worker.offloading(), &self.home) {
-            offloading.take_over(patient, home);
+            offloading.take_over(Box::new(Traveller { patient, home: Arc::clone(home) }));
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ mod exchange;
 mod farewell;
 mod finish_overdue;
 mod hearsay;
+mod home;
 mod keeping;
 mod offloading;
 mod omission;

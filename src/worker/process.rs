@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use worker_protocol::scoreboard::Presence;
 
-use super::offloading::Offloading;
+use super::offloading::{Berths, Offloading};
 use super::supervision::Supervision;
 use super::titles::Titles;
 use crate::companion::CompanionRuntime;
@@ -164,6 +164,11 @@ impl<'z> Worker<'z> {
     /// Who sends to clients that take their time.
     pub(super) fn offloading(&self) -> Option<&Offloading> {
         self.offloading.as_ref()
+    }
+
+    /// The places for answers that they send.
+    pub(super) fn berths(&self) -> Option<&Berths> {
+        self.offloading.as_ref().map(Offloading::berths)
     }
 
     /// The directory with room for what is too large for memory.

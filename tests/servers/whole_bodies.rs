@@ -14,7 +14,7 @@ fn launch() -> Launch {
     let launch = with_http_socket(pythons::launch(&pythons::one(), "http_views"));
     let (fastcgi, scgi) = (launch.dir().join("fastcgi.sock"), launch.dir().join("scgi.sock"));
     let launch = launch.set("fastcgi-socket", fastcgi.display()).set("scgi-socket", scgi.display());
-    launch.set("workers", 1).set("disable-logging", true).set("post-buffering", 1)
+    launch.set("workers", 1).set("disable-logging", true).set("post-buffering", 1).set("socket-timeout", 60)
 }
 
 /// Sends these bytes to a socket of the instance, and reads to the end.
@@ -82,9 +82,33 @@ fn a_body_is_whole_and_can_be_read_again_whatever_is_spoken() {
     }
 }
 
+/// The only worker answers others while a body comes.
+#[test]
+fn a_body_that_comes_slowly_keeps_no_worker() {
+    let server = launch().start();
+    let mut slow: Vec<Dialogue> = (0..3).map(|_| Dialogue::with(&server)).collect();
+    let body = [&b"one\n"[..], &[b'x'; 99_996]].concat();
+    slow[0].send("POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(slow[0].reply("POST").status, 100);
+    slow[1].send([&b"POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"[..], &body[..50_000]].concat());
+    slow[2].send("POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\none\n");
+    assert_eq!(Dialogue::with(&server).get("/").text(), "Hello\n");
+    slow[0].send(&body);
+    slow[1].send(&body[50_000..]);
+    // What follows is another request.
+    slow[2].send("twice".to_owned() + "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (client, length) in slow.iter_mut().zip([100_000, 100_000, 9]) {
+        let text = client.reply("POST").text();
+        assert!(text.contains(&format!(r#""length": {length}, "line": "one\n", "same": true"#)), "{text}");
+    }
+    assert_eq!(slow[2].reply("GET").text(), "Hello\n");
+    assert_eq!(slow[0].get("/").text(), "Hello\n", "the connection goes on");
+}
+
 #[test]
 fn a_body_that_does_not_become_whole_is_answered_and_no_application_runs() {
-    let server = launch().set("socket-timeout", 1).set("limit-post", 50_000).start();
+    let mut server = launch().without("socket-timeout").set("socket-timeout", 1).set("limit-post", 50_000).start();
+    server.expect_log("request refused with status 40");
     let head = "POST /whole HTTP/1.1\r\nHost: a\r\n";
     for (sent, ends, status) in [
         (format!("{head}Content-Length: 10\r\n\r\nhalf"), true, 400),
@@ -108,7 +132,8 @@ fn a_body_for_which_there_is_no_room_is_told_of() {
     let launch = launch();
     let nowhere = launch.dir().join("nowhere");
     let mut server = launch.env("TMPDIR", nowhere.display()).start();
-    server.expect_log("no room for the body of POST /whole (post-buffering): No such file or directory");
+    server.expect_log("no room for a request body (post-buffering): No such file or directory");
+    server.expect_log("request refused with status 507");
     let mut client = Dialogue::with(&server);
     client.send(format!("POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n{}", "x".repeat(9_000)));
     assert_eq!(client.reply("POST").status, 507);

@@ -1,9 +1,11 @@
 //! The request body: what came with the head, then the socket, never beyond its end. One that comes wrapped is unwrapped
-//! in `wrapped`; one that is to be whole before the application runs is `gathered`. Worker only.
+//! in `wrapped`; one that is to be whole before the application runs is `gathered` (`whole`). Worker only.
 
 mod gathered;
+mod gathering;
 mod pace;
 mod unwrapping;
+mod whole;
 mod wrapped;
 
 use std::io::{self, ErrorKind, Read};
@@ -13,8 +15,9 @@ use std::time::Duration;
 use worker_protocol::http;
 use worker_protocol::wire::Wrapped;
 
-use self::gathered::Gathered;
-pub(crate) use self::gathered::Ungathered;
+pub(crate) use self::gathered::{Gathered, Ungathered};
+pub(crate) use self::gathering::Gathering;
+pub(crate) use self::pace::Pace;
 use self::unwrapping::Unwrapping;
 pub use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;

@@ -7,19 +7,19 @@ const SLOWEST_BYTES_PER_S: u64 = 500;
 
 /// A body on its way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     since_us: u64,
     /// How long it may take in any case.
     patience_us: u64,
 }
 
 impl Pace {
-    pub(super) fn from(now_us: u64, patience_us: u64) -> Self {
+    pub(crate) fn from(now_us: u64, patience_us: u64) -> Self {
         Self { since_us: now_us, patience_us }
     }
 
     /// Whether so many bytes are too few by now.
-    pub(super) fn is_too_slow(&self, now_us: u64, bytes: u64) -> bool {
+    pub(crate) fn is_too_slow(&self, now_us: u64, bytes: u64) -> bool {
         let earned_us = bytes.saturating_mul(1_000_000 / SLOWEST_BYTES_PER_S);
         now_us.saturating_sub(self.since_us) > self.patience_us.saturating_add(earned_us)
     }

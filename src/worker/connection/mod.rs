@@ -3,6 +3,7 @@
 
 mod answered;
 mod buffers;
+mod collecting;
 mod finish;
 mod handed;
 mod patient;

@@ -1,7 +1,10 @@
 //! A connection that may bring one request after the other, and take its time: it is attended to when there is something
 //! to be read, and waited on meanwhile, so that it never keeps a thread from others. Worker only.
 
-use std::io::{self, ErrorKind};
+mod away;
+mod collect;
+
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 use worker_protocol::head::RequestHead;
@@ -10,6 +13,7 @@ use worker_protocol::{pairs, proxy};
 
 use super::answered::{After, Answered};
 use super::buffers::Buffers;
+use super::collecting::Collecting;
 use super::finish::{LINGER_BYTES_MAX, LINGER_US, refuse};
 use super::handed::Handed;
 use super::receive::{Incoming, Refusal, too_slow};
@@ -17,13 +21,12 @@ use super::serve::{Served, Stage, Then, serve};
 use crate::config::model::{self, HttpSockets};
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
-use crate::worker::body::write_all;
+use crate::worker::body::{Gathered, write_all};
 use crate::worker::exchange::Service;
 use crate::worker::parking::Owes;
 use crate::worker::peer::{Caller, Door};
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
-use crate::worker::reply::Moved;
 use crate::worker::routes::{Routes, read};
 
 /// One of them.
@@ -42,6 +45,8 @@ pub(crate) struct Patient {
     since_us: u64,
     /// What others send of its last answer.
     handed: Option<Box<Handed>>,
+    /// A request whose body is coming; its head is what is carried.
+    collecting: Option<Box<Collecting>>,
 }
 
 /// What comes on it.
@@ -115,6 +120,7 @@ impl Patient {
             phase: if introduced { Phase::Introduction } else { Phase::First },
             since_us: now_us,
             handed: None,
+            collecting: None,
         }
     }
 
@@ -138,10 +144,17 @@ impl Patient {
             Phase::Silent => return self.read_and_forget(buffers, u64::MAX, SILENCE_US),
             Phase::Introduction | Phase::First | Phase::Another => {}
         }
+        if let Some(collecting) = self.collecting.take() {
+            return self.collect(visit, buffers, collecting, service, begin, account);
+        }
         let mut filled = self.carried.len();
         buffers.received[..filled].copy_from_slice(&self.carried);
         match self.receive(visit, &mut buffers.received, &mut filled) {
-            Ok(Some(envelope)) => self.serve(visit, buffers, filled, &envelope, service, begin, account),
+            Ok(Some(envelope)) => match self.begin_to_collect(visit, &buffers.received[..filled], &envelope) {
+                Ok(Some(collecting)) => self.collect(visit, buffers, collecting, service, begin, account),
+                Ok(None) => self.serve(visit, buffers, filled, (&envelope, None), service, begin, account),
+                Err(refusal) => self.refuse(visit, buffers, &refusal),
+            },
             Ok(None) => self.wait(visit, &buffers.received[..filled]),
             Err(refusal) => self.refuse(visit, buffers, &refusal),
         }
@@ -149,6 +162,9 @@ impl Patient {
 
     /// It has not sent in time what it owes.
     pub(crate) fn expire(&mut self, visit: &Visit<'_>, buffers: &mut Buffers, owes: Owes) -> Next {
+        if let Some(collecting) = self.collecting.take() {
+            return self.expire_collecting(visit, buffers, collecting);
+        }
         match owes {
             Owes::Rest => self.refuse(visit, buffers, &too_slow(self.carried.len().max(1))),
             Owes::Request | Owes::End => Next::Ended,
@@ -245,7 +261,7 @@ impl Patient {
         visit: &Visit<'_>,
         buffers: &mut Buffers,
         filled: usize,
-        envelope: &Envelope,
+        (envelope, gathered): (&Envelope, Option<Gathered>),
         service: &S,
         begin: impl FnOnce(),
         account: impl FnOnce(&Answered<'_>),
@@ -259,7 +275,8 @@ impl Patient {
             Err(error) => return self.refuse(visit, buffers, &Refusal::with(error.status(), error)),
         };
         begin();
-        let mut incoming = Incoming { head, envelope: *envelope, rest: &received[envelope.consumed..], wrapped };
+        let mut incoming =
+            Incoming { head, envelope: *envelope, rest: &received[envelope.consumed..], wrapped, gathered };
         let keeps = self.protocol != Protocol::Http || !http(visit).keep_alive.is_zero();
         let then = if visit.is_last || !keeps { Then::Waiting } else { Then::Requests };
         let stage = Stage {
@@ -278,38 +295,6 @@ impl Patient {
         match handed {
             Some(transfer) => self.hand_over(Box::new(Handed { transfer, after, beyond })),
             None => self.go_on(visit, after, beyond),
-        }
-    }
-
-    /// Others are to send the rest of its answer.
-    pub(crate) fn hand_over(&mut self, handed: Box<Handed>) -> Next {
-        self.handed = Some(handed);
-        Next::HandedOver
-    }
-
-    /// Sends what its client takes of that. Not in the thread that it belongs to.
-    ///
-    /// # Errors
-    /// As for [`Transfer::advance`](crate::worker::reply::Transfer::advance).
-    pub(crate) fn carry_on(&mut self) -> io::Result<Moved> {
-        match &mut self.handed {
-            Some(handed) => handed.transfer.advance(&self.stream),
-            None => Ok(Moved::Whole),
-        }
-    }
-
-    /// The client does not get the rest of it.
-    pub(crate) fn break_off(&mut self) {
-        self.handed = None;
-    }
-
-    /// It is back.
-    pub(crate) fn come_back(&mut self, visit: &Visit<'_>) -> Next {
-        match self.handed.take().map(|handed| *handed) {
-            Some(Handed { after: After::Persists, .. }) if visit.is_last => Next::Ended,
-            Some(Handed { after, beyond, .. }) => self.go_on(visit, after, beyond),
-            // Its client must not take what it has for the whole.
-            None => self.go_on(visit, After::Cut, Vec::new()),
         }
     }
 

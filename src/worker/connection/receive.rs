@@ -8,6 +8,7 @@ use worker_protocol::wire::{self, Asks, Envelope, Progress, Receiver, Wrapped};
 
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
+use crate::worker::body::Gathered;
 
 /// What a peer asks for.
 #[allow(clippy::large_enum_variant, reason = "one lives on the stack of each request; a box would cost an allocation")]
@@ -27,6 +28,8 @@ pub(super) struct Incoming<'b> {
     pub(super) rest: &'b [u8],
     /// What unwraps a body that comes wrapped.
     pub(super) wrapped: Option<Wrapped<'b>>,
+    /// The body, if it is whole already.
+    pub(super) gathered: Option<Gathered>,
 }
 
 /// Why a connection gets no service.
@@ -63,7 +66,8 @@ pub(super) fn receive<'b>(
         Asks::Ping { pong } => Ok(Asked::Ping(pong)),
         Asks::Request(path_info) => match RequestHead::read(receiver.block(received, &envelope), path_info) {
             Ok(head) => {
-                Ok(Asked::Request(Incoming { head, envelope, rest: &received[envelope.consumed..], wrapped: None }))
+                let rest = &received[envelope.consumed..];
+                Ok(Asked::Request(Incoming { head, envelope, rest, wrapped: None, gathered: None }))
             }
             Err(error) => Err(Refusal::with(error.status(), error)),
         },

@@ -65,7 +65,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     let Stage { worker, place, stream, routes, answer, clock, then } = stage;
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
-    let wrapped = request.wrapped.take();
+    let (wrapped, gathered) = (request.wrapped.take(), request.gathered.take());
     let Incoming { head, envelope, rest, .. } = &*request;
     let message = &envelope.message;
     tell_of_hearsay(worker, head);
@@ -84,7 +84,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     let head = changed.as_ref().unwrap_or(asked);
     let awaited = AtomicBool::new(true);
     // Who has sent some of it does not wait.
-    let awaited = (message.expects_continue && rest.is_empty()).then_some(&awaited);
+    let awaited = (message.expects_continue && rest.is_empty() && gathered.is_none()).then_some(&awaited);
     let length_max = limits.body_max.unwrap_or(u64::MAX);
     let source =
         Source { buffered: rest, length: asked.content_length, length_max, wrapped, awaited, claim: Some(place.watch) };
@@ -97,7 +97,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         answers: Some(&worker.member().config().answers),
         awaited,
         claim: Some(place.watch),
-        offloading: worker.offloading(),
+        berths: worker.berths(),
         onlooker: course.as_ref().map(|course| course as &dyn Onlooker),
         clock,
     };
@@ -117,9 +117,15 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     };
     let is_too_long = asked.content_length.is_some_and(|length| length > length_max);
     // Before its time begins to run.
-    let gathered = match limits.gathers && !is_too_long && !too_late && answer_of_rules.is_none() {
-        true => exchange.body.gather(limits, worker.room()),
-        false => Ok(()),
+    let gathered = match gathered {
+        Some(gathered) => {
+            exchange.body.take_over(gathered);
+            Ok(())
+        }
+        None if limits.gathers && !is_too_long && !too_late && answer_of_rules.is_none() => {
+            exchange.body.gather(limits, worker.room())
+        }
+        None => Ok(()),
     };
     let asked_for = Asked { form: message.answer, version: asked.response_version(), is_head: asked.method == "HEAD" };
     let (outcome, after) = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
@@ -159,14 +165,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
 #[cold]
 fn answer_ungathered(exchange: &mut Exchange<'_>, why: Ungathered) {
     exchange.reply.end_connection();
-    match why {
-        Ungathered::Client { status, text } => {
-            log::info!("the body of {} did not become whole: {}", exchange.named(), text.trim_end());
-            exchange.answer_plainly(status, text);
-        }
-        Ungathered::Room(error) => {
-            log::error!("no room for the body of {} (post-buffering): {error}", exchange.named());
-            exchange.answer_plainly(507, "There is no room for the request body.\n");
-        }
-    }
+    let (status, text) = why.answer();
+    log::info!("the body of {} did not become whole: {}", exchange.named(), text.trim_end());
+    exchange.answer_plainly(status, text);
 }

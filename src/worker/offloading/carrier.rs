@@ -1,15 +1,15 @@
 //! A thread that sends what is left of answers, each at the speed of its client. Worker only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use super::home::Home;
 use crate::sys::clock::monotonic_us;
 use crate::sys::process;
+use crate::sys::stream::Stream;
 use crate::sys::wait::{Doorbell, WaitSet};
-use crate::worker::connection::Patient;
 use crate::worker::reply::Moved;
 
 /// One of them, as others see it.
@@ -21,11 +21,28 @@ pub(super) struct Carrier {
     over: AtomicBool,
 }
 
-/// A connection with what is left of its answer, and where it belongs.
+/// A connection with what is left of its answer.
+pub(in crate::worker) trait Carried: Send + Debug {
+    /// The connection itself.
+    fn stream(&self) -> &Stream;
+
+    /// Sends what its client takes, without waiting.
+    ///
+    /// # Errors
+    /// The answer cannot become whole.
+    fn carry_on(&mut self) -> io::Result<Moved>;
+
+    /// The answer does not become whole.
+    fn break_off(&mut self);
+
+    /// It goes back to where it belongs.
+    fn come_home(self: Box<Self>);
+}
+
+/// One of them here.
 #[derive(Debug)]
 struct Load {
-    patient: Box<Patient>,
-    home: Arc<Home>,
+    carried: Box<dyn Carried>,
     /// When its client has taken nothing for too long.
     until_us: u64,
 }
@@ -49,8 +66,8 @@ impl Carrier {
     }
 
     /// Takes one over.
-    pub(super) fn take_over(&self, patient: Box<Patient>, home: Arc<Home>) {
-        let load = Load { patient, home, until_us: 0 };
+    pub(super) fn take_over(&self, carried: Box<dyn Carried>) {
+        let load = Load { carried, until_us: 0 };
         match &mut *self.new.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(new) => new.push(load),
             None => return load.give_up(),
@@ -127,7 +144,7 @@ impl Cargo {
     fn take_in(&mut self, mut load: Load) -> io::Result<()> {
         let number = self.next;
         self.next += 1;
-        if let Err(error) = self.waiting.add_writable(load.patient.stream(), number) {
+        if let Err(error) = self.waiting.add_writable(load.carried.stream(), number) {
             log::error!("cannot wait for a client to take its answer, which ends therefore: {error}");
             load.give_up();
             return Ok(());
@@ -142,7 +159,7 @@ impl Cargo {
     fn advance(&mut self, number: u64) -> io::Result<()> {
         let Some(load) = self.loads.get_mut(&number) else { return Ok(()) };
         self.ready.remove(&number);
-        match load.patient.carry_on() {
+        match load.carried.carry_on() {
             Ok(Moved::Blocked { any: false }) => Ok(()),
             Ok(moved @ (Moved::Blocked { any: true } | Moved::Partly)) => {
                 self.deadlines.remove(&(load.until_us, number));
@@ -181,9 +198,9 @@ impl Cargo {
         let Some(load) = self.loads.remove(&number) else { return Ok(()) };
         self.deadlines.remove(&(load.until_us, number));
         self.ready.remove(&number);
-        let removed = self.waiting.remove(load.patient.stream());
+        let removed = self.waiting.remove(load.carried.stream());
         match is_whole {
-            true => load.home.welcome(load.patient),
+            true => load.carried.come_home(),
             false => load.give_up(),
         }
         removed
@@ -193,7 +210,7 @@ impl Cargo {
 impl Load {
     /// Its answer does not become whole.
     fn give_up(mut self) {
-        self.patient.break_off();
-        self.home.welcome(self.patient);
+        self.carried.break_off();
+        self.carried.come_home();
     }
 }

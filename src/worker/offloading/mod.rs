@@ -5,18 +5,17 @@
 //! An answer goes there only when the client's socket is full: one that fits costs nothing more. There is a bound for how
 //! many are there; beyond it a thread sends its answer itself.
 
+mod berths;
 mod carrier;
-mod home;
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, Scope};
 
+pub(super) use self::berths::{Berth, Berths};
+pub(super) use self::carrier::Carried;
 use self::carrier::Carrier;
-pub(super) use self::home::Home;
-use super::connection::Patient;
 
 /// Most answers that one thread may have.
 const ANSWERS_MAX: usize = 1_024;
@@ -24,34 +23,23 @@ const ANSWERS_MAX: usize = 1_024;
 /// What the stack of such a thread takes.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// All threads for it, and how many answers there are.
+/// All threads for it, and the places that there are for answers.
 #[derive(Debug)]
-pub(crate) struct Offloading {
+pub(super) struct Offloading {
     carriers: Box<[Carrier]>,
     /// Whose turn it is.
     next: AtomicUsize,
-    aboard: Arc<AtomicUsize>,
+    berths: Berths,
     /// How long a client may take nothing of its answer.
     patience_us: u64,
-    /// Where there is room for what does not fit into memory.
-    room: PathBuf,
-}
-
-/// A place among the answers that there may be, free again when it is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Berth(Arc<AtomicUsize>);
-
-impl Drop for Berth {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Offloading {
     /// With so many threads, which are still to be begun.
     pub(super) fn new(threads: usize, patience_us: u64, room: PathBuf) -> io::Result<Self> {
         let carriers = (0..threads).map(|_| Carrier::new()).collect::<io::Result<_>>()?;
-        Ok(Self { carriers, next: AtomicUsize::new(0), aboard: Arc::default(), patience_us, room })
+        let berths = Berths::new(threads * ANSWERS_MAX, room);
+        Ok(Self { carriers, next: AtomicUsize::new(0), berths, patience_us })
     }
 
     /// Begins them, within the life of the worker's other threads.
@@ -72,24 +60,16 @@ impl Offloading {
         self.carriers.iter().for_each(Carrier::end);
     }
 
-    /// A place for one more answer, if there is one.
-    pub(crate) fn book(&self) -> Option<Berth> {
-        let most = self.carriers.len() * ANSWERS_MAX;
-        let berth = Berth(Arc::clone(&self.aboard));
-        // One that is too many takes its number back as it is dropped.
-        (self.aboard.fetch_add(1, Ordering::Relaxed) < most).then_some(berth)
-    }
-
-    /// Where there is room for what does not fit into memory.
-    pub(crate) fn room(&self) -> &Path {
-        &self.room
+    /// The places that there are for answers.
+    pub(super) fn berths(&self) -> &Berths {
+        &self.berths
     }
 
     /// Takes a connection with what is left of its answer over.
-    pub(super) fn take_over(&self, patient: Box<Patient>, home: &Arc<Home>) {
+    pub(super) fn take_over(&self, carried: Box<dyn Carried>) {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(carrier) = self.carriers.get(turn % self.carriers.len().max(1)) {
-            carrier.take_over(patient, Arc::clone(home));
+            carrier.take_over(carried);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::onlooker::Onlooker;
 use crate::config::model::Answers;
 use crate::sys::clock::epoch_us;
 use crate::worker::claim::Claim;
-use crate::worker::offloading::Offloading;
+use crate::worker::offloading::Berths;
 
 /// What is known of an answer before there is one.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(crate) struct Manner<'c> {
     pub(crate) awaited: Option<&'c AtomicBool>,
     /// Who may have answered before the application does.
     pub(crate) claim: Option<&'c dyn Claim>,
-    /// Who sends to clients that take their time.
-    pub(crate) offloading: Option<&'c Offloading>,
+    /// Where others send to clients that take their time.
+    pub(in crate::worker) berths: Option<&'c Berths>,
     /// Rules that look at the answer.
     pub(crate) onlooker: Option<&'c dyn Onlooker>,
     /// The date of the current second.
@@ -54,7 +54,7 @@ impl<'c> Manner<'c> {
             answers: None,
             awaited: None,
             claim: None,
-            offloading: None,
+            berths: None,
             onlooker: None,
             clock,
         }

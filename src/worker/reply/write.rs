@@ -137,12 +137,12 @@ impl Reply<'_> {
         if error.kind() != ErrorKind::WouldBlock || !self.is_last || self.state == State::Broken {
             return false;
         }
-        let Some(offloading) = self.manner.offloading else { return false };
+        let Some(berths) = self.manner.berths else { return false };
         if self.manner.claim.is_some_and(|claim| claim.is_struck()) {
             return false;
         }
         // Where there is no room for it, this thread sends it.
-        let rest = offloading.book().and_then(|berth| rest(berth, offloading.room()).ok());
+        let rest = berths.book().and_then(|berth| rest(berth, berths.room()).ok());
         self.handed = rest.map(Box::new);
         if self.handed.is_some() {
             // As far as this thread is concerned.
