@@ -2,6 +2,7 @@
 //! in the zygote, where there is neither, the functions answer as uWSGI does outside of a request.
 
 mod cache;
+mod cache_entries;
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::harakiri;
 /// Adds the functions to the extension module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     cache::register(module)?;
+    cache_entries::register(module)?;
     module.add_function(wrap_pyfunction!(ask_reload, module)?)?;
     module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
     module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;

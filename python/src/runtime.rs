@@ -29,9 +29,12 @@ use crate::names::Names;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
-const MODULES: [(&str, &str); 7] = [
+const MODULES: [(&str, &str); 10] = [
     ("uwsgi", include_str!("../modules/uwsgi.py")),
     ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
+    ("rhinod_cache", include_str!("../modules/cache.py")),
+    ("rhinod_django", include_str!("../modules/django_cache.py")),
+    ("rhinod_flask", include_str!("../modules/flask_cache.py")),
     ("rhinod_spooler", include_str!("../modules/spooler.py")),
     ("rhinod_signals", include_str!("../modules/signals.py")),
     ("rhinod_mule", include_str!("../modules/mule.py")),

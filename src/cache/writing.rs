@@ -75,6 +75,20 @@ impl<L: Lock> Cache<'_, L> {
         })
     }
 
+    /// Stores a value in the place of `old`, if that is what the key has; otherwise nothing is changed.
+    pub fn swap(&self, key: &[u8], old: &[u8], value: &[u8], expires_us: u64, now_us: u64) -> Outcome {
+        let hash = self.memory.hash_of(key);
+        let content = Content { hash, key, value, expiry: expires_us, now_us };
+        self.change(now_us, |cache| {
+            let Some(place) = cache.living(hash, key, now_us) else { return Outcome::Absent };
+            let mut there = Vec::with_capacity(old.len());
+            match place.slot.copy_value(&mut there) && there == old {
+                true => cache.place(&content),
+                false => Outcome::Exists,
+            }
+        })
+    }
+
     /// Removes an entry.
     pub fn delete(&self, key: &[u8], now_us: u64) -> Outcome {
         let hash = self.memory.hash_of(key);

@@ -46,6 +46,12 @@ fn the_python_package_serves_from_any_virtualenv() {
     let version = succeed(Command::new(server.join("bin/rhinod")).arg("--version"));
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version:?}");
 
+    // Settings that name a backend of caches can be read anywhere; only where there is no cache it cannot be used.
+    let outside = "import rhinod_cache; rhinod_cache.SharedCache('pages').get('front')";
+    let told = Command::new(server.join("bin/python")).args(["-c", outside]).output().expect("execute Python");
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("OutsideError: the cache 'pages' is memory of a running rhinod, and process "), "{told}");
+
     let place = dir.path().join("place");
     fs::create_dir(&place).expect("an empty directory");
     fs::write(place.join("hello.py"), APPLICATION).expect("write the application");

@@ -24,6 +24,19 @@ fn entries_are_added_replaced_and_removed() {
 }
 
 #[test]
+fn a_value_is_swapped_only_for_the_one_that_was_seen() {
+    let home = Home::of(&small());
+    let cache = home.cache();
+    assert_eq!(cache.swap(b"k", b"one", b"two", 0, 1), Outcome::Absent);
+    cache.put(b"k", b"one", 50, 1);
+    assert_eq!(cache.swap(b"k", b"on", b"two", 0, 2), Outcome::Exists);
+    assert_eq!(cache.swap(b"k", b"one", b"two", 60, 2), Outcome::Done);
+    assert_eq!((cache.value("k", 59).as_deref(), cache.value("k", 60)), (Some(&b"two"[..]), None));
+    assert_eq!(cache.swap(b"k", b"two", b"three", 0, 60), Outcome::Absent, "it has expired");
+    cache.inspect();
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let home = Home::of(&small());
     let cache = home.cache();

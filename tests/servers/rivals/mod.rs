@@ -108,3 +108,9 @@ pub(crate) fn monitoring() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(|| installed("monitoring")).as_deref()
 }
+
+/// The virtualenv with Django, Flask-Caching and Django's tests of caches.
+pub(crate) fn caches() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| installed("caches")).as_deref()?.ancestors().nth(2)
+}
