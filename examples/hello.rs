@@ -4,7 +4,7 @@
 //! `/burn?ms=N` after N milliseconds of
 //! processor time, `/echo` the request body, `/env` the variables of the request, `/scheme` http or https,
 //! `/panic` a panic, `/stream?n=N` N chunks without a declared length, `/file` this very source file,
-//! `/ignore` an answer without reading the body, `/note?text=T` is logged in any case, T as `%(note)` of `log-format`.
+//! `/websocket` sends back what comes on it, `/ignore` an answer without reading the body, `/note?text=T` is logged in any case, T as `%(note)` of `log-format`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
-use rhinod::{Body, Request, Response};
+use rhinod::{Body, Request, Response, WebSocketMessage};
 
 fn main() -> ExitCode {
     rhinod::main(|_config| {
@@ -42,6 +42,7 @@ fn answer(request: &mut Request<'_>) -> Response {
         b"/stream" => stream(number(request, "n")),
         b"/file" => file(),
         b"/note" => note(request),
+        b"/websocket" => websocket(),
         b"/ignore" => Response::text("ignored\n"),
         _ => Response::text("Not found\n").with_status(404),
     }
@@ -70,6 +71,20 @@ fn echo(request: &mut Request<'_>) -> Response {
         Ok(_) => Response::bytes(content_type, body),
         Err(error) => Response::text(format!("the request body broke off: {error}\n")).with_status(400),
     }
+}
+
+/// What comes goes back; the text `fail` is an error, `end` the end.
+fn websocket() -> Response {
+    Response::websocket(|socket| {
+        while let Some(message) = socket.receive() {
+            match &message {
+                WebSocketMessage::Text(text) if text == "fail" => return Err(io::Error::other("as it was told")),
+                WebSocketMessage::Text(text) if text == "end" => return socket.send_text("the end"),
+                _ => socket.send(&message)?,
+            }
+        }
+        Ok(())
+    })
 }
 
 fn note(request: &mut Request<'_>) -> Response {

@@ -1,5 +1,7 @@
 //! Joins a [`Handler`] to a worker: the runtime of Rust applications, and the service that runs in its workers.
 
+mod websocket;
+
 use std::any::Any;
 use std::io::{self, Read};
 use std::mem::ManuallyDrop;
@@ -191,6 +193,9 @@ impl<H: Handler> HandlerService<H> {
                 reprs: Vec::new(),
             });
         }
+        if matches!(response.body, Body::WebSocket(_)) {
+            return websocket::converse(exchange, response);
+        }
         match start(&mut exchange.reply, &response) {
             Ok(()) => {
                 if let Err(error) = send_body(&mut exchange.reply, response.body) {
@@ -216,7 +221,7 @@ fn send_body(reply: &mut Reply<'_>, body: Body) -> io::Result<()> {
         return Ok(());
     }
     match body {
-        Body::Empty => Ok(()),
+        Body::Empty | Body::WebSocket(_) => Ok(()),
         Body::Bytes(bytes) => reply.send_whole(&bytes),
         Body::File { file, offset, length } => reply.send_last_file(&file, offset, length),
         Body::Reader { reader, length } => match length {

@@ -81,6 +81,8 @@ mod tls;
 #[doc(hidden)]
 pub mod travel;
 #[doc(hidden)]
+pub mod websocket;
+#[doc(hidden)]
 pub mod worker;
 #[doc(hidden)]
 pub mod zygote;
@@ -92,7 +94,7 @@ pub use cli::About;
 #[doc(inline)]
 pub use handler::{
     Body, BodyWriter, BoxError, Configuration, Handler, IntoHeaderName, IntoHeaderValue, IntoResponse, Request,
-    Response, ResponseParts, StatusError, TooManyLogVariables, WorkerInfo, Wrapped, wrap,
+    Response, ResponseParts, StatusError, TooManyLogVariables, WebSocket, WebSocketMessage, WorkerInfo, Wrapped, wrap,
 };
 
 #[cfg(feature = "cookies")]

@@ -215,7 +215,7 @@ fn answer((status, headers, body): ResponseParts, method: &str) -> Answer {
 
 fn write(body: Body, bytes: &mut Vec<u8>) -> io::Result<()> {
     match body {
-        Body::Empty => Ok(()),
+        Body::Empty | Body::WebSocket(_) => Ok(()),
         Body::Bytes(all) => {
             bytes.extend_from_slice(&all);
             Ok(())

@@ -423,6 +423,16 @@ cache_num, cache_keys = _rhinod.cache_num, _rhinod.cache_keys
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# The request of this thread as a websocket
+
+websocket_handshake = _rhinod.websocket_handshake
+websocket_recv, websocket_recv_nb = _rhinod.websocket_recv, _rhinod.websocket_recv_nb
+#: rhinod's own: uWSGI's functions do not tell text from bytes.
+websocket_is_text = _rhinod.websocket_is_text
+websocket_send, websocket_send_binary = _rhinod.websocket_send, _rhinod.websocket_send_binary
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 # Locks
 
 
@@ -520,8 +530,7 @@ def _missing(feature, names):
         globals()[name] = call
 
 
-_missing("websockets yet", "websocket_handshake websocket_recv websocket_recv_nb websocket_send "
-         "websocket_send_binary websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
+_missing("websockets out of shared areas", "websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
 _missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "
          "metric_set_max metric_set_min metric_get")
 _missing("remote procedure calls", "rpc call register_rpc rpc_list")

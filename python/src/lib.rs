@@ -21,6 +21,7 @@ mod piece;
 mod runtime;
 mod service;
 mod start_response;
+mod websocket;
 
 use pyo3::prelude::*;
 
@@ -31,6 +32,7 @@ fn _rhinod(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<file_wrapper::FileWrapper>()?;
     module.add_function(wrap_pyfunction!(run_zygote, module)?)?;
     companion::register(module)?;
+    websocket::register(module)?;
     api::register(module)
 }
 

@@ -229,6 +229,10 @@ impl WsgiService {
             }
             return;
         }
+        if error.is_instance_of::<PyOSError>(py) && exchange.has_websocket_ended() {
+            // The usual way out of a loop that receives.
+            return;
+        }
         let text = traceback(py, error);
         log::error!("{}", escape::lines(&format!("exception in {}\n{text}", exchange.named())));
         exchange.note_exception(|| raised(py, error));

@@ -17,6 +17,7 @@ mod into_response;
 mod log_notes;
 pub mod request;
 pub mod response;
+mod websocket;
 
 pub use application::{Handler, WorkerInfo};
 pub use configuration::Configuration;
@@ -28,3 +29,5 @@ pub use into_response::{IntoResponse, StatusError};
 pub use log_notes::{LogNotes, TooManyLogVariables};
 pub use request::Request;
 pub use response::{Body, BodyWriter, BoxError, Response, ResponseParts};
+pub(crate) use websocket::Link;
+pub use websocket::{WebSocket, WebSocketMessage};

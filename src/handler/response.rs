@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 
 use super::header::{IntoHeaderName, IntoHeaderValue};
+use super::websocket::WebSocket;
 
 /// Any error of an application, as the ecosystem passes it around. Text is one, too:
 ///
@@ -90,10 +91,15 @@ pub enum Body {
     Chunks(Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>),
     /// A function that writes the body; each write is sent at once.
     Writer(WriteBody),
+    /// A function that has the connection as a websocket.
+    WebSocket(Converse),
 }
 
 /// A function that writes a body.
 type WriteBody = Box<dyn FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send>;
+
+/// A function that talks with the other side of a websocket.
+type Converse = Box<dyn FnOnce(&mut WebSocket<'_>) -> io::Result<()> + Send>;
 
 /// Where a [`Body::Writer`] writes to. Not buffered: wrap it in a [`io::BufWriter`] for many small writes.
 ///
@@ -207,6 +213,28 @@ impl Response {
         Self::new(200).with_header("Content-Type", content_type.into()).with_body(Body::Writer(Box::new(write)))
     }
 
+    /// 101: the connection becomes a websocket (RFC 6455), which is `converse`'s until it returns. Then the other side is told
+    /// of the end (code 1000; 1011 after an error or a panic, which is logged). A request that asks for no websocket is
+    /// answered with 400. The subprotocol is that of a header `Sec-WebSocket-Protocol` of this response, or else the first
+    /// that the client offers; of other headers nothing is sent.
+    ///
+    /// ```
+    /// use rhinod::{Request, Response};
+    ///
+    /// fn echo(_request: &mut Request<'_>) -> Response {
+    ///     Response::websocket(|socket| {
+    ///         while let Some(message) = socket.receive() {
+    ///             socket.send(&message)?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// }
+    /// assert_eq!(rhinod::test::call(&echo, rhinod::test::get("/")).status(), 101);
+    /// ```
+    pub fn websocket(converse: impl FnOnce(&mut WebSocket<'_>) -> io::Result<()> + Send + 'static) -> Self {
+        Self::new(101).with_body(Body::WebSocket(Box::new(converse)))
+    }
+
     /// The same with another status, 100 to 999. Anything else is answered as 500 and logged.
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
@@ -290,7 +318,7 @@ impl Response {
             Body::Bytes(bytes) => Some(bytes.len() as u64),
             Body::File { length, .. } => Some(*length),
             Body::Reader { length, .. } => *length,
-            Body::Chunks(_) | Body::Writer(_) => None,
+            Body::Chunks(_) | Body::Writer(_) | Body::WebSocket(_) => None,
         }
     }
 }
@@ -314,6 +342,7 @@ impl fmt::Debug for Body {
             Self::Reader { length, .. } => f.debug_tuple("Reader").field(length).finish(),
             Self::Chunks(_) => f.write_str("Chunks"),
             Self::Writer(_) => f.write_str("Writer"),
+            Self::WebSocket(_) => f.write_str("WebSocket"),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::place::Place;
 use super::process::Worker;
 use super::reply::Reply;
 use super::watch::Watch;
+use super::websocket::session::Session;
 use crate::escape;
 use crate::handler::LogNotes;
 use crate::sys::stream::Stream;
@@ -59,6 +60,8 @@ pub struct Exchange<'c> {
     pub stream: &'c Stream,
     /// What the application wants of its line in the log.
     pub notes: LogNotes,
+    /// The websocket that it has become.
+    pub(super) websocket: Option<Box<Session>>,
     /// Whether a file is the answer, and no application was asked.
     pub(super) statically: bool,
     /// Whether the application failed.

@@ -39,6 +39,7 @@ mod supervisor;
 mod threads;
 mod titles;
 mod watch;
+pub mod websocket;
 
 pub use self::exception::Raised;
 pub use self::exchange::{Exchange, Service};

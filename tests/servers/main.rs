@@ -75,6 +75,7 @@ mod trust_memory;
 mod trust_operators;
 mod trust_system;
 mod trust_worker;
+mod websockets;
 mod whole_bodies;
 mod worker_limits;
 mod zerg;

@@ -43,6 +43,7 @@ mod staying;
 mod term;
 mod tls;
 mod watch;
+mod websockets;
 mod word;
 mod zerg;
 
@@ -82,6 +83,7 @@ pub use statistics::Statistics;
 pub use term::TermMeaning;
 pub use tls::{Material, NamedCertificate, Tls};
 pub use watch::{ReloadDescriptor, Watch, WatchEffect};
+pub use websockets::WebSockets;
 pub use word::UnknownWord;
 pub use zerg::{Zerg, ZergPool};
 
@@ -119,6 +121,8 @@ pub struct Config {
     pub harakiri: Harakiri,
     /// How HTTP is spoken.
     pub http: HttpSockets,
+    /// How websockets are minded.
+    pub websockets: WebSockets,
     /// The processes that take TLS off connections.
     pub routers: Routers,
     /// Files that workers serve themselves.
@@ -224,6 +228,7 @@ impl Default for Config {
             request: RequestLimits::default(),
             harakiri: Harakiri::default(),
             http: HttpSockets::default(),
+            websockets: WebSockets::default(),
             routers: Routers::default(),
             statics: StaticFiles::default(),
             answers: Answers::default(),

@@ -16,7 +16,6 @@ const TLS: &str = "TLS has rustls' safe settings: 1.2 and 1.3, certificates for 
 const MODIFIER2: &str = "an instance serves one application, for which it means nothing";
 const OTHER_PROTOCOL: &str = "use the uwsgi protocol";
 const LOOPS: &str = "use processes and threads";
-const WEBSOCKETS: &str = "websockets";
 
 /// The rows.
 #[rustfmt::skip]
@@ -72,12 +71,15 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("sni-regexp").unsupported(TLS).says("Certificate set for names matching regex"),
     text("ssl-tmp-dir").unsupported(TLS).says("Directory for TLS temporary files"),
     count("async").default("1").unsupported(LOOPS).says("Cores per worker for async loops"),
-    seconds("websockets-ping-freq").aka(&["websocket-ping-freq"]).default("30").not_yet(WEBSOCKETS)
-        .says("Seconds between websocket pings"),
-    seconds("websockets-pong-tolerance").aka(&["websocket-pong-tolerance"]).default("3").not_yet(WEBSOCKETS)
-        .says("Seconds to wait for websocket pong"),
-    kilobytes("websockets-max-size").aka(&["websocket-max-size"]).default("1024").not_yet(WEBSOCKETS)
-        .says("Largest websocket message in kilobytes"),
+    seconds("websockets-ping-freq").aka(&["websocket-ping-freq"]).default("30")
+        .sets(|d, v| d.config.websockets.ask_after = v.duration_unless_zero()).works()
+        .says("Seconds of silence after which the other side of a websocket is asked whether it is there (ping); 0 never asks"),
+    seconds("websockets-pong-tolerance").aka(&["websocket-pong-tolerance"]).default("3")
+        .sets(|d, v| d.config.websockets.answer_within = v.duration()).works()
+        .says("Seconds within which something must come then, be it the pong"),
+    kilobytes("websockets-max-size").aka(&["websocket-max-size"]).default("1024")
+        .sets(|d, v| d.config.websockets.message_bytes_max = v.amount()).works()
+        .says("Largest message of a websocket in kilobytes, whatever parts it comes in"),
     bytes("chunked-input-limit").default("1048576").sets(|d, v| d.config.http.chunk_bytes_max = v.amount()).works()
         .says("Largest chunk in bytes that uwsgi.chunked_read returns"),
     seconds("chunked-input-timeout").sets(|d, v| d.config.http.chunk_patience = v.duration_unless_zero()).works()

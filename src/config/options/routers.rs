@@ -55,7 +55,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("http-auto-chunked").accepted("answers without a length go to HTTP/1.1 clients in chunks").says("Chunk responses lacking a length on keep-alive"),
     flag("http-auto-gzip").not_yet(HTTP).says("Gzip responses flagged by uWSGI-Encoding header"),
     flag("http-raw-body").accepted(CHUNKS).says("Pass body bytes unchanged to backend"),
-    flag("http-websockets").not_yet(HTTP).says("Switch to raw mode on websocket upgrade"),
+    flag("http-websockets").accepted("applications open websockets on every socket").says("Switch to raw mode on websocket upgrade"),
     flag("http-chunked-input").accepted(CHUNKS).says("Switch to raw mode on chunked requests"),
     text("http-use-code-string").not_yet(HTTP).says("Map Host to backend with plugin code"),
     count("http-use-socket").optional().accepted(NO_ROUTER).says("Forward to uwsgi socket number N"),

@@ -33,6 +33,7 @@ pub(super) fn finish(
     if exchange.place.watch.is_struck() {
         return finish_overdue(exchange, waited_us);
     }
+    exchange.end_websocket();
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
     }
@@ -95,6 +96,9 @@ fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outco
 }
 
 fn after(exchange: &mut Exchange<'_>) -> After {
+    if exchange.is_websocket_to_linger() {
+        return After::Lingers;
+    }
     let persists = exchange.reply.persists();
     let body = &mut exchange.body;
     if body.is_awaited() {
@@ -113,8 +117,12 @@ fn after(exchange: &mut Exchange<'_>) -> After {
 
 /// Ends a connection with one exchange: reads what the client still sends, for a time.
 pub(super) fn linger(exchange: &mut Exchange<'_>) {
-    if exchange.stream.finish_writing().is_ok() {
-        exchange.body.discard(LINGER_US);
+    if exchange.stream.finish_writing().is_err() {
+        return;
+    }
+    match exchange.is_websocket_to_linger() {
+        true => linger_after_refusal(exchange.stream),
+        false => exchange.body.discard(LINGER_US),
     }
 }
 

@@ -114,6 +114,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         exception: false,
         broken_off: false,
         notes: LogNotes::default(),
+        websocket: None,
     };
     let is_too_long = asked.content_length.is_some_and(|length| length > length_max);
     // Before its time begins to run.

@@ -9,6 +9,7 @@ mod named;
 mod onlooker;
 mod seen;
 mod transfer;
+mod upgrade;
 mod wrap;
 mod write;
 

@@ -30,6 +30,7 @@ const PURE: &[&str] = &[
     "exit.rs",
     "tls",
     "travel.rs",
+    "websocket",
 ];
 
 /// What code that decides may not name: system, clock, files, environment, processes, threads, sockets.
@@ -109,11 +110,14 @@ const PARTS: &[(&str, &[&str])] = &[
     ("router", &["config", "exit", "logging", "router/settings", "sys", "tls", "travel"]),
     ("router/birth", &["config", "router/settings", "sys"]),
     ("zygote", &["companion", "config", "logging", "member", "routing", "sys", "travel", "worker"]),
-    ("embedded", &["companion", "config", "escape", "handler", "member", "worker"]),
+    ("embedded", &["companion", "config", "escape", "handler", "member", "websocket", "worker"]),
     ("test", &["handler"]),
     ("operator", &["cli", "escape", "exit", "failure", "operator/words", "sys"]),
     ("simulate", &["config", "exit", "failure", "scaling", "sys"]),
-    ("worker", &["companion", "config", "escape", "handler", "log_places", "logging", "member", "routing", "sys"]),
+    (
+        "worker",
+        &["companion", "config", "escape", "handler", "log_places", "logging", "member", "routing", "sys", "websocket"],
+    ),
     ("companion", &["member", "sys"]),
     ("member", &["cache", "config", "escape", "exit", "hooks", "routing", "sys"]),
     ("hooks", &["config", "sys"]),
@@ -141,6 +145,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("escape", &[]),
     ("exit", &[]),
     ("travel", &[]),
+    ("websocket", &[]),
     ("operator/words", &[]),
 ];
 

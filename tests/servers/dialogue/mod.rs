@@ -1,6 +1,8 @@
 //! A client that has a dialogue with a server over one connection: it sends what it is told to, and takes replies apart
 //! one by one, strictly. Runs in the test's process.
 
+pub(crate) mod websocket;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;

@@ -114,3 +114,9 @@ pub(crate) fn caches() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(|| installed("caches")).as_deref()?.ancestors().nth(2)
 }
+
+/// The python that has a client of websockets.
+pub(crate) fn websockets() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| installed("websockets")).as_deref()
+}
