@@ -23,6 +23,7 @@ mod log_places;
 mod master_waits;
 mod monitoring;
 mod mules;
+mod notice_board;
 mod offloading;
 mod python_at_load;
 mod python_examples;
