@@ -1,10 +1,11 @@
 """The hello example's routes as a WSGI application, for the Python contenders of the measurements.
 
-`/` says hello, `/sleep?ms=N` sleeps first, `/burn?ms=N` spends N milliseconds of CPU time first. The environment
+`/` says hello, `/cache?do=get&n=N` looks N times into a cache (`set`, `mixed`, `nothing`), `/sleep?ms=N` sleeps first, `/burn?ms=N` spends N milliseconds of CPU time first. The environment
 variable LOAD_MS makes the import take that long, as a large application's would. Runs in the contenders' workers.
 """
 
 import os
+import random
 import time
 from urllib.parse import parse_qs
 
@@ -16,7 +17,9 @@ time.sleep(int(os.environ.get("LOAD_MS", "0")) / 1000)
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]
-    if path != "/":
+    if path == "/cache":
+        use_cache(parse_qs(environ["QUERY_STRING"]))
+    elif path != "/":
         wait(path, int(parse_qs(environ["QUERY_STRING"]).get("ms", ["0"])[0]))
     start_response("200 OK", HEADERS)
     return [BODY]
@@ -29,3 +32,29 @@ def wait(path, ms):
         end = time.thread_time() + ms / 1000
         while time.thread_time() < end:
             pass
+
+
+KEYS = []
+VALUE = b"x" * 100
+
+
+def use_cache(query):
+    import uwsgi
+
+    if not KEYS:
+        KEYS.extend(b"key-%d" % number for number in range(100000))
+        if uwsgi.cache_exists(KEYS[-1]) is None:
+            for key in KEYS:
+                uwsgi.cache_update(key, VALUE)
+    do, steps = query["do"][0], int(query["n"][0])
+    get, update = uwsgi.cache_get, uwsgi.cache_update
+    keys = KEYS
+    # A walk over all keys that no two processes take together.
+    place, stride = random.randrange(len(keys)), 7919
+    for step in range(steps):
+        place = (place + stride) % len(keys)
+        key = keys[place]
+        if do == "get" or do == "mixed" and step % 10:
+            get(key)
+        elif do != "nothing":
+            update(key, VALUE)

@@ -3,6 +3,7 @@
 //! A scenario starts its contenders, measures, and returns [`Findings`]; it prints nothing. Contenders that are not
 //! there are left out and named. Runs in the measuring process.
 
+mod cache;
 mod cores;
 mod cpu;
 mod idle;
@@ -61,6 +62,11 @@ pub const ALL: &[Scenario] = &[
         run: cores::run,
     },
     Scenario { name: "kills", about: "a random worker killed every 100 ms at full load", run: kills::run },
+    Scenario {
+        name: "cache",
+        about: "a shared cache from Python: CPU time and steps of 8 processes against uWSGI",
+        run: cache::run,
+    },
     Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
 ];
 
