@@ -14,6 +14,7 @@ use super::directory::{Destination, Directory};
 use super::doors::NewDoors;
 use super::fifo::Fifos;
 use super::files::{Followed, PidFiles};
+use super::schedule::Schedule;
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::memories::Memories;
 use super::sockets::{is_among, judge_inherited_later, open_sockets, remove_fresh};
@@ -40,6 +41,7 @@ pub(super) struct Candidate {
     fifos: Option<Fifos>,
     watches: Option<Watches>,
     decisions: Option<Option<DecisionFile>>,
+    schedule: Schedule,
     doors: NewDoors,
     collecting: Option<Option<Collecting>>,
 }
@@ -90,6 +92,7 @@ impl Candidate {
             fifos: None,
             watches: None,
             decisions: None,
+            schedule: Schedule::default(),
             doors: NewDoors::default(),
             collecting: None,
         };
@@ -116,6 +119,7 @@ impl Candidate {
         self.log = new_log(config, now, &mut self.left)?;
         (self.log, self.collecting) = collected(config, now, self.log.take())
             .map_err(|error| StartFailure::system("begin the collector of the log", &error))?;
+        self.schedule = Schedule::of(&config.scaling)?;
         self.decisions = new_decisions(config, now)?;
         let start = start_directory().map_err(|error| StartFailure::system("tell the start directory", &error))?;
         self.pid_files = pid_files.follow(&config.pidfiles, &start)?;
@@ -157,6 +161,7 @@ impl Candidate {
             fifos,
             watches,
             decisions,
+            schedule,
             doors,
             collecting,
         } = self;
@@ -171,6 +176,7 @@ impl Candidate {
             new.succeed(&mut now.watches, now_us);
             now.watches = new;
         }
+        now.schedule = schedule;
         if let Some(new) = decisions {
             now.decisions = new;
         }

@@ -10,6 +10,7 @@ use super::decisions::DecisionFile;
 use super::doors::Doors;
 use super::fifo::{FifoHandover, Fifos};
 use super::memories::Memories;
+use super::schedule::Schedule;
 use super::wake::Wake;
 use super::watches::{self, Watches};
 use super::zerg::Pools;
@@ -25,6 +26,8 @@ use crate::sys::listeners::BoundSocket;
 pub(super) struct InForce {
     pub(super) config: Config,
     pub(super) scaling: Settings,
+    /// How many workers there are at least, by the time of the week.
+    pub(super) schedule: Schedule,
     pub(super) sockets: Vec<BoundSocket>,
     /// Sockets that are held for zergs.
     pub(super) pools: Pools,
@@ -46,6 +49,7 @@ impl InForce {
         Self {
             scaling: Settings::of(&config),
             config,
+            schedule: Schedule::default(),
             sockets: Vec::new(),
             pools: Pools::default(),
             memories: Memories::default(),

@@ -42,6 +42,7 @@ mod rotation;
 mod rounds;
 mod routers;
 mod scaler;
+mod schedule;
 mod second_line;
 mod sight;
 mod signalling;

@@ -8,6 +8,7 @@ use worker_protocol::scoreboard::{CoreState, MasterSeat, Scoreboard, WorkerFigur
 use super::in_force::InForce;
 use super::machine::{Condition, Machine, Seat, WorkerView};
 use crate::scaling::{CpuUse, Sample, Settings, WorkerTime};
+use crate::sys::clock::epoch_s;
 use crate::sys::memory;
 use crate::sys::queue::QueueProbe;
 
@@ -133,6 +134,7 @@ impl Sight {
             worker_rss_bytes: self.resources.worker_rss_bytes,
             rss_total_bytes: self.resources.rss_total_bytes,
             cpu: self.resources.cpu,
+            baseline: in_force.schedule.baseline(epoch_s()),
             ..Sample::default()
         };
         let mut picture = Picture { sample, ..Picture::default() };

@@ -15,6 +15,7 @@ use super::decisions::DecisionFile;
 use super::doors::Doors;
 use super::files::PidFiles;
 use super::greeting;
+use super::schedule::Schedule;
 use super::in_force::{InForce, begin_watches, open_fifos};
 use super::memories::Memories;
 use super::sockets::{activated_sockets, input_socket, name_holder, open_early, open_sockets, settle_queues};
@@ -197,6 +198,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     for (index, socket) in in_force.sockets.iter().enumerate() {
         log::info!("rhinod socket {index} bound to {}", socket.name);
     }
+    in_force.schedule = Schedule::of(&config.scaling)?;
     in_force.memories = Memories::begin(config)?;
     in_force.watches = begin_watches(config, poll)?;
     // Last, since a fifo is a file.

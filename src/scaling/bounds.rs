@@ -102,7 +102,12 @@ pub(crate) fn earliest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 fn forced(view: &View, limits: Limits, minimum: u32) -> Option<(i64, Reason)> {
     let (live, maximum) = (view.sample.live(), view.settings.maximum);
     if live < minimum {
-        return Some((i64::from(minimum - live), Reason::BelowMinimum { workers: live, minimum }));
+        let is_scheduled = view.sample.baseline.is_some_and(|baseline| baseline.workers >= minimum);
+        let reason = match is_scheduled {
+            true => Reason::Scheduled { workers: live, baseline: minimum },
+            false => Reason::BelowMinimum { workers: live, minimum },
+        };
+        return Some((i64::from(minimum - live), reason));
     }
     if live > maximum {
         return Some((-i64::from(live - maximum), Reason::AboveMaximum { workers: live, maximum }));

@@ -36,6 +36,7 @@ mod policy;
 mod properties;
 mod reason;
 mod sample;
+mod schedule;
 mod settings;
 #[cfg(any(feature = "simulate", test))]
 pub mod simulator;
@@ -47,6 +48,7 @@ pub use decision::{Bound, Decided, Decision, Wake};
 pub use hold::{Held, refusal};
 pub use reason::Reason;
 pub use sample::{CpuUse, Sample, WorkerTime};
+pub use schedule::Baseline;
 pub use settings::{Busyness, MinimumDoesNotFit, Pace, Settings};
 pub use step::{Memory, step};
 

@@ -47,6 +47,8 @@ pub enum Reason {
     Volunteered { volunteers: u32 },
     /// Fewer workers than the minimum.
     BelowMinimum { workers: u32, minimum: u32 },
+    /// Fewer workers than the schedule keeps at this time (`cheaper-schedule`).
+    Scheduled { workers: u32, baseline: u32 },
     /// More workers than the maximum.
     AboveMaximum { workers: u32, maximum: u32 },
     /// `cheaper-rss-limit-hard` exceeded.
@@ -81,6 +83,7 @@ impl Reason {
             Asked { .. } => "asked",
             Volunteered { .. } => "volunteered",
             BelowMinimum { .. } => "below_minimum",
+            Scheduled { .. } => "scheduled",
             AboveMaximum { .. } => "above_maximum",
             HardLimit { .. } => "hard_limit",
             Idle { .. } => "idle",
@@ -145,6 +148,7 @@ impl fmt::Display for Reason {
             Volunteered { volunteers: 1 } => f.write_str("a worker asked to go"),
             Volunteered { volunteers } => write!(f, "{volunteers} workers asked to go"),
             BelowMinimum { workers, minimum } => write!(f, "{workers} workers, at least {minimum} are kept"),
+            Scheduled { workers, baseline } => write!(f, "{workers} workers, the schedule keeps {baseline} at this time"),
             AboveMaximum { workers, maximum } => write!(f, "{workers} workers, at most {maximum} may run"),
             HardLimit { rss_bytes, limit_bytes } => {
                 write!(f, "{rss_bytes} bytes resident, the hard limit is {limit_bytes}")

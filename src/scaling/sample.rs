@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Baseline;
+
 /// What the master sees at one moment. Counts are of workers of the generation that serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,6 +51,8 @@ pub struct Sample {
     pub cpus: u32,
     /// How the busy time divides; see [`Settings::needs_cpu`](super::Settings::needs_cpu).
     pub cpu: Option<CpuUse>,
+    /// What the schedule asks for; `None` without one.
+    pub baseline: Option<Baseline>,
     /// Workers the operator asked for since the last sample (fifo `+` and `-`).
     pub pending: i32,
     /// Workers that asked to go themselves since the last sample (`uwsgi.cheap()`): each is one of `busy` or `idle`.
@@ -70,10 +74,11 @@ impl Sample {
         let cpu = self.cpu.unwrap_or_default();
         let times = [self.oldest_wait_us, self.exact_wait_us, self.busy_age_us, self.busy_time_us, self.boot_us];
         let cumulative = [self.requests_total, cpu.busy_us, cpu.used_us, cpu.delayed_us];
-        if counts.iter().any(|&count| count > COUNT_MAX) || self.cpus > COUNT_MAX {
+        let baseline = self.baseline.unwrap_or_default();
+        if counts.iter().any(|&count| count > COUNT_MAX) || self.cpus.max(baseline.workers) > COUNT_MAX {
             return Err("a count of the sample");
         }
-        if self.now_us > TIME_MAX_US || times.iter().chain(&cumulative).any(|&time| time > TIME_MAX_US) {
+        if self.now_us.max(baseline.until_us) > TIME_MAX_US || times.iter().chain(&cumulative).any(|&time| time > TIME_MAX_US) {
             return Err("a time of the sample");
         }
         if self.workers.len() > COUNT_MAX as usize || self.workers.iter().any(|worker| worker.running_us > TIME_MAX_US)

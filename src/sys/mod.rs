@@ -34,6 +34,7 @@ pub mod signals;
 pub mod spawn;
 pub mod stream;
 pub mod thread;
+pub mod time_zone;
 pub mod title;
 pub mod unlinked;
 pub mod wait;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::harness::{Instance, Launch, PATIENCE, program_path, wait_until};
-use crate::reloading::{Held, Traffic, edit, reload, send, tell, unsteady};
+use crate::reloading::{Held, Traffic, complaint, edit, operator, reload, send, tell, unsteady};
 use nix::sys::signal::Signal;
 use rhinod::scaling::decision_log::{Record, text_line};
 use rhinod::scaling::{Decision, Reason};
@@ -251,4 +251,30 @@ fn the_time_of_arrival_that_the_web_server_passes_becomes_an_exact_wait() {
     assert!(waits_us.iter().all(|wait_us| (2_900_000..60_000_000).contains(wait_us)), "{waits_us:?}");
     let stranger = exact_wait_us(recording("manual"), "HTTP_X_REQUEST_START", seconds);
     assert_eq!(stranger, 0, "anyone can send the header");
+}
+
+#[test]
+fn a_schedule_keeps_more_workers_than_the_policy_would() {
+    let launch = recording("spare").line("cheaper-schedule = daily 00:00-24:00 4");
+    let mut server = launch.start();
+    server.log.wait_for("grow by 2 to 4 workers: 2 workers, the schedule keeps 4 at this time");
+    edit(&server, |text| text.replace("00:00-24:00 4", "00:00-24:00 5 UTC"));
+    reload(&server);
+    server.log.wait_for("to 5 workers: 4 workers, the schedule keeps 5 at this time");
+    edit(&server, |text| text.replace("UTC", "Europe/Berlim"));
+    let refused = operator(&server, "--reload");
+    let told = complaint(&refused);
+    assert!(!refused.status.success() && told.contains("app.ini:") && told.contains("Europe/Berlim"), "{told}");
+    let records = records(&decisions(&server));
+    let scheduled = |record: &&Record| matches!(record.decided.reason, Reason::Scheduled { .. });
+    assert_eq!(records.iter().filter(scheduled).count(), 2);
+    assert_replays(&decisions(&server), records.len());
+    server.stop();
+    for (line, expected) in [
+        ("cheaper-schedule = mon 8-18 3", "expected DAYS HH:MM-HH:MM WORKERS"),
+        ("cheaper-schedule = mon 08:00-18:00 7", "7 workers are more than there may be (6)"),
+    ] {
+        let failed = recording("spare").line(line).fails();
+        assert!(failed.line().contains("app.ini:") && failed.line().contains(expected), "{}", failed.line());
+    }
 }

@@ -65,6 +65,23 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
         }
     }
     judge_watched(findings, &chdir);
+    judge_time_zones(findings);
+}
+
+/// Whether the machine has the time zones of a schedule.
+fn judge_time_zones(findings: &mut Findings<'_>) {
+    let world = findings.ways.world;
+    let database = Path::new("/usr/share/zoneinfo");
+    // Elsewhere, perhaps: then the start says it.
+    if world.look(database).is_none() {
+        return;
+    }
+    let is_missing = |zone: &&String| world.look(&database.join(zone)).is_none_or(|sight| sight.kind != Kind::File);
+    let zones = findings.config.scaling.schedule.iter().filter_map(|period| period.zone.as_ref());
+    if let Some(zone) = zones.into_iter().find(is_missing) {
+        let line = findings.line("cheaper-schedule", |value| value.ends_with(zone.as_str()));
+        findings.blame_line(line, format!("there is no time zone {zone}"), "`timedatectl list-timezones` has their names");
+    }
 }
 
 /// Whether somebody may write a file, or make it.

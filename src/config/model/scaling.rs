@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Period;
 use super::word::words;
 
 /// How many of the workers run at a time. Without any `cheaper*` option `initial == minimum == workers`.
@@ -43,6 +44,8 @@ pub struct Scaling {
     pub idle_after: Option<Duration>,
     /// Stop instead (`die-on-idle`).
     pub die_on_idle: bool,
+    /// More workers at some times of the week (`cheaper-schedule`, ours).
+    pub schedule: Vec<Period>,
     /// File for the decisions, one JSON line each (`cheaper-log`, ours).
     pub log: Option<PathBuf>,
 }
@@ -70,6 +73,7 @@ impl Default for Scaling {
             cheap: false,
             idle_after: None,
             die_on_idle: false,
+            schedule: Vec::new(),
             log: None,
         }
     }

@@ -44,6 +44,7 @@ mod reload;
 mod routers;
 mod routing;
 mod scaling;
+mod schedule;
 mod secure;
 mod shared_sockets;
 mod sharing;

@@ -1,6 +1,7 @@
 //! What uWSGI 2.0 does not have: rows of the option table, for the group [`Ours`](super::Group::Ours).
 //! Read in the master before anything else, and by the commands.
 
+use super::schedule;
 use super::canary;
 use super::draft::Draft;
 use super::kind::Kind;
@@ -42,6 +43,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Longest time that requests should wait for a worker under the rule `adaptive`"),
     count("cheaper-idle").default("10").sets(|d, v| d.config.scaling.idle = v.amount()).works()
         .says("Looks without need before the rule `spare2` drops a worker (uWSGI 2.1)"),
+    list("cheaper-schedule").sets(schedule::period).works()
+        .says("At least so many workers at a time of the week: mon-fri 08:00-18:00 8, perhaps with a time zone"),
     path("cheaper-log").sets(|d, v| d.config.scaling.log = Some(v.path())).works()
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
     address("metrics").sets(|d, v| d.config.statistics.metrics = own_address(d, v)).works()

@@ -7,6 +7,7 @@ use super::draft::Draft;
 use super::kind::Kind;
 use super::parsed::Parsed;
 use super::row::{Opt, bytes, count, flag, int, seconds, value};
+use super::schedule;
 use crate::config::error::ConfigError;
 use crate::config::model::{Busyness, Policy};
 
@@ -17,6 +18,7 @@ const CHEAPER_DETAILS: &[&str] = &[
     "cheaper-overload",
     "cheaper-idle",
     "cheaper-target-wait",
+    "cheaper-schedule",
     "cheaper-rss-limit-soft",
     "cheaper-rss-limit-hard",
 ];
@@ -89,6 +91,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     judge_bounds(draft);
     judge_memory_limits(draft);
     judge_busyness(draft);
+    schedule::judge(draft);
 }
 
 /// Bounds of the number of workers (uWSGI's manual, "The uWSGI cheaper subsystem").

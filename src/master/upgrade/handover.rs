@@ -22,6 +22,7 @@ use super::super::machine::{Machine, Snapshot, Time};
 use super::super::memories::{Memories, MemoryHandover};
 use super::super::operator::Operators;
 use super::super::passed::Passed;
+use super::super::schedule::Schedule;
 use super::super::signals::Signals;
 use super::super::vassal::Vassal;
 use super::super::wake::Wake;
@@ -173,6 +174,7 @@ impl Handover {
         in_force.doors = Doors::adopt(doors, &in_force.config, &poll)?;
         in_force.memories = Memories::adopt(self.memories, &in_force.config)?;
         in_force.fifos = adopt_fifos(&in_force.config, self.fifo, &poll)?;
+        in_force.schedule = Schedule::of(&in_force.config.scaling)?;
         in_force.watches = go_on_watching(&in_force.config, &poll)?;
         in_force.watches.remember(self.watches, monotonic_us());
         let decisions = self.decisions.map(DecisionFile::adopt).transpose();
