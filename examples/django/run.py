@@ -30,7 +30,7 @@ def main() -> int:
     try:
         virtualenv.check_python()
         server = chosen_server(arguments.server)
-        machine.ensure_programs()
+        machine.ensure_programs("nginx", "redis-server", "python3-venv")
         instance = Instance(arguments.base.resolve())
         fill_virtualenv(instance, arguments.venv)
         prepare(instance)

@@ -25,6 +25,8 @@ pub(super) enum Manner {
     Pages,
     /// The same without that document.
     Metrics,
+    /// A line for HAProxy's agent, to whoever connects.
+    Agent,
     /// The instance's own sockets (`zerg-server`).
     Sockets,
     /// Those of the pool at this place (`zerg-pool`).
@@ -152,6 +154,7 @@ impl Doors {
             match door.manner {
                 Manner::Document | Manner::Pages => log::info!("*** Stats server enabled on {name} fd: {raw} ***"),
                 Manner::Metrics => log::info!("metrics are told on {name}"),
+                Manner::Agent => log::info!("HAProxy's agent is told on {name}"),
                 Manner::Sockets => log::info!("zerg server enabled on {name}"),
                 Manner::Pool(_) => log::info!("zerg pool enabled on {name}"),
             }
@@ -195,14 +198,17 @@ fn wanted(config: &Config) -> impl Iterator<Item = (&Address, Manner)> {
     let manner = if statistics.http { Manner::Pages } else { Manner::Document };
     let server = statistics.server.as_ref().map(|address| (address, manner));
     let metrics = statistics.metrics.as_ref().filter(|address| statistics.server.as_ref() != Some(address));
+    let agent = statistics.agent.as_ref().map(|address| (address, Manner::Agent));
     let zergs = config.zerg.server.as_ref().map(|address| (address, Manner::Sockets));
     let pools = config.zerg.pools.iter().enumerate().map(|(place, pool)| (&pool.door, Manner::Pool(place)));
-    server.into_iter().chain(metrics.map(|address| (address, Manner::Metrics))).chain(zergs).chain(pools)
+    let metrics = metrics.map(|address| (address, Manner::Metrics));
+    server.into_iter().chain(metrics).chain(agent).chain(zergs).chain(pools)
 }
 
 /// The option that has a door opened.
 fn option_of(config: &Config, address: &Address, manner: Manner) -> &'static str {
     match manner {
+        Manner::Agent => "agent-check",
         Manner::Sockets => "zerg-server",
         Manner::Pool(_) => "zergpool",
         _ if config.statistics.metrics.as_ref() == Some(address) => "metrics",

@@ -3,6 +3,7 @@
 //!
 //! Not for finding out what is in a report, and not for connections: that is `master::statistics`. Pure; runs in the master.
 
+mod agent;
 mod exposition;
 mod health;
 mod metrics;
@@ -13,6 +14,7 @@ mod uwsgi;
 /// A page that shows people what `/metrics` of the same address tells: one text, which needs nothing from elsewhere.
 pub const PAGE: &str = include_str!("page.html");
 
+pub use agent::{Load, agent_line};
 pub use exposition::Form;
 pub use health::{Answer, Readiness};
 pub use metrics::metrics;

@@ -4,6 +4,7 @@ mod attached;
 mod cache_backends;
 mod chaos;
 mod check_foresight;
+mod cluster;
 mod commands;
 mod daemons;
 mod daemons_smart;

@@ -1,6 +1,6 @@
 """Programs of the system: finds them, and has Debian's packages installed where they are missing and it may.
 
-For nginx, Redis and Python's venv only; what pip installs is `deployment/virtualenv.py`'s business.
+What pip installs is `deployment/virtualenv.py`'s business.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=SEARCHED)
 
 
-def ensure_programs() -> None:
-    """After this nginx, redis-server and venv are there; otherwise `Failure`, after the script has said why."""
-    command = [str(NEED_PROGRAMS), "nginx", "redis-server", "python3-venv"]
+def ensure_programs(*names: str) -> None:
+    """After this Debian's packages of these names are there; otherwise `Failure`, after the script has said why."""
+    command = [str(NEED_PROGRAMS), *names]
     surroundings = os.environ | {"PATH": SEARCHED, "PYTHON": sys.executable}
     done = subprocess.run(
         command, env=surroundings, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS_MAX, check=False

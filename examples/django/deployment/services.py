@@ -64,8 +64,18 @@ class Supervisor(contextlib.AbstractContextManager):
 
     def start(self, service: Service) -> None:
         """Starts a daemon and returns when it is ready. `Failure` with the end of its log when it ends instead."""
+        self.running.append((service, self.spawn(service)))
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not service.ready():
+            if time.monotonic() > deadline:
+                raise Failure(f"{service.name} is not ready after {READY_SECONDS_MAX} s\n{end_of(service.log)}")
+            self.handle(signal.sigtimedwait(WATCHED, CHECK_SECONDS))
+
+    @staticmethod
+    def spawn(service: Service) -> subprocess.Popen:
+        """The process of a daemon, which appends to its log."""
         with service.log.open("ab") as log:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 service.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -75,12 +85,6 @@ class Supervisor(contextlib.AbstractContextManager):
                 start_new_session=True,
                 preexec_fn=before_exec(os.getpid()),
             )
-        self.running.append((service, process))
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while not service.ready():
-            if time.monotonic() > deadline:
-                raise Failure(f"{service.name} is not ready after {READY_SECONDS_MAX} s\n{end_of(service.log)}")
-            self.handle(signal.sigtimedwait(WATCHED, CHECK_SECONDS))
 
     def watch(self) -> None:
         """Sleeps until the user asks for the end (`Stopped`) or a daemon ends by itself (`Failure`)."""

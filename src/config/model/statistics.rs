@@ -23,11 +23,13 @@ pub struct Statistics {
     pub variables: bool,
     /// Where metrics are told over HTTP (`metrics`, ours).
     pub metrics: Option<Address>,
+    /// Where HAProxy's agent is told (`agent-check`, ours).
+    pub agent: Option<Address>,
 }
 
 impl Default for Statistics {
     fn default() -> Statistics {
-        Statistics { server: None, http: false, minified: false, cores: true, variables: false, metrics: None }
+        Statistics { server: None, http: false, minified: false, cores: true, variables: false, metrics: None, agent: None }
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Write each scaling decision with its inputs to this file, for `rhinod simulate --replay`"),
     address("metrics").sets(|d, v| d.config.statistics.metrics = own_address(d, v)).works()
         .says("Tell metrics over HTTP at this address, as Prometheus reads them (/metrics), and health (/livez, /readyz)"),
+    address("agent-check").sets(|d, v| d.config.statistics.agent = own_address(d, v)).works()
+        .says("Tell HAProxy's agent at this address how much is spare (ready up 75%), and to drain while the instance stops"),
     flag("stats-variables").sets(|d, v| d.config.statistics.variables = v.on()).works()
         .says("Tell all variables of requests under way in `stats`, also query strings, cookies and credentials"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()

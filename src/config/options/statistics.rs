@@ -85,4 +85,13 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         let problem = "`stats` has this address as well, and does not speak HTTP there";
         draft.error(ConfigError::about(directive, problem).suggest("add stats-http = true, or give each its own"));
     }
+    let statistics = &draft.config.statistics;
+    let others = [&statistics.server, &statistics.metrics];
+    if statistics.agent.is_some()
+        && others.contains(&&statistics.agent)
+        && let Some(directive) = draft.given("agent-check")
+    {
+        let problem = "`stats` or `metrics` has this address as well, and the agent speaks no HTTP";
+        draft.error(ConfigError::about(directive, problem).suggest("give it an address of its own"));
+    }
 }

@@ -10,7 +10,7 @@ use super::super::ledger::{Ledger, Slot, believed, believed_core};
 use super::super::machine::{Condition, WorkerView};
 use crate::config::model::{CacheSettings, Config};
 use crate::stats::{
-    Answer, Application, Cache, Core, Daemon, Instance, Listener, Readiness, Report, Running, Totals, Worker,
+    Answer, Application, Cache, Core, Daemon, Instance, Listener, Load, Readiness, Report, Running, Totals, Worker,
     WorkerStatus,
 };
 use crate::sys::clock::{epoch_us, monotonic_us};
@@ -51,6 +51,17 @@ impl Driver<'_> {
             ready: count.ready,
         };
         answer.readiness()
+    }
+
+    /// How much of the instance is in use.
+    pub(super) fn load(&self) -> Load {
+        let plan = self.machine.plan();
+        let running = self.children.board().map_or(0, |board| board.capacity().busy());
+        let waiting = self.listeners().iter().filter_map(|listener| listener.queue).fold(0, u32::saturating_add);
+        Load {
+            most: plan.bounds.maximum().saturating_mul(plan.threads),
+            jobs: running.saturating_add(waiting),
+        }
     }
 
     /// Whether any request was answered since the start.

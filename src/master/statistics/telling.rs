@@ -54,6 +54,9 @@ impl Driver<'_> {
         let style = Style { minified: statistics.minified, cores: statistics.cores };
         let nothing = || Rc::from([].as_slice());
         let Some(Request { page, head_only }) = question.request else {
+            if question.manner == Manner::Agent {
+                return [Rc::from(stats::agent_line(self.readiness(), self.load()).as_bytes()), nothing()];
+            }
             return [nothing(), self.document(Document::Uwsgi(style), documents)];
         };
         let (status, content_type, body) = match (page, question.manner) {

@@ -150,7 +150,7 @@ enum Heard {
 impl Visitor {
     fn question(&mut self) -> Heard {
         let Stage::Asking(said) = &mut self.stage else { return self.go_on() };
-        if self.manner == Manner::Document {
+        if let Manner::Document | Manner::Agent = self.manner {
             return Heard::Question(Question { manner: self.manner, request: None });
         }
         loop {
