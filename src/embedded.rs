@@ -182,7 +182,9 @@ impl<H: Handler> HandlerService<H> {
             let set_deadline = &|limit| deadline.set(limit);
             let Exchange { head, body, notes, .. } = &mut *exchange;
             let extensions = http::Extensions::new();
-            let mut request = Request { head, body, trust_forwarded, ask_reload, set_deadline, notes, extensions };
+            let generation = worker.member().instance().generation().0;
+            let mut request =
+                Request { head, body, trust_forwarded, generation, ask_reload, set_deadline, notes, extensions };
             self.handler.handle(&mut request)
         };
         if let Some(reason) = response.failure() {

@@ -189,6 +189,7 @@ pub fn call(handler: &impl Handler, request: TestRequest) -> Answer {
         head: &head,
         body: &mut body,
         trust_forwarded: false,
+        generation: 1,
         ask_reload: &|| (),
         set_deadline: &|_| (),
         notes: &mut LogNotes::default(),

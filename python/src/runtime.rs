@@ -299,7 +299,7 @@ impl Loaded {
         if let Err(error) = begin_tracebacker(py, worker) {
             log::error!("py-tracebacker does not listen\n{}", traceback(py, &error));
         }
-        let code = match self.service(py, worker.member().config()) {
+        let code = match self.service(py, worker) {
             Ok(service) => py.detach(|| worker.serve(&service)),
             Err(error) => worker.member().refuse(&internal(py, &error)),
         };
@@ -317,7 +317,8 @@ impl Loaded {
         Ok(())
     }
 
-    fn service(&self, py: Python<'_>, config: &Config) -> PyResult<WsgiService> {
+    fn service(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<WsgiService> {
+        let config = worker.member().config();
         let Application::Python(python) = &config.application else {
             return Err(pyo3::exceptions::PyRuntimeError::new_err("the configuration names no Python application"));
         };
@@ -329,7 +330,7 @@ impl Loaded {
         }
         Ok(WsgiService {
             mounts: Mounts::new(applications, python.manage_script_name),
-            base: self.base_environ(py, config)?,
+            base: self.base_environ(py, worker)?,
             names: Names::new(py),
             clients: config.clients.clone(),
             show_exceptions: python.catch_exceptions,
@@ -343,7 +344,8 @@ impl Loaded {
     }
 
     /// The entries of the environ that are the same for every request (uWSGI's manual, "Python support").
-    fn base_environ(&self, py: Python<'_>, config: &Config) -> PyResult<Py<PyDict>> {
+    fn base_environ(&self, py: Python<'_>, worker: &Worker<'_>) -> PyResult<Py<PyDict>> {
+        let config = worker.member().config();
         let uwsgi = py.import("uwsgi")?;
         let base = PyDict::new(py);
         base.set_item("wsgi.version", (1, 0))?;
@@ -355,6 +357,8 @@ impl Loaded {
         base.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         base.set_item("uwsgi.version", uwsgi.getattr("version")?)?;
         base.set_item("uwsgi.node", uwsgi.getattr("hostname")?)?;
+        // Which loading of the application this is.
+        base.set_item("rhinod.generation", worker.member().instance().generation().0)?;
         // uWSGI leaves it out for some paths (a fault of uWSGI's).
         base.set_item("SCRIPT_NAME", "")?;
         Ok(base.unbind())

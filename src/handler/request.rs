@@ -30,6 +30,7 @@ pub struct Request<'r> {
     pub(crate) head: &'r RequestHead<'r>,
     pub(crate) body: &'r mut (dyn DeclaredBody + 'r),
     pub(crate) trust_forwarded: bool,
+    pub(crate) generation: u32,
     /// Tells the master that the application wants a reload.
     pub(crate) ask_reload: &'r dyn Fn(),
     /// Gives this request so much time from now on.
@@ -39,6 +40,11 @@ pub struct Request<'r> {
 }
 
 impl<'r> Request<'r> {
+    /// Which loading of the application answers: 1 after the start, and one more with each reload.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// Asks for a graceful reload of the whole instance, as SIGHUP does. Comes back at once: this request is answered by
     /// this worker, whatever becomes of the reload.
     pub fn reload_instance(&self) {

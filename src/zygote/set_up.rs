@@ -100,11 +100,14 @@ fn next_order(control: &ControlSocket, later: &LaterKinds) -> io::Result<(ToZygo
     }
 }
 
+/// By which a web server learns which generation has answered (`generation-header`).
+const GENERATION_HEADER: &str = "X-Rhinod-Generation";
+
 /// `own`: scoreboard, doorbell, settings.
 fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: Vec<OwnedFd>) -> io::Result<Common> {
     let [scoreboard, master_bell, settings] = <[OwnedFd; SETUP_DESCRIPTORS]>::try_from(own)
         .map_err(|own| io::Error::other(format!("the set-up has {} descriptors of its own", own.len())))?;
-    let config: Config = SETTINGS.open(&read_memory_file(settings)?).map_err(io::Error::other)?;
+    let mut config: Config = SETTINGS.open(&read_memory_file(settings)?).map_err(io::Error::other)?;
     if config.sockets.len() != sockets.len() {
         let (named, there) = (config.sockets.len(), sockets.len());
         return Err(io::Error::other(format!("the settings name {named} listening sockets, and {there} have come")));
@@ -114,6 +117,9 @@ fn assemble(generation: Generation, layout: Layout, own: Vec<OwnedFd>, sockets: 
         let told = errors.iter().map(|(rule, error)| format!("{}: {}", rule.place, error.problem));
         io::Error::other(told.collect::<Vec<_>>().join("; "))
     })?;
+    if config.answers.names_generation {
+        config.answers.added.push((GENERATION_HEADER.to_owned(), generation.0.to_string()));
+    }
     let listeners = sockets.into_iter().zip(&config.sockets).map(|(socket, listener)| Listening {
         socket,
         protocol: listener.protocol,

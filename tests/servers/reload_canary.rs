@@ -62,6 +62,15 @@ fn a_generation_that_fails_or_is_slow_is_taken_back_from_its_share() {
 }
 
 #[test]
+fn answers_say_which_generation_gave_them_where_that_is_asked_for() {
+    let server = unsteady().set("generation-header", true).start();
+    let generation = || server.get("/").header("X-Rhinod-Generation");
+    assert_eq!(generation().as_deref(), Some("1"));
+    reload(&server);
+    assert!(wait_until(|| generation().as_deref() == Some("2")), "{:?}", generation());
+}
+
+#[test]
 fn what_comes_of_too_few_requests_is_as_configured() {
     let mut server = tried("1").set("reload-canary-verdict", "rollback").start();
     server.expect_log("failed");

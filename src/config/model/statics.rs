@@ -128,4 +128,6 @@ pub struct Answers {
     pub copies_files: bool,
     /// Where the files are that answers of the application may name in the place of a body (`x-sendfile`, ours).
     pub named_below: Option<PathBuf>,
+    /// Whether answers say in a header which generation gives them (`generation-header`, ours).
+    pub names_generation: bool,
 }

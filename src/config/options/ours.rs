@@ -67,6 +67,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
     count("emperor-starts").sets(|d, v| d.config.emperor.patience.starts = v.unless_zero().map(|starts| u32::try_from(starts).unwrap_or(u32::MAX))).works().at_start()
         .says("How many vassals may be starting at once; 0 is two for each processor"),
+    flag("generation-header").sets(|d, v| d.config.answers.names_generation = v.on()).works()
+        .says("Say in X-Rhinod-Generation which generation gives an answer, for the web server's log"),
     flag("server-header").default("true").sets(|d, v| d.config.http.names_server = v.on()).works()
         .says("Answers on HTTP sockets have a Server header"),
 ];
