@@ -174,3 +174,24 @@ fn who_asks_a_balancer_notices_nothing_of_instances_that_are_killed_stopped_and_
     assert_eq!(line, "ready up 50%\n");
     held.finish();
 }
+
+#[test]
+fn the_manifests_for_kubernetes_fit_its_schemas() {
+    let Some(validate) = crate::rivals::kubernetes() else { return };
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/kubernetes");
+    let files = ["configuration", "deployment", "service", "disruption-budget", "autoscaler"];
+    let files = files.map(|name| directory.join(name).with_extension("yaml"));
+    // The oldest that is meant, and the newest that the program knows.
+    for version in [&["-k", "1.27.0"][..], &[]] {
+        let output = Command::new(validate).args(version).arg("--strict").args(&files).output();
+        let output = output.expect("execute kubernetes-validate");
+        assert!(output.status.success(), "{version:?}: {output:?}");
+    }
+    let text = fs::read_to_string(&files[0]).expect("the configuration");
+    let ini = text.split_once("app.ini: |\n").expect("an ini file in it").1.replace("    ", "");
+    let file = tempfile::Builder::new().suffix(".ini").tempfile().expect("a temporary file");
+    fs::write(file.path(), ini).expect("write it");
+    let output = Command::new(crate::harness::program_path("rhinod")).args(["show", "--ini"]).arg(file.path()).output();
+    let output = output.expect("execute rhinod");
+    assert!(output.status.success(), "{output:?}");
+}
