@@ -10,7 +10,9 @@ use worker_protocol::pairs::{self, Block, PathInfo};
 
 use super::asked::Asked;
 use crate::config::world::{Kind, World as Machine};
-use crate::routing::{Figure, FileTest, Request, Rules, Stage, Verdict, World, WrittenRule};
+use crate::routing::{
+    CacheChange, Cached, Change, Figure, FileTest, Request, Rules, Stage, Verdict, World, WrittenRule,
+};
 
 impl Asked {
     /// The same as a web server sends it.
@@ -172,6 +174,20 @@ impl World for Shown<'_> {
 
     fn metric(&self, _: &str) -> Option<u64> {
         None
+    }
+
+    fn cached(&self, _: &str, _: &[u8]) -> Option<Cached> {
+        None
+    }
+
+    fn change_cache(&self, cache: &str, key: &[u8], change: CacheChange<'_>) {
+        let which = if cache.is_empty() { "the first cache".to_owned() } else { format!("the cache {cache}") };
+        let key = crate::escape::value(key);
+        self.say(match change.what {
+            Change::Add(value) => format!("  {which} gets {} bytes for {key}, unless it has some", value.len()),
+            Change::Put(value) => format!("  {which} gets {} bytes for {key}", value.len()),
+            Change::Calculate(..) => format!("  {which} calculates with the number of {key}"),
+        });
     }
 
     fn random(&self) -> [u8; 16] {

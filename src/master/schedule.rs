@@ -19,8 +19,8 @@ impl Schedule {
         let zoned = |period: &Period| {
             let zone = period.zone.as_deref().map_or_else(|| Ok(Zone::local()), Zone::named);
             zone.map(|zone| (period.clone(), zone)).map_err(|error| {
-                let told = format!("{}: {error}; the machine's tz database has its names", period.line);
-                StartFailure::configuration(told).about("cheaper-schedule")
+                StartFailure::configuration(format!("{error}; the machine's tz database has their names"))
+                    .about("cheaper-schedule")
             })
         };
         scaling.schedule.iter().map(zoned).collect::<Result<_, _>>().map(Self)

@@ -42,6 +42,8 @@ pub enum Answer {
     },
     /// `file:`, `sendfile:` and `fastfile:`.
     File(FileAnswer),
+    /// `cache:`.
+    Cached(CachedAnswer),
     /// `send:` and `break:`: these bytes.
     Text {
         /// The status.
@@ -69,7 +71,7 @@ impl Answer {
             Answer::Redirect { is_permanent: true, .. } => 301,
             Answer::Redirect { is_permanent: false, .. } => 302,
             Answer::Unauthorized { .. } => 401,
-            Answer::Static { .. } => 200,
+            Answer::Static { .. } | Answer::Cached(_) => 200,
             Answer::File(file) => file.status,
             Answer::Forged { .. } => 400,
             Answer::Failed { .. } => 500,
@@ -92,6 +94,7 @@ impl fmt::Display for Answer {
             Answer::File(file) => {
                 write!(out, "{}, with the file {}{}", file.status, shown(&file.top), shown(&file.rest))
             }
+            Answer::Cached(cached) => write!(out, "200, with {} bytes of a cache", cached.body.len()),
             Answer::Text { status, body } => write!(out, "{status}, with {} bytes", body.len()),
             Answer::Forged { why } => write!(out, "400: {why}"),
             Answer::Failed { why } => write!(out, "500: {why}"),
@@ -116,4 +119,19 @@ pub struct FileAnswer {
     pub without_length: bool,
     /// No headers at all.
     pub without_headers: bool,
+}
+
+/// An entry of a cache, and how it is to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CachedAnswer {
+    /// Its media type.
+    pub content_type: String,
+    /// How it is packed; empty if it is not.
+    pub coding: String,
+    /// When it expires, in seconds since the epoch; 0: never.
+    pub expires_s: u64,
+    /// No `Content-Length`.
+    pub without_length: bool,
+    /// The value.
+    pub body: Vec<u8>,
 }

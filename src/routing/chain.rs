@@ -115,6 +115,21 @@ impl Chain {
         }
     }
 
+    /// The caches that rules need.
+    pub(super) fn caches(&self) -> impl Iterator<Item = (&WrittenRule, &str)> {
+        let rules = self.links.iter().filter_map(|link| match link {
+            Link::Rule(rule) => Some(rule),
+            Link::Label(_) => None,
+        });
+        rules.flat_map(|rule| {
+            let asked = match &rule.test {
+                Test::If(condition) | Test::IfNot(condition) => condition.cache(),
+                _ => None,
+            };
+            [asked, rule.action.cache()].into_iter().flatten().map(|cache| (&rule.written, cache))
+        })
+    }
+
     /// Walks over the rules.
     pub(super) fn run(&self, request: &mut Request<'_>, world: &dyn World) -> Verdict {
         let mut place = 0;

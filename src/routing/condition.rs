@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::action::{pairs, value};
 use super::error::RuleError;
 use super::pattern::{Groups, Pattern};
 use super::state::Request;
@@ -19,6 +20,8 @@ pub(super) enum Condition {
     Matches(Template, Box<Pattern>),
     /// One that depends on the request.
     MatchesText(Template, Template),
+    /// A cache, the first one if that is empty, has this key.
+    InCache(String, Template),
     /// Two operands are needed and there is one: it never holds.
     Never,
 }
@@ -39,7 +42,7 @@ pub(super) enum Comparison {
 }
 
 /// Names of conditions, for who has mistyped one.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "exists",
     "isfile",
     "isdir",
@@ -66,6 +69,7 @@ const NAMES: [&str; 26] = [
     "re",
     "ipv4in",
     "ipv6in",
+    "incache",
 ];
 
 impl Condition {
@@ -99,8 +103,16 @@ impl Condition {
             "ipv6in" => compares(Comparison::InIpv6),
             "regexp" | "re" => regexp(arguments),
             "lord" => Err(RuleError::new("there are no legions here").advise("ask the balancer before the instances")),
-            "incache" => Err(RuleError::new("rules do not see the cache").advise("ask the application")),
+            "incache" => in_cache(arguments),
             _ => Err(RuleError::unknown("condition", name, NAMES.into_iter())),
+        }
+    }
+
+    /// The cache that it asks, if it asks one.
+    pub(super) fn cache(&self) -> Option<&str> {
+        match self {
+            Condition::InCache(cache, _) => Some(cache),
+            _ => None,
         }
     }
 
@@ -112,6 +124,7 @@ impl Condition {
         let fill = |template: &Template| template.fill(&Groups::default(), request, world);
         let holds = match self {
             Condition::File(test, path) => world.is(*test, &fill(path)),
+            Condition::InCache(cache, key) => world.cached(cache, &fill(key)).is_some(),
             Condition::Empty(text) => fill(text).is_empty(),
             Condition::Compares(comparison, left, right) => comparison.holds(&fill(left), &fill(right)),
             Condition::Matches(text, pattern) => return Ok(pattern.groups(&fill(text))),
@@ -123,6 +136,17 @@ impl Condition {
         };
         Ok(holds.then(Groups::default))
     }
+}
+
+/// `incache:key=K,name=C`.
+fn in_cache(arguments: &str) -> Result<Condition, RuleError> {
+    let pairs = pairs(arguments, &["key", "name"])?;
+    let Some(key) = value(&pairs, "key").filter(|key| !key.is_empty()) else {
+        return Err(
+            RuleError::new("expected incache:key=KEY").advise("for example incache:key=${PATH_INFO},name=pages")
+        );
+    };
+    Ok(Condition::InCache(value(&pairs, "name").unwrap_or_default().to_owned(), Template::read(key)?))
 }
 
 fn regexp(arguments: &str) -> Result<Condition, RuleError> {
@@ -203,7 +227,8 @@ mod tests {
     #[test]
     fn names_that_are_known_can_be_read() {
         for name in NAMES {
-            assert!(Condition::read(&format!("{name}:a;b")).is_ok(), "{name}");
+            let about = if name == "incache" { "key=a" } else { "a;b" };
+            assert!(Condition::read(&format!("{name}:{about}")).is_ok(), "{name}");
         }
         assert!(Condition::read("equals:a;b").is_err_and(|error| error.unknown.is_some()));
     }

@@ -21,6 +21,16 @@ impl RuleError {
         self
     }
 
+    /// A rule needs a cache that there is not; the empty name is that of the first one.
+    pub fn no_cache(name: &str, there: &[String]) -> RuleError {
+        let called = if name.is_empty() { "pages" } else { name };
+        let advice = match there {
+            [] => format!("name it with cache2 = name={called},items=1000"),
+            there => format!("caches are {}", there.join(", ")),
+        };
+        RuleError::new(format!("there is no cache {name}").trim_end()).advise(advice)
+    }
+
     pub(super) fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> RuleError {
         let problem = format!("there is no {what} `{name}`");
         RuleError { unknown: Some((name.to_owned(), known.collect())), ..RuleError::new(problem) }

@@ -27,9 +27,9 @@ mod world;
 mod written;
 
 pub use action::{ActionName, names};
-pub use answer::{Answer, FileAnswer, Verdict};
+pub use answer::{Answer, CachedAnswer, FileAnswer, Verdict};
 pub use error::RuleError;
 pub use rules::Rules;
-pub use state::{NoRoom, Request};
-pub use world::{Figure, FileTest, World};
+pub use state::{NoRoom, Request, ToKeep};
+pub use world::{CacheChange, Cached, Change, Figure, FileTest, World};
 pub use written::{Stage, WrittenRule};

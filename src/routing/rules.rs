@@ -35,6 +35,11 @@ impl Rules {
         if errors.is_empty() { Ok(rules) } else { Err(errors) }
     }
 
+    /// The caches that rules need, by their names, which are empty for the first there is.
+    pub fn caches(&self) -> impl Iterator<Item = (&WrittenRule, &str)> {
+        self.chains.iter().flat_map(Chain::caches)
+    }
+
     /// Whether a stage has any.
     pub fn has(&self, stage: Stage) -> bool {
         !self.chains[stage as usize].is_empty()

@@ -31,6 +31,8 @@ pub struct Request<'r> {
     pub log_variables: Vec<(Vec<u8>, Vec<u8>)>,
     /// No line in the log.
     pub is_silent: bool,
+    /// What is kept of the answer in caches.
+    pub to_keep: Vec<ToKeep>,
     /// The status that takes the place of the answer's, whose headers are dropped.
     pub cleared: Option<(u16, Option<String>)>,
     /// How long it may take from here on; `Some(0)` lifts that.
@@ -41,6 +43,21 @@ pub struct Request<'r> {
     pub(super) trace: Option<Vec<String>>,
     /// The chain that runs.
     pub(super) stage: Stage,
+}
+
+/// An entry of a cache that is made once there is an answer (`cachestore:`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToKeep {
+    /// The cache; the first one if that is empty.
+    pub cache: String,
+    /// The key.
+    pub key: Vec<u8>,
+    /// Of an answer with which status.
+    pub status: u16,
+    /// How long it stays, in seconds; 0: for ever.
+    pub lifetime_s: u64,
+    /// The value; the body of the answer without.
+    pub value: Option<Vec<u8>>,
 }
 
 /// What rules want does not fit a request.
@@ -66,6 +83,7 @@ impl<'r> Request<'r> {
             removed: Vec::new(),
             log_variables: Vec::new(),
             is_silent: false,
+            to_keep: Vec::new(),
             cleared: None,
             deadline_s: None,
             sent: Vec::new(),
@@ -141,6 +159,11 @@ impl<'r> Request<'r> {
 
     pub(super) fn add_log_variable(&mut self, name: Vec<u8>, value: Vec<u8>) -> Result<(), NoRoom> {
         push(&mut self.log_variables, (name, value))
+    }
+
+    /// Has something of the answer kept.
+    pub(super) fn keep(&mut self, entry: ToKeep) -> Result<(), NoRoom> {
+        push(&mut self.to_keep, entry)
     }
 
     /// Gathers text to be sent.

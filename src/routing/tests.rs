@@ -50,6 +50,18 @@ impl World for Fixed {
         (name == "worker.0.requests").then_some(5)
     }
 
+    fn cached(&self, cache: &str, key: &[u8]) -> Option<Cached> {
+        match (cache, key) {
+            ("", b"/page") => Some(Cached { value: b"<p>kept".to_vec(), expires_s: 784_111_800 }),
+            ("counts", b"hits") => Some(Cached { value: 7_i64.to_ne_bytes().to_vec(), expires_s: 0 }),
+            _ => None,
+        }
+    }
+
+    fn change_cache(&self, cache: &str, key: &[u8], change: CacheChange<'_>) {
+        self.said.borrow_mut().push(format!("cache {cache:?} {} {change:?}", String::from_utf8_lossy(key)));
+    }
+
     fn random(&self) -> [u8; 16] {
         [1; 16]
     }
@@ -339,4 +351,46 @@ fn variables_that_rules_set_take_the_place_of_those_that_came() {
     assert_eq!(changed.pairs().filter(|(name, _)| *name == b"HTTP_COOKIE").count(), 1);
     assert_eq!((changed.get(b"HTTP_COOKIE"), changed.get(b"NEW")), (Some(&b"x"[..]), Some(&b"y"[..])));
     assert_eq!(changed.count(), head.block().count() + 1);
+}
+
+#[test]
+fn caches_answer_keep_and_count() {
+    let page = [("PATH_INFO", "/page")];
+    let answered = outcome(&["route-run = cache:key=${PATH_INFO}", "route-run = addvar:A=b"], &page);
+    assert!(answered.starts_with("200, with 7 bytes of a cache") && !answered.contains("A=b"), "{answered}");
+    let missed = outcome(&["route-run = cache:key=${PATH_INFO},name=other", "route-run = addvar:A=b"], &page);
+    assert!(missed.starts_with("A=b"), "{missed}");
+    for (rule, expected) in [
+        ("route-if = incache:key=/page addvar:A=yes", "A=yes"),
+        ("route-if-not = incache:key=/none addvar:A=no", "A=no"),
+        ("route = ^(/page)$ cachevar:key=$1,var=BODY", "BODY=<p>kept"),
+        ("route-run = cachevar:key=hits,var=N,name=counts,num=1", "N=7"),
+        ("route-run = cachevar:key=none,var=N,num=1", "N=0"),
+        ("route-run = cacheset:key=k,value=${REQUEST_METHOD},expires=60", "cache \"\" k"),
+        ("route-run = cachedec:key=hits,name=counts", "Calculate(Subtract, 1)"),
+        ("route-run = cachemul:key=hits", "Calculate(Multiply, 2)"),
+        ("route-run = cacheinc:key=hits,value=40", "Calculate(Add, 40)"),
+    ] {
+        let told = outcome(&[rule], &page);
+        assert!(told.contains(expected), "{rule}: {told}");
+    }
+}
+
+#[test]
+fn what_is_asked_of_a_cache_is_read_before() {
+    for (rule, expected) in [
+        ("route-run = cache:name=pages", "expected key=…"),
+        ("route-run = cache:key=a,kind=b", "there is no key `kind`"),
+        ("route-run = cachestore:key=a,gzip=b", "not packed"),
+        ("route-run = cachestore:key=a,status=99", "expected a status"),
+        ("route-run = cacheset:key=a", "expected value=…"),
+        ("route-run = cachevar:key=a", "expected var=…"),
+        ("route-run = cacheinc:key=a,expires=soon", "expected expires=SECONDS"),
+        ("route-if = incache:name=a break:403", "expected incache:key=KEY"),
+    ] {
+        let told = errors(&[rule]);
+        assert!(told.contains(expected), "{rule}: {told}");
+    }
+    let rules = Rules::compile(&written(&["route-if = incache:key=a,name=b cachestore:key=c"])).unwrap();
+    assert_eq!(rules.caches().map(|(_, name)| name).collect::<Vec<_>>(), ["b", ""]);
 }

@@ -1,5 +1,7 @@
 //! What rules ask of the world, and do to it: the worker has one form of it, `rhinod route` another. Pure.
 
+use crate::cache::Arithmetic;
+
 /// What is asked of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileTest {
@@ -30,6 +32,35 @@ pub enum Figure {
     StartedUs,
 }
 
+/// An entry of a cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cached {
+    /// Its value.
+    pub value: Vec<u8>,
+    /// When it expires, in seconds since the epoch; 0: never.
+    pub expires_s: u64,
+}
+
+/// What becomes of an entry of a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheChange<'v> {
+    /// What is done.
+    pub what: Change<'v>,
+    /// How long a new entry stays, in seconds; 0: for ever.
+    pub lifetime_s: u64,
+}
+
+/// What is done to an entry of a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'v> {
+    /// It gets a value, unless there is one.
+    Add(&'v [u8]),
+    /// It gets a value.
+    Put(&'v [u8]),
+    /// Its number changes.
+    Calculate(Arithmetic, i64),
+}
+
 /// The world around rules.
 pub trait World {
     /// The time, in microseconds since the epoch.
@@ -55,6 +86,12 @@ pub trait World {
 
     /// A metric by its name.
     fn metric(&self, name: &str) -> Option<u64>;
+
+    /// What a cache has for a key. The first cache has the empty name as well.
+    fn cached(&self, cache: &str, key: &[u8]) -> Option<Cached>;
+
+    /// Changes a cache. One that is full says so in the log.
+    fn change_cache(&self, cache: &str, key: &[u8], change: CacheChange<'_>);
 
     /// Sixteen bytes that nobody can guess.
     fn random(&self) -> [u8; 16];

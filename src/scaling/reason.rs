@@ -148,7 +148,9 @@ impl fmt::Display for Reason {
             Volunteered { volunteers: 1 } => f.write_str("a worker asked to go"),
             Volunteered { volunteers } => write!(f, "{volunteers} workers asked to go"),
             BelowMinimum { workers, minimum } => write!(f, "{workers} workers, at least {minimum} are kept"),
-            Scheduled { workers, baseline } => write!(f, "{workers} workers, the schedule keeps {baseline} at this time"),
+            Scheduled { workers, baseline } => {
+                write!(f, "{workers} workers, the schedule keeps {baseline} at this time")
+            }
             AboveMaximum { workers, maximum } => write!(f, "{workers} workers, at most {maximum} may run"),
             HardLimit { rss_bytes, limit_bytes } => {
                 write!(f, "{rss_bytes} bytes resident, the hard limit is {limit_bytes}")

@@ -78,7 +78,9 @@ impl Sample {
         if counts.iter().any(|&count| count > COUNT_MAX) || self.cpus.max(baseline.workers) > COUNT_MAX {
             return Err("a count of the sample");
         }
-        if self.now_us.max(baseline.until_us) > TIME_MAX_US || times.iter().chain(&cumulative).any(|&time| time > TIME_MAX_US) {
+        if self.now_us.max(baseline.until_us) > TIME_MAX_US
+            || times.iter().chain(&cumulative).any(|&time| time > TIME_MAX_US)
+        {
             return Err("a time of the sample");
         }
         if self.workers.len() > COUNT_MAX as usize || self.workers.iter().any(|worker| worker.running_us > TIME_MAX_US)

@@ -121,7 +121,9 @@ mod tests {
     #[test]
     fn a_week_of_looks_has_the_baseline_at_each_moment_under_every_policy() {
         let office = [period(&[1, 2, 3, 4, 5], 8 * 60, 18 * 60, 8), period(&[0], 0, 60, 99)];
-        for policy in [Policy::Manual, Policy::Spare, Policy::Spare2, Policy::Backlog, Policy::Busyness, Policy::Adaptive] {
+        for policy in
+            [Policy::Manual, Policy::Spare, Policy::Spare2, Policy::Backlog, Policy::Busyness, Policy::Adaptive]
+        {
             let mut run = Run::new(settings(policy, Pace::Events, 2, 10));
             let (mut workers, mut now_s) = (2_u32, 0_i64);
             while now_s < WEEK_S {
@@ -130,7 +132,11 @@ mod tests {
                 let decided = run.look(&seen);
                 match decided.decision {
                     Decision::Grow(more) => {
-                        assert_eq!(decided.reason, Reason::Scheduled { workers, baseline: workers + more }, "{policy:?}");
+                        assert_eq!(
+                            decided.reason,
+                            Reason::Scheduled { workers, baseline: workers + more },
+                            "{policy:?}"
+                        );
                         workers += more;
                     }
                     Decision::Shrink(fewer) => workers -= fewer,

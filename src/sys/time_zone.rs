@@ -20,6 +20,9 @@ impl Zone {
     /// # Errors
     /// When the database has none, or is not there.
     pub fn named(name: &str) -> io::Result<Self> {
+        if name == "UTC" {
+            return Ok(Self(Some(TimeZone::UTC)));
+        }
         TimeZone::get(name).map(|zone| Self(Some(zone))).map_err(io::Error::other)
     }
 

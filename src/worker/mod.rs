@@ -44,5 +44,6 @@ pub mod websocket;
 pub use self::exception::Raised;
 pub use self::exchange::{Exchange, Service};
 pub use self::process::{Worker, WorkerRuntime};
+pub(crate) use self::reply::warn_of_missing_pages;
 pub(crate) use self::statics::warn_of_missing_places;
 pub use self::watch::Watch;

@@ -163,7 +163,13 @@ fn who_asks_a_balancer_notices_nothing_of_instances_that_are_killed_stopped_and_
         stop.store(true, Ordering::Relaxed);
         clients.into_iter().flat_map(|client| client.join().expect("a client")).collect::<Vec<_>>()
     });
-    assert_eq!(failed, Vec::<String>::new(), "of {}; HAProxy says:\n{}", answered.load(Ordering::Relaxed), haproxy.log.tail());
+    assert_eq!(
+        failed,
+        Vec::<String>::new(),
+        "of {}; HAProxy says:\n{}",
+        answered.load(Ordering::Relaxed),
+        haproxy.log.tail()
+    );
     // Who has something in hand has less to spare.
     let third = nodes[2].as_ref().expect("the third node");
     let held = Held::begin(third);

@@ -328,6 +328,7 @@ fn werkzeug_answers_the_same_under_both() {
 const SHOWN_OTHERWISE: &[(&str, &str)] = &[
     ("<li class=\"exp\">", "uWSGI has the directory on sys.path twice, as . and as an empty entry"),
     ("<tr><th>SCRIPT_NAME", "uWSGI has it only when the web server sends it; PEP 3333 allows that"),
+    ("<tr><th>rhinod.generation", "uWSGI has no generations"),
     ("<tr><th>wsgi.errors", "another object"),
     ("<tr><th>wsgi.file_wrapper", "another object"),
     ("<tr><th>wsgi.input", "another object"),

@@ -74,3 +74,37 @@ fn rules_stand_before_files_and_the_application_and_see_what_it_answers() {
     }
     assert_eq!(ask(&server, "GET", "/sleep?ms=60000", "").status, 504);
 }
+
+#[test]
+fn answers_are_kept_in_a_cache_and_given_from_it() {
+    let server = with_http_socket(Launch::hello().set("workers", 1))
+        .line("cache2 = name=pages,items=100,blocksize=65536")
+        .line("route-run = cache:key=${REQUEST_URI},name=pages,content_type=text/plain")
+        .line("route-run = cachestore:key=${REQUEST_URI},name=pages,expires=60")
+        .start();
+    let numbered = |target: &str, number: u8| ask(&server, "GET", target, &format!("X-Number: {number}\r\n"));
+    // The head alone is no body to keep.
+    assert_eq!(ask(&server, "HEAD", "/env", "").status, 200);
+    let first = numbered("/env", 1);
+    assert!(first.text().contains("HTTP_X_NUMBER=1") && first.header("expires").is_none(), "{}", first.text());
+    let second = numbered("/env", 2);
+    assert_eq!(second.text(), first.text(), "the first one was kept");
+    assert_eq!(second.header("content-type"), Some("text/plain"));
+    assert!(second.header("expires").is_some());
+    // Whatever way it took: in pieces, or from a file.
+    for target in ["/stream?n=3", "/file"] {
+        let made = ask(&server, "GET", target, "");
+        let kept = ask(&server, "GET", target, "");
+        assert_eq!((kept.text(), kept.header("expires").is_some()), (made.text(), true), "{target}");
+    }
+    // What is no success is not kept.
+    for _ in 0..2 {
+        assert_eq!(ask(&server, "GET", "/lost", "").header("expires"), None);
+    }
+    let failed = Launch::hello().line("cache2 = name=pages,items=9").line("route-run = cache:key=a,name=page").fails();
+    assert!(
+        failed.line().contains("app.ini:") && failed.line().contains("there is no cache page"),
+        "{}",
+        failed.line()
+    );
+}

@@ -279,3 +279,43 @@ fn what_cannot_be_meant_is_refused_with_its_line() {
         assert!(failed.line().contains("app.ini:") && failed.line().contains(expected), "{line}: {}", failed.line());
     }
 }
+
+#[test]
+fn the_servers_own_answers_have_the_pages_of_the_configuration() {
+    let launch = hello();
+    put(launch.dir(), "500.html", "<p>we are on it");
+    put(launch.dir(), "403.html", "<p>not here");
+    let path = |name: &str| launch.dir().join(name).display().to_string();
+    let lines = [
+        format!("error-page-500 = {}", path("missing.html")),
+        format!("error-page-500 = {}", path("500.html")),
+        format!("error-page-403 = {}", path("403.html")),
+        format!("route = ^/missing file:filename={}", path("missing.html")),
+    ];
+    let dir = launch.dir().to_owned();
+    let launch = lines.into_iter().fold(launch, |launch, line| launch.line(line));
+    let mut server = launch.line("route = ^/forbidden break:403 Not for you").start();
+    server.wait_for_expected("missing.html is not there; such answers have a line of text");
+    server.expect_log("the application panicked");
+    server.expect_log("which cannot be served");
+    let failed = ask(&server, "GET", "/panic", "");
+    assert_eq!((failed.status, failed.text().as_str()), (500, "<p>we are on it"));
+    assert_eq!(failed.header("content-type"), Some("text/html"));
+    let forbidden = ask(&server, "GET", "/forbidden", "");
+    assert_eq!((forbidden.status, forbidden.text().as_str()), (403, "<p>not here"));
+    assert_eq!(ask(&server, "HEAD", "/forbidden", "").header("content-length"), Some("11"));
+    let none = ask(&server, "GET", "/missing", "");
+    assert_eq!((none.status, none.text().as_str()), (404, "Not Found\n"), "there is no page for it");
+    // Read for each answer.
+    put(&dir, "500.html", "<p>still on it");
+    assert_eq!(ask(&server, "GET", "/panic", "").text(), "<p>still on it");
+}
+
+#[test]
+fn the_head_of_an_answer_has_the_limit_of_the_configuration() {
+    let mut server = hello().set("response-headers-limit", 200).start();
+    assert_eq!(ask(&server, "GET", "/", "").status, 200);
+    let refused = ask(&server, "POST", "/echo", &format!("Content-Type: {}\r\nContent-Length: 0\r\n", "x".repeat(200)));
+    assert_eq!(refused.status, 500);
+    server.wait_for_expected("larger than 200 bytes");
+}

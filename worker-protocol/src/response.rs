@@ -53,9 +53,14 @@ pub enum Error {
         /// The byte.
         byte: u8,
     },
-    /// The head would exceed [`HEAD_BYTES_MAX`].
-    #[error("header {0} makes the response head larger than 65536 bytes")]
-    TooLarge(String),
+    /// The head would exceed its limit, which is at most [`HEAD_BYTES_MAX`].
+    #[error("header {name} makes the response head larger than {bytes_max} bytes")]
+    TooLarge {
+        /// The header, or the status line.
+        name: String,
+        /// The limit.
+        bytes_max: usize,
+    },
 }
 
 /// A head being written. Dropping it without [`Head::finish`] leaves a head without its blank line in the buffer; after
@@ -77,6 +82,7 @@ pub struct Head<'b> {
     out: &'b mut Vec<u8>,
     start: usize,
     headers_count: usize,
+    bytes_max: usize,
 }
 
 /// A head that was laid aside before its blank line, while it is not known yet what else belongs into it.
@@ -130,7 +136,7 @@ impl<'b> Head<'b> {
             return Err(Error::Reason(status));
         }
         if phrase.len() > HEAD_BYTES_MAX - "HTTP/1.1 200 \r\n\r\n".len() {
-            return Err(Error::TooLarge("(the status line)".to_owned()));
+            return Err(Error::TooLarge { name: "(the status line)".to_owned(), bytes_max: HEAD_BYTES_MAX });
         }
         let before = out.len();
         out.extend_from_slice(start.as_bytes());
@@ -138,7 +144,13 @@ impl<'b> Head<'b> {
         out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
         out.extend_from_slice(phrase);
         out.extend_from_slice(b"\r\n");
-        Ok(Head { out, start: before, headers_count: 0 })
+        Ok(Head { out, start: before, headers_count: 0, bytes_max: HEAD_BYTES_MAX })
+    }
+
+    /// Allows at most so many bytes for what is added from here on, and for the blank line.
+    pub fn within(mut self, bytes_max: usize) -> Self {
+        self.bytes_max = bytes_max.min(HEAD_BYTES_MAX);
+        self
     }
 
     /// Appends one header. On an error nothing of it is written.
@@ -151,8 +163,8 @@ impl<'b> Head<'b> {
             return Err(Error::Value { name: shown(name), byte });
         }
         let head_bytes = self.out.len() - self.start + name.len() + 2 + value.len() + 2 + 2;
-        if head_bytes > HEAD_BYTES_MAX {
-            return Err(Error::TooLarge(shown(name)));
+        if head_bytes > self.bytes_max {
+            return Err(Error::TooLarge { name: shown(name), bytes_max: self.bytes_max });
         }
         append_header(self.out, name, value);
         self.headers_count += 1;
@@ -172,7 +184,7 @@ impl<'b> Head<'b> {
 
     /// Goes on with one that was laid aside, which `out` ends with.
     pub fn resume(out: &'b mut Vec<u8>, paused: Paused) -> Self {
-        Head { out, start: paused.start, headers_count: paused.headers_count }
+        Head { out, start: paused.start, headers_count: paused.headers_count, bytes_max: HEAD_BYTES_MAX }
     }
 
     /// Lays it aside.

@@ -88,13 +88,26 @@ fn a_head_ends_at_64_kib_to_the_byte() {
     let before = out.len();
     let mut head = Head::start(&mut out, Version::Http11, 200, None).expect("valid");
     let too_long = vec![b'v'; HEAD_BYTES_MAX - overhead + 1];
-    assert_eq!(head.header("X", &too_long), Err(Error::TooLarge("X".to_owned())));
+    assert_eq!(head.header("X", &too_long), Err(too_large("X", HEAD_BYTES_MAX)));
     head.header("X", &too_long[1..]).expect("fits exactly");
-    assert_eq!(head.header("Y", ""), Err(Error::TooLarge("Y".to_owned())));
+    assert_eq!(head.header("Y", ""), Err(too_large("Y", HEAD_BYTES_MAX)));
     assert_eq!(head.finish().head_bytes, HEAD_BYTES_MAX);
     assert_eq!(out.len(), before + HEAD_BYTES_MAX);
     let reason = vec![b'r'; HEAD_BYTES_MAX];
-    assert!(matches!(status_line(Version::Http11, 200, Some(&reason)), Err(Error::TooLarge(_))));
+    assert!(matches!(status_line(Version::Http11, 200, Some(&reason)), Err(Error::TooLarge { .. })));
+}
+
+fn too_large(name: &str, bytes_max: usize) -> Error {
+    Error::TooLarge { name: name.to_owned(), bytes_max }
+}
+
+#[test]
+fn a_head_may_have_a_closer_limit() {
+    let mut out = Vec::new();
+    let mut head = Head::start(&mut out, Version::Http11, 200, None).expect("valid").within(30);
+    assert_eq!(head.header("X", "1234567"), Err(too_large("X", 30)));
+    head.header("X", "123456").expect("fits exactly");
+    assert_eq!(head.finish().head_bytes, 30);
 }
 
 #[test]

@@ -80,7 +80,11 @@ fn judge_time_zones(findings: &mut Findings<'_>) {
     let zones = findings.config.scaling.schedule.iter().filter_map(|period| period.zone.as_ref());
     if let Some(zone) = zones.into_iter().find(is_missing) {
         let line = findings.line("cheaper-schedule", |value| value.ends_with(zone.as_str()));
-        findings.blame_line(line, format!("there is no time zone {zone}"), "`timedatectl list-timezones` has their names");
+        findings.blame_line(
+            line,
+            format!("there is no time zone {zone}"),
+            "`timedatectl list-timezones` has their names",
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use worker_protocol::response::HEAD_BYTES_MAX;
 
 /// Which files are served, and how (`static-map`, `check-static` and their relatives).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +118,7 @@ pub enum Sender {
 }
 
 /// Headers that every answer gets or loses, and how files go out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Answers {
     /// Names and values that every answer gets besides its own (`add-header`).
@@ -130,4 +131,33 @@ pub struct Answers {
     pub named_below: Option<PathBuf>,
     /// Whether answers say in a header which generation gives them (`generation-header`, ours).
     pub names_generation: bool,
+    /// Most bytes of the head of an application's answer (`response-headers-limit`).
+    pub head_bytes_max: usize,
+    /// What the server's own answers say (`error-page-403` and its relatives), in the order of the configuration.
+    pub pages: Vec<ErrorPage>,
+}
+
+impl Default for Answers {
+    fn default() -> Answers {
+        Answers {
+            added: Vec::new(),
+            removed: Vec::new(),
+            copies_files: false,
+            named_below: None,
+            names_generation: false,
+            head_bytes_max: HEAD_BYTES_MAX,
+            pages: Vec::new(),
+        }
+    }
+}
+
+/// A file whose content an answer of the server's own has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorPage {
+    /// The status of the answer.
+    pub status: u16,
+    /// The file. Of several for a status the first one that is there counts.
+    pub path: PathBuf,
+    /// Where the configuration says so.
+    pub line: String,
 }

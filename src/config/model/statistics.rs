@@ -29,7 +29,15 @@ pub struct Statistics {
 
 impl Default for Statistics {
     fn default() -> Statistics {
-        Statistics { server: None, http: false, minified: false, cores: true, variables: false, metrics: None, agent: None }
+        Statistics {
+            server: None,
+            http: false,
+            minified: false,
+            cores: true,
+            variables: false,
+            metrics: None,
+            agent: None,
+        }
     }
 }
 

@@ -3,16 +3,16 @@
 //! The rows of the option table for the group [`Files`](super::Group::Files).
 //! Read in the master before anything else, and by the commands.
 
+use worker_protocol::response::HEAD_BYTES_MAX;
+
 use super::draft::Draft;
 use super::parsed::Parsed;
 use super::regex::is_regex;
-use super::row::{Opt, count, flag, int, list, pair, path, seconds, text};
+use super::row::{Opt, flag, int, list, pair, path, seconds, text};
 use crate::config::error::ConfigError;
-use crate::config::model::{Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender};
+use crate::config::model::{ErrorPage, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender};
 
 // What stands behind several rows.
-const ERROR_PAGES: &str = "error pages; use error_page of nginx";
-const HEADERS: &str = "changes of response headers; use add_header and the like of nginx";
 const NO_CACHE: &str = "paths are resolved for each request, so that a link that is switched is seen at once";
 
 /// The rows.
@@ -21,9 +21,12 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("upload-progress").unsupported("let nginx do it").says("Directory for upload progress JSON files"),
     flag("vhost").unsupported("run one instance for each host").says("Choose app by SERVER_NAME"),
     flag("vhost-host").unsupported("run one instance for each host").says("Choose app by Host header"),
-    list("error-page-403").not_yet(ERROR_PAGES).says("HTML file for 403 responses"),
-    list("error-page-404").not_yet(ERROR_PAGES).says("HTML file for 404 responses"),
-    list("error-page-500").not_yet(ERROR_PAGES).says("HTML file for 500 responses"),
+    path("error-page-403").list().sets(|d, v| error_page(d, 403, v)).works()
+        .says("HTML file for the server's own 403 responses; the first that is there"),
+    path("error-page-404").list().sets(|d, v| error_page(d, 404, v)).works()
+        .says("HTML file for the server's own 404 responses; the first that is there"),
+    path("error-page-500").list().sets(|d, v| error_page(d, 500, v)).works()
+        .says("HTML file for the server's own 500 responses; the first that is there"),
     list("add-header").sets(add_header).works().says("Append a response header: Name: value"),
     list("rem-header").aka(&["del-header"]).sets(|d, v| d.config.answers.removed.push(v.string())).works()
         .says("Remove a response header"),
@@ -78,7 +81,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("disable-sendfile").sets(|d, v| d.config.answers.copies_files = v.on()).works()
         .says("Copy files with read/write"),
     text("check-cache").optional().unsupported("let nginx do it").says("Answer from cache when key equals URI"),
-    count("response-headers-limit").default("65535").not_yet(HEADERS).says("Largest response header block in bytes"),
+    int("response-headers-limit", 1, HEAD_BYTES_MAX as i64).default("65536")
+        .sets(|d, v| d.config.answers.head_bytes_max = v.size()).works().says("Largest response header block in bytes"),
 ];
 
 /// What an answer says of itself: whoever changes that changes where it ends.
@@ -102,6 +106,11 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
 fn place(draft: &mut Draft<'_>, kind: PlaceKind, prefix: &str, at: &str) {
     let line = draft.current().origin.to_string();
     draft.config.statics.places.push(Place { kind, prefix: prefix.to_owned(), at: at.into(), line });
+}
+
+fn error_page(draft: &mut Draft<'_>, status: u16, value: &Parsed<'_>) {
+    let line = draft.current().origin.to_string();
+    draft.config.answers.pages.push(ErrorPage { status, path: value.path(), line });
 }
 
 /// `static-map`, `static-map2`: `/PREFIX=PATH`.

@@ -1,13 +1,13 @@
 //! What uWSGI 2.0 does not have: rows of the option table, for the group [`Ours`](super::Group::Ours).
 //! Read in the master before anything else, and by the commands.
 
-use super::schedule;
 use super::canary;
 use super::draft::Draft;
 use super::kind::Kind;
 use super::parsed::Parsed;
 use super::reload::reload_on_term;
 use super::row::{Opt, address, count, flag, int, list, millis, path, seconds, text, value};
+use super::schedule;
 use super::statistics::own_address;
 use crate::config::model::Undecided;
 

@@ -95,6 +95,19 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     }
 }
 
+/// Whether the caches of the rules are there, once these are known.
+pub(super) fn judge_caches(draft: &mut Draft<'_>) {
+    let Ok(rules) = Rules::compile(&draft.config.routing.rules) else { return };
+    let names: Vec<String> = draft.config.caches.list.iter().map(|cache| cache.name.clone()).collect();
+    let is_there = |name: &str| names.iter().any(|own| name.is_empty() || name == own);
+    let strangers = rules.caches().filter(|(_, name)| !is_there(name));
+    let errors: Vec<(WrittenRule, RuleError)> =
+        strangers.map(|(written, name)| (written.clone(), RuleError::no_cache(name, &names))).collect();
+    for (written, error) in errors {
+        draft.error(complaint(&written, draft, error));
+    }
+}
+
 fn complaint(written: &WrittenRule, draft: &Draft<'_>, error: RuleError) -> ConfigError {
     let place = draft.config.routing.rules.iter().position(|rule| rule == written);
     let directive = place.and_then(|place| draft.rules_from.get(place));

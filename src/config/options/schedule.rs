@@ -96,9 +96,21 @@ mod tests {
     #[test]
     fn what_is_no_period_is_none() {
         for line in [
-            "", "mon", "mon 08:00-18:00", "mon 08:00 8", "mun 08:00-18:00 8", "mon 8-18 8", "mon 08:00-18:00 0",
-            "mon 08:00-18:00 -1", "mon 24:00-02:00 1", "mon 08:00-08:00 1", "mon 08:60-09:00 1", "mon 08:00-24:01 1",
-            "mon 08:00-18:00 8 ../etc/passwd", "mon 08:00-18:00 8 Europe/Berlin x", "mon- 08:00-18:00 8",
+            "",
+            "mon",
+            "mon 08:00-18:00",
+            "mon 08:00 8",
+            "mun 08:00-18:00 8",
+            "mon 8-18 8",
+            "mon 08:00-18:00 0",
+            "mon 08:00-18:00 -1",
+            "mon 24:00-02:00 1",
+            "mon 08:00-08:00 1",
+            "mon 08:60-09:00 1",
+            "mon 08:00-24:01 1",
+            "mon 08:00-18:00 8 ../etc/passwd",
+            "mon 08:00-18:00 8 Europe/Berlin x",
+            "mon- 08:00-18:00 8",
         ] {
             assert_eq!(read(line), None, "{line}");
         }

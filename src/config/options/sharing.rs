@@ -91,4 +91,5 @@ fn named(text: &str) -> (Option<String>, String) {
 /// What holds for all caches.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     judge_caches(draft);
+    super::routing::judge_caches(draft);
 }

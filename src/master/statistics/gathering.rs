@@ -58,10 +58,7 @@ impl Driver<'_> {
         let plan = self.machine.plan();
         let running = self.children.board().map_or(0, |board| board.capacity().busy());
         let waiting = self.listeners().iter().filter_map(|listener| listener.queue).fold(0, u32::saturating_add);
-        Load {
-            most: plan.bounds.maximum().saturating_mul(plan.threads),
-            jobs: running.saturating_add(waiting),
-        }
+        Load { most: plan.bounds.maximum().saturating_mul(plan.threads), jobs: running.saturating_add(waiting) }
     }
 
     /// Whether any request was answered since the start.

@@ -2,6 +2,7 @@
 
 use super::arguments;
 use super::kinds::{Action, FileTemplate, Operator, Since, Who};
+use super::step::{Failure, Step};
 use crate::routing::answer::{Answer, FileAnswer};
 use crate::routing::pattern::Groups;
 use crate::routing::state::{NoRoom, Request};
@@ -10,31 +11,6 @@ use crate::routing::users;
 use crate::routing::values::leading_integer;
 use crate::routing::world::{FileTest, World};
 use crate::routing::written::{Field, Stage};
-
-/// What follows an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::routing) enum Step {
-    Next,
-    /// The chain ends, the request goes on.
-    Continue,
-    Jump(usize),
-    JumpToLabel(Vec<u8>),
-    Answer(Answer),
-}
-
-/// Why an action cannot be carried out.
-pub(in crate::routing) enum Failure {
-    /// What the client sent would forge something: 400.
-    Forged(String),
-    /// 500.
-    Other(String),
-}
-
-impl From<NoRoom> for Failure {
-    fn from(no_room: NoRoom) -> Failure {
-        Failure::Other(no_room.to_string())
-    }
-}
 
 impl Action {
     /// Carries it out.
@@ -113,6 +89,7 @@ impl Action {
                 });
             }
             Action::File { file, passes_on } => return file.act(*passes_on, groups, request, world),
+            Action::Cache(action) => return action.act(groups, request, world),
             Action::Hash { key, variable, items, is_random } => {
                 let number = match is_random {
                     true => u32::from_le_bytes(*world.random().first_chunk().unwrap_or(&[0; 4])),

@@ -5,7 +5,10 @@ use worker_protocol::response::standard_reason;
 use crate::routing::error::RuleError;
 
 /// `KEY=VALUE,…`; an error for a key that is not among `known`.
-pub(super) fn pairs<'t>(text: &'t str, known: &'static [&'static str]) -> Result<Vec<(&'t str, &'t str)>, RuleError> {
+pub(in crate::routing) fn pairs<'t>(
+    text: &'t str,
+    known: &'static [&'static str],
+) -> Result<Vec<(&'t str, &'t str)>, RuleError> {
     let mut pairs = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let (key, value) = part.split_once('=').ok_or_else(|| {
@@ -20,7 +23,7 @@ pub(super) fn pairs<'t>(text: &'t str, known: &'static [&'static str]) -> Result
 }
 
 /// The value of a key.
-pub(super) fn value<'t>(pairs: &[(&str, &'t str)], key: &str) -> Option<&'t str> {
+pub(in crate::routing) fn value<'t>(pairs: &[(&str, &'t str)], key: &str) -> Option<&'t str> {
     pairs.iter().find(|(own, _)| *own == key).map(|(_, value)| *value)
 }
 

@@ -1,5 +1,6 @@
 //! What actions there are, with their arguments read. Pure.
 
+use super::caching::CacheAction;
 use crate::routing::answer::FileAnswer;
 use crate::routing::template::Template;
 use crate::routing::written::Field;
@@ -54,6 +55,7 @@ pub(in crate::routing) enum Action {
         file: FileTemplate,
         passes_on: bool,
     },
+    Cache(Box<CacheAction>),
     Hash {
         key: Template,
         variable: String,
@@ -97,6 +99,14 @@ pub(in crate::routing) struct FileTemplate {
 }
 
 impl Action {
+    /// The cache that it needs, if it needs one; empty for the first there is.
+    pub(in crate::routing) fn cache(&self) -> Option<&str> {
+        match self {
+            Action::Cache(action) => Some(&action.cache),
+            _ => None,
+        }
+    }
+
     /// Whether it needs the groups of the match.
     pub(in crate::routing) fn has_groups(&self) -> bool {
         use Action::*;
@@ -112,6 +122,7 @@ impl Action {
             Redirect { to, .. } | Rewrite { to, .. } => to.has_groups(),
             Static { path, .. } => path.has_groups(),
             File { file, .. } => file.path.has_groups() || file.status.has_groups(),
+            Cache(action) => action.has_groups(),
             Hash { key, .. } => key.has_groups(),
         }
     }

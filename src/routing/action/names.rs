@@ -1,7 +1,9 @@
 //! The table of actions: those that there are, and those of uWSGI's that there are not, with the reason. Pure.
 
+use super::cache_arguments;
 use super::kinds::{Action, Operator};
 use super::reading::{self as read_as};
+use crate::cache::Arithmetic;
 use crate::routing::error::RuleError;
 use crate::routing::template::Template;
 use crate::routing::written::Field;
@@ -43,7 +45,6 @@ const fn refused(name: &'static str, why: &'static str) -> ActionName {
 const PROXY: &str = "let the web server pass these requests on (uwsgi_pass, proxy_pass of nginx)";
 const CODE: &str = "no request loads code here; name applications with mount";
 const CALLS: &str = "rules call no code; let the application do it";
-const CACHE: &str = "rules do not see the cache; let the application or the web server answer from it";
 const STORES: &str = "a worker waits for no other server; let the application or the web server do it";
 const METRICS: &str = "metrics are counted by the server itself; log-format and logvar tell of requests";
 const BODY: &str = "answers are not kept in memory to be changed; let the application do it";
@@ -100,6 +101,15 @@ const NAMES: &[ActionName] = &[
     with("sendfile-next", |text| read_as::file(text, true)),
     with("fastfile", |text| read_as::file(text, false)),
     with("fastfile-next", |text| read_as::file(text, true)),
+    with("cache", cache_arguments::answer),
+    with("cachestore", cache_arguments::keep),
+    with("cache-store", cache_arguments::keep),
+    with("cacheset", cache_arguments::set),
+    with("cachevar", cache_arguments::read),
+    with("cacheinc", |text| cache_arguments::calculation(Arithmetic::Add, "1", text)),
+    with("cachedec", |text| cache_arguments::calculation(Arithmetic::Subtract, "1", text)),
+    with("cachemul", |text| cache_arguments::calculation(Arithmetic::Multiply, "2", text)),
+    with("cachediv", |text| cache_arguments::calculation(Arithmetic::Divide, "2", text)),
     with("send", |text| Ok(Action::Send(Template::read(text)?, ""))),
     with("send-crnl", |text| Ok(Action::Send(Template::read(text)?, "\r\n"))),
     with("harakiri", read_as::deadline),
@@ -137,16 +147,7 @@ const NAMES: &[ActionName] = &[
     refused("symcall-next", CALLS),
     refused("signal", CALLS),
     refused("alarm", "rules raise no alarm; log: and a watcher of the log do"),
-    refused("cache", CACHE),
-    refused("cache-continue", CACHE),
-    refused("cachestore", CACHE),
-    refused("cache-store", CACHE),
-    refused("cacheset", CACHE),
-    refused("cachevar", CACHE),
-    refused("cacheinc", CACHE),
-    refused("cachedec", CACHE),
-    refused("cachemul", CACHE),
-    refused("cachediv", CACHE),
+    refused("cache-continue", "a request has one answer; write cache:"),
     refused("memcached", STORES),
     refused("memcached-continue", STORES),
     refused("memcached-store", STORES),

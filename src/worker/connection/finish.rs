@@ -50,12 +50,12 @@ pub(super) fn finish(
     }
     if broken_off && exchange.reply.ends_by_closing() {
         // What is left of the request stays unread: on a unix socket that is what resets the connection.
-        let (sent, notes) = (exchange.reply.sent(), final_notes(exchange));
+        let (sent, notes) = (exchange.reply.sent(), final_notes(exchange, false));
         return (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes }, After::Cut);
     }
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
-    let notes = final_notes(exchange);
+    let notes = final_notes(exchange, complete);
     if !complete && !sent.write_failed && !broken_off {
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
@@ -64,10 +64,10 @@ pub(super) fn finish(
 }
 
 /// What is to be said of the line in the log, now that the answer has gone.
-fn final_notes(exchange: &mut Exchange<'_>) -> LogNotes {
+fn final_notes(exchange: &mut Exchange<'_>, is_whole: bool) -> LogNotes {
     if let Some(onlooker) = exchange.reply.onlooker() {
         let sent = exchange.reply.sent();
-        onlooker.end(sent.status, sent.body_bytes);
+        onlooker.end(sent.status, sent.body_bytes, is_whole);
         onlooker.note_into(&mut exchange.notes);
     }
     std::mem::take(&mut exchange.notes)
@@ -90,7 +90,7 @@ fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outco
         statically: exchange.statically,
         exception: exchange.exception,
         read_failed: exchange.body.failed(),
-        notes: final_notes(exchange),
+        notes: final_notes(exchange, false),
     };
     (outcome, after)
 }

@@ -41,6 +41,7 @@ impl<'c> Reply<'c> {
                     self.state = State::Nothing;
                 }
             }
+            self.seen.watches_body = !self.seen.is_replaced && onlooker.watches_body(self.sent.status);
         }
         self.seen.is_replaced
     }

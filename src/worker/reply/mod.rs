@@ -7,6 +7,7 @@ mod looking;
 mod manner;
 mod named;
 mod onlooker;
+mod page;
 mod seen;
 mod transfer;
 mod upgrade;
@@ -26,10 +27,14 @@ use self::manner::Said;
 pub(crate) use self::manner::{DateText, Manner};
 use self::named::NamedFile;
 pub(crate) use self::onlooker::{Onlooker, Opinion};
+pub(crate) use self::page::warn_of_missing_pages;
 use self::seen::Seen;
 pub(crate) use self::transfer::{Moved, Transfer};
 use self::wrap::{Last, Wrapping};
 use crate::sys::stream::Stream;
+
+/// The media type of what the server itself says.
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to one request. Bytes go out as they are given, except that the head waits for the first of them.
 #[derive(Debug)]
@@ -145,9 +150,14 @@ impl<'c> Reply<'c> {
             _ => Head::start(self.head, self.manner.version, status, reason),
         };
         let said = (self.manner.form == Form::Http).then(Said::default);
-        let removed = self.manner.answers.map_or(&[][..], |answers| &answers.removed);
+        let mut head = head.map_err(StartError::Head)?;
+        let mut removed = &[][..];
+        if let Some(answers) = self.manner.answers {
+            removed = &answers.removed;
+            head = head.within(answers.head_bytes_max);
+        }
         let onlooker = self.manner.onlooker;
-        let mut given = Headers::new(head.map_err(StartError::Head)?, status, said, removed);
+        let mut given = Headers::new(head, status, said, removed);
         given = given.seen_by(onlooker).naming(takes_names && status >= 200);
         headers(&mut given)?;
         let named = given.take_named()?;
@@ -170,24 +180,39 @@ impl<'c> Reply<'c> {
         Ok(())
     }
 
-    /// A short answer in plain text. Nothing happens if an answer is on its way already.
+    /// A short answer in plain text, or the page that the configuration has for such. Nothing happens if an answer is on its way already.
     pub(crate) fn answer_plainly(&mut self, status: u16, text: &str) {
-        self.answer_with(status, text, |_| Ok(()));
+        match self.page(status) {
+            Some(page) => self.answer_with(status, "text/html", &page, |_| Ok(())),
+            None => self.answer_with(status, PLAIN, text.as_bytes(), |_| Ok(())),
+        }
+    }
+
+    /// The page that the configuration has for the server's own answers with this status.
+    pub(crate) fn page(&self, status: u16) -> Option<Vec<u8>> {
+        page::of(self.manner.answers?, status)
     }
 
     /// The same, with 503 and the seconds after which another attempt is worth it.
     pub(crate) fn answer_unavailable(&mut self, text: &str, again_s: u64) {
-        self.answer_with(503, text, |headers| headers.add(b"Retry-After", again_s.to_string().as_bytes()));
+        let headers = |headers: &mut Headers<'_>| headers.add(b"Retry-After", again_s.to_string().as_bytes());
+        self.answer_with(503, PLAIN, text.as_bytes(), headers);
     }
 
-    fn answer_with(&mut self, status: u16, text: &str, more: impl FnOnce(&mut Headers<'_>) -> Result<(), StartError>) {
+    fn answer_with(
+        &mut self,
+        status: u16,
+        media_type: &str,
+        body: &[u8],
+        more: impl FnOnce(&mut Headers<'_>) -> Result<(), StartError>,
+    ) {
         let headers = |headers: &mut Headers<'_>| {
-            headers.add(b"Content-Type", b"text/plain; charset=utf-8")?;
+            headers.add(b"Content-Type", media_type.as_bytes())?;
             more(headers)
         };
-        if !self.is_sending() && self.start(status, None, Some(text.len() as u64), headers).is_ok() {
+        if !self.is_sending() && self.start(status, None, Some(body.len() as u64), headers).is_ok() {
             // If the client has gone, there is nobody to tell.
-            let _ = self.send(text.as_bytes());
+            let _ = self.send(body);
         }
     }
 
@@ -325,7 +350,8 @@ impl<'c> Reply<'c> {
             return Err(ErrorKind::InvalidInput.into());
         }
         let length = self.permitted(length);
-        if self.manner.answers.is_some_and(|answers| answers.copies_files) && length > 0 {
+        let is_copied = self.seen.watches_body || self.manner.answers.is_some_and(|answers| answers.copies_files);
+        if is_copied && length > 0 {
             self.is_last = false;
             return self.copy_file(file, offset, length);
         }

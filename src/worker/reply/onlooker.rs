@@ -36,6 +36,12 @@ pub(crate) trait Onlooker: Sync + Debug {
     /// Notes what was said of the line in the log.
     fn note_into(&self, notes: &mut LogNotes);
 
-    /// All of the answer has gone.
-    fn end(&self, status: u16, body_bytes: u64);
+    /// The head goes. Whether the body is to be shown as well.
+    fn watches_body(&self, status: u16) -> bool;
+
+    /// A piece of the body that goes.
+    fn see_body(&self, piece: &[u8]);
+
+    /// The answer has gone, all of it or as much as there was.
+    fn end(&self, status: u16, body_bytes: u64, is_whole: bool);
 }

@@ -5,6 +5,8 @@
 pub(super) struct Seen {
     /// How many of the headers that they set are in the head.
     pub(super) headers: usize,
+    /// They are shown the body as well.
+    pub(super) watches_body: bool,
     /// They have seen its head.
     pub(super) is_judged: bool,
     /// Their answer takes the place of the application's.

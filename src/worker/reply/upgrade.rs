@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 
 use worker_protocol::wire::Form;
 
-use super::{Reply, State};
+use super::{PLAIN, Reply, State};
 
 const SWITCHING_PROTOCOLS: u16 = 101;
 
@@ -27,6 +27,6 @@ impl Reply<'_> {
     /// Answers a client that asks for a version of websockets that is not spoken here (RFC 6455, section 4.4).
     pub(crate) fn answer_upgrade_required(&mut self) {
         let text = "Only version 13 of the WebSocket protocol is spoken here.\n";
-        self.answer_with(426, text, |headers| headers.add(b"Sec-WebSocket-Version", b"13"));
+        self.answer_with(426, PLAIN, text.as_bytes(), |headers| headers.add(b"Sec-WebSocket-Version", b"13"));
     }
 }

@@ -24,6 +24,11 @@ const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
 impl Reply<'_> {
     /// Writes the head, if it is still here, and `piece`, in one system call if the socket takes them.
     pub(super) fn write_out(&mut self, piece: &[u8], last: Last) -> io::Result<()> {
+        if self.seen.watches_body
+            && let Some(onlooker) = self.manner.onlooker
+        {
+            onlooker.see_body(piece);
+        }
         let mut rest = piece;
         let is_last = self.is_last;
         loop {

@@ -10,13 +10,16 @@ use super::ground::Ground;
 use super::prepared::Routes;
 use crate::escape;
 use crate::handler::LogNotes;
-use crate::routing::{Answer, Request, Stage, Verdict};
+use crate::routing::{Answer, CacheChange, Change, Request, Stage, Verdict, World as _};
 use crate::sys::clock::epoch_us;
 use crate::worker::process::Worker;
 use crate::worker::reply::{Onlooker, Opinion};
 
 /// The header by which a trusted proxy has the log say what rules do to its request.
 const EXPLAIN: &[u8] = b"HTTP_X_RHINOD_EXPLAIN";
+
+/// Largest body that is gathered for a cache.
+const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// A request and what rules have made of it.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ struct State<'c> {
     answer: Option<Answer>,
     /// Which of the chains has answered.
     answered_by: Option<Stage>,
+    /// The body as far as it has gone, if it is to be kept.
+    body: Option<Vec<u8>>,
 }
 
 /// What the rules have made of a request before anything answers it.
@@ -57,7 +62,12 @@ impl<'c> Course<'c> {
             explains.then(|| format!("{} {}", escape::value(head.method_or_get().as_bytes()), escape::value(head.uri)));
         Self {
             ground: Ground { routes, worker, started_us: epoch_us(), sent_bytes: AtomicU64::new(0) },
-            state: Mutex::new(State { request: Request::new(head, explains), answer: None, answered_by: None }),
+            state: Mutex::new(State {
+                request: Request::new(head, explains),
+                answer: None,
+                answered_by: None,
+                body: None,
+            }),
             named,
         }
     }
@@ -97,6 +107,18 @@ impl<'c> Course<'c> {
             state.answered_by = Some(stage);
         }
         verdict
+    }
+
+    /// Keeps in caches what rules want of a whole answer.
+    fn keep(&self, status: u16, body_bytes: u64) {
+        let state = &mut *self.state();
+        let body = state.body.take().filter(|body| body.len() as u64 == body_bytes);
+        for entry in state.request.to_keep.drain(..).filter(|entry| entry.status == status) {
+            if let Some(value) = entry.value.as_ref().or(body.as_ref()) {
+                let change = CacheChange { what: Change::Put(value), lifetime_s: entry.lifetime_s };
+                self.ground.change_cache(&entry.cache, &entry.key, change);
+            }
+        }
     }
 
     /// Runs a chain on an answer; whether another one takes its place.
@@ -164,7 +186,25 @@ impl Onlooker for Course<'_> {
         notes.silenced |= request.is_silent;
     }
 
-    fn end(&self, status: u16, body_bytes: u64) {
+    fn watches_body(&self, status: u16) -> bool {
+        let state = &mut *self.state();
+        let watches = state.request.to_keep.iter().any(|entry| entry.status == status && entry.value.is_none());
+        state.body = watches.then(Vec::new);
+        watches
+    }
+
+    fn see_body(&self, piece: &[u8]) {
+        let state = &mut *self.state();
+        match &mut state.body {
+            Some(body) if body.len() + piece.len() <= KEPT_BYTES_MAX => body.extend_from_slice(piece),
+            _ => state.body = None,
+        }
+    }
+
+    fn end(&self, status: u16, body_bytes: u64, is_whole: bool) {
+        if is_whole {
+            self.keep(status, body_bytes);
+        }
         self.state().request.status = status;
         self.ground.sent_bytes.store(body_bytes, Ordering::Relaxed);
         if self.ground.routes.rules.has(Stage::Final) {

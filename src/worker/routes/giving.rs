@@ -2,6 +2,8 @@
 
 use std::io;
 
+use worker_protocol::http::date::imf_fixdate;
+
 use super::ground::path_of;
 use super::prepared::Routes;
 use crate::escape;
@@ -34,11 +36,14 @@ pub(in crate::worker) fn give_instead(routes: &Routes<'_>, exchange: &mut Exchan
 pub(in crate::worker) fn give(routes: &Routes<'_>, exchange: &mut Exchange<'_>, answer: Answer) {
     let outcome = match answer {
         Answer::Status { status, reason } => {
+            let page = exchange.reply.page(status);
+            let media_type: &[u8] = if page.is_some() { b"text/html" } else { b"text/plain" };
             let headers = |headers: &mut Headers<'_>| {
                 headers.add(b"Connection", b"close")?;
-                headers.add(b"Content-Type", b"text/plain")
+                headers.add(b"Content-Type", media_type)
             };
-            exchange.reply.start(status, reason.as_deref().map(str::as_bytes), None, headers).map_err(started)
+            let length = page.as_ref().map(Vec::len);
+            send(exchange, (status, reason.as_deref()), length, &page.unwrap_or_default(), headers)
         }
         Answer::Phrase(status) => {
             let phrase = worker_protocol::response::standard_reason(status);
@@ -59,6 +64,20 @@ pub(in crate::worker) fn give(routes: &Routes<'_>, exchange: &mut Exchange<'_>, 
                 missing(exchange, &path);
             }
             Ok(())
+        }
+        Answer::Cached(cached) => {
+            let headers = |headers: &mut Headers<'_>| {
+                headers.add(b"Content-Type", cached.content_type.as_bytes())?;
+                if !cached.coding.is_empty() {
+                    headers.add(b"Content-Encoding", cached.coding.as_bytes())?;
+                }
+                match cached.expires_s {
+                    0 => Ok(()),
+                    expires_s => headers.add(b"Expires", &imf_fixdate(expires_s)),
+                }
+            };
+            let length = (!cached.without_length).then_some(cached.body.len());
+            send(exchange, (200, None), length, &cached.body, headers)
         }
         Answer::File(file) => send_file(routes, exchange, &file),
         Answer::Text { status, body } => send(exchange, (status, None), None, &body, |_| Ok(())),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::prepared::Routes;
 use crate::escape;
-use crate::routing::{Figure, FileTest, World};
+use crate::routing::{CacheChange, Cached, Change, Figure, FileTest, World};
 use crate::sys::clock::epoch_us;
 use crate::sys::queue::QueueProbe;
 use crate::sys::{files, machine};
@@ -76,6 +76,28 @@ impl World for Ground<'_> {
 
     fn metric(&self, name: &str) -> Option<u64> {
         self.worker.metric(name)
+    }
+
+    fn cached(&self, cache: &str, key: &[u8]) -> Option<Cached> {
+        let cache = self.worker.member().instance().cache(Some(cache))?;
+        let mut value = Vec::new();
+        let found = cache.cache.get(key, epoch_us(), &mut value)?;
+        Some(Cached { value, expires_s: found.expires_us / 1_000_000 })
+    }
+
+    fn change_cache(&self, cache: &str, key: &[u8], change: CacheChange<'_>) {
+        let Some(cache) = self.worker.member().instance().cache(Some(cache)) else { return };
+        let now_us = epoch_us();
+        let expires_us = match change.lifetime_s {
+            0 => 0,
+            seconds => now_us.saturating_add(seconds.saturating_mul(1_000_000)),
+        };
+        let outcome = match change.what {
+            Change::Add(value) => cache.cache.add(key, value, expires_us, now_us),
+            Change::Put(value) => cache.cache.put(key, value, expires_us, now_us),
+            Change::Calculate(how, number) => cache.cache.calculate(key, how, number, expires_us, now_us),
+        };
+        cache.settle(outcome);
     }
 
     fn random(&self) -> [u8; 16] {

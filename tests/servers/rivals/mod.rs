@@ -119,6 +119,8 @@ pub(crate) fn caches() -> Option<&'static Path> {
 pub(crate) fn websockets() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(|| installed("websockets")).as_deref()
+}
+
 /// The program that validates manifests for Kubernetes.
 pub(crate) fn kubernetes() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
