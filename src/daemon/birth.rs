@@ -58,10 +58,7 @@ fn try_to(birth: &Birth<'_>) -> Result<std::convert::Infallible, String> {
     let (user, group) = (Uid::effective(), Gid::effective());
     log::info!("[uwsgi-daemons] {verb} \"{}\" (uid: {user} gid: {group})", daemon.title());
     process::close_strangers_on_exec();
-    let arguments = texts(match Program::of(&daemon.command) {
-        Program::Words(words) => words,
-        Program::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line],
-    })?;
+    let arguments = texts(Program::of(&daemon.command).words())?;
     let environment = birth.environment.iter().map(|(name, value)| variable(name, value));
     let environment = environment.collect::<Result<Vec<_>, _>>()?;
     let program = arguments.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
@@ -93,15 +90,15 @@ fn die_with_parent(birth: &Birth<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn because<E: Display>(what: impl Display) -> impl FnOnce(E) -> String {
+pub(super) fn because<E: Display>(what: impl Display) -> impl FnOnce(E) -> String {
     move |error| format!("cannot {what}: {error}")
 }
 
-fn texts(words: Vec<String>) -> Result<Vec<CString>, String> {
+pub(super) fn texts(words: Vec<String>) -> Result<Vec<CString>, String> {
     words.into_iter().map(|word| CString::new(word).map_err(because("pass on an argument"))).collect()
 }
 
-fn variable(name: &OsString, value: &OsString) -> Result<CString, String> {
+pub(super) fn variable(name: &OsString, value: &OsString) -> Result<CString, String> {
     let pair = [name.clone().into_vec(), b"=".to_vec(), value.clone().into_vec()].concat();
     CString::new(pair).map_err(because("pass on a variable"))
 }

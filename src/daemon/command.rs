@@ -37,6 +37,15 @@ impl Program {
         }
     }
 
+    /// What is executed.
+    #[must_use]
+    pub(crate) fn words(self) -> Vec<String> {
+        match self {
+            Program::Words(words) => words,
+            Program::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line],
+        }
+    }
+
     /// What the program is called, as far as that can be known: to recognise its process by.
     #[must_use]
     pub(crate) fn name(&self) -> Option<&str> {

@@ -29,7 +29,7 @@ use crate::scaling::Settings;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory::resident_bytes;
 use crate::sys::wait::Doorbell;
-use crate::timetable::Timetable;
+use crate::timetable::{Errands, Timetable};
 
 /// What a driver is made of, at a first start or after a re-execution.
 pub(super) struct Parts {
@@ -83,6 +83,8 @@ pub(super) struct Driver<'a> {
     /// What the application wants of signals, and the files whose changes raise one.
     pub(super) timetable: Timetable,
     pub(super) signal_files: Watches,
+    /// The commands that run at certain minutes.
+    pub(super) errands: Errands,
     /// How far the replacement of the master by another binary has come.
     pub(super) upgrade: Upgrade,
     /// The newest generation of which a worker was measured.
@@ -132,6 +134,7 @@ impl<'a> Driver<'a> {
             ledger: Ledger::begin(epoch_us()),
             timetable: Timetable::default(),
             signal_files: Watches::default(),
+            errands: Errands::default(),
             upgrade: Upgrade::None,
             measured: Generation(0),
             unfit: None,

@@ -9,6 +9,7 @@ mod candidate;
 mod certificates;
 mod children;
 mod collecting;
+mod crons;
 mod daemons;
 mod deadlines;
 mod decisions;
@@ -117,6 +118,7 @@ pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
     let parts = Parts { poll, machine, children, bell, signals, operators, descriptors, in_force, pid_files };
     let mut driver = Driver::new(parts, origin);
     driver.serve_emperor(vassal)?;
+    driver.follow_crons();
     if let Err(failure) = crate::hooks::run(&driver.in_force.config.hooks, HookPhase::MasterStart) {
         log::error!("{failure}");
         driver.obey(Wanted::Order(Order::StopNow));

@@ -63,7 +63,10 @@ impl Driver<'_> {
                 Said::Event(event) => self.handle(event),
                 Said::Wanted(wanted) => self.obey(wanted),
                 Said::StrangerEnded(pid, status) => {
-                    if !self.take_collector_end(pid, status) && !self.take_reading(pid, status) {
+                    if !self.take_collector_end(pid, status)
+                        && !self.take_reading(pid, status)
+                        && !self.take_errand_end(pid, status)
+                    {
                         self.take_answer(pid, status);
                     }
                 }
@@ -235,7 +238,8 @@ impl Driver<'_> {
         // What is killed gets ten seconds, workers first, then the others at once; the rest is for a machine that is busy.
         const KILLED_S: u64 = 10;
         const MARGIN_S: u64 = 10;
-        let daemons_s = match self.in_force.config.daemons.list.is_empty() {
+        let beside = &self.in_force.config;
+        let daemons_s = match beside.daemons.list.is_empty() && beside.crons.is_empty() {
             true => 0,
             false => self.in_force.config.daemons.mercy.as_secs().saturating_add(KILLED_S),
         };

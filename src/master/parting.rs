@@ -18,6 +18,9 @@ impl Driver<'_> {
             }
             None => {
                 self.stops_at_us = None;
+                if order == Order::StopNow {
+                    self.hurry_crons();
+                }
                 self.handle(Event::Order(order));
             }
         }

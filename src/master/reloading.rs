@@ -105,6 +105,7 @@ impl Driver<'_> {
         replaced.clear_away(&self.in_force);
         startup::title_master(&self.in_force.config);
         self.tell_daemons_of_reload();
+        self.follow_crons();
         self.look_due = true;
     }
 

@@ -19,8 +19,11 @@ impl Driver<'_> {
     /// Runs until the machine says with which code to end.
     pub(super) fn run(mut self) -> Result<i32, StartFailure> {
         let mut events = Events::with_capacity(256);
+        let mut code = None;
         loop {
-            if let Some(code) = self.act() {
+            code = code.or(self.act());
+            // Commands of cron may outlast the workers for a moment.
+            if let Some(code) = code.filter(|_| !self.errands.any_runs()) {
                 return self.end(code);
             }
             match self.poll.poll(&mut events, self.timeout()) {
@@ -57,6 +60,7 @@ impl Driver<'_> {
             self.log_size.due_us(),
             self.collector_due_us(),
             self.signals_due_us(),
+            self.crons_due_us(),
             self.in_force.memories.due_us(),
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
@@ -73,6 +77,7 @@ impl Driver<'_> {
         self.hear_shared_fifo();
         self.follow_changed_files();
         self.raise_what_is_due();
+        self.mind_crons();
         self.look_at_launches();
         let said = self.children.bury_untold(monotonic_us(), &self.poll);
         self.listen(said);

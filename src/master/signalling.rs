@@ -159,7 +159,7 @@ impl Driver<'_> {
 }
 
 /// The wall clock now, where this machine is.
-fn wall_clock() -> WallClock {
+pub(super) fn wall_clock() -> WallClock {
     let epoch_s = i64::try_from(epoch_us() / 1_000_000).unwrap_or(i64::MAX);
     WallClock { epoch_s, offset_s: utc_offset_s(epoch_s) }
 }

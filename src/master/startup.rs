@@ -162,7 +162,8 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     );
     open.extend(take_sockets(config)?);
     let has_companions = !config.mules.list.is_empty() || !config.spoolers.list.is_empty();
-    let has_other_work = !config.daemons.list.is_empty() || !config.zerg.pools.is_empty() || has_companions;
+    let has_programs = !config.daemons.list.is_empty() || !config.crons.is_empty();
+    let has_other_work = has_programs || !config.zerg.pools.is_empty() || has_companions;
     if config.sockets.is_empty() && open.is_empty() && !has_other_work {
         return Err(StartFailure::configuration(
             "there is nothing to serve: no socket is configured (socket = /path/to/app.sock, or 127.0.0.1:3031)",

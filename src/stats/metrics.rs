@@ -12,6 +12,7 @@ pub fn metrics(report: &Report, form: Form) -> Vec<u8> {
     instance(&mut out, report);
     load(&mut out, report);
     totals(&mut out, &report.totals);
+    crons(&mut out, report);
     sockets(&mut out, report);
     workers(&mut out, report);
     out.finish()
@@ -98,6 +99,24 @@ fn tallies(out: &mut Exposition, name: &'static str, help: &str, labels: [&str; 
         for (second, count) in counts {
             family.whole(&[(labels[0], first), (labels[1], second)], *count);
         }
+    }
+}
+
+fn crons(out: &mut Exposition, report: &Report) {
+    if report.crons.is_empty() {
+        return;
+    }
+    let mut runs = out.family("rhinod_cron_runs", Kind::Counter, "Runs of commands of cron that are over, by outcome.");
+    // Lines that are alike are one series.
+    let mut counts: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    for cron in &report.crons {
+        let [done, failed] = counts.entry(&cron.command).or_default();
+        *done = done.saturating_add(cron.done);
+        *failed = failed.saturating_add(cron.failed);
+    }
+    for (command, [done, failed]) in counts {
+        runs.whole(&[("command", command), ("outcome", "done")], done);
+        runs.whole(&[("command", command), ("outcome", "failed")], failed);
     }
 }
 

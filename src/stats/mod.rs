@@ -19,7 +19,7 @@ pub use exposition::Form;
 pub use health::{Answer, Readiness};
 pub use metrics::metrics;
 pub use report::{
-    Application, Cache, Core, Daemon, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker,
+    Application, Cache, Core, Cron, Daemon, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker,
     WorkerStatus,
 };
 pub use request::{HEAD_BYTES_MAX, Head, Page, Request, read};

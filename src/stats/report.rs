@@ -19,6 +19,8 @@ pub struct Report {
     pub running: Vec<Running>,
     /// Programs beside the workers.
     pub daemons: Vec<Daemon>,
+    /// Commands that run at certain minutes.
+    pub crons: Vec<Cron>,
     /// Which process holds each user lock; 0: nobody.
     pub locks: Vec<i32>,
     /// Caches that the processes share.
@@ -87,6 +89,27 @@ pub enum WorkerStatus {
     Busy,
     /// Has none.
     Idle,
+}
+
+/// A command that runs at certain minutes.
+#[derive(Debug, Clone, Default)]
+pub struct Cron {
+    /// Minute, hour, day, month and weekday; -1 is each, -5 every fifth.
+    pub time: [i32; 5],
+    /// For the shell.
+    pub command: String,
+    /// Whether it runs only when it does not already.
+    pub unique: bool,
+    /// The newest process that runs it.
+    pub pid: Option<i32>,
+    /// When the newest run began, in seconds since the epoch; 0 if there was none.
+    pub started_s: u64,
+    /// Runs that went well.
+    pub done: u64,
+    /// Runs that did not.
+    pub failed: u64,
+    /// How the last one ended.
+    pub last_end: Option<String>,
 }
 
 /// A worker's number, and who has it.

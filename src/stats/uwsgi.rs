@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::report::{Cache, Core, Listener, Report, Worker, WorkerStatus};
+use super::report::{Cache, Core, Cron, Listener, Report, Worker, WorkerStatus};
 
 /// What a document looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +52,8 @@ struct Document<'r> {
     locks: Vec<serde_json::Map<String, serde_json::Value>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     caches: Vec<OneCache<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    crons: Vec<OneCron<'r>>,
     sockets: Vec<Socket<'r>>,
     workers: Vec<OneWorker<'r>>,
 }
@@ -77,6 +79,24 @@ struct OneCache<'r> {
     miss: u64,
     full: u64,
     last_modified_at: u64,
+}
+
+#[derive(Serialize)]
+struct OneCron<'r> {
+    minute: i32,
+    hour: i32,
+    day: i32,
+    month: i32,
+    week: i32,
+    command: &'r str,
+    unique: u8,
+    legion: &'static str,
+    pid: i32,
+    started_at: u64,
+    // These three are not in uWSGI.
+    runs: u64,
+    failures: u64,
+    last_end: &'r str,
 }
 
 #[derive(Serialize)]
@@ -169,6 +189,7 @@ impl<'r> Document<'r> {
             daemons: report.daemons.iter().map(daemon).collect(),
             locks: report.locks.iter().enumerate().map(lock).collect(),
             caches: report.caches.iter().map(OneCache::of).collect(),
+            crons: report.crons.iter().map(OneCron::of).collect(),
             sockets: report.listeners.iter().map(Socket::of).collect(),
             workers: report.workers.iter().map(|worker| OneWorker::of(worker, style)).collect(),
         }
@@ -190,6 +211,27 @@ impl<'r> OneCache<'r> {
             miss: cache.misses,
             full: cache.full,
             last_modified_at: cache.changed_s,
+        }
+    }
+}
+
+impl<'r> OneCron<'r> {
+    fn of(cron: &'r Cron) -> Self {
+        let [minute, hour, day, month, week] = cron.time;
+        Self {
+            minute,
+            hour,
+            day,
+            month,
+            week,
+            command: &cron.command,
+            unique: cron.unique.into(),
+            legion: "",
+            pid: cron.pid.unwrap_or(-1),
+            started_at: cron.started_s,
+            runs: cron.done.saturating_add(cron.failed),
+            failures: cron.failed,
+            last_end: cron.last_end.as_deref().unwrap_or_default(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! When signals of the application are raised, and to whom they go (uWSGI's manual, "The uWSGI Signal Framework"): what it has
-//! registered, its timers and its crons, as the master keeps them.
+//! registered, its timers and its crons, as the master keeps them. And when commands of the configuration run (`errands`).
 //!
 //! Decides only: moments come in as arguments, and whoever is to get a signal is named. Pure; used in the master.
 
 mod calendar;
 mod cron;
+mod errands;
 mod table;
 mod target;
 mod timer;
@@ -17,6 +18,7 @@ use worker_protocol::ids::Generation;
 
 pub use self::calendar::WallClock;
 pub use self::cron::{CronTime, Served};
+pub use self::errands::{CronCommand, Due, End, Errand, Errands};
 pub use self::table::Table;
 pub use self::target::Target;
 pub use self::timer::Timer;

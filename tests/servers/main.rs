@@ -6,6 +6,7 @@ mod chaos;
 mod check_foresight;
 mod cluster;
 mod commands;
+mod crons;
 mod daemons;
 mod daemons_smart;
 mod dialogue;

@@ -13,6 +13,7 @@ mod bounds;
 mod caches;
 mod canary;
 mod capabilities;
+mod crons;
 mod daemon;
 mod directory;
 mod emperor;
@@ -57,6 +58,7 @@ pub use bounds::Bounds;
 pub use caches::{CacheSettings, Caches, Preloaded};
 pub use canary::{Canary, Portion, Undecided};
 pub use capabilities::{Capabilities, NoSuchCapability};
+pub use crons::{CronCommand, CronTime};
 pub use daemon::{Daemon, Daemons};
 pub use emperor::{Emperor, OnDemand, VassalPatience, VassalStart};
 pub use harakiri::Harakiri;
@@ -157,6 +159,8 @@ pub struct Config {
     pub identity: Identity,
     /// Programs beside the workers.
     pub daemons: Daemons,
+    /// Commands that run at certain minutes (`cron` and its relatives).
+    pub crons: Vec<CronCommand>,
     /// Processes beside the workers that run code of the application.
     pub mules: Mules,
     /// Directories of tasks, and who runs them.
@@ -247,6 +251,7 @@ impl Default for Config {
             vacuum: false,
             identity: Identity::default(),
             daemons: Daemons::default(),
+            crons: Vec::new(),
             mules: Mules::default(),
             spoolers: Spoolers::default(),
             signal_queue_bytes: None,

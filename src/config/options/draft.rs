@@ -48,6 +48,10 @@ pub struct Draft<'a> {
     pub(super) passed_on: Vec<(&'a Directive, Option<Address>)>,
     /// Certificates for names (`sni`), with their lines.
     pub(super) certified_names: Vec<(&'a Directive, NamedCertificate)>,
+    /// `cron-harakiri`, for all crons that do not say otherwise.
+    pub(super) cron_harakiri_s: u64,
+    /// The limit of each cron that has one of its own, in their order.
+    pub(super) crons_harakiri_s: Vec<Option<u64>>,
     /// The line of each daemon, in their order.
     pub(super) daemons_from: Vec<&'a Directive>,
     /// The line of each farm, in their order.
@@ -116,6 +120,8 @@ impl<'a> Draft<'a> {
             caches_from: Vec::new(),
             passed_on: Vec::new(),
             certified_names: Vec::new(),
+            cron_harakiri_s: 0,
+            crons_harakiri_s: Vec::new(),
             daemons_from: Vec::new(),
             farms_from: Vec::new(),
             rules_from: Vec::new(),

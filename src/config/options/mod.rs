@@ -24,6 +24,7 @@ mod parsed;
 mod row;
 
 mod companions;
+mod crons;
 mod daemons;
 mod emperor;
 mod files;

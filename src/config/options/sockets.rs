@@ -216,7 +216,10 @@ fn judge_no_sockets(draft: &mut Draft<'_>) {
         return draft.error(ConfigError::about(other, problem).suggest(suggestion));
     }
     if !draft.config.daemons.list.is_empty() {
-        return run_daemons_alone(draft);
+        return run_alone(draft, "daemons");
+    }
+    if !draft.config.crons.is_empty() {
+        return run_alone(draft, "crons");
     }
     let complaint = ConfigError::at(draft.whole(), problem).suggest(suggestion);
     match known {
@@ -226,9 +229,9 @@ fn judge_no_sockets(draft: &mut Draft<'_>) {
 }
 
 /// There is work without a socket.
-fn run_daemons_alone(draft: &mut Draft<'_>) {
+fn run_alone(draft: &mut Draft<'_>, who: &str) {
     want_no_worker(draft);
-    draft.warning(ConfigError::at(draft.whole(), "nothing to listen on: only the daemons run"));
+    draft.warning(ConfigError::at(draft.whole(), format!("nothing to listen on: only the {who} run")));
 }
 
 /// Says where only its owner may connect to a socket: to connect takes the right to write (unix(7)), which the usual mask

@@ -5,12 +5,11 @@
 
 use super::draft::Draft;
 use super::row::{Opt, count, flag, int, list, path, seconds, text};
-use super::{companions, reload, signals};
+use super::{companions, crons, reload, signals};
 use crate::config::model::WatchEffect;
 
 // What stands behind several rows.
 const MULES: &str = "mules";
-const CRON: &str = "cron; use the timers of the init system";
 const C_FUNCTION: &str = "C functions cannot be called";
 
 /// The rows.
@@ -65,10 +64,14 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Raise a signal when the time stamp of this file changes: FILE SIGNAL"),
     list("fs-signal").sets(|d, v| signals::watch(d, v, true)).works()
         .says("Raise a signal when anything happens to this file or directory: PATH SIGNAL"),
-    list("cron").not_yet(CRON).says("Run command: min hour day month weekday command"),
-    list("cron2").not_yet(CRON).says("Cron with key=value options before command"),
-    list("unique-cron").not_yet(CRON).says("Cron that never overlaps itself"),
-    seconds("cron-harakiri").default("0").not_yet(CRON).says("Kill cron command after N seconds"),
+    list("cron").sets(|d, v| crons::cron(d, v, false)).works()
+        .says("Run a command at certain minutes: MINUTE HOUR DAY MONTH WEEKDAY COMMAND; -1 is each, -5 every fifth"),
+    list("cron2").sets(crons::cron2).works()
+        .says("The same as [KEY=VALUE,... ]COMMAND: minute, hour, day, month, week, unique, harakiri"),
+    list("unique-cron").sets(|d, v| crons::cron(d, v, true)).works()
+        .says("The same as cron, but not while it runs already"),
+    seconds("cron-harakiri").default("0").sets(|d, v| d.cron_harakiri_s = v.duration().as_secs()).works()
+        .says("Kill a command of cron that runs longer than this many seconds"),
     list("unique-legion-cron").aka(&["unique-cron-legion"])
         .unsupported("clusters are the business of the orchestrator").says("Non-overlapping cron run only while lord"),
     list("spooler-import").aka(&["spooler-pyimport", "spooler-py-import", "spooler-python-import"])
@@ -83,4 +86,5 @@ pub(super) const OPTIONS: &[Opt] = &[
 /// What they mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     companions::judge(draft);
+    crons::judge(draft);
 }

@@ -10,11 +10,12 @@ use super::super::ledger::{Ledger, Slot, believed, believed_core};
 use super::super::machine::{Condition, WorkerView};
 use crate::config::model::{CacheSettings, Config};
 use crate::stats::{
-    Answer, Application, Cache, Core, Daemon, Instance, Listener, Load, Readiness, Report, Running, Totals, Worker,
+    Answer, Application, Cache, Core, Cron, Daemon, Instance, Listener, Load, Readiness, Report, Running, Totals, Worker,
     WorkerStatus,
 };
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::{memory, queue::QueueProbe};
+use crate::timetable::{CronTime, Errand};
 
 /// Where the first of the user locks is in the memory file (`python/modules/uwsgi.py`).
 const USER_LOCKS_START: i64 = 1 << 40;
@@ -80,6 +81,7 @@ impl Driver<'_> {
             daemons: self.daemons(),
             locks: self.locks(),
             caches: self.caches(),
+            crons: self.crons(),
             totals: board.map_or_else(Totals::default, |board| totals(&self.ledger, &living, board)),
         }
     }
@@ -124,6 +126,23 @@ impl Driver<'_> {
             respawns: self.ledger.daemon_respawns.get(&recipe.title).copied().unwrap_or(0),
         };
         recipes.map(daemon).collect()
+    }
+
+    fn crons(&self) -> Vec<Cron> {
+        let cron = |errand: &Errand| {
+            let CronTime { minute, hour, day, month, weekday } = errand.command.time;
+            Cron {
+                time: [minute, hour, day, month, weekday],
+                command: errand.command.title(),
+                unique: errand.command.unique,
+                pid: errand.pid(),
+                started_s: errand.started_s,
+                done: errand.done,
+                failed: errand.failed,
+                last_end: errand.last_end.clone(),
+            }
+        };
+        self.errands.list().iter().map(cron).collect()
     }
 
     fn caches(&self) -> Vec<Cache> {

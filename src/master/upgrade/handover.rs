@@ -35,7 +35,7 @@ use crate::sys::clock::monotonic_us;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::shared_memory::{memory_file, read_memory_file};
 use crate::sys::wait::Doorbell;
-use crate::timetable::Timetable;
+use crate::timetable::{Errands, Timetable};
 use crate::travel::HANDOVER;
 
 /// Everything that the next image must know. What later versions add has a default.
@@ -74,6 +74,9 @@ pub(crate) struct Handover {
     /// What the application wants of signals.
     #[serde(default)]
     pub(super) timetable: Timetable,
+    /// The commands that run at certain minutes.
+    #[serde(default)]
+    pub(super) errands: Errands,
     /// The line to the Emperor.
     #[serde(default)]
     pub(super) vassal: Option<Passed>,
@@ -93,6 +96,7 @@ pub(super) struct Learnt {
     pub(super) scaling: Memory,
     pub(super) ledger: Option<Ledger>,
     pub(super) timetable: Timetable,
+    pub(super) errands: Errands,
     pub(super) stops_at_us: Option<u64>,
     pub(super) log_beneath: Option<File>,
     pub(super) vassal: Option<Vassal>,
@@ -188,6 +192,7 @@ impl Handover {
             scaling: self.scaling,
             ledger: self.ledger,
             timetable: self.timetable,
+            errands: self.errands,
             stops_at_us: self.stops_at_us,
             log_beneath: log_beneath.map(File::from),
         };

@@ -130,6 +130,7 @@ impl Driver<'_> {
             memories: in_force.memories.hand_over()?,
             ledger: Some(self.ledger.clone()),
             timetable: self.timetable.clone(),
+            errands: self.errands.clone(),
             vassal: self.vassal.as_ref().map(Vassal::hand_over).transpose()?,
             stops_at_us: self.stops_at_us,
             log_beneath: in_force.collecting.as_ref().map(|log| Passed::on(log.beneath())).transpose()?,

@@ -44,6 +44,8 @@ pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailu
     driver.scaler.remember(learnt.scaling);
     driver.timetable = learnt.timetable;
     driver.watch_signal_files();
+    driver.errands = learnt.errands;
+    driver.follow_crons();
     driver.stops_at_us = learnt.stops_at_us;
     if let Some(ledger) = learnt.ledger {
         driver.ledger = ledger;

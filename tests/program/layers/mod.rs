@@ -137,7 +137,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("scaling", &["config"]),
     ("handler", &[]),
-    ("config", &["cache", "routing"]),
+    ("config", &["cache", "routing", "timetable"]),
     ("routing", &["cache"]),
     ("cache", &[]),
     ("supervision", &[]),
