@@ -1,4 +1,4 @@
-"""What signals, timers and crons are to an application (uWSGI's manual, "The uWSGI Signal Framework"): numbers that the master
+"""What signals, timers, crons and alarms are to an application (uWSGI's manual, "The uWSGI Signal Framework"): numbers that the master
 hands to processes, each of which knows a function for them.
 
 Who gets a signal and when one is due the master knows; functions belong to the process that registered them, and those that are
@@ -115,6 +115,16 @@ def add_file_monitor(number, path):
     if not isinstance(path, str):
         raise TypeError("add_file_monitor() argument 2 must be str, not %s" % type(path).__name__)
     _add("file", number, "unable to add file monitor", _os.path.abspath(path))
+
+
+def alarm(name, message):
+    """Raises the alarm of this name. None, also where there is none."""
+    for part in (name, message):
+        if not isinstance(part, str):
+            raise TypeError("alarm() takes two str, not %s" % type(part).__name__)
+    told = "%d alarm %s %s" % (_generation, name.replace(" ", "_"), message)
+    if _rhinod.post(_MASTER, told.encode("utf-8", "replace")) != "queued":
+        _rhinod.complain("*** SIGNAL QUEUE IS FULL: could not raise the alarm %s ***" % name)
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from rhinod_signals import (
     add_file_monitor,
     add_rb_timer,
     add_timer,
+    alarm,
     register_signal,
     signal,
     signal_received,
@@ -534,7 +535,6 @@ _missing("websockets out of shared areas", "websocket_send_from_sharedarea webso
 _missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "
          "metric_set_max metric_set_min metric_get")
 _missing("remote procedure calls", "rpc call register_rpc rpc_list")
-_missing("alarms yet", "alarm")
 _missing("greenlets or other suspension of a request", "suspend green_schedule async_connect ready_fd")
 _missing("sockets of its own for applications (use the socket module)", "connect send recv close")
 _missing("offloading and routing from an application", "offload route parsefile")

@@ -198,6 +198,10 @@ impl World for Shown<'_> {
         self.say(format!("  the log gets: {line}"));
     }
 
+    fn alarm(&self, name: &str, message: &str) {
+        self.say(format!("  the alarm {name} is raised: {message}"));
+    }
+
     fn change_directory(&self, path: &[u8]) -> Result<(), String> {
         self.say(format!("  the worker changes to {}", crate::escape::value(path)));
         Ok(())

@@ -1,12 +1,16 @@
 //! The collector: a process of its own that takes every line of the log from a pipe, which is the standard error of everybody
 //! else, and says where it goes (`logger`, `log-encoder`, `log-filter` and their kin). The master begins it and begins it
-//! again; it ends when nobody is left who could write. `lines`, `messages` and `sieve` decide; the places are those of
-//! `log_places`.
+//! again; it ends when nobody is left who could write. It raises alarms, too (`desk`). `lines`, `messages`, `sieve` and `alarms`
+//! decide; the places are those of `log_places`.
 //!
 //! It waits for no place, so that the pipe is empty again in a moment and nobody waits for it.
 
+mod alarms;
+mod commands;
+mod desk;
 mod lines;
 mod messages;
+mod order;
 mod sieve;
 
 use std::fs::File;
@@ -18,13 +22,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::model::Logging;
-use crate::log_places::Places;
 use crate::sys::clock::monotonic_us;
+use crate::sys::mailbox::Mailbox;
 use crate::sys::process::{close_all_but, set_name};
 
+use self::desk::Desk;
 use self::lines::Lines;
 use self::messages::Messages;
-use self::sieve::Sieve;
+pub(crate) use self::order::Order;
 
 /// What the master says when it is about to end: everything that has been written by then is to be where it belongs.
 pub(crate) const SETTLE: &[u8] = b"s";
@@ -34,6 +39,12 @@ pub(crate) const SETTLED: &[u8] = b"S";
 
 /// How long it waits for what takes its time (commands) when it settles or ends.
 const PATIENCE_US: u64 = 1_000_000;
+
+/// How long it waits at most while commands of alarms run, whose ends nothing tells of.
+const COMMANDS_MS: u16 = 1_000;
+
+/// Most alarms that it takes before it looks at everything else.
+const CALLS_MAX: usize = 256;
 
 /// Most it reads before it looks at everything else.
 const READS_MAX: usize = 64;
@@ -45,8 +56,18 @@ struct Collector {
     input: File,
     lines: Lines,
     messages: Messages,
-    sieve: Sieve,
-    places: Places,
+    desk: Desk,
+    /// Alarms that the master raises.
+    calls: Mailbox,
+}
+
+/// The mailboxes between master and collector.
+#[derive(Debug)]
+pub(crate) struct Boxes {
+    /// Alarms that the master raises: a name, a tab, a message.
+    pub(crate) calls: Mailbox,
+    /// What the collector has the master do ([`Order`]).
+    pub(crate) orders: Mailbox,
 }
 
 /// What came of reading.
@@ -61,17 +82,18 @@ enum Came {
 }
 
 /// The life of the collector; returns its exit code. Standard error is where the log was before there were places.
-pub(crate) fn live(logging: &Logging, input: OwnedFd, control: UnixStream) -> i32 {
+pub(crate) fn live(logging: &Logging, input: OwnedFd, control: UnixStream, boxes: Boxes) -> i32 {
     set_name("rhinod logger");
     crate::logging::forget_way();
-    close_all_but(&[input.as_fd(), control.as_fd()]);
+    let Boxes { calls, orders } = boxes;
+    close_all_but(&[&[input.as_fd(), control.as_fd()][..], &calls.ends(), &orders.ends()].concat());
     crate::logging::wait_for_nobody();
     let mut collector = Collector {
         input: input.into(),
         lines: Lines::default(),
         messages: Messages::default(),
-        sieve: Sieve::of(logging),
-        places: Places::for_log(logging),
+        desk: Desk::of(logging, orders),
+        calls,
     };
     // A control socket that cannot be read without waiting is not listened to.
     let mut control = control.set_nonblocking(true).ok().map(|()| control);
@@ -79,7 +101,8 @@ pub(crate) fn live(logging: &Logging, input: OwnedFd, control: UnixStream) -> i3
         if collector.read() == Came::End {
             break;
         }
-        collector.places.go_on();
+        collector.answer_calls();
+        collector.desk.go_on();
         control = control.and_then(|control| collector.hear(control));
     }
     collector.end();
@@ -90,15 +113,19 @@ impl Collector {
     /// Waits until something comes, or a place takes more, or the rest of a traceback has not come in time. False when waiting
     /// is impossible.
     fn wait(&mut self, control: Option<&UnixStream>) -> bool {
-        let readable = [Some(self.input.as_fd()), control.map(AsFd::as_fd)].into_iter().flatten();
-        let readable = readable.map(|one| PollFd::new(one, PollFlags::POLLIN));
-        let writable = self.places.waiting().map(|one| PollFd::new(one, PollFlags::POLLOUT));
+        let ears = [Some(self.input.as_fd()), Some(self.calls.outlet()), control.map(AsFd::as_fd)];
+        let readable = ears.into_iter().flatten().map(|one| PollFd::new(one, PollFlags::POLLIN));
+        let writable = self.desk.places.waiting().map(|one| PollFd::new(one, PollFlags::POLLOUT));
         let mut all: Vec<PollFd<'_>> = readable.chain(writable).collect();
-        let timeout = if self.messages.is_open() { PollTimeout::from(REST_MS) } else { PollTimeout::NONE };
+        let timeout = match (self.messages.is_open(), self.desk.runs_commands()) {
+            (true, _) => PollTimeout::from(REST_MS),
+            (false, true) => PollTimeout::from(COMMANDS_MS),
+            (false, false) => PollTimeout::NONE,
+        };
         let waited = poll(&mut all, timeout);
         if waited == Ok(0) {
-            let Self { messages, sieve, places, .. } = self;
-            messages.finish(|message| sift(sieve, places, message));
+            let Self { messages, desk, .. } = self;
+            messages.finish(|message| desk.take(message));
         }
         matches!(waited, Ok(_) | Err(Errno::EINTR))
     }
@@ -107,13 +134,13 @@ impl Collector {
     fn read(&mut self) -> Came {
         let mut bytes = [0; 64 * 1_024];
         for _ in 0..READS_MAX {
-            let Self { input, lines, messages, sieve, places } = self;
-            let mut sift = |message: &str| sift(sieve, places, message);
+            let Self { input, lines, messages, desk, .. } = self;
+            let mut take = |message: &str| desk.take(message);
             match input.read(&mut bytes) {
                 Ok(0) => return Came::End,
-                Ok(count) => lines.take(&bytes[..count], |line| messages.take(line, &mut sift)),
+                Ok(count) => lines.take(&bytes[..count], |line| messages.take(line, &mut take)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    messages.pause(sift);
+                    messages.pause(take);
                     return Came::Nothing;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -142,38 +169,42 @@ impl Collector {
         }
     }
 
+    /// Raises the alarms that the master calls.
+    fn answer_calls(&mut self) {
+        for _ in 0..CALLS_MAX {
+            let Some(call) = self.calls.take().ok().flatten() else { return };
+            let call = String::from_utf8_lossy(&call);
+            let (name, message) = call.split_once('\t').unwrap_or((&call, ""));
+            self.desk.call(name, message);
+        }
+    }
+
     /// Brings everything that has been written where it belongs.
     fn settle(&mut self) {
         while self.read() == Came::Something {}
-        let Self { messages, sieve, places, .. } = self;
-        messages.finish(|message| sift(sieve, places, message));
+        let Self { messages, desk, .. } = self;
+        messages.finish(|message| desk.take(message));
         let give_up_us = monotonic_us().saturating_add(PATIENCE_US);
-        while self.places.waiting().next().is_some() && self.wait_for_places(give_up_us) {
-            self.places.go_on();
+        while self.desk.places.waiting().next().is_some() && self.wait_for_places(give_up_us) {
+            self.desk.places.go_on();
         }
     }
 
     /// Nobody writes any more: the last line, and the ends of commands.
     fn end(&mut self) {
-        let Self { lines, messages, sieve, places, .. } = self;
-        let mut sift = |message: &str| sift(sieve, places, message);
-        lines.finish(|line| messages.take(line, &mut sift));
-        messages.finish(sift);
+        let Self { lines, messages, desk, .. } = self;
+        let mut take = |message: &str| desk.take(message);
+        lines.finish(|line| messages.take(line, &mut take));
+        messages.finish(take);
         let give_up_us = monotonic_us().saturating_add(PATIENCE_US);
-        while !self.places.finish() && self.wait_for_places(give_up_us) {}
+        while !self.desk.places.finish() && self.wait_for_places(give_up_us) {}
     }
 
     /// Waits a little for places to take more, or for commands to end. False when the time is over.
     fn wait_for_places(&self, give_up_us: u64) -> bool {
         const LOOK_MS: u16 = 10;
-        let mut all: Vec<_> = self.places.waiting().map(|one| PollFd::new(one, PollFlags::POLLOUT)).collect();
+        let mut all: Vec<_> = self.desk.places.waiting().map(|one| PollFd::new(one, PollFlags::POLLOUT)).collect();
         let _ = poll(&mut all, PollTimeout::from(LOOK_MS));
         monotonic_us() < give_up_us
-    }
-}
-
-fn sift(sieve: &Sieve, places: &mut Places, message: &str) {
-    if sieve.keeps(message) {
-        places.take(message);
     }
 }

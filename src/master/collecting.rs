@@ -3,14 +3,15 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::machine::ProcessId;
-use crate::collector::{self, SETTLE, SETTLED};
+use crate::collector::{self, Boxes, Order, SETTLE, SETTLED};
 use crate::config::model::{LogPlace, Logging};
 use crate::sys::clock::monotonic_us;
+use crate::sys::mailbox::{Mailbox, Posted};
 use crate::sys::pipe;
 use crate::sys::process::redirect_output;
 use crate::sys::spawn::fork_companion;
@@ -31,6 +32,11 @@ pub(super) struct Collecting {
     writing: File,
     /// Where the log would be without it.
     beneath: File,
+    /// Alarms for it, and what it wants the master to do; whether the event loop wakes up for that.
+    boxes: Boxes,
+    is_heard: bool,
+    /// Alarms that it could not be told of since the last one that it was.
+    lost_alarms: u64,
 }
 
 impl Collecting {
@@ -40,7 +46,10 @@ impl Collecting {
     /// What the system says.
     pub(super) fn begin(logging: &Logging, beneath: File) -> io::Result<Self> {
         let (reading, writing) = pipe::roomy()?;
-        let mut new = Self { process: None, begun_us: 0, reading, writing: writing.into(), beneath };
+        let boxes = Boxes { calls: Mailbox::new(None)?, orders: Mailbox::new(None)? };
+        let writing = writing.into();
+        let mut new =
+            Self { process: None, begun_us: 0, reading, writing, beneath, boxes, is_heard: false, lost_alarms: 0 };
         new.fork(logging)?;
         Ok(new)
     }
@@ -66,12 +75,42 @@ impl Collecting {
     fn fork(&mut self, logging: &Logging) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
         let (input, beneath) = (self.reading.try_clone()?, self.beneath.try_clone()?);
+        let boxes = Boxes { calls: self.boxes.calls.try_clone()?, orders: self.boxes.orders.try_clone()? };
         let pid = fork_companion(|| match redirect_output(&beneath) {
-            Ok(()) => collector::live(logging, input, theirs),
+            Ok(()) => collector::live(logging, input, theirs, boxes),
             Err(_) => 1,
         })?;
         (self.process, self.begun_us) = (Some((pid, ours)), monotonic_us());
         Ok(())
+    }
+
+    /// Raises alarms. One that cannot be told of now is not raised, and counted.
+    pub(super) fn raise(&mut self, names: &[String], message: &str) {
+        for name in names {
+            let told = [name.as_bytes(), b"\t", message.as_bytes()].concat();
+            match self.boxes.calls.post(&told) {
+                Ok(Posted::Queued) => self.tell_lost(),
+                Ok(Posted::Full | Posted::TooLong) | Err(_) => self.lost_alarms += 1,
+            }
+        }
+    }
+
+    fn tell_lost(&mut self) {
+        let lost = std::mem::take(&mut self.lost_alarms);
+        if lost > 0 {
+            log::error!("{lost} alarms were not raised: too many came at once");
+        }
+    }
+
+    /// What is readable while the collector wants something done, if the event loop does not wait for it yet.
+    pub(super) fn unheard(&mut self) -> Option<BorrowedFd<'_>> {
+        let is_new = !std::mem::replace(&mut self.is_heard, true);
+        is_new.then(|| self.boxes.orders.outlet())
+    }
+
+    /// The next thing that the collector wants done.
+    pub(super) fn take_order(&self) -> Option<Order> {
+        std::iter::from_fn(|| self.boxes.orders.take().ok().flatten()).find_map(|bytes| Order::read(&bytes))
     }
 
     /// The end of the pipe to write to.

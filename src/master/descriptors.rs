@@ -1,5 +1,5 @@
-//! Inherited descriptors that ask for a reload when they become readable: `reload-on-fd`, `brutal-reload-on-fd`
-//! (uWSGI's manual, "uWSGI Options"). Master only.
+//! Inherited descriptors that ask for a reload or raise an alarm when they become readable: `reload-on-fd`,
+//! `brutal-reload-on-fd`, `alarm-fd` (uWSGI's manual, "uWSGI Options"). Master only.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,26 +11,33 @@ use serde::{Deserialize, Serialize};
 use super::machine::Reload;
 use super::passed::Passed;
 use super::wake::{Wake, no_more};
-use crate::config::model::ReloadDescriptor;
+use crate::config::model::WatchedDescriptor;
 use crate::failure::StartFailure;
 use crate::sys::process::duplicate_descriptor;
 use crate::sys::wait::{self, wait_ready};
 
 /// The descriptors, as long as they can be read.
 #[derive(Default)]
-pub(super) struct Descriptors(Vec<Option<(ReloadDescriptor, OwnedFd)>>);
+pub(super) struct Descriptors(Vec<Option<(WatchedDescriptor, OwnedFd)>>);
+
+/// What a descriptor sets off.
+pub(super) enum Told {
+    Reload(Reload),
+    /// The name of an alarm, and the message.
+    Alarm(String, String),
+}
 
 /// A descriptor on its way to the next image of the master.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct DescriptorHandover(ReloadDescriptor, Passed);
+pub(super) struct DescriptorHandover(WatchedDescriptor, Passed);
 
 impl Descriptors {
     /// Takes what was inherited. Only before this process opens anything itself are the numbers what their giver meant.
     ///
     /// # Errors
     /// When one of them is not there.
-    pub(super) fn inherit(named: &[ReloadDescriptor]) -> Result<Self, StartFailure> {
-        let inherit = |named: &ReloadDescriptor| match duplicate_descriptor(named.number) {
+    pub(super) fn inherit(named: &[WatchedDescriptor]) -> Result<Self, StartFailure> {
+        let inherit = |named: &WatchedDescriptor| match duplicate_descriptor(named.number) {
             Ok(own) => Ok(Some((named.clone(), own))),
             Err(error) => Err(blame(named, "was not inherited", &error)),
         };
@@ -61,20 +68,15 @@ impl Descriptors {
         Ok(())
     }
 
-    /// Reads what has come on the descriptor at a place, once; the reload that it asks for.
-    pub(super) fn hear(&mut self, place: u32, poll: &Poll) -> Option<Reload> {
+    /// Reads what has come on the descriptor at a place, once; what it sets off.
+    pub(super) fn hear(&mut self, place: u32, poll: &Poll) -> Option<Told> {
         let descriptor = self.0.get_mut(place as usize)?;
         let (named, own) = descriptor.as_ref()?;
         let rearm = |come: bool| Wake::Descriptor(place).again(own, poll).map(|()| come);
         match read_once(own, named.bytes).and_then(rearm) {
-            Ok(true) => {
-                let message = named.message.as_deref().unwrap_or(if named.brutal { "brutal reload" } else { "reload" });
-                log::info!("*** descriptor {} is ready... {message} ***", named.number);
-                Some(if named.brutal { Reload::Brutal } else { Reload::Graceful })
-            }
-            Ok(false) => None,
+            Ok(come) => come.then(|| told(named)),
             Err(error) => {
-                log::warn!("descriptor {} asks for no more reloads: {error}", named.number);
+                log::warn!("descriptor {} of {} is not heard any more: {error}", named.number, named.option());
                 // Closing it would not end the waiting while others hold what it stands for.
                 let _ = no_more(own, poll);
                 *descriptor = None;
@@ -84,9 +86,18 @@ impl Descriptors {
     }
 }
 
-fn blame(named: &ReloadDescriptor, problem: &str, error: &io::Error) -> StartFailure {
-    let option = if named.brutal { "brutal-reload-on-fd" } else { "reload-on-fd" };
-    StartFailure::configuration(format!("descriptor {} {problem}: {error}", named.number)).about(option)
+fn told(named: &WatchedDescriptor) -> Told {
+    if let Some(alarm) = &named.alarm {
+        let message = named.message.clone().unwrap_or_else(|| format!("descriptor {} is ready", named.number));
+        return Told::Alarm(alarm.clone(), message);
+    }
+    let message = named.message.as_deref().unwrap_or(if named.brutal { "brutal reload" } else { "reload" });
+    log::info!("*** descriptor {} is ready... {message} ***", named.number);
+    Told::Reload(if named.brutal { Reload::Brutal } else { Reload::Graceful })
+}
+
+fn blame(named: &WatchedDescriptor, problem: &str, error: &io::Error) -> StartFailure {
+    StartFailure::configuration(format!("descriptor {} {problem}: {error}", named.number)).about(named.option())
 }
 
 /// Reads at most so many bytes. False: there are none after all.

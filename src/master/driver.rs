@@ -3,6 +3,7 @@
 
 use mio::Poll;
 
+use super::alarms::BacklogWatch;
 use super::candidate::Candidate;
 use super::children::Children;
 use super::descriptors::Descriptors;
@@ -72,6 +73,8 @@ pub(super) struct Driver<'a> {
     pub(super) notifier: Notifier,
     /// When to look at how large the log is.
     pub(super) log_size: SizeWatch,
+    /// Whether queues are full, where an alarm waits for that.
+    pub(super) backlog_watch: BacklogWatch,
     /// The line to the Emperor whose vassal the instance is.
     pub(super) vassal: Option<Vassal>,
     /// When the stop begins that was ordered (`stop-delay`).
@@ -128,6 +131,7 @@ impl<'a> Driver<'a> {
             descriptors,
             notifier: Notifier::new(),
             log_size: SizeWatch::default(),
+            backlog_watch: BacklogWatch::default(),
             vassal: None,
             stops_at_us: None,
             visitors: Visitors::default(),
@@ -166,6 +170,7 @@ impl<'a> Driver<'a> {
         }
         self.keep(&event);
         self.keep_for_trial(&event);
+        self.raise_on_fault(&event);
         if let Event::Exited { seat, .. } = &event {
             if self.machine.is_worker(*seat)
                 && let Some(board) = self.children.board()

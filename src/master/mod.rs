@@ -4,6 +4,7 @@
 //! loop. Arrows between the files go one way: nothing that this file wires uses this file.
 
 mod acting;
+mod alarms;
 mod aside;
 mod candidate;
 mod certificates;
@@ -89,7 +90,7 @@ use wanted::Wanted;
 pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
     crate::logging::wait_for_nobody();
     // Before anything of ours is open, which might have one of these numbers.
-    let descriptors = Descriptors::inherit(&config.reload_descriptors)?;
+    let descriptors = Descriptors::inherit(&config.descriptors)?;
     sockets::judge_inherited(&config)?;
     let vassal = Vassal::of_environment().map_err(|error| StartFailure::system("hear the Emperor", &error))?;
     // Before anything else, so that a signal that comes during the start is remembered and not lost.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mio::Events;
 
+use super::descriptors::Told;
 use super::driver::Driver;
 use super::machine::{Event, Order};
 use super::reading::Reading;
@@ -26,6 +27,7 @@ impl Driver<'_> {
             if let Some(code) = code.filter(|_| !self.errands.any_runs()) {
                 return self.end(code);
             }
+            self.attend_collector();
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -59,6 +61,7 @@ impl Driver<'_> {
             self.vassal.as_ref().and_then(Vassal::due_us),
             self.log_size.due_us(),
             self.collector_due_us(),
+            self.backlog_due_us(),
             self.signals_due_us(),
             self.crons_due_us(),
             self.in_force.memories.due_us(),
@@ -86,6 +89,7 @@ impl Driver<'_> {
         self.stop_if_due(monotonic_us());
         self.watch_log_size();
         self.mind_collector();
+        self.mind_backlog();
         self.tell_emperor();
         self.in_force.memories.bring_to_disk(monotonic_us());
         self.mind_upgrade();
@@ -113,11 +117,12 @@ impl Driver<'_> {
             Wake::Watches => self.in_force.watches.read(monotonic_us()),
             Wake::Operators => self.operators.welcome(&self.poll),
             Wake::Operator(operator) => self.hear_operator(operator),
-            Wake::Descriptor(place) => {
-                if let Some(reload) = self.descriptors.hear(place, &self.poll) {
-                    self.obey(Wanted::Order(Order::Reload(reload)));
-                }
-            }
+            Wake::Descriptor(place) => match self.descriptors.hear(place, &self.poll) {
+                Some(Told::Reload(reload)) => self.obey(Wanted::Order(Order::Reload(reload))),
+                Some(Told::Alarm(name, message)) => self.raise_alarms(&[name], &message),
+                None => {}
+            },
+            Wake::Collector => self.hear_collector(),
             Wake::Zygote(generation) => {
                 let said = self.children.hear_zygote(generation, &self.poll);
                 self.listen(said);

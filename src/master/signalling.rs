@@ -25,6 +25,10 @@ impl Driver<'_> {
                 self.raise(signal);
                 continue;
             }
+            if let Wish::Alarm(name, message) = &wish {
+                self.raise_alarms(std::slice::from_ref(name), message);
+                continue;
+            }
             let holds = self.timetable.hear(Generation(generation), &wish, monotonic_us());
             if holds && matches!(wish, Wish::File(..)) {
                 self.watch_signal_files();

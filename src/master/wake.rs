@@ -47,6 +47,8 @@ pub(super) enum Wake {
     Wishes,
     /// Something has changed in a directory that is watched for the sake of signals.
     SignalFiles,
+    /// The collector of the log wants something done.
+    Collector,
     /// The visitor with this number has said something, or has room for more of what it is told.
     Visitor(u32),
 }
@@ -101,6 +103,7 @@ impl Wake {
             Wake::Door(number) => (13, number),
             Wake::Visitor(number) => (14, number),
             Wake::Emperor => (17, 0),
+            Wake::Collector => (18, 0),
         };
         Token(kind << KIND | number as usize)
     }
@@ -127,6 +130,7 @@ impl Wake {
             13 => Wake::Door(number),
             14 => Wake::Visitor(number),
             17 => Wake::Emperor,
+            18 => Wake::Collector,
             _ => return None,
         })
     }
@@ -163,6 +167,7 @@ mod tests {
             Wake::Door(last),
             Wake::Visitor(last),
             Wake::Emperor,
+            Wake::Collector,
         ];
         let mut tokens: Vec<Token> = all.iter().map(|wake| wake.token()).collect();
         assert_eq!(tokens.iter().map(|token| Wake::of(*token)).collect::<Vec<_>>(), all.map(Some));

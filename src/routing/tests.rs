@@ -66,6 +66,10 @@ impl World for Fixed {
         [1; 16]
     }
 
+    fn alarm(&self, name: &str, message: &str) {
+        self.said.borrow_mut().push(format!("alarm {name} {message}"));
+    }
+
     fn log(&self, line: &str) {
         self.said.borrow_mut().push(format!("log {line}"));
     }
@@ -220,6 +224,7 @@ fn rules_do_what_they_say() {
         (&["route = ^/blog/(\\d+) addheader:X: $0,$2,$x,${no},${a"], "X: /blog/7,,$x,,${a"),
         (&["route-uri = page=2 log:${REQUEST_METHOD} ${cookie[b]} ${qs[page]}"], "log GET 2 2"),
         (&["route-qs = ^page logvar:k=v$0"], "log k: vpage"),
+        (&["route-uri = page=2 alarm:mail at ${REQUEST_METHOD}  twice"], "alarm mail at GET  twice"),
         (&["route-host = :8080$ donotlog:"], "silent"),
         (&["route-remote-addr = ^192 return:403"], "403, with its phrase as the body"),
         (&["route-user-agent = ^$ break:405 No way"], "405 No way"),

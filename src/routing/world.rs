@@ -99,6 +99,9 @@ pub trait World {
     /// A line for the log.
     fn log(&self, line: &str);
 
+    /// Raises the alarm of this name, with a message.
+    fn alarm(&self, name: &str, message: &str);
+
     /// Changes the working directory of the process.
     ///
     /// # Errors

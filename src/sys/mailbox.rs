@@ -44,6 +44,11 @@ impl Mailbox {
         Self { inlet, outlet }
     }
 
+    /// The same one once more, for another process.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { inlet: self.inlet.try_clone()?, outlet: self.outlet.try_clone()? })
+    }
+
     /// The end that is written to, and the one that is read from.
     pub fn ends(&self) -> [BorrowedFd<'_>; 2] {
         [self.inlet.as_fd(), self.outlet.as_fd()]

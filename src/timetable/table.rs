@@ -33,7 +33,7 @@ impl Table {
     /// Takes a wish in. The same again changes nothing: where each worker loads the application, each has the same wishes.
     pub(super) fn take(&mut self, wish: &Wish, now_us: u64) {
         match wish {
-            Wish::Raise(_) => {}
+            Wish::Raise(_) | Wish::Alarm(..) => {}
             Wish::Register(signal, target) => drop(self.targets.insert(*signal, target.clone())),
             Wish::Timer(signal, seconds, left) => {
                 let every_us = seconds.saturating_mul(1_000_000);

@@ -1,5 +1,5 @@
-//! What an application tells the master of signals, in words: `GENERATION KIND SIGNAL …`. It is written in
-//! `python/modules/signals.py`. Pure; used in the master.
+//! What an application tells the master, in words: `GENERATION KIND SIGNAL …` of signals, `GENERATION alarm NAME MESSAGE`. It is
+//! written in `python/modules/signals.py`, and in [`Wish::alarm`]. Pure; used in the master and, to write, in workers.
 
 use super::cron::CronTime;
 
@@ -16,14 +16,20 @@ pub enum Wish {
     Cron(u8, CronTime),
     /// Raise a signal whenever a file or directory changes.
     File(u8, String),
+    /// Raise the alarm of this name, with a message.
+    Alarm(String, String),
 }
 
 impl Wish {
     /// The generation that wishes, and what; `None` for what is none.
     pub fn read(message: &[u8]) -> Option<(u32, Wish)> {
         let text = std::str::from_utf8(message).ok()?;
-        let mut words = text.splitn(4, ' ');
-        let generation = words.next()?.parse().ok()?;
+        let (generation, said) = text.split_once(' ')?;
+        let generation = generation.parse().ok()?;
+        if let Some((name, message)) = said.strip_prefix("alarm ").and_then(|rest| rest.split_once(' ')) {
+            return Some((generation, Wish::Alarm(name.to_owned(), message.to_owned())));
+        }
+        let mut words = said.splitn(3, ' ');
         let (kind, signal) = (words.next()?, words.next()?.parse().ok()?);
         let rest = words.next().unwrap_or_default();
         let wish = match kind {
@@ -43,6 +49,11 @@ impl Wish {
             _ => return None,
         };
         Some((generation, wish))
+    }
+
+    /// The words that raise an alarm.
+    pub fn alarm(generation: u32, name: &str, message: &str) -> String {
+        format!("{generation} alarm {name} {message}")
     }
 }
 
@@ -102,7 +113,20 @@ mod tests {
         let every_five = CronTime::of([-5, -1, -1, -1, -1]);
         assert_eq!(read("1 cron 7 -5 -1 -1 -1 -1"), Some((1, Wish::Cron(7, every_five))));
         assert_eq!(read("1 file 7 /srv/a b"), Some((1, Wish::File(7, "/srv/a b".to_owned()))));
-        for nonsense in ["", "1", "1 raise", "1 raise 256", "x raise 1", "1 cron 7 1 2", "1 timer 7 0", "1 sing 7"] {
+        let alarm = Wish::Alarm("mail".to_owned(), "the  disk is full\n".to_owned());
+        assert_eq!(read(&Wish::alarm(2, "mail", "the  disk is full\n")), Some((2, alarm)));
+        for nonsense in [
+            "",
+            "1",
+            "1 alarm",
+            "1 alarm x",
+            "1 raise",
+            "1 raise 256",
+            "x raise 1",
+            "1 cron 7 1 2",
+            "1 timer 7 0",
+            "1 sing 7",
+        ] {
             assert_eq!(read(nonsense), None, "{nonsense}");
         }
         assert_eq!(Wish::read(b"1 raise \xff"), None);

@@ -135,7 +135,7 @@ fn items_of_lists_need_only_what_they_are_about() {
         "hooks": [{ "phase": "asap", "action": "print", "argument": "here" }],
     }));
     assert!(!config.sockets[0].reuse_port && !config.watches[0].any_event && !config.hooks[0].hidden);
-    assert_eq!((config.reload_descriptors[0].bytes, config.reload_descriptors[0].brutal), (1, false));
+    assert_eq!((config.descriptors[0].bytes, config.descriptors[0].brutal), (1, false));
 }
 
 /// What is left out of these would mean something else, so that it is better to refuse them, in words.

@@ -1,5 +1,6 @@
 //! Tests of whole servers, in one program: each starts instances of its own, see `harness`.
 
+mod alarms;
 mod attached;
 mod cache_backends;
 mod chaos;

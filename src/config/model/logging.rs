@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::alarms::Alarms;
 use super::log_places::{Encoder, Logger, Route};
 
 /// What is logged.
@@ -72,6 +73,8 @@ pub struct Logging {
     pub filters: Vec<String>,
     /// `log-drain`: lines that match one of them are dropped.
     pub drains: Vec<String>,
+    /// `alarm` and its kin.
+    pub alarms: Alarms,
     /// `log-maxsize`: a log that is larger is moved away.
     pub size_max: Option<u64>,
     /// `log-backupname`: where to; beside it, with the time, without.
@@ -110,6 +113,7 @@ impl Default for Logging {
             encoders: Vec::new(),
             filters: Vec::new(),
             drains: Vec::new(),
+            alarms: Alarms::default(),
             size_max: None,
             backup: None,
         }
@@ -119,7 +123,8 @@ impl Default for Logging {
 impl Logging {
     /// Whether a process of its own takes every line and says where it goes.
     pub fn is_collected(&self) -> bool {
-        let Self { loggers, encoders, filters, drains, .. } = self;
-        !(loggers.is_empty() && encoders.is_empty() && filters.is_empty() && drains.is_empty())
+        let Self { loggers, encoders, filters, drains, alarms, .. } = self;
+        let is_plain = loggers.is_empty() && encoders.is_empty() && filters.is_empty() && drains.is_empty();
+        !(is_plain && alarms.list.is_empty())
     }
 }

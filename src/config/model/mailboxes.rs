@@ -9,7 +9,7 @@ use super::{Application, Config};
 
 /// Messages to any mule.
 pub const ANY_MULE: &str = "mule";
-/// What the application tells the master of signals and timers.
+/// What the application tells the master of signals, timers and alarms.
 pub const MASTER: &str = "master";
 
 /// Messages to one mule.
@@ -46,6 +46,10 @@ impl Config {
         names.extend(self.mules.farms.iter().map(|one| farm(&one.name)));
         names.extend(self.spoolers.list.iter().map(|spool| spooler(&spool.directory)));
         names.extend(self.signal_boxes());
+        // Rules raise alarms, too.
+        if !self.logging.alarms.list.is_empty() && !names.iter().any(|name| name == MASTER) {
+            names.push(MASTER.to_owned());
+        }
         names
     }
 

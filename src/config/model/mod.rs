@@ -8,6 +8,7 @@
 //! that is not known (a protocol, a moment of hooks) is refused by name, because leaving it out would mean something
 //! else. `tests/program/travel.rs` holds this against settings that earlier versions have written.
 
+mod alarms;
 mod application;
 mod bounds;
 mod caches;
@@ -53,6 +54,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use alarms::{Alarm, AlarmAction, Alarms, LineAlarm};
 pub use application::{Application, Python};
 pub use bounds::Bounds;
 pub use caches::{CacheSettings, Caches, Preloaded};
@@ -86,7 +88,7 @@ pub use statics::{Answers, ErrorPage, Expiry, ExpiryOf, Packed, Place, PlaceKind
 pub use statistics::Statistics;
 pub use term::TermMeaning;
 pub use tls::{Material, NamedCertificate, Tls};
-pub use watch::{ReloadDescriptor, Watch, WatchEffect};
+pub use watch::{Watch, WatchEffect, WatchedDescriptor};
 pub use websockets::WebSockets;
 pub use word::UnknownWord;
 pub use zerg::{Zerg, ZergPool};
@@ -182,8 +184,9 @@ pub struct Config {
     pub master_fifos: Vec<PathBuf>,
     /// What reloads when which file changes (`touch-*`, `fs-*`).
     pub watches: Vec<Watch>,
-    /// Descriptors that ask for a reload when they become readable (`reload-on-fd`, `brutal-reload-on-fd`).
-    pub reload_descriptors: Vec<ReloadDescriptor>,
+    /// Descriptors that set something off when they become readable (`reload-on-fd`, `brutal-reload-on-fd`, `alarm-fd`).
+    #[serde(rename = "reload_descriptors")]
+    pub descriptors: Vec<WatchedDescriptor>,
     /// End with exit code 0 where a reload would begin (`exit-on-reload`).
     pub exit_on_reload: bool,
     /// What runs at which moment of the life cycle (`hook-*`, `exec-*`).
@@ -262,7 +265,7 @@ impl Default for Config {
             environment: Vec::new(),
             master_fifos: Vec::new(),
             watches: Vec::new(),
-            reload_descriptors: Vec::new(),
+            descriptors: Vec::new(),
             exit_on_reload: false,
             hooks: Vec::new(),
             term: TermMeaning::default(),
@@ -289,6 +292,11 @@ impl Config {
     pub fn backlog(&self) -> u32 {
         let taken_at_once = self.workers.saturating_mul(self.threads.max(1)).saturating_mul(2);
         self.listen.saturating_add(u32::try_from(taken_at_once).unwrap_or(u32::MAX))
+    }
+
+    /// The descriptors that an option names.
+    pub(crate) fn descriptors_of(&self, option: &str) -> impl Iterator<Item = &WatchedDescriptor> {
+        self.descriptors.iter().filter(move |descriptor| descriptor.option() == option)
     }
 
     /// Between how many workers this instance moves.

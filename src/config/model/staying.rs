@@ -11,7 +11,7 @@ impl Config {
         self.identity.stay(&old.identity);
         self.resources.stay(&old.resources);
         self.zerg.stay(&old.zerg);
-        self.reload_descriptors.clone_from(&old.reload_descriptors);
+        self.descriptors.clone_from(&old.descriptors);
         self.logging.chown = old.logging.chown;
         self.process_names.auto |= old.process_names.auto;
         if self.log_file().is_none() {

@@ -50,9 +50,9 @@ pub enum WatchEffect {
     RenewDaemon(usize),
 }
 
-/// An inherited descriptor that asks for a reload when it becomes readable.
+/// An inherited descriptor that asks for a reload, or raises an alarm, when it becomes readable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReloadDescriptor {
+pub struct WatchedDescriptor {
     /// Its number at the start.
     pub number: RawFd,
     /// Most bytes to read of it each time; an eventfd needs 8.
@@ -64,6 +64,20 @@ pub struct ReloadDescriptor {
     /// Whether old workers are killed.
     #[serde(default)]
     pub brutal: bool,
+    /// The alarm that it raises instead.
+    #[serde(default)]
+    pub alarm: Option<String>,
+}
+
+impl WatchedDescriptor {
+    /// The option that names it.
+    pub fn option(&self) -> &'static str {
+        match self {
+            Self { alarm: Some(_), .. } => "alarm-fd",
+            Self { brutal: true, .. } => "brutal-reload-on-fd",
+            Self { .. } => "reload-on-fd",
+        }
+    }
 }
 
 fn one_byte() -> usize {

@@ -225,7 +225,8 @@ fn lost<'n>(
 /// One place for all lines that is a file, and nothing to do with them: that is what `logto` does without a process of its
 /// own. And `stdio` alone is where the log is.
 fn simplify(logging: &mut Logging) {
-    if !(logging.encoders.is_empty() && logging.filters.is_empty() && logging.drains.is_empty()) {
+    let as_it_is = logging.encoders.is_empty() && logging.filters.is_empty() && logging.drains.is_empty();
+    if !(as_it_is && logging.alarms.list.is_empty()) {
         return;
     }
     match logging.loggers.as_slice() {

@@ -12,6 +12,7 @@
 //! anew: `make bless`.
 
 mod address;
+mod alarms;
 mod cache_keys;
 mod canary;
 mod change;

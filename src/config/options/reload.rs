@@ -9,10 +9,10 @@ use super::draft::Draft;
 use super::parsed::Parsed;
 use super::row::{Opt, flag, list, path, seconds};
 use crate::config::error::ConfigError;
-use crate::config::model::{Config, ReloadDescriptor, TermMeaning, Watch, WatchEffect};
+use crate::config::model::{TermMeaning, Watch, WatchEffect, WatchedDescriptor};
 
 /// Most bytes that are read at once of a descriptor that asks for a reload.
-const RELOAD_BYTES_MAX: usize = 4_096;
+const DESCRIPTOR_BYTES_MAX: usize = 4_096;
 
 /// The rows.
 #[rustfmt::skip]
@@ -26,10 +26,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("die-on-term").sets(die_on_term).works()
         .says("SIGTERM stops, once running requests are finished (within worker-reload-mercy); so it does without the line"),
     list("reload-on-fd").sets(|d, v| reload_descriptor(d, v, false)).works()
-        .restart(|old, new| !asking(old, false).eq(asking(new, false)))
+        .restart(|old, new| !old.descriptors_of("reload-on-fd").eq(new.descriptors_of("reload-on-fd")))
         .says("Reload when descriptor becomes readable"),
     list("brutal-reload-on-fd").sets(|d, v| reload_descriptor(d, v, true)).works()
-        .restart(|old, new| !asking(old, true).eq(asking(new, true)))
+        .restart(|old, new| !old.descriptors_of("brutal-reload-on-fd").eq(new.descriptors_of("brutal-reload-on-fd")))
         .says("Brutal reload when descriptor becomes readable"),
     list("touch-reload").sets(|d, v| watch(d, v, WatchEffect::Reload, false)).works()
         .says("Reload everything when file's mtime changes"),
@@ -77,25 +77,29 @@ pub(super) fn watch_with_action(draft: &mut Draft<'_>, value: &Parsed<'_>, effec
     }
 }
 
-/// `reload-on-fd` and `brutal-reload-on-fd`: `FD[:BYTES] [MESSAGE]` (uWSGI's manual, "uWSGI Options").
+/// `reload-on-fd` and `brutal-reload-on-fd`.
 fn reload_descriptor(draft: &mut Draft<'_>, value: &Parsed<'_>, brutal: bool) {
-    let (numbers, message) = value.text.split_once(' ').unwrap_or((value.text, ""));
+    let descriptor = descriptor_of(draft, value.text);
+    draft.config.descriptors.extend(descriptor.map(|one| WatchedDescriptor { brutal, ..one }));
+}
+
+/// `FD[:BYTES] [MESSAGE]` (uWSGI's manual, "uWSGI Options").
+pub(super) fn descriptor_of(draft: &mut Draft<'_>, text: &str) -> Option<WatchedDescriptor> {
+    let (numbers, message) = text.split_once(' ').unwrap_or((text, ""));
     let (number, bytes) = numbers.split_once(':').unwrap_or((numbers, "1"));
     let message = Some(message.trim()).filter(|message| !message.is_empty()).map(str::to_owned);
     match (number.parse(), bytes.parse()) {
-        (Ok(number @ 3..), Ok(bytes @ 1..=RELOAD_BYTES_MAX)) => {
-            draft.config.reload_descriptors.push(ReloadDescriptor { number, bytes, message, brutal });
+        (Ok(number @ 3..), Ok(bytes @ 1..=DESCRIPTOR_BYTES_MAX)) => {
+            Some(WatchedDescriptor { number, bytes, message, brutal: false, alarm: None })
         }
-        _ => draft.refuse(
-            "expected an inherited descriptor from 3 on, `:` and how many bytes to read (1 to 4096), and a message",
-            "for example 3, or 3:8 for an eventfd, or 3:8 the code has changed",
-        ),
+        _ => {
+            draft.refuse(
+                "expected an inherited descriptor from 3 on, `:` and how many bytes to read (1 to 4096), and a message",
+                "for example 3, or 3:8 for an eventfd, or 3:8 the code has changed",
+            );
+            None
+        }
     }
-}
-
-/// The descriptors that ask for reloads of one kind.
-fn asking(config: &Config, brutal: bool) -> impl Iterator<Item = &ReloadDescriptor> {
-    config.reload_descriptors.iter().filter(move |descriptor| descriptor.brutal == brutal)
 }
 
 /// `die-on-term`: SIGTERM stops. Of it and `reload-on-term` the last one that is on wins.

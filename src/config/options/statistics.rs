@@ -3,6 +3,7 @@
 //! The rows of the option table for the group [`Statistics`](super::Group::Statistics).
 //! Read in the master before anything else, and by the commands.
 
+use super::alarms;
 use super::draft::Draft;
 use super::known_address::known_address;
 use super::parsed::Parsed;
@@ -13,7 +14,6 @@ use crate::config::model::Address;
 // What stands behind several rows.
 const METRICS: &str = "metrics";
 const SCRAPE: &str = "let the monitoring scrape `metrics`";
-const ALARMS: &str = "alarms; watch the log";
 
 /// The rows.
 #[rustfmt::skip]
@@ -38,16 +38,27 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds between stats pushes"),
     flag("stats-no-cores").sets(|d, v| d.config.statistics.cores = !v.on()).works().says("Omit per-core data from stats"),
     flag("stats-no-metrics").accepted("the document has no metrics; they are at `metrics`").says("Omit metrics from stats"),
-    list("alarm").not_yet(ALARMS).says("Define alarm: name plugin:args"),
-    flag("alarm-cheap").required().not_yet(ALARMS).says("Run curl alarms in the main alarm thread"),
-    seconds("alarm-freq").default("3").not_yet(ALARMS).says("Minimum seconds between same alarms"),
-    list("alarm-fd").not_yet(ALARMS).says("Raise alarm when descriptor readable"),
-    list("alarm-segfault").aka(&["segfault-alarm"]).not_yet(ALARMS).says("Raise alarm on segmentation fault"),
+    list("alarm").sets(alarms::alarm).works()
+        .says("What is done when something is wrong: NAME cmd:COMMAND (the message is its input), log:TEXT, udp:IP:PORT, \
+               signal:NUMBER or mule:NUMBER"),
+    flag("alarm-cheap").required().accepted("alarms hold nobody up").says("Run curl alarms in the main alarm thread"),
+    seconds("alarm-freq").default("3").sets(|d, v| d.config.logging.alarms.between = v.duration()).works()
+        .says("For so long an alarm is not raised with the same message again, nor more than ten times"),
+    list("alarm-fd").sets(alarms::descriptor).works()
+        .restart(|old, new| !old.descriptors_of("alarm-fd").eq(new.descriptors_of("alarm-fd")))
+        .says("Raise an alarm when an inherited descriptor becomes readable: NAME FD[:BYTES] MESSAGE"),
+    list("alarm-segfault").aka(&["segfault-alarm"])
+        .sets(|d, v| d.config.logging.alarms.on_fault.push(v.string())).works()
+        .says("Raise the alarm of this name when a worker dies of a memory fault"),
     list("alarm-backlog").aka(&["backlog-alarm", "lq-alarm", "alarm-lq", "alarm-listen-queue", "listen-queue-alarm"])
-        .not_yet(ALARMS).says("Raise alarm when listen queue is full"),
-    list("log-alarm").aka(&["alarm-log"]).not_yet(ALARMS).says("Raise alarm when log line matches regex"),
-    list("not-log-alarm").aka(&["not-alarm-log"]).not_yet(ALARMS).says("Exempt log lines matching regex from alarm"),
-    bytes("alarm-msg-size").default("8192").not_yet(ALARMS).says("Largest alarm message in bytes"),
+        .sets(|d, v| d.config.logging.alarms.on_backlog.push(v.string())).works()
+        .says("Raise the alarm of this name when the queue of a socket is full"),
+    list("log-alarm").aka(&["alarm-log"]).sets(alarms::line_alarm).works()
+        .says("Raise alarms when a line of the log matches: NAME[,NAME] REGEX"),
+    list("not-log-alarm").aka(&["not-alarm-log"]).sets(alarms::exempt).works()
+        .says("Lines of the log that match raise no alarm"),
+    bytes("alarm-msg-size").default("8192").sets(alarms::message_size).works()
+        .says("Largest message of an alarm in bytes"),
     list("carbon").unsupported(SCRAPE).says("Send metrics to carbon server"),
     seconds("carbon-timeout").default("3").unsupported(SCRAPE).says("Carbon connect timeout seconds"),
     seconds("carbon-freq").default("60").unsupported(SCRAPE).says("Seconds between carbon pushes"),
@@ -77,8 +88,9 @@ pub(super) fn own_address(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<A
     }
 }
 
-/// Two kinds of answers do not fit one address.
+/// Two kinds of answers do not fit one address, and what is raised must be there.
 pub(super) fn judge(draft: &mut Draft<'_>) {
+    alarms::judge(draft);
     let statistics = &draft.config.statistics;
     let same = statistics.metrics.is_some() && statistics.server == statistics.metrics;
     if let (true, false, Some(directive)) = (same, statistics.http, draft.given("metrics")) {

@@ -29,6 +29,7 @@ impl Action {
             Action::GoTo(label) => return Ok(Step::JumpToLabel(filled(label, request))),
             Action::JumpTo(place) => return Ok(Step::Jump(*place)),
             Action::Log(text) => world.log(&String::from_utf8_lossy(&filled(text, request))),
+            Action::Alarm(name, text) => world.alarm(name, &String::from_utf8_lossy(&filled(text, request))),
             Action::LogVariable(name, value) => {
                 let value = filled(value, request);
                 request.add_log_variable(name.clone().into_bytes(), value)?;

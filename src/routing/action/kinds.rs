@@ -18,6 +18,8 @@ pub(in crate::routing) enum Action {
     /// To the rule at this place of the chain.
     JumpTo(usize),
     Log(Template),
+    /// The name of an alarm, and the message.
+    Alarm(String, Template),
     LogVariable(String, Template),
     NoLog,
     SetVariable(String, Template),
@@ -113,9 +115,12 @@ impl Action {
         match self {
             Nothing | Continue | Break(_) | Return(_) | JumpTo(_) | NoLog | FixPath | Deadline(_) => false,
             Authenticate { .. } => false,
-            GoTo(text) | Log(text) | LogVariable(_, text) | SetVariable(_, text) | SetField(_, text) => {
-                text.has_groups()
-            }
+            GoTo(text)
+            | Log(text)
+            | Alarm(_, text)
+            | LogVariable(_, text)
+            | SetVariable(_, text)
+            | SetField(_, text) => text.has_groups(),
             SetUser(text) | Calculate(_, _, text) | AddHeader(text) | RemoveHeader(text) => text.has_groups(),
             ClearHeaders(text) | Send(text, _) | ChangeDirectory(text) | SetTitle(text) => text.has_groups(),
             Expires(Since::Modified(text) | Since::Time(text), _) => text.has_groups(),

@@ -31,6 +31,13 @@ pub(super) fn assignment(argument: &str, action: fn(String, Template) -> Action)
     }
 }
 
+pub(super) fn alarm(argument: &str) -> Read {
+    match argument.trim().split_once(' ') {
+        Some((name, message)) => Ok(Action::Alarm(name.to_owned(), Template::read(message)?)),
+        None => Err(RuleError::new("expected NAME MESSAGE").advise("the name is that of an `alarm = NAME …`")),
+    }
+}
+
 pub(super) fn variable(argument: &str) -> Read {
     let read = assignment(argument, Action::SetVariable)?;
     match &read {

@@ -8,11 +8,14 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::prepared::Routes;
+use crate::config::model::mailboxes::MASTER;
 use crate::escape;
 use crate::routing::{CacheChange, Cached, Change, Figure, FileTest, World};
 use crate::sys::clock::epoch_us;
+use crate::sys::mailbox::Posted;
 use crate::sys::queue::QueueProbe;
 use crate::sys::{files, machine};
+use crate::timetable::Wish;
 use crate::worker::process::Worker;
 
 /// Largest file of users: a hundred thousand of them.
@@ -106,6 +109,19 @@ impl World for Ground<'_> {
 
     fn log(&self, line: &str) {
         log::info!("{}", escape::lines(line));
+    }
+
+    fn alarm(&self, name: &str, message: &str) {
+        let instance = self.worker.member().instance();
+        let wish = Wish::alarm(instance.generation().0, name, message);
+        match instance.mailbox(MASTER).map(|mailbox| mailbox.post(wish.as_bytes())) {
+            Some(Ok(Posted::Queued)) => {}
+            Some(Ok(Posted::Full | Posted::TooLong)) => {
+                log::warn!("the alarm {name} was not raised: the queue is full")
+            }
+            Some(Err(error)) => log::warn!("the alarm {name} was not raised: {error}"),
+            None => log::warn!("there is no alarm {name} to be raised"),
+        }
     }
 
     fn change_directory(&self, path: &[u8]) -> Result<(), String> {

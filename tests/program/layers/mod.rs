@@ -116,13 +116,16 @@ const PARTS: &[(&str, &[&str])] = &[
     ("simulate", &["config", "exit", "failure", "scaling", "sys"]),
     (
         "worker",
-        &["companion", "config", "escape", "handler", "log_places", "logging", "member", "routing", "sys", "websocket"],
+        &[
+            "companion", "config", "escape", "handler", "log_places", "logging", "member", "routing", "sys", "timetable",
+            "websocket",
+        ],
     ),
     ("companion", &["member", "sys"]),
     ("member", &["cache", "config", "escape", "exit", "hooks", "routing", "sys"]),
     ("hooks", &["config", "sys"]),
     ("daemon", &["config", "sys"]),
-    ("collector", &["config", "log_places", "logging", "sys"]),
+    ("collector", &["config", "escape", "log_places", "logging", "sys"]),
     ("log_places", &["config", "escape", "logging", "sys"]),
     ("logging", &["config", "escape", "sys"]),
     ("failure", &["config", "exit", "sys"]),
