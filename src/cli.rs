@@ -157,6 +157,7 @@ pub fn print_as(
         | Command::Reload { .. }
         | Command::Canary { .. }
         | Command::Pause { .. }
+        | Command::Top { .. }
         | Command::Resume { .. }
         | Command::Ping { .. }
         | Command::ConnectAndRead { .. } => return None,
@@ -231,6 +232,7 @@ mod tests {
         let stop = |wait| Ok(Command::Stop { instance: "x.pid".into(), wait });
         assert_eq!(parsed(&["stop", "x.pid"]), stop(true));
         assert_eq!(parsed(&["stop", "--no-wait", "x.pid"]), stop(false));
+        assert_eq!(parsed(&["top", "x.pid"]), Ok(Command::Top { instance: "x.pid".into() }));
         assert_eq!(parsed(&["reload", "x.ini"]), Ok(Command::Reload { instance: "x.ini".into() }));
         assert_eq!(
             parsed(&["simulate", "--trace", "t"]).map(|command| matches!(command, Command::Simulate { .. })),

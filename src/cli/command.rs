@@ -49,6 +49,11 @@ pub enum Command {
         /// How to say it.
         format: Format,
     },
+    /// `top`: show an instance on the terminal.
+    Top {
+        /// How it is named, or its statistics socket.
+        instance: OsString,
+    },
     /// `stop` and `--stop`.
     Stop {
         /// How the instance is named.

@@ -39,6 +39,7 @@ pub(super) fn parse(word: &'static Word, mut arguments: Vec<OsString>) -> Result
             let (quiet, format) = (take(&mut arguments, "--quiet"), take_format(&mut arguments)?);
             Command::Status { instance: instance(name, arguments)?, quiet, format }
         }
+        "top" => Command::Top { instance: instance(name, arguments)? },
         "stop" => {
             let wait = !take(&mut arguments, "--no-wait");
             Command::Stop { instance: instance(name, arguments)?, wait }

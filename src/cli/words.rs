@@ -91,6 +91,21 @@ Ends with
         more: STATES,
     },
     Word {
+        name: "top",
+        usage: "INSTANCE",
+        does: "show workers and requests on the terminal, live",
+        more: "
+Once a second: requests a second, how long they take and wait, how many workers there are and what each does, and the last
+decisions on their number with the reasons. INSTANCE may be the address of `metrics`, or of `stats` with `stats-http`, too.
+
+Keys
+  r     reload
+  + -   a worker more or fewer, within the bounds of scaling
+  p     pause, or go on
+  q     quit
+",
+    },
+    Word {
         name: "stop",
         usage: "[--no-wait] INSTANCE",
         does: "finish what is under way and end; waits for that",
@@ -151,7 +166,7 @@ impl Word {
     /// The feature that it needs and that this program was built without.
     pub(super) fn missing(&self) -> Option<&'static str> {
         match self.name {
-            "check" | "show" | "route" | "completions" | "man" if !cfg!(feature = "cli") => Some("cli"),
+            "check" | "show" | "route" | "top" | "completions" | "man" if !cfg!(feature = "cli") => Some("cli"),
             "simulate" if !cfg!(feature = "simulate") => Some("simulate"),
             _ => None,
         }

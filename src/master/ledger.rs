@@ -1,18 +1,21 @@
 //! What an instance has done that outlives the processes that did it: figures of workers that are gone, and how often what
 //! happened. So nothing that only grows ever goes back, whoever dies. Passes to the next image of the master. Master only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use worker_protocol::scoreboard::{CoreFigures, Histogram, MasterSeat, WorkerFigures};
 
 use super::machine::{Announcement, Event, ExitStatus, Farewell, LeaveReason, Note, Outcome, Reload, Word};
-use crate::stats::{ScaledBy, Tally, Totals};
+use crate::stats::{Decision, ScaledBy, Tally, Totals};
 
 /// Most that is believed of one worker: its words are in memory that its application can write to, and one such worker must
 /// not bring the sums to their end.
 const OF_ONE_MAX: u64 = 1 << 48;
+
+/// Decisions that are kept one by one.
+const DECISIONS_KEPT: usize = 32;
 
 /// What is kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,6 +36,8 @@ pub(super) struct Ledger {
     ends: Tally,
     reloads: BTreeMap<String, Tally>,
     decisions: ScaledBy,
+    /// The last ones, the oldest first.
+    pub(super) last_decisions: VecDeque<Decision>,
 }
 
 /// What workers with one number have done that are gone.
@@ -127,8 +132,12 @@ impl Ledger {
     }
 
     /// Counts a decision that changes the number of workers.
-    pub(super) fn note_decision(&mut self, direction: &str, reason: &str) {
-        count(self.decisions.entry(direction.to_owned()).or_default(), reason);
+    pub(super) fn note_decision(&mut self, decision: Decision) {
+        count(self.decisions.entry(decision.direction.clone()).or_default(), &decision.reason);
+        if self.last_decisions.len() == DECISIONS_KEPT {
+            self.last_decisions.pop_front();
+        }
+        self.last_decisions.push_back(decision);
     }
 
     /// All that only grows, without those who live.

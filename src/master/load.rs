@@ -5,7 +5,8 @@ use super::driver::Driver;
 use super::machine::{Event, Order};
 use super::sight::Scene;
 use super::wake::{Wake, no_more};
-use crate::sys::clock::monotonic_us;
+use crate::stats::Decision;
+use crate::sys::clock::{epoch_us, monotonic_us};
 
 impl Driver<'_> {
     /// Looks at the load if there is a reason to, and has the machine follow what is decided.
@@ -25,7 +26,9 @@ impl Driver<'_> {
             self.handle(event);
         }
         if let Some((direction, reason)) = self.scaler.take_change() {
-            self.ledger.note_decision(direction, reason);
+            let workers = self.machine.target();
+            let (direction, reason) = (direction.to_owned(), reason.to_owned());
+            self.ledger.note_decision(Decision { at_us: epoch_us(), direction, workers, reason });
         }
         if self.scaler.has_miscounted() {
             self.children.recount();

@@ -14,7 +14,10 @@ use nix::unistd::Uid;
 
 use super::machine::{Order, Reload};
 use super::wake::Wake;
-use crate::operator::words::{CANARY_COMMIT, CANARY_ROLLBACK, DONE, FAILED, address_of, name_of, unforeseen};
+use super::wanted::Wanted;
+use crate::operator::words::{
+    CANARY_COMMIT, CANARY_ROLLBACK, DONE, FAILED, FEWER, MORE, REPORT, address_of, name_of, unforeseen,
+};
 use crate::sys::clock::monotonic_us;
 
 /// Most operators of one user at once. The user that the application runs as may be one of the two that may ask, and must
@@ -39,6 +42,10 @@ pub(super) enum Question {
     Canary(bool),
     /// How the instance is doing.
     Status,
+    /// Everything that `rhinod top` shows.
+    Report,
+    /// A worker more, or fewer.
+    Scale(Wanted),
 }
 
 /// The operators that wait for an answer.
@@ -214,6 +221,9 @@ fn parse(line: &[u8]) -> Result<Question, String> {
         b"pause" => Ok(Question::Order(Order::Pause)),
         b"resume" => Ok(Question::Order(Order::Resume)),
         b"status" => Ok(Question::Status),
+        _ if line == REPORT.as_bytes() => Ok(Question::Report),
+        _ if line == MORE.as_bytes() => Ok(Question::Scale(Wanted::OneMore)),
+        _ if line == FEWER.as_bytes() => Ok(Question::Scale(Wanted::OneFewer)),
         _ if line == CANARY_COMMIT.as_bytes() => Ok(Question::Canary(true)),
         _ if line == CANARY_ROLLBACK.as_bytes() => Ok(Question::Canary(false)),
         other => Err(format!("no such question: {}", String::from_utf8_lossy(other).escape_debug())),

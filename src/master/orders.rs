@@ -15,7 +15,8 @@ use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::config::model::WatchEffect;
 use crate::operator::words::{DONE, Daemons, FAILED, Standing, State, Workers};
-use crate::sys::clock::monotonic_us;
+use crate::stats::Brief;
+use crate::sys::clock::{epoch_us, monotonic_us};
 
 impl Driver<'_> {
     pub(super) fn hear_signals(&mut self) {
@@ -98,6 +99,14 @@ impl Driver<'_> {
                 // Numbers, words and a list of strings: writing them cannot fail.
                 let standing = serde_json::to_string(&self.standing()).unwrap_or_default();
                 self.operators.answer(operator, DONE, &standing);
+            }
+            Some(Question::Report) => {
+                let brief = Brief::of(&self.report(), epoch_us());
+                self.operators.answer(operator, DONE, &brief.line());
+            }
+            Some(Question::Scale(wanted)) => {
+                self.obey(wanted);
+                self.operators.answer(operator, DONE, "");
             }
             Some(Question::Canary(passes)) => match self.decide_trial(passes) {
                 Ok(()) => self.operators.answer(operator, DONE, ""),

@@ -4,6 +4,8 @@
 pub(crate) mod instance;
 mod line;
 mod ping;
+#[cfg(feature = "cli")]
+mod top;
 pub(crate) mod words;
 
 use std::ffi::OsStr;
@@ -50,6 +52,8 @@ pub(crate) fn carry_out(command: &Command, places: ReadPlaces<'_>) -> Result<Exi
         Command::Pause { instance } => order(instance, places, "pause", b""),
         Command::Resume { instance } => order(instance, places, "resume", b""),
         Command::Status { instance, quiet, format } => status(instance, *quiet, *format, places),
+        #[cfg(feature = "cli")]
+        Command::Top { instance } => top::run(instance, places),
         Command::ConnectAndRead { address } => connect_and_read(address),
         Command::Ping { address, timeout } => ping(address, *timeout),
         other => Err(failure(Exit::Fault, format!("{other:?} is not for another process"))),
@@ -172,6 +176,21 @@ impl<'a> Master<'a> {
 
     /// Sends one word and waits for what comes of it: the rest of the answer's line.
     fn ask(&self, word: &str) -> Result<String, StartFailure> {
+        // It may quote the application.
+        let answer = self.answer_to(word)?;
+        let answer = crate::escape::said(&String::from_utf8_lossy(&answer));
+        self.outcome(word, answer.trim_end()).map(str::to_owned)
+    }
+
+    /// The same for an answer that programs read.
+    #[cfg(feature = "cli")]
+    fn hear_of(&self, word: &str) -> Result<Vec<u8>, StartFailure> {
+        let answer = self.answer_to(word)?;
+        let answer = String::from_utf8_lossy(&answer);
+        self.outcome(word, answer.trim_end()).map(|told| told.as_bytes().to_vec())
+    }
+
+    fn answer_to(&self, word: &str) -> Result<Vec<u8>, StartFailure> {
         let gone = |error: io::Error| does_not_answer(self.pid, self.named, &error);
         let mut stream = line::connect(self.pid, self.owner).map_err(gone)?;
         stream.write_all(format!("{word}\n").as_bytes()).map_err(gone)?;
@@ -185,10 +204,13 @@ impl<'a> Master<'a> {
             // ended just now is answered already, so that it is heard once more.
             goes_on = self.standing()?.reloading;
         }
-        // It may quote the application.
-        let answer = crate::escape::said(&String::from_utf8_lossy(&answer));
-        match answer.trim_end().split_once(' ').unwrap_or((answer.trim_end(), "")) {
-            (DONE, told) => Ok(told.to_owned()),
+        Ok(answer)
+    }
+
+    /// What an answer says.
+    fn outcome<'t>(&self, word: &str, answer: &'t str) -> Result<&'t str, StartFailure> {
+        match answer.split_once(' ').unwrap_or((answer, "")) {
+            (DONE, told) => Ok(told),
             (FAILED, why) => Err(failure(Exit::Reload, format!("{word} failed: {why}"))),
             _ if self.is_of_another_user() => Err(self.refuses()),
             _ => {

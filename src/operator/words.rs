@@ -58,6 +58,13 @@ pub(crate) const FAILED: &str = "failed";
 pub(crate) const CANARY_COMMIT: &str = "canary commit";
 pub(crate) const CANARY_ROLLBACK: &str = "canary rollback";
 
+/// What is asked of a master to tell all that `rhinod top` shows, on one line of JSON.
+pub(crate) const REPORT: &str = "report";
+
+/// What is asked of a master to have a worker more or fewer, within the bounds of scaling.
+pub(crate) const MORE: &str = "one worker more";
+pub(crate) const FEWER: &str = "one worker fewer";
+
 /// How an instance is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Standing {

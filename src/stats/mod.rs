@@ -4,6 +4,7 @@
 //! Not for finding out what is in a report, and not for connections: that is `master::statistics`. Pure; runs in the master.
 
 mod agent;
+mod brief;
 mod exposition;
 mod health;
 mod metrics;
@@ -14,12 +15,16 @@ mod uwsgi;
 /// A page that shows people what `/metrics` of the same address tells: one text, which needs nothing from elsewhere.
 pub const PAGE: &str = include_str!("page.html");
 
+/// Where that is which `rhinod top` reads.
+pub const BRIEF_PATH: &str = "/top.json";
+
 pub use agent::{Load, agent_line};
+pub use brief::{Brief, BriefRequest, BriefWorker};
 pub use exposition::Form;
 pub use health::{Answer, Readiness};
 pub use metrics::metrics;
 pub use report::{
-    Application, Cache, Core, Cron, Daemon, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker,
+    Application, Cache, Core, Cron, Daemon, Decision, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker,
     WorkerStatus,
 };
 pub use request::{HEAD_BYTES_MAX, Head, Page, Request, read};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use worker_protocol::scoreboard::Histogram;
 
 use super::health::Readiness;
@@ -27,6 +28,8 @@ pub struct Report {
     pub caches: Vec<Cache>,
     /// What only ever grows.
     pub totals: Totals,
+    /// The last decisions on the number of workers, the oldest first.
+    pub decisions: Vec<Decision>,
 }
 
 /// The instance as a whole.
@@ -228,6 +231,20 @@ pub struct Cache {
     pub full: u64,
     /// When it changed last, in seconds since the epoch; 0 where that is not kept.
     pub changed_s: u64,
+}
+
+/// A decision that has changed the number of workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Decision {
+    /// When, in microseconds since the epoch.
+    pub at_us: u64,
+    /// Where to.
+    pub direction: String,
+    /// How many are to run since.
+    pub workers: u32,
+    /// Why.
+    pub reason: String,
 }
 
 /// How often something happened, by one word for what.

@@ -18,6 +18,8 @@ pub enum Page {
     Ready,
     /// The page for people.
     People,
+    /// What `rhinod top` reads.
+    Brief,
     /// Nothing in particular.
     Root,
     /// Anything else.
@@ -54,6 +56,7 @@ pub fn read(bytes: &[u8]) -> Option<Request> {
         "/livez" | "/healthz" => Page::Live,
         "/readyz" => Page::Ready,
         "/top" => Page::People,
+        super::BRIEF_PATH => Page::Brief,
         "/" => Page::Root,
         _ => Page::Other,
     };
@@ -110,6 +113,7 @@ mod tests {
         assert_eq!(page(open), Some(Page::Metrics { open: true }));
         assert_eq!(page("GET /livez HTTP/1.0\n\n"), Some(Page::Live));
         assert_eq!(page("GET /readyz HTTP/1.0\r\n\r\n"), Some(Page::Ready));
+        assert_eq!(page("GET /top.json HTTP/1.0\r\n\r\n"), Some(Page::Brief));
         assert_eq!(page("GET /top HTTP/1.1\r\n\r\n"), Some(Page::People));
         assert_eq!(page("GET /?x HTTP/1.0\r\n\r\n"), Some(Page::Root));
         for other in ["GET /x HTTP/1.0\r\n\r\n", "\r\n\r\n", "\0\u{7f} \r\n\r\n", "PUT * x\n\n", "GET /metricsx x\n\n"]

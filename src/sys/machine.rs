@@ -57,10 +57,15 @@ pub fn binds_low_ports() -> bool {
 
 /// How many characters a line of a terminal has; `None` when it is none, or does not tell.
 pub fn terminal_columns(output: impl AsFd) -> Option<usize> {
+    terminal_size(output).map(|(_, columns)| columns)
+}
+
+/// Rows and columns of the terminal that an output is; `None` for what is none, or does not tell.
+pub fn terminal_size(output: impl AsFd) -> Option<(usize, usize)> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the kernel writes one `winsize`, which outlives the call.
     let told = unsafe { libc::ioctl(output.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
-    (told == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+    (told == 0 && size.ws_col > 0).then_some((usize::from(size.ws_row), usize::from(size.ws_col)))
 }
 
 fn setting(name: &str) -> Option<u32> {

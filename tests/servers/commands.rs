@@ -180,8 +180,20 @@ fn a_mistyped_command_is_told_what_it_could_have_been() {
 #[test]
 fn each_command_explains_itself_on_standard_output() {
     let directory = tempfile::tempdir().expect("a directory");
-    let words =
-        ["check", "show", "simulate", "status", "stop", "reload", "pause", "resume", "completions", "man", "help"];
+    let words = [
+        "check",
+        "show",
+        "simulate",
+        "status",
+        "top",
+        "stop",
+        "reload",
+        "pause",
+        "resume",
+        "completions",
+        "man",
+        "help",
+    ];
     for word in words {
         let output = rhinod(directory.path(), &[word, "--help"]);
         assert!(output.status.success() && output.stderr.is_empty(), "{word}: {output:?}");

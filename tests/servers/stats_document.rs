@@ -2,12 +2,10 @@
 //! send, and told so that nobody who does not listen costs anything. uwsgitop itself reads it.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 use serde_json::Value;
@@ -16,6 +14,7 @@ use crate::harness::{Instance, PATIENCE, wait_until};
 use crate::monitoring::{bytes_after, document, figure, page, parsed, stats_path, sum, telling, wait_for};
 use crate::reloading::{edit, operator, reload, tell, unsteady};
 use crate::rivals::{self, Uwsgi};
+use crate::terminal::Terminal;
 
 /// A request that is under way until its body comes, with these variables.
 fn held(server: &Instance, variables: &[(&str, &[u8])]) -> UnixStream {
@@ -252,28 +251,6 @@ fn a_reload_moves_it_and_leaves_no_file_behind() {
     server.ends_with(0);
 }
 
-/// What a program has drawn on a terminal so far.
-struct Terminal {
-    side: File,
-    drawn: Vec<u8>,
-}
-
-impl Terminal {
-    /// Reads on until the program has drawn all of this, in any order.
-    fn wait_for(&mut self, all: &[&str]) {
-        let mut bytes = [0; 4096];
-        loop {
-            let text = String::from_utf8_lossy(&self.drawn);
-            if all.iter().all(|part| text.contains(part)) {
-                return;
-            }
-            let count = self.side.read(&mut bytes).unwrap_or(0);
-            assert!(count > 0, "it ended without {all:?}: {}", String::from_utf8_lossy(&self.drawn));
-            self.drawn.extend_from_slice(&bytes[..count]);
-        }
-    }
-}
-
 #[test]
 fn uwsgitop_shows_an_instance() {
     let Some(python) = rivals::monitoring() else { return };
@@ -283,31 +260,10 @@ fn uwsgitop_shows_an_instance() {
     }
     wait_for(&server, |document| sum(document, "requests") == 7);
     let pids: Vec<String> = server.workers().iter().map(|worker| worker.pid.to_string()).collect();
-    let size = nix::pty::Winsize { ws_row: 40, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
-    let pair = openpty(Some(&size), None).expect("a terminal");
-    let copy = || Stdio::from(pair.slave.try_clone().expect("another descriptor"));
-    let mut program = Command::new(python.with_file_name("uwsgitop"))
-        .arg(stats_path(server.dir()))
-        .env("TERM", "xterm")
-        .stdin(copy())
-        .stdout(copy())
-        .stderr(copy())
-        .spawn()
-        .expect("execute uwsgitop");
-    drop(pair.slave);
-    let mut terminal = Terminal { side: File::from(pair.master), drawn: Vec::new() };
+    let mut command = Command::new(python.with_file_name("uwsgitop"));
+    let mut terminal = Terminal::running(command.arg(stats_path(server.dir())));
     let header = format!("uwsgi-{}", env!("CARGO_PKG_VERSION"));
     terminal.wait_for(&[&header, "req: 7", &pids[0], &pids[1], "idle"]);
-    terminal.side.write_all(b"q").expect("press a key");
-    let mut ended = None;
-    assert!(wait_until_mut(|| {
-        ended = program.try_wait().expect("our child");
-        ended.is_some()
-    }));
-    assert!(ended.is_some_and(|status| status.success()), "{}", String::from_utf8_lossy(&terminal.drawn));
-}
-
-fn wait_until_mut(condition: impl FnMut() -> bool) -> bool {
-    let condition = std::cell::RefCell::new(condition);
-    wait_until(|| (*condition.borrow_mut())())
+    terminal.press("q");
+    terminal.ends_well();
 }

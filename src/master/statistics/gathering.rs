@@ -69,7 +69,7 @@ impl Driver<'_> {
     }
 
     /// All that there is to tell.
-    pub(super) fn report(&self) -> Report {
+    pub(in crate::master) fn report(&self) -> Report {
         let (config, calendar) = (&self.in_force.config, Calendar::now());
         let living: Vec<WorkerView> = self.machine.workers().collect();
         let board = self.children.board();
@@ -82,6 +82,7 @@ impl Driver<'_> {
             locks: self.locks(),
             caches: self.caches(),
             crons: self.crons(),
+            decisions: self.ledger.last_decisions.iter().cloned().collect(),
             totals: board.map_or_else(Totals::default, |board| totals(&self.ledger, &living, board)),
         }
     }

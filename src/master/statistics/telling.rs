@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::super::doors::Manner;
 use super::super::driver::Driver;
 use super::visitors::Question;
-use crate::stats::{self, Form, Head, Page, Report, Request, Style};
-use crate::sys::clock::monotonic_us;
+use crate::stats::{self, Brief, Form, Head, Page, Report, Request, Style};
+use crate::sys::clock::{epoch_us, monotonic_us};
 
 /// The documents of one moment, as far as anybody has asked for them.
 #[derive(Default)]
@@ -20,6 +20,7 @@ struct Documents {
 enum Document {
     Uwsgi(Style),
     Metrics(Form),
+    Brief,
 }
 
 impl Driver<'_> {
@@ -70,6 +71,7 @@ impl Driver<'_> {
                 let form = if open { Form::Open } else { Form::Plain };
                 ("200 OK", form.content_type(), self.document(Document::Metrics(form), documents))
             }
+            (Page::Brief, _) => ("200 OK", "application/json", self.document(Document::Brief, documents)),
             (Page::People, _) | (Page::Root, Manner::Metrics) => ("200 OK", HTML, Rc::from(stats::PAGE.as_bytes())),
             (Page::Other, Manner::Metrics) => {
                 ("404 Not Found", TEXT, Rc::from(b"there are /, /metrics, /livez and /readyz\n".as_slice()))
@@ -91,6 +93,7 @@ impl Driver<'_> {
         let bytes: Rc<[u8]> = Rc::from(match document {
             Document::Uwsgi(style) => stats::document(report, style),
             Document::Metrics(form) => stats::metrics(report, form),
+            Document::Brief => Brief::of(report, epoch_us()).line().into_bytes(),
         });
         made.push((document, Rc::clone(&bytes)));
         bytes

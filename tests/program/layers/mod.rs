@@ -112,7 +112,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("zygote", &["companion", "config", "logging", "member", "routing", "sys", "travel", "worker"]),
     ("embedded", &["companion", "config", "escape", "handler", "member", "websocket", "worker"]),
     ("test", &["handler"]),
-    ("operator", &["cli", "escape", "exit", "failure", "operator/words", "sys"]),
+    ("operator", &["cli", "escape", "exit", "failure", "logging", "operator/words", "stats", "sys"]),
     ("simulate", &["config", "exit", "failure", "scaling", "sys"]),
     (
         "worker",
