@@ -59,6 +59,8 @@ pub mod logging;
 pub mod master;
 #[doc(hidden)]
 pub mod member;
+#[doc(hidden)]
+pub mod metrics;
 mod operator;
 mod router;
 #[doc(hidden)]

@@ -520,6 +520,33 @@ def is_locked(number=0):
 # What rhinod does not have
 
 
+# ----------------------------------------------------------------------------------------------------------------------
+# Metrics
+
+
+def metric_get(name):
+    """The value of a metric; 0 where there is none of this name."""
+    return _rhinod.metric_get(name)
+
+
+def _metric_function(how, does):
+    def change(name, value=1):
+        return True if _rhinod.metric_change(how, name, value) else None
+
+    change.__name__ = change.__qualname__ = "metric_" + how
+    change.__doc__ = does + " None where there is no such metric of the application's."
+    globals()[change.__name__] = change
+
+
+_metric_function("set", "Gives a metric a value.")
+_metric_function("set_max", "Gives a metric a value if it is less.")
+_metric_function("set_min", "Gives a metric a value if it is more.")
+_metric_function("inc", "Adds to a metric.")
+_metric_function("dec", "Takes away from a metric.")
+_metric_function("mul", "Multiplies a metric.")
+_metric_function("div", "Divides a metric.")
+
+
 def _missing(feature, names):
     for name in names.split():
 
@@ -532,8 +559,6 @@ def _missing(feature, names):
 
 
 _missing("websockets out of shared areas", "websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
-_missing("metrics that an application can set yet", "metric_inc metric_dec metric_mul metric_div metric_set "
-         "metric_set_max metric_set_min metric_get")
 _missing("remote procedure calls", "rpc call register_rpc rpc_list")
 _missing("greenlets or other suspension of a request", "suspend green_schedule async_connect ready_fd")
 _missing("sockets of its own for applications (use the socket module)", "connect send recv close")

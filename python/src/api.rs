@@ -3,6 +3,7 @@
 
 mod cache;
 mod cache_entries;
+mod metric;
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::harakiri;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     cache::register(module)?;
     cache_entries::register(module)?;
+    metric::register(module)?;
     module.add_function(wrap_pyfunction!(ask_reload, module)?)?;
     module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
     module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;

@@ -21,6 +21,7 @@ use super::scaler::Scaler;
 use super::second_line::SecondLine;
 use super::signals::Signals;
 use super::statistics::Visitors;
+use super::thresholds::ThresholdWatch;
 use super::trial::Trial;
 use super::upgrade::asking::Upgrade;
 use super::vassal::Vassal;
@@ -75,6 +76,8 @@ pub(super) struct Driver<'a> {
     pub(super) log_size: SizeWatch,
     /// Whether queues are full, where an alarm waits for that.
     pub(super) backlog_watch: BacklogWatch,
+    /// Whether metrics have reached their bounds.
+    pub(super) threshold_watch: ThresholdWatch,
     /// The line to the Emperor whose vassal the instance is.
     pub(super) vassal: Option<Vassal>,
     /// When the stop begins that was ordered (`stop-delay`).
@@ -132,6 +135,7 @@ impl<'a> Driver<'a> {
             notifier: Notifier::new(),
             log_size: SizeWatch::default(),
             backlog_watch: BacklogWatch::default(),
+            threshold_watch: ThresholdWatch::default(),
             vassal: None,
             stops_at_us: None,
             visitors: Visitors::default(),

@@ -52,6 +52,7 @@ mod signals;
 mod sockets;
 mod startup;
 mod statistics;
+mod thresholds;
 mod trial;
 mod trying;
 pub(crate) mod upgrade;

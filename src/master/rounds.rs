@@ -62,6 +62,7 @@ impl Driver<'_> {
             self.log_size.due_us(),
             self.collector_due_us(),
             self.backlog_due_us(),
+            self.thresholds_due_us(),
             self.signals_due_us(),
             self.crons_due_us(),
             self.in_force.memories.due_us(),
@@ -90,6 +91,7 @@ impl Driver<'_> {
         self.watch_log_size();
         self.mind_collector();
         self.mind_backlog();
+        self.mind_thresholds();
         self.tell_emperor();
         self.in_force.memories.bring_to_disk(monotonic_us());
         self.mind_upgrade();

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::AtomicU64;
 
 use worker_protocol::ids::{Generation, Seat};
 use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, Trial, WorkerSeat};
@@ -71,6 +72,11 @@ impl<'z> Instance<'z> {
     /// The cache of a name, which all processes of the instance share; the first one without a name.
     pub fn cache(&self, name: Option<&str>) -> Option<SharedCache<'z>> {
         self.common.memories.cache(name)
+    }
+
+    /// The word of a metric of the application's, which all processes of the instance share.
+    pub fn metric(&self, name: &str) -> Option<&'z AtomicU64> {
+        self.common.memories.metric(name)
     }
 
     /// The same as [`Instance::sockets`], each with what is spoken on it, to be accepted on.

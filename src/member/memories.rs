@@ -1,9 +1,12 @@
 //! Memories that all processes of the instance share, besides the scoreboard, as one of them finds them: by name. The
 //! master has made them (`master/memories`). Zygote, and every process below it.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::AtomicU64;
 
 use crate::cache::{Cache, Geometry, Lock, Outcome, Policy};
+use crate::config::model::metrics::MEMORY as METRICS;
 use crate::config::model::{CacheSettings, Config};
 use crate::sys::robust_lock::RobustLock;
 use crate::sys::shared_memory::SharedWords;
@@ -12,6 +15,14 @@ use crate::sys::shared_memory::SharedWords;
 #[derive(Debug, Default)]
 pub(crate) struct Memories {
     caches: Vec<CacheHome>,
+    metrics: Option<MetricsHome>,
+}
+
+/// The metrics of the application, and where they are.
+#[derive(Debug)]
+struct MetricsHome {
+    places: HashMap<String, usize>,
+    words: SharedWords,
 }
 
 /// A cache, and where it is.
@@ -34,11 +45,20 @@ impl Memories {
             // What a later master shares is nothing to this process.
             if let Some(settings) = config.caches.list.iter().find(|cache| cache.memory_name() == name) {
                 memories.caches.push(CacheHome::of(settings, words, config.caches.sweep_every_s)?);
+            } else if name == METRICS {
+                let names = config.metrics.list.iter().map(|metric| metric.name.clone());
+                memories.metrics = Some(MetricsHome { places: names.zip(0..).collect(), words });
             }
         }
         let place = |cache: &CacheHome| config.caches.list.iter().position(|settings| settings.name == cache.name);
         memories.caches.sort_by_key(place);
         Ok(memories)
+    }
+
+    /// The word of a metric.
+    pub(super) fn metric(&self, name: &str) -> Option<&AtomicU64> {
+        let MetricsHome { places, words } = self.metrics.as_ref()?;
+        words.words().get(*places.get(name)?)
     }
 
     /// The cache of a name; the first one without.

@@ -90,6 +90,12 @@ impl Family<'_> {
         let _ = writeln!(self.text, " {value}");
     }
 
+    /// Adds a sample that is a whole number, which may be below zero.
+    pub(super) fn signed(&mut self, labels: Labels<'_>, value: i64) {
+        self.begin(labels);
+        let _ = writeln!(self.text, " {value}");
+    }
+
     /// Adds a sample that is a time.
     pub(super) fn seconds(&mut self, labels: Labels<'_>, us: u64) {
         self.begin(labels);

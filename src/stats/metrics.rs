@@ -13,6 +13,7 @@ pub fn metrics(report: &Report, form: Form) -> Vec<u8> {
     load(&mut out, report);
     totals(&mut out, &report.totals);
     crons(&mut out, report);
+    own(&mut out, report);
     sockets(&mut out, report);
     workers(&mut out, report);
     out.finish()
@@ -117,6 +118,22 @@ fn crons(out: &mut Exposition, report: &Report) {
     for (command, [done, failed]) in counts {
         runs.whole(&[("command", command), ("outcome", "done")], done);
         runs.whole(&[("command", command), ("outcome", "failed")], failed);
+    }
+}
+
+/// Those that the application changes.
+fn own(out: &mut Exposition, report: &Report) {
+    let (counters, gauges): (Vec<_>, Vec<_>) = report.metrics.iter().partition(|metric| metric.is_counter);
+    if !counters.is_empty() {
+        let mut family = out.family("rhinod_application_counter", Kind::Counter, "Counters of the application.");
+        for metric in counters {
+            // One that was taken below zero is none.
+            family.whole(&[("name", &metric.name)], metric.value.try_into().unwrap_or(0));
+        }
+    }
+    if !gauges.is_empty() {
+        let mut family = out.family("rhinod_application_gauge", Kind::Gauge, "Gauges of the application.");
+        gauges.iter().for_each(|metric| family.signed(&[("name", &metric.name)], metric.value));
     }
 }
 

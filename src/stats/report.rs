@@ -26,6 +26,8 @@ pub struct Report {
     pub locks: Vec<i32>,
     /// Caches that the processes share.
     pub caches: Vec<Cache>,
+    /// The application's metrics.
+    pub metrics: Vec<Metric>,
     /// What only ever grows.
     pub totals: Totals,
     /// The last decisions on the number of workers, the oldest first.
@@ -231,6 +233,21 @@ pub struct Cache {
     pub full: u64,
     /// When it changed last, in seconds since the epoch; 0 where that is not kept.
     pub changed_s: u64,
+}
+
+/// A number that the application changes.
+#[derive(Debug, Clone, Default)]
+pub struct Metric {
+    /// What it is called.
+    pub name: String,
+    /// Whether it only grows.
+    pub is_counter: bool,
+    /// uWSGI's number of its type.
+    pub type_number: u8,
+    /// What SNMP would call it.
+    pub oid: String,
+    /// What it is.
+    pub value: i64,
 }
 
 /// A decision that has changed the number of workers.

@@ -4,10 +4,12 @@
 //! Differs from uWSGI where that is at fault: it is JSON whatever is in it, every number has its worker, and what a worker that
 //! is gone did not accept it does not say to accept.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::report::{Cache, Core, Cron, Listener, Report, Worker, WorkerStatus};
+use super::report::{Cache, Core, Cron, Listener, Metric, Report, Worker, WorkerStatus};
 
 /// What a document looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +18,8 @@ pub struct Style {
     pub minified: bool,
     /// With the threads of each worker (without `stats-no-cores`).
     pub cores: bool,
+    /// With the application's metrics (without `stats-no-metrics`).
+    pub metrics: bool,
 }
 
 /// The document.
@@ -54,6 +58,8 @@ struct Document<'r> {
     caches: Vec<OneCache<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     crons: Vec<OneCron<'r>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metrics: BTreeMap<&'r str, OneMetric<'r>>,
     sockets: Vec<Socket<'r>>,
     workers: Vec<OneWorker<'r>>,
 }
@@ -97,6 +103,13 @@ struct OneCron<'r> {
     runs: u64,
     failures: u64,
     last_end: &'r str,
+}
+
+#[derive(Serialize)]
+struct OneMetric<'r> {
+    r#type: u8,
+    oid: &'r str,
+    value: i64,
 }
 
 #[derive(Serialize)]
@@ -173,6 +186,10 @@ impl<'r> Document<'r> {
             pid: daemon.pid,
             respawns: daemon.respawns,
         };
+        let metric = |metric: &'r Metric| {
+            let Metric { name, type_number, oid, value, .. } = metric;
+            (name.as_str(), OneMetric { r#type: *type_number, oid, value: *value })
+        };
         let lock = |(number, holder): (usize, &i32)| {
             serde_json::Map::from_iter([(format!("user {number}"), serde_json::Value::from(*holder))])
         };
@@ -190,6 +207,7 @@ impl<'r> Document<'r> {
             locks: report.locks.iter().enumerate().map(lock).collect(),
             caches: report.caches.iter().map(OneCache::of).collect(),
             crons: report.crons.iter().map(OneCron::of).collect(),
+            metrics: report.metrics.iter().filter(|_| style.metrics).map(metric).collect(),
             sockets: report.listeners.iter().map(Socket::of).collect(),
             workers: report.workers.iter().map(|worker| OneWorker::of(worker, style)).collect(),
         }
@@ -323,7 +341,7 @@ mod tests {
         serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)))
     }
 
-    const WHOLE: Style = Style { minified: false, cores: true };
+    const WHOLE: Style = Style { minified: false, cores: true, metrics: true };
 
     #[test]
     fn every_field_of_a_worker_is_there_and_a_number() {
@@ -372,9 +390,9 @@ mod tests {
     fn what_is_left_out_is_absent_and_nothing_is_lost_on_one_line() {
         let daemon = Daemon { command: "sleep".into(), pid: 1, respawns: 2 };
         let report = Report { workers: vec![Worker::default()], daemons: vec![daemon], ..Report::default() };
-        let minified = document(&report, Style { minified: true, cores: false });
+        let minified = document(&report, Style { minified: true, cores: false, metrics: false });
         assert!(!minified.contains(&b'\n') && !minified.contains(&b'\t'));
-        let value = read(&report, Style { minified: true, cores: false });
+        let value = read(&report, Style { minified: true, cores: false, metrics: false });
         assert!(value["workers"][0].get("cores").is_none());
         assert_eq!(value["daemons"][0]["respawns"], 2);
         let alone = read(&Report::default(), WHOLE);
@@ -393,7 +411,7 @@ mod tests {
             ..Report::default()
         };
         for minified in [false, true] {
-            let value = read(&report, Style { minified, cores: true });
+            let value = read(&report, Style { minified, cores: true, metrics: true });
             assert_eq!(value["cwd"], odd);
             assert_eq!(value["workers"][0]["cores"][0]["vars"][0], format!("{odd}={odd}"));
         }

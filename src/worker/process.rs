@@ -116,7 +116,7 @@ impl<'z> Worker<'z> {
 
     /// One of uWSGI's metrics (uWSGI's manual, "The Metrics subsystem"), as far as the scoreboard has it: over all
     /// workers that live now.
-    pub(super) fn metric(&self, name: &str) -> Option<u64> {
+    pub fn metric(&self, name: &str) -> Option<u64> {
         let figures = || self.member.instance().seats().map(|(_, seat)| seat.figures());
         let accepting = || self.member.instance().seats().filter(|(_, seat)| seat.presence() == Presence::Accepting);
         Some(match name {
@@ -129,7 +129,8 @@ impl<'z> Worker<'z> {
                 let averages: Vec<u64> = figures().map(|worker| worker.average_us).filter(|us| *us > 0).collect();
                 averages.iter().sum::<u64>() / (averages.len() as u64).max(1)
             }
-            _ => return None,
+            // One below zero is shown as none.
+            own => crate::metrics::value(self.member.instance().metric(own)?).try_into().unwrap_or(0),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Tests of whole servers, in one program: each starts instances of its own, see `harness`.
 
 mod alarms;
+mod application_metrics;
 mod attached;
 mod cache_backends;
 mod chaos;

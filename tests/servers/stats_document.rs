@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 use serde_json::Value;
 
-use crate::harness::{Instance, PATIENCE, wait_until};
+use crate::harness::{Instance, PATIENCE};
 use crate::monitoring::{bytes_after, document, figure, page, parsed, stats_path, sum, telling, wait_for};
 use crate::reloading::{edit, operator, reload, tell, unsteady};
 use crate::rivals::{self, Uwsgi};

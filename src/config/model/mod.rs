@@ -26,6 +26,7 @@ mod listener;
 mod log_places;
 mod logging;
 pub mod mailboxes;
+pub mod metrics;
 mod mules;
 mod network;
 mod patience;
@@ -70,6 +71,7 @@ pub use identity::{EnvironmentChange, Identity};
 pub use listener::{Address, Listener, Protocol};
 pub use log_places::{Encoder, LineForm, LogPlace, Logger, Route};
 pub use logging::Logging;
+pub use metrics::{Metric, MetricKind, Metrics, Threshold};
 pub use mules::{Farm, MuleWork, Mules};
 pub use network::{Network, NotANetwork, Peer};
 pub use patience::Patience;
@@ -174,6 +176,8 @@ pub struct Config {
     /// The names of the mailboxes that there are, in the order in which a zygote gets them. The master fills it for its
     /// zygotes.
     pub mailboxes: Vec<String>,
+    /// Metrics that the application changes.
+    pub metrics: Metrics,
     /// Caches that all processes share.
     pub caches: Caches,
     /// Names of the memories that come beside these settings, in their order: told only on the way to a zygote.
@@ -260,6 +264,7 @@ impl Default for Config {
             signal_queue_bytes: None,
             signal_timers: Vec::new(),
             mailboxes: Vec::new(),
+            metrics: Metrics::default(),
             caches: Caches::default(),
             memories: Vec::new(),
             environment: Vec::new(),

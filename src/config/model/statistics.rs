@@ -19,6 +19,8 @@ pub struct Statistics {
     pub minified: bool,
     /// Whether it has the threads of each worker (without `stats-no-cores`).
     pub cores: bool,
+    /// Whether the document has the application's metrics (`stats-no-metrics` takes them out).
+    pub own_metrics: bool,
     /// Whether it has all variables of requests under way, cookies and credentials among them (`stats-variables`, ours).
     pub variables: bool,
     /// Where metrics are told over HTTP (`metrics`, ours).
@@ -34,6 +36,7 @@ impl Default for Statistics {
             http: false,
             minified: false,
             cores: true,
+            own_metrics: true,
             variables: false,
             metrics: None,
             agent: None,

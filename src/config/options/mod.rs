@@ -37,6 +37,7 @@ mod language;
 mod limits;
 mod log_places;
 mod logging;
+mod metrics;
 mod network;
 mod ours;
 mod processes;

@@ -6,6 +6,7 @@
 use super::alarms;
 use super::draft::Draft;
 use super::known_address::known_address;
+use super::metrics;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, list, seconds, text};
 use crate::config::error::ConfigError;
@@ -18,14 +19,16 @@ const SCRAPE: &str = "let the monitoring scrape `metrics`";
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    flag("enable-metrics").not_yet(METRICS).says("Turn on counters/gauges collection"),
-    list("metric").not_yet(METRICS).says("Define a custom metric (key=value list)"),
-    list("metric-threshold").aka(&["metric-alarm", "alarm-metric"]).not_yet(METRICS)
-        .says("Alarm when a metric crosses value"),
+    flag("enable-metrics").accepted("the instance's own are always counted; `metric` adds the application's").says("Turn on counters/gauges collection"),
+    list("metric").sets(metrics::metric).works()
+        .says("A number that the application changes: NAME, or name=NAME,type=counter|gauge|absolute,initial_value=N,oid=OID"),
+    list("metric-threshold").aka(&["metric-alarm", "alarm-metric"])
+        .sets(metrics::threshold).works()
+        .says("What is done when a metric reaches a value: key=METRIC,value=N,alarm=NAME,rate=SECONDS,msg=TEXT,reset=N"),
     text("metrics-dir").aka(&["metric-dir"]).not_yet(METRICS).says("Expose metrics as files in directory"),
     flag("metrics-dir-restore").aka(&["metric-dir-restore"]).not_yet(METRICS)
         .says("Restore metric values from metrics-dir"),
-    flag("metrics-no-cores").not_yet(METRICS).says("Skip per-core metrics"),
+    flag("metrics-no-cores").accepted("metrics of single threads are in the document of `stats` only").says("Skip per-core metrics"),
     address("stats").aka(&["stats-server"])
         .sets(|d, v| d.config.statistics.server = own_address(d, v)).works()
         .says("Tell statistics as JSON to whoever connects to this address (TCP, UNIX)"),
@@ -37,7 +40,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     seconds("stats-pusher-default-freq").aka(&["stats-pushers-default-freq"]).default("3").unsupported(SCRAPE)
         .says("Seconds between stats pushes"),
     flag("stats-no-cores").sets(|d, v| d.config.statistics.cores = !v.on()).works().says("Omit per-core data from stats"),
-    flag("stats-no-metrics").accepted("the document has no metrics; they are at `metrics`").says("Omit metrics from stats"),
+    flag("stats-no-metrics").sets(|d, v| d.config.statistics.own_metrics = !v.on()).works()
+        .says("Omit metrics from stats"),
     list("alarm").sets(alarms::alarm).works()
         .says("What is done when something is wrong: NAME cmd:COMMAND (the message is its input), log:TEXT, udp:IP:PORT, \
                signal:NUMBER or mule:NUMBER"),
@@ -91,6 +95,7 @@ pub(super) fn own_address(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<A
 /// Two kinds of answers do not fit one address, and what is raised must be there.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     alarms::judge(draft);
+    metrics::judge(draft);
     let statistics = &draft.config.statistics;
     let same = statistics.metrics.is_some() && statistics.server == statistics.metrics;
     if let (true, false, Some(directive)) = (same, statistics.http, draft.given("metrics")) {

@@ -1,4 +1,4 @@
-//! Memories that all processes of the instance share, besides the scoreboard: caches. Made before any zygote, which gets
+//! Memories that all processes of the instance share, besides the scoreboard: caches, metrics. Made before any zygote, which gets
 //! their descriptors; so they outlive workers and reloads, and the next image of the master goes on with them. What is
 //! configured as before keeps its memory. Master only.
 //!
@@ -12,14 +12,17 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
 
 use self::disk::Disk;
 use super::passed::Passed;
 use crate::cache::{self, Figures, Geometry};
+use crate::config::model::metrics::MEMORY as METRICS;
 use crate::config::model::{CacheSettings, Config};
 use crate::failure::StartFailure;
+use crate::metrics::{self, Change};
 use crate::sys::clock::epoch_us;
 use crate::sys::kept_memory::{self, KeptMemory};
 use crate::sys::robust_lock::RobustLock;
@@ -45,6 +48,8 @@ struct Memory {
 enum Shape {
     /// A cache, and the file that keeps it.
     Cache(Geometry, Option<std::path::PathBuf>),
+    /// Metrics of these names, a word for each.
+    Metrics(Vec<String>),
 }
 
 /// A memory on its way to the next image of the master.
@@ -74,7 +79,11 @@ impl Memories {
 
     fn followed_by(&self, config: &Config, within_us: u64) -> Result<Self, StartFailure> {
         let list = config.caches.list.iter().map(|settings| self.cache(settings, config, within_us));
-        Ok(Self { list: list.collect::<Result<_, _>>()? })
+        let mut list = list.collect::<Result<Vec<_>, _>>()?;
+        if !config.metrics.list.is_empty() {
+            list.push(self.next_metrics(config).map_err(|error| StartFailure::system("make the metrics", &error))?);
+        }
+        Ok(Self { list })
     }
 
     fn cache(&self, settings: &CacheSettings, config: &Config, within_us: u64) -> Result<Memory, StartFailure> {
@@ -96,6 +105,41 @@ impl Memories {
         log::info!("*** Cache \"{}\" initialized: {megabytes}MB for {items} items ***", settings.name);
         let disk = settings.store.as_ref().map(|path| Disk::of(path, settings.store_sync_s));
         Ok(Memory { name, shape, words: Rc::new(made), disk })
+    }
+
+    /// The metrics of a configuration. Those that there are keep what they have come to.
+    fn next_metrics(&self, config: &Config) -> io::Result<Memory> {
+        let names: Vec<String> = config.metrics.list.iter().map(|metric| metric.name.clone()).collect();
+        let before = self.list.iter().find(|memory| memory.name == METRICS);
+        let shape = Shape::Metrics(names);
+        if let Some(found) = before.filter(|memory| memory.shape == shape) {
+            return Ok(found.clone());
+        }
+        let words = SharedWords::named(c"rhinod-metrics", config.metrics.list.len())?;
+        for (word, metric) in words.words().iter().zip(&config.metrics.list) {
+            let kept = before.and_then(|memory| memory.metric(&metric.name));
+            word.store(kept.unwrap_or(metric.initial).cast_unsigned(), Relaxed);
+        }
+        Ok(Memory { name: METRICS.to_owned(), shape, words: Rc::new(words), disk: None })
+    }
+
+    /// The values of all metrics, in the order of the configuration.
+    pub(super) fn metrics(&self) -> Vec<i64> {
+        let memory = self.list.iter().find(|memory| memory.name == METRICS);
+        memory.map_or_else(Vec::new, |memory| memory.words.words().iter().map(metrics::value).collect())
+    }
+
+    /// The value of a metric.
+    pub(super) fn metric(&self, name: &str) -> Option<i64> {
+        self.list.iter().find(|memory| memory.name == METRICS)?.metric(name)
+    }
+
+    /// Sets a metric.
+    pub(super) fn set_metric(&self, name: &str, value: i64) {
+        let memory = self.list.iter().find(|memory| memory.name == METRICS);
+        if let Some(word) = memory.and_then(|memory| memory.words.words().get(memory.place(name)?)) {
+            metrics::change(word, Change::Set, value);
+        }
     }
 
     /// What they are called, for a zygote.
@@ -125,7 +169,7 @@ impl Memories {
     /// What there is to tell of a cache.
     pub(super) fn figures(&self, settings: &CacheSettings) -> Option<Figures> {
         let memory = self.list.iter().find(|memory| memory.name == settings.memory_name())?;
-        let Shape::Cache(geometry, _) = &memory.shape;
+        let Shape::Cache(geometry, _) = &memory.shape else { return None };
         Some(cache::figures(memory.words.words(), geometry))
     }
 
@@ -155,6 +199,19 @@ impl Memories {
             }
         }
         found.next(config)
+    }
+}
+
+impl Memory {
+    fn place(&self, metric: &str) -> Option<usize> {
+        match &self.shape {
+            Shape::Metrics(names) => names.iter().position(|name| name == metric),
+            Shape::Cache(..) => None,
+        }
+    }
+
+    fn metric(&self, name: &str) -> Option<i64> {
+        Some(metrics::value(self.words.words().get(self.place(name)?)?))
     }
 }
 

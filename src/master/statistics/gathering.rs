@@ -8,9 +8,9 @@ use worker_protocol::scoreboard::{MasterSeat, Scoreboard};
 use super::super::driver::Driver;
 use super::super::ledger::{Ledger, Slot, believed, believed_core};
 use super::super::machine::{Condition, WorkerView};
-use crate::config::model::{CacheSettings, Config};
+use crate::config::model::{CacheSettings, Config, Metric as MetricSettings, MetricKind};
 use crate::stats::{
-    Answer, Application, Cache, Core, Cron, Daemon, Instance, Listener, Load, Readiness, Report, Running, Totals, Worker,
+    Answer, Application, Cache, Core, Cron, Daemon, Instance, Listener, Load, Metric, Readiness, Report, Running, Totals, Worker,
     WorkerStatus,
 };
 use crate::sys::clock::{epoch_us, monotonic_us};
@@ -82,6 +82,7 @@ impl Driver<'_> {
             locks: self.locks(),
             caches: self.caches(),
             crons: self.crons(),
+            metrics: self.own_metrics(),
             decisions: self.ledger.last_decisions.iter().cloned().collect(),
             totals: board.map_or_else(Totals::default, |board| totals(&self.ledger, &living, board)),
         }
@@ -164,6 +165,22 @@ impl Driver<'_> {
             })
         };
         self.in_force.config.caches.list.iter().filter_map(told).collect()
+    }
+
+    fn own_metrics(&self) -> Vec<Metric> {
+        let list = &self.in_force.config.metrics.list;
+        let told = |(settings, value): (&MetricSettings, i64)| Metric {
+            name: settings.name.clone(),
+            is_counter: settings.kind == MetricKind::Counter,
+            type_number: match settings.kind {
+                MetricKind::Counter => 0,
+                MetricKind::Gauge => 1,
+                MetricKind::Absolute => 2,
+            },
+            oid: settings.oid.clone(),
+            value,
+        };
+        list.iter().zip(self.in_force.memories.metrics()).map(told).collect()
     }
 
     fn locks(&self) -> Vec<i32> {

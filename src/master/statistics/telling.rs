@@ -52,7 +52,7 @@ impl Driver<'_> {
     /// Head and body of an answer.
     fn answer(&self, question: Question, documents: &mut Documents) -> [Rc<[u8]>; 2] {
         let statistics = &self.in_force.config.statistics;
-        let style = Style { minified: statistics.minified, cores: statistics.cores };
+        let style = Style { minified: statistics.minified, cores: statistics.cores, metrics: statistics.own_metrics };
         let nothing = || Rc::from([].as_slice());
         let Some(Request { page, head_only }) = question.request else {
             if question.manner == Manner::Agent {
