@@ -1,5 +1,5 @@
 //! Alarms that the master raises: for others who ask it to, for workers that die of a memory fault (`alarm-segfault`), for
-//! queues that are full (`alarm-backlog`). Raising is telling the collector, which does what they are for, and has the master
+//! queues that are full (`alarm-backlog`), for metrics that have reached a bound (`metric-threshold`). Raising is telling the collector, which does what they are for, and has the master
 //! do what needs mailboxes. Master only.
 
 use super::driver::Driver;
@@ -9,17 +9,6 @@ use crate::collector::Order;
 use crate::config::model::mailboxes;
 use crate::sys::clock::monotonic_us;
 use crate::sys::mailbox::Posted;
-use crate::sys::queue::{ListenQueue, QueueProbe};
-
-/// How often queues are looked at, where an alarm waits for them.
-const LOOK_EVERY_US: u64 = 1_000_000;
-
-/// Looks whether queues are full.
-#[derive(Debug, Default)]
-pub(super) struct BacklogWatch {
-    probe: Option<QueueProbe>,
-    looked_us: u64,
-}
 
 impl Driver<'_> {
     /// Raises these alarms.
@@ -48,7 +37,7 @@ impl Driver<'_> {
     /// When to look at the queues.
     pub(super) fn backlog_due_us(&self) -> Option<u64> {
         let waits = !self.in_force.config.logging.alarms.on_backlog.is_empty() && !self.machine.is_stopping();
-        waits.then(|| self.backlog_watch.looked_us.saturating_add(LOOK_EVERY_US))
+        waits.then(|| self.backlog_watch.due_us())
     }
 
     /// Looks at the queues, if it is time.
@@ -57,16 +46,35 @@ impl Driver<'_> {
         if self.backlog_due_us().is_none_or(|due_us| due_us > now_us) {
             return;
         }
-        self.backlog_watch.looked_us = now_us;
         let listen = self.in_force.config.listen;
-        let probe = self.backlog_watch.probe.get_or_insert_default();
-        let full = self.in_force.sockets.iter().filter_map(|socket| {
-            let waiting = probe.queue_of(socket).and_then(|queue| full(queue, listen))?;
-            Some(format!("the queue of {} is full ({waiting} of {listen})", socket.name))
-        });
-        let messages: Vec<String> = full.collect();
+        let messages = self.backlog_watch.look(&self.in_force.sockets, listen, now_us);
         let names = self.in_force.config.logging.alarms.on_backlog.clone();
         messages.iter().for_each(|message| self.raise_alarms(&names, message));
+    }
+
+    /// When to look at the application's metrics.
+    pub(super) fn thresholds_due_us(&self) -> Option<u64> {
+        let waits = !self.in_force.config.metrics.thresholds.is_empty() && !self.machine.is_stopping();
+        waits.then(|| self.threshold_watch.due_us())
+    }
+
+    /// Looks at them, if it is time.
+    pub(super) fn mind_thresholds(&mut self) {
+        let now_us = monotonic_us();
+        if self.thresholds_due_us().is_none_or(|due_us| due_us > now_us) {
+            return;
+        }
+        let thresholds = self.in_force.config.metrics.thresholds.clone();
+        for (threshold, value) in self.threshold_watch.look(&thresholds, &self.in_force.memories, now_us) {
+            if let Some(alarm) = &threshold.alarm {
+                let message = threshold.message.clone();
+                let message = message.unwrap_or_else(|| format!("the metric {} is {value}", threshold.metric));
+                self.raise_alarms(std::slice::from_ref(alarm), &message);
+            }
+            if let Some(reset) = threshold.reset {
+                self.in_force.memories.set_metric(&threshold.metric, reset);
+            }
+        }
     }
 
     /// Has the event loop wake up for the collector's orders, if it does not yet.
@@ -97,24 +105,5 @@ impl Driver<'_> {
             Some(Err(error)) => log::error!("{name} does not get the message of an alarm: {error}"),
             None => log::warn!("an alarm is for mule {number}, which there is not"),
         }
-    }
-}
-
-/// How many wait on a socket, if those are as many as may: so many as are configured, for what the kernel allows on top is not for
-/// waiting, or as the kernel allows. Where it does not tell the queue is never full.
-fn full(queue: ListenQueue, listen: u32) -> Option<u32> {
-    let ListenQueue { waiting, limit } = queue;
-    (limit > 0 && waiting >= limit.min(listen)).then_some(waiting)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_queue_is_full_by_the_configuration_or_by_the_kernel_and_never_where_that_is_unknown() {
-        let of = |waiting, limit| full(ListenQueue { waiting, limit }, 100);
-        assert_eq!([of(0, 0), of(500, 0), of(99, 164), of(10, 10)], [None, None, None, Some(10)]);
-        assert_eq!([of(100, 164), of(130, 164)], [Some(100), Some(130)]);
     }
 }

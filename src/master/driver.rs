@@ -3,7 +3,7 @@
 
 use mio::Poll;
 
-use super::alarms::BacklogWatch;
+use super::backlog::BacklogWatch;
 use super::candidate::Candidate;
 use super::children::Children;
 use super::descriptors::Descriptors;

@@ -6,6 +6,7 @@
 mod acting;
 mod alarms;
 mod aside;
+mod backlog;
 mod candidate;
 mod certificates;
 mod children;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::driver::Driver;
+use super::memories::Memories;
 use crate::config::model::Threshold;
-use crate::sys::clock::monotonic_us;
 
 /// How often metrics are looked at.
 const LOOK_EVERY_US: u64 = 1_000_000;
@@ -17,6 +16,31 @@ pub(super) struct ThresholdWatch {
 }
 
 impl ThresholdWatch {
+    /// When to look again.
+    pub(super) fn due_us(&self) -> u64 {
+        self.looked_us.saturating_add(LOOK_EVERY_US)
+    }
+
+    /// Looks, and says which are reached and by which value.
+    pub(super) fn look<'t>(
+        &mut self,
+        thresholds: &'t [Threshold],
+        memories: &Memories,
+        now_us: u64,
+    ) -> Vec<(&'t Threshold, i64)> {
+        self.looked_us = now_us;
+        let mut reached = Vec::new();
+        for (place, threshold) in thresholds.iter().enumerate() {
+            let value = memories.metric(&threshold.metric).filter(|value| *value >= threshold.value);
+            if let Some(value) = value
+                && self.may_raise(place, threshold, now_us)
+            {
+                reached.push((threshold, value));
+            }
+        }
+        reached
+    }
+
     /// Whether a threshold that is reached may raise its alarm now; then it has.
     fn may_raise(&mut self, place: usize, threshold: &Threshold, now_us: u64) -> bool {
         let between_us = u64::try_from(threshold.between.as_micros()).unwrap_or(u64::MAX);
@@ -25,38 +49,6 @@ impl ThresholdWatch {
             self.raised_us.insert(place, now_us);
         }
         may
-    }
-}
-
-impl Driver<'_> {
-    /// When to look at the metrics.
-    pub(super) fn thresholds_due_us(&self) -> Option<u64> {
-        let waits = !self.in_force.config.metrics.thresholds.is_empty() && !self.machine.is_stopping();
-        waits.then(|| self.threshold_watch.looked_us.saturating_add(LOOK_EVERY_US))
-    }
-
-    /// Looks at the metrics, if it is time.
-    pub(super) fn mind_thresholds(&mut self) {
-        let now_us = monotonic_us();
-        if self.thresholds_due_us().is_none_or(|due_us| due_us > now_us) {
-            return;
-        }
-        self.threshold_watch.looked_us = now_us;
-        for (place, threshold) in self.in_force.config.metrics.thresholds.clone().iter().enumerate() {
-            let value = self.in_force.memories.metric(&threshold.metric);
-            let Some(value) = value.filter(|value| *value >= threshold.value) else { continue };
-            if !self.threshold_watch.may_raise(place, threshold, now_us) {
-                continue;
-            }
-            if let Some(alarm) = &threshold.alarm {
-                let message = threshold.message.clone();
-                let message = message.unwrap_or_else(|| format!("the metric {} is {value}", threshold.metric));
-                self.raise_alarms(std::slice::from_ref(alarm), &message);
-            }
-            if let Some(reset) = threshold.reset {
-                self.in_force.memories.set_metric(&threshold.metric, reset);
-            }
-        }
     }
 }
 

@@ -15,9 +15,6 @@ mod uwsgi;
 /// A page that shows people what `/metrics` of the same address tells: one text, which needs nothing from elsewhere.
 pub const PAGE: &str = include_str!("page.html");
 
-/// Where that is which `rhinod top` reads.
-pub const BRIEF_PATH: &str = "/top.json";
-
 pub use agent::{Load, agent_line};
 pub use brief::{Brief, BriefRequest, BriefWorker};
 pub use exposition::Form;
@@ -27,5 +24,5 @@ pub use report::{
     Application, Cache, Core, Cron, Daemon, Decision, Instance, Listener, Metric, Report, Running, ScaledBy, Tally, Totals,
     Worker, WorkerStatus,
 };
-pub use request::{HEAD_BYTES_MAX, Head, Page, Request, read};
+pub use request::{BRIEF_PATH, HEAD_BYTES_MAX, Head, Page, Request, read};
 pub use uwsgi::{Style, document};

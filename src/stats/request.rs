@@ -4,6 +4,9 @@
 /// Most bytes of a request that are read.
 pub const HEAD_BYTES_MAX: usize = 4_096;
 
+/// Where that is which `rhinod top` reads.
+pub const BRIEF_PATH: &str = "/top.json";
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
@@ -56,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Option<Request> {
         "/livez" | "/healthz" => Page::Live,
         "/readyz" => Page::Ready,
         "/top" => Page::People,
-        super::BRIEF_PATH => Page::Brief,
+        BRIEF_PATH => Page::Brief,
         "/" => Page::Root,
         _ => Page::Other,
     };

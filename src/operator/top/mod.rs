@@ -8,22 +8,23 @@ mod source;
 
 use std::ffi::OsStr;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::draw::draw;
 use self::history::History;
 use self::screen::Screen;
 use self::source::Source;
+use super::asking::{ReadPlaces, failure};
 use super::words::{FEWER, MORE};
-use super::{ReadPlaces, failure};
 use crate::exit::Exit;
 use crate::failure::StartFailure;
+use crate::sys::clock::monotonic_us;
 
 /// How often it looks.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY_US: u64 = 1_000_000;
 
 /// How often it sees whether an order has been carried out.
-const GLANCE: Duration = Duration::from_millis(100);
+const GLANCE_US: u64 = 100_000;
 
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +49,12 @@ pub(super) fn run(word: &OsStr, places: ReadPlaces<'_>) -> Result<Exit, StartFai
     };
     let (told, outcomes) = mpsc::channel();
     loop {
-        let next = Instant::now() + EVERY;
-        while let Some(left) = next.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        let next_us = monotonic_us().saturating_add(EVERY_US);
+        while let Some(left_us) = next_us.checked_sub(monotonic_us()).filter(|left_us| *left_us > 0) {
             history.note = outcomes.try_iter().last().unwrap_or(std::mem::take(&mut history.note));
             let (rows, columns) = screen.size();
             screen.show(&draw(&history, rows, columns, &clock)).map_err(terminal)?;
-            match screen.key(left.min(GLANCE)).map_err(terminal)?.and_then(meaning) {
+            match screen.key(Duration::from_micros(left_us.min(GLANCE_US))).map_err(terminal)?.and_then(meaning) {
                 Some(Key::Quit) => return Ok(Exit::Success),
                 Some(Key::Order(what)) => order(&source, what, &told, &mut history),
                 Some(Key::PauseOrResume) => {

@@ -11,9 +11,10 @@ use worker_protocol::ids::ProcessId;
 
 use crate::exit::Exit;
 use crate::failure::StartFailure;
+use crate::operator::asking::{ANSWER_BYTES_MAX, Master, ReadPlaces, failure};
 use crate::operator::instance::{self, Instance};
 use crate::operator::words::REPORT;
-use crate::operator::{ANSWER_BYTES_MAX, Master, ReadPlaces, failure};
+
 use crate::stats::{BRIEF_PATH, Brief};
 
 /// How long an address may take.
