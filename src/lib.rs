@@ -62,6 +62,8 @@ pub mod member;
 #[doc(hidden)]
 pub mod metrics;
 mod operator;
+#[doc(hidden)]
+pub mod ring;
 mod router;
 #[doc(hidden)]
 pub mod routing;

@@ -14,6 +14,7 @@ import threading as _threading
 import time as _time
 
 import _rhinod
+import rhinod_areas as _shared_areas
 import rhinod_mule as _mules
 import rhinod_signals as _signals
 import rhinod_spooler as _spoolers
@@ -79,6 +80,13 @@ def _configure(settings):
         for name in ("spool", "spooler_jobs", "spooler_get_task", "spooler_pid", "spooler_pids"):
             globals()[name] = getattr(_spoolers, name)
         globals().update(send_to_spooler=_spoolers.spool, spoolers=_spoolers.names())
+    # The same without a queue, and without a shared area.
+    if settings["queue"]:
+        for name in ("push", "pop", "pull", "get", "set", "last", "slot", "pull_slot"):
+            globals()["queue_" + name] = getattr(_rhinod, "queue_" + name)
+        globals()["queue_size"] = settings["queue"]
+    if _shared_areas.configure(settings):
+        globals().update(_shared_areas.functions())
     _applications, is_a_reload = settings["applications"], settings["is_a_reload"]
     # As in uWSGI there is no such attribute without the option.
     if isinstance(opt.get("mode"), bytes):

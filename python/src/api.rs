@@ -4,6 +4,7 @@
 mod cache;
 mod cache_entries;
 mod metric;
+mod queue;
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     cache::register(module)?;
     cache_entries::register(module)?;
     metric::register(module)?;
+    queue::register(module)?;
     module.add_function(wrap_pyfunction!(ask_reload, module)?)?;
     module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
     module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;

@@ -29,7 +29,7 @@ use crate::names::Names;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
-const MODULES: [(&str, &str); 10] = [
+const MODULES: [(&str, &str); 11] = [
     ("uwsgi", include_str!("../modules/uwsgi.py")),
     ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
     ("rhinod_cache", include_str!("../modules/cache.py")),
@@ -37,6 +37,7 @@ const MODULES: [(&str, &str); 10] = [
     ("rhinod_flask", include_str!("../modules/flask_cache.py")),
     ("rhinod_spooler", include_str!("../modules/spooler.py")),
     ("rhinod_signals", include_str!("../modules/signals.py")),
+    ("rhinod_areas", include_str!("../modules/areas.py")),
     ("rhinod_mule", include_str!("../modules/mule.py")),
     ("rhinod_autoreload", include_str!("../modules/autoreload.py")),
     ("rhinod_tracebacker", include_str!("../modules/tracebacker.py")),
@@ -224,6 +225,8 @@ fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyR
         "buffer_size": config.request.buffer_size,
         "pidfile": config.pidfiles.pidfile,
         "locks": locks,
+        "queue": config.queue.slots,
+        "areas": config.areas.iter().map(|area| (area.bytes, area.offset, area.is_object)).collect::<Vec<_>>(),
         "mules": mules,
         "farms": farms,
         "generation": lease::with_instance(py, |instance| instance.generation().0),

@@ -9,6 +9,7 @@ use worker_protocol::scoreboard::{MasterSeat, Notice, Scoreboard, Trial, WorkerS
 
 use super::born::{Common, Listening};
 use super::memories::SharedCache;
+use super::shared_queue::SharedQueue;
 use crate::config::model::Config;
 use crate::routing::Rules;
 use crate::sys::listeners;
@@ -77,6 +78,16 @@ impl<'z> Instance<'z> {
     /// The word of a metric of the application's, which all processes of the instance share.
     pub fn metric(&self, name: &str) -> Option<&'z AtomicU64> {
         self.common.memories.metric(name)
+    }
+
+    /// The queue that all processes of the instance share.
+    pub fn queue(&self) -> Option<SharedQueue<'z>> {
+        self.common.memories.queue()
+    }
+
+    /// The memory file of the shared area with this number.
+    pub fn area(&self, number: usize) -> Option<BorrowedFd<'z>> {
+        self.common.memories.area(number)
     }
 
     /// The same as [`Instance::sockets`], each with what is spoken on it, to be accepted on.

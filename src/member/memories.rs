@@ -1,13 +1,16 @@
 //! Memories that all processes of the instance share, besides the scoreboard, as one of them finds them: by name. The
 //! master has made them (`master/memories`). Zygote, and every process below it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::AtomicU64;
 
+use super::shared_queue::{QueueHome, SharedQueue};
 use crate::cache::{Cache, Geometry, Lock, Outcome, Policy};
 use crate::config::model::metrics::MEMORY as METRICS;
-use crate::config::model::{CacheSettings, Config};
+use crate::config::model::{Area, CacheSettings, Config, QueueSettings};
+use crate::ring;
 use crate::sys::robust_lock::RobustLock;
 use crate::sys::shared_memory::SharedWords;
 
@@ -16,6 +19,9 @@ use crate::sys::shared_memory::SharedWords;
 pub(crate) struct Memories {
     caches: Vec<CacheHome>,
     metrics: Option<MetricsHome>,
+    queue: Option<QueueHome>,
+    /// By their numbers.
+    areas: BTreeMap<usize, SharedWords>,
 }
 
 /// The metrics of the application, and where they are.
@@ -48,6 +54,11 @@ impl Memories {
             } else if name == METRICS {
                 let names = config.metrics.list.iter().map(|metric| metric.name.clone());
                 memories.metrics = Some(MetricsHome { places: names.zip(0..).collect(), words });
+            } else if name == QueueSettings::MEMORY_NAME {
+                let geometry = ring::Geometry::of(&config.queue).map_err(io::Error::other)?;
+                memories.queue = Some(QueueHome { geometry, words });
+            } else if let Some(number) = (0..config.areas.len()).find(|number| Area::memory_name(*number) == name) {
+                memories.areas.insert(number, words);
             }
         }
         let place = |cache: &CacheHome| config.caches.list.iter().position(|settings| settings.name == cache.name);
@@ -59,6 +70,16 @@ impl Memories {
     pub(super) fn metric(&self, name: &str) -> Option<&AtomicU64> {
         let MetricsHome { places, words } = self.metrics.as_ref()?;
         words.words().get(*places.get(name)?)
+    }
+
+    /// The queue, if there is one.
+    pub(super) fn queue(&self) -> Option<SharedQueue<'_>> {
+        self.queue.as_ref().and_then(QueueHome::open)
+    }
+
+    /// The memory file of a shared area.
+    pub(super) fn area(&self, number: usize) -> Option<BorrowedFd<'_>> {
+        self.areas.get(&number).map(AsFd::as_fd)
     }
 
     /// The cache of a name; the first one without.

@@ -11,6 +11,7 @@ pub(crate) mod memories;
 mod orders;
 mod processors;
 pub(crate) mod runtime;
+mod shared_queue;
 mod wear;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use worker_protocol::scoreboard::{Presence, SeatOrder, WorkerSeat};
 pub use self::instance::Instance;
 pub use self::memories::{SharedCache, WriteLock};
 pub use self::runtime::{LoadFailure, Runtime};
+pub use self::shared_queue::SharedQueue;
 
 use self::appetite::Appetite;
 use self::born::{Birth, Listening, title_process, while_parent_lives};

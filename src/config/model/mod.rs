@@ -10,6 +10,7 @@
 
 mod alarms;
 mod application;
+mod areas;
 mod bounds;
 mod caches;
 mod canary;
@@ -32,6 +33,7 @@ mod network;
 mod patience;
 mod pid_files;
 mod process_names;
+mod queue;
 mod recycling;
 mod request;
 mod resources;
@@ -57,6 +59,7 @@ use serde::{Deserialize, Serialize};
 
 pub use alarms::{Alarm, AlarmAction, Alarms, LineAlarm};
 pub use application::{Application, Python};
+pub use areas::{Area, PAGE_BYTES};
 pub use bounds::Bounds;
 pub use caches::{CacheSettings, Caches, Preloaded};
 pub use canary::{Canary, Portion, Undecided};
@@ -77,6 +80,7 @@ pub use network::{Network, NotANetwork, Peer};
 pub use patience::Patience;
 pub use pid_files::PidFiles;
 pub use process_names::ProcessNames;
+pub use queue::QueueSettings;
 pub use recycling::{MonitoredExceptions, Recycling};
 pub use request::{RequestLimits, VanishedClients};
 pub use resources::Resources;
@@ -180,6 +184,10 @@ pub struct Config {
     pub metrics: Metrics,
     /// Caches that all processes share.
     pub caches: Caches,
+    /// The queue that all processes share.
+    pub queue: QueueSettings,
+    /// Areas of memory that they share, by their numbers (`sharedarea`).
+    pub areas: Vec<Area>,
     /// Names of the memories that come beside these settings, in their order: told only on the way to a zygote.
     pub memories: Vec<String>,
     /// Changes of the process environment, in the order of the configuration (`env`, `unenv`).
@@ -266,6 +274,8 @@ impl Default for Config {
             mailboxes: Vec::new(),
             metrics: Metrics::default(),
             caches: Caches::default(),
+            queue: QueueSettings::default(),
+            areas: Vec::new(),
             memories: Vec::new(),
             environment: Vec::new(),
             master_fifos: Vec::new(),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::socket_references::References;
 use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
-use crate::config::model::{Address, CacheSettings, Config, NamedCertificate, Policy, Protocol, Python};
+use crate::config::model::{Address, Area, CacheSettings, Config, NamedCertificate, Policy, Protocol, Python};
 use crate::config::surroundings::Surroundings;
 
 /// A configuration under construction. The first fields are what setters write; the rest is asked through methods.
@@ -44,6 +44,8 @@ pub struct Draft<'a> {
     pub(super) cache_no_expire: bool,
     /// The line of each cache, in their order, and its own `store_sync`.
     pub(super) caches_from: Vec<(&'a Directive, Option<u64>)>,
+    /// `py-sharedarea`: areas that are numbered after all others.
+    pub(super) areas_of_objects: Vec<Area>,
     /// Where requests on `http` were to be passed on to (`http-to`), by the lines that say so.
     pub(super) passed_on: Vec<(&'a Directive, Option<Address>)>,
     /// Certificates for names (`sni`), with their lines.
@@ -118,6 +120,7 @@ impl<'a> Draft<'a> {
             cache_store_sync_s: 0,
             cache_no_expire: false,
             caches_from: Vec::new(),
+            areas_of_objects: Vec::new(),
             passed_on: Vec::new(),
             certified_names: Vec::new(),
             cron_harakiri_s: 0,

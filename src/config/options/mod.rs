@@ -24,6 +24,7 @@ mod number;
 mod parsed;
 mod row;
 
+mod areas;
 mod companions;
 mod crons;
 mod daemons;

@@ -1,18 +1,18 @@
 //! Memory that workers share: caches, the queue, areas, locks.
 //!
-//! The rows of the option table for the group [`Sharing`](super::Group::Sharing); what the keys of a cache mean is in
-//! `cache_keys`. Read in the master before anything else, and by the commands.
+//! The rows of the option table for the group [`Sharing`](super::Group::Sharing); what the keys of a cache and of an area mean is
+//! in `cache_keys` and `areas`. Read in the master before anything else, and by the commands.
 
+use super::areas;
 use super::cache_keys::{judge_caches, old_cache, take_cache};
 use super::draft::Draft;
 use super::parsed::Parsed;
 use super::row::{Opt, bytes, count, flag, list, path, seconds, text};
+use crate::config::error::ConfigError;
 use crate::config::model::Preloaded;
 
 // What stands behind several rows.
-const AREAS: &str = "shared areas";
 const CALLS: &str = "calls between workers and instances";
-const QUEUE: &str = "the queue";
 const COPIES: &str =
     "a cache is that of one instance; what several share belongs into a store of its own, such as Redis";
 
@@ -48,12 +48,18 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("load-file-in-cache-gzip").not_yet("compressed files in a cache")
         .says("Cache a file's gzip-compressed content at start"),
     count("locks").works().says("Number of the last user lock; the first one is 0, and always there"),
-    list("sharedarea").short('A').not_yet(AREAS).says("Create shared memory area of N pages (or key=value form)"),
-    list("py-sharedarea").not_yet(AREAS).says("Shared area backed by a bytearray of size"),
-    count("queue").not_yet(QUEUE).says("Create shared queue with N slots"),
-    count("queue-blocksize").default("8192").not_yet(QUEUE).says("Bytes per queue slot"),
-    text("queue-store").not_yet(QUEUE).says("File backing the queue"),
-    count("queue-store-sync").not_yet(QUEUE).says("Master cycles between queue file syncs"),
+    list("sharedarea").short('A').sets(areas::area).works()
+        .says("An area of memory that all workers share byte by byte: pages of 4096 bytes, or KEY=VALUE,...: pages, size, file, \
+               fd, offset"),
+    list("py-sharedarea").sets(areas::object).works()
+        .says("The same of so many bytes, which `uwsgi.sharedarea_object` gives; numbered after all others"),
+    count("queue").sets(|d, v| d.config.queue.slots = v.amount()).works()
+        .says("A queue of so many slots that all workers share"),
+    bytes("queue-blocksize").default("8192").sets(|d, v| d.config.queue.block_bytes = v.amount()).works()
+        .says("Bytes of a slot of the queue, 16 of which are not for its item"),
+    path("queue-store").sets(|d, v| d.config.queue.store = Some(v.path())).works().says("File that keeps the queue"),
+    seconds("queue-store-sync").default("0").sets(|d, v| d.config.queue.store_sync_s = v.duration().as_secs()).works()
+        .says("Seconds after which the file of the queue is brought to the disk"),
     count("rpc-max").default("64").not_yet(CALLS).says("Maximum registered RPC functions"),
 ];
 
@@ -92,4 +98,19 @@ fn named(text: &str) -> (Option<String>, String) {
 pub(super) fn judge(draft: &mut Draft<'_>) {
     judge_caches(draft);
     super::routing::judge_caches(draft);
+    areas::judge(draft);
+    judge_queue(draft);
+}
+
+/// The queue has room for items, and memory has room for it.
+fn judge_queue(draft: &mut Draft<'_>) {
+    if draft.config.queue.slots == 0 {
+        return;
+    }
+    if let Err(error) = crate::ring::Geometry::of(&draft.config.queue)
+        && let Some(directive) = draft.given("queue")
+    {
+        let complaint = ConfigError::about(directive, error.to_string());
+        draft.error(complaint.suggest("change queue or queue-blocksize"));
+    }
 }

@@ -1,12 +1,14 @@
-//! Memories that all processes of the instance share, besides the scoreboard: caches, metrics. Made before any zygote, which gets
+//! Memories that all processes of the instance share, besides the scoreboard: caches, metrics, the queue, areas. Made before any zygote, which gets
 //! their descriptors; so they outlive workers and reloads, and the next image of the master goes on with them. What is
 //! configured as before keeps its memory. Master only.
 //!
 //! The master writes nothing into them once others have them, and takes none of their locks: what is in them is the
 //! application's, which may have written anything there.
 
+mod areas;
 mod disk;
 mod filling;
+mod queue;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,7 +22,7 @@ use self::disk::Disk;
 use super::passed::Passed;
 use crate::cache::{self, Figures, Geometry};
 use crate::config::model::metrics::MEMORY as METRICS;
-use crate::config::model::{CacheSettings, Config};
+use crate::config::model::{Area, CacheSettings, Config};
 use crate::failure::StartFailure;
 use crate::metrics::{self, Change};
 use crate::sys::clock::epoch_us;
@@ -50,6 +52,10 @@ enum Shape {
     Cache(Geometry, Option<std::path::PathBuf>),
     /// Metrics of these names, a word for each.
     Metrics(Vec<String>),
+    /// The queue, and the file that keeps it.
+    Queue(crate::ring::Geometry, Option<std::path::PathBuf>),
+    /// A shared area.
+    Area(Area),
 }
 
 /// A memory on its way to the next image of the master.
@@ -78,18 +84,26 @@ impl Memories {
     }
 
     fn followed_by(&self, config: &Config, within_us: u64) -> Result<Self, StartFailure> {
-        let list = config.caches.list.iter().map(|settings| self.cache(settings, config, within_us));
-        let mut list = list.collect::<Result<Vec<_>, _>>()?;
+        let caches = config.caches.list.iter().map(|settings| self.cache(settings, config, within_us));
+        let mut list = caches.collect::<Result<Vec<_>, _>>()?;
         if !config.metrics.list.is_empty() {
             list.push(self.next_metrics(config).map_err(|error| StartFailure::system("make the metrics", &error))?);
         }
+        list.extend(self.queue(&config.queue, within_us)?);
+        let areas = config.areas.iter().enumerate().map(|(number, area)| self.area(number, area));
+        list.extend(areas.collect::<Result<Vec<_>, _>>()?);
         Ok(Self { list })
+    }
+
+    /// One that there is and that may be kept.
+    fn found(&self, name: &str, shape: &Shape) -> Option<&Memory> {
+        self.list.iter().find(|memory| memory.name == name && memory.shape == *shape)
     }
 
     fn cache(&self, settings: &CacheSettings, config: &Config, within_us: u64) -> Result<Memory, StartFailure> {
         let geometry = Geometry::of(settings).map_err(|error| StartFailure::configuration(error).about("cache2"))?;
         let (name, shape) = (settings.memory_name(), Shape::Cache(geometry.clone(), settings.store.clone()));
-        if let Some(found) = self.list.iter().find(|memory| memory.name == name && memory.shape == shape) {
+        if let Some(found) = self.found(&name, &shape) {
             let disk = settings.store.as_ref().map(|path| Disk::of(path, settings.store_sync_s));
             return Ok(Memory { disk, ..found.clone() });
         }
@@ -169,8 +183,10 @@ impl Memories {
     /// What there is to tell of a cache.
     pub(super) fn figures(&self, settings: &CacheSettings) -> Option<Figures> {
         let memory = self.list.iter().find(|memory| memory.name == settings.memory_name())?;
-        let Shape::Cache(geometry, _) = &memory.shape else { return None };
-        Some(cache::figures(memory.words.words(), geometry))
+        match &memory.shape {
+            Shape::Cache(geometry, _) => Some(cache::figures(memory.words.words(), geometry)),
+            Shape::Metrics(_) | Shape::Queue(..) | Shape::Area(_) => None,
+        }
     }
 
     /// Lets them pass to the next image.
