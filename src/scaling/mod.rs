@@ -22,6 +22,7 @@
 
 pub mod adaptive;
 mod backlog;
+mod baseline;
 mod bounds;
 mod busyness;
 mod decision;

@@ -1,11 +1,8 @@
 //! A baseline by the time of the week (`cheaper-schedule`): how many workers a schedule keeps at a moment, and until when
 //! that holds. Clocks are the caller's. Pure.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Sample, Settings};
 use crate::config::model::{DAY_MINUTES, Period};
 
 const DAY_S: i64 = DAY_MINUTES as i64 * 60;
@@ -54,26 +51,11 @@ fn of_week(local_s: i64) -> i64 {
     (local_s + 4 * DAY_S).rem_euclid(WEEK_S)
 }
 
-/// The settings with the baseline of the moment for the fewest workers, if that is more.
-pub(crate) fn raised<'s>(settings: &'s Settings, sample: &Sample) -> Cow<'s, Settings> {
-    let baseline = sample.baseline.map_or(0, |baseline| baseline.workers.min(settings.maximum));
-    if baseline <= settings.minimum {
-        return Cow::Borrowed(settings);
-    }
-    Cow::Owned(Settings { minimum: baseline, ..settings.clone() })
-}
-
-/// When to look again because of it.
-pub(crate) fn next_look_us(sample: &Sample) -> Option<u64> {
-    sample.baseline.map(|baseline| sample.now_us.saturating_add(baseline.until_us))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Run, SECOND_US, sample, settings};
-    use super::super::{Decision, Pace, Reason, Sample};
     use super::*;
-    use crate::config::model::Policy;
+
+    const SECOND_US: u64 = 1_000_000;
 
     const MONDAY_S: i64 = 4 * DAY_S;
 
@@ -116,50 +98,5 @@ mod tests {
         let minute = |minute: i64| at(&both, MONDAY_S + minute * 60);
         assert_eq!([minute(650), minute(750), minute(850)].map(|(workers, _)| workers), [4, 9, 4]);
         assert_eq!(minute(690).1, 600, "until the other one begins");
-    }
-
-    #[test]
-    fn a_week_of_looks_has_the_baseline_at_each_moment_under_every_policy() {
-        let office = [period(&[1, 2, 3, 4, 5], 8 * 60, 18 * 60, 8), period(&[0], 0, 60, 99)];
-        for policy in
-            [Policy::Manual, Policy::Spare, Policy::Spare2, Policy::Backlog, Policy::Busyness, Policy::Adaptive]
-        {
-            let mut run = Run::new(settings(policy, Pace::Events, 2, 10));
-            let (mut workers, mut now_s) = (2_u32, 0_i64);
-            while now_s < WEEK_S {
-                let baseline = Baseline::of(office.iter().map(|period| (period, now_s)));
-                let seen = Sample { baseline, ..sample((now_s as u64 + 1) * SECOND_US, 0, workers) };
-                let decided = run.look(&seen);
-                match decided.decision {
-                    Decision::Grow(more) => {
-                        assert_eq!(
-                            decided.reason,
-                            Reason::Scheduled { workers, baseline: workers + more },
-                            "{policy:?}"
-                        );
-                        workers += more;
-                    }
-                    Decision::Shrink(fewer) => workers -= fewer,
-                    Decision::Hold => {}
-                }
-                let expected = baseline.unwrap().workers.min(10);
-                assert!(workers >= expected.max(2), "{policy:?}: {workers} of {expected} at {now_s}");
-                let next_s = decided.next_look_us.unwrap() / SECOND_US;
-                assert!(next_s <= (now_s + 3_601) as u64, "{policy:?}: somebody looks when it changes");
-                now_s += (next_s as i64 - 1 - now_s).clamp(1, 3_600);
-            }
-        }
-    }
-
-    #[test]
-    fn who_is_held_by_hand_is_held_above_it_and_sleep_is_deeper() {
-        let mut run = Run::new(settings(Policy::Manual, Pace::Events, 2, 10));
-        let baseline = Some(Baseline { workers: 4, until_us: SECOND_US });
-        assert_eq!(run.change(&Sample { baseline, pending: -2, ..sample(1, 0, 5) }), -1, "not below the schedule");
-        let mut settings = settings(Policy::Spare, Pace::Events, 2, 10);
-        settings.idle_after_us = Some(SECOND_US);
-        let mut run = Run::new(settings);
-        run.look(&Sample { baseline, ..sample(1, 0, 4) });
-        assert_eq!(run.change(&Sample { baseline, ..sample(3 * SECOND_US, 0, 4) }), -4);
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::{View, Wish};
 use super::{Decided, Decision, Held, Pace, Reason, Sample, Settings, Wake};
-use super::{adaptive, backlog, bounds, busyness, hold, idle, manual, schedule, spare, spare2};
+use super::{adaptive, backlog, baseline, bounds, busyness, hold, idle, manual, spare, spare2};
 use crate::config::model::Policy;
 
 /// What the policies remember between two samples. A value: the same memory and sample give the same outcome.
@@ -48,7 +48,7 @@ pub fn step(settings: &Settings, mut memory: Memory, sample: &Sample) -> (Memory
         return (memory, wait);
     }
     memory.last_run_us = Some(sample.now_us);
-    let settings = &*schedule::raised(settings, sample);
+    let settings = &*baseline::raised(settings, sample);
     let limits = bounds::limits(settings, &mut memory.bounds, sample);
     hold::hear(settings, &mut memory.hold, sample);
     let settings = &*hold::narrowed(settings, &memory.hold, sample, limits);
@@ -56,7 +56,7 @@ pub fn step(settings: &Settings, mut memory: Memory, sample: &Sample) -> (Memory
     let wish = wish(&mut memory, &view);
     let mut decided = bounds::apply(&view, limits, idle::minimum(settings, &memory.idle), wish);
     decided.next_look_us = bounds::earliest(decided.next_look_us, memory.hold.next_look_us(sample));
-    decided.next_look_us = bounds::earliest(decided.next_look_us, schedule::next_look_us(sample));
+    decided.next_look_us = bounds::earliest(decided.next_look_us, baseline::next_look_us(sample));
     if settings.pace == Pace::Ticks {
         decided.next_look_us = Some(sample.now_us + settings.check_interval_us);
         decided.wake = Wake::Never;

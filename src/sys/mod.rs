@@ -29,6 +29,7 @@ pub mod processes;
 pub mod queue;
 pub mod resources;
 pub mod robust_lock;
+pub mod sandbox;
 pub mod shared_memory;
 pub mod signals;
 pub mod spawn;

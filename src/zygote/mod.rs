@@ -36,6 +36,7 @@ pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
         let common = take_set_up(&control, &later).inspect_err(|error| refuse(&control, error))?;
         crate::logging::stamp_lines(&common.config.logging);
         standing::take_on(&common.config);
+        standing::confine(&common.config).inspect_err(|error| refuse(&control, error))?;
         let instance = Instance::of(&common)?;
         Ok(Zygote::new(control, later, instance).live(runtime))
     });

@@ -1,10 +1,11 @@
 //! What of the machine a zygote and all its workers may take, and how readily the kernel kills them (`limit-as`,
-//! `limit-nproc`, `oom-score-adj`), and that they never get more rights (`no-new-privs`). The master keeps what it was started with: it is the last to go. Zygote only.
+//! `limit-nproc`, `oom-score-adj`), that they never get more rights (`no-new-privs`), and what is kept from them (`seccomp`,
+//! `landlock`). The master keeps what it was started with: it is the last to go. Zygote only.
 
 use std::io;
 
 use crate::config::model::Config;
-use crate::sys::{process, resources};
+use crate::sys::{process, resources, sandbox};
 
 /// Takes it on, before anything of the application runs. What the system refuses is told, and stays as it was inherited.
 pub(super) fn take_on(config: &Config) {
@@ -19,4 +20,22 @@ pub(super) fn take_on(config: &Config) {
     told("oom-score-adj", wanted.oom_score.map(resources::set_oom_score));
     told("limit-nproc", wanted.processes.map(resources::limit_processes));
     told("limit-as", wanted.address_space.map(resources::limit_address_space));
+}
+
+/// Gives up for good what the configuration keeps from the application, before anything of it runs.
+///
+/// # Errors
+/// What the system refuses: who asks for a sandbox is not to be served without it.
+pub(super) fn confine(config: &Config) -> io::Result<()> {
+    let about =
+        |option: &'static str| move |error: io::Error| io::Error::new(error.kind(), format!("{option}: {error}"));
+    let wanted = &config.sandbox;
+    if !wanted.files.is_empty() {
+        let places = wanted.files.iter().map(|place| (place.path.as_path(), place.may_change));
+        sandbox::files::leave_only(places).map_err(about("landlock"))?;
+    }
+    if wanted.refuses_calls {
+        sandbox::calls::refuse_dangerous().map_err(about("seccomp"))?;
+    }
+    Ok(())
 }

@@ -39,6 +39,7 @@ mod request;
 mod resources;
 mod router;
 mod routing;
+mod sandbox;
 mod scaling;
 mod schedule;
 mod socket_tuning;
@@ -86,6 +87,7 @@ pub use request::{RequestLimits, VanishedClients};
 pub use resources::Resources;
 pub use router::Routers;
 pub use routing::{CollectedHeader, Routing};
+pub use sandbox::{NoReach, Reach, Sandbox};
 pub use scaling::{Busyness, Policy, Scaling};
 pub use schedule::{DAY_MINUTES, Period};
 pub use socket_tuning::SocketTuning;
@@ -165,6 +167,8 @@ pub struct Config {
     pub vacuum: bool,
     /// Who the instance runs as, and where.
     pub identity: Identity,
+    /// What is kept from the processes of the application.
+    pub sandbox: Sandbox,
     /// Programs beside the workers.
     pub daemons: Daemons,
     /// Commands that run at certain minutes (`cron` and its relatives).
@@ -265,6 +269,7 @@ impl Default for Config {
             pidfiles: PidFiles::default(),
             vacuum: false,
             identity: Identity::default(),
+            sandbox: Sandbox::default(),
             daemons: Daemons::default(),
             crons: Vec::new(),
             mules: Mules::default(),

@@ -9,7 +9,7 @@ use super::reload::reload_on_term;
 use super::row::{Opt, address, count, flag, int, list, millis, path, seconds, text, value};
 use super::schedule;
 use super::statistics::own_address;
-use crate::config::model::Undecided;
+use crate::config::model::{NoReach, Undecided};
 
 /// The rows.
 #[rustfmt::skip]
@@ -35,6 +35,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("How much more readily the kernel kills workers than others when memory is short; the master keeps its own"),
     flag("no-new-privs").sets(|d, v| d.config.identity.no_new_privileges = v.on()).works()
         .says("Workers, and what they execute, never get more rights than they have (sudo and the like fail there)"),
+    value("seccomp", Kind::Choice(&["default", "off"])).default("off").sets(|d, v| d.config.sandbox.refuses_calls = v.text == "default").works()
+        .says("Refuse system calls to workers that no application needs: of kernel modules, mounts, namespaces, clocks, other processes"),
+    list("landlock").sets(reach).works()
+        .says("Leave workers only what is below such paths: ro:PATH to read and execute, rw:PATH to change as well"),
     flag("procname-requests").sets(|d, v| d.config.process_names.requests = v.on()).works()
         .says("Titles of workers name the request that they have, without its query"),
     flag("reload-on-term").sets(reload_on_term).works()
@@ -78,6 +82,14 @@ fn trust_proxy(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     match value.text.parse() {
         Ok(network) => draft.config.request.trusted_proxies.push(network),
         Err(error) => draft.refuse(error.to_string(), "for example 10.0.0.0/8, or unix:"),
+    }
+}
+
+/// `landlock`: a path, and what may be done there.
+fn reach(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.text.parse() {
+        Ok(reach) => draft.config.sandbox.files.push(reach),
+        Err(NoReach) => draft.refuse("expected ro:PATH or rw:PATH", "for example ro:/ and rw:/srv/app/media"),
     }
 }
 
