@@ -222,7 +222,7 @@ impl Memory {
     fn place(&self, metric: &str) -> Option<usize> {
         match &self.shape {
             Shape::Metrics(names) => names.iter().position(|name| name == metric),
-            Shape::Cache(..) => None,
+            Shape::Cache(..) | Shape::Queue(..) | Shape::Area(_) => None,
         }
     }
 
