@@ -18,7 +18,7 @@ TRACES ?=
 # The crates that are published.
 PUBLISHED := rhinod-worker-protocol rhinod
 
-.PHONY: help build run-rust test soak fuzz-smoke check doc walks features package bless bench study clean
+.PHONY: help build run-rust test soak fuzz-smoke check doc walks features release-checks package bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -61,6 +61,8 @@ features: ## Check the crate without any of its features and with all of them, t
 	$(CARGO) clippy --locked --package rhinod --no-default-features --lib --bins -- -D warnings
 	$(CARGO) test --locked --package rhinod --all-features --doc
 	$(CARGO) metadata --format-version 1 --locked --all-features --filter-platform x86_64-unknown-linux-gnu | python3 tests/dependencies.py
+
+release-checks: walks features package ## All three of these, as before a release
 
 package: ## Pack the crates as for a registry, and build each from what was packed
 	$(CARGO) package --locked $(PUBLISHED:%=--package %)
