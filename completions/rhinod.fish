@@ -4,6 +4,7 @@ complete -c rhinod -n __fish_use_subcommand -a show
 complete -c rhinod -n __fish_use_subcommand -a route
 complete -c rhinod -n __fish_use_subcommand -a simulate
 complete -c rhinod -n __fish_use_subcommand -a status
+complete -c rhinod -n __fish_use_subcommand -a top
 complete -c rhinod -n __fish_use_subcommand -a stop
 complete -c rhinod -n __fish_use_subcommand -a reload
 complete -c rhinod -n __fish_use_subcommand -a canary
@@ -255,10 +256,21 @@ complete -c rhinod -l show-config -d 'Print the configuration as an ini file, th
 complete -c rhinod -s V -l version -d 'Print the version and exit'
 complete -c rhinod -l ping -r -F -d 'Ask on this uwsgi socket whether a worker answers; 0: yes, 1: nobody, 2: with a warning'
 complete -c rhinod -l ping-timeout -x -d 'Seconds that --ping waits'
+complete -c rhinod -l metric -x -d 'A number that the application changes: NAME, or name=NAME,type=counter|gauge|absolute,initial_value=N,oid=OID'
+complete -c rhinod -l metric-threshold -x -d 'What is done when a metric reaches a value: key=METRIC,value=N,alarm=NAME,rate=SECONDS,msg=TEXT,reset=N'
 complete -c rhinod -l stats -r -F -d 'Tell statistics as JSON to whoever connects to this address (TCP, UNIX)'
 complete -c rhinod -l stats-http -d 'Wait for an HTTP request first; /metrics, /livez and /readyz are there as well'
 complete -c rhinod -l stats-minified -d 'Emit compact stats JSON'
 complete -c rhinod -l stats-no-cores -d 'Omit per-core data from stats'
+complete -c rhinod -l stats-no-metrics -d 'Omit metrics from stats'
+complete -c rhinod -l alarm -x -d 'What is done when something is wrong: NAME cmd:COMMAND (the message is its input), log:TEXT, udp:IP:PORT, signal:NUMBER or mule:NUMBER'
+complete -c rhinod -l alarm-freq -x -d 'For so long an alarm is not raised with the same message again, nor more than ten times'
+complete -c rhinod -l alarm-fd -x -d 'Raise an alarm when an inherited descriptor becomes readable: NAME FD[:BYTES] MESSAGE'
+complete -c rhinod -l alarm-segfault -x -d 'Raise the alarm of this name when a worker dies of a memory fault'
+complete -c rhinod -l alarm-backlog -x -d 'Raise the alarm of this name when the queue of a socket is full'
+complete -c rhinod -l log-alarm -x -d 'Raise alarms when a line of the log matches: NAME[,NAME] REGEX'
+complete -c rhinod -l not-log-alarm -x -d 'Lines of the log that match raise no alarm'
+complete -c rhinod -l alarm-msg-size -x -d 'Largest message of an alarm in bytes'
 complete -c rhinod -l error-page-403 -r -F -d 'HTML file for the server\'s own 403 responses; the first that is there'
 complete -c rhinod -l error-page-404 -r -F -d 'HTML file for the server\'s own 404 responses; the first that is there'
 complete -c rhinod -l error-page-500 -r -F -d 'HTML file for the server\'s own 500 responses; the first that is there'
@@ -397,6 +409,12 @@ complete -c rhinod -l cache-use-last-modified -d 'Have the cache called `default
 complete -c rhinod -l add-cache-item -x -d 'An entry that is there from the beginning, as [CACHE ]KEY=VALUE; in all caches if none is named'
 complete -c rhinod -l load-file-in-cache -x -d 'A file whose content is there from the beginning under its path, as [CACHE ]PATH'
 complete -c rhinod -l locks -x -d 'Number of the last user lock; the first one is 0, and always there'
+complete -c rhinod -s A -l sharedarea -x -d 'An area of memory that all workers share byte by byte: pages of 4096 bytes, or KEY=VALUE,...: pages, size, file, fd, offset'
+complete -c rhinod -l py-sharedarea -x -d 'The same of so many bytes, which `uwsgi.sharedarea_object` gives; numbered after all others'
+complete -c rhinod -l queue -x -d 'A queue of so many slots that all workers share'
+complete -c rhinod -l queue-blocksize -x -d 'Bytes of a slot of the queue, 16 of which are not for its item'
+complete -c rhinod -l queue-store -r -F -d 'File that keeps the queue'
+complete -c rhinod -l queue-store-sync -x -d 'Seconds after which the file of the queue is brought to the disk'
 complete -c rhinod -l emperor -x -d 'Supervise one instance per config file in dir/glob'
 complete -c rhinod -l emperor-wrapper -x -d 'Binary executed instead of uwsgi for vassals'
 complete -c rhinod -l emperor-wrapper-override -x -d 'Wrapper tried before the default binary'

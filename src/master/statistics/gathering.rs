@@ -10,8 +10,8 @@ use super::super::ledger::{Ledger, Slot, believed, believed_core};
 use super::super::machine::{Condition, WorkerView};
 use crate::config::model::{CacheSettings, Config, Metric as MetricSettings, MetricKind};
 use crate::stats::{
-    Answer, Application, Cache, Core, Cron, Daemon, Instance, Listener, Load, Metric, Readiness, Report, Running, Totals, Worker,
-    WorkerStatus,
+    Answer, Application, Cache, Core, Cron, Daemon, Instance, Listener, Load, Metric, Readiness, Report, Running,
+    Totals, Worker, WorkerStatus,
 };
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::{memory, queue::QueueProbe};
