@@ -428,7 +428,7 @@ fn a_descriptor_asks_for_a_reload_each_time_it_becomes_readable() {
     writer.write_all(b"codecode").expect("write");
     server.log.wait_for_count(3, "reload done: generation");
     // The end of it is no request, and does not keep the master busy.
-    server.expect_log("descriptor 7 asks for no more reloads: its other end was closed");
+    server.expect_log("descriptor 7 of reload-on-fd is not heard any more: its other end was closed");
     drop(writer);
     server.log.wait_for("its other end was closed");
     assert!(["of generation 4", "of generation 5"].iter().any(|end| who(&server).ends_with(end)), "{}", who(&server));
