@@ -229,7 +229,7 @@ impl Response {
     ///         Ok(())
     ///     })
     /// }
-    /// assert_eq!(rhinod::test::call(&echo, rhinod::test::get("/")).status(), 101);
+    /// assert_eq!(rhinod::test::call(&echo, rhinod::test::get("/")).status, 101);
     /// ```
     pub fn websocket(converse: impl FnOnce(&mut WebSocket<'_>) -> io::Result<()> + Send + 'static) -> Self {
         Self::new(101).with_body(Body::WebSocket(Box::new(converse)))

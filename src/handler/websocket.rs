@@ -17,7 +17,7 @@ use std::io;
 ///         Ok(())
 ///     })
 /// }
-/// assert_eq!(rhinod::test::call(&shout, rhinod::test::get("/")).status(), 101);
+/// assert_eq!(rhinod::test::call(&shout, rhinod::test::get("/")).status, 101);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebSocketMessage {

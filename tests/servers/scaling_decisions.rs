@@ -256,7 +256,8 @@ fn the_time_of_arrival_that_the_web_server_passes_becomes_an_exact_wait() {
 #[test]
 fn a_schedule_keeps_more_workers_than_the_policy_would() {
     let launch = recording("spare").line("cheaper-schedule = daily 00:00-24:00 4");
-    let server = launch.start();
+    let mut server = launch.start();
+    server.expect_log("failed to find time zone");
     server.log.wait_for("grow by 2 to 4 workers: 2 workers, the schedule keeps 4 at this time");
     edit(&server, |text| text.replace("00:00-24:00 4", "00:00-24:00 5 UTC"));
     reload(&server);

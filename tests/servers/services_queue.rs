@@ -117,6 +117,6 @@ fn shared_areas_are_read_written_counted_and_locked_over_all_processes() {
     assert_eq!(call(&instance, "uwsgi.sharedarea_inc32(0, 40), uwsgi.sharedarea_read32(0, 40)"), "(None, 8001)");
     reload(&instance);
     assert_eq!(call(&instance, "uwsgi.sharedarea_read32(0, 40), uwsgi.sharedarea_read(0, 1, 3)"), "(8001, b'abc')");
-    instance.stop();
     assert_eq!(std::fs::read(&file).expect("the file").last(), Some(&b'z'));
+    instance.stop();
 }
