@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -196,6 +197,8 @@ impl Operators {
         if let Some(Asker { mut stream, .. }) = self.waiting.remove(&operator) {
             // The buffer of a fresh socket takes any answer of ours whole; one who has gone needs none.
             let _ = stream.write_all(format!("{word} {text}\n").as_bytes());
+            // A helper that was forked meanwhile has it open, too, and closing it here would be no end.
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 

@@ -4,12 +4,15 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Instance, program_path, wait_until};
+use crate::monitoring::{metrics_path, telling};
 use crate::reloading::{RELOAD_FAILED, edit, operator, reload, tell, unsteady, wait_for_generation, who};
+use crate::trust_operators::name_of;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -83,6 +86,32 @@ fn a_newer_reload_ends_a_reading_that_hangs_and_so_does_a_stop() {
     server.stop();
     let output = refused.wait_with_output().expect("its end");
     assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
+fn who_came_before_a_reload_hears_the_end_of_an_answer_while_a_source_hangs() {
+    let mut server = telling().set("pidfile", "pid").start();
+    let mut operators = UnixStream::connect_addr(&name_of(server.pid())).expect("it listens");
+    let mut visitor = UnixStream::connect(metrics_path(server.dir())).expect("connect");
+    // Let in after these two, so that what is forked now has both open.
+    assert_answers(&server);
+    hang(&server);
+    let reloading = begin_reload(&server);
+    wait_for_hanging(&server);
+    let begun = Instant::now();
+    for (stream, question, answer) in
+        [(&mut operators, "status\n", "serving"), (&mut visitor, "GET /livez HTTP/1.0\r\n\r\n", "alive")]
+    {
+        stream.write_all(question.as_bytes()).expect("ask");
+        let mut told = String::new();
+        stream.read_to_string(&mut told).expect("an answer and its end");
+        assert!(told.contains(answer), "{told}");
+    }
+    assert!(begun.elapsed() < AT_ONCE, "after {:?}", begun.elapsed());
+    server.expect_log("the configuration was not read within 20 s");
+    server.signal(Signal::SIGTERM);
+    drop(reloading.wait_with_output().expect("its end"));
+    server.ends_with(0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::harness::{Instance, Launch, PATIENCE, program_path, wait_until};
 use crate::reloading::{misdeed, operator, reload, unsteady};
 
 /// The name under which the master with this pid listens for operators.
-fn name_of(pid: i32) -> SocketAddr {
+pub(crate) fn name_of(pid: i32) -> SocketAddr {
     let counted_in = std::fs::read_link("/proc/self/ns/pid").expect("a namespace");
     SocketAddr::from_abstract_name(format!("rhinod/{}/{pid}", counted_in.display())).expect("a name")
 }

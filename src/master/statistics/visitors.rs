@@ -183,6 +183,8 @@ impl Visitor {
                 Err(_) => return Heard::Gone,
             }
         }
+        // A helper that was forked meanwhile has the connection open, too, and closing it here would be no end.
+        let _ = self.stream.finish_writing();
         // What it has said on would have TCP reset the connection under the answer (RFC 2525, section 2.17).
         let _ = self.stream.read(&mut [0; HEAD_BYTES_MAX]);
         Heard::Gone
