@@ -21,10 +21,9 @@ DJANGO = HERE.parent / "django"
 sys.path.insert(0, str(DJANGO))
 
 import run as site  # noqa: E402
-from deployment import machine, readiness, virtualenv  # noqa: E402
-from deployment.failure import Failure  # noqa: E402
+from deployment import machine, readiness  # noqa: E402
 from deployment.instance import PROJECT, Instance, filled  # noqa: E402
-from deployment.services import Service, Stopped, Supervisor  # noqa: E402
+from deployment.services import Service, Supervisor, exit_code  # noqa: E402
 
 PORT = 8080
 NODES = 3
@@ -68,20 +67,12 @@ def main() -> int:
     parser.add_argument("--base", type=Path, default=PROJECT, help="where run/ and venv/ go")
     parser.add_argument("--server", help="the rhinod to run; without it the one from `make`")
     arguments = parser.parse_args()
-    try:
-        virtualenv.check_python()
-        server = site.chosen_server(arguments.server)
-        machine.ensure_programs("redis-server", "python3-venv", "haproxy")
-        instance = Instance(arguments.base.resolve())
-        site.fill_virtualenv(instance, None)
-        site.prepare(instance)
+
+    def work() -> None:
+        server, instance = site.ready(arguments, None, "haproxy")
         serve(instance, server, arguments.port or machine.free_port(PORT))
-    except Failure as failure:
-        print(f"run.py: {failure}", file=sys.stderr)
-        return 1
-    except (Stopped, KeyboardInterrupt):
-        print("Stopped.", flush=True)
-    return 0
+
+    return exit_code(work)
 
 
 def serve(instance: Instance, server: str, port: int) -> None:

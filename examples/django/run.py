@@ -17,7 +17,7 @@ from pathlib import Path
 from deployment import machine, readiness, virtualenv
 from deployment.failure import Failure
 from deployment.instance import PROJECT, Instance
-from deployment.services import Service, Stopped, Supervisor
+from deployment.services import Service, Supervisor, exit_code
 
 PORT = 8080
 PREPARE_SECONDS_MAX = 120
@@ -27,20 +27,23 @@ REPOSITORY = PROJECT.parent.parent
 def main() -> int:
     """The whole life of an instance."""
     arguments = parsed_arguments()
-    try:
-        virtualenv.check_python()
-        server = chosen_server(arguments.server)
-        machine.ensure_programs("nginx", "redis-server", "python3-venv")
-        instance = Instance(arguments.base.resolve())
-        fill_virtualenv(instance, arguments.venv)
-        prepare(instance)
+
+    def work() -> None:
+        server, instance = ready(arguments, arguments.venv, "nginx")
         serve(instance, server, chosen_port(arguments.port), arguments.attach_celery)
-    except Failure as failure:
-        print(f"run.py: {failure}", file=sys.stderr)
-        return 1
-    except (Stopped, KeyboardInterrupt):
-        print("Stopped.", flush=True)
-    return 0
+
+    return exit_code(work)
+
+
+def ready(arguments: argparse.Namespace, venv: Path | None, front: str) -> tuple[str, Instance]:
+    """The server to run and a prepared instance; the programs that both need are there, and the one in front of them."""
+    virtualenv.check_python()
+    server = chosen_server(arguments.server)
+    machine.ensure_programs(front, "redis-server", "python3-venv")
+    instance = Instance(arguments.base.resolve())
+    fill_virtualenv(instance, venv)
+    prepare(instance)
+    return server, instance
 
 
 def parsed_arguments() -> argparse.Namespace:

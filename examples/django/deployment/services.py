@@ -12,6 +12,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,18 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 class Stopped(Exception):
     """The user asked for the end."""
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """The exit code of a program that does this: 0 when the user ends it, 1 with a message when it cannot be done."""
+    try:
+        work()
+    except Failure as failure:
+        print(f"run.py: {failure}", file=sys.stderr)
+        return 1
+    except (Stopped, KeyboardInterrupt):
+        print("Stopped.", flush=True)
+    return 0
 
 
 @dataclass(frozen=True)
