@@ -10,6 +10,7 @@ use crate::config::directive::{Directive, Origin};
 use crate::config::error::ConfigError;
 use crate::config::model::{Address, Area, CacheSettings, Config, NamedCertificate, Policy, Protocol, Python};
 use crate::config::surroundings::Surroundings;
+use crate::routing::Rules;
 
 /// A configuration under construction. The first fields are what setters write; the rest is asked through methods.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub struct Draft<'a> {
     pub(super) farms_from: Vec<&'a Directive>,
     /// The line of each routing rule, in their order.
     pub(super) rules_from: Vec<&'a Directive>,
+    /// The rules as they are compiled, once they were judged and until their caches are.
+    pub(super) rules: Option<Rules>,
     /// The line of each listener, in their order.
     pub(super) sockets_from: Vec<&'a Directive>,
     /// What of sockets refers to others by number.
@@ -128,6 +131,7 @@ impl<'a> Draft<'a> {
             daemons_from: Vec::new(),
             farms_from: Vec::new(),
             rules_from: Vec::new(),
+            rules: None,
             sockets_from: Vec::new(),
             references: References::default(),
             surroundings,

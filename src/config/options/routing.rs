@@ -87,7 +87,10 @@ pub(super) const OPTIONS: &[Opt] = &[
 /// Whether the rules can be used together: each of them, and the labels that they jump to.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     let errors = match Rules::compile(&draft.config.routing.rules) {
-        Ok(_) => return,
+        Ok(rules) => {
+            draft.rules = Some(rules);
+            return;
+        }
         Err(errors) => errors,
     };
     for (written, error) in errors {
@@ -97,7 +100,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
 
 /// Whether the caches of the rules are there, once these are known.
 pub(super) fn judge_caches(draft: &mut Draft<'_>) {
-    let Ok(rules) = Rules::compile(&draft.config.routing.rules) else { return };
+    let Some(rules) = draft.rules.take() else { return };
     let names: Vec<String> = draft.config.caches.list.iter().map(|cache| cache.name.clone()).collect();
     let is_there = |name: &str| names.iter().any(|own| name.is_empty() || name == own);
     let strangers = rules.caches().filter(|(_, name)| !is_there(name));
