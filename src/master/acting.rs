@@ -47,6 +47,7 @@ impl Driver<'_> {
                 Action::Resume { seat } => self.children.resume(seat),
                 Action::Withdraw { seat, post, why } => self.withdraw(seat, post, why),
                 Action::Kill { seat, post } => self.kill(seat, post),
+                Action::Release { seat } => self.children.strike_off(seat),
             }
         }
         None

@@ -222,7 +222,7 @@ impl Children {
     }
 
     /// Frees a seat.
-    pub(super) fn strike_off(&mut self, seat: Seat) {
+    pub(in crate::master) fn strike_off(&mut self, seat: Seat) {
         self.members.remove(&seat);
         self.recount();
     }

@@ -88,6 +88,12 @@ pub enum Action {
         /// What it is.
         post: Post,
     },
+    /// Forget a child that its zygote was to fork when it died, and that was not seen since. Should it be there after all, it
+    /// is to notice that nobody knows it.
+    Release {
+        /// Which.
+        seat: Seat,
+    },
     /// A generation goes on trial: until [`Action::EndTrial`] or [`Action::Abandon`] its workers take this part of all
     /// connections.
     BeginTrial {

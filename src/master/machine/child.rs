@@ -251,6 +251,8 @@ pub(super) enum Step {
     Serve,
     /// The seat is free, nobody is to blame.
     Vacate,
+    /// The seat is free, and whoever may be in it is on his own.
+    Release,
     /// The seat is free, and the child is to blame.
     Fail,
     /// Reaped as expected: the seat is free.
@@ -302,7 +304,8 @@ pub(super) fn step(state: State, stimulus: Stimulus) -> Step {
         (S::Doomed | S::Lost, E::ForkFailed) => Step::Vacate,
         (S::Doomed | S::Lost, E::Ready | E::NotReady | E::Leaving | E::Dismiss) | (S::Lost, E::Kill) => Step::Stay,
         (S::Doomed, E::Exited) => Step::Impossible,
-        (S::Lost, E::Exited | E::Expire) => Step::Vacate,
+        (S::Lost, E::Exited) => Step::Vacate,
+        (S::Lost, E::Expire) => Step::Release,
         (S::Lost, E::Orphan) => Step::Stay,
 
         (S::Starting, E::Ready) => Step::Serve,
@@ -338,6 +341,7 @@ impl fmt::Display for Step {
             Step::Remember => "note it",
             Step::Serve => "→ Ready",
             Step::Vacate => "→ Vacant",
+            Step::Release => "release → Vacant",
             Step::Fail => "blame → Vacant",
             Step::Bury => "→ Vacant",
             Step::Judge => "blame if young, unless killed by others → Vacant",

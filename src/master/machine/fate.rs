@@ -85,6 +85,7 @@ impl Machine {
             (Step::Kill, Incident::Dismiss(why) | Incident::Kill(why)) => self.kill_known(seat, child, why),
             (Step::GiveUp, _) => self.give_up(seat, child),
             (Step::Vacate, _) => {}
+            (Step::Release, _) => self.actions.push_back(Action::Release { seat }),
             (Step::Fail, Incident::ForkFailed { errno }) => self.fail_fork(&child, errno),
             (Step::Bury, Incident::Exited { pid, status }) => self.bury(seat, child, pid, status),
             (Step::Judge, Incident::Exited { pid, status }) => self.judge(seat, child, pid, status),

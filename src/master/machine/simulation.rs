@@ -664,6 +664,11 @@ impl World {
                 let pid = self.known(seat, "kills")?;
                 self.happen_within(MS, Happening::WorkerDies(pid, ExitStatus::Signal(9)));
             }
+            Action::Release { seat } => {
+                ensure(self.known(seat, "releases").is_err(), || {
+                    format!("releases seat {seat}, whose child is known")
+                })?;
+            }
             Action::Commit { generation } => {
                 ensure(self.candidate == Some(generation), || format!("commits {generation}, not the candidate"))?;
                 ensure(self.tried.is_none(), || "commits a generation that is on trial".to_owned())?;

@@ -529,6 +529,19 @@ fn a_seat_is_closed_while_a_lost_fork_may_be_in_it() {
     assert_eq!(bench.machine.workers().map(|worker| worker.seat).collect::<Vec<_>>(), [Seat(1)]);
 }
 
+#[test]
+fn a_lost_fork_that_never_was_leaves_nothing_open() {
+    let mut bench = Bench::serving(plan(1));
+    let exit = bench.exit(Seat(0), ExitStatus::Signal(9));
+    bench.machine.handle(bench.now, exit);
+    while bench.machine.poll_action().is_some() {}
+    bench.send(Event::ZygoteExited { generation: Generation(1), status: ExitStatus::Signal(9) });
+    let releases = |bench: &Bench| bench.count(|action| *action == Action::Release { seat: Seat(0) });
+    assert_eq!(releases(&bench), 0, "it may be there");
+    bench.wait(6 * SECOND);
+    assert_eq!(releases(&bench), 1);
+}
+
 fn target(workers: u32, idle: &[u32]) -> Event {
     Event::Target { workers, idle: idle.iter().copied().map(Seat).collect(), volunteers: Vec::new() }
 }
