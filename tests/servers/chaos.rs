@@ -1,119 +1,82 @@
-//! Random blows against an instance under load: workers and zygotes are killed, crash and stand still while it is reloaded
-//! and scaled. It serves all the time, loses no request but those of the killed, and ends up whole. A few blows in `make
-//! test`, as many as one likes in `make soak`.
+//! Random blows against an instance under load (`blows`): its processes are killed, crash and stand still, it is short of
+//! processes, descriptors, memory and disk (`shortages`), its clients are slow and vanish (`clients`), while it is reloaded
+//! and scaled. It serves all the time, loses no request but those of the killed, and ends up whole, with nothing left over.
+//! A few blows in `make test`, as many as one likes in `make soak`.
 
+mod blows;
+mod clients;
+mod shortages;
+
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::chown;
 
 use fastrand::Rng;
-use nix::sys::signal::Signal;
+use nix::unistd::Uid;
 use testkit::seeds::Seeds;
 
-use crate::harness::{Instance, Process, wait_until};
-use crate::reloading::{Traffic, tell, unsteady};
+use crate::harness::{Instance, Launch, wait_until};
+use crate::reloading::{Traffic, unsteady};
+use blows::{ALL, Chaos};
+use clients::Crowd;
+use shortages::Disk;
 
 /// Blows against one instance.
-const BLOWS: usize = 16;
+const BLOWS: usize = 24;
 const WORKERS_MIN: usize = 2;
 const WORKERS_MAX: usize = 5;
-/// Descriptors of the master for one worker, and for one generation beside another.
-const SLACK: usize = 2 * WORKERS_MAX + 4;
+/// Master, zygote and logger.
+const BESIDE_WORKERS: usize = 3;
+/// Whom the kernel holds to a number of processes, as it does not hold root (setrlimit(2), RLIMIT_NPROC).
+const NOBODY: u32 = 65_534;
 
-#[derive(Debug, Clone, Copy)]
-enum Blow {
-    KillWorker,
-    CrashWorker,
-    StopWorker,
-    KillZygote,
-    StopZygote,
-    Reload,
-    WorkersReload,
-    ChainReload,
-    More,
-    Fewer,
+/// Its log goes to a disk that can be full, as well as to us.
+fn launch(disk: &Disk) -> Launch {
+    let launch = unsteady().set("workers", WORKERS_MAX).set("cheaper", WORKERS_MIN).set("socket-timeout", 60);
+    let launch = launch.set("disable-logging", false).line("req-logger = file:disk/requests.log");
+    let launch = disk.under(launch.line("logger = stdio").line("logger = file:disk/all.log"));
+    if !Uid::effective().is_root() {
+        return launch;
+    }
+    chown(launch.dir(), Some(NOBODY), Some(NOBODY)).expect("give the directory away");
+    launch.set("uid", NOBODY).set("gid", NOBODY)
 }
 
-const ALL: [Blow; 10] = [
-    Blow::KillWorker,
-    Blow::CrashWorker,
-    Blow::StopWorker,
-    Blow::KillZygote,
-    Blow::StopZygote,
-    Blow::Reload,
-    Blow::WorkersReload,
-    Blow::ChainReload,
-    Blow::More,
-    Blow::Fewer,
-];
-
-/// What was done to an instance.
-struct Chaos<'s> {
-    server: &'s Instance,
-    dice: Rng,
-    /// Requests that may be lost: one for each worker that was killed.
-    lost_at_most: u64,
-    stopped: Vec<Process>,
+/// What the master has open by kind, such as sockets and memories; its workers' ends apart, of which there are now more and
+/// now less.
+fn held(server: &Instance) -> BTreeMap<String, usize> {
+    let names = fs::read_dir(format!("/proc/{}/fd", server.pid())).into_iter().flatten().flatten();
+    let targets = names.filter_map(|name| fs::read_link(name.path()).ok());
+    let mut held = BTreeMap::new();
+    for target in targets {
+        let kind = target.to_string_lossy().replace(|letter: char| letter.is_ascii_digit(), "");
+        *held.entry(kind).or_default() += 1;
+    }
+    let workers = server.workers().len();
+    for of_each in ["socket:[]", "anon_inode:[pidfd]"] {
+        held.entry(of_each.to_owned()).and_modify(|count| *count -= workers.min(*count));
+    }
+    held
 }
 
-impl Chaos<'_> {
-    fn strike(&mut self, blow: Blow) {
-        let server = self.server;
-        match blow {
-            Blow::KillWorker => self.kill_worker(|victim| {
-                victim.signal(Signal::SIGKILL);
-                true
-            }),
-            // The first one only takes away the handler that Rust programs have for it.
-            Blow::CrashWorker => self.kill_worker(|victim| {
-                wait_until(|| {
-                    // One that was stopped hears of no other signal.
-                    victim.signal(Signal::SIGCONT);
-                    victim.signal(Signal::SIGSEGV);
-                    !victim.is_alive()
-                })
-            }),
-            Blow::StopWorker => self.stop(server.workers()),
-            Blow::KillZygote => server.zygotes().iter().for_each(|zygote| zygote.signal(Signal::SIGKILL)),
-            Blow::StopZygote => self.stop(server.zygotes()),
-            Blow::Reload => server.signal(Signal::SIGHUP),
-            Blow::WorkersReload => tell(server, "w"),
-            Blow::ChainReload => tell(server, "c"),
-            Blow::More => server.signal(Signal::SIGTTIN),
-            Blow::Fewer => server.signal(Signal::SIGTTOU),
-        }
-    }
-
-    fn kill_worker(&mut self, kill: impl FnOnce(&Process) -> bool) {
-        let workers = self.server.workers();
-        if let Some(victim) = self.dice.choice(&workers) {
-            self.lost_at_most += 1;
-            assert!(kill(victim), "it does not die: {victim:?}");
-        }
-    }
-
-    fn stop(&mut self, from: Vec<Process>) {
-        if let Some(victim) = self.dice.choice(from) {
-            victim.signal(Signal::SIGSTOP);
-            self.stopped.push(victim);
-        }
-    }
-
-    fn let_go_on(&mut self) {
-        self.stopped.drain(..).for_each(|process| process.signal(Signal::SIGCONT));
-    }
-}
-
-fn descriptors_of_master(server: &Instance) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", server.pid())).map_or(0, Iterator::count)
+fn is_whole(server: &Instance, before: &BTreeMap<String, usize>) -> bool {
+    let workers = server.workers().len();
+    (WORKERS_MIN..=WORKERS_MAX).contains(&workers)
+        && server.processes().len() == workers + BESIDE_WORKERS
+        && held(server) == *before
 }
 
 fn survive(seed: u64) {
-    let launch = unsteady().set("workers", WORKERS_MAX).set("cheaper", WORKERS_MIN).set("socket-timeout", 60);
-    let mut server = launch.start();
+    let disk = Disk::find();
+    let mut server = launch(&disk).start();
     // What happened is told; what may never happen is looked for below.
-    ["[warn]", "[error]", "rhinod zygote: "].into_iter().for_each(|usual| server.expect_log(usual));
-    let descriptors = descriptors_of_master(&server);
-    let traffic = Traffic::start(&server, 8, "/sleep?ms=1");
-    let mut chaos = Chaos { server: &server, dice: Rng::with_seed(seed), lost_at_most: 0, stopped: Vec::new() };
+    ["[warn]", "[error]", "rhinod zygote: ", "DAMN"].into_iter().for_each(|usual| server.expect_log(usual));
+    let is_begun = || server.workers().len() == WORKERS_MIN && server.processes().len() == WORKERS_MIN + BESIDE_WORKERS;
+    assert!(wait_until(is_begun), "{:?}", server.processes());
+    let before = held(&server);
+    let traffic = Traffic::start(&server, 6, "/sleep?ms=1");
+    let crowd = Crowd::start(&server, seed);
+    let mut chaos = Chaos::against(&server, &disk, Rng::with_seed(seed));
     let mut blows = Vec::new();
     for _ in 0..BLOWS {
         let blow = chaos.dice.choice(ALL).expect("there are some");
@@ -126,14 +89,17 @@ fn survive(seed: u64) {
         }
     }
     chaos.let_go_on();
-    let lost_at_most = chaos.lost_at_most;
     assert!(wait_until(|| server.workers().len() >= WORKERS_MIN), "{blows:?}\n{}", server.log.tail());
-    assert_eq!(server.get("/").status(), Some(200), "{blows:?}\n{}", server.log.tail());
-    let counts = traffic.stop().counts;
-    assert!(counts.failed() <= lost_at_most, "{lost_at_most} may be lost, {counts:?} after {blows:?}");
-    assert!(counts.ok > 0, "{counts:?}");
-    let is_whole = || server.zygotes().len() == 1 && descriptors_of_master(&server) <= descriptors + SLACK;
-    assert!(wait_until(is_whole), "{} descriptors, {} before; {blows:?}", descriptors_of_master(&server), descriptors);
+    assert_eq!(server.get("/?last").status(), Some(200), "{blows:?}\n{}", server.log.tail());
+    let (counts, clients) = (traffic.stop().counts, crowd.stop());
+    // Who gets no memory ends by himself, and takes one request along as well.
+    let lost_at_most = chaos.killed + server.log.lines_with("killed by signal 6 ").len() as u64;
+    let lost = counts.failed() + clients.lost;
+    assert!(lost <= lost_at_most, "{lost_at_most} may be lost, {counts:?} {clients:?} after {blows:?}");
+    assert!(counts.ok > 0 && clients.served > 0, "{counts:?} {clients:?}");
+    let whole = wait_until(|| is_whole(&server, &before));
+    assert!(whole, "{:?}, {before:?} before; {:?}; {blows:?}", held(&server), server.processes());
+    assert!(wait_until(|| disk.read(&server, "requests.log").contains("GET /?last")), "no log after {blows:?}");
     for never in ["impossible, please report", "panicked at"] {
         assert_eq!(server.log.lines_with(never), [""; 0], "{blows:?}");
     }
