@@ -81,6 +81,7 @@ mod top;
 mod troubleshooting;
 mod trust_memory;
 mod trust_operators;
+mod trust_root;
 mod trust_sandbox;
 mod trust_system;
 mod trust_worker;

@@ -10,6 +10,8 @@ use crate::config::model::Capabilities;
 
 // What stands behind several rows.
 const ISOLATION: &str = "isolate with the init system or a container";
+const ROOT: &str =
+    "give the whole instance a root directory, by RootDirectory= of systemd or chroot(1): see docs/LIMITS.md";
 const WAITING: &str = "waiting at start; use ExecStartPre= of the init system";
 const RESOURCES: &str = "limits of the operating system; the unit file of the init system sets them";
 const LOADING: &str = "libraries and binaries are not loaded at will";
@@ -36,7 +38,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Lock this file after daemonising or exit"),
     text("flock-wait2").not_yet("locks at start; the init system starts an instance once")
         .says("Lock this file after daemonising, waiting"),
-    text("chroot").refused(ISOLATION).says("chroot() before dropping privileges"),
+    text("chroot").refused(ROOT).says("chroot() before dropping privileges"),
     text("pivot-root").aka(&["pivot_root"]).refused(ISOLATION)
         .says("pivot_root(): new_root and put_old separated by space"),
     list("cap").sets(keep_capability).works()
