@@ -8,7 +8,7 @@ use rhinod_bench::packet::Request;
 
 use crate::harness::{Instance, Launch, PATIENCE, Process, wait_until};
 use crate::pythons::{launch_in, one};
-use crate::reloading::Traffic;
+use crate::reloading::{Traffic, resident_kb};
 
 /// What the application answers.
 fn text(server: &Instance) -> String {
@@ -159,6 +159,25 @@ fn titles_say_what_workers_do_when_asked_for() {
     let shown = server.get("/report?token=secret");
     assert_eq!(String::from_utf8_lossy(shown.body()), "rhinod worker 1: GET /report");
     assert!(wait_until(|| server.workers()[0].title() == "rhinod worker 1: idle"), "{}", server.workers()[0].title());
+}
+
+/// The limit is the kernel's highest where we may raise it to that, and else the highest of our own.
+#[test]
+fn as_many_descriptors_as_can_be_take_no_memory() {
+    let limited = |limit: &str| {
+        let server = Launch::hello().through(["sh", "-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]).start();
+        assert_eq!(server.get("/").status(), Some(200));
+        let worker = server.workers().remove(0);
+        let most = told(&worker, "limits", "Max open files").parse::<u64>().expect("a limit");
+        let zygote = server.zygotes().remove(0);
+        (most, [server.pid(), zygote.pid, worker.pid].map(resident_kb))
+    };
+    let (many, few) = (limited("$(cat /proc/sys/fs/nr_open) 2>/dev/null || ulimit -n $(ulimit -Hn)"), limited("1024"));
+    assert!(many.0 > few.0 && few.0 == 1_024, "{many:?} {few:?}");
+    for (with_many, with_few) in many.1.into_iter().zip(few.1) {
+        // A table with a word for each descriptor would have eight thousand.
+        assert!(with_many < with_few + 2_048, "{many:?} {few:?}");
+    }
 }
 
 /// The bits of a set of capabilities of a process.
