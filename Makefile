@@ -18,7 +18,7 @@ TRACES ?=
 # The crates that are published.
 PUBLISHED := rhinod-worker-protocol rhinod
 
-.PHONY: help build run-rust test soak fuzz-smoke check doc walks features release-checks package bless bench study clean
+.PHONY: help build run-rust test soak fuzz fuzz-smoke check doc walks features release-checks package bless bench study clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ SEED ?= $(shell date +%s)
 soak: ## Simulation, mutants and the torture of reloads, for as long as you like (MINUTES=10, SEED=N)
 	@examples/need-programs nginx haproxy redis-server python3-venv
 	tests/soak $(CARGO) $(MINUTES) $(SEED)
+
+fuzz: ## Mutants for everything that reads bytes, on all processors (MINUTES=12, SEED=N)
+	tests/soak $(CARGO) $(MINUTES) $(SEED) parsers
 
 fuzz-smoke: ## The random tests for some seconds each, from another seed at each commit
 	tests/soak $(CARGO) 0 $$((16#$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)))

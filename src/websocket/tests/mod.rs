@@ -3,6 +3,7 @@
 
 mod faults;
 mod messages;
+mod mutants;
 mod rest;
 
 use super::{Event, Fault, Incoming, Kind, Message, Opcode};
