@@ -1,6 +1,6 @@
 """The hello example's routes as a WSGI application, for the Python contenders of the measurements.
 
-`/` says hello, `/cache?do=get&n=N` looks N times into a cache (`set`, `mixed`, `nothing`), `/sleep?ms=N` sleeps first, `/burn?ms=N` spends N milliseconds of CPU time first. The environment
+`/` says hello, `/cache?do=get&n=N` looks N times into a cache (`set`, `mixed`, `nothing`), `/leak` keeps 1,000,000 bytes for ever, `/sleep?ms=N` sleeps first, `/burn?ms=N` spends N milliseconds of CPU time first. The environment
 variable LOAD_MS makes the import take that long, as a large application's would. Runs in the contenders' workers.
 """
 
@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 BODY = b"Hello, world\n"
 HEADERS = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY)))]
 
+LEAKED = []
+
 time.sleep(int(os.environ.get("LOAD_MS", "0")) / 1000)
 
 
@@ -19,6 +21,8 @@ def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/cache":
         use_cache(parse_qs(environ["QUERY_STRING"]))
+    elif path == "/leak":
+        LEAKED.append(b"x" * 1_000_000)
     elif path != "/":
         wait(path, int(parse_qs(environ["QUERY_STRING"]).get("ms", ["0"])[0]))
     start_response("200 OK", HEADERS)

@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub struct Setup {
     workers: usize,
     page: &'static str,
     behind_nginx: bool,
+    on_tcp: bool,
 }
 
 impl Contender {
@@ -65,7 +67,16 @@ impl Setup {
     /// `workers` processes, request logging off.
     pub fn pool(contender: Contender, workers: usize) -> Self {
         let name = contender.name().to_owned();
-        Self { contender, name, options: Vec::new(), load_ms: 0, workers, page: "/", behind_nginx: false }
+        Self {
+            contender,
+            name,
+            options: Vec::new(),
+            load_ms: 0,
+            workers,
+            page: "/",
+            behind_nginx: false,
+            on_tcp: false,
+        }
     }
 
     /// Replaces the name shown in tables.
@@ -95,6 +106,12 @@ impl Setup {
     /// Puts an nginx in front, through which the load goes. What it costs is not the contender's.
     pub fn behind_nginx(mut self) -> Self {
         self.behind_nginx = true;
+        self
+    }
+
+    /// Has it listen on a port of the loopback's instead of a unix socket.
+    pub fn on_tcp(mut self) -> Self {
+        self.on_tcp = true;
         self
     }
 
@@ -130,8 +147,8 @@ impl Setup {
             nginx_program()?;
         }
         let dir = directory()?;
-        let socket = dir.path().join("s");
-        let (program, arguments) = self.command(lab, dir.path(), &socket)?;
+        let target = if self.on_tcp { Target::Tcp(free_port()?) } else { Target::Unix(dir.path().join("s")) };
+        let (program, arguments) = self.command(lab, dir.path(), Path::new(&target.to_string()))?;
         let mut environment = vec![("LOAD_MS".to_owned(), self.load_ms.to_string())];
         if let Contender::Django | Contender::UwsgiDjango = self.contender {
             // It keeps no secrets here, and is asked under the requests' name.
@@ -144,7 +161,7 @@ impl Setup {
             program,
             arguments,
             environment,
-            target: Target::Unix(socket),
+            target,
             wire: Wire::Uwsgi,
             page: self.page,
             dir,
@@ -223,6 +240,12 @@ fn django_home(lab: &Lab) -> Result<PathBuf, Error> {
 
 fn directory() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("rhinod-bench-").tempdir().map_err(io_error("directory"))
+}
+
+/// One that nobody has right now.
+fn free_port() -> Result<SocketAddr, Error> {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    taken.map_err(io_error("a free port"))
 }
 
 /// nginx in front of `upstream`, on a unix socket, so that it needs no free port.

@@ -64,6 +64,8 @@ pub struct Sizes {
     pub requests: u64,
     /// Clients of the closed loops that measure CPU time.
     pub clients: usize,
+    /// Longest time of a load that would go on for half a minute or more: to try a scenario out.
+    pub time_max: Option<Duration>,
 }
 
 /// Everything a scenario needs to know about its surroundings.
@@ -110,6 +112,11 @@ impl Lab {
     /// [`Error::Interrupted`].
     pub fn check_stop(&self) -> Result<(), Error> {
         if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// The time of a long load, or what there is for it.
+    pub(crate) fn at_most(&self, time: Duration) -> Duration {
+        self.sizes.time_max.map_or(time, |most| time.min(most))
     }
 
     /// Waits, because time passing is what is measured.

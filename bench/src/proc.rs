@@ -91,6 +91,11 @@ pub fn memory(pid: Pid) -> io::Result<Memory> {
     })
 }
 
+/// The most that was resident of one process at any time (VmHWM); `None` when it is gone.
+pub fn peak_resident_kib(pid: Pid) -> Option<u64> {
+    field(&fs::read_to_string(path(pid, "status")).ok()?, "VmHWM:")
+}
+
 /// Context switches of all threads of a tree since they began, voluntary and not.
 pub fn context_switches(tree: &[Process]) -> u64 {
     let of_thread = |tid: &Pid, pid: Pid| {

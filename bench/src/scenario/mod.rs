@@ -8,12 +8,16 @@ mod cores;
 mod cpu;
 mod idle;
 mod kills;
+mod leak;
 mod memory;
+mod overload;
+mod recycle;
 mod reload;
 mod scaling;
 mod startup;
 mod steady;
 
+use crate::client::{Load, Report};
 use crate::contender::Setup;
 use crate::findings::Findings;
 use crate::lab::{Error, Lab};
@@ -62,6 +66,13 @@ pub const ALL: &[Scenario] = &[
         run: cores::run,
     },
     Scenario { name: "kills", about: "a random worker killed every 100 ms at full load", run: kills::run },
+    Scenario { name: "recycle", about: "workers replaced after 200 requests at full load", run: recycle::run },
+    Scenario { name: "leak", about: "1 MB leaked with each request, workers replaced when too big", run: leak::run },
+    Scenario {
+        name: "overload",
+        about: "3 x capacity from clients that give up after 2 s: what is of use to anybody",
+        run: overload::run,
+    },
     Scenario {
         name: "cache",
         about: "a shared cache from Python: CPU time and steps of 8 processes against uWSGI",
@@ -133,6 +144,21 @@ pub(crate) fn running<'a>(lab: &Lab, setups: &'a [Setup], findings: &mut Finding
         }
     }
     Ok(found)
+}
+
+/// Runs a load and does something beside it, which may ask whether the load is over.
+pub(crate) fn beside(
+    lab: &Lab,
+    server: &Server,
+    load: &Load,
+    act: impl FnOnce(&dyn Fn() -> bool) -> Result<(), Error>,
+) -> Result<Report, Error> {
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| lab.run(load));
+        let acted = act(&|| client.is_finished());
+        let report = client.join().unwrap_or_else(|_| Err(server.error("the client's thread panicked")))?;
+        acted.map(|()| report)
+    })
 }
 
 /// The series of that name.

@@ -8,7 +8,7 @@ use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
-use crate::scenario::in_turns;
+use crate::scenario::{beside, in_turns};
 use crate::server::Server;
 
 const CLIENTS: usize = 16;
@@ -69,13 +69,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
 fn measure(lab: &Lab, server: &Server, reloads: usize) -> Result<Report, Error> {
     let mut load = server.load(CLIENTS, Until::Elapsed(TIME))?;
     load.bucket = Some(BUCKET);
-    std::thread::scope(|scope| {
-        let client = scope.spawn(|| lab.run(&load));
-        let signalled = reload_in_between(lab, server, reloads);
-        let report = client.join().unwrap_or_else(|_| Err(server.error("the client's thread panicked")))?;
-        signalled?;
-        Ok(report)
-    })
+    beside(lab, server, &load, |_| reload_in_between(lab, server, reloads))
 }
 
 fn reload_in_between(lab: &Lab, server: &Server, reloads: usize) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
 use crate::packet::Request;
-use crate::scenario::in_turns;
+use crate::scenario::{beside, in_turns};
 use crate::server::Server;
 use crate::statistics::reversals;
 
@@ -67,11 +67,10 @@ fn measure(lab: &Lab, server: &Server) -> Result<Sample, Error> {
     let until = Until::Elapsed(SETTLE + LOOK);
     let mut load = Load::new(server.target(), Wire::Uwsgi, &Request::get(PATH), CONNECTIONS_MAX, until)?;
     load.pace = Pace::Poisson { per_s: PER_S, seed: SEED };
-    let (counts, report) = std::thread::scope(|scope| {
-        let client = scope.spawn(|| lab.run(&load));
-        let counts = counts_while(lab, server, || client.is_finished());
-        let report = client.join().unwrap_or_else(|_| Err(server.error("the client's thread panicked")));
-        Ok::<_, Error>((counts?, report?))
+    let mut counts = Vec::new();
+    let report = beside(lab, server, &load, |is_over| {
+        counts = counts_while(lab, server, is_over)?;
+        Ok(())
     })?;
     Ok(Sample {
         report,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use lexopt::prelude::*;
 use rhinod_bench::findings::Findings;
@@ -25,6 +26,7 @@ usage: bench [options] [scenario...]
   --rounds N        how often each contender is started and measured (9)
   --requests N      requests of one CPU measurement (60000)
   --clients N       clients of the CPU measurements (8)
+  --seconds N       cut loads of half a minute and more short, to try a scenario out
   --no-rivals       leave out uWSGI and gunicorn
   --root DIR        the project (where this program was built)
   --programs DIR    built programs (where this program is)
@@ -87,7 +89,7 @@ fn refuse(message: &str) -> ExitCode {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Given, lexopt::Error> {
     let mut given = Given {
-        sizes: Sizes { rounds: 9, requests: 60_000, clients: 8 },
+        sizes: Sizes { rounds: 9, requests: 60_000, clients: 8, time_max: None },
         rivals: true,
         root: Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
         programs: None,
@@ -101,6 +103,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Given, lexopt::Error> {
             Long("rounds") => given.sizes.rounds = arguments.value()?.parse()?,
             Long("requests") => given.sizes.requests = arguments.value()?.parse()?,
             Long("clients") => given.sizes.clients = arguments.value()?.parse()?,
+            Long("seconds") => given.sizes.time_max = Some(Duration::from_secs(arguments.value()?.parse()?)),
             Long("no-rivals") => given.rivals = false,
             Long("root") => given.root = arguments.value()?.into(),
             Long("programs") => given.programs = Some(arguments.value()?.into()),
