@@ -17,7 +17,7 @@ use crate::escape;
 use crate::handler::{Body, BodyWriter, BoxError, Configuration, Handler, Request, Response, chain};
 use crate::member::{Instance, LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
-use crate::worker::{Exchange, Raised, Service, Watch, Worker, WorkerRuntime};
+use crate::worker::{Call, Exchange, Raised, Service, Watch, Worker, WorkerRuntime};
 
 /// How much is read at once of a body that comes from a reader.
 const READER_BYTES: usize = 64 * 1024;
@@ -149,6 +149,13 @@ impl<H: Handler> Service for HandlerService<H> {
         // A thread that has ended is not stuck. Where in the handler it is, nobody can tell.
         let _ = watch.nudge();
         String::new()
+    }
+
+    fn call(&self, _core: usize, watch: &Watch, call: &Call<'_>) -> Option<Vec<u8>> {
+        // The log has the panic.
+        let called = catch_unwind(AssertUnwindSafe(|| self.handler.call(call.function, &call.arguments)));
+        watch.end_work();
+        called.ok().flatten()
     }
 
     /// Nothing interrupts a handler but the end of what it reads and sends.

@@ -62,6 +62,7 @@ pub mod member;
 #[doc(hidden)]
 pub mod metrics;
 mod operator;
+pub mod remote;
 #[doc(hidden)]
 pub mod ring;
 mod router;

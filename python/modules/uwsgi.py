@@ -16,9 +16,11 @@ import time as _time
 import _rhinod
 import rhinod_areas as _shared_areas
 import rhinod_mule as _mules
+import rhinod_rpc as _rpc
 import rhinod_signals as _signals
 import rhinod_spooler as _spoolers
 from rhinod_mule import farm_get_msg, farm_msg, in_farm, mule_get_msg, mule_id, mule_msg
+from rhinod_rpc import call, register_rpc, rpc, rpc_list
 from rhinod_signals import (
     add_cron,
     add_file_monitor,
@@ -75,6 +77,7 @@ def _configure(settings):
     magic_table = {letter.encode(): value.encode() for letter, value in settings["magic"]}
     _mules.configure(settings)
     _signals.configure(settings)
+    _rpc.configure(settings)
     # As in uWSGI there are no such functions without a spooler.
     if _spoolers.configure(settings):
         for name in ("spool", "spooler_jobs", "spooler_get_task", "spooler_pid", "spooler_pids"):
@@ -567,7 +570,6 @@ def _missing(feature, names):
 
 
 _missing("websockets out of shared areas", "websocket_send_from_sharedarea websocket_send_binary_from_sharedarea")
-_missing("remote procedure calls", "rpc call register_rpc rpc_list")
 _missing("greenlets or other suspension of a request", "suspend green_schedule async_connect ready_fd")
 _missing("sockets of its own for applications (use the socket module)", "connect send recv close")
 _missing("offloading and routing from an application", "offload route parsefile")

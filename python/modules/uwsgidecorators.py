@@ -383,6 +383,24 @@ class harakiri:
         return timed
 
 
+# ----------------------------------------------------------------------------------------------------------------------
+# Calls from elsewhere
+
+
+def rpc(name):
+    """@rpc(name): other processes and instances call the function by this name."""
+
+    def decorate(function):
+        uwsgi.register_rpc(name, function)
+        return function
+
+    return decorate
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What there is not
+
+
 def _missing(feature, names):
     for name in names.split():
 
@@ -393,5 +411,4 @@ def _missing(feature, names):
         globals()[name] = decorate
 
 
-_missing("remote procedure calls", "rpc")
 _missing("Erlang nodes", "erlang")

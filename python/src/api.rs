@@ -5,6 +5,8 @@ mod cache;
 mod cache_entries;
 mod metric;
 mod queue;
+mod remote_cache;
+pub(crate) mod rpc;
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
@@ -32,6 +34,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     cache_entries::register(module)?;
     metric::register(module)?;
     queue::register(module)?;
+    rpc::register(module)?;
     module.add_function(wrap_pyfunction!(ask_reload, module)?)?;
     module.add_function(wrap_pyfunction!(ask_stop, module)?)?;
     module.add_function(wrap_pyfunction!(ask_cheap, module)?)?;
@@ -263,10 +266,12 @@ fn set_deadline(py: Python<'_>, seconds: i64) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether this thread's request is over its time.
+/// Whether this thread's request, or the call that it carries out, is over its time.
 #[pyfunction]
 fn is_overdue(py: Python<'_>) -> bool {
-    with_exchange(py, |exchange| exchange.is_overdue()).unwrap_or(false)
+    let of_call =
+        || rpc::is_under_way() && with_worker(py, |worker| worker.is_overdue(core_of_thread())).unwrap_or(false);
+    with_exchange(py, |exchange| exchange.is_overdue()).unwrap_or_else(of_call)
 }
 
 /// Has the line of this thread's request written to the log, whatever the configuration says.

@@ -29,7 +29,7 @@ use crate::names::Names;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
-const MODULES: [(&str, &str); 11] = [
+const MODULES: [(&str, &str); 12] = [
     ("uwsgi", include_str!("../modules/uwsgi.py")),
     ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
     ("rhinod_cache", include_str!("../modules/cache.py")),
@@ -39,6 +39,7 @@ const MODULES: [(&str, &str); 11] = [
     ("rhinod_signals", include_str!("../modules/signals.py")),
     ("rhinod_areas", include_str!("../modules/areas.py")),
     ("rhinod_mule", include_str!("../modules/mule.py")),
+    ("rhinod_rpc", include_str!("../modules/rpc.py")),
     ("rhinod_autoreload", include_str!("../modules/autoreload.py")),
     ("rhinod_tracebacker", include_str!("../modules/tracebacker.py")),
 ];
@@ -225,6 +226,7 @@ fn settings<'py>(py: Python<'py>, config: &Config, python: &PythonConfig) -> PyR
         "buffer_size": config.request.buffer_size,
         "pidfile": config.pidfiles.pidfile,
         "locks": locks,
+        "rpc_max": config.offers.functions_max,
         "queue": config.queue.slots,
         "areas": config.areas.iter().map(|area| (area.bytes, area.offset, area.is_object)).collect::<Vec<_>>(),
         "mules": mules,

@@ -12,8 +12,9 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use rhinod::config::model::VanishedClients;
 use rhinod::escape;
 use rhinod::worker::body::DeclaredBody;
-use rhinod::worker::{Exchange, Service, Watch};
+use rhinod::worker::{Call, Exchange, Service, Watch};
 
+use crate::api::rpc;
 use crate::current;
 use crate::environ::Remembered;
 use crate::failure::{raised, traceback};
@@ -72,6 +73,16 @@ impl Service for WsgiService {
                 log::error!("signal {number}\n{}", traceback(py, &error));
             }
         });
+    }
+
+    fn call(&self, core: usize, watch: &Watch, call: &Call<'_>) -> Option<Vec<u8>> {
+        Python::attach(|py| {
+            let result = rpc::call(py, call);
+            if watch.end_work() {
+                self.threads.forget(py, core);
+            }
+            result
+        })
     }
 
     fn serve(&self, exchange: &mut Exchange<'_>) {

@@ -57,6 +57,34 @@ pub trait Handler: Send + Sync + 'static {
         let _ = core;
     }
 
+    /// Answers a call from elsewhere: of another instance over a uwsgi socket (`rpc-allow-from`), or of a rule
+    /// (`rpc:`). `None`, and an empty result, is none: the caller cannot tell that from a function that is not there. What it
+    /// does has the deadline of a request (`harakiri`). A panic is none, too, and goes to the log. [`crate::remote::call`] calls others.
+    ///
+    /// ```
+    /// use rhinod::{Handler, Request, Response};
+    ///
+    /// struct Shouter;
+    ///
+    /// impl Handler for Shouter {
+    ///     fn handle(&self, _request: &mut Request<'_>) -> Response {
+    ///         Response::text("hello\n")
+    ///     }
+    ///
+    ///     fn call(&self, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>> {
+    ///         match (function, arguments) {
+    ///             (b"shout", [text]) => Some(text.to_ascii_uppercase()),
+    ///             _ => None,
+    ///         }
+    ///     }
+    /// }
+    /// # assert_eq!(Shouter.call(b"shout", &[b"a"]).as_deref(), Some(&b"A"[..]));
+    /// ```
+    fn call(&self, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>> {
+        let _ = (function, arguments);
+        None
+    }
+
     /// Runs once in a worker that leaves, after its last request. What it does counts as part of the time that the worker
     /// has to leave (`worker-reload-mercy`).
     fn stop_worker(&mut self) {}

@@ -10,6 +10,10 @@ impl Handler for Box<dyn Handler> {
         (**self).handle(request)
     }
 
+    fn call(&self, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>> {
+        (**self).call(function, arguments)
+    }
+
     fn start_worker(&mut self, worker: &WorkerInfo) -> Result<(), BoxError> {
         (**self).start_worker(worker)
     }
@@ -28,6 +32,10 @@ impl Handler for Box<dyn Handler> {
 impl<H: Handler> Handler for Arc<H> {
     fn handle(&self, request: &mut Request<'_>) -> Response {
         (**self).handle(request)
+    }
+
+    fn call(&self, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>> {
+        (**self).call(function, arguments)
     }
 
     fn start_worker(&mut self, worker: &WorkerInfo) -> Result<(), BoxError> {
@@ -106,6 +114,10 @@ where
     A: Fn(&dyn Handler, &mut Request<'_>) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
+    fn call(&self, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>> {
+        self.inner.call(function, arguments)
+    }
+
     fn handle(&self, request: &mut Request<'_>) -> Response {
         (self.around)(&self.inner, request).into_response()
     }

@@ -59,6 +59,11 @@ pub fn local_address(stream: &Stream) -> Option<SocketAddr> {
     SockRef::from(stream).local_addr().ok()?.as_socket()
 }
 
+/// The address on the other side; `None` on a unix socket.
+pub fn peer_address(stream: &Stream) -> io::Result<Option<SocketAddr>> {
+    Ok(SockRef::from(stream).peer_addr()?.as_socket())
+}
+
 /// Whether the client has already gone, or the network has a passing fault: see accept(2), "Error handling".
 fn is_passing(error: Errno) -> bool {
     matches!(

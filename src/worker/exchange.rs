@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use worker_protocol::control::LeaveReason;
 use worker_protocol::head::RequestHead;
+use worker_protocol::rpc::Call;
 
 use super::body::RequestBody;
 use super::exception::Raised;
@@ -25,6 +26,12 @@ pub trait Service: Sync {
     /// it does so here.
     fn on_thread(&self, _core: usize, accept_loop: &mut dyn FnMut()) {
         accept_loop();
+    }
+
+    /// Calls a function that the application has registered for calls from elsewhere; its result, if it has one. `core` and
+    /// `watch` as for [`Service::interrupt`], which may come meanwhile.
+    fn call(&self, _core: usize, _watch: &Watch, _call: &Call<'_>) -> Option<Vec<u8>> {
+        None
     }
 
     /// Handles a signal of the application. Between requests, where one thread takes them; else beside them.

@@ -10,6 +10,7 @@ use worker_protocol::scoreboard::Presence;
 use super::offloading::{Berths, Offloading};
 use super::supervision::Supervision;
 use super::titles::Titles;
+use super::watch::Watch;
 use crate::companion::CompanionRuntime;
 use crate::config::model::{HookPhase, RequestLimits};
 use crate::handler::WorkerInfo;
@@ -143,6 +144,11 @@ impl<'z> Worker<'z> {
             (false, true) => &[Accepting, AcceptingOnce],
             (false, false) => &[Accepting],
         })
+    }
+
+    /// Whether what a thread of it has in hands is over its time, and others have answered.
+    pub fn is_overdue(&self, core: usize) -> bool {
+        self.supervision.watch(core).is_some_and(Watch::is_struck)
     }
 
     /// How long the application may take for a request.

@@ -69,6 +69,7 @@ mod serve_refusals;
 mod serve_shortage;
 mod serve_sockets;
 mod services_cache;
+mod services_elsewhere;
 mod services_queue;
 mod signals;
 mod spoolers;

@@ -55,7 +55,7 @@ fn exercise_protocol(protocol: Protocol, bytes: &[u8], limits: &Limits) {
 
 fn check_block(block: &Block<'_>, envelope: &Envelope, limits: &Limits) {
     let Asks::Request(path_info) = envelope.asks else {
-        assert_eq!((block.count(), envelope.variables_count), (0, 0), "a ping has no variables");
+        assert_eq!((block.count(), envelope.variables_count), (0, 0), "what is no web request has no variables");
         return;
     };
     assert_eq!(block.pairs().count(), envelope.variables_count);

@@ -87,6 +87,17 @@ pub enum Asks {
         /// What says so.
         pong: &'static [u8],
     },
+    /// Something that one instance offers to others; the block is in its own words.
+    Offer(Offer),
+}
+
+/// What an instance offers to others beside answers to web requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// Its caches ([`crate::remote_cache`]).
+    Caches,
+    /// Functions of its application ([`crate::rpc`]).
+    Functions,
 }
 
 impl<E> Progress<E> {

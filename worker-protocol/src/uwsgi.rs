@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::Fault;
 use crate::pairs::{self, Block, Limits, Misfit, PathInfo};
-use crate::progress::{Asks, Envelope, Form, Message, Progress};
+use crate::progress::{Asks, Envelope, Form, Message, Offer, Progress};
 
 /// Bytes of the packet's header.
 pub const HEADER_BYTES: usize = 4;
@@ -28,6 +28,10 @@ pub const MODIFIER_REQUEST: u8 = 0;
 pub const MODIFIER_STRIP_SCRIPT_NAME: u8 = 30;
 /// `modifier1` of a ping and of its answer.
 pub const MODIFIER_PING: u8 = 100;
+/// `modifier1` of what is asked of a cache.
+pub const MODIFIER_CACHE: u8 = 111;
+/// `modifier1` of the call of a function, and of its result.
+pub const MODIFIER_RPC: u8 = 173;
 /// The ping a client sends.
 pub const PING: [u8; HEADER_BYTES] = [MODIFIER_PING, 0, 0, 0];
 /// The answer to a ping: all is well.
@@ -66,7 +70,7 @@ pub enum Error {
     /// The first four bytes begin an HTTP request: `proxy_pass` where `uwsgi_pass` belongs, or a browser.
     #[error("the peer speaks HTTP to a uwsgi socket (nginx needs uwsgi_pass here, not proxy_pass)")]
     PlainHttp,
-    /// A `modifier1` other than 0, 30 and 100.
+    /// A `modifier1` that asks for nothing that there is.
     #[error("unsupported modifier1 {modifier1}: this server answers web requests (0, 30) and pings (100)")]
     UnsupportedModifier {
         /// As received.
@@ -143,14 +147,19 @@ impl Receiver {
         };
         let variables_count = match asks {
             Asks::Request(_) => pairs::validate(block, limits.variables_max)?,
-            Asks::Ping { .. } => 0,
+            Asks::Ping { .. } | Asks::Offer(_) => 0,
         };
         let modifiers = (header.modifier1, header.modifier2);
         let message = Message::single(Form::Plain);
         Ok(Progress::Head(Envelope { asks, modifiers, variables_count, block_bytes: block.len(), consumed, message }))
     }
 
-    /// The variables of the packet that it has found whole in the same bytes. Empty for a ping.
+    /// The block of the packet that it has found whole in the same bytes, as it came.
+    pub fn payload<'a>(&self, received: &'a [u8], envelope: &Envelope) -> &'a [u8] {
+        received.get(HEADER_BYTES..envelope.consumed).unwrap_or_default()
+    }
+
+    /// The variables of the packet that it has found whole in the same bytes. Empty for what is no web request.
     #[inline]
     pub fn block<'a>(&self, received: &'a [u8], envelope: &Envelope) -> Block<'a> {
         match (envelope.asks, received.get(HEADER_BYTES..envelope.consumed)) {
@@ -166,6 +175,8 @@ fn accept(received: &[u8], header: Header, limits: &Limits) -> Result<Asks, Erro
         MODIFIER_REQUEST => Asks::Request(PathInfo::AsSent),
         MODIFIER_STRIP_SCRIPT_NAME => Asks::Request(PathInfo::WithoutScriptName),
         MODIFIER_PING => Asks::Ping { pong: &PONG },
+        MODIFIER_CACHE => Asks::Offer(Offer::Caches),
+        MODIFIER_RPC => Asks::Offer(Offer::Functions),
         _ if begins_http(received) => return Err(Error::PlainHttp),
         modifier1 => return Err(Error::UnsupportedModifier { modifier1 }),
     };

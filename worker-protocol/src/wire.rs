@@ -12,7 +12,7 @@ pub use self::wrapped::{BodyError, Piece, Wrapped};
 use crate::Fault;
 pub use crate::http::request::Peer;
 use crate::pairs::{Block, Limits};
-pub use crate::progress::{Asks, Coming, Envelope, Form, Message};
+pub use crate::progress::{Asks, Coming, Envelope, Form, Message, Offer};
 use crate::{fastcgi, http, progress, scgi, uwsgi};
 
 /// What is spoken on a listening socket.
@@ -232,7 +232,15 @@ impl Receiver {
         }
     }
 
-    /// The same, and what unwraps a body that comes wrapped ([`Coming::Wrapped`]), of at most so many bytes.
+    /// The block of what is no web request ([`Asks::Offer`]), as it came.
+    pub fn payload<'a>(&self, received: &'a [u8], envelope: &Envelope) -> &'a [u8] {
+        match &self.codec {
+            Codec::Uwsgi(receiver) => receiver.payload(received, envelope),
+            Codec::Http(_) | Codec::Scgi(_) | Codec::Fastcgi(_) => &[],
+        }
+    }
+
+    /// The variables, and what unwraps a body that comes wrapped ([`Coming::Wrapped`]), of at most so many bytes.
     #[inline]
     pub fn open<'a>(
         &'a mut self,

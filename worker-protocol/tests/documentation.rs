@@ -10,7 +10,7 @@ use worker_protocol::control::{self, FromWorker, FromZygote, LeaveReason, Messag
 use worker_protocol::ids::{Generation, Life, ProcessId, Seat};
 use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{self, Armed, Layout, Notice, Presence, Scoreboard, SeatOrder, Served, Share};
-use worker_protocol::{Fault, head, pairs, response, uwsgi};
+use worker_protocol::{Fault, head, pairs, response, rpc, uwsgi};
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROTOCOL.md")
@@ -43,6 +43,8 @@ fn the_numbers_are_the_codes() {
         ("pairs::Limits::block_bytes_max", limits.block_bytes_max.into()),
         ("pairs::Limits::variables_max", limits.variables_max as u64),
         ("response::HEAD_BYTES_MAX", response::HEAD_BYTES_MAX as u64),
+        ("rpc::ARGUMENTS_MAX", rpc::ARGUMENTS_MAX as u64),
+        ("rpc::RESULT_BYTES_MAX", rpc::RESULT_BYTES_MAX as u64),
         ("scoreboard::BUCKETS", scoreboard::BUCKETS as u64),
         ("scoreboard::CORES_MAX", scoreboard::CORES_MAX.into()),
         ("scoreboard::DESCRIPTION_BYTES_MAX", scoreboard::DESCRIPTION_BYTES_MAX as u64),
@@ -53,6 +55,8 @@ fn the_numbers_are_the_codes() {
         ("uwsgi::MODIFIER_REQUEST", uwsgi::MODIFIER_REQUEST.into()),
         ("uwsgi::MODIFIER_STRIP_SCRIPT_NAME", uwsgi::MODIFIER_STRIP_SCRIPT_NAME.into()),
         ("uwsgi::MODIFIER_PING", uwsgi::MODIFIER_PING.into()),
+        ("uwsgi::MODIFIER_CACHE", uwsgi::MODIFIER_CACHE.into()),
+        ("uwsgi::MODIFIER_RPC", uwsgi::MODIFIER_RPC.into()),
         ("uwsgi::PONG_WARNING_BYTES_MAX", uwsgi::PONG_WARNING_BYTES_MAX as u64),
     ];
     let rows: Vec<String> = code.iter().map(|(name, value)| format!("| `{name}` | {value} |")).collect();

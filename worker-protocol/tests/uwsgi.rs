@@ -16,7 +16,7 @@ use worker_protocol::Fault;
 use worker_protocol::fuzz::exercise;
 use worker_protocol::pairs::{self, Limits, PathInfo};
 use worker_protocol::uwsgi::{EncodeError, Error, Header, NotAPong, PING, PONG, decode_pong, encode, encode_pong};
-use worker_protocol::wire::{Asks, Progress, Protocol, Receiver, Refusal};
+use worker_protocol::wire::{Asks, Offer, Progress, Protocol, Receiver, Refusal};
 
 /// Receives a packet that is valid, in all three ways; `body` is what follows it in `bytes`. Of this protocol the receiver
 /// also knows exactly what is missing.
@@ -228,13 +228,15 @@ fn answers_to_a_ping() {
 }
 
 #[test]
-fn only_web_requests_and_pings_are_answered() {
+fn only_web_requests_pings_and_what_is_offered_are_understood() {
     for modifier1 in 0..=255u8 {
         let bytes = [&[modifier1, 6, 0, 9], b"\x02\x00AB\x00\x00".as_slice()].concat();
         let expected = match modifier1 {
             0 => Asks::Request(PathInfo::AsSent),
             30 => Asks::Request(PathInfo::WithoutScriptName),
             100 => Asks::Ping { pong: &PONG },
+            111 => Asks::Offer(Offer::Caches),
+            173 => Asks::Offer(Offer::Functions),
             _ => {
                 let refusal = Refusal::Uwsgi(Error::UnsupportedModifier { modifier1 });
                 assert_eq!(feed(&bytes, &Limits::default()), Progress::Refused(refusal));

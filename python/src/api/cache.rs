@@ -5,10 +5,12 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes};
-use rhinod::cache::{Arithmetic, Outcome};
+use rhinod::cache::{Arithmetic, Outcome, expiry};
 use rhinod::member::{Instance, SharedCache};
+use rhinod::remote::CacheCommand;
 use rhinod::sys::clock::epoch_us;
 
+use super::remote_cache::Remote;
 use crate::ffi::lease::with_instance;
 use crate::ffi::text::Octets;
 
@@ -32,6 +34,9 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (key, cache = None, /))]
 fn cache_get<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBytes>> {
+    if let Some(remote) = Remote::of(cache) {
+        return remote.ask(py, CacheCommand::Get, &key, None).map(|value| PyBytes::new(py, &value));
+    }
     let mut value = Vec::new();
     let found = with_cache(py, cache, |shared| shared.cache.get(&key, epoch_us(), &mut value));
     found.flatten().map(|_| PyBytes::new(py, &value))
@@ -47,6 +52,9 @@ fn cache_set<'py>(
     expires: i64,
     cache: Option<&str>,
 ) -> Option<Bound<'py, PyBool>> {
+    if let Some(remote) = Remote::of(cache) {
+        return remote.change(py, CacheCommand::Set, &key, Some((&value, expires)));
+    }
     change(py, cache, |shared, now_us| shared.cache.add(&key, &value, expiry(expires, now_us), now_us))
 }
 
@@ -60,6 +68,9 @@ fn cache_update<'py>(
     expires: i64,
     cache: Option<&str>,
 ) -> Option<Bound<'py, PyBool>> {
+    if let Some(remote) = Remote::of(cache) {
+        return remote.change(py, CacheCommand::Update, &key, Some((&value, expires)));
+    }
     change(py, cache, |shared, now_us| shared.cache.put(&key, &value, expiry(expires, now_us), now_us))
 }
 
@@ -67,6 +78,9 @@ fn cache_update<'py>(
 #[pyfunction]
 #[pyo3(signature = (key, cache = None, /))]
 fn cache_del<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBool>> {
+    if let Some(remote) = Remote::of(cache) {
+        return remote.change(py, CacheCommand::Delete, &key, None);
+    }
     change(py, cache, |shared, now_us| shared.cache.delete(&key, now_us))
 }
 
@@ -74,6 +88,9 @@ fn cache_del<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> Opt
 #[pyfunction]
 #[pyo3(signature = (key, cache = None, /))]
 fn cache_exists<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBool>> {
+    if let Some(remote) = Remote::of(cache) {
+        return remote.change(py, CacheCommand::Exists, &key, None);
+    }
     let exists = with_cache(py, cache, |shared| shared.cache.exists(&key, epoch_us()));
     exists.unwrap_or(false).then(|| PyBool::new(py, true).to_owned())
 }
@@ -82,6 +99,9 @@ fn cache_exists<'py>(py: Python<'py>, key: Octets<'py>, cache: Option<&str>) -> 
 #[pyfunction]
 #[pyo3(signature = (cache = None, /))]
 fn cache_clear<'py>(py: Python<'py>, cache: Option<&str>) -> Option<Bound<'py, PyBool>> {
+    if let Some(remote) = Remote::of(cache) {
+        return remote.change(py, CacheCommand::Clear, b"", None);
+    }
     change(py, cache, |shared, now_us| shared.cache.clear(now_us))
 }
 
@@ -141,6 +161,10 @@ fn cache_div<'py>(
 #[pyfunction]
 #[pyo3(signature = (key, cache = None, /))]
 fn cache_num(py: Python<'_>, key: Octets<'_>, cache: Option<&str>) -> i64 {
+    if let Some(remote) = Remote::of(cache) {
+        let value = remote.ask(py, CacheCommand::Get, &key, None).unwrap_or_default();
+        return <[u8; 8]>::try_from(value).map_or(0, i64::from_ne_bytes);
+    }
     with_cache(py, cache, |shared| shared.cache.number(&key, epoch_us())).unwrap_or(0)
 }
 
@@ -177,13 +201,4 @@ fn change<'py>(
 /// Uses a cache without letting go of the interpreter: nobody holds its lock for longer than a moment.
 fn with_cache<R>(py: Python<'_>, name: Option<&str>, act: impl FnOnce(&SharedCache<'_>) -> R) -> Option<R> {
     with_instance(py, |instance: &Instance<'_>| instance.cache(name).map(|shared| act(&shared))).flatten()
-}
-
-/// When something expires that lives for so many seconds; what is below zero has expired already, as in uWSGI.
-fn expiry(seconds: i64, now_us: u64) -> u64 {
-    match u64::try_from(seconds) {
-        Ok(0) => 0,
-        Ok(seconds) => now_us.saturating_add(seconds.saturating_mul(1_000_000)),
-        Err(_) => 1,
-    }
 }

@@ -30,6 +30,7 @@ pub mod mailboxes;
 pub mod metrics;
 mod mules;
 mod network;
+mod offers;
 mod patience;
 mod pid_files;
 mod process_names;
@@ -78,6 +79,7 @@ pub use logging::Logging;
 pub use metrics::{Metric, MetricKind, Metrics, Threshold};
 pub use mules::{Farm, MuleWork, Mules};
 pub use network::{Network, NotANetwork, Peer};
+pub use offers::Offers;
 pub use patience::Patience;
 pub use pid_files::PidFiles;
 pub use process_names::ProcessNames;
@@ -192,6 +194,8 @@ pub struct Config {
     pub queue: QueueSettings,
     /// Areas of memory that they share, by their numbers (`sharedarea`).
     pub areas: Vec<Area>,
+    /// What other instances may ask for.
+    pub offers: Offers,
     /// Names of the memories that come beside these settings, in their order: told only on the way to a zygote.
     pub memories: Vec<String>,
     /// Changes of the process environment, in the order of the configuration (`env`, `unenv`).
@@ -281,6 +285,7 @@ impl Default for Config {
             caches: Caches::default(),
             queue: QueueSettings::default(),
             areas: Vec::new(),
+            offers: Offers::default(),
             memories: Vec::new(),
             environment: Vec::new(),
             master_fifos: Vec::new(),

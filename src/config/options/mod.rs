@@ -40,6 +40,7 @@ mod log_places;
 mod logging;
 mod metrics;
 mod network;
+mod offers;
 mod ours;
 mod processes;
 mod python;

@@ -4,6 +4,7 @@
 use super::canary;
 use super::draft::Draft;
 use super::kind::Kind;
+use super::offers;
 use super::parsed::Parsed;
 use super::reload::reload_on_term;
 use super::row::{Opt, address, count, flag, int, list, millis, path, seconds, text, value};
@@ -67,6 +68,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Path of a health check, which is served however late it is"),
     list("uwsgi-allow-from").sets(admit).works()
         .says("Address or network from which a web server may come over TCP, on all sockets but HTTP's; others are cut off"),
+    list("rpc-allow-from").sets(offers::let_call).works()
+        .says("Address or network from which the application's functions may be called over uwsgi sockets; unix: for unix sockets; nobody without it"),
+    list("cache-allow-from").sets(offers::let_use_caches).works()
+        .says("Address or network from which the caches may be used over uwsgi sockets; unix: for unix sockets; nobody without it"),
     list("trusted-proxy").sets(trust_proxy).works()
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
     count("emperor-starts").sets(|d, v| d.config.emperor.patience.starts = v.unless_zero().map(|starts| u32::try_from(starts).unwrap_or(u32::MAX))).works().at_start()

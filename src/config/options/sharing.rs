@@ -7,12 +7,11 @@ use super::areas;
 use super::cache_keys::{judge_caches, old_cache, take_cache};
 use super::draft::Draft;
 use super::parsed::Parsed;
-use super::row::{Opt, bytes, count, flag, list, path, seconds, text};
+use super::row::{Opt, bytes, count, flag, int, list, path, seconds, text};
 use crate::config::error::ConfigError;
 use crate::config::model::Preloaded;
 
 // What stands behind several rows.
-const CALLS: &str = "calls between workers and instances";
 const COPIES: &str =
     "a cache is that of one instance; what several share belongs into a store of its own, such as Redis";
 
@@ -60,7 +59,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     path("queue-store").sets(|d, v| d.config.queue.store = Some(v.path())).works().says("File that keeps the queue"),
     seconds("queue-store-sync").default("0").sets(|d, v| d.config.queue.store_sync_s = v.duration().as_secs()).works()
         .says("Seconds after which the file of the queue is brought to the disk"),
-    count("rpc-max").default("64").not_yet(CALLS).says("Maximum registered RPC functions"),
+    int("rpc-max", 0, 65_535).default("64").sets(|d, v| d.config.offers.functions_max = v.size()).works()
+        .says("Most functions that the application may register for calls from elsewhere"),
 ];
 
 /// 0 means the usual time, as in uWSGI.
@@ -99,6 +99,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     judge_caches(draft);
     super::routing::judge_caches(draft);
     areas::judge(draft);
+    super::offers::judge(draft);
     judge_queue(draft);
 }
 

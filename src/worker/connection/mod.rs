@@ -10,8 +10,10 @@ mod patient;
 mod receive;
 mod serve;
 
+use std::time::Duration;
+
 use worker_protocol::pairs;
-use worker_protocol::wire::{Protocol, Receiver};
+use worker_protocol::wire::{Form, Protocol, Receiver};
 
 pub(crate) use self::answered::{Answered, Outcome};
 pub(crate) use self::buffers::Buffers;
@@ -20,9 +22,10 @@ pub(crate) use self::patient::{Next, Patient, Visit};
 
 use self::answered::After;
 use self::finish::{linger_after_refusal, refuse};
-use self::receive::{Asked, receive};
+use self::receive::{Asked, Refusal, receive};
 use self::serve::{Served, Stage, Then, serve};
 use super::exchange::Service;
+use super::offers::{self, Stand, Stranger};
 use super::place::Place;
 use super::process::Worker;
 use super::routes::{Routes, read};
@@ -64,6 +67,13 @@ pub(crate) fn handle<S: Service + ?Sized>(
             let _ = stream.write(pong);
             return None;
         }
+        Ok(Asked::Offer(offer, question)) => {
+            match offers::refusal(worker, &stream, offer) {
+                None => offers::answer(service, offer, &question, &Stand { worker, place, stream: &stream }, account),
+                Some(why) => turn_away(&stream, answer, &why, limits.socket_timeout),
+            }
+            return None;
+        }
         Err(refusal) => {
             let silence_us = limits.socket_timeout.as_micros() as u64;
             if refuse(&stream, answer, receiver.refusal_form(), silence_us, &refusal) {
@@ -86,4 +96,18 @@ pub(crate) fn handle<S: Service + ?Sized>(
     let head = changed.as_ref().unwrap_or(&request.head);
     account(&Answered { head, envelope: request.envelope, outcome });
     left
+}
+
+/// Who may not have what he asks for is told so where it is offered to nobody, and gets nothing where it is to others.
+#[cold]
+fn turn_away(stream: &Stream, answer: &mut Vec<u8>, stranger: &Stranger, patience: Duration) {
+    match stranger {
+        Stranger::Offered { told } => log::warn!("{told}"),
+        Stranger::NotOffered { told } => {
+            let silence_us = patience.as_micros() as u64;
+            if refuse(stream, answer, Some(Form::Plain), silence_us, &Refusal::with(501, told)) {
+                linger_after_refusal(stream);
+            }
+        }
+    }
 }

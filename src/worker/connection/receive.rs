@@ -4,11 +4,12 @@
 use std::io::ErrorKind;
 
 use worker_protocol::head::RequestHead;
-use worker_protocol::wire::{self, Asks, Envelope, Progress, Receiver, Wrapped};
+use worker_protocol::wire::{self, Asks, Envelope, Offer, Progress, Receiver, Wrapped};
 
 use crate::sys::clock::monotonic_us;
 use crate::sys::stream::Stream;
 use crate::worker::body::Gathered;
+use crate::worker::offers::Question;
 
 /// What a peer asks for.
 #[allow(clippy::large_enum_variant, reason = "one lives on the stack of each request; a box would cost an allocation")]
@@ -17,6 +18,8 @@ pub(super) enum Asked<'b> {
     Request(Incoming<'b>),
     /// Whether anybody is there; what says so.
     Ping(&'static [u8]),
+    /// Something that is offered to other instances.
+    Offer(Offer, Question<'b>),
 }
 
 /// A request whose head has come.
@@ -64,6 +67,10 @@ pub(super) fn receive<'b>(
     let received = &buffer[..filled];
     match envelope.asks {
         Asks::Ping { pong } => Ok(Asked::Ping(pong)),
+        Asks::Offer(offer) => {
+            let block = receiver.payload(received, &envelope);
+            Ok(Asked::Offer(offer, Question { block, rest: &received[envelope.consumed..], envelope }))
+        }
         Asks::Request(path_info) => match RequestHead::read(receiver.block(received, &envelope), path_info) {
             Ok(head) => {
                 let rest = &received[envelope.consumed..];

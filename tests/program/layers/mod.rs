@@ -117,11 +117,12 @@ const PARTS: &[(&str, &[&str])] = &[
     ("zygote", &["companion", "config", "logging", "member", "routing", "sys", "travel", "worker"]),
     ("embedded", &["companion", "config", "escape", "handler", "member", "websocket", "worker"]),
     ("test", &["handler"]),
-    ("operator", &["cli", "escape", "exit", "failure", "logging", "operator/words", "stats", "sys"]),
+    ("operator", &["cli", "escape", "exit", "failure", "logging", "operator/words", "remote", "stats", "sys"]),
     ("simulate", &["config", "exit", "failure", "scaling", "sys"]),
     (
         "worker",
         &[
+            "cache",
             "companion",
             "config",
             "escape",
@@ -137,6 +138,7 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("companion", &["member", "sys"]),
+    ("remote", &["sys"]),
     ("member", &["cache", "config", "escape", "exit", "hooks", "ring", "routing", "sys"]),
     ("hooks", &["config", "sys"]),
     ("daemon", &["config", "sys"]),

@@ -36,6 +36,7 @@ const ASKING: &[(&str, &str)] = &[
     ("sys/time_zone.rs", "local time for people"),
     ("worker/attending.rs", "stamps of request lines"),
     ("worker/connection/serve.rs", "how long ago the web server took the request, by its stamp"),
+    ("worker/offers/caches.rs", "entries of caches are valid until some moment"),
     ("worker/reply/manner.rs", "the header Date"),
     ("worker/routes/course.rs", "rules of routing that name the time"),
     ("worker/routes/ground.rs", "rules of routing that name the time, entries of caches"),

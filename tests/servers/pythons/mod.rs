@@ -111,8 +111,13 @@ def application(environ, start_response):
 
 /// What an expression comes to in such an application, and in `tests/python/calls.py`.
 pub(crate) fn call(instance: &Instance, expression: &str) -> String {
+    String::from_utf8_lossy(instance.get(&target_of(expression)).body()).into_owned()
+}
+
+/// What is asked for the value of an expression.
+pub(crate) fn target_of(expression: &str) -> String {
     let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    String::from_utf8_lossy(instance.get(&format!("/?{escaped}")).body()).into_owned()
+    format!("/?{escaped}")
 }
 
 /// Builds the extension module at the first call in a test program.

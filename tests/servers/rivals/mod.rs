@@ -50,8 +50,13 @@ impl Uwsgi {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a pid is positive"))
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("app.sock")
+    }
+
     fn target(&self) -> Target {
-        Target::Unix(self.directory.path().join("app.sock"))
+        Target::Unix(self.socket())
     }
 
     pub(crate) fn ask(&self, request: &Request) -> Reply {

@@ -1,0 +1,25 @@
+"""Functions that are called from elsewhere, for tests/servers/services_elsewhere.rs: the query is an expression, the answer its
+value, or what it raised."""
+
+import time
+from urllib.parse import unquote
+
+import uwsgi
+
+uwsgi.register_rpc("joined", lambda *arguments: b"-".join(arguments))
+uwsgi.register_rpc("failing", lambda: 1 // 0)
+uwsgi.register_rpc("text", lambda: "text")
+uwsgi.register_rpc("empty", lambda: b"")
+uwsgi.register_rpc("long", lambda length: b"x" * int(length))
+uwsgi.register_rpc("sleeping", lambda: time.sleep(1000))
+uwsgi.register_rpc("verdict", lambda which: which)
+uwsgi.register_rpc("answer", lambda: b"HTTP/1.1 203 Own\r\nX-Own: yes\r\n\r\nraw")
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    try:
+        result = repr(eval(unquote(environ["QUERY_STRING"])))
+    except Exception as error:
+        result = "%s: %s" % (type(error).__name__, error)
+    return [result.encode()]
