@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use mio::Poll;
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, getsockopt, recv, sockopt};
 use nix::unistd::Uid;
 
 use super::machine::{Order, Reload};
@@ -65,6 +65,14 @@ struct Asker {
     came_us: u64,
     /// Whether it has said anything.
     has_asked: bool,
+}
+
+impl Asker {
+    /// Whether nothing has come from it, not even what is still to be read.
+    fn is_silent(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        !self.has_asked && !recv(self.stream.as_raw_fd(), &mut [0], flags).is_ok_and(|length| length > 0)
+    }
 }
 
 impl Operators {
@@ -133,7 +141,7 @@ impl Operators {
         if own().count() < OPERATORS_OF_USER_MAX {
             return true;
         }
-        let silent = own().filter(|(_, asker)| !asker.has_asked).min_by_key(|(_, asker)| asker.came_us);
+        let silent = own().filter(|(_, asker)| asker.is_silent()).min_by_key(|(_, asker)| asker.came_us);
         let silent = silent.map(|(operator, _)| *operator);
         silent.inspect(|operator| self.forget(*operator)).is_some()
     }

@@ -25,6 +25,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longest answer that is read.
 pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
 
+/// How often a question may be put anew because a master that others keep busy has hung up before it was read.
+const CROWDED_OUT_MAX: u32 = 100;
+
 /// How the places are read that a configuration names.
 pub(super) type ReadPlaces<'a> = &'a dyn Fn(&Path) -> Result<Places, StartFailure>;
 
@@ -53,6 +56,11 @@ fn hear(stream: &mut UnixStream, answer: &mut Vec<u8>, within: Duration) -> io::
             length => answer.extend_from_slice(&bytes[..length]),
         }
     }
+}
+
+/// Whether a connection was closed without having been read: what was said there has had no effect.
+fn was_not_heard(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 /// A master that lives.
@@ -89,19 +97,37 @@ impl<'a> Master<'a> {
 
     fn answer_to(&self, word: &str) -> Result<Vec<u8>, StartFailure> {
         let gone = |error: io::Error| does_not_answer(self.pid, self.named, &error);
-        let mut stream = line::connect(self.pid, self.owner).map_err(gone)?;
-        stream.write_all(format!("{word}\n").as_bytes()).map_err(gone)?;
+        let mut crowded_out = 0;
+        let mut stream = self.put(word, &mut crowded_out).map_err(gone)?;
         let mut answer = Vec::new();
         let mut goes_on = word == "reload";
-        while !hear(&mut stream, &mut answer, self.patience).map_err(gone)? {
-            if !goes_on {
-                return Err(gone(io::Error::other(format!("no answer to {word} within {:?}", self.patience))));
+        loop {
+            match hear(&mut stream, &mut answer, self.patience) {
+                Ok(true) => return Ok(answer),
+                Ok(false) if !goes_on => {
+                    return Err(gone(io::Error::other(format!("no answer to {word} within {:?}", self.patience))));
+                }
+                // A reload takes as long as the application takes to load; everything else is answered at once. One that
+                // has ended just now is answered already, so that it is heard once more.
+                Ok(false) => goes_on = self.standing()?.reloading,
+                Err(error) if was_not_heard(&error) && crowded_out < CROWDED_OUT_MAX => {
+                    crowded_out += 1;
+                    stream = self.put(word, &mut crowded_out).map_err(gone)?;
+                }
+                Err(error) => return Err(gone(error)),
             }
-            // A reload takes as long as the application takes to load; everything else is answered at once. One that has
-            // ended just now is answered already, so that it is heard once more.
-            goes_on = self.standing()?.reloading;
         }
-        Ok(answer)
+    }
+
+    /// Connects and says the word, again where others were let in instead.
+    fn put(&self, word: &str, crowded_out: &mut u32) -> io::Result<UnixStream> {
+        loop {
+            let mut stream = line::connect(self.pid, self.owner)?;
+            match stream.write_all(format!("{word}\n").as_bytes()) {
+                Err(error) if was_not_heard(&error) && *crowded_out < CROWDED_OUT_MAX => *crowded_out += 1,
+                said => return said.map(|()| stream),
+            }
+        }
     }
 
     /// What an answer says.
@@ -214,5 +240,16 @@ mod tests {
         assert_eq!(refusal("reload", &[None, Some(standing(true)), Some(standing(false))]), none);
         let told = asked("reload", &[Some(format!("{DONE} generation 2\n"))]);
         assert_eq!(told, Ok("generation 2".to_owned()));
+        // Others take its place before it is heard, and it comes again.
+        let told = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (unread, _) = listener.accept().expect("a question");
+                assert!(wait_ready(&unread, Interest::Readable, 30_000_000).expect("poll"), "it asks");
+                drop(unread);
+                answer(&listener, &[Some(format!("{DONE} paused\n"))]);
+            });
+            master.ask("pause").map_err(|failure| failure.message)
+        });
+        assert_eq!(told, Ok("paused".to_owned()));
     }
 }

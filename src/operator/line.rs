@@ -19,6 +19,9 @@ use super::words::{address_of, known, name_of};
 /// How long a master may take to read a question.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long there may be no room for one more who asks. A short time, since it may be somebody else who listens.
+const ROOM_WITHIN: Duration = Duration::from_secs(1);
+
 /// Connects to the master with this pid, which a file of this owner names.
 ///
 /// # Errors
@@ -48,11 +51,9 @@ fn try_connect(name: &str) -> io::Result<(UnixStream, UnixCredentials)> {
     let address = address_of(name)?;
     let bytes = address.as_abstract_name().unwrap_or_default();
     let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
-    // A full queue keeps nobody waiting.
-    socket.set_nonblocking(true)?;
+    socket.set_write_timeout(Some(ROOM_WITHIN))?;
     let path = [b"\0", bytes].concat();
     socket.connect(&SockAddr::unix(Path::new(OsStr::from_bytes(&path)))?)?;
-    socket.set_nonblocking(false)?;
     socket.set_write_timeout(Some(TAKEN_WITHIN))?;
     let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
     Ok((UnixStream::from(std::os::fd::OwnedFd::from(socket)), peer))

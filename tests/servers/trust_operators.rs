@@ -5,6 +5,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use crate::harness::{Instance, Launch, PATIENCE, program_path, wait_until};
 use crate::reloading::{misdeed, operator, reload, unsteady};
 
@@ -58,6 +60,21 @@ fn idle_connections_do_not_lock_an_operator_out() {
     // Who has been silent for longest has made room.
     idle[0].set_read_timeout(Some(PATIENCE)).expect("a timeout");
     assert_eq!(idle[0].read(&mut [0]).expect("it ends"), 0);
+}
+
+#[test]
+fn who_has_asked_is_answered_however_many_come_behind_and_ask_nothing() {
+    let server = with_pid_file(Launch::hello()).start();
+    server.signal(Signal::SIGSTOP);
+    let mut asks = UnixStream::connect_addr(&name_of(server.pid())).expect("it listens");
+    asks.write_all(b"status\n").expect("it can be said");
+    let _behind: Vec<UnixStream> =
+        (0..40).map(|_| UnixStream::connect_addr(&name_of(server.pid())).expect("it listens")).collect();
+    server.signal(Signal::SIGCONT);
+    asks.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut told = String::new();
+    asks.read_to_string(&mut told).expect("an answer");
+    assert!(told.contains("\"pid\":"), "{told:?}");
 }
 
 #[test]
