@@ -77,7 +77,7 @@ impl From<IdentityError> for StartFailure {
     fn from(error: IdentityError) -> Self {
         let exit = match &error {
             IdentityError::NoSuchUser(_) | IdentityError::NoSuchGroup(_) => Exit::Account,
-            IdentityError::NotRoot(..) => Exit::Permission,
+            IdentityError::NotRoot(..) | IdentityError::NotRootsGroup(..) => Exit::Permission,
             IdentityError::Refused(..) => Exit::System,
         };
         Self::new(exit, error.to_string())

@@ -71,7 +71,7 @@ fn take_identity(daemon: &Daemon) -> Result<(), String> {
     if uid.is_none() && gid.is_none() {
         return Ok(());
     }
-    let credentials = identity::resolve(uid.as_deref(), gid.as_deref(), &[]).map_err(|error| error.to_string())?;
+    let credentials = identity::resolve(uid.as_deref(), gid.as_deref(), true).map_err(|error| error.to_string())?;
     identity::become_user(&credentials).map_err(|error| error.to_string())
 }
 

@@ -96,8 +96,8 @@ impl Birth<'_> {
             return Ok(());
         }
         let (user, group) = self.candidate.owner;
-        let credentials =
-            Credentials { user: Some(Uid::from_raw(user)), group: Some(Gid::from_raw(group)), groups: Vec::new() };
+        let (user, group) = (Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
+        let credentials = Credentials { user, group, group_was_named: true, groups: Vec::new() };
         become_user(&credentials).map_err(|error| error.to_string())
     }
 

@@ -85,7 +85,7 @@ fn become_who_it_is(config: &Config) -> Result<(), StartFailure> {
     hooks(HookPhase::Asap)?;
     begin_log(config.logging.to.as_deref(), config, "logto")?;
     hooks(HookPhase::AsRoot)?;
-    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)?;
+    let credentials = identity::of(who)?;
     identity::become_user(&credentials)?;
     if let Some(directory) = &who.chdir {
         std::env::set_current_dir(directory).map_err(|error| {

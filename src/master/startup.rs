@@ -121,8 +121,7 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     super::certificates::read(&mut in_force.config, None)?;
     let config = &in_force.config;
     let who = &config.identity;
-    let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)
-        .map_err(|error| blame_identity(error, who))?;
+    let credentials = identity::of(who).map_err(|error| blame_identity(error, who))?;
     if let Some(bits) = who.umask {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(bits));
     }
@@ -248,10 +247,12 @@ fn try_places(config: &Config) -> Result<(), StartFailure> {
 }
 
 fn drop_privileges(config: &Config, credentials: &Credentials) -> Result<Option<WayBack>, StartFailure> {
-    if config.identity.master_as_root {
-        return Ok(None);
-    }
-    identity::become_user_for_now(credentials).map_err(|error| blame_identity(error, &config.identity))
+    let became = if config.identity.master_as_root {
+        identity::judge(credentials).map(|()| None)
+    } else {
+        identity::become_user_for_now(credentials)
+    };
+    became.map_err(|error| blame_identity(error, &config.identity))
 }
 
 fn blame_identity(error: IdentityError, who: &Identity) -> StartFailure {

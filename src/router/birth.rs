@@ -47,7 +47,7 @@ pub(crate) fn become_router(birth: &RouterBirth<'_>, mut report: &File) -> i32 {
 
 fn prepare(birth: &RouterBirth<'_>) -> io::Result<()> {
     if let Some(who) = birth.identity {
-        let credentials = identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids);
+        let credentials = identity::of(who);
         let became = credentials.and_then(|credentials| identity::become_user(&credentials));
         became.map_err(io::Error::other)?;
     }

@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, Uid, User, faccessat};
 
 use super::certificates;
 use super::clock::epoch_s;
-use super::identity::{self, Credentials, IdentityError};
+use super::identity::{self, IdentityError};
 use super::machine::{binds_low_ports, unprivileged_port_start};
 use crate::config::ground::{Access, Ground, Misfit, Who};
 use crate::config::model::{Identity, Protocol, Tls};
@@ -29,7 +29,7 @@ impl Ground for Grounds {
 
     fn judge_identity(&self, identity: &Identity) -> Result<(), Misfit> {
         let misfit = |error: IdentityError| Misfit { option: to_blame(&error, identity), problem: error.to_string() };
-        let credentials = credentials(identity).map_err(misfit)?;
+        let credentials = identity::of(identity).map_err(misfit)?;
         identity::judge(&credentials).map_err(misfit)
     }
 
@@ -71,6 +71,7 @@ pub fn to_blame(error: &IdentityError, who: &Identity) -> &'static str {
     match error {
         IdentityError::NoSuchGroup(name) if who.gid.as_ref() == Some(name) => "gid",
         IdentityError::NoSuchGroup(_) => "add-gid",
+        IdentityError::NotRootsGroup(..) => "gid",
         IdentityError::NoSuchUser(_) | IdentityError::NotRoot(..) | IdentityError::Refused(..) => "uid",
     }
 }
@@ -83,14 +84,10 @@ pub fn name_of_user(user: Uid) -> String {
     }
 }
 
-fn credentials(identity: &Identity) -> Result<Credentials, IdentityError> {
-    identity::resolve(identity.uid.as_deref(), identity.gid.as_deref(), &identity.add_gids)
-}
-
 /// Asks something as somebody.
 fn being<T>(who: Who<'_>, ask: impl FnOnce() -> T) -> io::Result<T> {
     let Who::Server(identity) = who else { return Ok(ask()) };
-    let credentials = credentials(identity).map_err(io::Error::other)?;
+    let credentials = identity::of(identity).map_err(io::Error::other)?;
     identity::as_user(&credentials, ask).map_err(|error| match error {
         IdentityError::Refused(_, error) => error,
         _ => Errno::EPERM.into(),

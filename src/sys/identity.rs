@@ -10,6 +10,7 @@ use nix::unistd::{
 };
 
 use super::capabilities;
+use crate::config::model::Identity;
 
 /// A user and the groups that go with it, resolved from names before anything is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Credentials {
     pub user: Option<Uid>,
     /// Primary group to have.
     pub group: Option<Gid>,
+    /// Whether that was asked for, and is not just the user's.
+    pub group_was_named: bool,
     /// All supplementary groups to have; everything else is dropped.
     pub groups: Vec<Gid>,
 }
@@ -34,19 +37,34 @@ pub enum IdentityError {
     /// Only root may change.
     #[error("cannot become user {0}: only root may change the user (we are {1})")]
     NotRoot(Uid, Uid),
+    /// Nor may others change the group.
+    #[error("cannot become group {0}: only root may change the group (ours is {1})")]
+    NotRootsGroup(Gid, Gid),
     /// A system call failed.
     #[error("cannot {0}: {1}")]
     Refused(&'static str, io::Error),
 }
 
-/// Resolves names. Without `gid`, the user's own primary group is taken, and never root's groups
+/// Who an instance is to be. Without `gid`, the user's own primary group is taken, and never root's groups
 /// (uWSGI keeps them, a fault).
-pub fn resolve(uid: Option<&str>, gid: Option<&str>, add: &[String]) -> Result<Credentials, IdentityError> {
+pub fn of(who: &Identity) -> Result<Credentials, IdentityError> {
+    let mut credentials = resolve(who.uid.as_deref(), who.gid.as_deref(), !who.no_initgroups)?;
+    for extra in &who.add_gids {
+        let extra = find_group(extra)?;
+        if !credentials.groups.contains(&extra) {
+            credentials.groups.push(extra);
+        }
+    }
+    Ok(credentials)
+}
+
+/// Resolves names. `all_groups`: with those that the user database has for the user.
+pub fn resolve(uid: Option<&str>, gid: Option<&str>, all_groups: bool) -> Result<Credentials, IdentityError> {
     let user = uid.map(find_user).transpose()?;
     let named_group = gid.map(find_group).transpose()?;
     let group = named_group.or(user.as_ref().map(|(_, group, _)| *group));
     let mut groups = Vec::new();
-    if let (Some((_, _, Some(name))), Some(group)) = (&user, group)
+    if let (true, Some((_, _, Some(name))), Some(group)) = (all_groups, &user, group)
         && let Ok(name) = std::ffi::CString::new(name.as_str())
     {
         groups = getgrouplist(&name, group).unwrap_or_default();
@@ -54,13 +72,8 @@ pub fn resolve(uid: Option<&str>, gid: Option<&str>, add: &[String]) -> Result<C
     if groups.is_empty() {
         groups.extend(group);
     }
-    for extra in add {
-        let extra = find_group(extra)?;
-        if !groups.contains(&extra) {
-            groups.push(extra);
-        }
-    }
-    Ok(Credentials { user: user.map(|(uid, _, _)| uid), group, groups })
+    let user = user.map(|(uid, _, _)| uid);
+    Ok(Credentials { user, group, group_was_named: named_group.is_some(), groups })
 }
 
 /// User, primary group and name of a user given by name or number. A number needs no entry in the user database.
@@ -97,14 +110,18 @@ pub fn resolve_owner(text: &str) -> Result<Credentials, IdentityError> {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    resolve((!user.is_empty()).then_some(user), group, &[])
+    resolve((!user.is_empty()).then_some(user), group, false)
 }
 
 /// Whether this process may take the credentials on. Who is not root can only stay who it is.
 pub fn judge(credentials: &Credentials) -> Result<(), IdentityError> {
-    let own = Uid::effective();
-    match credentials.user {
-        Some(user) if !own.is_root() && user != own => Err(IdentityError::NotRoot(user, own)),
+    let (own, own_group) = (Uid::effective(), Gid::effective());
+    match (credentials.user, credentials.group) {
+        _ if own.is_root() => Ok(()),
+        (Some(user), _) if user != own => Err(IdentityError::NotRoot(user, own)),
+        (_, Some(group)) if credentials.group_was_named && group != own_group => {
+            Err(IdentityError::NotRootsGroup(group, own_group))
+        }
         _ => Ok(()),
     }
 }
@@ -191,8 +208,12 @@ fn refused(what: &'static str, error: nix::Error) -> IdentityError {
 }
 
 /// Has what `command` executes begin with these credentials, and of root's rights with these only. They are taken on before
-/// the program runs: not even an interpreter's own start-up has those of this process.
-pub fn execute_as(command: &mut Command, credentials: Credentials, kept: Option<u64>) {
+/// the program runs: not even an interpreter's own start-up has those of this process. Who is not root stays who it is.
+pub fn execute_as(command: &mut Command, credentials: Credentials, kept: Option<u64>) -> Result<(), IdentityError> {
+    judge(&credentials)?;
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
     let take_on = move || {
         capabilities::keep_over_change_of_user(kept.is_some())?;
         set(&credentials).map_err(|(_, error)| io::Error::from(error))?;
@@ -200,6 +221,7 @@ pub fn execute_as(command: &mut Command, credentials: Credentials, kept: Option<
     };
     // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
     unsafe { command.pre_exec(take_on) };
+    Ok(())
 }
 
 /// Groups first: afterwards one may not. Without any credentials nothing happens. The error says what was refused.

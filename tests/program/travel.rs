@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
+use rhinod::config::Surroundings;
 use rhinod::config::load::read;
 use rhinod::config::model::{Bounds, Config};
 use rhinod::travel::SETTINGS;
@@ -22,7 +23,8 @@ fn directory() -> PathBuf {
 /// What this version makes of a configuration.
 fn read_now(number: u32) -> Config {
     let case = Case::at(&directory().join(format!("settings-{number}.txt")));
-    let reading = read(&case.invocation, &case, &surroundings());
+    // Only root becomes whom such a configuration names.
+    let reading = read(&case.invocation, &case, &Surroundings { euid: 0, ..surroundings() });
     assert!(reading.errors.0.is_empty(), "{}", reading.errors);
     reading.config
 }

@@ -18,6 +18,8 @@ pub struct Identity {
     pub gid: Option<String>,
     /// `add-gid`, in order.
     pub add_gids: Vec<String>,
+    /// `no-initgroups`: none of the groups that the user database has for the user.
+    pub no_initgroups: bool,
     /// `umask`.
     pub umask: Option<u32>,
     /// `chdir`.
@@ -40,6 +42,7 @@ impl Identity {
         self.uid.clone_from(&started.uid);
         self.gid.clone_from(&started.gid);
         self.add_gids.clone_from(&started.add_gids);
+        self.no_initgroups = started.no_initgroups;
         self.master_as_root = started.master_as_root;
         self.umask = started.umask;
         self.capabilities = started.capabilities;

@@ -54,7 +54,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .restart(|old, new| old.identity.add_gids != new.identity.add_gids).says("Extra supplementary group"),
     value("immediate-uid", Kind::User).refused("use uid and gid").says("Switch user at parse time"),
     value("immediate-gid", Kind::UserGroup).refused("use uid and gid").says("Switch group at parse time"),
-    flag("no-initgroups").accepted("supplementary groups are set with uid")
+    flag("no-initgroups").sets(|d, v| d.config.identity.no_initgroups = v.on()).works()
+        .restart(|old, new| old.identity.no_initgroups != new.identity.no_initgroups)
         .says("Do not load supplementary groups of uid"),
     flag("master-as-root").sets(|d, v| d.config.identity.master_as_root = v.on()).works()
         .restart(|old, new| old.identity.master_as_root != new.identity.master_as_root)
@@ -90,9 +91,15 @@ fn titles<'d>(draft: &'d mut Draft<'_>) -> &'d mut ProcessNames {
     &mut draft.config.process_names
 }
 
-/// Whether the application would run as root.
+/// Whether the application would run as root, and what only root could do.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     let identity = &draft.config.identity;
+    if draft.surroundings().euid != 0
+        && let Some(directive) = draft.given("add-gid")
+    {
+        let problem = "only root can add groups; the instance has the groups of whoever starts it";
+        return draft.warning(ConfigError::about(directive, problem));
+    }
     if draft.surroundings().euid == 0 && identity.uid.is_none() {
         let problem = "the application runs as root";
         let suggestion = "add uid and gid of an ordinary user";

@@ -27,9 +27,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Run a supervising master process"),
     flag("reaper").short('r').sets(|d, v| d.config.reaper = v.on()).works()
         .says("Reap zombie children after each request, once no other thread of the worker has one"),
-    flag("no-orphans").sets(|d, v| d.config.identity.no_orphans = v.on())
-        .accepted("a worker whose master is gone finishes its request and leaves")
-        .says("Workers get SIGKILL when the master dies"),
+    flag("no-orphans").sets(|d, v| d.config.identity.no_orphans = v.on()).works()
+        .says("Workers get SIGKILL when the master dies; without, they finish their requests and leave"),
     flag("lazy").sets(|d, v| d.config.lazy_apps |= v.on()).works().says("Older name of lazy-apps"),
     flag("lazy-apps").sets(|d, v| d.config.lazy_apps = v.on()).works().says("Load apps in each worker after fork"),
     int("threads", 1, 1024).default("1").sets(|d, v| d.config.threads = v.size()).works()

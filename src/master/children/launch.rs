@@ -16,7 +16,7 @@ use crate::config::ground::{Access, Who};
 use crate::config::model::{Application, Capabilities, Config, EnvironmentChange};
 use crate::hindrance::explain_to;
 use crate::sys::control::ControlSocket;
-use crate::sys::identity::{self, Credentials, IdentityError};
+use crate::sys::identity;
 use crate::sys::process::{close_on_exec, inherit, keep_signals};
 use crate::sys::title::ROOM_BYTES;
 
@@ -54,7 +54,8 @@ pub(super) fn launch(
     // Else the master itself has become that user, and the zygote is it as well.
     if config.identity.master_as_root {
         let kept = config.identity.capabilities.map(Capabilities::bits);
-        identity::execute_as(&mut command, credentials(config).map_err(io::Error::other)?, kept);
+        let executed = identity::of(&config.identity).and_then(|who| identity::execute_as(&mut command, who, kept));
+        executed.map_err(io::Error::other)?;
     }
     // No other thread can fork in between: the master has none.
     let lent = || [control.as_fd()].into_iter().chain(ahead.extension.as_ref().map(AsFd::as_fd));
@@ -71,11 +72,6 @@ pub(super) fn launch(
 /// Who executes a zygote: where the master does not stay root, it is the user by now.
 fn executor(config: &Config) -> Who<'_> {
     if config.identity.master_as_root { Who::Server(&config.identity) } else { Who::Starter }
-}
-
-fn credentials(config: &Config) -> Result<Credentials, IdentityError> {
-    let who = &config.identity;
-    identity::resolve(who.uid.as_deref(), who.gid.as_deref(), &who.add_gids)
 }
 
 /// What a configuration has executed as a zygote, and what that must be; `None` for this program itself.

@@ -1,6 +1,8 @@
 //! Other servers that rhinod is compared with, and what `tests/rivals` installs for that. Runs in the test's process.
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -30,7 +32,19 @@ impl Uwsgi {
 
     /// `change` adds to its command line and environment.
     pub(crate) fn start_with(binary: &Path, module: &str, ready: &str, change: impl FnOnce(&mut Command)) -> Self {
+        Self::try_start_with(binary, module, ready, change).expect("uWSGI serves instead of ending")
+    }
+
+    /// The same, but `None` when it ends instead of serving.
+    pub(crate) fn try_start_with(
+        binary: &Path,
+        module: &str,
+        ready: &str,
+        change: impl FnOnce(&mut Command),
+    ) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory");
+        // For the socket of whatever user it becomes.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).expect("a directory for everyone");
         let mut command = Command::new(binary);
         command
             .args(["--module", module, "--master", "--workers", "1", "--socket"])
@@ -38,11 +52,20 @@ impl Uwsgi {
         command.arg("--chdir").arg(applications()).env("PYTHONDONTWRITEBYTECODE", "1");
         change(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let rival = Self { child: command.spawn().expect("execute uWSGI"), directory };
+        let mut rival = Self { child: command.spawn().expect("execute uWSGI"), directory };
         let page = Request::get(ready).to_uwsgi().expect("a packet");
-        let pause = Duration::from_millis(20);
-        wait_for_answer(&rival.target(), &page, pause, PATIENCE, || Ok(())).expect("uWSGI answers");
-        rival
+        let (target, pause) = (rival.target(), Duration::from_millis(20));
+        let lives = || match rival.child.try_wait()? {
+            Some(status) => Err(io::Error::other(status.to_string())),
+            None => Ok(()),
+        };
+        match wait_for_answer(&target, &page, pause, PATIENCE, lives) {
+            Err(error) if error.kind() == io::ErrorKind::Other => None,
+            answered => {
+                answered.expect("uWSGI answers");
+                Some(rival)
+            }
+        }
     }
 
     /// Its master.
@@ -70,9 +93,11 @@ impl Uwsgi {
 
 impl Drop for Uwsgi {
     fn drop(&mut self) {
-        // Not reaped yet, so that the pid is its own. SIGINT ends it with its workers.
-        let _ = kill(self.master(), Signal::SIGINT);
-        let _ = self.child.wait();
+        // One that has not been seen to end is not reaped yet, so that the pid is its own. SIGINT ends it with its workers.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(self.master(), Signal::SIGINT);
+            let _ = self.child.wait();
+        }
     }
 }
 

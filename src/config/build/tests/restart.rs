@@ -15,6 +15,7 @@ fn what_only_a_restart_changes_is_named() {
         ("uid = www-data", "uid"),
         ("gid = www-data", "gid"),
         ("add-gid = video", "add-gid"),
+        ("no-initgroups = true", "no-initgroups"),
         ("umask = 027", "umask"),
         ("master-as-root = true", "master-as-root"),
         ("chmod-socket = 660", "chmod-socket"),

@@ -164,7 +164,13 @@ fn the_options_of_the_process_model_reach_the_configuration() {
     assert_eq!(config, expected);
     assert_eq!(config.given.len(), 19);
     assert!(config.given.contains(&("custom".into(), Some("kept".into()))));
-    assert_eq!(config.notes, ["app.ini:1: processes = 4 ; four: read as 4; `; four` is ignored"]);
+    assert_eq!(
+        config.notes,
+        [
+            "app.ini:1: processes = 4 ; four: read as 4; `; four` is ignored",
+            "app.ini:9: add-gid = audio: only root can add groups; the instance has the groups of whoever starts it",
+        ]
+    );
 }
 
 #[test]
