@@ -84,9 +84,8 @@ def serve(instance: Instance, server: str, port: int) -> None:
     configuration.write_text(filled(template, run=str(instance.run), port=str(port), nodes=lines))
     address = f"http://127.0.0.1:{port}"
 
-    def service(name: str, command: list[str], **more) -> Service:
-        log = instance.logs / f"{name}.log"
-        return Service(name, command, log, directory=PROJECT, environment=instance.environment(), **more)
+    def service(name: str, command: list[str], **more: object) -> Service:
+        return site.service(instance, name, command, **more)
 
     redis = str(instance.redis_socket)
     with Cluster() as cluster:

@@ -118,39 +118,43 @@ def serve(instance: Instance, server: str, port: int, attach_celery: bool) -> No
 
 def services(instance: Instance, server: str, address: str, attach_celery: bool) -> list[Service]:
     """The daemons in the order of their start. Celery is one of them, or the server's own."""
-    environment = instance.environment()
-    redis_socket = str(instance.redis_socket)
-
-    def service(name: str, command: list[str], **more) -> Service:
-        log = instance.logs / f"{name}.log"
-        return Service(name, command, log, directory=PROJECT, environment=environment, **more)
-
-    ini = instance.ini_with_celery if attach_celery else instance.ini
+    redis, server_itself, nginx = daemons(
+        instance, server, instance.ini_with_celery if attach_celery else instance.ini, address
+    )
     # Pages need no Celery, so nothing waits for it; a task waits in Redis until it is up.
-    celery = [] if attach_celery else [service("celery", celery_command(instance), ready=lambda: True)]
-    return [
-        service("redis", redis_command(instance), ready=lambda: readiness.redis_answers(redis_socket)),
+    celery = [] if attach_celery else [service(instance, "celery", celery_command(instance), ready=lambda: True)]
+    return [redis, server_itself, *celery, nginx]
+
+
+def daemons(instance: Instance, server: str, ini: Path, address: str) -> tuple[Service, Service, Service]:
+    """What pages need: Redis, the server with its ini, and nginx."""
+    redis_socket = str(instance.redis_socket)
+    nginx = [str(machine.program("nginx")), "-c", str(instance.nginx_conf)]
+    nginx += ["-e", str(instance.logs / "nginx-error.log")]
+    return (
+        service(instance, "redis", redis_command(instance), ready=lambda: readiness.redis_answers(redis_socket)),
         # The ini has no `chdir`: the server is started in the project's directory, and `module` is found there.
         service(
+            instance,
             "server",
             [server, "--ini", str(ini)],
             ready=lambda: readiness.socket_accepts(instance.socket),
             stop_signal=signal.SIGINT,
         ),
-        *celery,
         service(
+            instance,
             "nginx",
-            [
-                str(machine.program("nginx")),
-                "-c",
-                str(instance.nginx_conf),
-                "-e",
-                str(instance.logs / "nginx-error.log"),
-            ],
+            nginx,
             ready=lambda: readiness.page_is_good(f"{address}/health"),
             stop_signal=signal.SIGQUIT,
         ),
-    ]
+    )
+
+
+def service(instance: Instance, name: str, command: list[str], **more: object) -> Service:
+    """A daemon of an instance: in the project's directory, with the instance's environment, with a log of its own."""
+    log = instance.logs / f"{name}.log"
+    return Service(name, command, log, directory=PROJECT, environment=instance.environment(), **more)
 
 
 def redis_command(instance: Instance) -> list[str]:

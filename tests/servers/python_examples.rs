@@ -23,6 +23,11 @@ fn the_django_example_says_what_is_wrong() {
 }
 
 #[test]
+fn the_demonstration_of_canaries_ends_as_it_should() {
+    run("canary_demo.py", "django-venv", 1);
+}
+
+#[test]
 fn the_flask_example_works() {
     run("flask_app.py", "flask-venv", 5);
 }
