@@ -76,7 +76,7 @@ bless: ## Record anew what tests compare with: generated documents, tables in th
 	@git status --short
 
 bench: ## Measure CPU per request, memory, start-up and scaling against the floor and uWSGI
-	$(CARGO) build --release --locked --bin rhinod --example hello
+	$(CARGO) build --release --locked --bin rhinod --example hello --example unsteady
 	$(CARGO) build --release --locked -p rhinod-bench -p rhinod-python
 	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 

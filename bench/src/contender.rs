@@ -24,6 +24,8 @@ pub enum Contender {
     Floor,
     /// rhinod with the Rust example.
     Hello,
+    /// rhinod with the Rust example that misbehaves when [`MISDEED_FILE`] in its directory says so.
+    Unsteady,
     /// rhinod with the Python application.
     Wsgi,
     /// uWSGI with the Python application.
@@ -35,6 +37,9 @@ pub enum Contender {
     /// uWSGI with the Django example.
     UwsgiDjango,
 }
+
+/// What [`Contender::Unsteady`] reads at each load, in its directory (examples/unsteady.rs).
+pub const MISDEED_FILE: &str = "misdeed";
 
 /// A contender and its options.
 #[derive(Debug, Clone)]
@@ -54,6 +59,7 @@ impl Contender {
         match self {
             Self::Floor => "floor",
             Self::Hello => "rhinod hello",
+            Self::Unsteady => "rhinod unsteady",
             Self::Wsgi => "rhinod wsgi",
             Self::Uwsgi => "uwsgi wsgi",
             Self::Gunicorn => "gunicorn wsgi",
@@ -150,6 +156,9 @@ impl Setup {
         let target = if self.on_tcp { Target::Tcp(free_port()?) } else { Target::Unix(dir.path().join("s")) };
         let (program, arguments) = self.command(lab, dir.path(), Path::new(&target.to_string()))?;
         let mut environment = vec![("LOAD_MS".to_owned(), self.load_ms.to_string())];
+        if self.contender == Contender::Unsteady {
+            environment.push(("UNSTEADY_FILE".to_owned(), MISDEED_FILE.to_owned()));
+        }
         if let Contender::Django | Contender::UwsgiDjango = self.contender {
             // It keeps no secrets here, and is asked under the requests' name.
             let database = django_home(lab)?.join("db.sqlite3").to_string_lossy().into_owned();
@@ -185,6 +194,7 @@ impl Setup {
                 Ok((lab.program("floor")?, arguments))
             }
             Contender::Hello => with_ini(lab.program("examples/hello")?, &[]),
+            Contender::Unsteady => with_ini(lab.program("examples/unsteady")?, &[]),
             Contender::Wsgi => with_ini(python_server(lab)?, &[wsgi_file]),
             Contender::Uwsgi => with_ini(lab.rival("uwsgi")?, &[wsgi_file, die_on_term]),
             Contender::Gunicorn => Ok((lab.rival("gunicorn")?, self.gunicorn_arguments(&app, socket))),

@@ -4,6 +4,7 @@
 //! there are left out and named. Runs in the measuring process.
 
 mod cache;
+mod canary;
 mod cores;
 mod cpu;
 mod idle;
@@ -77,6 +78,16 @@ pub const ALL: &[Scenario] = &[
         name: "cache",
         about: "a shared cache from Python: CPU time and steps of 8 processes against uWSGI",
         run: cache::run,
+    },
+    Scenario {
+        name: "canary",
+        about: "deployments with a canary, good, failing and slow: wrong verdicts, and whom the new code meets",
+        run: canary::judged,
+    },
+    Scenario {
+        name: "canary-kills",
+        about: "the same with random workers killed: what is lost beside",
+        run: canary::disturbed,
     },
     Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
 ];
