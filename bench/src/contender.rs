@@ -30,8 +30,10 @@ pub enum Contender {
     Wsgi,
     /// uWSGI with the Python application.
     Uwsgi,
-    /// gunicorn's uwsgi protocol with the Python application.
+    /// gunicorn with the Python application: its uwsgi protocol, or HTTP by its threads (`gthread`).
     Gunicorn,
+    /// granian with the Python application, as it is by default. HTTP only.
+    Granian,
     /// rhinod with the Django example, whose front page is a template with entries from a database; `/hello` is plain.
     Django,
     /// uWSGI with the Django example.
@@ -52,6 +54,7 @@ pub struct Setup {
     page: &'static str,
     behind_nginx: bool,
     on_tcp: bool,
+    wire: Wire,
 }
 
 impl Contender {
@@ -63,6 +66,7 @@ impl Contender {
             Self::Wsgi => "rhinod wsgi",
             Self::Uwsgi => "uwsgi wsgi",
             Self::Gunicorn => "gunicorn wsgi",
+            Self::Granian => "granian wsgi",
             Self::Django => "rhinod django",
             Self::UwsgiDjango => "uwsgi django",
         }
@@ -82,6 +86,7 @@ impl Setup {
             page: "/",
             behind_nginx: false,
             on_tcp: false,
+            wire: Wire::Uwsgi,
         }
     }
 
@@ -121,6 +126,12 @@ impl Setup {
         self
     }
 
+    /// Has it speak HTTP on a TCP port of this machine, without anything in front.
+    pub fn over_http(mut self, keep_alive: bool) -> Self {
+        (self.wire, self.on_tcp) = (Wire::Http { keep_alive }, true);
+        self
+    }
+
     /// How long loading the application takes at least.
     pub fn loading(&self) -> Duration {
         Duration::from_millis(self.load_ms)
@@ -154,7 +165,7 @@ impl Setup {
         }
         let dir = directory()?;
         let target = if self.on_tcp { Target::Tcp(free_port()?) } else { Target::Unix(dir.path().join("s")) };
-        let (program, arguments) = self.command(lab, dir.path(), Path::new(&target.to_string()))?;
+        let (program, arguments) = self.command(lab, dir.path(), &target)?;
         let mut environment = vec![("LOAD_MS".to_owned(), self.load_ms.to_string())];
         if self.contender == Contender::Unsteady {
             environment.push(("UNSTEADY_FILE".to_owned(), MISDEED_FILE.to_owned()));
@@ -171,16 +182,16 @@ impl Setup {
             arguments,
             environment,
             target,
-            wire: Wire::Uwsgi,
+            wire: self.wire,
             page: self.page,
             dir,
         })
     }
 
-    fn command(&self, lab: &Lab, dir: &Path, socket: &Path) -> Result<(PathBuf, Vec<OsString>), Error> {
+    fn command(&self, lab: &Lab, dir: &Path, target: &Target) -> Result<(PathBuf, Vec<OsString>), Error> {
         let with_ini = |program: PathBuf, extra: &[(&str, &str)]| -> Result<(PathBuf, Vec<OsString>), Error> {
             let ini = dir.join("server.ini");
-            fs::write(&ini, self.ini(socket, extra)).map_err(io_error("ini"))?;
+            fs::write(&ini, self.ini(target, extra)).map_err(io_error("ini"))?;
             Ok((program, vec!["--ini".into(), ini.into()]))
         };
         let app = lab.root.join("bench/apps/wsgi.py");
@@ -190,14 +201,19 @@ impl Setup {
         match self.contender {
             Contender::Floor => {
                 let processes = self.workers.to_string();
-                let arguments = vec!["--socket".into(), socket.into(), "--processes".into(), processes.into()];
+                let socket = target.to_string();
+                let mut arguments = vec!["--socket".into(), socket.into(), "--processes".into(), processes.into()];
+                if self.wire == (Wire::Http { keep_alive: true }) {
+                    arguments.push("--keep-alive".into());
+                }
                 Ok((lab.program("floor")?, arguments))
             }
             Contender::Hello => with_ini(lab.program("examples/hello")?, &[]),
             Contender::Unsteady => with_ini(lab.program("examples/unsteady")?, &[]),
             Contender::Wsgi => with_ini(python_server(lab)?, &[wsgi_file]),
             Contender::Uwsgi => with_ini(lab.rival("uwsgi")?, &[wsgi_file, die_on_term]),
-            Contender::Gunicorn => Ok((lab.rival("gunicorn")?, self.gunicorn_arguments(&app, socket))),
+            Contender::Gunicorn => Ok((lab.rival("gunicorn")?, self.gunicorn_arguments(&app, target))),
+            Contender::Granian => Ok((lab.rival("granian")?, self.granian_arguments(&app, target)?)),
             Contender::Django | Contender::UwsgiDjango => {
                 let project = lab.root.join("examples/django");
                 let home = django_home(lab)?;
@@ -216,10 +232,10 @@ impl Setup {
         }
     }
 
-    fn ini(&self, socket: &Path, extra: &[(&str, &str)]) -> String {
+    fn ini(&self, target: &Target, extra: &[(&str, &str)]) -> String {
+        let socket = if self.wire == Wire::Uwsgi { "socket" } else { "http-socket" };
         let mut text = format!(
-            "[uwsgi]\nsocket = {}\nmaster = true\nworkers = {}\ndisable-logging = true\n",
-            socket.display(),
+            "[uwsgi]\n{socket} = {target}\nmaster = true\nworkers = {}\ndisable-logging = true\n",
             self.workers
         );
         let own = self.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -230,16 +246,35 @@ impl Setup {
         text
     }
 
-    fn gunicorn_arguments(&self, app: &Path, socket: &Path) -> Vec<OsString> {
-        let mut bind = OsString::from("unix:");
-        bind.push(socket);
+    fn gunicorn_arguments(&self, app: &Path, target: &Target) -> Vec<OsString> {
+        let (kind, kind_value, bind) = match target {
+            Target::Unix(path) => ("--protocol", "uwsgi", format!("unix:{}", path.display())),
+            Target::Tcp(address) => ("--worker-class", "gthread", address.to_string()),
+        };
         let workers = self.workers.to_string();
-        let directory = app.parent().unwrap_or(Path::new("."));
-        let mut arguments: Vec<OsString> =
-            ["--protocol", "uwsgi", "--log-level", "warning", "--workers", &workers, "--bind"].map(Into::into).into();
-        arguments.extend([bind, "--chdir".into(), directory.into(), "wsgi:application".into()]);
+        let arguments = [kind, kind_value, "--log-level", "warning", "--workers", &workers, "--bind", &bind, "--chdir"];
+        let mut arguments: Vec<OsString> = arguments.map(Into::into).into();
+        arguments.extend([directory_of(app).into(), "wsgi:application".into()]);
         arguments
     }
+
+    fn granian_arguments(&self, app: &Path, target: &Target) -> Result<Vec<OsString>, Error> {
+        let Target::Tcp(address) = target else {
+            return Err(Error::Unavailable("granian speaks HTTP only".to_owned()));
+        };
+        let (host, port, workers) = (address.ip().to_string(), address.port().to_string(), self.workers.to_string());
+        let arguments = ["--interface", "wsgi", "--host", &host, "--port", &port, "--workers", &workers];
+        let mut arguments: Vec<OsString> = arguments.map(Into::into).into();
+        let app = [OsString::from("--working-dir"), directory_of(app).into(), "wsgi:application".into()];
+        arguments.extend(["--log-level", "warning"].map(Into::into));
+        arguments.extend(app);
+        Ok(arguments)
+    }
+}
+
+/// Where the application's module is found.
+fn directory_of(app: &Path) -> &Path {
+    app.parent().unwrap_or(Path::new("."))
 }
 
 /// The virtualenv of the Django example, with a migrated database in it.
@@ -336,13 +371,13 @@ mod tests {
         let setup = Setup::pool(Contender::Hello, 4).option("cheaper", 2).option("cheaper-algo", "spare");
         let expected = "[uwsgi]\nsocket = /run/s\nmaster = true\nworkers = 4\ndisable-logging = true\n\
             cheaper = 2\ncheaper-algo = spare\nneed-app = true\n";
-        assert_eq!(setup.ini(Path::new("/run/s"), &[("need-app", "true")]), expected);
+        assert_eq!(setup.ini(&Target::Unix("/run/s".into()), &[("need-app", "true")]), expected);
     }
 
     #[test]
     fn gunicorn_is_given_its_socket_and_application() {
         let arguments =
-            Setup::pool(Contender::Gunicorn, 2).gunicorn_arguments(Path::new("/p/wsgi.py"), Path::new("/s"));
+            Setup::pool(Contender::Gunicorn, 2).gunicorn_arguments(Path::new("/p/wsgi.py"), &Target::Unix("/s".into()));
         let text: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
         assert_eq!(
             text.join(" "),

@@ -1,17 +1,21 @@
 //! The floor: the least a pre-fork server can do for a request, so that a server's own cost can be told.
 //!
 //! N processes share one listening socket; each loops over accept4, read, write, close, without looking at the
-//! request, and answers what the hello example answers, byte for byte as long. The first process binds the socket and
-//! starts the others as itself with `--serve`, the socket being their standard input. They end with it.
+//! request, and answers what the hello example answers, byte for byte as long. With `--keep-alive` each loops over
+//! epoll_wait, read and write, and closes nothing by itself: the floor for HTTP connections that bring many requests.
+//! The first process binds the socket and starts the others as itself with `--serve`, the socket being their standard
+//! input. They end with it.
 
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use lexopt::prelude::*;
 use rhinod_bench::client::Target;
+use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with, sockopt};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -21,19 +25,26 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent
 const REQUEST_BYTES_MAX: usize = 4 + 65_535;
 /// The kernel cuts it to net.core.somaxconn.
 const BACKLOG: i32 = 4096;
-const USAGE: &str = "usage: floor --socket PATH|HOST:PORT [--processes N]";
+/// Events taken at once.
+const EVENTS_MAX: usize = 64;
+/// Stands for the listening socket among the events.
+const LISTENER: u64 = u64::MAX;
+const USAGE: &str = "usage: floor --socket PATH|HOST:PORT [--processes N] [--keep-alive]";
 
 enum Role {
     /// Binds the socket and starts the processes that serve it.
-    Parent { target: Target, processes: usize },
+    Parent { target: Target, processes: usize, keeps_alive: bool },
     /// Serves the socket that is its standard input.
-    Serve,
+    Serve { keeps_alive: bool },
 }
 
 fn main() -> ExitCode {
     let outcome = parse(lexopt::Parser::from_env()).and_then(|role| match role {
-        Role::Parent { target, processes } => supervise(&target, processes).map_err(|error| error.to_string()),
-        Role::Serve => serve(io::stdin().as_fd()).map_err(|error| error.to_string()),
+        Role::Parent { target, processes, keeps_alive } => {
+            supervise(&target, processes, keeps_alive).map_err(|error| error.to_string())
+        }
+        Role::Serve { keeps_alive: false } => serve(io::stdin().as_fd()).map_err(|error| error.to_string()),
+        Role::Serve { keeps_alive: true } => serve_kept(io::stdin().as_fd()).map_err(|error| error.to_string()),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,31 +56,34 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Role, String> {
-    let (mut target, mut processes) = (None, 2);
-    let mut read = || -> Result<bool, lexopt::Error> {
+    let (mut target, mut processes, mut serves, mut keeps_alive) = (None, 2, false, false);
+    let mut read = || -> Result<(), lexopt::Error> {
         while let Some(argument) = arguments.next()? {
             match argument {
-                Long("serve") => return Ok(true),
+                Long("serve") => serves = true,
+                Long("keep-alive") => keeps_alive = true,
                 Long("socket") => target = Some(arguments.value()?.parse()?),
                 Long("processes") => processes = arguments.value()?.parse()?,
                 other => return Err(other.unexpected()),
             }
         }
-        Ok(false)
+        Ok(())
     };
-    if read().map_err(|error| format!("{error}\n{USAGE}"))? {
-        return Ok(Role::Serve);
+    read().map_err(|error| format!("{error}\n{USAGE}"))?;
+    if serves {
+        return Ok(Role::Serve { keeps_alive });
     }
     let target = target.ok_or(USAGE)?;
-    Ok(Role::Parent { target, processes })
+    Ok(Role::Parent { target, processes, keeps_alive })
 }
 
 /// Starts the processes and waits until one ends, which it should not.
-fn supervise(target: &Target, processes: usize) -> io::Result<()> {
+fn supervise(target: &Target, processes: usize, keeps_alive: bool) -> io::Result<()> {
     let listener = bound(target)?;
     let program = std::env::current_exe()?;
     let start = |_| -> io::Result<Child> {
-        Command::new(&program).arg("--serve").stdin(Stdio::from(listener.try_clone()?)).spawn()
+        let more = keeps_alive.then_some("--keep-alive");
+        Command::new(&program).arg("--serve").args(more).stdin(Stdio::from(listener.try_clone()?)).spawn()
     };
     let mut children = (0..processes).map(start).collect::<io::Result<Vec<_>>>()?;
     let Some(first) = children.first_mut() else { return Ok(()) };
@@ -113,6 +127,36 @@ fn serve(listener: BorrowedFd<'_>) -> io::Result<()> {
         // A client that went away is its own affair; the loop goes on.
         if rustix::io::read(&connection, &mut *request).is_ok_and(|count| count > 0) {
             let _sent = rustix::io::write(&connection, RESPONSE);
+        }
+    }
+}
+
+/// The same for connections that are kept. Returns only when the socket or epoll fails.
+fn serve_kept(listener: BorrowedFd<'_>) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let waiting = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&waiting, listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
+    let mut request = vec![0; REQUEST_BYTES_MAX];
+    let mut kept: HashMap<u64, OwnedFd> = HashMap::new();
+    let mut events = Vec::with_capacity(EVENTS_MAX);
+    loop {
+        events.clear();
+        epoll::wait(&waiting, rustix::buffer::spare_capacity(&mut events), None)?;
+        for event in events.drain(..) {
+            let token = event.data.u64();
+            if token == LISTENER {
+                let connection = accept_with(listener, SocketFlags::CLOEXEC)?;
+                let token = connection.as_raw_fd() as u64;
+                epoll::add(&waiting, &connection, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
+                kept.insert(token, connection);
+                continue;
+            }
+            let Some(connection) = kept.get(&token) else { continue };
+            // A client that went away is its own affair; the loop goes on.
+            match rustix::io::read(connection, &mut *request) {
+                Ok(count) if count > 0 => drop(rustix::io::write(connection, RESPONSE)),
+                _ => drop(kept.remove(&token)),
+            }
         }
     }
 }

@@ -96,6 +96,48 @@ pub(super) fn through_nginx(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
+/// The Python hello application over HTTP, a connection for each request.
+pub(super) fn http(lab: &Lab) -> Result<Findings, Error> {
+    let contenders = [Contender::Uwsgi, Contender::Wsgi, Contender::Granian];
+    let setups = contenders.map(|contender| Setup::pool(contender, 2).over_http(false));
+    let (mut findings, series) = compare(lab, "WSGI hello, HTTP, 2 workers, connections closed", BATCHES, &setups)?;
+    for (rival, at_most) in [("uwsgi wsgi", 0.75), ("granian wsgi", 0.5)] {
+        if let Some(ratio) = cpu_ratio(&series, "rhinod wsgi", rival) {
+            let what = format!("CPU time of rhinod / {rival}");
+            findings.checks.push(Check::new(what, ratio.median, Target::AtMost(at_most)));
+        }
+    }
+    Ok(findings)
+}
+
+/// The same with connections that are kept.
+pub(super) fn http_kept(lab: &Lab) -> Result<Findings, Error> {
+    let contenders = [Contender::Granian, Contender::Gunicorn, Contender::Wsgi];
+    let setups = contenders.map(|contender| Setup::pool(contender, 1).over_http(true));
+    let (mut findings, series) = compare(lab, "WSGI hello, HTTP, 1 worker, connections kept", BATCHES, &setups)?;
+    for rival in ["granian wsgi", "gunicorn wsgi"] {
+        if let Some(ratio) = cpu_ratio(&series, "rhinod wsgi", rival) {
+            let what = format!("CPU time of rhinod / {rival}");
+            findings.checks.push(Check::new(what, ratio.median, Target::AtMost(0.6)));
+        }
+        if let Some(ratio) = ratio(&series, "rhinod wsgi", rival, |round| &round.throughput_per_s) {
+            let what = format!("throughput of rhinod / {rival}");
+            findings.checks.push(Check::new(what, ratio.median, Target::AtLeast(1.0)));
+        }
+    }
+    Ok(findings)
+}
+
+/// The Rust hello example over HTTP, connections kept, against a bare loop over epoll, read and write.
+pub(super) fn http_floor(lab: &Lab) -> Result<Findings, Error> {
+    let setups = [Contender::Floor, Contender::Hello].map(|contender| Setup::pool(contender, 2).over_http(true));
+    let (mut findings, series) = compare(lab, "Hello, HTTP, 2 workers, connections kept", BATCHES, &setups)?;
+    if let Some(ratio) = cpu_ratio(&series, "rhinod hello", "floor") {
+        findings.checks.push(Check::new("CPU time of hello / floor", ratio.median, Target::AtMost(1.5)));
+    }
+    Ok(findings)
+}
+
 /// Measures the setups in turns, in so many batches each; ratios are to the first one that is there.
 fn compare(lab: &Lab, title: &str, batches: usize, setups: &[Setup]) -> Result<(Findings, Vec<Series<Round>>), Error> {
     let mut findings = Findings::default();

@@ -50,6 +50,21 @@ pub const ALL: &[Scenario] = &[
         about: "throughput and latency of a WSGI hello through nginx against uWSGI",
         run: cpu::through_nginx,
     },
+    Scenario {
+        name: "http",
+        about: "CPU time of a WSGI hello over HTTP, a connection for each request, against uWSGI and granian",
+        run: cpu::http,
+    },
+    Scenario {
+        name: "http-kept",
+        about: "CPU time and throughput of a WSGI hello over kept HTTP connections against granian and gunicorn",
+        run: cpu::http_kept,
+    },
+    Scenario {
+        name: "http-floor",
+        about: "CPU time of hello over kept HTTP connections against a bare epoll loop",
+        run: cpu::http_floor,
+    },
     Scenario { name: "memory", about: "memory of master, idle workers and scaled pool", run: memory::run },
     Scenario { name: "startup", about: "from exec to the first answer", run: startup::first_answer },
     Scenario { name: "respawn", about: "from kill -9 of the only worker to the next answer", run: startup::respawn },
