@@ -134,6 +134,8 @@ fn serve(listener: BorrowedFd<'_>) -> io::Result<()> {
 /// The same for connections that are kept. Returns only when the socket or epoll fails.
 fn serve_kept(listener: BorrowedFd<'_>) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Another process may be faster at the same event.
+    rustix::io::ioctl_fionbio(listener, true)?;
     let waiting = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&waiting, listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
     let mut request = vec![0; REQUEST_BYTES_MAX];
@@ -145,7 +147,7 @@ fn serve_kept(listener: BorrowedFd<'_>) -> io::Result<()> {
         for event in events.drain(..) {
             let token = event.data.u64();
             if token == LISTENER {
-                let connection = accept_with(listener, SocketFlags::CLOEXEC)?;
+                let Ok(connection) = accept_with(listener, SocketFlags::CLOEXEC) else { continue };
                 let token = connection.as_raw_fd() as u64;
                 epoll::add(&waiting, &connection, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
                 kept.insert(token, connection);
@@ -153,10 +155,16 @@ fn serve_kept(listener: BorrowedFd<'_>) -> io::Result<()> {
             }
             let Some(connection) = kept.get(&token) else { continue };
             // A client that went away is its own affair; the loop goes on.
-            match rustix::io::read(connection, &mut *request) {
-                Ok(count) if count > 0 => drop(rustix::io::write(connection, RESPONSE)),
-                _ => drop(kept.remove(&token)),
+            let count = rustix::io::read(connection, &mut *request).unwrap_or(0);
+            let wrote = count > 0 && rustix::io::write(connection, RESPONSE).is_ok();
+            if !wrote || is_the_last(&request[..count]) {
+                kept.remove(&token);
             }
         }
     }
+}
+
+/// Whether a client of HTTP/1.0 asks, which waits for the end.
+fn is_the_last(request: &[u8]) -> bool {
+    request.split(|byte| *byte == b'\r').next().is_some_and(|line| line.ends_with(b"HTTP/1.0"))
 }
