@@ -28,7 +28,6 @@ use crate::master::upgrade::{Image, first_arguments, start_directory};
 use crate::master::{self, Account, Origin};
 use crate::operator;
 use crate::operator::instance::Places;
-#[cfg(feature = "tls")]
 use crate::router::{self, settings::ROUTER_ARGUMENT};
 #[cfg(feature = "simulate")]
 use crate::simulate;
@@ -70,7 +69,6 @@ where
     H: Handler,
 {
     crate::logging::start();
-    #[cfg(feature = "tls")]
     if let Some(settings) = number_after(ROUTER_ARGUMENT) {
         return code(router::run(settings));
     }

@@ -10,7 +10,7 @@ use super::in_force::InForce;
 use super::machine::{Event, Post, RecipeId, Seat};
 use crate::config::model::Daemon;
 use crate::router::birth::RouterBirth;
-use crate::router::settings::{Gate, SecureDoor, Settings};
+use crate::router::settings::{Gate, RoutedDoor, Settings};
 use crate::sys::listeners::BoundSocket;
 use crate::sys::shared_memory::memory_file;
 use crate::travel::ROUTER;
@@ -30,7 +30,7 @@ impl Driver<'_> {
         let birth = RouterBirth {
             program: self.children.own_path().to_owned(),
             settings,
-            doors: secure(&self.in_force).map(AsFd::as_fd).collect(),
+            doors: routed(&self.in_force).map(AsFd::as_fd).collect(),
             // Else the master itself has become that user, and the router is it as well.
             identity: config.identity.master_as_root.then_some(&config.identity),
             environment: environment::for_children(&config.environment),
@@ -45,28 +45,28 @@ impl Driver<'_> {
     }
 }
 
-fn secure(in_force: &InForce) -> impl Iterator<Item = &BoundSocket> {
-    in_force.sockets.iter().filter(|socket| socket.listener.tls.is_some())
+fn routed(in_force: &InForce) -> impl Iterator<Item = &BoundSocket> {
+    in_force.sockets.iter().filter(|socket| socket.listener.is_routed())
 }
 
 fn settings(in_force: &InForce) -> io::Result<Settings> {
     let config = &in_force.config;
-    let door = |socket: &BoundSocket| {
-        Some(SecureDoor {
-            descriptor: socket.as_fd().as_raw_fd(),
-            name: socket.name.clone(),
-            protocol: socket.listener.protocol,
-            tls: socket.listener.tls.clone()?,
-        })
+    let door = |socket: &BoundSocket| RoutedDoor {
+        descriptor: socket.as_fd().as_raw_fd(),
+        name: socket.name.clone(),
+        protocol: socket.listener.protocol,
+        reads_requests: socket.listener.reads_requests,
+        tls: socket.listener.tls.clone(),
     };
     let gate =
         |socket: &BoundSocket| Some(Gate { protocol: socket.listener.protocol, name: socket.name_behind_router()? });
     Ok(Settings {
-        doors: secure(in_force).filter_map(door).collect(),
+        doors: routed(in_force).map(door).collect(),
         gates: in_force.sockets.iter().filter_map(gate).collect(),
         routers: config.routers.clone(),
-        proxy_protocol: config.http.proxy_protocol,
+        http: config.http.clone(),
         limits: config.request.clone(),
+        added: config.answers.added.clone(),
         logging: config.logging.clone(),
     })
 }

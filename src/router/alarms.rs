@@ -4,6 +4,7 @@
 //! here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The alarms of all connections, by their numbers.
 #[derive(Debug, Default)]
@@ -56,6 +57,11 @@ impl Alarms {
         self.by_time.insert((until_us, number));
         self.by_number.insert(number, (until_us, until_us));
     }
+}
+
+/// A time as alarms count it.
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

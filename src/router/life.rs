@@ -1,13 +1,20 @@
 //! A router's life, from its settings to the end of its loop. Runs in the router.
 
 use std::io;
-use std::sync::Arc;
 
-use super::rounds::{Door, Router};
-use super::settings::{SecureDoor, Settings};
+use worker_protocol::wire::Protocol;
+
+use super::conversation::Terms;
+use super::doors::Door;
+use super::nodes::Nodes;
+use super::rounds::Router;
+use super::settings::{RoutedDoor, Settings};
+use crate::config::model::Address;
 use crate::exit::Exit;
+use crate::sys::machine::host_name;
 use crate::sys::process::{adopt_descriptor, set_name};
 use crate::sys::shared_memory::read_memory_file;
+#[cfg(feature = "tls")]
 use crate::tls;
 use crate::travel::ROUTER;
 
@@ -27,14 +34,42 @@ fn begin(number: i32) -> io::Result<Router> {
     let settings = read_memory_file(adopt_descriptor(number)?)?;
     let settings: Settings = ROUTER.open(&settings).map_err(io::Error::other)?;
     crate::logging::stamp_lines(&settings.logging);
-    let doors = settings.doors.iter().map(open).collect::<io::Result<Vec<_>>>()?;
-    Router::new(doors, settings)
+    let introduces = settings.http.proxy_protocol;
+    let doors = settings.doors.iter().map(|door| open(door, introduces)).collect::<io::Result<Vec<_>>>()?;
+    let Settings { gates, routers, http, limits, added, .. } = settings;
+    let own = gates.iter().find(|gate| gate.protocol == Protocol::Uwsgi);
+    let own = own.map(|gate| Address::Abstract(gate.name.clone()));
+    let nodes = if routers.to.is_empty() { own.into_iter().collect() } else { routers.to.clone() };
+    let terms = Terms {
+        limits,
+        routers,
+        keep_alive: http.keep_alive,
+        names_server: http.names_server,
+        server_name: host_name(),
+        added,
+        is_leaving: false,
+    };
+    Router::new(doors, gates, Nodes::new(nodes), terms, std::env::temp_dir())
 }
 
 /// A socket to take connections from, with what its certificate makes of them.
-fn open(door: &SecureDoor) -> io::Result<Door> {
-    let SecureDoor { descriptor, name, protocol, tls } = door;
+fn open(door: &RoutedDoor, introduces: bool) -> io::Result<Door> {
+    let RoutedDoor { descriptor, protocol, reads_requests, .. } = door;
+    Ok(Door {
+        socket: adopt_descriptor(*descriptor)?,
+        protocol: *protocol,
+        introduces: introduces && *protocol == Protocol::Http,
+        reads_requests: *reads_requests,
+        #[cfg(feature = "tls")]
+        tls: secure(door)?,
+    })
+}
+
+#[cfg(feature = "tls")]
+fn secure(door: &RoutedDoor) -> io::Result<Option<std::sync::Arc<rustls::ServerConfig>>> {
+    let RoutedDoor { name, protocol, tls, .. } = door;
+    let Some(tls) = tls else { return Ok(None) };
     let material = tls.material.as_ref().ok_or_else(|| io::Error::other(format!("{name} came without certificate")))?;
     let config = tls::server_side(tls, material, *protocol).map_err(io::Error::other)?;
-    Ok(Door { socket: adopt_descriptor(*descriptor)?, protocol: *protocol, config: Arc::new(config) })
+    Ok(Some(std::sync::Arc::new(config)))
 }

@@ -1,21 +1,26 @@
-//! The router: a process of its own, executed by the master, that takes TLS off connections and passes them on to the
-//! workers. It runs no code of an application, and no worker has a key in its memory.
+//! The router: a process of its own, executed by the master, that takes clients' connections for the workers. It takes TLS
+//! off them and passes the bytes on, or reads the requests itself and has the workers answer one after the other. It runs no
+//! code of an application, and no worker has a key in its memory.
 //!
-//! `life` makes what the master has said; `rounds` has the loop; a connection is a `tunnel`. A program without TLS (the feature
-//! `tls`) is never a router.
+//! `life` makes what the master has said; `rounds` has the loop; a connection is a `tunnel`, whose bytes are passed on, or a
+//! `session`, whose requests are read: what is to be done about those is decided in `conversation`.
 
-#[cfg(feature = "tls")]
 mod alarms;
 pub(crate) mod birth;
-#[cfg(feature = "tls")]
+mod client;
+mod connection;
+mod conversation;
+mod doors;
 mod life;
-#[cfg(feature = "tls")]
+mod nodes;
 mod pipe;
-#[cfg(feature = "tls")]
 mod rounds;
+#[cfg(feature = "tls")]
+mod secure;
+mod session;
 pub(crate) mod settings;
-#[cfg(feature = "tls")]
+mod source;
 mod tunnel;
+mod turn;
 
-#[cfg(feature = "tls")]
 pub(crate) use life::run;

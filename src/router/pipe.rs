@@ -14,15 +14,29 @@ pub(super) struct Pipe {
 impl Pipe {
     /// Whether more may be taken.
     pub(super) fn has_room(&self) -> bool {
-        self.bytes.len() - self.passed < BYTES_MAX
+        self.length() < BYTES_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
+    /// How much of it there is.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len() - self.passed
+    }
+
     pub(super) fn add(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.end().extend_from_slice(bytes);
+    }
+
+    /// Where more is added.
+    pub(super) fn end(&mut self) -> &mut Vec<u8> {
+        // What has been passed on occupies nothing for long, also in a pipe that is never empty.
+        if self.passed > BYTES_MAX.max(self.length()) {
+            self.bytes.drain(..std::mem::take(&mut self.passed));
+        }
+        &mut self.bytes
     }
 
     /// What is to be passed on.
@@ -62,5 +76,17 @@ mod tests {
         assert!(!pipe.has_room());
         pipe.pass(BYTES_MAX);
         assert!(pipe.is_empty() && pipe.rest().is_empty() && pipe.has_room());
+    }
+
+    #[test]
+    fn a_pipe_that_is_never_empty_does_not_grow() {
+        let mut pipe = Pipe::default();
+        pipe.add(b"x");
+        for _ in 0..100 {
+            pipe.add(&[b'x'; BYTES_MAX]);
+            pipe.pass(BYTES_MAX);
+        }
+        assert_eq!(pipe.rest(), b"x");
+        assert!(pipe.bytes.len() < 4 * BYTES_MAX, "{}", pipe.bytes.len());
     }
 }

@@ -3,40 +3,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use rustls::ServerConfig;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
-use worker_protocol::proxy::Origin;
+use worker_protocol::http::date::DateText;
 use worker_protocol::wire::Protocol;
 
-use super::alarms::Alarms;
-use super::settings::Settings;
-use super::tunnel::{Hall, Introduction, Next, Tunnel};
-use crate::config::model::Peer;
-use crate::sys::clock::monotonic_us;
-use crate::sys::stream::{Stream, accept_with_address, local_address};
-
-/// A socket that clients connect to.
-pub(super) struct Door {
-    pub(super) socket: OwnedFd,
-    pub(super) protocol: Protocol,
-    pub(super) config: Arc<ServerConfig>,
-}
+use super::alarms::{Alarms, micros};
+use super::connection::{Connection, Side};
+use super::conversation::{Moment, Terms};
+use super::doors::Door;
+use super::nodes::Nodes;
+use super::session::{Desk, Watched};
+use super::settings::Gate;
+use super::tunnel::Hall;
+use super::turn::Next;
+use crate::config::model::Address;
+use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::stream::{Stream, accept_with_address};
 
 /// A router at work.
 pub(super) struct Router {
     poll: Poll,
     signals: Signals,
     doors: Vec<Door>,
-    settings: Settings,
-    tunnels: BTreeMap<usize, Tunnel>,
+    gates: Vec<Gate>,
+    terms: Terms,
+    nodes: Nodes,
+    /// Where what is too long for memory goes.
+    room: PathBuf,
+    connections: BTreeMap<usize, Watch>,
     /// The number of the next connection.
     next: usize,
     alarms: Alarms,
@@ -46,6 +48,13 @@ pub(super) struct Router {
     /// Whether connections wait that could not be accepted.
     starved: bool,
     scratch: Vec<u8>,
+    date: DateText,
+}
+
+/// A connection, and which one of its workers' ends is watched how.
+struct Watch {
+    connection: Connection,
+    worker: Option<(u64, Watched)>,
 }
 
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -65,7 +74,13 @@ const EVENTS_MAX: usize = 256;
 const ACCEPTED_AT_ONCE: usize = 64;
 
 impl Router {
-    pub(super) fn new(doors: Vec<Door>, settings: Settings) -> io::Result<Router> {
+    pub(super) fn new(
+        doors: Vec<Door>,
+        gates: Vec<Gate>,
+        nodes: Nodes,
+        terms: Terms,
+        room: PathBuf,
+    ) -> io::Result<Router> {
         let poll = Poll::new()?;
         // Only the master says when it is to go.
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2])?;
@@ -78,21 +93,25 @@ impl Router {
             poll,
             signals,
             doors,
-            settings,
-            tunnels: BTreeMap::new(),
+            gates,
+            terms,
+            nodes,
+            room,
+            connections: BTreeMap::new(),
             next,
             alarms: Alarms::default(),
             ready: BTreeSet::new(),
             blocked: BTreeSet::new(),
             starved: false,
             scratch: vec![0; SCRATCH_BYTES],
+            date: DateText::default(),
         })
     }
 
     /// Until it was told to go and its last connection has ended.
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        while !(self.doors.is_empty() && self.tunnels.is_empty()) {
+        while !(self.doors.is_empty() && self.connections.is_empty()) {
             match self.poll.poll(&mut events, self.patience()) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -103,8 +122,9 @@ impl Router {
                 match event.token() {
                     SIGNALS => self.hear_signals(),
                     Token(index) if index < self.doors.len() => self.starved = true,
-                    Token(number) => {
-                        callers.insert(number);
+                    Token(token) => {
+                        self.wake(token, event);
+                        callers.insert(token / 2);
                     }
                 }
             }
@@ -115,7 +135,7 @@ impl Router {
                 self.accept();
             }
             while let Some(number) = self.alarms.take_due(monotonic_us()) {
-                self.end(number);
+                self.expire(number);
             }
         }
         Ok(())
@@ -131,7 +151,8 @@ impl Router {
         moment.into_iter().chain(alarm).min()
     }
 
-    /// Told to go: no connection is accepted any more, and those that there are end with their workers.
+    /// Told to go: no connection is accepted any more, and those that there are end with their workers, or with the next
+    /// answer.
     fn hear_signals(&mut self) {
         if !self.signals.pending().any(|signal| signal == SIGTERM) {
             return;
@@ -142,8 +163,15 @@ impl Router {
         }
         self.starved = false;
         // Who has said nothing yet may be about to.
-        self.settings.routers.head_patience = PARTING_PATIENCE;
-        self.ready.extend(self.tunnels.keys());
+        self.terms.routers.head_patience = PARTING_PATIENCE;
+        self.terms.is_leaving = true;
+        let moment = self.moment();
+        for watch in self.connections.values_mut() {
+            if let Connection::Session(session) = &mut watch.connection {
+                session.hurry(&moment);
+            }
+        }
+        self.ready.extend(self.connections.keys());
     }
 
     /// Takes the connections that wait.
@@ -156,7 +184,14 @@ impl Router {
                     break;
                 }
                 match self.doors.get(index).map(|door| accept_with_address(&door.socket)) {
-                    Some(Ok(Some(caller))) => self.welcome(index, caller),
+                    Some(Ok(Some((client, address)))) => {
+                        let now_us = monotonic_us();
+                        let door = self.doors.get(index);
+                        let welcomed = door.and_then(|door| door.welcome(client, address, &self.terms, now_us));
+                        if let Some(connection) = welcomed {
+                            self.take_in(connection, now_us);
+                        }
+                    }
                     Some(Err(error)) => {
                         log::error!("the router cannot accept a connection: {error}");
                         self.starved = true;
@@ -168,58 +203,48 @@ impl Router {
         }
     }
 
-    fn welcome(&mut self, index: usize, (client, address): (Stream, Option<SocketAddr>)) {
-        let Some(door) = self.doors.get(index) else { return };
-        let now_us = monotonic_us();
-        let introduction = match self.settings.proxy_protocol && door.protocol == Protocol::Http {
-            true => Introduction::Awaited,
-            false => Introduction::Done,
-        };
-        let peer = address.map_or(Peer::Unix, |address| Peer::Address(address.ip().to_canonical()));
-        if introduction == Introduction::Awaited && !self.settings.limits.trusts_peer(peer) {
-            return log::warn!("the PROXY protocol is believed from a trusted-proxy only, which this peer is not");
-        }
-        if door.protocol != Protocol::Http
-            && !self.settings.limits.web_servers.is_empty()
-            && !self.settings.limits.admits(peer)
-        {
-            return log::warn!("a connection with TLS is cut off: uwsgi-allow-from does not name where it comes from");
-        }
-        let origin = Origin { addresses: address.zip(local_address(&client)), https: Some(true) };
-        match Tunnel::new(client, origin, (&door.config, door.protocol, introduction), now_us) {
-            Ok(tunnel) => self.take_in(tunnel, now_us),
-            Err(error) => log::error!("the router cannot begin TLS: {error}"),
-        }
-    }
-
-    fn take_in(&mut self, tunnel: Tunnel, now_us: u64) {
+    fn take_in(&mut self, mut connection: Connection, now_us: u64) {
         let number = self.next;
         // Numbers do not come again while anybody lives who had one before.
         self.next += 1;
-        if let Err(error) = watch(&self.poll, tunnel.client(), number) {
+        if let Err(error) = watch(&self.poll, connection.client(), Token(2 * number), Interest::WRITABLE) {
             return log::error!("the router cannot watch a connection: {error}");
         }
-        let patience_us = micros(self.settings.routers.head_patience);
+        let patience_us = micros(self.terms.routers.head_patience);
         self.alarms.set(number, now_us.saturating_add(patience_us));
-        self.tunnels.insert(number, tunnel);
+        self.connections.insert(number, Watch { connection, worker: None });
         self.ready.insert(number);
+    }
+
+    /// Tells a connection what has happened at one of its ends.
+    fn wake(&mut self, token: usize, event: &Event) {
+        let side = if token.is_multiple_of(2) { Side::Client } else { Side::Worker };
+        let ends = event.is_read_closed() || event.is_error();
+        if let Some(watch) = self.connections.get_mut(&(token / 2)).filter(|_| event.is_readable() || ends) {
+            watch.connection.wake(side, ends);
+        }
+    }
+
+    fn moment(&mut self) -> Moment {
+        let epoch_us = epoch_us();
+        Moment { us: monotonic_us(), epoch_us, date: *self.date.at(epoch_us / 1_000_000) }
     }
 
     /// Has a connection move what it can.
     fn attend(&mut self, number: usize) {
-        let Some(tunnel) = self.tunnels.get_mut(&number) else { return };
-        let settings = &self.settings;
-        let connect = |protocol| connect(settings, protocol);
+        let moment = self.moment();
+        let Some(watched) = self.connections.get_mut(&number) else { return };
+        let gates = &self.gates;
+        let connect = |protocol| connect(gates, protocol);
         let hall = Hall {
             connect: &connect,
-            head_patience_us: micros(settings.routers.head_patience),
-            patience_us: micros(settings.routers.patience),
+            head_patience_us: micros(self.terms.routers.head_patience),
+            patience_us: micros(self.terms.routers.patience),
         };
-        let was_alone = tunnel.worker().is_none();
-        let next = tunnel.advance(&hall, &mut self.scratch, monotonic_us());
-        if let Some(worker) = tunnel.worker().filter(|_| was_alone)
-            && let Err(error) = watch(&self.poll, worker, number)
-        {
+        let mut desk =
+            Desk { terms: &self.terms, nodes: &mut self.nodes, room: &self.room, moment, scratch: &mut self.scratch };
+        let next = watched.connection.advance(&hall, &mut desk);
+        if let Err(error) = watch_worker(&self.poll, watched, number) {
             log::error!("the router cannot watch a worker's connection: {error}");
             return self.end(number);
         }
@@ -235,26 +260,52 @@ impl Router {
         }
     }
 
+    /// It has waited long enough: a session knows for what, and says so.
+    fn expire(&mut self, number: usize) {
+        match self.connections.get(&number).map(|watch| &watch.connection) {
+            Some(Connection::Session(_)) => self.attend(number),
+            Some(Connection::Tunnel(_)) | None => self.end(number),
+        }
+    }
+
     fn end(&mut self, number: usize) {
         self.alarms.remove(number);
         self.ready.remove(&number);
         self.blocked.remove(&number);
         // Closing them takes them out of the event loop.
-        self.tunnels.remove(&number);
+        self.connections.remove(&number);
     }
 }
 
-/// Both ends of a connection wake the loop by its number.
-fn watch(poll: &Poll, stream: &Stream, number: usize) -> io::Result<()> {
-    let descriptor = stream.as_fd().as_raw_fd();
-    poll.registry().register(&mut SourceFd(&descriptor), Token(number), Interest::READABLE | Interest::WRITABLE)
+/// Connects to the workers who serve a protocol.
+fn connect(gates: &[Gate], protocol: Protocol) -> io::Result<Stream> {
+    let gate = gates.iter().find(|gate| gate.protocol == protocol);
+    let gate = gate.ok_or_else(|| io::Error::other("no worker serves this protocol"))?;
+    Stream::connect(&Address::Abstract(gate.name.clone()))
 }
 
-fn connect(settings: &Settings, protocol: Protocol) -> io::Result<Stream> {
-    let name = settings.gate(protocol).ok_or_else(|| io::Error::other("no worker serves this protocol"))?;
-    Stream::connect_abstract(name)
+/// An end of a connection wakes the loop by its token.
+fn watch(poll: &Poll, stream: &Stream, token: Token, also: Interest) -> io::Result<()> {
+    poll.registry().register(&mut SourceFd(&stream.as_fd().as_raw_fd()), token, Interest::READABLE | also)
 }
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+/// The worker's end wakes the loop, too: for what it sends, and for room where it did not take all at once.
+fn watch_worker(poll: &Poll, watched: &mut Watch, number: usize) -> io::Result<()> {
+    let Some(end) = watched.connection.worker() else {
+        watched.worker = None;
+        return Ok(());
+    };
+    let interest = match end.watched {
+        Watched::Reading => Interest::READABLE,
+        Watched::Both => Interest::READABLE | Interest::WRITABLE,
+    };
+    let (descriptor, token, registry) = (end.stream.as_fd().as_raw_fd(), Token(2 * number + 1), poll.registry());
+    match watched.worker {
+        Some((nth, how)) if nth == end.nth && (how == end.watched || how == Watched::Both) => return Ok(()),
+        Some((nth, _)) if nth == end.nth => registry.reregister(&mut SourceFd(&descriptor), token, interest)?,
+        // A descriptor that was closed is not watched any more, whoever has its number now.
+        _ => registry.register(&mut SourceFd(&descriptor), token, interest)?,
+    }
+    watched.worker = Some((end.nth, end.watched));
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use serde::{Deserialize, Serialize};
 use worker_protocol::wire::Protocol;
 
-use crate::config::model::{Logging, RequestLimits, Routers, Tls};
+use crate::config::model::{HttpSockets, Logging, RequestLimits, Routers, Tls};
 
 /// The argument that makes a binary a router; the number of the descriptor with its settings follows.
 pub(crate) const ROUTER_ARGUMENT: &str = "__router";
@@ -14,32 +14,27 @@ pub(crate) const ROUTER_ARGUMENT: &str = "__router";
 /// All that a router needs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
-    pub(crate) doors: Vec<SecureDoor>,
+    pub(crate) doors: Vec<RoutedDoor>,
     pub(crate) gates: Vec<Gate>,
     pub(crate) routers: Routers,
-    /// Whether each connection begins with a header of the PROXY protocol.
-    pub(crate) proxy_protocol: bool,
-    /// Who is believed.
+    pub(crate) http: HttpSockets,
+    /// Who is believed, and how large requests may be.
     pub(crate) limits: RequestLimits,
+    /// Headers of its own answers.
+    pub(crate) added: Vec<(String, String)>,
     pub(crate) logging: Logging,
-}
-
-#[cfg(feature = "tls")]
-impl Settings {
-    /// The name of the workers' socket for a protocol.
-    pub(super) fn gate(&self, protocol: Protocol) -> Option<&[u8]> {
-        self.gates.iter().find(|gate| gate.protocol == protocol).map(|gate| gate.name.as_slice())
-    }
 }
 
 /// A socket that clients connect to.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct SecureDoor {
+pub(crate) struct RoutedDoor {
     /// Passed by its number.
     pub(crate) descriptor: RawFd,
     pub(crate) name: String,
     pub(crate) protocol: Protocol,
-    pub(crate) tls: Tls,
+    /// Whether its requests are read in the router.
+    pub(crate) reads_requests: bool,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// A socket that workers listen on.

@@ -16,6 +16,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use socket2::SockRef;
 
 use super::forks;
+use crate::config::model::Address;
 
 /// A connection from a web server. Its end is the end of the answer for the peer, whoever else holds the descriptor.
 #[derive(Debug)]
@@ -81,13 +82,20 @@ fn is_passing(error: Errno) -> bool {
 }
 
 impl Stream {
-    /// Connects to a unix socket of the abstract namespace, without waiting: `WouldBlock` when its queue is full.
-    pub fn connect_abstract(name: &[u8]) -> io::Result<Stream> {
-        let since = forks::Moment::now();
-        let descriptor =
-            socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
-        connect(descriptor.as_raw_fd(), &UnixAddr::new_abstract(name)?)?;
-        Ok(Stream { descriptor, since })
+    /// Connects without waiting: `WouldBlock` when the queue of a unix socket is full. Over TCP the first bytes that are
+    /// written tell whether that has succeeded.
+    pub fn connect(address: &Address) -> io::Result<Stream> {
+        match address {
+            Address::Unix(path) => connect_to(AddressFamily::Unix, &UnixAddr::new(path)?),
+            Address::Abstract(name) => connect_to(AddressFamily::Unix, &UnixAddr::new_abstract(name)?),
+            Address::Tcp(address) => {
+                let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+                let stream = connect_to(family, &SockaddrStorage::from(*address))?;
+                SockRef::from(&stream).set_tcp_nodelay(true)?;
+                Ok(stream)
+            }
+            Address::Inherited(_) | Address::BehindRouter(_) => Err(io::ErrorKind::InvalidInput.into()),
+        }
     }
 
     /// Whether the other end of a unix socket is a process of this user's, or of root's.
@@ -211,6 +219,15 @@ impl Drop for Stream {
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+fn connect_to(family: AddressFamily, address: &dyn SockaddrLike) -> io::Result<Stream> {
+    let since = forks::Moment::now();
+    let descriptor = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+    match connect(descriptor.as_raw_fd(), address) {
+        Ok(()) | Err(Errno::EINPROGRESS) => Ok(Stream { descriptor, since }),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -22,6 +22,7 @@ mod http_connections;
 mod http_nginx;
 mod http_proxies;
 mod http_requests;
+mod http_router;
 mod identity_rival;
 mod log_collector;
 mod log_places;

@@ -32,7 +32,8 @@ fn a_client_of_pypi_talks_to_it_through_every_door() {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/tls/server.{end}"));
         std::fs::copy(data, launch.dir().join(format!("site.{end}"))).expect("copy a file");
     }
-    let mut server = launch.line("https-socket = 127.0.0.1:0,site.crt,site.key").start();
+    let launch = launch.line("https-socket = 127.0.0.1:0,site.crt,site.key");
+    let mut server = launch.set("http", "127.0.0.1:0").set("http-processes", 1).start();
     // A message that is too large, through each.
     server.expect_log("invalid packet size received: 1048577, max allowed: 1048576");
     let nginx = NginxSetup::default().before(&server);
@@ -42,12 +43,13 @@ fn a_client_of_pypi_talks_to_it_through_every_door() {
         .iter()
         .filter_map(|line| line.split_once("bound to 127.0.0.1:").map(|(_, port)| format!("127.0.0.1:{port}")))
         .collect();
-    let [plain, secure] = &addresses[..] else { panic!("two sockets: {addresses:?}") };
+    let [plain, secure, routed] = &addresses[..] else { panic!("three sockets: {addresses:?}") };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python_examples/websocket_client.py");
     let urls = [
         format!("ws://{plain}/"),
         format!("ws://{plain}/polling"),
         format!("wss://{secure}/"),
+        format!("ws://{routed}/"),
         format!("ws://{}/", nginx.address),
     ];
     let output = Command::new(python).arg(script).args(urls).output().expect("execute Python");

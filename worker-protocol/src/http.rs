@@ -2,12 +2,15 @@
 //! protocols bring along, so that nothing behind it knows the difference.
 //!
 //! Sans-IO: bytes in, values out; no sockets, no clock. It answers nothing itself, chooses no application and knows no
-//! configuration but the [`Limits`] it is given. Runs in the worker, for connections of HTTP sockets.
+//! configuration but the [`Limits`] it is given. Runs in the worker, for connections of HTTP sockets, and in
+//! the router.
 //!
 //! - [`receive`] joins what follows for the requests of one connection.
 //! - [`scan`] finds the end of a head, however it arrives, and refuses at the first byte that no request can have.
 //! - [`request`] reads the head (with httparse), judges it, and writes the variables.
 //! - [`chunked`] decodes request bodies, [`framing`] says how the end of an answer is told and encodes its chunks.
+//! - [`answer`] turns the answer of a worker behind a router into one for an HTTP client.
+//! - [`caller`] is who is at the two ends of a connection.
 //! - [`forwarded`] reads what proxies say of the client before them; [`date`] writes the header of that name.
 //! - [`conditional`], [`range`] and [`coding`] read what a client asks of a file: if it has changed, which part of it, and
 //!   how it may be packed. [`selection`] says what of it answers then.
@@ -22,6 +25,8 @@
 //! Headers whose names contain an underscore are dropped, and counted ([`request::Request::dropped`]): `X_Real_Ip` and
 //! `X-Real-Ip` would be the same variable, so that a client could pass off its own value for a proxy's.
 
+pub mod answer;
+pub mod caller;
 pub mod chunked;
 pub mod coding;
 pub mod conditional;

@@ -39,6 +39,9 @@ pub struct Listener {
     /// Its certificate, if TLS is spoken there; the router serves it then.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Whether the router reads the requests that come there.
+    #[serde(default)]
+    pub reads_requests: bool,
 }
 
 fn holds_back() -> bool {
@@ -57,12 +60,18 @@ impl Listener {
             workers: Vec::new(),
             for_zergs: false,
             tls: None,
+            reads_requests: false,
         }
+    }
+
+    /// Whether the router takes the connections that come there.
+    pub fn is_routed(&self) -> bool {
+        self.tls.is_some() || self.reads_requests
     }
 
     /// Whether workers serve whoever connects there, without a router.
     pub fn is_plain(&self) -> bool {
-        self.tls.is_none() && !matches!(self.address, Address::BehindRouter(_))
+        !self.is_routed() && !matches!(self.address, Address::BehindRouter(_))
     }
 
     /// Whether nobody is to listen there when the instance has ended: not where whoever has handed the socket in goes on
@@ -84,7 +93,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A descriptor inherited at start (`fd://N`, or standard input being a socket).
     Inherited(RawFd),
-    /// A unix socket whose name the kernel chooses, on which the router passes on to the workers what it has taken TLS off.
+    /// A unix socket whose name the kernel chooses, on which the router passes on to the workers what clients have sent.
     /// Nobody but this user is served there.
     BehindRouter(Protocol),
 }

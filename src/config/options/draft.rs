@@ -47,7 +47,11 @@ pub struct Draft<'a> {
     pub(super) caches_from: Vec<(&'a Directive, Option<u64>)>,
     /// `py-sharedarea`: areas that are numbered after all others.
     pub(super) areas_of_objects: Vec<Area>,
-    /// Where requests on `http` were to be passed on to (`http-to`), by the lines that say so.
+    /// `http` and `https`: which of the sockets a router serves, if there is to be one.
+    pub(super) routable: Vec<usize>,
+    /// What only a router can do (`http-processes`, `http-var`).
+    pub(super) router_from: Vec<&'a Directive>,
+    /// Where requests on `http` are to be passed on to (`http-to`), by the lines that say so.
     pub(super) passed_on: Vec<(&'a Directive, Option<Address>)>,
     /// Certificates for names (`sni`), with their lines.
     pub(super) certified_names: Vec<(&'a Directive, NamedCertificate)>,
@@ -124,6 +128,8 @@ impl<'a> Draft<'a> {
             cache_no_expire: false,
             caches_from: Vec::new(),
             areas_of_objects: Vec::new(),
+            routable: Vec::new(),
+            router_from: Vec::new(),
             passed_on: Vec::new(),
             certified_names: Vec::new(),
             cron_harakiri_s: 0,

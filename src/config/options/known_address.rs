@@ -19,7 +19,8 @@ pub(super) fn known_address(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option
     address
 }
 
-fn look_up(draft: &Draft<'_>, text: &str) -> Option<Address> {
+/// The address of a host's name and a port, if anybody knows the name.
+pub(super) fn look_up(draft: &Draft<'_>, text: &str) -> Option<Address> {
     let (host, port) = text.rsplit_once(':')?;
     let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
     let port = port.get(..end)?.parse().ok()?;

@@ -32,6 +32,7 @@ mod emperor;
 mod files;
 mod helpers;
 mod hooks;
+mod http_router;
 mod identity;
 mod known_address;
 mod language;

@@ -7,15 +7,13 @@ use super::draft::Draft;
 use super::kind::Kind;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, list, seconds, text, value};
-use super::secure;
-use super::sockets::listen;
+use super::{http_router, secure};
 
-use crate::config::error::ConfigError;
-use crate::config::model::{HttpSockets, Protocol};
+use crate::config::model::HttpSockets;
 
 // What stands behind several rows.
-const HTTP: &str = "workers answer HTTP themselves, without a router; put nginx in front";
-const NO_ROUTER: &str = "workers answer HTTP themselves, without a process between";
+const HTTP: &str = "the router has no such rule; put nginx in front";
+const NO_ROUTER: &str = "there is nothing of the kind to be set";
 const CHUNKS: &str = "bodies in chunks are always decoded for the application";
 const TLS: &str = "TLS has rustls' safe settings: 1.2 and 1.3, one certificate for each socket";
 const ROUTERS: &str = "route with nginx or HAProxy";
@@ -23,24 +21,28 @@ const ROUTERS: &str = "route with nginx or HAProxy";
 /// The rows.
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
-    address("http").aka(&["httprouter"]).list().sets(|d, v| listen(d, v, Some(Protocol::Http))).works()
-        .says("Listen for HTTP on HOST:PORT or a unix path; workers answer themselves, as on `http-socket`"),
-    list("https").sets(|d, v| secure::listen(d, v, Protocol::Http)).works()
+    address("http").aka(&["httprouter"]).list().sets(http_router::listen).works()
+        .says("Listen for HTTP on HOST:PORT or a unix path; workers answer themselves, as on `http-socket`, or behind a router (`http-processes`)"),
+    list("https").sets(http_router::listen_in_order).works()
         .says("Listen for HTTPS: ADDRESS,CERT,KEY[,CIPHERS[,CA]]; CA asks clients for certificates, !CA demands them"),
-    list("https2").sets(secure::listen_by_name).works()
+    list("https2").sets(http_router::listen_by_name).works()
         .says("The same as addr=ADDRESS,cert=FILE,key=FILE[,ciphers=LIST][,clientca=CA]; it is not HTTP/2"),
     flag("https-export-cert").unsupported(TLS).says("Pass client certificate as variable"),
     text("https-session-context").unsupported(TLS).says("TLS session id context"),
     address("http-to-https").list().not_yet(HTTP).says("HTTP listener redirecting everything to HTTPS"),
     count("http-processes").aka(&["http-workers"]).default("1")
-        .sets(|d, v| d.config.routers.processes = v.size().max(1)).works()
-        .says("Processes that take TLS off connections, where a socket has TLS"),
-    list("http-var").not_yet(HTTP).says("Extra key=value variable for each request"),
-    list("http-to").sets(pass_on).works().says("Address of this very instance, for `http`; workers answer themselves and pass nothing on"),
+        .sets(|d, v| http_router::ask(d, |routers| routers.processes = v.size().max(1))).works()
+        .says("Processes that read the requests of `http` and `https` and have workers answer them; also those that take TLS off others"),
+    list("http-var").sets(http_router::add_variable).works()
+        .says("KEY=VALUE: a variable of each request on `http` and `https`, which a router then reads"),
+    list("http-to").sets(http_router::pass_on).works()
+        .says("Address of another server for the uwsgi protocol, whom a router asks in the place of the workers; several take turns"),
     text("http-zerg").not_yet(HTTP).says("HTTP router obtains sockets from a zerg server"),
     list("http-fallback").not_yet(HTTP).says("Backend used when others fail"),
-    count("http-modifier1").not_yet(HTTP).says("modifier1 sent by HTTP router"),
-    count("http-modifier2").not_yet(HTTP).says("modifier2 sent by HTTP router"),
+    count("http-modifier1").sets(|d, v| http_router::modifier(d, v, |both| &mut both.0)).works()
+        .says("modifier1 of each request that a router passes on"),
+    count("http-modifier2").sets(|d, v| http_router::modifier(d, v, |both| &mut both.1)).works()
+        .says("modifier2 of each request that a router passes on"),
     text("http-use-cache").optional().not_yet(HTTP).says("Map Host to backend with a cache"),
     text("http-use-pattern").not_yet(HTTP).says("Map Host to UNIX socket with a pattern"),
     text("http-use-base").not_yet(HTTP).says("Map Host to UNIX socket below directory"),
@@ -48,7 +50,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     address("http-subscription-server").list().not_yet(HTTP).says("Address accepting backend announcements"),
     text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
     seconds("http-timeout").default("60").sets(|d, v| d.config.routers.patience = v.duration()).works()
-        .says("Seconds for which a client of a socket with TLS, or of offload-threads, may leave an answer unread; elsewhere socket-timeout holds"),
+        .says("Seconds of silence on a connection of a router's, or of offload-threads with an answer unread; elsewhere socket-timeout holds"),
     count("http-manage-expect").optional().accepted("`100-continue` is answered when the application reads the body").says("Answer Expect: 100-continue (optional size limit)"),
     seconds("http-keepalive").optional().default("75").sets(keep_alive).works()
         .says("Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once"),
@@ -60,7 +62,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("http-use-code-string").not_yet(HTTP).says("Map Host to backend with plugin code"),
     count("http-use-socket").optional().accepted(NO_ROUTER).says("Forward to uwsgi socket number N"),
     seconds("http-gracetime").default("30").accepted(NO_ROUTER).says("Seconds before retrying a dead backend"),
-    flag("http-quiet").required().accepted(NO_ROUTER).says("Do not log backend connection failures"),
+    flag("http-quiet").required().sets(|d, v| d.config.routers.quiet = v.on()).works()
+        .says("A router says nothing of workers, or servers, that cannot be asked or do not answer"),
     flag("http-cheap").accepted(NO_ROUTER).says("Accept only while backends exist"),
     text("http-stats").aka(&["http-stats-server", "http-ss"]).not_yet(HTTP).says("Stats address of HTTP router"),
     seconds("http-harakiri").default("0").accepted(NO_ROUTER).says("Kill a stuck router process after N seconds"),
@@ -68,12 +71,15 @@ pub(super) const OPTIONS: &[Opt] = &[
     value("http-uid", Kind::User).accepted(NO_ROUTER).says("User for HTTP router"),
     value("http-gid", Kind::UserGroup).accepted(NO_ROUTER).says("Group for HTTP router"),
     list("http-resubscribe").not_yet(HTTP).says("Forward announcements to another server"),
-    bytes("http-buffer-size").default("4096").accepted("buffer-size bounds heads")
-        .says("Initial router buffer bytes; header size limit stays 65535"),
-    flag("http-server-name-as-http-host").required().not_yet(HTTP).says("Use SERVER_NAME as Host"),
+    bytes("http-buffer-size").default("65536").sets(|d, v| d.config.routers.body_in_memory = v.amount()).works()
+        .says("Bytes of a request body that a router keeps in memory; more are in a file. buffer-size bounds heads"),
+    flag("http-server-name-as-http-host").required()
+        .sets(|d, v| if v.on() { http_router::ask(d, |routers| routers.named_by_host = true) }).works()
+        .says("A router gives the host that a client asks for as SERVER_NAME"),
     seconds("http-headers-timeout").default("60").sets(|d, v| d.config.routers.head_patience = v.duration()).works()
-        .says("Seconds for the TLS handshake and the first byte of a request; from there on socket-timeout holds"),
-    seconds("http-connect-timeout").accepted(NO_ROUTER).says("Seconds to connect to backend"),
+        .says("Seconds for a whole head on a socket whose requests a router reads; on others with TLS for the handshake and the first byte"),
+    seconds("http-connect-timeout").sets(|d, v| d.config.routers.connect_patience = v.duration_unless_zero()).works()
+        .says("Seconds for which a router tries to connect to a worker or server; as http-timeout"),
     flag("http-manage-source").not_yet(HTTP).says("Support SOURCE method (icecast)"),
     flag("http-manage-rtsp").not_yet(HTTP).says("Support RTSP sessions"),
     flag("http-enable-proxy-protocol").optional().sets(|d, v| d.config.http.proxy_protocol = v.on()).works().says("Accept PROXY protocol on HTTP router"),
@@ -168,24 +174,11 @@ pub(super) const OPTIONS: &[Opt] = &[
     bytes("sslrouter-buffer-size").default("4096").unsupported(ROUTERS).says("sslrouter: buffer bytes"),
 ];
 
-/// `http-to`: where uWSGI's router would have found the application.
-fn pass_on(draft: &mut Draft<'_>, value: &Parsed<'_>) {
-    let to = Kind::Address.parse(Some(value.text)).ok().and_then(|parsed| parsed.address);
-    let line = draft.current();
-    draft.passed_on.push((line, to));
-}
-
-/// What options mean together: whoever names another place than this instance would get other answers than he means.
+/// What options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
+    http_router::judge(draft);
     secure::judge(draft);
-    for (line, to) in std::mem::take(&mut draft.passed_on) {
-        let is_own = draft.config.sockets.iter().any(|listener| Some(&listener.address) == to.as_ref());
-        if !is_own {
-            let problem = "this is no socket of this instance, and rhinod passes no requests on to others";
-            draft
-                .error(ConfigError::about(line, problem).suggest("put nginx or HAProxy in front of several instances"));
-        }
-    }
+    http_router::open_behind(draft);
 }
 
 /// `http-keepalive`: 1, or a word for on, is the default; uWSGI takes it for the router's `http-timeout`.

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::parsed::Parsed;
 use super::sockets::listen_at;
 use crate::config::error::ConfigError;
-use crate::config::model::{Address, Listener, NamedCertificate, Protocol, Tls};
+use crate::config::model::{Listener, NamedCertificate, Protocol, Tls};
 
 const FORM: &str = "expected ADDRESS,CERTIFICATE,KEY[,CIPHERS[,CA]]";
 const PAIRS: &str = "expected addr=ADDRESS,cert=FILE,key=FILE[,ciphers=LIST][,clientca=FILE]";
@@ -136,13 +136,12 @@ fn open(draft: &mut Draft<'_>, fields: &Fields<'_>, protocol: Protocol) {
     }
 }
 
-/// Where there is TLS, the router that takes it off needs a socket on which the workers serve it.
+/// What the options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
-    let mapped =
-        draft.config.sockets.iter().position(|listener| listener.tls.is_some() && !listener.workers.is_empty());
+    let mapped = draft.config.sockets.iter().position(|listener| listener.is_routed() && !listener.workers.is_empty());
     if let Some(line) = mapped.and_then(|index| draft.sockets_from.get(index)) {
-        let problem = "map-socket cannot keep a socket with TLS for some of the workers: the router serves it";
-        draft.error(ConfigError::about(line, problem).suggest("map a socket without TLS"));
+        let problem = "map-socket cannot keep a socket for some of the workers that the router serves";
+        draft.error(ConfigError::about(line, problem).suggest("map a socket that workers listen on themselves"));
     }
     let names = std::mem::take(&mut draft.certified_names);
     let secure = |listener: &&mut Listener| listener.tls.is_some();
@@ -152,12 +151,6 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     }
     for tls in draft.config.sockets.iter_mut().filter_map(|listener| listener.tls.as_mut()) {
         tls.named = names.iter().map(|(_, named)| named.clone()).collect();
-    }
-    for protocol in [Protocol::Http, Protocol::Uwsgi] {
-        let secure = |listener: &Listener| listener.tls.is_some() && listener.protocol == protocol;
-        if draft.config.sockets.iter().any(secure) {
-            draft.config.sockets.push(Listener { protocol, ..Listener::on(Address::BehindRouter(protocol)) });
-        }
     }
 }
 

@@ -68,9 +68,9 @@ impl Children {
     fn execute_zygote(&mut self, generation: Generation, equipment: &Equipment<'_>, poll: &Poll) -> io::Result<Zygote> {
         let Equipment { config, sockets, memories, log, directory, bell } = *equipment;
         let (ours, theirs) = ControlSocket::pair()?;
-        // The sockets that there are: those that the init system opened may not be in the configuration, and those with TLS
-        // are the router's.
-        let served: Vec<&BoundSocket> = sockets.iter().filter(|socket| socket.listener.tls.is_none()).collect();
+        // The sockets that there are: those that the init system opened may not be in the configuration, and some are
+        // the router's.
+        let served: Vec<&BoundSocket> = sockets.iter().filter(|socket| !socket.listener.is_routed()).collect();
         let listeners: Vec<_> = served.iter().map(|socket| socket.told()).collect();
         let count = u32::try_from(listeners.len()).map_err(io::Error::other)?;
         let mailboxes = self.mailboxes.provide(config, poll)?;

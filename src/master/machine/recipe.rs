@@ -65,12 +65,15 @@ impl Recipe {
 }
 
 impl Recipe {
-    /// The recipe of each router of the configuration: as many as it wants, if a socket has TLS.
+    /// The recipe of each router of the configuration: as many as it wants, if a socket is served by one.
     pub fn of_routers(config: &Config) -> impl Iterator<Item = Recipe> {
-        let secure = || config.sockets.iter().filter(|listener| listener.tls.is_some());
-        let parts = secure().map(serde_json::to_string).chain([
+        let routed = || config.sockets.iter().filter(|listener| listener.is_routed());
+        let limits = &config.request;
+        let parts = routed().map(serde_json::to_string).chain([
             serde_json::to_string(&config.routers),
-            serde_json::to_string(&(config.http.proxy_protocol, &config.request.trusted_proxies)),
+            serde_json::to_string(&config.http),
+            serde_json::to_string(&(&limits.trusted_proxies, &limits.web_servers)),
+            serde_json::to_string(&(limits.buffer_size, limits.vars_max, limits.body_max, &config.answers.added)),
         ]);
         let parts: Vec<String> = parts.map(Result::unwrap_or_default).collect();
         let recipe = Recipe {
@@ -85,7 +88,7 @@ impl Recipe {
             mercy_us: microseconds(config.patience.mercy),
             respawn_delay_max_us: microseconds(config.patience.respawn_delay_max),
         };
-        let processes = if secure().next().is_some() { config.routers.processes } else { 0 };
+        let processes = if routed().next().is_some() { config.routers.processes } else { 0 };
         std::iter::repeat_n(recipe, processes)
     }
 }

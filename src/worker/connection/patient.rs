@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 use worker_protocol::head::RequestHead;
+use worker_protocol::http::caller::Caller;
 use worker_protocol::wire::{Asks, Envelope, Progress, Protocol, Receiver};
 use worker_protocol::{pairs, proxy};
 
@@ -24,7 +25,7 @@ use crate::sys::stream::Stream;
 use crate::worker::body::{Gathered, write_all};
 use crate::worker::exchange::Service;
 use crate::worker::parking::Owes;
-use crate::worker::peer::{Caller, Door};
+use crate::worker::peer::{Door, is_trusted};
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
 use crate::worker::routes::{Routes, read};
@@ -112,9 +113,7 @@ impl Patient {
             stream,
             protocol,
             door,
-            caller: doors
-                .get(door)
-                .map_or_else(|| Caller::new(address, &Door::default()), |door| Caller::new(address, door)),
+            caller: Caller::new(address, doors.get(door).and_then(|door| door.port)),
             receiver: Receiver::with_capacity(protocol, block_limits, capacity),
             carried: Vec::new(),
             phase: if introduced { Phase::Introduction } else { Phase::First },
@@ -211,7 +210,7 @@ impl Patient {
         let limits = visit.worker.limits();
         if self.phase == Phase::Introduction {
             let by_router = visit.doors.get(self.door).is_some_and(|door| door.behind_router);
-            if !by_router && !self.caller.is_trusted(limits) {
+            if !by_router && !is_trusted(&self.caller, limits) {
                 return Err(Refusal::with(
                     400,
                     "the PROXY protocol is believed from a trusted-proxy only, which this peer is not",
@@ -226,10 +225,11 @@ impl Patient {
             self.phase = Phase::First;
         }
         let trusts = |address: IpAddr| limits.trusts_peer(model::Peer::Address(address));
-        let trusts: Option<&dyn Fn(IpAddr) -> bool> = if self.caller.is_trusted(limits) { Some(&trusts) } else { None };
+        let trusts: Option<&dyn Fn(IpAddr) -> bool> =
+            if is_trusted(&self.caller, limits) { Some(&trusts) } else { None };
         let nowhere = Door::default();
         let door = visit.doors.get(self.door).unwrap_or(&nowhere);
-        let peer = self.caller.seen_from(door, trusts);
+        let peer = self.caller.seen_from(door.name.as_bytes(), trusts);
         let progress = self.receiver.feed_from(&received[..*filled], &peer);
         if let Some(replies) = self.receiver.replies() {
             // A web server that does not read them will not read an answer either.

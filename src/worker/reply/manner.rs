@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use worker_protocol::http::date;
+use worker_protocol::http::date::DateText;
 use worker_protocol::http::framing::{self, Answer, Framing};
 use worker_protocol::response::{Paused, Version, body_allowed};
 use worker_protocol::wire::Form;
@@ -58,29 +58,6 @@ impl<'c> Manner<'c> {
             onlooker: None,
             clock,
         }
-    }
-}
-
-/// A date as HTTP writes it, made once a second.
-#[derive(Debug)]
-pub(crate) struct DateText {
-    epoch_s: u64,
-    text: [u8; date::BYTES],
-}
-
-impl Default for DateText {
-    fn default() -> Self {
-        Self { epoch_s: 0, text: date::imf_fixdate(0) }
-    }
-}
-
-impl DateText {
-    fn now(&mut self) -> &[u8] {
-        let epoch_s = epoch_us() / 1_000_000;
-        if epoch_s != self.epoch_s {
-            (self.epoch_s, self.text) = (epoch_s, date::imf_fixdate(epoch_s));
-        }
-        &self.text
     }
 }
 
@@ -164,7 +141,7 @@ impl Manner<'_> {
                     paused.add(head, "Connection", connection.as_bytes());
                 }
                 if !said.date {
-                    paused.add(head, "Date", self.clock.now());
+                    paused.add(head, "Date", self.clock.at(epoch_us() / 1_000_000));
                 }
                 if self.names_server && !said.server {
                     paused.add(head, "Server", b"rhinod");

@@ -18,13 +18,14 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
 use worker_protocol::decimal;
+pub(crate) use worker_protocol::http::date::DateText;
 use worker_protocol::response::{Head, Paused};
 use worker_protocol::wire::Form;
 
 pub use self::error::StartError;
 pub use self::headers::Headers;
+pub(crate) use self::manner::Manner;
 use self::manner::Said;
-pub(crate) use self::manner::{DateText, Manner};
 use self::named::NamedFile;
 pub(crate) use self::onlooker::{Onlooker, Opinion};
 pub(crate) use self::page::warn_of_missing_pages;

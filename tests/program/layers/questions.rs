@@ -31,6 +31,7 @@ const ASKING: &[(&str, &str)] = &[
     ("master/signalling.rs", "the minutes of crons"),
     ("master/statistics/gathering.rs", "moments in a report"),
     ("master/statistics/telling.rs", "moments in a report"),
+    ("router/rounds.rs", "the header Date, and when a request was whole, by which workers tell how long it has waited"),
     ("sys/ground.rs", "certificates are valid until some day"),
     ("sys/processes.rs", "when a process began, for people"),
     ("sys/time_zone.rs", "local time for people"),

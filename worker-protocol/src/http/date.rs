@@ -17,6 +17,29 @@ pub fn imf_fixdate(epoch_s: u64) -> [u8; BYTES] {
     text
 }
 
+/// A date as HTTP writes it, made once a second.
+#[derive(Debug)]
+pub struct DateText {
+    epoch_s: u64,
+    text: [u8; BYTES],
+}
+
+impl Default for DateText {
+    fn default() -> Self {
+        Self { epoch_s: 0, text: imf_fixdate(0) }
+    }
+}
+
+impl DateText {
+    /// The text for a time in seconds since the epoch.
+    pub fn at(&mut self, epoch_s: u64) -> &[u8; BYTES] {
+        if epoch_s != self.epoch_s {
+            (self.epoch_s, self.text) = (epoch_s, imf_fixdate(epoch_s));
+        }
+        &self.text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

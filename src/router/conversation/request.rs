@@ -1,0 +1,100 @@
+//! A request as workers are given it: a packet of the uwsgi protocol. Pure; used in the router.
+
+use std::net::IpAddr;
+
+use worker_protocol::http::answer::Asked;
+use worker_protocol::http::caller::Caller;
+use worker_protocol::http::request::{self, Body};
+use worker_protocol::http::{self};
+use worker_protocol::pairs::{Block, Misfit, append};
+use worker_protocol::uwsgi::{HEADER_BYTES, Header};
+
+use super::terms::{Moment, Terms};
+use crate::config::model;
+
+/// One whose head is whole.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) asked: Asked,
+    pub(super) body: Body,
+    /// Whether the client waits for word before it sends the body.
+    pub(super) expects_continue: bool,
+    /// Whether the client offers to change the protocol.
+    pub(super) upgrade: bool,
+    /// Whether it may be asked for again, if nothing has come of it (RFC 9110 section 9.2.2).
+    pub(super) is_repeatable: bool,
+    /// The packet, its header not yet filled in.
+    packet: Vec<u8>,
+}
+
+/// Methods by which whoever repeats a request asks for nothing else, and which carry no body to speak of.
+const REPEATABLE: [&[u8]; 4] = [b"GET", b"HEAD", b"OPTIONS", b"TRACE"];
+
+impl Request {
+    /// Reads a head that was found.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub(super) fn read(head: &[u8], caller: &Caller, terms: &Terms) -> Result<Request, http::Refusal> {
+        let trusts = |address: IpAddr| terms.limits.trusts_peer(model::Peer::Address(address));
+        let is_trusted = terms.limits.trusts_peer(caller.address().map_or(model::Peer::Unix, model::Peer::Address));
+        let trusts: Option<&dyn Fn(IpAddr) -> bool> = if is_trusted { Some(&trusts) } else { None };
+        let peer = caller.seen_from(terms.server_name.as_bytes(), trusts);
+        let mut packet = vec![0; HEADER_BYTES];
+        let read = request::read(head, &peer, &terms.block_limits(), &mut packet)?;
+        let method = head.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let persistent = read.persistent && terms.keeps_connections();
+        Ok(Request {
+            asked: Asked { version: read.version, is_head: method == b"HEAD", persistent },
+            body: read.body,
+            expects_continue: read.expects_continue,
+            upgrade: read.upgrade,
+            is_repeatable: REPEATABLE.contains(&method),
+            packet,
+        })
+    }
+
+    /// The packet, now that its body is whole. `length`: of a body that came in chunks.
+    ///
+    /// # Errors
+    /// It has no room for what is to be said.
+    pub(super) fn pack(&mut self, terms: &Terms, moment: &Moment, length: Option<u64>) -> Result<Vec<u8>, Misfit> {
+        let mut packet = std::mem::take(&mut self.packet);
+        if let Some(length) = length {
+            packet = without_coding(&packet)?;
+            append(&mut packet, HEADER_BYTES, b"CONTENT_LENGTH", length.to_string().as_bytes())?;
+        }
+        let (told, host) = {
+            let block = Block::parse(&packet[HEADER_BYTES..], usize::MAX).unwrap_or_default();
+            let host = terms.routers.named_by_host.then(|| block.get(b"HTTP_HOST").map(<[u8]>::to_vec)).flatten();
+            (block.get(b"REQUEST_MSEC").is_some(), host)
+        };
+        if let Some(host) = host {
+            append(&mut packet, HEADER_BYTES, b"SERVER_NAME", &host)?;
+        }
+        append(&mut packet, HEADER_BYTES, b"UWSGI_ROUTER", b"http")?;
+        if !told {
+            // A proxy that is believed knows since when the client has waited.
+            let (seconds, us) = (moment.epoch_us / 1_000_000, moment.epoch_us % 1_000_000);
+            append(&mut packet, HEADER_BYTES, b"REQUEST_MSEC", format!("{seconds}.{us:06}").as_bytes())?;
+        }
+        for (key, value) in &terms.routers.variables {
+            append(&mut packet, HEADER_BYTES, key.as_bytes(), value.as_bytes())?;
+        }
+        let (modifier1, modifier2) = terms.routers.modifiers;
+        let datasize = u16::try_from(packet.len() - HEADER_BYTES).map_err(|_| Misfit::TooLarge)?;
+        packet[..HEADER_BYTES].copy_from_slice(&Header { modifier1, datasize, modifier2 }.encode());
+        Ok(packet)
+    }
+}
+
+/// The same without the coding of a body that has been decoded.
+fn without_coding(packet: &[u8]) -> Result<Vec<u8>, Misfit> {
+    let block = Block::parse(&packet[HEADER_BYTES..], usize::MAX).unwrap_or_default();
+    let mut without = Vec::with_capacity(packet.len());
+    without.extend_from_slice(&packet[..HEADER_BYTES]);
+    for (key, value) in block.pairs().filter(|(key, _)| *key != b"HTTP_TRANSFER_ENCODING") {
+        append(&mut without, HEADER_BYTES, key, value)?;
+    }
+    Ok(without)
+}

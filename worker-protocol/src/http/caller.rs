@@ -1,0 +1,98 @@
+//! Who is at the two ends of a connection, as variables have it. Pure; the worker and the router keep one for each
+//! connection of HTTP.
+
+use core::net::{IpAddr, SocketAddr};
+
+use super::source::Peer;
+use crate::proxy::Origin;
+
+/// What `SERVER_PORT` is where nobody knows better.
+const PORT: u16 = 80;
+
+/// The same under TLS.
+const SECURE_PORT: u16 = 443;
+
+/// The other end, and by which port it came.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its address; `None` at the other end of a unix socket.
+    address: Option<SocketAddr>,
+    /// As variables have them; empty for a unix socket.
+    texts: (String, String),
+    server_port: String,
+    https: bool,
+}
+
+impl Caller {
+    /// Who connected from this address, to this port.
+    pub fn new(address: Option<SocketAddr>, port: Option<u16>) -> Caller {
+        let address = address.map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()));
+        let texts = address.map(|address| (address.ip().to_string(), address.port().to_string())).unwrap_or_default();
+        Caller { address, texts, server_port: port.unwrap_or(PORT).to_string(), https: false }
+    }
+
+    /// Its address; `None` at the other end of a unix socket.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.ip())
+    }
+
+    /// Takes a load balancer's, or the router's, word for who it is.
+    pub fn become_origin(&mut self, origin: Origin) {
+        if let Some((source, destination)) = origin.addresses {
+            let own = Caller::new(Some(source), Some(destination.port()));
+            *self = Caller { https: self.https, ..own };
+        } else if origin.https == Some(true) {
+            self.server_port = SECURE_PORT.to_string();
+        }
+        self.https = origin.https.unwrap_or(self.https);
+    }
+
+    /// Both ends, as variables have them. `trusts`: which addresses are proxies that are believed, if this one is.
+    pub fn seen_from<'a>(&'a self, server_name: &'a [u8], trusts: Option<&'a dyn Fn(IpAddr) -> bool>) -> Peer<'a> {
+        Peer {
+            server_name,
+            server_port: self.server_port.as_bytes(),
+            remote_addr: self.texts.0.as_bytes(),
+            remote_port: self.texts.1.as_bytes(),
+            https: self.https,
+            trusts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_is_that_ipv4_address() {
+        let caller = Caller::new("[::ffff:192.0.2.7]:40001".parse().ok(), Some(8000));
+        let peer = caller.seen_from(b"machine", None);
+        assert_eq!(
+            (peer.server_name, peer.remote_addr, peer.remote_port, peer.server_port),
+            (&b"machine"[..], &b"192.0.2.7"[..], &b"40001"[..], &b"8000"[..])
+        );
+        assert_eq!(caller.address(), "192.0.2.7".parse().ok());
+    }
+
+    #[test]
+    fn a_load_balancer_says_who_calls() {
+        let mut caller = Caller::new("10.0.0.1:1".parse().ok(), Some(8000));
+        let addresses = Some(("192.0.2.7:40001".parse().unwrap(), "198.51.100.1:443".parse().unwrap()));
+        caller.become_origin(Origin { addresses, https: Some(true) });
+        let peer = caller.seen_from(b"", None);
+        assert_eq!((peer.remote_addr, peer.server_port, peer.https), (&b"192.0.2.7"[..], &b"443"[..], true));
+        caller.become_origin(Origin::default());
+        let peer = caller.seen_from(b"", None);
+        assert_eq!((peer.remote_addr, peer.https), (&b"192.0.2.7"[..], true));
+    }
+
+    #[test]
+    fn who_comes_over_a_unix_socket_has_no_address() {
+        let mut caller = Caller::new(None, None);
+        let peer = caller.seen_from(b"", None);
+        assert_eq!((peer.remote_addr, peer.remote_port, peer.server_port), (&b""[..], &b""[..], &b"80"[..]));
+        caller.become_origin(Origin { addresses: None, https: Some(true) });
+        assert_eq!(caller.seen_from(b"", None).server_port, b"443");
+    }
+}
