@@ -151,3 +151,67 @@ fn everything_of_the_interface_has_an_example() {
         .collect();
     assert!(without.is_empty(), "without an example: {without:?}");
 }
+
+/// The sources of a package, but for what is hidden from its readers.
+fn sources(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            sources(&entry, found);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&entry).expect("a source");
+            found.push((entry, text));
+        }
+    }
+}
+
+/// The code of all examples in a source.
+fn examples(source: &str) -> String {
+    let documentation = source.lines().filter_map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))
+    });
+    let (mut is_code, mut code) = (false, String::new());
+    for line in documentation.map(str::trim_start) {
+        if line.starts_with("```") {
+            is_code = !is_code;
+        } else if is_code {
+            code.push_str(line);
+            code.push('\n');
+        }
+    }
+    code
+}
+
+/// What a worker in Rust finds in the protocol's crate stands in an example of the module that it is in, so that one
+/// need not guess how to come by it.
+#[test]
+fn every_type_of_the_protocol_stands_in_an_example_of_its_module() {
+    let (root, mut found) = (root().join("worker-protocol/src"), Vec::new());
+    sources(&root, &mut found);
+    // The first part of a path below `src`: `http` for `http.rs` and for `http/scan.rs`.
+    let module_of = |path: &Path| {
+        let first = path.strip_prefix(&root).ok().and_then(|path| path.components().next());
+        first.map(|part| part.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()).unwrap_or_default()
+    };
+    let is_hidden = |path: &Path| module_of(path) == "fuzz";
+    found.retain(|(path, _)| !is_hidden(path));
+    let (mut types, mut without) = (0, Vec::new());
+    for (path, source) in &found {
+        let module = module_of(path);
+        let shown: String =
+            found.iter().filter(|(other, _)| module_of(other) == module).map(|(_, source)| examples(source)).collect();
+        let words: Vec<&str> = shown.split(|next: char| !next.is_alphanumeric() && next != '_').collect();
+        for line in source.lines() {
+            let kinds = ["struct", "enum", "trait", "type"];
+            let defined = kinds.iter().find_map(|kind| line.strip_prefix(&format!("pub {kind} ")));
+            let Some(defined) = defined else { continue };
+            let name = defined.split(|next: char| !next.is_alphanumeric() && next != '_').next().unwrap_or_default();
+            types += 1;
+            if !words.contains(&name) {
+                without.push(format!("{module}: {name}"));
+            }
+        }
+    }
+    assert!(types > 100, "{types} types were found");
+    assert!(without.is_empty(), "in no example: {without:#?}");
+}

@@ -8,6 +8,35 @@
 //! - [`receive`] is fed what arrives: it puts together what is split over records, answers what is about the connection
 //!   itself, and refuses a second request beside the first, as a worker takes one at a time.
 //! - [`answer`] writes what goes back, [`request`] what a web server sends.
+//!
+//! ```
+//! use worker_protocol::fastcgi::answer::{self, Outcome};
+//! use worker_protocol::fastcgi::record::{HEADER_BYTES, Header, kind};
+//! use worker_protocol::fastcgi::{Error, heads, receive, request};
+//! use worker_protocol::pairs::Limits;
+//! use worker_protocol::progress::Progress;
+//!
+//! let mut sent = Vec::new();
+//! request::append_begin(&mut sent, 1, request::RESPONDER, 0);
+//! request::append_params(&mut sent, 1, [("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", "2")]);
+//! request::append_body(&mut sent, 1, b"ab");
+//!
+//! // Record by record, the way it came.
+//! let mut records = receive::Receiver::new(Limits::default(), 1);
+//! let receive::Step { consumed, event } = records.next(&sent, usize::MAX)?;
+//! assert_eq!((event, consumed > 0), (receive::Event::Head, true));
+//!
+//! // Or up to the head, as every other protocol brings it.
+//! let mut heads = heads::Receiver::new(Limits::default(), 1);
+//! let Progress::Head(envelope) = heads.feed(&sent, false) else { panic!("the head is whole") };
+//! assert_eq!(heads.block(&envelope).get(b"REQUEST_METHOD"), Some(&b"POST"[..]));
+//!
+//! let mut answered = Vec::new();
+//! answer::append_outcome(&mut answered, 1, Outcome::UnknownRole);
+//! let first: [u8; HEADER_BYTES] = answered[..HEADER_BYTES].try_into().expect("a record");
+//! assert_eq!(Header::parse(first)?.kind, kind::END_REQUEST);
+//! # Ok::<(), Error>(())
+//! ```
 
 pub mod answer;
 pub mod heads;

@@ -24,6 +24,56 @@
 //!
 //! Headers whose names contain an underscore are dropped, and counted ([`request::Request::dropped`]): `X_Real_Ip` and
 //! `X-Real-Ip` would be the same variable, so that a client could pass off its own value for a proxy's.
+//!
+//! ```
+//! use worker_protocol::http::chunked::{Decoder, Piece};
+//! use worker_protocol::http::framing::{self, Answer, Framing, Plan};
+//! use worker_protocol::http::receive::Receiver;
+//! use worker_protocol::http::request::{self, Body, Peer, Request};
+//! use worker_protocol::http::scan::Scan;
+//! use worker_protocol::http::{Limits, Refusal};
+//! use worker_protocol::progress::Progress;
+//! use worker_protocol::response::Version;
+//! use worker_protocol::pairs;
+//!
+//! let sent = b"POST /a?b HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+//! let peer = Peer { remote_addr: b"192.0.2.7", ..Peer::default() };
+//!
+//! // The head: where it ends, and what it means.
+//! let end = Scan::default().advance(sent, &Limits::default())?.expect("it is whole");
+//! let mut block = Vec::new();
+//! let read: Request = request::read(&sent[end.clone()], &peer, &pairs::Limits::default(), &mut block)?;
+//! assert_eq!((read.version, read.body), (Version::Http11, Body::Chunked));
+//!
+//! // The body.
+//! let Piece { data, .. } = Decoder::new(1_000).next(&sent[end.end..], usize::MAX).expect("a chunk");
+//! assert_eq!(data, b"hi");
+//!
+//! // Both at once, as for every other protocol; and what no request can be.
+//! let mut receiver = Receiver::default();
+//! assert!(matches!(receiver.feed(sent, &peer, &pairs::Limits::default()), Progress::Head(_)));
+//! let refused = Receiver::default().feed(b"\x16\x03", &peer, &pairs::Limits::default());
+//! assert!(matches!(refused, Progress::Refused(Refusal::SpeaksTls)));
+//!
+//! // How the end of the answer is told.
+//! let answer = Answer { version: Version::Http11, method: "POST", status: 200, length: None, persistent: true };
+//! let Plan { framing, .. } = framing::plan(&answer);
+//! assert_eq!(framing, Framing::Chunked);
+//! # Ok::<(), Refusal>(())
+//! ```
+//!
+//! What a client asks of a file, and what a proxy says of the client:
+//!
+//! ```
+//! use worker_protocol::http::coding::{Coding, acceptable};
+//! use worker_protocol::http::forwarded::{Client, client};
+//! use worker_protocol::http::selection::Multipart;
+//!
+//! assert_eq!(acceptable(Some(b"gzip, br;q=0.5")), [Coding::Gzip, Coding::Brotli]);
+//! let parts = Multipart::new(7, Some("text/plain"), vec![0..2, 4..9], 9);
+//! assert!(parts.content_type.starts_with("multipart/byteranges"));
+//! assert_eq!(client(&[], &|_| true), Client::default());
+//! ```
 
 pub mod answer;
 pub mod caller;

@@ -1,5 +1,12 @@
 //! The numbers by which processes, their places and their versions are known: each a type of its own, so that none is
 //! taken for another. All processes.
+//!
+//! ```
+//! use worker_protocol::ids::{Generation, Life, ProcessId, Seat};
+//!
+//! assert_eq!((Generation(2).to_string(), Seat(0).to_string()), ("2".to_owned(), "0".to_owned()));
+//! assert!(ProcessId::new(0).is_none() && Life(1) < Life::MAX);
+//! ```
 
 use std::fmt;
 

@@ -57,6 +57,13 @@ pub mod uwsgi;
 pub mod wire;
 
 /// Who has to change something so that an error goes away.
+///
+/// ```
+/// use worker_protocol::{Fault, uwsgi};
+///
+/// // nginx has proxy_pass where uwsgi_pass is meant: no request of it will do.
+/// assert_eq!(uwsgi::Error::PlainHttp.fault(), Fault::Configuration);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The bytes of this one request are wrong; others from the same web server may be right.

@@ -5,6 +5,20 @@
 //! uwsgi Protocol"). One walk over the block validates it; the pairs are then iterated without a further error and
 //! without allocating. The walk and the iteration use the same function, so they cannot disagree about where a pair ends.
 //! It gives no meaning to a key. Runs in the worker for every request.
+//!
+//! ```
+//! use worker_protocol::pairs::{Block, Error, Limits, Misfit, Pair, Pairs, PathInfo, append};
+//!
+//! let mut block = Vec::new();
+//! append(&mut block, 0, b"PATH_INFO", b"/")?;
+//! assert_eq!(append(&mut block, 0, b"", b"no key"), Err(Misfit::EmptyKey));
+//! let mut pairs: Pairs<'_> = Block::parse(&block, Limits::default().variables_max).expect("pairs").pairs();
+//! let first: Option<Pair<'_>> = pairs.next();
+//! assert_eq!(first, Some((&b"PATH_INFO"[..], &b"/"[..])));
+//! assert!(matches!(Block::parse(&block, 0), Err(Error::TooManyVariables { variables_max: 0 })));
+//! assert_ne!(PathInfo::AsSent, PathInfo::WithoutScriptName);
+//! # Ok::<(), Misfit>(())
+//! ```
 
 use std::iter::FusedIterator;
 

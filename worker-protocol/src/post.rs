@@ -1,4 +1,12 @@
 //! What a child of the master does, and its number among those who do the same. All processes.
+//!
+//! ```
+//! use worker_protocol::post::{Post, Role};
+//!
+//! let mule = Post { role: Role::Mule, number: 2 };
+//! assert_eq!(Post::unpack(mule.pack()), Some(mule));
+//! assert_eq!(Post::worker(1).role, Role::Worker);
+//! ```
 
 use std::fmt;
 

@@ -1,4 +1,18 @@
 //! How far the receiving of a request's head has come: what every codec says after it was fed. Pure; used in the worker.
+//!
+//! ```
+//! use worker_protocol::progress::{Asks, Coming, Envelope, Form, Message, Offer, Progress};
+//! use worker_protocol::{pairs::Limits, uwsgi};
+//!
+//! let mut packet = Vec::new();
+//! uwsgi::encode(&mut packet, uwsgi::MODIFIER_CACHE, 17, [("cmd", "get"), ("key", "a")])?;
+//! let mut receiver = uwsgi::Receiver::default();
+//! assert!(matches!(receiver.feed(&packet[..2], &Limits::default()), Progress::Need(_)));
+//! let Progress::Head(envelope) = receiver.feed(&packet, &Limits::default()) else { panic!("it is whole") };
+//! let Envelope { asks, message: Message { body, answer, .. }, .. } = envelope;
+//! assert_eq!((asks, body, answer), (Asks::Offer(Offer::Caches), Coming::Declared, Form::Plain));
+//! # Ok::<(), uwsgi::EncodeError>(())
+//! ```
 
 use crate::pairs::PathInfo;
 

@@ -13,6 +13,15 @@
 //! assert_eq!((client.to_string().as_str(), header.consumed), ("192.0.2.7:5000", 41));
 //! # Ok::<(), worker_protocol::proxy::Error>(())
 //! ```
+//!
+//! ```
+//! use worker_protocol::proxy::{Header, Origin, decode, encode};
+//!
+//! let origin = Origin { addresses: Some((([192, 0, 2, 7], 5_000).into(), ([192, 0, 2, 1], 443).into())), https: Some(true) };
+//! let bytes = encode(&origin);
+//! assert_eq!(decode(&bytes)?, Some(Header { origin, consumed: bytes.len() }));
+//! # Ok::<(), worker_protocol::proxy::Error>(())
+//! ```
 
 mod binary;
 mod header;

@@ -2,6 +2,16 @@
 //! uWSGI caching framework"). Pure; used in workers, and by whoever asks.
 //!
 //! Request and answer are variables; a value follows the packet. What cannot be done is answered with nothing.
+//!
+//! ```
+//! use worker_protocol::remote_cache::{Ask, Command};
+//! use worker_protocol::uwsgi::{EncodeError, HEADER_BYTES};
+//!
+//! let ask = Ask { command: Command::Get, key: b"name", cache: b"", value_bytes: 0, expires_s: 0 };
+//! let packet = ask.encode()?;
+//! assert_eq!(Ask::read(&packet[HEADER_BYTES..]), Some(ask));
+//! # Ok::<(), EncodeError>(())
+//! ```
 
 use crate::decimal;
 use crate::pairs::Block;

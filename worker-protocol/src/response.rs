@@ -86,6 +86,17 @@ pub struct Head<'b> {
 }
 
 /// A head that was laid aside before its blank line, while it is not known yet what else belongs into it.
+///
+/// ```
+/// use worker_protocol::response::{Error, Head, Paused, Version, Written};
+///
+/// let mut out = Vec::new();
+/// let mut paused: Paused = Head::start(&mut out, Version::Http11, 200, None)?.pause();
+/// paused.add(&mut out, "Connection", b"close");
+/// let Written { headers_count, head_bytes } = paused.finish(&mut out);
+/// assert_eq!((headers_count, head_bytes), (1, out.len()));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Paused {
     start: usize,

@@ -3,6 +3,19 @@
 //!
 //! A call is a list of strings, the function's name first. `modifier2` says how the result goes: 0 in a packet, 1 bare, 2 as the
 //! answer to a web request, whose path has function and arguments. A call without a result is answered with nothing.
+//!
+//! ```
+//! use worker_protocol::rpc::{Call, Follows, before_result, follows};
+//! use worker_protocol::strings::TooLong;
+//! use worker_protocol::uwsgi::HEADER_BYTES;
+//!
+//! let call = Call { function: b"add", arguments: vec![b"1", b"2"] };
+//! let packet = call.encode()?;
+//! assert_eq!(Call::read(&packet[HEADER_BYTES..]), Some(call));
+//! let before: [u8; HEADER_BYTES] = before_result(3)[..HEADER_BYTES].try_into().expect("a header");
+//! assert_eq!(follows(before), Some(Follows::Result(3)));
+//! # Ok::<(), TooLong>(())
+//! ```
 
 use crate::decimal;
 use crate::pairs::Block;

@@ -14,6 +14,16 @@
 //! assert_eq!(request, b"24:CONTENT_LENGTH\x000\0SCGI\x001\0,");
 //! # Ok::<(), worker_protocol::scgi::EncodeError>(())
 //! ```
+//!
+//! ```
+//! use worker_protocol::pairs::Limits;
+//! use worker_protocol::progress::{Form, Progress};
+//! use worker_protocol::scgi::{Error, Receiver};
+//!
+//! let mut receiver = Receiver::default();
+//! let refused = receiver.feed(b"GET / HTTP/1.1\r\n", &Limits::default(), Form::Status);
+//! assert!(matches!(refused, Progress::Refused(Error::SpeaksHttp)));
+//! ```
 
 use thiserror::Error;
 

@@ -1,5 +1,13 @@
 //! A packet whose block is a list of byte strings: `{ len:u16 bytes } …`, little-endian (uWSGI's manual, "The uwsgi
 //! Protocol"). Pure; used in workers, and by whoever asks them for something.
+//!
+//! ```
+//! use worker_protocol::strings::TooLong;
+//!
+//! let argument = vec![b'a'; 70_000];
+//! let call = worker_protocol::rpc::Call { function: b"f", arguments: vec![&argument] };
+//! assert_eq!(call.encode(), Err(TooLong));
+//! ```
 
 use thiserror::Error;
 

@@ -13,6 +13,17 @@
 //! assert_eq!(usize::from(header.datasize), packet.len() - HEADER_BYTES);
 //! # Ok::<(), worker_protocol::uwsgi::EncodeError>(())
 //! ```
+//!
+//! ```
+//! use worker_protocol::pairs::Limits;
+//! use worker_protocol::progress::Progress;
+//! use worker_protocol::uwsgi::{Error, NotAPong, PONG, Receiver, decode_pong};
+//!
+//! let refused = Receiver::default().feed(b"GET / HTTP/1.1\r\n", &Limits::default());
+//! assert!(matches!(refused, Progress::Refused(Error::PlainHttp)));
+//! assert_eq!(decode_pong(&PONG), Ok(Some(&b""[..])));
+//! assert_eq!(decode_pong(b"HTTP/1.1"), Err(NotAPong(*b"HTTP")));
+//! ```
 
 use thiserror::Error;
 

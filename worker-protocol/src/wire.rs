@@ -3,6 +3,25 @@
 //! Each has a codec that is fed bytes and yields the same things: an [`Envelope`], and the request's variables as the one
 //! [`Block`] of pairs. A further protocol is a codec in a file of its own and an arm in each `match` of this one. Pure;
 //! used in the worker, and wherever a socket's protocol is named.
+//!
+//! ```
+//! use worker_protocol::pairs::Limits;
+//! use worker_protocol::wire::{BodyError, Peer, Piece, Progress, Protocol, Receiver, Refusal, UnknownProtocol, Wrapped};
+//!
+//! assert_eq!(Protocol::try_from("http".to_owned()), Ok(Protocol::Http));
+//! assert_eq!(Protocol::try_from("gopher".to_owned()), Err(UnknownProtocol("gopher".to_owned())));
+//!
+//! let sent = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+//! let mut receiver = Receiver::new(Protocol::Http, Limits::default());
+//! let Progress::Head(envelope) = receiver.feed_from(sent, &Peer::default()) else { panic!("the head is whole") };
+//! let mut decoder = worker_protocol::http::chunked::Decoder::new(1_000);
+//! let Piece { data, .. } = Wrapped::Chunks(&mut decoder).next(&sent[envelope.consumed..], usize::MAX)?;
+//! assert_eq!(data, b"hi");
+//!
+//! let refused = Receiver::new(Protocol::Uwsgi, Limits::default()).feed(b"GET / HTTP/1.1\r\n");
+//! assert!(matches!(refused, Progress::Refused(Refusal::Uwsgi(_))));
+//! # Ok::<(), BodyError>(())
+//! ```
 
 mod wrapped;
 

@@ -27,6 +27,29 @@
 //! assert_eq!((packet.len(), ready.descriptors()), (RECORD_BYTES, 0));
 //! assert_eq!(FromWorker::decode(&packet), Ok(ready));
 //! ```
+//!
+//! A fork, from the order on, and a worker that leaves:
+//!
+//! ```
+//! use worker_protocol::control::{Error, FromWorker, FromZygote, LeaveReason, Message, ToWorker, ToZygote};
+//! use worker_protocol::ids::{Life, ProcessId, Seat};
+//! use worker_protocol::post::Post;
+//!
+//! fn sent<M: Message>(message: &M) -> Result<M, Error> {
+//!     let mut packet = Vec::new();
+//!     message.encode(&mut packet);
+//!     M::decode(&packet)
+//! }
+//! let order = ToZygote::Fork { seat: Seat(0), post: Post::worker(1), life: Life(7), nth: 1 };
+//! assert_eq!(sent(&order)?, order);
+//! let forked = FromZygote::Forked { seat: Seat(0), pid: ProcessId::new(4_711).expect("above 0") };
+//! assert_eq!(sent(&forked)?, forked);
+//! assert_eq!(sent(&ToWorker::Retire)?, ToWorker::Retire);
+//! let leaving = FromWorker::Leaving { reason: LeaveReason::MaxRequests };
+//! assert_eq!(sent(&leaving)?, leaving);
+//! assert!(matches!(ToWorker::decode(b"short"), Err(Error::Short { bytes: 5 })));
+//! # Ok::<(), Error>(())
+//! ```
 
 pub mod kind;
 

@@ -17,6 +17,24 @@
 //!
 //! Values are opaque bytes: CR, LF and NUL pass, since a decoded path may hold them; whoever logs a value escapes it.
 //! Only the method (a token, or 400) and the protocol (`HTTP/x.y`, or replaced) are checked, because they are echoed.
+//!
+//! ```
+//! use worker_protocol::head::{Error, Joined, RequestHead, Variables};
+//! use worker_protocol::pairs::{self, Block, PathInfo};
+//!
+//! let mut block = Vec::new();
+//! let sent = [("REQUEST_METHOD", "GET"), ("HTTP_ACCEPT", "a"), ("HTTP_ACCEPT", "b"), ("UWSGI_FILE", "/etc/passwd")];
+//! for (key, value) in sent {
+//!     pairs::append(&mut block, 0, key.as_bytes(), value.as_bytes()).expect("they fit");
+//! }
+//! let head = RequestHead::read(Block::parse(&block, 8).expect("pairs"), PathInfo::AsSent)?;
+//! assert_eq!(head.method, "GET");
+//! let mut variables: Variables<'_> = head.variables();
+//! assert!(variables.all(|(key, _)| key != b"UWSGI_FILE"));
+//! let mut joined: Joined<'_> = head.joined();
+//! assert!(joined.any(|(key, value)| key == b"HTTP_ACCEPT" && *value == *b"a, b"));
+//! # Ok::<(), Error>(())
+//! ```
 
 mod arrival;
 mod error;

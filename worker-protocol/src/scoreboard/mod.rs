@@ -31,6 +31,46 @@
 //! the first read of the counter (`Acquire`, the addition is `AcqRel`) makes *entering* visible, so the core is counted
 //! or the attempt dropped; and a core seen *busy* or *idle* (`Acquire`) has its addition or subtraction behind it, so
 //! either the first read had it or the swap fails.
+//!
+//! ```
+//! use std::sync::atomic::AtomicU64;
+//! use worker_protocol::ids::{Generation, Life, Seat};
+//! use worker_protocol::scoreboard::{
+//!     Armed, Capacity, Core, CoreFigures, Histogram, Layout, MasterSeat, Notice, Notices, Presence, Scoreboard, SeatOrder,
+//!     Served, Share, Trial, Turn, WorkerFigures, WorkerSeat,
+//! };
+//!
+//! let layout = Layout::new(1, 1)?;
+//! let memory: Vec<AtomicU64> = (0..layout.words()).map(|_| AtomicU64::new(0)).collect();
+//! let board = Scoreboard::create(&memory, layout)?;
+//!
+//! // An order is for one life of a seat.
+//! let (master, worker): (MasterSeat<'_>, WorkerSeat<'_>) =
+//!     (board.master(Seat(0)).expect("a seat"), board.worker(Seat(0)).expect("the same"));
+//! worker.take(Life(1));
+//! worker.set_presence(Presence::Accepting);
+//! master.set_order(SeatOrder::Retire, Life(1));
+//! assert_eq!((worker.order(Life(1)), master.presence()), (SeatOrder::Retire, Presence::Accepting));
+//!
+//! // The master is told when so many cores are busy.
+//! let capacity: Capacity<'_> = board.capacity();
+//! assert_eq!(capacity.arm(1), Armed::Waiting);
+//! let core: Core<'_> = worker.core(0).expect("its thread");
+//! assert!(core.begin_request(1_000), "it takes what was armed");
+//! core.end_request(3_000, Served::default());
+//! let WorkerFigures { requests, .. } = master.figures();
+//! let CoreFigures { durations, .. } = master.core_figures(0).expect("its thread");
+//! assert_eq!((requests, durations.total(), durations.sum_us), (1, 1, 2_000));
+//! assert_eq!(Histogram::default().total(), 0);
+//!
+//! // A warning is said once by all workers together, and a generation on trial takes its share.
+//! let (notices, trial): (Notices<'_>, Trial<'_>) = (board.notices(), board.trial());
+//! assert!(notices.is_news(Notice::NoMethod) && !notices.is_news(Notice::NoMethod));
+//! assert_eq!(trial.turn(Generation(1)), Turn::Anyone);
+//! trial.begin(Generation(2), Share::of(1, 2));
+//! assert!(trial.is_of(Generation(2)));
+//! # Ok::<(), worker_protocol::scoreboard::Error>(())
+//! ```
 
 mod board;
 mod capacity;
