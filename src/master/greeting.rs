@@ -1,21 +1,25 @@
-//! What a start says of itself first: which program, which application with which Python, and for how many workers. The addresses
-//! follow line by line. Pure; master only.
+//! What a start says of itself: which program and application, with which Python, where, and with how many workers. Pure; master
+//! only.
 
 use std::path::Path;
 
 use crate::config::model::{Application, Config, Python};
 
-/// The lines, without what the logger adds.
-pub(super) fn lines(config: &Config, pid: u32) -> [String; 2] {
+/// The first lines, without what the logger adds; the addresses follow. `python` is the version of the interpreter, where files
+/// tell it.
+pub(super) fn lines(config: &Config, pid: u32, python: Option<&str>) -> [String; 2] {
     let version = env!("CARGO_PKG_VERSION");
-    [format!("rhinod {version} (pid {pid}) serves {}", application(&config.application)), workers(config)]
+    [format!("rhinod {version} (pid {pid}) serves {}", application(&config.application, python)), workers(config)]
 }
 
-fn application(application: &Application) -> String {
+fn application(application: &Application, version: Option<&str>) -> String {
     match application {
         Application::Embedded => "the application in its own binary".to_owned(),
         Application::Rust(path) => format!("the application of {}", path.display()),
-        Application::Python(python) => format!("{}, by {}", python_application(python), interpreter(python)),
+        Application::Python(python) => {
+            let of_version = version.map(|version| format!("Python {version}, ")).unwrap_or_default();
+            format!("{}, by {of_version}{}", python_application(python), interpreter(python))
+        }
     }
 }
 
@@ -59,22 +63,26 @@ mod tests {
     use super::*;
 
     fn second(config: &Config) -> String {
-        let [_, second] = lines(config, 7);
+        let [_, second] = lines(config, 7, None);
         second
     }
 
     #[test]
     fn program_application_and_interpreter_are_named() {
-        let said = |application: Application| {
-            let [first, _] = lines(&Config { application, ..Config::default() }, 7);
+        let told = |application: Application, version: Option<&str>| {
+            let [first, _] = lines(&Config { application, ..Config::default() }, 7, version);
             first.split_once("(pid 7) serves ").map(|(_, said)| said.to_owned()).unwrap_or_default()
         };
+        let said = |application: Application| told(application, None);
         assert_eq!(said(Application::Embedded), "the application in its own binary");
         assert_eq!(said(Application::Rust("/srv/app".into())), "the application of /srv/app");
         let python = Python { module: Some("wsgi:app".into()), home: Some("/srv/venv".into()), ..Python::default() };
         assert_eq!(said(Application::Python(python)), "the Python module wsgi:app, by the virtualenv /srv/venv");
         let python = Python { file: Some("w.py".into()), callable: Some("app".into()), ..Python::default() };
         assert_eq!(said(Application::Python(python)), "the Python file w.py, app, by python3 of PATH");
+        let python = Python { module: Some("wsgi".into()), home: Some("/srv/venv".into()), ..Python::default() };
+        let said = told(Application::Python(python), Some("3.11.2"));
+        assert_eq!(said, "the Python module wsgi, by Python 3.11.2, the virtualenv /srv/venv");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::sockets::{activated_sockets, input_socket, name_holder, open_early, o
 use super::upgrade::start_directory;
 use super::zerg::{Pools, take_sockets};
 use crate::config::ground::Access;
-use crate::config::model::{Config, HookPhase, Identity, LogPlace};
+use crate::config::model::{Application, Config, HookPhase, Identity, LogPlace};
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 use crate::hindrance::explain;
@@ -192,7 +192,11 @@ fn prepare(started: &mut Started, poll: &Poll) -> Result<(), StartFailure> {
     if let Some(path) = &config.pidfiles.pidfile2 {
         pid_files.write(path).map_err(|failure| failure.about("pidfile2"))?;
     }
-    for line in greeting::lines(config, std::process::id()) {
+    let python = match &config.application {
+        Application::Python(python) => super::children::python_version(python),
+        Application::Rust(_) | Application::Embedded => None,
+    };
+    for line in greeting::lines(config, std::process::id(), python.as_deref()) {
         log::info!("{line}");
     }
     for (index, socket) in in_force.sockets.iter().enumerate() {

@@ -106,7 +106,9 @@ fn a_virtualenv_runs_its_own_interpreter() {
     // Relative to chdir, and absolute.
     for home in ["venv".to_owned(), files.path("venv").display().to_string()] {
         let launch = files.launch(&python).without("python-executable").set("module", "web").set("home", home);
-        let prefix = get(&launch.start(), "/");
+        let server = launch.start();
+        assert_says_who_it_is(&server, &python);
+        let prefix = get(&server, "/");
         assert_eq!(fs::canonicalize(prefix).ok(), fs::canonicalize(files.path("venv")).ok());
     }
     // Where `bin/python` cannot be executed, `bin/python3` is its interpreter.
@@ -119,6 +121,20 @@ fn a_virtualenv_runs_its_own_interpreter() {
     let launch = files.launch(&python).without("python-executable").set("module", "web").set("home", "venv");
     let prefix = get(&launch.start(), "/");
     assert_eq!(fs::canonicalize(prefix).ok(), fs::canonicalize(files.path("venv")).ok());
+}
+
+/// In three lines: version, application, interpreter and virtualenv; workers; address.
+#[track_caller]
+fn assert_says_who_it_is(server: &Instance, python: &Python) {
+    let lines = server.log.lines();
+    let start: Vec<&String> = lines.iter().skip_while(|line| !line.contains(" serves ")).take(3).collect();
+    let [first, second, third] = start[..] else { panic!("{lines:#?}") };
+    let ((major, minor), version) = (python.version, env!("CARGO_PKG_VERSION"));
+    let who =
+        format!("rhinod {version} (pid {}) serves the Python module web, by Python {major}.{minor}.", server.pid());
+    assert!(first.starts_with(&who) && first.contains(", the virtualenv "), "{first}");
+    assert_eq!(second, "1 worker with 1 thread");
+    assert!(third.contains(&format!("bound to {}", server.socket().display())), "{third}");
 }
 
 /// A virtualenv without packages.

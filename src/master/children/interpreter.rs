@@ -35,7 +35,7 @@ pub(super) fn command(python: &Python, own_path: &Path, opened: Option<PathBuf>)
 
 /// The virtualenv's interpreter, else `python-executable`, else that of the virtualenv that rhinod is in, else `python3`
 /// of PATH.
-fn interpreter(python: &Python) -> io::Result<OsString> {
+pub(super) fn interpreter(python: &Python) -> io::Result<OsString> {
     let candidates = python.interpreters();
     match candidates.iter().find(|path| executes(path)) {
         Some(path) => Ok(with_slash(path)),
