@@ -60,9 +60,11 @@ walks: ## Install rhinod as its users do, and walk through the commands of READM
 	@examples/need-programs python3-venv
 	$(CARGO) test --workspace --locked --test packaging -- --ignored
 
-features: ## Check the crate without any of its features and with all of them, their dependencies included
+features: ## Check the crate without any of its features, what it says then, and with all of them, their dependencies included
 	$(CARGO) clippy --locked --package rhinod --no-default-features --lib --bins -- -D warnings
 	$(CARGO) test --locked --package rhinod --all-features --doc
+	$(CARGO) build --locked --package rhinod --no-default-features --bin rhinod --target-dir target/without-features
+	tests/without-features target/without-features/debug/rhinod
 	$(CARGO) metadata --format-version 1 --locked --all-features --filter-platform x86_64-unknown-linux-gnu | python3 tests/dependencies.py
 
 release-checks: walks features package ## All three of these, as before a release
