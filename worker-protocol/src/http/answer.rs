@@ -3,6 +3,20 @@
 //!
 //! What is said of the connection between router and worker does not concern the client and is left out (RFC 9110 section
 //! 7.6.1); how the end of the answer is told is decided here, by [`framing`].
+//!
+//! ```
+//! use worker_protocol::http::answer::{Additions, Asked, Flaw, Passed, pass_on};
+//! use worker_protocol::http::framing::Framing;
+//! use worker_protocol::response::Version;
+//!
+//! let asked = Asked { version: Version::Http11, is_head: false, persistent: true };
+//! let additions = Additions { date: b"Sun, 06 Nov 1994 08:49:37 GMT", server: None };
+//! let mut out = Vec::new();
+//! let passed = pass_on(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", asked, &additions, &mut out)?;
+//! assert_eq!(passed, Passed::Final { framing: Framing::Length(2), persistent: true, coded: false });
+//! assert_eq!(pass_on(b"no head\r\n\r\n", asked, &additions, &mut out), Err(Flaw::Malformed));
+//! # Ok::<(), Flaw>(())
+//! ```
 
 use core::mem::MaybeUninit;
 

@@ -1,5 +1,12 @@
 //! Who is at the two ends of a connection, as variables have it. Pure; the worker and the router keep one for each
 //! connection of HTTP.
+//!
+//! ```
+//! use worker_protocol::http::caller::Caller;
+//!
+//! let caller = Caller::new("192.0.2.7:40001".parse().ok(), Some(8_000));
+//! assert_eq!(caller.seen_from(b"machine", None).remote_addr, b"192.0.2.7");
+//! ```
 
 use core::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,10 @@
 //! The value of the `Date` header (RFC 9110 section 5.6.7). Pure: the time comes in, and whoever calls keeps the text
 //! for a second.
+//!
+//! ```
+//! let mut date = worker_protocol::http::date::DateText::default();
+//! assert_eq!(date.at(784_111_777), b"Sun, 06 Nov 1994 08:49:37 GMT");
+//! ```
 
 use std::time::{Duration, UNIX_EPOCH};
 
