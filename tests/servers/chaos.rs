@@ -63,7 +63,8 @@ fn is_whole(server: &Instance, before: &BTreeMap<String, usize>) -> bool {
     let workers = server.workers().len();
     (WORKERS_MIN..=WORKERS_MAX).contains(&workers)
         && server.processes().len() == workers + BESIDE_WORKERS
-        && held(server) == *before
+        // It may have been looking at something before.
+        && held(server).iter().all(|(kind, count)| before.get(kind).is_some_and(|known| count <= known))
 }
 
 fn survive(seed: u64) {
@@ -92,10 +93,10 @@ fn survive(seed: u64) {
     assert!(wait_until(|| server.workers().len() >= WORKERS_MIN), "{blows:?}\n{}", server.log.tail());
     assert_eq!(server.get("/?last").status(), Some(200), "{blows:?}\n{}", server.log.tail());
     let (counts, clients) = (traffic.stop().counts, crowd.stop());
-    // Who gets no memory ends by himself, and takes one request along as well.
-    let lost_at_most = chaos.killed + server.log.lines_with("killed by signal 6 ").len() as u64;
+    let lost_at_most = chaos.killed + chaos.fallen();
     let lost = counts.failed() + clients.lost;
-    assert!(lost <= lost_at_most, "{lost_at_most} may be lost, {counts:?} {clients:?} after {blows:?}");
+    let log = || server.log.lines().join("\n");
+    assert!(lost <= lost_at_most, "{lost_at_most} may be lost, {counts:?} {clients:?} after {blows:?}\n{}", log());
     assert!(counts.ok > 0 && clients.served > 0, "{counts:?} {clients:?}");
     let whole = wait_until(|| is_whole(&server, &before));
     assert!(whole, "{:?}, {before:?} before; {:?}; {blows:?}", held(&server), server.processes());

@@ -47,12 +47,14 @@ pub(super) struct Chaos<'s> {
     pub(super) dice: Rng,
     /// Workers, each of which takes one request along.
     pub(super) killed: u64,
+    /// Those of them that were told to crash.
+    crashed: u64,
     stopped: Vec<Process>,
 }
 
 impl<'s> Chaos<'s> {
     pub(super) fn against(server: &'s Instance, disk: &'s Disk, dice: Rng) -> Self {
-        Self { server, disk, dice, killed: 0, stopped: Vec::new() }
+        Self { server, disk, dice, killed: 0, crashed: 0, stopped: Vec::new() }
     }
 
     pub(super) fn strike(&mut self, blow: Blow) {
@@ -62,15 +64,7 @@ impl<'s> Chaos<'s> {
                 victim.signal(Signal::SIGKILL);
                 true
             }),
-            // The first one only takes away the handler that Rust programs have for it.
-            Blow::CrashWorker => self.kill_worker(|victim| {
-                wait_until(|| {
-                    // One that was stopped hears of no other signal.
-                    victim.signal(Signal::SIGCONT);
-                    victim.signal(Signal::SIGSEGV);
-                    !victim.is_alive()
-                })
-            }),
+            Blow::CrashWorker => self.crash_worker(),
             Blow::StopWorker => self.stop(server.workers()),
             Blow::KillZygote => server.zygotes().iter().for_each(|zygote| zygote.signal(Signal::SIGKILL)),
             Blow::StopZygote => self.stop(server.zygotes()),
@@ -82,6 +76,19 @@ impl<'s> Chaos<'s> {
             Blow::More => server.signal(Signal::SIGTTIN),
             Blow::Fewer => server.signal(Signal::SIGTTOU),
         }
+    }
+
+    fn crash_worker(&mut self) {
+        self.crashed += 1;
+        // The first signal only takes away the handler that Rust programs have for it.
+        self.kill_worker(|victim| {
+            wait_until(|| {
+                // One that was stopped hears of no other signal.
+                victim.signal(Signal::SIGCONT);
+                victim.signal(Signal::SIGSEGV);
+                !victim.is_alive()
+            })
+        });
     }
 
     fn kill_worker(&mut self, kill: impl FnOnce(&Process) -> bool) {
@@ -109,6 +116,17 @@ impl<'s> Chaos<'s> {
         if let Some(victim) = self.dice.choice(victims) {
             shortage.impose(&victim);
         }
+    }
+
+    /// Workers that have ended with a request each, and were not meant: without memory a process gives up or falls over its
+    /// stack, and one that is just being forked has its zygote's name yet.
+    pub(super) fn fallen(&self) -> u64 {
+        let ends = self.server.log.lines_with(" died");
+        let signals = ends.iter().filter_map(|line| line.split_once("killed by signal ")?.1.split(' ').next());
+        let signals: Vec<&str> = signals.collect();
+        let meant = [("6", 0), ("9", self.killed.saturating_sub(self.crashed)), ("11", self.crashed)];
+        let told = |signal: &str| signals.iter().filter(|told| **told == signal).count() as u64;
+        meant.into_iter().map(|(signal, meant)| told(signal).saturating_sub(meant)).sum()
     }
 
     pub(super) fn let_go_on(&mut self) {
