@@ -202,8 +202,8 @@ fn a_fifo_in_the_place_of_the_pid_file_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_pid_file_is_its_owners_to_write_whatever_the_umask_is() {
+fn pid_file_and_fifo_are_their_owners_to_write_whatever_the_umask_is() {
     let server = unsteady().set("umask", "000").start();
-    let mode = fs::metadata(server.dir().join("pid")).expect("a pid file").permissions().mode();
-    assert_eq!(mode & 0o777, 0o644);
+    let mode = |name: &str| fs::metadata(server.dir().join(name)).expect("a file").permissions().mode() & 0o777;
+    assert_eq!((mode("pid"), mode("fifo")), (0o644, 0o600));
 }
