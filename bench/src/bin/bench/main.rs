@@ -164,8 +164,14 @@ fn run_all(lab: &Lab, out: &Path, scenarios: &[Scenario]) -> Verdict {
     let mut verdict = Verdict::Met;
     for scenario in scenarios {
         say(&format!("== {}: {}", scenario.name, scenario.about));
+        if let Some(most) = lab.sizes.time_max {
+            say(&format!(
+                "  tried out only: no load goes on for longer than {} s, whatever a table says",
+                most.as_secs()
+            ));
+        }
         let one = match (scenario.run)(lab) {
-            Ok(findings) => conclude(&findings, scenario, out),
+            Ok(findings) => conclude(&findings, scenario, lab, out),
             Err(Error::Interrupted) => Verdict::Interrupted,
             Err(error) => {
                 say(&format!("  could not be measured: {error}"));
@@ -182,10 +188,11 @@ fn run_all(lab: &Lab, out: &Path, scenarios: &[Scenario]) -> Verdict {
     verdict
 }
 
-fn conclude(findings: &Findings, scenario: &Scenario, out: &Path) -> Verdict {
+fn conclude(findings: &Findings, scenario: &Scenario, lab: &Lab, out: &Path) -> Verdict {
     say(findings.render().trim_end());
     let mut value = findings.value(scenario.name);
     value["machine"] = machine();
+    value["cut_to_s"] = json!(lab.sizes.time_max.map(|most| most.as_secs()));
     let path = out.join(format!("{}.json", scenario.name));
     if let Err(error) = fs::write(&path, format!("{value:#}\n")) {
         say(&format!("  {}: {error}", path.display()));
