@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,7 +29,7 @@ impl<'z> Line<'z> {
     pub(super) fn hear(&self, mut signalled: impl FnMut(u8)) -> io::Result<bool> {
         loop {
             match self.later.receive(self.control)? {
-                Received::Message(ToWorker::LogTo, beside) => log_to(&beside),
+                Received::Message(ToWorker::LogTo, beside) => process::log_to(&beside),
                 Received::Message(ToWorker::Signal { number }, _) => signalled(number),
                 Received::Message(ToWorker::Retire | ToWorker::Pause | ToWorker::Resume, _) => {}
                 Received::Unfit(unfit) => log::error!("the master sent what is no order: {unfit}"),
@@ -77,17 +77,6 @@ impl LaterKinds {
                  others will be"
             );
         }
-    }
-}
-
-/// Writes the log where the master says from now on.
-pub(crate) fn log_to(beside: &[OwnedFd]) {
-    let moved = match beside.first() {
-        Some(file) => process::redirect_output(file),
-        None => Err(io::Error::other("the record came without the file")),
-    };
-    if let Err(error) = moved {
-        log::error!("the log goes on where it was: {error}");
     }
 }
 

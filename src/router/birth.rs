@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use super::settings::ROUTER_ARGUMENT;
 use crate::config::model::Identity;
+use crate::sys::control::ControlSocket;
 use crate::sys::title::ROOM_BYTES;
 use crate::sys::{identity, process, spawn};
 
@@ -23,6 +24,8 @@ pub(crate) struct RouterBirth<'a> {
     pub(crate) program: PathBuf,
     /// Its settings, packed, in memory.
     pub(crate) settings: OwnedFd,
+    /// Its end of the socket on which the master speaks to it, which the settings name as well.
+    pub(crate) control: ControlSocket,
     /// The sockets that the settings name by their numbers.
     pub(crate) doors: Vec<BorrowedFd<'a>>,
     /// Whom it becomes, if the master has stayed another user.
@@ -58,6 +61,7 @@ fn prepare(birth: &RouterBirth<'_>) -> io::Result<()> {
     }
     process::close_strangers_on_exec();
     birth.doors.iter().try_for_each(|door| process::inherit(*door))?;
+    process::inherit(birth.control.as_fd())?;
     process::inherit(birth.settings.as_fd())
 }
 

@@ -11,6 +11,7 @@ use super::rounds::Router;
 use super::settings::{RoutedDoor, Settings};
 use crate::config::model::Address;
 use crate::exit::Exit;
+use crate::sys::control::ControlSocket;
 use crate::sys::machine::host_name;
 use crate::sys::process::{adopt_descriptor, set_name};
 use crate::sys::shared_memory::read_memory_file;
@@ -34,6 +35,7 @@ fn begin(number: i32) -> io::Result<Router> {
     let settings = read_memory_file(adopt_descriptor(number)?)?;
     let settings: Settings = ROUTER.open(&settings).map_err(io::Error::other)?;
     crate::logging::stamp_lines(&settings.logging);
+    let control = ControlSocket::from_owned(adopt_descriptor(settings.control)?);
     let introduces = settings.http.proxy_protocol;
     let doors = settings.doors.iter().map(|door| open(door, introduces)).collect::<io::Result<Vec<_>>>()?;
     let Settings { gates, routers, http, limits, added, .. } = settings;
@@ -49,7 +51,7 @@ fn begin(number: i32) -> io::Result<Router> {
         added,
         is_leaving: false,
     };
-    Router::new(doors, gates, Nodes::new(nodes), terms, std::env::temp_dir())
+    Router::new(doors, control, gates, Nodes::new(nodes), terms, std::env::temp_dir())
 }
 
 /// A socket to take connections from, with what its certificate makes of them.

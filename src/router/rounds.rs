@@ -12,6 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
+use worker_protocol::control::ToWorker;
 use worker_protocol::http::date::DateText;
 use worker_protocol::wire::Protocol;
 
@@ -26,12 +27,16 @@ use super::tunnel::Hall;
 use super::turn::Next;
 use crate::config::model::Address;
 use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::control::{ControlSocket, Received};
+use crate::sys::process::log_to;
 use crate::sys::stream::{Stream, accept_with_address};
 
 /// A router at work.
 pub(super) struct Router {
     poll: Poll,
     signals: Signals,
+    /// On which the master speaks.
+    control: ControlSocket,
     doors: Vec<Door>,
     gates: Vec<Gate>,
     terms: Terms,
@@ -59,6 +64,8 @@ struct Watch {
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 
+const CONTROL: Token = Token(usize::MAX - 2);
+
 /// Bytes that are moved at once.
 const SCRATCH_BYTES: usize = 16_384;
 
@@ -76,6 +83,7 @@ const ACCEPTED_AT_ONCE: usize = 64;
 impl Router {
     pub(super) fn new(
         doors: Vec<Door>,
+        control: ControlSocket,
         gates: Vec<Gate>,
         nodes: Nodes,
         terms: Terms,
@@ -85,6 +93,7 @@ impl Router {
         // Only the master says when it is to go.
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        poll.registry().register(&mut SourceFd(&control.as_fd().as_raw_fd()), CONTROL, Interest::READABLE)?;
         for (index, door) in doors.iter().enumerate() {
             poll.registry().register(&mut SourceFd(&door.socket.as_raw_fd()), Token(index), Interest::READABLE)?;
         }
@@ -92,6 +101,7 @@ impl Router {
         Ok(Router {
             poll,
             signals,
+            control,
             doors,
             gates,
             terms,
@@ -121,6 +131,7 @@ impl Router {
             for event in &events {
                 match event.token() {
                     SIGNALS => self.hear_signals(),
+                    CONTROL => self.hear_master(),
                     Token(index) if index < self.doors.len() => self.starved = true,
                     Token(token) => {
                         self.wake(token, event);
@@ -172,6 +183,18 @@ impl Router {
             }
         }
         self.ready.extend(self.connections.keys());
+    }
+
+    /// The master says where the log goes from now on. When it has gone, so has this process.
+    fn hear_master(&self) {
+        loop {
+            match self.control.receive() {
+                Ok(Received::Message(ToWorker::LogTo, beside)) => log_to(&beside),
+                Ok(Received::Message(other, _)) => log::error!("a router is told something else: {other:?}"),
+                Ok(Received::Unfit(unfit)) => log::error!("a router is told what it does not understand: {unfit}"),
+                Ok(Received::Nothing | Received::EndOfFile) | Err(_) => return,
+            }
+        }
     }
 
     /// Takes the connections that wait.

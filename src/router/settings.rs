@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     /// Headers of its own answers.
     pub(crate) added: Vec<(String, String)>,
     pub(crate) logging: Logging,
+    /// On which the master says where the log goes meanwhile; passed by its number.
+    pub(crate) control: RawFd,
 }
 
 /// A socket that clients connect to.

@@ -319,3 +319,14 @@ pub fn redirect_output(file: &impl AsFd) -> io::Result<()> {
     nix::unistd::dup2_stderr(file)?;
     Ok(())
 }
+
+/// Writes the log where the master says from now on.
+pub fn log_to(beside: &[OwnedFd]) {
+    let moved = match beside.first() {
+        Some(file) => redirect_output(file),
+        None => Err(io::Error::other("the record came without the file")),
+    };
+    if let Err(error) = moved {
+        log::error!("the log goes on where it was: {error}");
+    }
+}

@@ -20,7 +20,7 @@ use worker_protocol::post::Role;
 use self::set_up::take_set_up;
 use crate::companion::Companion;
 use crate::member::born::{Birth, title_process, while_parent_lives};
-use crate::member::hear::{LaterKinds, log_to, note_signals};
+use crate::member::hear::{LaterKinds, note_signals};
 use crate::member::runtime::load_with_hooks;
 use crate::member::{Instance, LoadFailure, Runtime};
 use crate::sys::control::{ControlSocket, Received};
@@ -187,7 +187,7 @@ impl<'z> Zygote<'z> {
                     let control = control.ok_or_else(|| io::Error::other("a worker without a control socket"))?;
                     self.fork(runtime, Birth { seat, post, life, nth }, control)?;
                 }
-                ToZygote::LogTo => log_to(&beside),
+                ToZygote::LogTo => process::log_to(&beside),
                 ToZygote::Rest => self.is_at_rest = true,
                 ToZygote::Setup { .. }
                 | ToZygote::Listeners { .. }

@@ -1,12 +1,13 @@
 //! The router where it reads requests (`http-processes`): workers are asked when a request is whole and let go when they have
 //! answered, whatever the client does; others can be asked in their place; reloads go unnoticed. One worker shows it.
 
+use std::fs;
 use std::net::SocketAddr;
 
 use nix::sys::signal::Signal;
 
 use crate::dialogue::{Dialogue, tcp_address};
-use crate::harness::{Launch, wait_until};
+use crate::harness::{Launch, wait_for_text, wait_until};
 
 /// More than a router keeps in memory, and than any socket takes at once.
 const BYTES: usize = 200_000;
@@ -117,5 +118,25 @@ fn clients_that_keep_their_connections_notice_no_reload() {
         }));
     }
     assert!(before.len() == 1 && routers() == before, "{before:?} and {:?}", routers());
+    server.stop();
+}
+
+/// A router that goes on over a reload goes on in the log that has been opened anew.
+#[test]
+fn a_router_follows_the_log() {
+    let launch = routed();
+    let (log, old) = (launch.dir().join("log"), launch.dir().join("log.1"));
+    let server = launch.set("log-reopen", true).set("logto", log.display()).spawn();
+    let started = wait_for_text(&log, "ready to serve");
+    let address = started.split_once("bound to 127.0.0.1:").and_then(|(_, rest)| rest.lines().next());
+    let address = address.map(|port| format!("127.0.0.1:{port}")).expect("a port").parse().expect("an address");
+    assert_eq!(Dialogue::over_tcp(address).get("/").status, 200);
+    fs::rename(&log, &old).expect("rename the log");
+    server.signal(Signal::SIGHUP);
+    wait_for_text(&log, "reload done: generation 2 serves");
+    let mut client = Dialogue::over_tcp(address);
+    client.send("nothing that HTTP has\r\n\r\n");
+    assert_eq!(client.reply("GET").status, 400);
+    wait_for_text(&log, "request refused with status 400");
     server.stop();
 }

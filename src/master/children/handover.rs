@@ -17,6 +17,7 @@ use super::executed::{Executed, ExecutedHandover};
 use super::mailboxes::{MailboxHandover, Mailboxes};
 use super::own_path::own_path;
 use super::registry::{Children, Member, Zygote};
+use super::router_ears::{RouterEars, RouterEarsHandover};
 use crate::sys::control::ControlSocket;
 use crate::sys::process::PidFd;
 use crate::sys::shared_memory::SharedWords;
@@ -33,6 +34,8 @@ pub(in crate::master) struct ChildrenHandover {
     members: Vec<MemberHandover>,
     #[serde(default)]
     executed: ExecutedHandover,
+    #[serde(default)]
+    router_ears: RouterEarsHandover,
     #[serde(default)]
     mailboxes: Vec<MailboxHandover>,
     #[serde(default)]
@@ -72,6 +75,7 @@ impl Children {
             zygotes: self.zygotes.iter().map(ZygoteHandover::of).collect::<io::Result<_>>()?,
             members: self.members.iter().map(MemberHandover::of).collect::<io::Result<_>>()?,
             executed: self.executed.hand_over()?,
+            router_ears: self.router_ears.hand_over()?,
             mailboxes: self.mailboxes.hand_over()?,
             no_application: self.no_application,
         })
@@ -90,6 +94,7 @@ impl Children {
             zygotes: zygotes.collect::<io::Result<BTreeMap<_, _>>>()?,
             members: members.collect::<io::Result<BTreeMap<_, _>>>()?,
             executed: Executed::adopt(handover.executed, poll)?,
+            router_ears: RouterEars::adopt(handover.router_ears)?,
             mailboxes: Mailboxes::adopt(handover.mailboxes, poll)?,
             lives: handover.lives,
             no_application: handover.no_application,

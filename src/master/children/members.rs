@@ -138,7 +138,8 @@ impl Children {
         let beside = [file.as_fd()];
         let zygotes = self.zygotes.values().map(|zygote| zygote.control.send_record(&ToZygote::LogTo, &beside));
         let members = self.members.values().map(|member| member.control.send_record(&ToWorker::LogTo, &beside));
-        for error in zygotes.chain(members).filter_map(Result::err) {
+        let routers = self.router_ears.log_to(file.as_fd());
+        for error in zygotes.chain(members).chain(routers).filter_map(Result::err) {
             // One that has gone meanwhile writes nothing more.
             if error.kind() != io::ErrorKind::BrokenPipe {
                 log::error!("a process goes on writing to the old log: {error}");

@@ -19,6 +19,7 @@ mod own_path;
 mod python_version;
 mod reaping;
 mod registry;
+mod router_ears;
 mod untold;
 mod zygotes;
 

@@ -15,6 +15,7 @@ use super::executed::Executed;
 use super::mailboxes::Mailboxes;
 use super::orders::ForkOrders;
 use super::own_path::own_path;
+use super::router_ears::RouterEars;
 use crate::config::model::Config;
 use crate::sys::clock::monotonic_us;
 use crate::sys::control::ControlSocket;
@@ -33,6 +34,8 @@ pub(in crate::master) struct Children {
     pub(super) members: BTreeMap<Seat, Member>,
     /// Those that the master executes itself, in seats behind those of the shared memory.
     pub(in crate::master) executed: Executed,
+    /// What is told to the routers among them.
+    pub(in crate::master) router_ears: RouterEars,
     /// Queues between them.
     pub(in crate::master) mailboxes: Mailboxes,
     /// Counts every member there ever was, so that an order meant for one is never obeyed by another.
@@ -124,6 +127,7 @@ impl Children {
             zygotes: BTreeMap::new(),
             members: BTreeMap::new(),
             executed: Executed::default(),
+            router_ears: RouterEars::default(),
             mailboxes: Mailboxes::default(),
             lives: Life(0),
             no_application: None,
