@@ -190,6 +190,19 @@ impl World for Shown<'_> {
         });
     }
 
+    fn call(&self, address: &str, function: &[u8], _: &[&[u8]]) -> Option<Vec<u8>> {
+        let at = if address.is_empty() { String::new() } else { format!(" at {}", crate::escape::lines(address)) };
+        self.say(format!(
+            "  the function {}{at} is called, and taken to give no result",
+            crate::escape::value(function)
+        ));
+        None
+    }
+
+    fn raise(&self, signal: u8) {
+        self.say(format!("  the signal {signal} is raised"));
+    }
+
     fn random(&self) -> [u8; 16] {
         [0; 16]
     }

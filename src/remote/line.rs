@@ -49,6 +49,14 @@ impl Line {
         Ok(())
     }
 
+    /// Reads what comes first, as far as there is room; 0 at the end.
+    ///
+    /// # Errors
+    /// Nothing comes in time.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_until(buffer, self.end_us())
+    }
+
     /// When a step that begins now is to be over.
     fn end_us(&self) -> u64 {
         monotonic_us().saturating_add(self.patience.as_micros().try_into().unwrap_or(u64::MAX))

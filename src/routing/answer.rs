@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::relay::Relay;
+
 /// What becomes of a request after a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -51,6 +53,10 @@ pub enum Answer {
         /// The body.
         body: Vec<u8>,
     },
+    /// `rpc:` and its relatives: what a function gave.
+    Whole(WholeAnswer),
+    /// `http:`, `uwsgi:`: what another server answers.
+    Relayed(Relay),
     /// What the client sent would have forged a header: 400.
     Forged {
         /// Which rule, and what.
@@ -71,7 +77,8 @@ impl Answer {
             Answer::Redirect { is_permanent: true, .. } => 301,
             Answer::Redirect { is_permanent: false, .. } => 302,
             Answer::Unauthorized { .. } => 401,
-            Answer::Static { .. } | Answer::Cached(_) => 200,
+            Answer::Static { .. } | Answer::Cached(_) | Answer::Relayed(_) => 200,
+            Answer::Whole(whole) => whole.status,
             Answer::File(file) => file.status,
             Answer::Forged { .. } => 400,
             Answer::Failed { .. } => 500,
@@ -96,6 +103,8 @@ impl fmt::Display for Answer {
             }
             Answer::Cached(cached) => write!(out, "200, with {} bytes of a cache", cached.body.len()),
             Answer::Text { status, body } => write!(out, "{status}, with {} bytes", body.len()),
+            Answer::Whole(whole) => write!(out, "{}, with {} bytes of a function's", whole.status, whole.body.len()),
+            Answer::Relayed(relay) => write!(out, "what {} answers", relay.address),
             Answer::Forged { why } => write!(out, "400: {why}"),
             Answer::Failed { why } => write!(out, "500: {why}"),
         }
@@ -119,6 +128,19 @@ pub struct FileAnswer {
     pub without_length: bool,
     /// No headers at all.
     pub without_headers: bool,
+}
+
+/// An answer with its head.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WholeAnswer {
+    /// The status.
+    pub status: u16,
+    /// Its text; the registered phrase without it.
+    pub reason: Option<String>,
+    /// Headers, none of which says where it ends.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// An entry of a cache, and how it is to be sent.

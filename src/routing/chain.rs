@@ -60,6 +60,9 @@ impl Chain {
             Looks::Never | Looks::Label => Test::Always,
         };
         let action = action::read(action)?;
+        if let (Some(why), Stage::Error | Stage::Response | Stage::Final) = (action.only_first(), stage) {
+            return Err(RuleError::new(format!("this can only be done in route…: {why}")));
+        }
         self.links.push(Link::Rule(Box::new(Rule { written: written.clone(), test, action })));
         Ok(())
     }
@@ -128,6 +131,11 @@ impl Chain {
             };
             [asked, rule.action.cache()].into_iter().flatten().map(|cache| (&rule.written, cache))
         })
+    }
+
+    /// Whether a rule of it may take long.
+    pub(super) fn takes_time(&self) -> bool {
+        self.links.iter().any(|link| matches!(link, Link::Rule(rule) if rule.action.takes_time()))
     }
 
     /// Walks over the rules.

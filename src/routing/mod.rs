@@ -3,7 +3,8 @@
 //!
 //! - `written` is a rule as it was written; `chain` one compiled chain of them, `rules` all four.
 //! - `pattern`, `condition` say whether a rule is for a request; `template` and `values` fill its arguments in.
-//! - `action` has what rules do; `state` is the request that they do it to, `answer` what comes of it.
+//! - `action` has what rules do; `state` is the request that they do it to, `answer` what comes of it,
+//!   `relay` the request as another server gets it.
 //! - `users` knows passwords; `world` is what rules ask of everything that is no request.
 //!
 //! Not for sending answers: that is the worker's (`worker/routes`).
@@ -16,6 +17,7 @@ mod error;
 #[cfg(test)]
 mod mutants;
 mod pattern;
+mod relay;
 mod rules;
 mod state;
 mod template;
@@ -27,8 +29,9 @@ mod world;
 mod written;
 
 pub use action::{ActionName, names};
-pub use answer::{Answer, CachedAnswer, FileAnswer, Verdict};
+pub use answer::{Answer, CachedAnswer, FileAnswer, Verdict, WholeAnswer};
 pub use error::RuleError;
+pub use relay::{Relay, Unspeakable, Words};
 pub use rules::Rules;
 pub use state::{NoRoom, Request, ToKeep};
 pub use world::{CacheChange, Cached, Change, Figure, FileTest, World};

@@ -40,6 +40,11 @@ impl Rules {
         self.chains.iter().flat_map(Chain::caches)
     }
 
+    /// Whether what they do before anything answers may take long, so that it needs the deadline of a request.
+    pub fn take_time(&self) -> bool {
+        self.chains[Stage::Request as usize].takes_time()
+    }
+
     /// Whether a stage has any.
     pub fn has(&self, stage: Stage) -> bool {
         !self.chains[stage as usize].is_empty()

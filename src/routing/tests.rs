@@ -50,6 +50,19 @@ impl World for Fixed {
         (name == "worker.0.requests").then_some(5)
     }
 
+    fn call(&self, address: &str, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>> {
+        let called = [&[address.as_bytes(), function][..], arguments].concat().join(&b'|');
+        match function {
+            b"say" => Some(arguments.concat()),
+            b"tell" => Some(called),
+            _ => None,
+        }
+    }
+
+    fn raise(&self, signal: u8) {
+        self.said.borrow_mut().push(format!("signal {signal}"));
+    }
+
     fn cached(&self, cache: &str, key: &[u8]) -> Option<Cached> {
         match (cache, key) {
             ("", b"/page") => Some(Cached { value: b"<p>kept".to_vec(), expires_s: 784_111_800 }),
@@ -155,7 +168,14 @@ fn a_rule_that_cannot_be_used_is_told_with_its_line() {
         ("route-if = equal break:403", "expected a condition: its name, a colon"),
         ("route = ^/x last", "expected an action and a colon, not `last`"),
         ("route = ^/x redirct:/", "there is no action `redirct`"),
-        ("route = ^/x http:127.0.0.1:80", "there is no action http here"),
+        ("route = ^/x gzip:", "there is no action gzip here"),
+        ("route-run = rpc:", "expected FUNCTION[@ADDRESS] ARGUMENT"),
+        ("route-run = rpcvar:CONTENT_LENGTH f", "CONTENT_LENGTH is what came with the request"),
+        ("route-run = http:", "expected an address"),
+        ("route-run = uwsgi:,0,0", "expected ADDRESS,MODIFIER1,MODIFIER2"),
+        ("route-run = signal:300", "expected the number of a signal"),
+        ("response-route-run = rpc:f", "this can only be done in route…"),
+        ("error-route-run = http:127.0.0.1:80", "this can only be done in route…"),
         ("route-if = isfil:/x break:403", "there is no condition `isfil`"),
         ("route = ^/(x break:403", "the regular expression does not compile at character 3: unclosed group"),
         ("route = a(?=b) break:403", "a look-ahead `(?=…)` at character 2"),
@@ -266,6 +286,30 @@ fn rules_do_what_they_say() {
     ] {
         assert_eq!(outcome(lines, &[]), expected, "{lines:?}");
     }
+}
+
+#[test]
+fn functions_and_other_servers_are_asked_with_what_the_rule_says() {
+    for (lines, expected) in [
+        (&["route = ^/blog/(\\d+) rpc:say a$1 'b c'"][..], "200, with 5 bytes of a function's"),
+        (&["route-run = rpcvar:A tell@${REQUEST_METHOD}:1 x"], "A=GET:1|tell|x"),
+        (&["route-run = rpcvar:A none", "route-run = rpcblob:none", "route-run = rpcraw:none"], "A="),
+        (&["route-run = rpcret:say next", "route-run = addvar:A=1"], "A=1"),
+        (&["route-run = rpcret:say whatever", "route-run = break:403"], ""),
+        (&["route-run = rpcret:say 'break 403 No'"], "403 No"),
+        (
+            &["route-run = rpcret:say 'goto e'", "route-run = break:403", "route-label = e", "route-run = addvar:B=1"],
+            "B=1",
+        ),
+        (&["route = ^(/blog) http:10.0.0.1:80,app,$1"], "what 10.0.0.1:80 answers"),
+        (&["route-run = uwsgi:/run/${REQUEST_METHOD},0,0"], "what /run/GET answers"),
+        (&["route-run = signal:17"], "signal 17"),
+    ] {
+        assert_eq!(outcome(lines, &[]), expected, "{lines:?}");
+    }
+    assert!(outcome(&["route-run = call:none"], &[]).contains("the function none gave no result"));
+    assert!(outcome(&["route-run = rpcret:none"], &[]).starts_with("500"), "who cannot be asked lets nobody pass");
+    assert!(outcome(&["route-run = rpcraw:say x"], &[]).contains("cannot be an answer"));
 }
 
 #[test]

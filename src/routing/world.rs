@@ -93,6 +93,12 @@ pub trait World {
     /// Changes a cache. One that is full says so in the log.
     fn change_cache(&self, cache: &str, key: &[u8], change: CacheChange<'_>);
 
+    /// Calls a function: of another instance, or of this one where no address is named. `None`: there is no result.
+    fn call(&self, address: &str, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>>;
+
+    /// Raises a signal of the application's.
+    fn raise(&self, signal: u8);
+
     /// Sixteen bytes that nobody can guess.
     fn random(&self) -> [u8; 16];
 

@@ -51,6 +51,11 @@ impl Wish {
         Some((generation, wish))
     }
 
+    /// The words that raise a signal.
+    pub fn raise(generation: u32, signal: u8) -> String {
+        format!("{generation} raise {signal}")
+    }
+
     /// The words that raise an alarm.
     pub fn alarm(generation: u32, name: &str, message: &str) -> String {
         format!("{generation} alarm {name} {message}")

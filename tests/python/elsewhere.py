@@ -12,7 +12,7 @@ uwsgi.register_rpc("text", lambda: "text")
 uwsgi.register_rpc("empty", lambda: b"")
 uwsgi.register_rpc("long", lambda length: b"x" * int(length))
 uwsgi.register_rpc("sleeping", lambda: time.sleep(1000))
-uwsgi.register_rpc("verdict", lambda which: which)
+uwsgi.register_signal(17, "", lambda number: print("signal %d came" % number, flush=True))
 uwsgi.register_rpc("answer", lambda: b"HTTP/1.1 203 Own\r\nX-Own: yes\r\n\r\nraw")
 
 

@@ -3,6 +3,11 @@
 The path /status/N answers with that status; /header/NAME/VALUE with that header as well.
 """
 
+import uwsgi
+
+uwsgi.register_rpc("said", lambda *arguments: b" ".join(arguments))
+uwsgi.register_rpc("answer", lambda: b"HTTP/1.1 203 Own\r\nX-Own: yes\r\n\r\nraw")
+
 SEEN = (
     "REQUEST_METHOD", "PATH_INFO", "SCRIPT_NAME", "QUERY_STRING", "REQUEST_URI", "REMOTE_USER", "REMOTE_ADDR",
     "HTTP_HOST", "HTTP_COOKIE", "DOCUMENT_ROOT", "A", "B", "C",

@@ -53,6 +53,7 @@ mod reload_watched;
 mod reload_whole;
 mod reloading;
 mod rivals;
+mod routing_elsewhere;
 mod routing_rival;
 mod routing_rules;
 mod rust_life;

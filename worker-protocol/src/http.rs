@@ -11,6 +11,7 @@
 //! - [`chunked`] decodes request bodies, [`framing`] says how the end of an answer is told and encodes its chunks.
 //! - [`answer`] turns the answer of a worker behind a router into one for an HTTP client.
 //! - [`caller`] is who is at the two ends of a connection.
+//! - [`foreign`] reads the head of an answer that somebody gives whom a worker has asked.
 //! - [`forwarded`] reads what proxies say of the client before them; [`date`] writes the header of that name.
 //! - [`conditional`], [`range`] and [`coding`] read what a client asks of a file: if it has changed, which part of it, and
 //!   how it may be packed. [`selection`] says what of it answers then.
@@ -82,6 +83,7 @@ pub mod coding;
 pub mod conditional;
 pub mod date;
 mod facts;
+pub mod foreign;
 pub mod forwarded;
 pub mod framing;
 mod list;

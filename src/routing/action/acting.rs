@@ -91,6 +91,9 @@ impl Action {
             }
             Action::File { file, passes_on } => return file.act(*passes_on, groups, request, world),
             Action::Cache(action) => return action.act(groups, request, world),
+            Action::Call(action) => return action.act(groups, request, world),
+            Action::Pass(action) => return action.act(groups, request, world),
+            Action::Raise(signal) => world.raise(*signal),
             Action::Hash { key, variable, items, is_random } => {
                 let number = match is_random {
                     true => u32::from_le_bytes(*world.random().first_chunk().unwrap_or(&[0; 4])),

@@ -1,6 +1,8 @@
 //! What actions there are, with their arguments read. Pure.
 
 use super::caching::CacheAction;
+use super::calling::CallAction;
+use super::passing::PassAction;
 use crate::routing::answer::FileAnswer;
 use crate::routing::template::Template;
 use crate::routing::written::Field;
@@ -58,6 +60,10 @@ pub(in crate::routing) enum Action {
         passes_on: bool,
     },
     Cache(Box<CacheAction>),
+    Call(Box<CallAction>),
+    Pass(Box<PassAction>),
+    /// `signal:`.
+    Raise(u8),
     Hash {
         key: Template,
         variable: String,
@@ -109,11 +115,25 @@ impl Action {
         }
     }
 
+    /// Why it can only be done before anything has answered; `None` if it can be done at any time.
+    pub(in crate::routing) fn only_first(&self) -> Option<&'static str> {
+        match self {
+            Action::Call(_) => Some("no function is called while an answer is on its way"),
+            Action::Pass(_) => Some("there is an answer already"),
+            _ => None,
+        }
+    }
+
+    /// Whether it may take long: code of the application, or another server, has a part in it.
+    pub(in crate::routing) fn takes_time(&self) -> bool {
+        matches!(self, Action::Call(_))
+    }
+
     /// Whether it needs the groups of the match.
     pub(in crate::routing) fn has_groups(&self) -> bool {
         use Action::*;
         match self {
-            Nothing | Continue | Break(_) | Return(_) | JumpTo(_) | NoLog | FixPath | Deadline(_) => false,
+            Nothing | Continue | Break(_) | Return(_) | JumpTo(_) | NoLog | FixPath | Deadline(_) | Raise(_) => false,
             Authenticate { .. } => false,
             GoTo(text)
             | Log(text)
@@ -128,6 +148,8 @@ impl Action {
             Static { path, .. } => path.has_groups(),
             File { file, .. } => file.path.has_groups() || file.status.has_groups(),
             Cache(action) => action.has_groups(),
+            Call(action) => action.has_groups(),
+            Pass(action) => action.has_groups(),
             Hash { key, .. } => key.has_groups(),
         }
     }

@@ -1,12 +1,16 @@
 //! Actions of rules. `names` has the table of them, `reading` how their arguments are read, `kinds` what they are then, and
-//! `acting` what each does; `caching` has those on caches, `step` what follows. Pure.
+//! `acting` what each does; `caching` has those on caches, `calling` those that call
+//! functions, `passing` those that pass a request on, `step` what follows. Pure.
 
 mod acting;
 mod arguments;
 mod cache_arguments;
 mod caching;
+mod call_arguments;
+mod calling;
 mod kinds;
 mod names;
+mod passing;
 mod reading;
 mod step;
 

@@ -1,6 +1,8 @@
 //! The table of actions: those that there are, and those of uWSGI's that there are not, with the reason. Pure.
 
 use super::cache_arguments;
+use super::call_arguments;
+use super::calling::Use;
 use super::kinds::{Action, Operator};
 use super::reading::{self as read_as};
 use crate::cache::Arithmetic;
@@ -42,9 +44,9 @@ const fn refused(name: &'static str, why: &'static str) -> ActionName {
 }
 
 // What stands behind several names.
-const PROXY: &str = "let the web server pass these requests on (uwsgi_pass, proxy_pass of nginx)";
+const TUNNEL: &str = "let the web server make tunnels; http: and uwsgi: pass single requests on";
 const CODE: &str = "no request loads code here; name applications with mount";
-const CALLS: &str = "rules call no code; let the application do it";
+const CALLS: &str = "there are no symbols to be called; register a function and write call:";
 const STORES: &str = "a worker waits for no other server; let the application or the web server do it";
 const METRICS: &str = "metrics are counted by the server itself; log-format and logvar tell of requests";
 const BODY: &str = "answers are not kept in memory to be changed; let the application do it";
@@ -111,6 +113,19 @@ const NAMES: &[ActionName] = &[
     with("cachedec", |text| cache_arguments::calculation(Arithmetic::Subtract, "1", text)),
     with("cachemul", |text| cache_arguments::calculation(Arithmetic::Multiply, "2", text)),
     with("cachediv", |text| cache_arguments::calculation(Arithmetic::Divide, "2", text)),
+    with("rpc", |text| call_arguments::call(text, Use::Answer)),
+    with("call", |text| call_arguments::call(text, Use::Answer)),
+    with("rpcblob", |text| call_arguments::call(text, Use::AnswerOrGoOn)),
+    with("rpcnext", |text| call_arguments::call(text, Use::AnswerOrGoOn)),
+    with("rpcraw", |text| call_arguments::call(text, Use::WholeAnswer)),
+    with("rpcret", |text| call_arguments::call(text, Use::Follow)),
+    with("rpcvar", call_arguments::call_for_variable),
+    with("signal", read_as::signal),
+    with("http", call_arguments::http),
+    with("proxyhttp", call_arguments::http),
+    with("httpdumb", call_arguments::http),
+    with("uwsgi", call_arguments::uwsgi),
+    with("proxyuwsgi", call_arguments::uwsgi),
     with("send", |text| Ok(Action::Send(Template::read(text)?, ""))),
     with("send-crnl", |text| Ok(Action::Send(Template::read(text)?, "\r\n"))),
     with("harakiri", read_as::deadline),
@@ -130,23 +145,10 @@ const NAMES: &[ActionName] = &[
     refused("setfile", CODE),
     refused("setmodifier1", "an instance has one kind of application; run one instance for each"),
     refused("setmodifier2", "an instance has one kind of application; run one instance for each"),
-    refused("uwsgi", PROXY),
-    refused("proxyuwsgi", PROXY),
-    refused("http", PROXY),
-    refused("proxyhttp", PROXY),
-    refused("httpdumb", PROXY),
-    refused("httpconnect", PROXY),
-    refused("proxyhttpconnect", PROXY),
-    refused("rpc", CALLS),
-    refused("call", CALLS),
-    refused("rpcret", CALLS),
-    refused("rpcblob", CALLS),
-    refused("rpcnext", CALLS),
-    refused("rpcraw", CALLS),
-    refused("rpcvar", CALLS),
+    refused("httpconnect", TUNNEL),
+    refused("proxyhttpconnect", TUNNEL),
     refused("symcall", CALLS),
     refused("symcall-next", CALLS),
-    refused("signal", CALLS),
     refused("cache-continue", "a request has one answer; write cache:"),
     refused("memcached", STORES),
     refused("memcached-continue", STORES),

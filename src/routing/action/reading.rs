@@ -111,6 +111,11 @@ pub(super) fn expires(argument: &str) -> Read {
     Ok(Action::Expires(since, seconds.map_err(|_| RuleError::new("expected value=SECONDS"))?))
 }
 
+pub(super) fn signal(argument: &str) -> Read {
+    let number = argument.trim().parse();
+    Ok(Action::Raise(number.map_err(|_| RuleError::new("expected the number of a signal, 0 to 255"))?))
+}
+
 pub(super) fn deadline(argument: &str) -> Read {
     match argument.trim() {
         "" => Ok(Action::Deadline(0)),

@@ -3,6 +3,9 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use worker_protocol::head::RequestHead;
+use worker_protocol::rpc::Call;
+
 use super::answered::{After, Outcome};
 use super::finish::{finish, linger};
 use super::receive::Incoming;
@@ -17,8 +20,8 @@ use crate::worker::hearsay::tell_of_hearsay;
 use crate::worker::omission::tell_of_omission;
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
-use crate::worker::reply::{DateText, Manner, Onlooker, Reply, Transfer};
-use crate::worker::routes::{Begun, Course, Routes, give, read};
+use crate::worker::reply::{DateText, Manner, Onlooker, Reply, Sent, Transfer};
+use crate::worker::routes::{Begun, Caller, Course, Routes, give, read};
 use crate::worker::shedding;
 
 /// Where a request is served.
@@ -78,8 +81,20 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
     let too_late = shedding::is_too_late(worker, stream, head);
     let asked = head;
-    let course = routes.map(|routes| Course::new(routes, worker, asked));
-    let Begun { block, answer: answer_of_rules, deadline_s } = course.as_ref().map(Course::begin).unwrap_or_default();
+    let asked_for = Asked { form: message.answer, version: asked.response_version(), is_head: asked.method == "HEAD" };
+    let call = |call: &Call<'_>| service.call(place.core, place.watch, call);
+    let course = routes.map(|routes| Course::new(routes, worker, asked, Caller(&call)));
+    let begun = match &course {
+        Some(course) if routes.is_some_and(Routes::take_time) => {
+            begin_in_time(course, worker, place, || (stream, asked, asked_for))
+        }
+        Some(course) => Ok(course.begin()),
+        None => Ok(Begun::default()),
+    };
+    let Begun { block, answer: answer_of_rules, deadline_s } = match begun {
+        Ok(begun) => begun,
+        Err(sent) => return overdue(sent, waited_us),
+    };
     let changed = block.as_deref().and_then(|block| read(block).ok());
     let head = changed.as_ref().unwrap_or(asked);
     let awaited = AtomicBool::new(true);
@@ -128,7 +143,6 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         }
         None => Ok(()),
     };
-    let asked_for = Asked { form: message.answer, version: asked.response_version(), is_head: asked.method == "HEAD" };
     let (outcome, after) = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
         if let Some(due_us) = due_us {
             place.guard.look_by(due_us);
@@ -160,6 +174,34 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         After::Lingers | After::Ends | After::Cut => Vec::new(),
     };
     Served { outcome, after, beyond, block, handed }
+}
+
+/// Has rules look at a request that may take long over it: they have the deadline of a request. What others have answered in
+/// their place, if that was over.
+#[cold]
+fn begin_in_time<'c>(
+    course: &Course<'_>,
+    worker: &Worker<'_>,
+    place: Place<'_>,
+    request: impl FnOnce() -> (&'c Stream, &'c RequestHead<'c>, Asked),
+) -> Result<Begun, Sent> {
+    let (stream, asked, asked_for) = request();
+    place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
+        if let Some(due_us) = due_us {
+            place.guard.look_by(due_us);
+        }
+        let begun = course.begin();
+        // From here on nobody strikes; what was struck before stays so.
+        place.watch.lift();
+        if place.watch.is_struck() { Err(place.watch.answered().unwrap_or_default()) } else { Ok(begun) }
+    })
+}
+
+/// What became of a request whose time was over before anything but rules had looked at it.
+#[cold]
+fn overdue(sent: Sent, waited_us: Option<u64>) -> Served {
+    let outcome = Outcome { sent, waited_us, ..Outcome::default() };
+    Served { outcome, after: After::Ends, beyond: Vec::new(), block: None, handed: None }
 }
 
 /// The body is not whole: the application is not asked.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use worker_protocol::head::RequestHead;
 use worker_protocol::pairs::{Block, PathInfo};
 
-use super::ground::Ground;
+use super::ground::{Caller, Ground};
 use super::prepared::Routes;
 use crate::escape;
 use crate::handler::LogNotes;
@@ -56,12 +56,17 @@ pub(crate) struct Begun {
 
 impl<'c> Course<'c> {
     /// A request that has come.
-    pub(crate) fn new(routes: &'c Routes<'c>, worker: &'c Worker<'c>, head: &'c RequestHead<'c>) -> Self {
+    pub(crate) fn new(
+        routes: &'c Routes<'c>,
+        worker: &'c Worker<'c>,
+        head: &'c RequestHead<'c>,
+        caller: Caller<'c>,
+    ) -> Self {
         let explains = worker.limits().trusts(head.remote_addr) && head.block().get(EXPLAIN).is_some();
         let named =
             explains.then(|| format!("{} {}", escape::value(head.method_or_get().as_bytes()), escape::value(head.uri)));
         Self {
-            ground: Ground { routes, worker, started_us: epoch_us(), sent_bytes: AtomicU64::new(0) },
+            ground: Ground { routes, worker, caller, started_us: epoch_us(), sent_bytes: AtomicU64::new(0) },
             state: Mutex::new(State {
                 request: Request::new(head, explains),
                 answer: None,

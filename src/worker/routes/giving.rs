@@ -6,6 +6,7 @@ use worker_protocol::http::date::imf_fixdate;
 
 use super::ground::path_of;
 use super::prepared::Routes;
+use super::relaying::relay;
 use crate::escape;
 use crate::routing::{Answer, FileAnswer};
 use crate::sys::beneath::{Found, RegularFile, look_up};
@@ -78,6 +79,15 @@ pub(in crate::worker) fn give(routes: &Routes<'_>, exchange: &mut Exchange<'_>, 
             };
             let length = (!cached.without_length).then_some(cached.body.len());
             send(exchange, (200, None), length, &cached.body, headers)
+        }
+        Answer::Whole(whole) => {
+            let headers =
+                |headers: &mut Headers<'_>| whole.headers.iter().try_for_each(|(name, value)| headers.add(name, value));
+            send(exchange, (whole.status, whole.reason.as_deref()), Some(whole.body.len()), &whole.body, headers)
+        }
+        Answer::Relayed(to) => {
+            relay(exchange, &to);
+            Ok(())
         }
         Answer::File(file) => send_file(routes, exchange, &file),
         Answer::Text { status, body } => send(exchange, (status, None), None, &body, |_| Ok(())),

@@ -7,9 +7,12 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use worker_protocol::rpc::Call;
+
 use super::prepared::Routes;
 use crate::config::model::mailboxes::MASTER;
 use crate::escape;
+use crate::remote;
 use crate::routing::{CacheChange, Cached, Change, Figure, FileTest, World};
 use crate::sys::clock::epoch_us;
 use crate::sys::mailbox::Posted;
@@ -21,11 +24,22 @@ use crate::worker::process::Worker;
 /// Largest file of users: a hundred thousand of them.
 const USERS_BYTES_MAX: u64 = 16 << 20;
 
+/// Who calls functions of the application.
+#[derive(Clone, Copy)]
+pub(in crate::worker) struct Caller<'c>(pub(in crate::worker) &'c (dyn Fn(&Call<'_>) -> Option<Vec<u8>> + Sync));
+
+impl std::fmt::Debug for Caller<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Caller")
+    }
+}
+
 /// The world around one request.
 #[derive(Debug)]
 pub(super) struct Ground<'c> {
     pub(super) routes: &'c Routes<'c>,
     pub(super) worker: &'c Worker<'c>,
+    pub(super) caller: Caller<'c>,
     pub(super) started_us: u64,
     /// Bytes of the answer's body, as far as they are known.
     pub(super) sent_bytes: AtomicU64,
@@ -101,6 +115,31 @@ impl World for Ground<'_> {
             Change::Calculate(how, number) => cache.cache.calculate(key, how, number, expires_us, now_us),
         };
         cache.settle(outcome);
+    }
+
+    fn call(&self, address: &str, function: &[u8], arguments: &[&[u8]]) -> Option<Vec<u8>> {
+        if address.is_empty() {
+            return (self.caller.0)(&Call { function, arguments: arguments.to_vec() });
+        }
+        let called = remote::call(address, function, arguments, self.worker.limits().socket_timeout);
+        called.unwrap_or_else(|error| {
+            let (function, address) = (escape::value(function), escape::value(address.as_bytes()));
+            log::warn!("{function} was not called at {address}: {error}");
+            None
+        })
+    }
+
+    fn raise(&self, signal: u8) {
+        let instance = self.worker.member().instance();
+        let wish = Wish::raise(instance.generation().0, signal);
+        match instance.mailbox(MASTER).map(|mailbox| mailbox.post(wish.as_bytes())) {
+            Some(Ok(Posted::Queued)) => {}
+            Some(Ok(Posted::Full | Posted::TooLong)) => {
+                log::warn!("the signal {signal} was not raised: the queue is full")
+            }
+            Some(Err(error)) => log::warn!("the signal {signal} was not raised: {error}"),
+            None => log::warn!("the signal {signal} was not raised: nobody hears of signals here"),
+        }
     }
 
     fn random(&self) -> [u8; 16] {

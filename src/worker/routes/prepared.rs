@@ -13,6 +13,11 @@ pub(in crate::worker) struct Routes<'z> {
 }
 
 impl<'z> Routes<'z> {
+    /// Whether rules may take long before anything answers.
+    pub(in crate::worker) fn take_time(&self) -> bool {
+        self.rules.take_time()
+    }
+
     /// `None`: there is nothing to look at requests.
     pub(in crate::worker) fn of(config: &'z Config, rules: &'z Rules) -> Option<Self> {
         config.routing.is_wanted().then(|| Self {

@@ -131,6 +131,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "logging",
             "member",
             "metrics",
+            "remote",
             "routing",
             "sys",
             "timetable",
