@@ -1,5 +1,5 @@
 //! CPU time for each request, throughput and latency: hello against the floor, Python against uWSGI and gunicorn, with
-//! Django, and through nginx.
+//! Django, through nginx, and with rules of routing.
 //!
 //! The time is user and system time of the contender's whole process tree over a fixed number of requests, so what the
 //! client and the measuring cost does not count. What else the machine does changes within seconds, so all contenders
@@ -33,6 +33,8 @@ const BATCHES: usize = 40;
 /// The same through nginx, where a batch must be longer: three kinds of processes share the processors there, and how
 /// they come to do so (who preempts whom, who sleeps how often) settles only after some ten milliseconds.
 const BATCHES_THROUGH_NGINX: usize = 6;
+/// Rules that a request is compared with.
+const RULES: usize = 1_000;
 /// Requests before a batch, as a share of its own: the other contenders left the caches cold.
 const WARM_UP_SHARE: u64 = 5;
 
@@ -68,6 +70,24 @@ pub(super) fn python(lab: &Lab) -> Result<Findings, Error> {
     }
     if let Some(ratio) = cpu_ratio(&series, "gunicorn wsgi", "rhinod wsgi") {
         findings.checks.push(Check::new("CPU time of gunicorn / rhinod", ratio.median, Target::AtLeast(5.0)));
+    }
+    Ok(findings)
+}
+
+/// Rules of routing that are for other requests, against the same instance without any, and that one against itself.
+pub(super) fn rules(lab: &Lab) -> Result<Findings, Error> {
+    let plain = |name: &str| Setup::pool(Contender::Hello, 2).named(name);
+    let rule = |setup: Setup, number| setup.option("route", format!("^/none/{number}/(.*)$ addvar:A=$1"));
+    let ruled = (0..RULES).fold(plain("1,000 rules"), rule);
+    let setups = [plain("no rules A"), plain("no rules B"), ruled];
+    let (mut findings, series) = compare(lab, "Hello with rules that do not match, 2 workers", BATCHES, &setups)?;
+    if let Some(ratio) = cpu_ratio(&series, "no rules B", "no rules A") {
+        let off = (ratio.median - 1.0).abs();
+        findings.checks.push(Check::new("without rules the two differ by a share of", off, Target::AtMost(0.02)));
+    }
+    let cpu_us = |name| Some(Spread::of(&cpu_of_rounds(series_of(&series, name)?))?.median);
+    if let (Some(with), Some(without)) = (cpu_us("1,000 rules"), cpu_us("no rules A")) {
+        findings.checks.push(Check::new("us of CPU time for 1,000 rules", with - without, Target::AtMost(30.0)));
     }
     Ok(findings)
 }

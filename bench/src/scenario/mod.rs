@@ -65,6 +65,7 @@ pub const ALL: &[Scenario] = &[
         about: "CPU time of hello over kept HTTP connections against a bare epoll loop",
         run: cpu::http_floor,
     },
+    Scenario { name: "rules", about: "CPU time of 1,000 routing rules that do not match", run: cpu::rules },
     Scenario { name: "memory", about: "memory of master, idle workers and scaled pool", run: memory::run },
     Scenario { name: "startup", about: "from exec to the first answer", run: startup::first_answer },
     Scenario { name: "respawn", about: "from kill -9 of the only worker to the next answer", run: startup::respawn },
