@@ -18,7 +18,7 @@ TRACES ?=
 # The crates that are published.
 PUBLISHED := rhinod-worker-protocol rhinod
 
-.PHONY: help build run-rust test soak fuzz fuzz-smoke check doc walks features release-checks package bless bench study clean
+.PHONY: help build run-rust test soak fuzz fuzz-smoke check doc walks features release-checks package bless bench study screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -84,6 +84,10 @@ bench: ## Measure CPU per request, memory, start-up and scaling against the floo
 
 study: ## Draw the pictures of docs/SCALING-STUDY.md anew and print its tables (TRACES=DIR)
 	$(CARGO) run --release --locked -p rhinod-bench --bin study -- $(if $(TRACES),--traces $(TRACES)) docs/scaling
+
+screenshots: build ## Take the pictures of docs/MONITORING.md anew (wants chromium and tmux)
+	@examples/need-programs chromium tmux
+	python3 docs/monitoring/shoot.py $${CARGO_TARGET_DIR:-target}/release
 
 include examples/django/django.mk
 include packaging/wheel.mk

@@ -69,9 +69,10 @@ fn reason(history: &History, otherwise: &str) -> String {
 fn summary(brief: &Brief) -> Line {
     let Brief { wanted, fewest, most, threads, running, queued, requests, exceptions, .. } = brief;
     let bounds = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
+    let each = if *threads > 1 { format!(" of {threads} threads") } else { String::new() };
     let failed = if *exceptions > 0 { Style::Bad } else { Style::Plain };
     vec![
-        (Style::Plain, format!("{bounds} workers of {threads} threads, {wanted} wanted; {running} requests running, ")),
+        (Style::Plain, format!("{bounds} workers{each}, {wanted} wanted; {running} requests running, ")),
         (if *queued > 0 { Style::Bad } else { Style::Plain }, format!("{queued} queued")),
         (Style::Plain, format!(", {requests} answered, ")),
         (failed, format!("{exceptions} failed")),
@@ -226,7 +227,7 @@ mod tests {
         history.take(now);
         history.note = "reload done".to_owned();
         let shown = text(&history, 24, 100).join("\n");
-        for part in ["pid 7", "ready", "2 to 16 workers of 1 threads", "busy", "4 s GET /\\x1b[2J", "reload done"] {
+        for part in ["pid 7", "ready", "2 to 16 workers, ", "busy", "4 s GET /\\x1b[2J", "reload done"] {
             assert!(shown.contains(part), "{part} is not in\n{shown}");
         }
         let (newest, oldest) = (shown.find("at 9  up    to   16 workers: queue"), shown.find("at 5  up"));
