@@ -481,6 +481,7 @@ complete -c rhinod -l tcp-fast-open -x -d 'Take data with the first packet of a 
 complete -c rhinod -l cap -x -d 'Keep only these Linux capabilities, with commas between them, also as the user of `uid`'
 complete -c rhinod -l limit-as -x -d 'Most address space of what loads the application and of each worker, in megabytes (RLIMIT_AS)'
 complete -c rhinod -l limit-nproc -x -d 'Most processes and threads of the user, for workers and what they start (RLIMIT_NPROC); root is not bound'
+complete -c rhinod -l ksm -x -d 'Let the kernel keep equal pages of workers once, if its merging runs (/sys/kernel/mm/ksm/run); N has no meaning, 0 is off'
 complete -c rhinod -l prio -x -d 'Nice value of all processes of the instance'
 complete -c rhinod -l cpu-affinity -x -d 'Keep each worker to N processors, one after the other of those that the instance may use'
 complete -c rhinod -l max-fd -x -d 'Most open descriptors of each process (RLIMIT_NOFILE); else as many as are allowed, up to 1048576'

@@ -11,6 +11,9 @@ use nix::unistd::Pid;
 /// More descriptors than a process is given unasked: there are programs that go through all that there might be.
 const DESCRIPTORS_MAX: rlim_t = 1 << 20;
 
+/// linux/prctl.h since 6.4.
+const PR_SET_MEMORY_MERGE: libc::c_int = 67;
+
 /// Has this process open as many descriptors as it may, within reason: each worker costs the master two.
 pub fn adjust_descriptor_limit() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
@@ -51,6 +54,23 @@ pub fn set_priority(nice: i32) -> io::Result<()> {
 /// How much more readily than others the kernel kills this process when memory is short (proc_pid_oom_score_adj(5)).
 pub fn set_oom_score(adjustment: i32) -> io::Result<()> {
     std::fs::write("/proc/self/oom_score_adj", adjustment.to_string())
+}
+
+/// Has the kernel keep equal pages of this process, and of those that it makes, once (`PR_SET_MEMORY_MERGE`, prctl(2)), as
+/// soon as its merging runs.
+///
+/// # Errors
+/// `EINVAL` where the kernel is older than 6.4 or has no such thing.
+pub fn merge_memory() -> io::Result<()> {
+    // SAFETY: a plain system call; what merging does, nobody can tell from inside but by the time that writing takes.
+    Errno::result(unsafe { libc::prctl(PR_SET_MEMORY_MERGE, 1 as libc::c_ulong, 0, 0, 0) })
+        .map(drop)
+        .map_err(io::Error::from)
+}
+
+/// Whether the kernel's merging of equal pages runs (`/sys/kernel/mm/ksm/run`).
+pub fn merging_runs() -> bool {
+    std::fs::read_to_string("/sys/kernel/mm/ksm/run").is_ok_and(|text| text.trim() == "1")
 }
 
 /// The processors that this thread may run on, by their numbers.

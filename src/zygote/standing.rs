@@ -1,6 +1,7 @@
 //! What of the machine a zygote and all its workers may take, and how readily the kernel kills them (`limit-as`,
-//! `limit-nproc`, `oom-score-adj`), that they never get more rights (`no-new-privs`), and what is kept from them (`seccomp`,
-//! `landlock`). The master keeps what it was started with: it is the last to go. Zygote only.
+//! `limit-nproc`, `oom-score-adj`), whether it may keep equal pages of them once (`ksm`), that they never get more rights
+//! (`no-new-privs`), and what is kept from them (`seccomp`, `landlock`). The master keeps what it was started with: it is
+//! the last to go. Zygote only.
 
 use std::io;
 
@@ -20,6 +21,10 @@ pub(super) fn take_on(config: &Config) {
     told("oom-score-adj", wanted.oom_score.map(resources::set_oom_score));
     told("limit-nproc", wanted.processes.map(resources::limit_processes));
     told("limit-as", wanted.address_space.map(resources::limit_address_space));
+    told("ksm", wanted.merges_memory.then(resources::merge_memory));
+    if wanted.merges_memory && !resources::merging_runs() {
+        log::warn!("ksm: the kernel merges nothing before root has written 1 into /sys/kernel/mm/ksm/run");
+    }
 }
 
 /// Gives up for good what the configuration keeps from the application, before anything of it runs.

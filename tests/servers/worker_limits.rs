@@ -42,6 +42,20 @@ fn workers_have_the_standing_that_is_asked_for_and_the_master_keeps_its_own() {
     assert_ne!(told(&master, "oom_score_adj", ""), "321");
 }
 
+/// A kernel before 6.4 has no such thing, which the log says.
+#[test]
+fn equal_pages_of_workers_may_be_kept_once_where_the_kernel_can() {
+    let mut server = Launch::hello().set("ksm", 10).start();
+    server.expect_log("ksm: ");
+    let may = |process: &Process| {
+        let text = fs::read_to_string(format!("/proc/{}/ksm_stat", process.pid)).unwrap_or_default();
+        text.lines().any(|line| line == "ksm_merge_any: yes")
+    };
+    let refused = !server.log.lines_with("what was inherited stays").is_empty();
+    assert!(server.workers().iter().all(|worker| may(worker) != refused), "{}", server.log.tail());
+    assert!(!may(&Process { pid: server.pid(), name: String::new() }), "the master keeps its own");
+}
+
 fn nice(process: &Process) -> String {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).expect("a living process");
     let (_, fields) = stat.rsplit_once(") ").expect("the name is in parentheses");

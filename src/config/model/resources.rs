@@ -21,6 +21,8 @@ pub struct Resources {
     pub cpus_each: usize,
     /// `oom-score-adj` (ours): of a zygote and of each worker.
     pub oom_score: Option<i32>,
+    /// `ksm`: whether the kernel may keep equal pages of a zygote and its workers once.
+    pub merges_memory: bool,
     /// `thread-stacksize`: of each thread that takes requests, in bytes.
     pub thread_stack: Option<usize>,
 }

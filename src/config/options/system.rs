@@ -91,8 +91,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Most address space of what loads the application and of each worker, in megabytes (RLIMIT_AS)"),
     count("limit-nproc").sets(|d, v| d.config.resources.processes = v.unless_zero()).works()
         .says("Most processes and threads of the user, for workers and what they start (RLIMIT_NPROC); root is not bound"),
-    count("ksm").optional().unsupported("use the tools of the system")
-        .says("Advise kernel same-page merging every N requests"),
+    count("ksm").optional().sets(|d, v| d.config.resources.merges_memory = v.text.is_empty() || v.number > 0).works()
+        .says("Let the kernel keep equal pages of workers once, if its merging runs (/sys/kernel/mm/ksm/run); N has no meaning, 0 is off"),
     flag("pcre-jit").accepted("no regular expression is matched while serving").says("Use PCRE JIT"),
     flag("never-swap").not_yet(RESOURCES).says("mlockall() the processes"),
     list("check-mountpoint").aka(&["mountpoint-check", "check-mount", "mount-check"]).not_yet("watching mountpoints")
