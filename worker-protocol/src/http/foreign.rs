@@ -57,6 +57,14 @@ pub enum Unfit {
 
 /// The head that begins these bytes; `None`: there is more to come of it.
 ///
+/// ```
+/// use worker_protocol::http::foreign::{Unfit, read};
+///
+/// let head = read(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nServer: other\r\n\r\nhi").unwrap().unwrap();
+/// assert_eq!((head.status, head.length, head.headers.len()), (200, Some(2), 1));
+/// assert_eq!(read(b"SSH-2.0-OpenSSH\r\n"), Err(Unfit::Malformed));
+/// ```
+///
 /// # Errors
 /// It is none that can go on.
 pub fn read(bytes: &[u8]) -> Result<Option<Head>, Unfit> {
