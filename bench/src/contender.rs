@@ -55,6 +55,8 @@ pub struct Setup {
     behind_nginx: bool,
     on_tcp: bool,
     wire: Wire,
+    /// The option that names the address.
+    door: &'static str,
 }
 
 impl Contender {
@@ -87,6 +89,7 @@ impl Setup {
             behind_nginx: false,
             on_tcp: false,
             wire: Wire::Uwsgi,
+            door: "socket",
         }
     }
 
@@ -129,6 +132,14 @@ impl Setup {
     /// Has it speak HTTP on a TCP port of this machine, without anything in front.
     pub fn over_http(mut self, keep_alive: bool) -> Self {
         (self.wire, self.on_tcp) = (Wire::Http { keep_alive }, true);
+        self.door = "http-socket";
+        self
+    }
+
+    /// Has a process of its own take HTTP, which asks the workers (`http` of rhinod and uWSGI). Connections are kept.
+    pub fn behind_router(mut self) -> Self {
+        self = self.over_http(true).option("http-processes", 1).option("http-keepalive", 10);
+        self.door = "http";
         self
     }
 
@@ -233,10 +244,9 @@ impl Setup {
     }
 
     fn ini(&self, target: &Target, extra: &[(&str, &str)]) -> String {
-        let socket = if self.wire == Wire::Uwsgi { "socket" } else { "http-socket" };
         let mut text = format!(
-            "[uwsgi]\n{socket} = {target}\nmaster = true\nworkers = {}\ndisable-logging = true\n",
-            self.workers
+            "[uwsgi]\n{} = {target}\nmaster = true\nworkers = {}\ndisable-logging = true\n",
+            self.door, self.workers
         );
         let own = self.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         for (key, value) in own.chain(extra.iter().copied()) {

@@ -148,6 +148,17 @@ pub(super) fn http_kept(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
+/// The Python hello application behind each server's own router, which is part of what is measured.
+pub(super) fn router(lab: &Lab) -> Result<Findings, Error> {
+    let setups = [Contender::Uwsgi, Contender::Wsgi].map(|contender| Setup::pool(contender, 2).behind_router());
+    let (mut findings, series) =
+        compare(lab, "WSGI hello, HTTP router, 2 workers, connections kept", BATCHES, &setups)?;
+    if let Some(ratio) = cpu_ratio(&series, "rhinod wsgi", "uwsgi wsgi") {
+        findings.checks.push(Check::new("CPU time of rhinod / uWSGI", ratio.median, Target::AtMost(0.8)));
+    }
+    Ok(findings)
+}
+
 /// The Rust hello example over HTTP, connections kept, against a bare loop over epoll, read and write.
 pub(super) fn http_floor(lab: &Lab) -> Result<Findings, Error> {
     let setups = [Contender::Floor, Contender::Hello].map(|contender| Setup::pool(contender, 2).over_http(true));

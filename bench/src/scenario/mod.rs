@@ -61,6 +61,11 @@ pub const ALL: &[Scenario] = &[
         run: cpu::http_kept,
     },
     Scenario {
+        name: "router",
+        about: "CPU time of a WSGI hello behind the router over kept HTTP connections, router and workers, against uWSGI",
+        run: cpu::router,
+    },
+    Scenario {
         name: "http-floor",
         about: "CPU time of hello over kept HTTP connections against a bare epoll loop",
         run: cpu::http_floor,
