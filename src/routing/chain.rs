@@ -118,13 +118,21 @@ impl Chain {
         }
     }
 
+    fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.links.iter().filter_map(|link| match link {
+            Link::Rule(rule) => Some(rule.as_ref()),
+            Link::Label(_) => None,
+        })
+    }
+
+    /// The files of users that rules need.
+    pub(super) fn user_files(&self) -> impl Iterator<Item = (&WrittenRule, &str)> {
+        self.rules().filter_map(|rule| Some((&rule.written, rule.action.user_file()?)))
+    }
+
     /// The caches that rules need.
     pub(super) fn caches(&self) -> impl Iterator<Item = (&WrittenRule, &str)> {
-        let rules = self.links.iter().filter_map(|link| match link {
-            Link::Rule(rule) => Some(rule),
-            Link::Label(_) => None,
-        });
-        rules.flat_map(|rule| {
+        self.rules().flat_map(|rule| {
             let asked = match &rule.test {
                 Test::If(condition) | Test::IfNot(condition) => condition.cache(),
                 _ => None,

@@ -40,6 +40,11 @@ impl Rules {
         self.chains.iter().flat_map(Chain::caches)
     }
 
+    /// The files of users that rules need, by their paths.
+    pub fn user_files(&self) -> impl Iterator<Item = (&WrittenRule, &str)> {
+        self.chains.iter().flat_map(Chain::user_files)
+    }
+
     /// Whether what they do before anything answers may take long, so that it needs the deadline of a request.
     pub fn take_time(&self) -> bool {
         self.chains[Stage::Request as usize].takes_time()

@@ -46,6 +46,7 @@ pub use self::exception::Raised;
 pub use self::exchange::{Exchange, Service};
 pub use self::process::{Worker, WorkerRuntime};
 pub(crate) use self::reply::warn_of_missing_pages;
+pub(crate) use self::routes::warn_of_missing_users;
 pub(crate) use self::statics::warn_of_missing_places;
 pub use self::watch::Watch;
 pub use worker_protocol::rpc::Call;

@@ -27,7 +27,7 @@ use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::signals;
 use crate::sys::wait::{Doorbell, wait_any};
-use crate::worker::{Worker, WorkerRuntime, warn_of_missing_pages, warn_of_missing_places};
+use crate::worker::{Worker, WorkerRuntime, warn_of_missing_pages, warn_of_missing_places, warn_of_missing_users};
 
 /// The life of a zygote: from the descriptor of its control socket to its exit code.
 pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
@@ -124,6 +124,7 @@ impl<'z> Zygote<'z> {
         }
         warn_of_missing_places(&self.instance.config().statics);
         warn_of_missing_pages(&self.instance.config().answers);
+        warn_of_missing_users(self.instance.rules());
         self.report(&FromZygote::Loaded { boot_us: crate::sys::clock::monotonic_us() - started }).map_err(|_| 1)
     }
 

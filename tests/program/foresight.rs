@@ -187,6 +187,19 @@ fn addresses_of_statistics_that_cannot_be_had() {
 }
 
 #[test]
+fn files_of_users_that_rules_need_and_that_are_not_there() {
+    let project = Project::new();
+    let rule = |file: &str| with(&format!("route = ^/secret basicauth:Secret,{{}}/{file}"));
+    for file in ["users", "venv"] {
+        let (report, _) = project.check(&rule(file));
+        let problem = format!("{{}}/{file} is no file of users, so that everybody is refused");
+        assert!(report.contains(&problem) && report.contains("app.ini:8"), "{report}");
+    }
+    fs::write(project.path("users"), "ada:x\n").expect("a file");
+    assert!(!project.assert_fine(&rule("users")).contains("everybody is refused"));
+}
+
+#[test]
 fn users_that_do_not_exist() {
     let mut project = Project::new();
     project.rules.nobody = vec!["app", "www"];

@@ -8,6 +8,7 @@ mod findings;
 mod places;
 mod python;
 mod roots;
+mod rules;
 mod sockets;
 pub mod way;
 
@@ -33,6 +34,7 @@ pub fn foresee(
     let mut findings = Findings::begin(reading, Ways { world, ground }, &called.directory);
     judge_identity(&mut findings, &mut untried);
     places::judge(&mut findings);
+    rules::judge(&mut findings);
     sockets::judge(&mut findings);
     judge_application(&mut findings, called, reading.errors.0.is_empty());
     untried.extend(left_out(&reading.config));

@@ -115,6 +115,14 @@ impl Action {
         }
     }
 
+    /// The file of users that it needs, if it needs one.
+    pub(in crate::routing) fn user_file(&self) -> Option<&str> {
+        match self {
+            Action::Authenticate { who: Who::File(path), .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// Why it can only be done before anything has answered; `None` if it can be done at any time.
     pub(in crate::routing) fn only_first(&self) -> Option<&'static str> {
         match self {

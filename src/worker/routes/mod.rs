@@ -17,3 +17,4 @@ pub(super) use self::course::{Begun, Course, read};
 pub(super) use self::giving::{give, give_instead};
 pub(super) use self::ground::Caller;
 pub(super) use self::prepared::Routes;
+pub(crate) use self::prepared::warn_of_missing_users;

@@ -1,5 +1,7 @@
 //! What a thread of a worker needs for rules: the rules themselves, and what tells of files. Worker only.
 
+use std::path::Path;
+
 use crate::config::model::{CollectedHeader, Config};
 use crate::routing::Rules;
 use crate::worker::statics::Statics;
@@ -25,5 +27,12 @@ impl<'z> Routes<'z> {
             collected: &config.routing.collected,
             statics: Statics::for_rules(&config.statics),
         })
+    }
+}
+
+/// Says which files of users are not there that the rules need. Each is read anew at each request that asks for it.
+pub(crate) fn warn_of_missing_users(rules: &Rules) {
+    for (rule, path) in rules.user_files().filter(|(_, path)| !Path::new(path).is_file()) {
+        log::warn!("{}: {path} is no file of users, so that everybody is refused", rule.place);
     }
 }
