@@ -33,7 +33,7 @@ SERVER_LINES = re.compile(
       | \[warn\]\ .*:\ cheaper-initial\ =\ 2:\ without\ `cheaper`
       | \[warn\]\ .*:\ the\ application\ runs\ as\ root
       | \[warn\]\ .*myProject\.ini:\d+:\ socket\ =\ .*:\ only\ its\ owner\ may\ connect
-      | rhinod\ [\d.]+\ \(pid\ \d+\)\ serves\ the\ Python\ module\ configuration\.wsgi:application,\ by\ the\ virtualenv
+      | rhinod\ [\d.]+\ \(pid\ \d+\)\ serves\ the\ Python\ module\ configuration\.wsgi:application,\ by\ (Python\ [\d.]+,\ )?the\ virtualenv
       | 2\ to\ 10\ workers\ with\ 1\ thread\ each
       | rhinod\ socket\ 0\ bound\ to\ 
       | generation\ \d\ loaded\ in\ 

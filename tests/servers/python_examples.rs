@@ -44,6 +44,6 @@ fn run(script: &str, virtualenv: &str, tests: usize) {
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     println!("{said}");
     assert!(output.status.success(), "{} failed:\n{said}", script.display());
-    assert!(said.contains(&format!("Ran {tests} tests")), "{} did not run {tests} tests", script.display());
+    assert!(said.contains(&format!("Ran {tests} test")), "{} did not run {tests} tests", script.display());
     assert!(!said.contains("skipped"), "{} skipped a test", script.display());
 }
