@@ -417,7 +417,8 @@ fn interpreters_that_cannot_serve_are_named() {
     let python = one();
     make_virtualenv(&python, &files.path("free"));
     let packages = format!("free/lib/python{}.{}/site-packages", python.version.0, python.version.1);
-    files.write(&format!("{packages}/sitecustomize.py"), "import sys\nsys.abiflags += 't'\n");
+    // Not by a `sitecustomize`: Debian's interpreter has one of its own, which comes first.
+    files.write(&format!("{packages}/free.pth"), "import sys; sys.abiflags += 't'\n");
     let text = said(base().set("home", "free"));
     assert!(text.contains("free/bin/python is a free-threaded Python, which has no stable ABI"), "{text}");
 }

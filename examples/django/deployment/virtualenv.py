@@ -37,7 +37,7 @@ def ensure(place: Path, requirements: Path) -> None:
         make([sys.executable, "-m", "venv", "--clear", str(place)])
         pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         make([*pip, "--no-deps", "--requirement", str(requirements)])
-        make([*pip[:3], "check"], quiet=True)
+        make([*pip[:3], "check"])
         mark.write_text(recipe)
 
 
@@ -49,12 +49,13 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def make(command: list[str], quiet: bool = False) -> None:
-    """Runs one step; `Failure` names it."""
-    output = subprocess.DEVNULL if quiet else None
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, timeout=MAKE_SECONDS_MAX, check=False)
+def make(command: list[str]) -> None:
+    """Runs one step; `Failure` names it, and says what it said."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=MAKE_SECONDS_MAX, check=False
+    )
     if done.returncode != 0:
-        raise Failure(f"{' '.join(command)} ended with code {done.returncode}")
+        raise Failure(f"{' '.join(command)} ended with code {done.returncode}\n{done.stdout}".rstrip())
 
 
 def link(home: Path, place: Path) -> None:
