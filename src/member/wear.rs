@@ -19,7 +19,8 @@ use crate::sys::memory::OwnMemory;
 /// How long a process that is too old waits for its successor at least, before it leaves without one.
 const OVERTIME_MIN: Duration = Duration::from_secs(10);
 
-/// Microseconds between two looks at the memory: what comes more often than that takes little each.
+/// Microseconds between two looks at the memory: what comes more often than that takes little each. Who is near a bound
+/// looks after every request.
 const BETWEEN_LOOKS_US: u64 = 1_000;
 
 /// What is to be done about a process, and why.
@@ -160,10 +161,15 @@ impl MemoryBound {
         if now_us < self.next_look_us.load(Ordering::Relaxed) {
             return false;
         }
-        self.next_look_us.store(now_us.saturating_add(BETWEEN_LOOKS_US), Ordering::Relaxed);
         let (resident, address_space) = self.own.bytes();
-        let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= limit);
-        over(self.resident, resident) || over(self.address_space, address_space)
+        let reaches = |part: fn(u64) -> u64| {
+            let over = |limit: Option<u64>, used| limit.is_some_and(|limit| used >= part(limit));
+            over(self.resident, resident) || over(self.address_space, address_space)
+        };
+        let is_near = reaches(|limit| limit - limit / 8);
+        let patience_us = if is_near { 0 } else { BETWEEN_LOOKS_US };
+        self.next_look_us.store(now_us.saturating_add(patience_us), Ordering::Relaxed);
+        is_near && reaches(|limit| limit)
     }
 }
 
@@ -218,6 +224,16 @@ mod tests {
         assert_eq!(old.due(5 * S, 0), Some(Due::Successor(LeaveReason::MaxLifetime)));
         assert_eq!(old.old_at_us(), Some(15 * S), "nothing to look at until then");
         assert_eq!(old.due(15 * S, 0), Some(Due::End(LeaveReason::MaxLifetime)));
+    }
+
+    #[test]
+    fn who_is_near_its_bound_of_memory_looks_after_every_request() {
+        let (used, _) = OwnMemory::of_this_process().bytes();
+        for (limit, next_us) in [(used + used / 16, 5), (used * 16, 5 + BETWEEN_LOOKS_US)] {
+            let bound = MemoryBound::of(&Recycling { rss: Some(limit), ..Recycling::default() }).expect("a bound");
+            bound.is_exceeded(5);
+            assert_eq!(bound.next_look_us.load(Ordering::Relaxed), next_us, "{used} of {limit}");
+        }
     }
 
     #[test]
