@@ -5,6 +5,7 @@ use worker_protocol::scoreboard::Histogram;
 
 use super::evidence::Evidence;
 use super::failing::by_chance;
+use super::growth::{Growth, Holding};
 use super::slowness::{Milliseconds, quantile_us, slower};
 use crate::config::model::{Canary, Undecided};
 
@@ -37,6 +38,7 @@ pub(crate) struct Judge {
     rules: Canary,
     ends_us: u64,
     evidence: Evidence,
+    growth: Growth,
     /// Requests and failures as of the last look, the old generation's and the new one's.
     seen: [(u64, u64); 2],
 }
@@ -45,7 +47,12 @@ impl Judge {
     /// Of a trial that begins now.
     pub(crate) fn new(rules: Canary, now_us: u64) -> Self {
         let ends_us = now_us.saturating_add(u64::try_from(rules.time.as_micros()).unwrap_or(u64::MAX));
-        Self { rules, ends_us, evidence: Evidence::default(), seen: [(0, 0); 2] }
+        Self { rules, ends_us, evidence: Evidence::default(), growth: Growth::default(), seen: [(0, 0); 2] }
+    }
+
+    /// What workers of both sides hold at a look that comes now, the old generation's first.
+    pub(crate) fn weigh(&mut self, [old, new]: [(Holding, &Answered); 2]) {
+        self.growth.note((old.0, old.1.requests), (new.0, new.1.requests));
     }
 
     /// A look at all that both sides have answered since the beginning. What speaks for the new generation, or against it;
@@ -65,7 +72,7 @@ impl Judge {
         if !enough {
             return self.undecided(new.requests);
         }
-        Some(conclude(old, new))
+        Some(conclude(old, new).and_then(|passes| self.growth.grows().map_or(Ok(passes), Err)))
     }
 
     fn gather(&mut self, old: &Answered, new: &Answered) {
@@ -165,6 +172,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_takes_ever_more_memory_is_refused_at_the_end() {
+        let mut judge = Judge::new(Canary { time: Duration::from_secs(60), ..rules() }, 0);
+        for look in 1..60 {
+            let (old, new) = (answered(90 * look, 0), answered(10 * look, 0));
+            let [mut of_old, mut of_new] = [Holding::default(); 2];
+            of_old.add(40 << 20, 100_000);
+            of_new.add((20 + look) << 20, new.requests);
+            judge.weigh([(of_old, &old), (of_new, &new)]);
+            assert_eq!(judge.look(look * SECOND, &old, &new), None);
+        }
+        let verdict = judge.look(60 * SECOND, &answered(5_400, 0), &answered(600, 0)).expect("a verdict");
+        let told = "its workers hold 79 MiB of their own and gain 104.9 kB with each request; of the old generation's, which \
+                    have answered more, none holds more than 40 MiB";
+        assert_eq!(verdict.expect_err("refused"), told);
+    }
+
+    #[test]
     fn where_too_few_requests_came_the_configuration_says_what_is_done() {
         for (undecided, expected) in
             [(Undecided::Commit, Some(true)), (Undecided::KeepWaiting, None), (Undecided::Rollback, Some(false))]
@@ -187,32 +211,41 @@ mod tests {
     }
 
     /// How many of `runs` trials with these rates of failures end in a refusal, with 2,000 requests of the canary's at this
-    /// share, looked at every 100.
+    /// share, looked at every 50. Workers of both sides grow alike with their requests.
     fn refusals(runs: u64, share: f64, (old_rate, new_rate): (f64, f64)) -> u64 {
         let mut dice = fastrand::Rng::with_seed(22);
-        let mut failures = |requests: u64, rate: f64| {
-            let (mut failures, mut at) = (0, 0.0);
-            loop {
-                at += (1.0 + (1.0 - dice.f64()).ln() / (1.0 - rate).ln()).floor();
-                if at > requests as f64 {
-                    return failures;
-                }
-                failures += 1;
-            }
-        };
-        let of_old = (100.0 / share - 100.0) as u64;
+        let requests_of_old = (50.0 / share - 50.0) as u64;
         let refused = |_: &u64| {
-            let mut judge = Judge::new(rules(), 0);
+            let mut judge = Judge::new(Canary { time: Duration::from_secs(40), ..rules() }, 0);
             let (mut old, mut new) = (Answered::default(), Answered::default());
-            let verdict = (1..=20).find_map(|look| {
-                old.failures += failures(of_old, old_rate);
-                new.failures += failures(100, new_rate);
-                (old.requests, new.requests) = (look * of_old, look * 100);
+            let mut held = [20_u64 << 20; 2];
+            let verdict = (1..=40).find_map(|look| {
+                old.failures += failures(&mut dice, requests_of_old, old_rate);
+                new.failures += failures(&mut dice, 50, new_rate);
+                (old.requests, new.requests) = (look * requests_of_old, look * 50);
+                held[0] += dice.u64(..8 << 20) * requests_of_old / 50;
+                held[1] += dice.u64(..8 << 20);
+                let [mut of_old, mut of_new] = [Holding::default(); 2];
+                of_old.add(held[0], 10_000 + old.requests);
+                of_new.add(held[1], new.requests);
+                judge.weigh([(of_old, &old), (of_new, &new)]);
                 judge.look(look * SECOND, &old, &new)
             });
             verdict.expect("a verdict").is_err()
         };
         (0..runs).filter(refused).count() as u64
+    }
+
+    /// How many of so many requests fail.
+    fn failures(dice: &mut fastrand::Rng, requests: u64, rate: f64) -> u64 {
+        let (mut failures, mut at) = (0, 0.0);
+        loop {
+            at += (1.0 + (1.0 - dice.f64()).ln() / (1.0 - rate).ln()).floor();
+            if at > requests as f64 {
+                return failures;
+            }
+            failures += 1;
+        }
     }
 
     #[test]

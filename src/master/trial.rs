@@ -7,7 +7,7 @@ use worker_protocol::scoreboard::{Histogram, MasterSeat};
 
 use super::ledger::believed_core;
 use super::machine::{Generation, Seat};
-use crate::canary::{Answered, Judge, LOOK_EVERY_US};
+use crate::canary::{Answered, Holding, Judge, LOOK_EVERY_US};
 use crate::config::model::Canary;
 
 /// One trial under way.
@@ -18,6 +18,8 @@ pub(super) struct Trial {
     old: Account,
     new: Account,
     pub(super) next_look_us: u64,
+    /// Whether it has been said that memory is not judged.
+    pub(super) is_blind: bool,
 }
 
 /// What one side has answered: those who live by what stands in their seats, less what stood there when the trial began.
@@ -37,7 +39,8 @@ impl Trial {
     ) -> Self {
         let next_look_us = now_us.saturating_add(LOOK_EVERY_US);
         let judge = Judge::new(rules.clone(), now_us);
-        let mut trial = Self { generation, judge, old: Account::default(), new: Account::default(), next_look_us };
+        let (old, new) = (Account::default(), Account::default());
+        let mut trial = Self { generation, judge, old, new, next_look_us, is_blind: false };
         for (of, seat, answered) in living {
             trial.side(of).before.insert(seat, answered);
         }
@@ -49,16 +52,21 @@ impl Trial {
         self.generation == generation
     }
 
-    /// A look at what both sides have answered by now. The verdict, if there is one.
+    /// A look at what both sides have answered by now, and at what they hold of the memory, where that is known, the old
+    /// generation first. The verdict, if there is one.
     pub(super) fn look(
         &mut self,
         living: &[(Generation, Seat, Answered)],
+        held: Option<[Holding; 2]>,
         now_us: u64,
     ) -> Option<Result<String, String>> {
         self.next_look_us = now_us.saturating_add(LOOK_EVERY_US);
         let generation = self.generation;
         let of_side = |new: bool| living.iter().filter(move |(of, ..)| (*of == generation) == new);
         let (old, new) = (self.old.sum(of_side(false)), self.new.sum(of_side(true)));
+        if let Some([of_old, of_new]) = held {
+            self.judge.weigh([(of_old, &old), (of_new, &new)]);
+        }
         self.judge.look(now_us, &old, &new)
     }
 

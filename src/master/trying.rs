@@ -4,10 +4,14 @@
 use worker_protocol::scoreboard::Share;
 
 use super::driver::Driver;
-use super::machine::{Event, Generation, LeaveReason, Seat};
+use super::machine::{Condition, Event, Generation, LeaveReason, Seat, WorkerView};
 use super::trial::{Trial, answered};
-use crate::canary::Answered;
+use crate::canary::{Answered, Holding};
 use crate::sys::clock::monotonic_us;
+use crate::sys::memory;
+
+/// Of how many workers of each side the memory is read once a second.
+const WEIGHED_MAX: u64 = 8;
 
 impl Driver<'_> {
     /// From its first connection on a new generation takes its part only.
@@ -54,7 +58,8 @@ impl Driver<'_> {
             return;
         }
         let living = self.answered();
-        if let Some(verdict) = self.trial.as_mut().and_then(|trial| trial.look(&living, now_us)) {
+        let held = self.held_on_trial(generation, &living);
+        if let Some(verdict) = self.trial.as_mut().and_then(|trial| trial.look(&living, held, now_us)) {
             self.handle(Event::TrialEnds { generation, verdict });
         }
     }
@@ -73,6 +78,38 @@ impl Driver<'_> {
         } else if let Some(own) = self.children.board().and_then(|board| board.master(seat)) {
             trial.bury(worker.generation, seat, own);
         }
+    }
+
+    /// What the first workers of both sides hold of the memory, the old generation's first: they get the most requests, and
+    /// reading takes its time. `None` where it cannot be read, which is said once.
+    fn held_on_trial(
+        &mut self,
+        generation: Generation,
+        living: &[(Generation, Seat, Answered)],
+    ) -> Option<[Holding; 2]> {
+        let mut sides = [Holding::default(); 2];
+        let mut workers: Vec<WorkerView> = self.machine.workers().collect();
+        workers.retain(|worker| matches!(worker.condition, Condition::Ready(_)));
+        workers.sort_unstable_by_key(|worker| worker.post.number);
+        for worker in workers {
+            let side = &mut sides[usize::from(worker.generation == generation)];
+            let answered = living.iter().find(|(_, seat, _)| *seat == worker.seat);
+            let (Some(pid), Some((.., answered)), true) = (worker.pid, answered, side.workers < WEIGHED_MAX) else {
+                continue;
+            };
+            match memory::held(pid.get()) {
+                Ok(Some(held)) => side.add(held.private_bytes, answered.requests),
+                Ok(None) => {}
+                Err(error) => {
+                    let trial = self.trial.as_mut()?;
+                    if !std::mem::replace(&mut trial.is_blind, true) {
+                        log::warn!("canary: what workers take of the memory is not judged: process {pid}: {error}");
+                    }
+                    return None;
+                }
+            }
+        }
+        Some(sides)
     }
 
     /// What the workers that live have answered in their lives.
