@@ -8,6 +8,7 @@ use super::candidate::Candidate;
 use super::children::Children;
 use super::descriptors::Descriptors;
 use super::files::PidFiles;
+use super::holdings::Holdings;
 use super::in_force::InForce;
 use super::ledger::Ledger;
 use super::log_size::SizeWatch;
@@ -84,6 +85,8 @@ pub(super) struct Driver<'a> {
     pub(super) stops_at_us: Option<u64>,
     /// Who is being told of the instance.
     pub(super) visitors: Visitors,
+    /// What processes hold of the machine's memory.
+    pub(super) holdings: Holdings,
     /// What outlives the processes that did it.
     pub(super) ledger: Ledger,
     /// What the application wants of signals, and the files whose changes raise one.
@@ -139,6 +142,7 @@ impl<'a> Driver<'a> {
             vassal: None,
             stops_at_us: None,
             visitors: Visitors::default(),
+            holdings: Holdings::default(),
             ledger: Ledger::begin(epoch_us()),
             timetable: Timetable::default(),
             signal_files: Watches::default(),

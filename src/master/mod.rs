@@ -23,6 +23,7 @@ mod ending;
 mod fifo;
 mod files;
 mod greeting;
+mod holdings;
 mod in_force;
 mod ledger;
 mod load;

@@ -7,6 +7,7 @@ use super::aside;
 use super::children::Said;
 use super::driver::Driver;
 use super::fifo::Letter;
+use super::holdings;
 use super::machine::{Event, Order, Reload, Role};
 use super::operator::Question;
 use super::reason::in_one_line;
@@ -96,6 +97,7 @@ impl Driver<'_> {
     pub(super) fn hear_operator(&mut self, operator: u32) {
         match self.operators.hear(operator) {
             Some(Question::Status) => {
+                self.weigh();
                 // Numbers, words and a list of strings: writing them cannot fail.
                 let standing = serde_json::to_string(&self.standing()).unwrap_or_default();
                 self.operators.answer(operator, DONE, &standing);
@@ -233,6 +235,7 @@ impl Driver<'_> {
             last_reload_failed: self.last_failure.clone(),
             left_as_it_was: self.left_over(),
             canary: self.machine.trial().map(|(generation, _)| generation.0),
+            memory: holdings::sum(&self.report()),
         };
         standing.judged(self.has_served, self.is_parting())
     }

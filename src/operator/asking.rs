@@ -195,6 +195,7 @@ mod tests {
             last_reload_failed: None,
             left_as_it_was: None,
             canary: None,
+            memory: None,
         };
         format!("{DONE} {}\n", serde_json::to_string(&standing).expect("plain data"))
     }

@@ -88,6 +88,9 @@ pub(crate) struct Standing {
     /// The generation that is on trial. Masters of other versions do not tell.
     #[serde(default)]
     pub(crate) canary: Option<u32>,
+    /// What its processes hold of the machine's memory. Masters of other versions do not tell.
+    #[serde(default)]
+    pub(crate) memory: Option<Memory>,
 }
 
 /// The most important thing about an instance.
@@ -110,6 +113,24 @@ pub(crate) struct Workers {
     pub(crate) ready: u32,
     pub(crate) starting: u32,
     pub(crate) leaving: u32,
+}
+
+/// What workers and zygotes hold of the machine's memory, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Memory {
+    /// How many workers were looked at.
+    pub(crate) workers: u32,
+    /// And how many zygotes.
+    pub(crate) zygotes: u32,
+    /// Of all workers: pages that no other process maps.
+    pub(crate) private_bytes: u64,
+    /// Of the worker that has most: pages that others map as well.
+    pub(crate) shared_bytes: u64,
+    /// Of workers and zygotes: all of the first, and their parts of the second.
+    pub(crate) pss_bytes: u64,
+    /// Whose memory cannot be read, and why: the first of them.
+    pub(crate) unread: Option<String>,
 }
 
 /// Programs beside the workers.
@@ -154,6 +175,22 @@ impl State {
     }
 }
 
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let Self { workers, zygotes, private_bytes, shared_bytes, pss_bytes, unread } = self;
+        write!(f, "{:.1} MiB for {workers} workers and {zygotes} that fork them", mib(*pss_bytes))?;
+        if *workers > 0 {
+            let own = mib(private_bytes / u64::from(*workers));
+            write!(f, " (a worker has {own:.1} of its own and shares {:.1})", mib(*shared_bytes))?;
+        }
+        match unread {
+            Some(why) => write!(f, ", not all of it known: {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Workers { wanted, ready, starting, leaving } = self.workers;
@@ -170,6 +207,9 @@ impl fmt::Display for Standing {
         }
         if let Some(generation) = self.canary {
             write!(f, ", generation {generation} on trial")?;
+        }
+        if let Some(memory) = &self.memory {
+            write!(f, ", {memory}")?;
         }
         if let Some(why) = &self.last_reload_failed {
             write!(f, ", last reload failed: {why}")?;
@@ -199,6 +239,7 @@ mod tests {
             last_reload_failed: None,
             left_as_it_was: None,
             canary: None,
+            memory: None,
         }
     }
 
@@ -223,7 +264,9 @@ mod tests {
     #[test]
     fn mutants_of_states_that_are_understood_are_told_in_bounds() {
         let canary = Standing { canary: Some(3), last_reload_failed: Some("why".into()), ..standing() };
-        let originals = [standing(), canary].map(|standing| serde_json::to_value(standing).unwrap());
+        let memory = Memory { workers: 2, pss_bytes: 9 << 20, unread: Some("why".into()), ..Memory::default() };
+        let weighed = Standing { memory: Some(memory), ..standing() };
+        let originals = [standing(), canary, weighed].map(|standing| serde_json::to_value(standing).unwrap());
         Seeds::of_this_run(1_000).try_all(|(): &mut (), seed| {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut mutant = originals[random.usize(..originals.len())].clone();

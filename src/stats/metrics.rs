@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::exposition::{Exposition, Form, Kind};
-use super::report::{Report, Tally, Totals, Worker, WorkerStatus};
+use super::report::{Holding, Report, Tally, Totals, Worker, WorkerStatus};
 
 /// The document.
 pub fn metrics(report: &Report, form: Form) -> Vec<u8> {
@@ -16,6 +16,7 @@ pub fn metrics(report: &Report, form: Form) -> Vec<u8> {
     own(&mut out, report);
     sockets(&mut out, report);
     workers(&mut out, report);
+    memory(&mut out, report);
     out.finish()
 }
 
@@ -196,6 +197,35 @@ fn workers(out: &mut Exposition, report: &Report) {
         let mut family = out.family(name, *kind, help);
         for (worker, number) in report.workers.iter().zip(&numbers) {
             family.seconds(&[("worker_id", number)], us(worker));
+        }
+    }
+}
+
+/// What processes hold of the machine's memory, where that is known.
+fn memory(out: &mut Exposition, report: &Report) {
+    let of_workers = report.workers.iter().map(|worker| (worker.number, worker.holding));
+    let help = "Memory of a worker: pages of its own, pages that others map too, and its part of all (PSS).";
+    held(out, "rhinod_worker_memory_bytes", help, "worker_id", of_workers);
+    let of_zygotes = report.zygotes.iter().map(|zygote| (zygote.generation, zygote.holding));
+    let help = "The same of the processes that fork the workers.";
+    held(out, "rhinod_zygote_memory_bytes", help, "generation", of_zygotes);
+    let help = "Processes whose memory cannot be read.";
+    out.family("rhinod_memory_unread", Kind::Gauge, help).whole(&[], report.unread.len() as u64);
+}
+
+fn held(
+    out: &mut Exposition,
+    name: &'static str,
+    help: &str,
+    label: &str,
+    processes: impl Iterator<Item = (u32, Option<Holding>)>,
+) {
+    let mut family = out.family(name, Kind::Gauge, help);
+    for (number, holding) in processes {
+        let Some(Holding { private_bytes, shared_bytes, proportional_bytes }) = holding else { continue };
+        let number = number.to_string();
+        for (part, bytes) in [("private", private_bytes), ("shared", shared_bytes), ("pss", proportional_bytes)] {
+            family.whole(&[(label, &number), ("part", part)], bytes);
         }
     }
 }

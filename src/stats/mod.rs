@@ -21,8 +21,8 @@ pub use exposition::Form;
 pub use health::{Answer, Readiness};
 pub use metrics::metrics;
 pub use report::{
-    Application, Cache, Core, Cron, Daemon, Decision, Instance, Listener, Metric, Report, Running, ScaledBy, Tally,
-    Totals, Worker, WorkerStatus,
+    Application, Cache, Core, Cron, Daemon, Decision, Holding, Instance, Listener, Metric, Report, Running, ScaledBy,
+    Tally, Totals, Worker, WorkerStatus, Zygote,
 };
 pub use request::{BRIEF_PATH, HEAD_BYTES_MAX, Head, Page, Request, read};
 pub use uwsgi::{Style, document};

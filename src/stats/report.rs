@@ -16,6 +16,10 @@ pub struct Report {
     pub listeners: Vec<Listener>,
     /// One for each worker that may be, by number.
     pub workers: Vec<Worker>,
+    /// The processes that have loaded the application, and fork the workers.
+    pub zygotes: Vec<Zygote>,
+    /// Whose memory cannot be told of, and why.
+    pub unread: Vec<String>,
     /// Workers on their way in or out, over and above those that serve.
     pub running: Vec<Running>,
     /// Programs beside the workers.
@@ -142,6 +146,8 @@ pub struct Worker {
     pub rss_bytes: u64,
     /// Virtual memory.
     pub vsz_bytes: u64,
+    /// What it holds of the machine's memory, as of some seconds ago; `None` where that is not known (yet).
+    pub holding: Option<Holding>,
     /// Of all: time within requests.
     pub running_us: u64,
     /// When this one was forked, in seconds since the epoch; 0 if there was none yet.
@@ -156,6 +162,28 @@ pub struct Worker {
     pub application: Application,
     /// Its threads.
     pub cores: Vec<Core>,
+}
+
+/// What a process holds of the machine's memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// In pages that no other process maps.
+    pub private_bytes: u64,
+    /// In pages that others map as well.
+    pub shared_bytes: u64,
+    /// The first, and its part of the second (PSS).
+    pub proportional_bytes: u64,
+}
+
+/// A process that has loaded the application, and forks the workers.
+#[derive(Debug, Clone, Default)]
+pub struct Zygote {
+    /// Which loading of the application.
+    pub generation: u32,
+    /// Its process.
+    pub pid: i32,
+    /// What it holds; `None` where that is not known (yet).
+    pub holding: Option<Holding>,
 }
 
 /// What a worker serves.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use super::report::{Cache, Core, Cron, Listener, Metric, Report, Worker, WorkerStatus};
+use super::report::{Cache, Core, Cron, Holding, Listener, Metric, Report, Worker, WorkerStatus, Zygote};
 
 /// What a document looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +62,10 @@ struct Document<'r> {
     metrics: BTreeMap<&'r str, OneMetric<'r>>,
     sockets: Vec<Socket<'r>>,
     workers: Vec<OneWorker<'r>>,
+    // These two are not in uWSGI.
+    zygotes: Vec<OneZygote>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    memory_unread: &'r [String],
 }
 
 #[derive(Serialize)]
@@ -136,6 +140,8 @@ struct OneWorker<'r> {
     status: &'static str,
     rss: u64,
     vsz: u64,
+    #[serde(flatten)]
+    memory: Option<Memory>,
     running_time: u64,
     last_spawn: u64,
     respawn_count: u64,
@@ -144,6 +150,22 @@ struct OneWorker<'r> {
     apps: Vec<App>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cores: Option<Vec<OneCore<'r>>>,
+}
+
+/// What a process holds, in bytes. Not in uWSGI; absent where it is not known.
+#[derive(Serialize)]
+struct Memory {
+    private: u64,
+    shared: u64,
+    pss: u64,
+}
+
+#[derive(Serialize)]
+struct OneZygote {
+    generation: u32,
+    pid: i32,
+    #[serde(flatten)]
+    memory: Option<Memory>,
 }
 
 #[derive(Serialize)]
@@ -210,6 +232,8 @@ impl<'r> Document<'r> {
             metrics: report.metrics.iter().filter(|_| style.metrics).map(metric).collect(),
             sockets: report.listeners.iter().map(Socket::of).collect(),
             workers: report.workers.iter().map(|worker| OneWorker::of(worker, style)).collect(),
+            zygotes: report.zygotes.iter().map(OneZygote::of).collect(),
+            memory_unread: &report.unread,
         }
     }
 }
@@ -267,6 +291,20 @@ impl<'r> Socket<'r> {
     }
 }
 
+impl Memory {
+    fn of(holding: Holding) -> Self {
+        let Holding { private_bytes, shared_bytes, proportional_bytes } = holding;
+        Self { private: private_bytes, shared: shared_bytes, pss: proportional_bytes }
+    }
+}
+
+impl OneZygote {
+    fn of(zygote: &Zygote) -> Self {
+        let Zygote { generation, pid, holding } = *zygote;
+        Self { generation, pid, memory: holding.map(Memory::of) }
+    }
+}
+
 impl<'r> OneWorker<'r> {
     fn of(worker: &'r Worker, style: Style) -> Self {
         let app = App {
@@ -296,6 +334,7 @@ impl<'r> OneWorker<'r> {
             },
             rss: worker.rss_bytes,
             vsz: worker.vsz_bytes,
+            memory: worker.holding.map(Memory::of),
             running_time: worker.running_us,
             last_spawn: worker.spawned_s,
             respawn_count: worker.spawns,
@@ -384,6 +423,24 @@ mod tests {
         assert_eq!(worker["cores"][0]["req_info"], serde_json::json!({"request_start": 9}));
         assert_eq!(worker["cores"][1]["vars"], serde_json::json!([]));
         assert_eq!(worker["cores"][1]["req_info"], serde_json::json!({}));
+    }
+
+    #[test]
+    fn what_processes_hold_is_told_where_it_is_known_and_whose_is_not() {
+        let holding = Holding { private_bytes: 3, shared_bytes: 8, proportional_bytes: 5 };
+        let report = Report {
+            workers: vec![Worker { number: 1, holding: Some(holding), ..Worker::default() }, Worker::default()],
+            zygotes: vec![Zygote { generation: 2, pid: 9, holding: None }],
+            unread: vec!["process 9: Permission denied".into()],
+            ..Report::default()
+        };
+        let value = read(&report, WHOLE);
+        let worker = &value["workers"][0];
+        assert_eq!((&worker["private"], &worker["shared"], &worker["pss"]), (&3.into(), &8.into(), &5.into()));
+        assert!(value["workers"][1].get("pss").is_none());
+        assert_eq!(value["zygotes"], serde_json::json!([{"generation": 2, "pid": 9}]));
+        assert_eq!(value["memory_unread"], serde_json::json!(["process 9: Permission denied"]));
+        assert!(read(&Report::default(), WHOLE).get("memory_unread").is_none());
     }
 
     #[test]

@@ -52,6 +52,42 @@ fn in_statm(text: &str) -> (u64, u64) {
     (pages.next().unwrap_or(0) * page, virtual_bytes)
 }
 
+/// What a process holds of the machine's memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// In pages that no other process maps.
+    pub private_bytes: u64,
+    /// In pages that others map as well.
+    pub shared_bytes: u64,
+    /// The first, and of the second its part: what pages hold, divided by how many map them.
+    pub proportional_bytes: u64,
+}
+
+/// What a process holds; `None` when it has ended. The kernel walks all its pages for this, some milliseconds for a large
+/// one, which must wait meanwhile when it maps memory anew.
+///
+/// # Errors
+/// When the system does not let this process see it.
+pub fn held(pid: i32) -> io::Result<Option<Held>> {
+    match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+        Ok(text) => Ok(in_rollup(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is held, by the text of a file `smaps_rollup` (proc_pid_smaps(5)).
+fn in_rollup(text: &str) -> Option<Held> {
+    let bytes = |key: &str| {
+        let rest = text.lines().find_map(|line| line.strip_prefix(key))?;
+        rest.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kibibytes| kibibytes.saturating_mul(1_024))
+    };
+    let private_bytes = bytes("Private_Clean:")?.saturating_add(bytes("Private_Dirty:")?);
+    let shared_bytes = bytes("Shared_Clean:")?.saturating_add(bytes("Shared_Dirty:")?);
+    Some(Held { private_bytes, shared_bytes, proportional_bytes: bytes("Pss:")? })
+}
+
 /// Time on a processor and time waiting for one, in microseconds, since the process started (`/proc/PID/schedstat`).
 pub fn processor_times_us(pid: i32) -> Option<(u64, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
@@ -131,6 +167,24 @@ mod tests {
         ] {
             assert_eq!(code_mapping(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_held_is_what_the_kernel_adds_up() {
+        let text = "55e0-7ffd ---p 00000000 00:00 0    [rollup]\nRss:     9140 kB\nPss:     2345 kB\nPss_Dirty: 1 kB\n\
+                    Shared_Clean:   7000 kB\nShared_Dirty:    40 kB\nPrivate_Clean:   100 kB\nPrivate_Dirty:  2000 kB\n";
+        let expected = Held { private_bytes: 2_100 << 10, shared_bytes: 7_040 << 10, proportional_bytes: 2_345 << 10 };
+        assert_eq!(in_rollup(text), Some(expected));
+        assert_eq!(in_rollup(""), None);
+    }
+
+    #[test]
+    fn memory_that_is_written_to_is_held_and_a_process_that_is_gone_holds_nothing() {
+        let own = || held(std::process::id().cast_signed()).expect("our own").expect("it lives");
+        let before = own();
+        let more = vec![1_u8; 64 << 20];
+        assert!(own().private_bytes >= before.private_bytes + more.len() as u64 / 2, "{before:?} {:?}", own());
+        assert_eq!(held(i32::MAX).expect("nobody hides it"), None);
     }
 
     #[test]

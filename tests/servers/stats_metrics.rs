@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
 use crate::harness::{Instance, program_path, wait_until};
-use crate::monitoring::{Samples, metrics_path, page, page_with, samples, stats_path, telling};
+use crate::monitoring::{Samples, bytes_after, metrics_path, page, page_with, samples, stats_path, telling};
 use crate::reloading::{Held, operator, reload, unsteady};
 
 const OPEN_METRICS: &str = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
@@ -202,4 +202,34 @@ fn the_page_for_people_needs_nothing_from_elsewhere_and_every_metric_that_it_rea
         let family = name.trim_end_matches("_bucket");
         assert!(told.contains(&format!("# TYPE {family} ")), "{name} is not told");
     }
+}
+
+/// Kibibytes of a line of `/proc/PID/smaps_rollup`.
+fn rollup_kib(pid: i32, key: &str) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a living process");
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{key} in {text}"));
+    line.trim().strip_suffix(" kB").and_then(|kib| kib.parse().ok()).expect("a size")
+}
+
+#[test]
+fn what_processes_hold_of_the_memory_is_told_by_metrics_statistics_and_status() {
+    let server = telling().set("workers", 1).start();
+    server.get("/");
+    let worker = server.workers().pop().expect("a worker");
+    let pss = value(&server, "rhinod_worker_memory_bytes{worker_id=\"1\",part=\"pss\"}").expect("it is told") / 1024.0;
+    // Without a request neither changes by much, and what it shares depends on how many others run.
+    let private = value(&server, "rhinod_worker_memory_bytes{worker_id=\"1\",part=\"private\"}").expect("so is this");
+    let expected = rollup_kib(worker.pid, "Private_Clean:") + rollup_kib(worker.pid, "Private_Dirty:");
+    assert!((private / 1024.0 - expected).abs() < 1024.0, "{private} bytes, {expected} KiB");
+    assert!(pss >= private / 1024.0, "{pss} KiB, {private} bytes");
+    assert!(
+        value(&server, "rhinod_zygote_memory_bytes{generation=\"1\",part=\"shared\"}").is_some_and(|some| some > 0.0)
+    );
+    assert_eq!(value(&server, "rhinod_memory_unread"), Some(0.0));
+    let document: serde_json::Value =
+        serde_json::from_slice(&bytes_after(&stats_path(server.dir()), b"")).expect("JSON");
+    assert_eq!(document["workers"][0]["private"].as_f64(), Some(private), "{document:#}");
+    assert!(document["zygotes"][0]["pss"].is_u64(), "{document:#}");
+    let status = String::from_utf8(operator(&server, "status").stdout).expect("text");
+    assert!(status.contains(" MiB for 1 workers and 1 that fork them (a worker has "), "{status}");
 }

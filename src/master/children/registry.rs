@@ -77,6 +77,13 @@ pub(super) struct Member {
     pub(super) budget: Budget,
 }
 
+impl Children {
+    /// The processes that have loaded the application, or are about to.
+    pub(in crate::master) fn zygote_processes(&self) -> impl Iterator<Item = (Generation, ProcessId)> {
+        self.zygotes.iter().map(|(generation, zygote)| (*generation, zygote.pid))
+    }
+}
+
 impl Zygote {
     /// A process of which nothing has been heard.
     pub(super) fn new(pid: ProcessId, control: ControlSocket, unheard: Option<String>, seats: u32) -> Self {

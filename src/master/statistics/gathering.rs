@@ -7,11 +7,11 @@ use worker_protocol::scoreboard::{MasterSeat, Scoreboard};
 
 use super::super::driver::Driver;
 use super::super::ledger::{Ledger, Slot, believed, believed_core};
-use super::super::machine::{Condition, WorkerView};
+use super::super::machine::{Condition, Generation, ProcessId, WorkerView};
 use crate::config::model::{CacheSettings, Config, Metric as MetricSettings, MetricKind};
 use crate::stats::{
     Answer, Application, Cache, Core, Cron, Daemon, Instance, Listener, Load, Metric, Readiness, Report, Running,
-    Totals, Worker, WorkerStatus,
+    Totals, Worker, WorkerStatus, Zygote,
 };
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::{memory, queue::QueueProbe};
@@ -68,15 +68,24 @@ impl Driver<'_> {
         self.children.board().is_some_and(|board| totals(&self.ledger, &living, board).requests > 0)
     }
 
+    /// Sees to it that it is known what processes hold of the memory.
+    pub(in crate::master) fn weigh(&mut self) {
+        let workers = self.machine.workers().filter_map(|worker| worker.pid);
+        let processes: Vec<ProcessId> = workers.chain(self.children.zygote_processes().map(|(_, pid)| pid)).collect();
+        self.holdings.refresh(&processes, |pid| memory::held(pid.get()), monotonic_us);
+    }
+
     /// All that there is to tell.
     pub(in crate::master) fn report(&self) -> Report {
-        let (config, calendar) = (&self.in_force.config, Calendar::now());
+        let calendar = Calendar::now();
         let living: Vec<WorkerView> = self.machine.workers().collect();
         let board = self.children.board();
         Report {
             instance: self.instance(),
             listeners: self.listeners(),
-            workers: board.map_or_else(Vec::new, |board| workers(config, &self.ledger, &living, board, calendar)),
+            workers: board.map_or_else(Vec::new, |board| self.workers(&living, board, calendar)),
+            zygotes: self.zygotes(),
+            unread: self.holdings.unread(),
             running: board.map_or_else(Vec::new, |board| running(&living, board)),
             daemons: self.daemons(),
             locks: self.locks(),
@@ -106,6 +115,35 @@ impl Driver<'_> {
             load_us: self.ledger.load_us,
             resident_bytes: memory::own_bytes().0,
         }
+    }
+
+    fn workers(&self, living: &[WorkerView], board: Scoreboard<'_>, calendar: Calendar) -> Vec<Worker> {
+        let config = &self.in_force.config;
+        let mut by_number: HashMap<u32, Vec<(WorkerView, MasterSeat<'_>)>> = HashMap::new();
+        for view in living {
+            if let Some(seat) = board.master(view.seat) {
+                by_number.entry(view.post.number).or_default().push((*view, seat));
+            }
+        }
+        let most = u32::try_from(config.workers).unwrap_or(u32::MAX);
+        let fresh = Slot::default();
+        let one = |number: u32| {
+            let mut all = by_number.remove(&number).unwrap_or_default();
+            all.sort_by_key(|(view, _)| rank(view.condition));
+            let slot = self.ledger.slots.get(&number).unwrap_or(&fresh);
+            let told = worker(config, slot, &all, board.layout().threads(), calendar);
+            Worker { number, holding: self.holdings.of(told.pid), ..told }
+        };
+        (1..=most).map(one).collect()
+    }
+
+    fn zygotes(&self) -> Vec<Zygote> {
+        let zygote = |(generation, pid): (Generation, ProcessId)| Zygote {
+            generation: generation.0,
+            pid: pid.get(),
+            holding: self.holdings.of(pid.get()),
+        };
+        self.children.zygote_processes().map(zygote).collect()
     }
 
     fn listeners(&self) -> Vec<Listener> {
@@ -191,30 +229,6 @@ impl Driver<'_> {
     }
 }
 
-fn workers(
-    config: &Config,
-    ledger: &Ledger,
-    living: &[WorkerView],
-    board: Scoreboard<'_>,
-    calendar: Calendar,
-) -> Vec<Worker> {
-    let mut by_number: HashMap<u32, Vec<(WorkerView, MasterSeat<'_>)>> = HashMap::new();
-    for view in living {
-        if let Some(seat) = board.master(view.seat) {
-            by_number.entry(view.post.number).or_default().push((*view, seat));
-        }
-    }
-    let most = u32::try_from(config.workers).unwrap_or(u32::MAX);
-    let fresh = Slot::default();
-    let one = |number: u32| {
-        let mut all = by_number.remove(&number).unwrap_or_default();
-        all.sort_by_key(|(view, _)| rank(view.condition));
-        let slot = ledger.slots.get(&number).unwrap_or(&fresh);
-        Worker { number, ..worker(config, slot, &all, board.layout().threads(), calendar) }
-    };
-    (1..=most).map(one).collect()
-}
-
 /// Who stands for a number that several have.
 fn rank(condition: Condition) -> u8 {
     match condition {
@@ -256,6 +270,7 @@ fn worker(
         harakiris: sum.harakiris,
         rss_bytes: figures.rss_bytes,
         vsz_bytes: figures.vsz_bytes,
+        holding: None,
         running_us: sum.running_us,
         spawned_s: sum.spawned_s,
         spawns: sum.spawns,

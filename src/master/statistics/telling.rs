@@ -50,7 +50,7 @@ impl Driver<'_> {
     }
 
     /// Head and body of an answer.
-    fn answer(&self, question: Question, documents: &mut Documents) -> [Rc<[u8]>; 2] {
+    fn answer(&mut self, question: Question, documents: &mut Documents) -> [Rc<[u8]>; 2] {
         let statistics = &self.in_force.config.statistics;
         let style = Style { minified: statistics.minified, cores: statistics.cores, metrics: statistics.own_metrics };
         let nothing = || Rc::from([].as_slice());
@@ -84,12 +84,15 @@ impl Driver<'_> {
         [Rc::from(head.bytes()), if head_only { nothing() } else { body }]
     }
 
-    fn document(&self, document: Document, documents: &mut Documents) -> Rc<[u8]> {
+    fn document(&mut self, document: Document, documents: &mut Documents) -> Rc<[u8]> {
         let Documents { report, made } = documents;
         if let Some((_, bytes)) = made.iter().find(|(other, _)| *other == document) {
             return Rc::clone(bytes);
         }
-        let report = report.get_or_insert_with(|| self.report());
+        let report = report.get_or_insert_with(|| {
+            self.weigh();
+            self.report()
+        });
         let bytes: Rc<[u8]> = Rc::from(match document {
             Document::Uwsgi(style) => stats::document(report, style),
             Document::Metrics(form) => stats::metrics(report, form),
