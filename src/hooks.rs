@@ -1,8 +1,8 @@
 //! Hooks: what the configuration wants done at moments of the life cycle (uWSGI's manual, "Hooks").
 //!
 //! Runs in whichever process has the moment: the master (`asap` to `master-start`, `as-user-atexit`), the zygote
-//! (`pre-app`, `post-app`), the workers (`post-fork`, `accepting`…). Blocks: it is meant for the edges of a life, and
-//! what the running master does (a watched file) goes through [`spawn`].
+//! (`pre-app`, `post-app`), the workers (`post-fork`, `accepting`…). Blocks: it is meant for the edges of a life. What
+//! a running master or Emperor does goes through [`spawn`] (a watched file) or [`run_aside`] (what an Emperor orders).
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -13,13 +13,17 @@ use std::time::Duration;
 
 use crate::config::model::{Hook, HookAction, HookPhase, SignalFunction};
 use crate::sys::clock::monotonic_us;
-use crate::sys::process::keep_signals;
+use crate::sys::process::{close_all_but, end_within, keep_signals, set_name};
+use crate::sys::spawn::fork_vassal;
 
 /// How long `wait_for_*` waits, as in uWSGI.
 const WAIT_FOR: Duration = Duration::from_secs(60);
 
 /// How often `wait_for_*` and `spinningfifo` look again: nothing tells of a file that does not exist yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long all hooks of a moment may take that nobody waits for; `wait_for_*` gives up before.
+const ASIDE_WITHIN_S: u32 = 65;
 
 /// Why a hook failed; the sentence names where it was written.
 #[derive(Debug, thiserror::Error)]
@@ -34,10 +38,38 @@ pub struct HookFailure {
 
 /// Runs all hooks of a moment in the order of the configuration; the first failure ends it.
 pub fn run(hooks: &[Hook], phase: HookPhase) -> Result<(), HookFailure> {
+    run_with(hooks, phase, &[])
+}
+
+/// Runs all hooks of a moment in a process of its own, which goes on when this one has ended. Nobody waits for it: it says
+/// itself in the log which one fails. What it executes gets these variables.
+pub fn run_aside(hooks: &[Hook], phase: HookPhase, variables: &[(&str, String)]) {
+    if !hooks.iter().any(|hook| hook.phase == phase) {
+        return;
+    }
+    let forked = fork_vassal(|| {
+        set_name("rhinod hook");
+        // Whoever takes the end of a line for the end of its other side would wait for this process as well.
+        close_all_but(&[]);
+        end_within(ASIDE_WITHIN_S);
+        match run_with(hooks, phase, variables) {
+            Ok(()) => 0,
+            Err(failure) => {
+                log::error!("{failure}");
+                1
+            }
+        }
+    });
+    if let Err(error) = forked {
+        log::error!("hook-{} is not run: {error}", phase.name());
+    }
+}
+
+fn run_with(hooks: &[Hook], phase: HookPhase, variables: &[(&str, String)]) -> Result<(), HookFailure> {
     for hook in hooks.iter().filter(|hook| hook.phase == phase) {
         let argument = if hook.hidden { "***" } else { &hook.argument };
         log::info!("running \"{}:{argument}\" (hook-{})", hook.action.name(), phase.name());
-        perform(hook.action, &hook.argument).map_err(|error| HookFailure {
+        perform(hook.action, &hook.argument, variables).map_err(|error| HookFailure {
             origin: hook.origin.clone(),
             phase,
             action: hook.action,
@@ -63,7 +95,7 @@ pub fn perform_written(written: &str) -> io::Result<()> {
     let (action, argument) = written.split_once(':').unwrap_or((written, ""));
     match action_of(written) {
         Some(HookAction::Exec) => spawn(argument),
-        Some(action) => perform(action, argument),
+        Some(action) => perform(action, argument, &[]),
         None => Err(io::Error::other(format!("the action {action} is not supported"))),
     }
 }
@@ -76,13 +108,13 @@ pub fn meaning_of_signal(hooks: &[Hook], signal: i32) -> Option<SignalFunction> 
     meant.filter(|(number, _)| i32::from(*number) == signal).map(|(_, function)| function).next()
 }
 
-fn perform(action: HookAction, argument: &str) -> io::Result<()> {
+fn perform(action: HookAction, argument: &str, variables: &[(&str, String)]) -> io::Result<()> {
     let (first, rest) = argument.split_once(char::is_whitespace).unwrap_or((argument, ""));
     let path = Path::new(first);
     match action {
-        HookAction::Exec => shell(argument),
+        HookAction::Exec => shell(argument, variables),
         HookAction::Safeexec => {
-            if let Err(error) = shell(argument) {
+            if let Err(error) = shell(argument, variables) {
                 log::warn!("{error}");
             }
             Ok(())
@@ -115,8 +147,10 @@ fn perform(action: HookAction, argument: &str) -> io::Result<()> {
     }
 }
 
-fn shell(command: &str) -> io::Result<()> {
-    let status = keep_signals(&mut Command::new("/bin/sh")).arg("-c").arg(command).stdin(Stdio::null()).status()?;
+fn shell(command: &str, variables: &[(&str, String)]) -> io::Result<()> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).envs(variables.iter().map(|(name, value)| (name, value)));
+    let status = keep_signals(&mut shell).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("the command ended with {status}"))) }
 }
 

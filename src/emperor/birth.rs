@@ -13,6 +13,7 @@ use worker_protocol::ids::ProcessId;
 use super::monitors::Candidate;
 use crate::config::model::{Config, EnvironmentChange, HookPhase};
 use crate::supervision::vassal::EMPEROR_FD;
+use crate::sys::capabilities::bound_to;
 use crate::sys::identity::{Credentials, become_user};
 use crate::sys::line::Line;
 use crate::sys::{process, spawn};
@@ -32,8 +33,23 @@ const FOR_THE_EMPEROR: [&str; 8] = [
     EMPEROR_FD,
 ];
 
+/// What hooks are told of where a vassal stands.
+pub(super) const VASSALS_DIR: &str = "UWSGI_VASSALS_DIR";
+
+/// The section of a file that is its reinforcements', as in uWSGI.
+const REINFORCEMENTS: &str = "zerg";
+
 /// Variables with this beginning are passed on without it.
 const FOR_VASSALS: &str = "UWSGI_VASSAL_";
+
+/// What makes a vassal one of several of the same file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reinforcement {
+    /// The vassal that has asked for it.
+    pub(super) of: String,
+    /// Which of its own it is, from 1.
+    pub(super) number: u32,
+}
 
 /// A vassal that is to be started.
 pub(super) struct Birth<'a> {
@@ -44,6 +60,7 @@ pub(super) struct Birth<'a> {
     pub(super) program: &'a Path,
     /// What it is to listen on, where its first connection starts it.
     pub(super) socket: Option<BorrowedFd<'a>>,
+    pub(super) stands_by: Option<&'a Reinforcement>,
 }
 
 impl Birth<'_> {
@@ -72,6 +89,10 @@ impl Birth<'_> {
         }
         process::set_input(self.socket).map_err(|error| because("set standard input", error))?;
         process::inherit(line.as_fd()).map_err(|error| because("pass on the Emperor's line", error))?;
+        // Before the identity is taken, and with it the right to do this.
+        if let Some(kept) = self.config.emperor.start.capabilities {
+            bound_to(kept.bits()).map_err(|error| because("give up capabilities", error))?;
+        }
         self.take_identity()?;
         // After the identity is taken, which would undo it (prctl(2)).
         process::die_with_parent().map_err(|error| because("be ended with the Emperor", error))?;
@@ -79,7 +100,7 @@ impl Birth<'_> {
             return Err("the Emperor is gone".to_owned());
         }
         self.run_hooks()?;
-        let environment = texts(environment(self.config, line.as_raw_fd()))?;
+        let environment = texts(environment(self.config, line.as_raw_fd(), self.stands_by))?;
         let arguments = texts(self.arguments())?;
         for program in self.programs() {
             let program = CString::new(program.into_vec()).map_err(|error| error.to_string())?;
@@ -104,7 +125,7 @@ impl Birth<'_> {
     fn run_hooks(&self) -> Result<(), String> {
         if let Some(hook) = &self.config.emperor.start.start_hook {
             let mut command = std::process::Command::new(hook);
-            command.arg(self.name).env("UWSGI_VASSALS_DIR", self.directory());
+            command.arg(self.name).env(VASSALS_DIR, self.candidate.directory());
             match process::keep_signals(&mut command).status() {
                 Ok(status) if status.success() => {}
                 Ok(status) => log::warn!("[emperor] vassals-start-hook {hook} {}: {status}", self.name),
@@ -112,11 +133,6 @@ impl Birth<'_> {
             }
         }
         crate::hooks::run(&self.config.hooks, HookPhase::AsVassal).map_err(|failure| failure.to_string())
-    }
-
-    fn directory(&self) -> OsString {
-        let directory = self.candidate.directory.clone().or_else(|| std::env::current_dir().ok());
-        directory.unwrap_or_default().into_os_string()
     }
 
     /// What is tried, one after the other.
@@ -134,10 +150,12 @@ impl Birth<'_> {
         let mut words = Vec::new();
         words.extend(start.templates_before.iter().flat_map(|(option, path)| pair(option, path)));
         words.extend(start.set.iter().flat_map(|set| pair("set", set)));
+        let file = self.stands_by.map_or(self.name, |reinforcement| reinforcement.of.as_str());
+        let section = if self.stands_by.is_some() { format!(":{REINFORCEMENTS}") } else { String::new() };
         if start.magic_exec && self.candidate.executable {
-            words.extend(pair("ini", &format!("exec://{}", self.name)));
+            words.extend(pair("ini", &format!("exec://{file}{section}")));
         } else {
-            words.extend(pair(form(self.name), self.name));
+            words.extend(pair(form(file), &format!("{file}{section}")));
         }
         words.extend(start.templates_after.iter().flat_map(|(option, path)| pair(option, path)));
         words
@@ -155,7 +173,7 @@ fn form(name: &str) -> &'static str {
 }
 
 /// `NAME=VALUE` of all variables.
-fn environment(config: &Config, line: i32) -> Vec<OsString> {
+fn environment(config: &Config, line: i32, stands_by: Option<&Reinforcement>) -> Vec<OsString> {
     let mut variables: std::collections::BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     FOR_THE_EMPEROR.iter().for_each(|name| drop(variables.remove(std::ffi::OsStr::new(name))));
     for (name, value) in variables.clone() {
@@ -171,6 +189,9 @@ fn environment(config: &Config, line: i32) -> Vec<OsString> {
         }
     }
     variables.insert(EMPEROR_FD.into(), line.to_string().into());
+    if let Some(reinforcement) = stands_by {
+        variables.insert("UWSGI_BROODLORD_NUM".into(), reinforcement.number.to_string().into());
+    }
     let joined = |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
     variables.into_iter().map(joined).map(OsString::from_vec).collect()
 }

@@ -3,29 +3,34 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use worker_protocol::ids::ProcessId;
 
-use super::birth::Birth;
+use super::birth::{Birth, Reinforcement, VASSALS_DIR};
 use super::monitors::Candidate;
-use crate::config::model::{Address, Config, Listener, OnDemand};
+use crate::config::model::{Config, HookPhase};
 use crate::sys::line::Line;
-use crate::sys::listeners::{BindOptions, BoundSocket};
+use crate::sys::listeners::BoundSocket;
+use crate::sys::process::{WaitStatus, keep_signals};
 use crate::sys::spawn::signal_group;
-
-/// Length of the queue in which connections wait for a vassal that sleeps.
-const BACKLOG: u32 = 128;
 
 /// What a vassal is made of.
 pub(super) struct Seat {
     /// The number that its descriptors have in the event loop.
     pub(super) number: u32,
     pub(super) candidate: Candidate,
+    /// Its process, or that of its stop hook.
     pub(super) pid: Option<ProcessId>,
     pub(super) line: Option<Line>,
     /// Where its first connection is waited for.
     pub(super) socket: Option<BoundSocket>,
+    /// Whom it stands by, if it is a reinforcement.
+    pub(super) stands_by: Option<Reinforcement>,
+    /// How it has ended, while its stop hook is running.
+    ended: Option<WaitStatus>,
 }
 
 /// All of them, by name.
@@ -60,21 +65,19 @@ impl<'a> Court<'a> {
         self.seats.iter().find(|(_, seat)| seat.pid == Some(pid)).map(|(name, _)| name)
     }
 
-    /// A file was found. Whether a connection is to start its vassal.
-    ///
-    /// # Errors
-    /// When nobody can be waited for at its address.
-    pub(super) fn admit(&mut self, name: &str, candidate: Candidate) -> Result<bool, String> {
-        let socket = match address_of(&self.config.emperor.on_demand, name, &candidate.path)? {
-            Some(address) => Some(listen(address)?),
-            None => None,
-        };
-        let on_demand = socket.is_some();
+    /// A file was found, or one more vassal of a file is wanted. `socket` is where its first connection is waited for.
+    pub(super) fn admit(
+        &mut self,
+        name: &str,
+        candidate: Candidate,
+        socket: Option<BoundSocket>,
+        stands_by: Option<Reinforcement>,
+    ) {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.names.insert(number, name.to_owned());
-        self.seats.insert(name.to_owned(), Seat { number, candidate, pid: None, line: None, socket });
-        Ok(on_demand)
+        let seat = Seat { number, candidate, pid: None, line: None, socket, stands_by, ended: None };
+        self.seats.insert(name.to_owned(), seat);
     }
 
     /// Forgets one, with its socket.
@@ -98,10 +101,46 @@ impl<'a> Court<'a> {
             candidate: &seat.candidate,
             program: &self.program,
             socket: seat.socket.as_ref().map(AsFd::as_fd),
+            stands_by: seat.stands_by.as_ref(),
         };
         let (pid, line) = birth.begin()?;
         (seat.pid, seat.line) = (Some(pid), Some(line));
+        let (user, group) = match self.config.emperor.tyrant {
+            true => seat.candidate.owner,
+            false => (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw()),
+        };
+        let variables = [
+            ("UWSGI_VASSAL_CONFIG", name.to_owned()),
+            ("UWSGI_VASSAL_PID", pid.get().to_string()),
+            ("UWSGI_VASSAL_UID", user.to_string()),
+            ("UWSGI_VASSAL_GID", group.to_string()),
+        ];
+        crate::hooks::run_aside(&self.config.hooks, HookPhase::AsEmperor, &variables);
         Ok(())
+    }
+
+    /// A process has ended that was one's. How the vassal has ended, if nothing of it is left: a stop hook comes first.
+    pub(super) fn part(&mut self, name: &str, status: WaitStatus) -> Option<WaitStatus> {
+        let hook = self.config.emperor.start.stop_hook.as_ref();
+        let seat = self.seats.get_mut(name)?;
+        (seat.pid, seat.line) = (None, None);
+        let Some(hook) = hook.filter(|_| seat.ended.is_none()) else {
+            return Some(seat.ended.take().unwrap_or(status));
+        };
+        let mut command = Command::new(hook);
+        command.arg(name).env(VASSALS_DIR, seat.candidate.directory()).stdin(Stdio::null());
+        // Killed like the vassal itself, if it does not end.
+        match keep_signals(&mut command).process_group(0).spawn() {
+            Ok(child) => {
+                seat.pid = i32::try_from(child.id()).ok().and_then(ProcessId::new);
+                seat.ended = Some(status);
+                None
+            }
+            Err(error) => {
+                log::warn!("[emperor] vassals-stop-hook {hook} {name}: {error}");
+                Some(status)
+            }
+        }
     }
 
     /// Kills all processes of one.
@@ -112,31 +151,4 @@ impl<'a> Court<'a> {
             log::error!("[emperor] cannot kill vassal {name}: {error}");
         }
     }
-}
-
-/// Where a vassal is to be waited for: the first of both ways that the configuration has.
-fn address_of(on_demand: &OnDemand, name: &str, path: &Path) -> Result<Option<Address>, String> {
-    if let Some(extension) = &on_demand.extension {
-        let mut file = path.as_os_str().to_owned();
-        file.push(extension);
-        return match std::fs::read_to_string(&file) {
-            Ok(text) => {
-                let line = text.split(|c: char| c < ' ').next().unwrap_or_default();
-                crate::config::options::parse_listening(line)
-                    .map(Some)
-                    .ok_or_else(|| format!("{}: {line:?} is no address", Path::new(&file).display()))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("{}: {error}", Path::new(&file).display())),
-        };
-    }
-    let stem = || Path::new(name).file_stem().map(|stem| format!("{}.socket", stem.to_string_lossy()));
-    Ok(on_demand.directory.as_ref().and_then(|directory| Some(Address::Unix(directory.join(stem()?)))))
-}
-
-/// Everybody may connect, as in uWSGI: who may reach the directory is its owner's to say.
-fn listen(address: Address) -> Result<BoundSocket, String> {
-    let options = BindOptions { backlog: BACKLOG, mode: Some(0o666), ..BindOptions::default() };
-    let listener = Listener { defer_accept: false, ..Listener::on(address) };
-    BoundSocket::bind(&listener, &options).map_err(|error| error.to_string())
 }

@@ -3,14 +3,20 @@
 //! will do.
 //!
 //! `machine` decides (pure), `monitors` look for files, `birth` makes processes, `driver` waits and carries out, `report` tells.
+//! What it is woken by: `hearing` has signals, vassals and their ends, `looking` files and `addresses`, `telling` its `visitors`.
 //! A process of its own; never in a master, which it has nothing to do with but that it starts some.
 
+mod addresses;
 mod birth;
 mod court;
 mod driver;
+mod hearing;
+mod looking;
 mod machine;
 mod monitors;
 mod report;
 mod setting_up;
+mod telling;
+mod visitors;
 
 pub(crate) use setting_up::run;

@@ -55,6 +55,13 @@ pub(super) struct Candidate {
     pub(super) stamp: Stamp,
 }
 
+impl Candidate {
+    /// Where its vassal stands.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.directory.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default()
+    }
+}
+
 /// When a file was changed, and which file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {

@@ -75,7 +75,7 @@ fn of(name: &str, vassal: &Vassal, seat: Option<(&Candidate, Option<i32>)>, now:
         "first_run": now.epoch_s(vassal.first_run),
         "last_run": now.epoch_s(vassal.last_run),
         "cursed": u8::from(vassal.phase() == Phase::Leaving),
-        "zerg": 0,
+        "zerg": vassal.stands_by.as_ref().map_or(0, |(_, number)| *number),
         "on_demand": u8::from(vassal.on_demand),
         "uid": candidate.map_or(0, |candidate| candidate.owner.0),
         "gid": candidate.map_or(0, |candidate| candidate.owner.1),

@@ -7,10 +7,12 @@ use mio::Poll;
 use nix::sys::signal::Signal;
 use signal_hook_mio::v1_0::Signals;
 
+use super::addresses::Questions;
 use super::court::Court;
 use super::driver::{Driver, HEARD};
 use super::machine::{Machine, Policy};
 use super::monitors::Monitors;
+use super::visitors::Visitors;
 use crate::config::model::{Config, HookPhase, Listener};
 use crate::failure::StartFailure;
 use crate::supervision::back_off::Pace;
@@ -52,8 +54,11 @@ pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
     let monitors = Monitors::new(&config.emperor, start);
     let court = Court::new(config, &program);
     let machine = Machine::new(policy(config));
-    let mut driver = Driver { config, poll, signals: &mut signals, machine, monitors, court, door, own };
+    let (questions, visitors) = (Questions::default(), Visitors::default());
+    let signals = &mut signals;
+    let mut driver = Driver { config, poll, signals, machine, monitors, court, questions, door, visitors, own };
     driver.watch().map_err(system("set up the event loop"))?;
+    crate::hooks::run(&config.hooks, HookPhase::EmperorStart).map_err(StartFailure::configuration)?;
     let ended = driver.run();
     if let (Some(door), true) = (&driver.door, config.vacuum) {
         // Best effort: there is nobody left to do better.
@@ -116,5 +121,6 @@ fn policy(config: &Config) -> Policy {
         mercy_us: us(config.patience.mercy),
         heartbeat_us: us(patience.heartbeat),
         starts_max: starts.unwrap_or(processors * 2),
+        reinforcements_max: config.emperor.reinforcements,
     }
 }

@@ -68,6 +68,8 @@ pub(super) enum Letter {
     PidFiles,
     /// `s`: the state into the log.
     Statistics,
+    /// `B`: ask the Emperor for reinforcements.
+    Plead,
     /// A letter that uWSGI knows and this server does not.
     Unsupported(char),
 }
@@ -244,7 +246,8 @@ fn letter(byte: u8) -> Option<Letter> {
         b'L' => Letter::RotateLog,
         b'P' => Letter::PidFiles,
         b's' => Letter::Statistics,
-        b'B' | b'E' | b'f' | b'S' => Letter::Unsupported(char::from(byte)),
+        b'B' => Letter::Plead,
+        b'E' | b'f' | b'S' => Letter::Unsupported(char::from(byte)),
         _ => return None,
     })
 }

@@ -40,6 +40,7 @@ impl Driver<'_> {
                 Letter::RotateLog => self.rotate_log(),
                 Letter::PidFiles => self.rewrite_pid_files(),
                 Letter::Statistics => log::info!("{}", self.standing()),
+                Letter::Plead => self.plead(),
                 Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
             }
         }

@@ -1,4 +1,4 @@
-//! Giving up all rights of root but some (capabilities(7)). Master, and its child before it executes something.
+//! Giving up all rights of root but some (capabilities(7)). Master and Emperor, and their children before they execute something.
 //!
 //! Only system calls are made: nothing is allocated and no lock is taken.
 
@@ -52,6 +52,19 @@ pub fn keep_only(bits: u64) -> io::Result<()> {
         let raised =
             unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, libc::c_ulong::from(number), 0, 0) };
         Errno::result(raised)?;
+    }
+    Ok(())
+}
+
+/// Has nothing that this process executes from now on get others than those; what it has itself it keeps until then.
+pub fn bound_to(bits: u64) -> io::Result<()> {
+    for number in (0..NUMBERS).filter(|number| bits >> number & 1 == 0) {
+        // SAFETY: a plain system call.
+        match Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) }) {
+            // The kernel knows no more of them.
+            Err(Errno::EINVAL) => return Ok(()),
+            done => drop(done?),
+        }
     }
     Ok(())
 }

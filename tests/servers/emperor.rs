@@ -2,97 +2,20 @@
 //! load, the end of the Emperor, and a real uWSGI on either side.
 
 use std::fs;
-use std::io::Read;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, chown};
-use rhinod_bench::client::{Target, Wire, exchange};
-use rhinod_bench::packet::Request;
+use rhinod_bench::client::{Target, Wire};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::harness::{Instance, Launch, PATIENCE, example_path, wait_until};
+use crate::harness::{example_path, wait_until};
 use crate::pythons::applications;
+use crate::realm::{Realm, start};
 use crate::reloading::Traffic;
 use crate::rivals;
-
-/// A directory of vassals, and beside it their sockets.
-struct Realm {
-    dir: TempDir,
-}
-
-impl Realm {
-    fn new() -> Self {
-        let realm = Self { dir: tempfile::Builder::new().prefix("rhinod-test-").tempdir().expect("a directory") };
-        fs::create_dir(realm.vassals()).expect("the vassals' directory");
-        realm
-    }
-
-    fn vassals(&self) -> PathBuf {
-        self.dir.path().join("vassals")
-    }
-
-    fn socket(&self, name: &str) -> PathBuf {
-        self.dir.path().join(format!("{name}.sock"))
-    }
-
-    /// A vassal with one worker at the socket of its name, and more lines.
-    fn write(&self, name: &str, lines: &str) {
-        let text = format!("[uwsgi]\nsocket = {}\nworkers = 1\n{lines}\n", self.socket(name).display());
-        self.put(name, &text);
-    }
-
-    /// In one step, as those do who know what they do.
-    fn put(&self, name: &str, text: &str) {
-        let fresh = self.dir.path().join("fresh");
-        fs::write(&fresh, text).expect("write a vassal");
-        fs::rename(fresh, self.vassals().join(format!("{name}.ini"))).expect("put the vassal in place");
-    }
-
-    fn remove(&self, name: &str) {
-        fs::remove_file(self.vassals().join(format!("{name}.ini"))).expect("remove a vassal");
-    }
-
-    /// The example that says which generation answers, as an Emperor.
-    fn emperor(&self) -> Launch {
-        let launch = Launch::example("unsteady").without("socket").without("workers");
-        let misdeed = launch.dir().join("misdeed").display().to_string();
-        let stats = self.socket("stats").display().to_string();
-        launch.env("UNSTEADY_FILE", misdeed).set("emperor", self.vassals().display()).set("emperor-stats", stats)
-    }
-
-    /// What a vassal answers; nothing if nobody does.
-    fn ask(&self, name: &str) -> Option<String> {
-        let packet = Request::get("/").to_uwsgi().expect("a packet");
-        let reply = exchange(&Target::Unix(self.socket(name)), &packet, PATIENCE).ok()?;
-        Some(String::from_utf8_lossy(reply.body()).trim_end().to_owned())
-    }
-
-    fn wait_for(&self, name: &str, end: &str, emperor: &Instance) {
-        let come = wait_until(|| self.ask(name).is_some_and(|answer| answer.ends_with(end)));
-        assert!(come, "{name} does not answer {end:?}:\n{}", emperor.log.tail());
-    }
-
-    /// What the Emperor tells of a vassal.
-    fn told(&self, name: &str) -> Value {
-        let mut text = String::new();
-        let connected = UnixStream::connect(self.socket("stats"));
-        connected.and_then(|mut stream| stream.read_to_string(&mut text)).expect("the Emperor's statistics");
-        let document: Value = serde_json::from_str(&text).expect("a document");
-        let vassals = document["vassals"].as_array().cloned().unwrap_or_default();
-        vassals.into_iter().find(|vassal| vassal["id"] == format!("{name}.ini")).unwrap_or_default()
-    }
-}
-
-fn start(launch: Launch) -> Instance {
-    let emperor = launch.spawn();
-    emperor.log.wait_for("starting uWSGI Emperor");
-    emperor
-}
 
 #[test]
 fn vassals_follow_their_files() {
@@ -176,9 +99,9 @@ fn under_a_tyrant_each_runs_as_the_owner_of_its_file_and_root_is_refused() {
     realm.put("own", "[uwsgi]\nsocket = @SOCKET\nworkers = 1\n".replace("@SOCKET", "127.0.0.1:0").as_str());
     let nobody = (Some(nix::unistd::Uid::from_raw(65_534)), Some(nix::unistd::Gid::from_raw(65_534)));
     chown(&realm.vassals().join("own.ini"), nobody.0, nobody.1).expect("give it away");
-    fs::set_permissions(realm.dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("open the way");
+    fs::set_permissions(realm.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("open the way");
     // Where the program lies nobody else may go: it is copied.
-    let program = realm.dir.path().join("program");
+    let program = realm.path().join("program");
     fs::copy(example_path("unsteady"), &program).expect("copy the program");
     let launch = realm.emperor().set("emperor-tyrant", true).set("emperor-wrapper", program.display());
     let mut emperor = launch.spawn();
@@ -197,7 +120,7 @@ fn vassals_go_with_an_emperor_that_is_killed_and_are_given_what_is_for_them() {
     let realm = Realm::new();
     realm.write("a", "");
     let launch = realm.emperor().env("UWSGI_VASSAL_NAP", "long").set("vassals-set", "disable-logging=true");
-    let hook = realm.dir.path().join("hook");
+    let hook = realm.path().join("hook");
     crate::harness::write_executable(&hook, b"#!/bin/sh\necho \"began $1\" in \"$UWSGI_VASSALS_DIR\" >>\"$0.log\"\n");
     let mut emperor = start(launch.set("vassals-start-hook", hook.display()));
     realm.wait_for("a", "of generation 1", &emperor);
@@ -208,7 +131,7 @@ fn vassals_go_with_an_emperor_that_is_killed_and_are_given_what_is_for_them() {
     let environment = fs::read(format!("/proc/{pid}/environ")).expect("its environment");
     let has = |variable: &[u8]| environment.split(|byte| *byte == 0).any(|known| known == variable);
     assert!(has(b"UWSGI_NAP=long") && !has(b"UWSGI_VASSAL_NAP=long"));
-    let told = fs::read_to_string(realm.dir.path().join("hook.log")).expect("what the hook wrote");
+    let told = fs::read_to_string(realm.path().join("hook.log")).expect("what the hook wrote");
     assert_eq!(told.trim_end(), format!("began a.ini in {}", realm.vassals().display()));
     emperor.signal(Signal::SIGKILL);
     emperor.expect_log("lost connection with my emperor");
@@ -266,7 +189,7 @@ fn a_real_uwsgi_is_a_vassal_of_ours() {
 fn rhinod_is_a_vassal_of_a_real_uwsgi_and_goes_with_it() {
     let Some(binary) = rivals::uwsgi() else { return };
     let realm = Realm::new();
-    let log = realm.dir.path().join("log");
+    let log = realm.path().join("log");
     realm.write("a", &format!("logto = {}", log.display()));
     let (vassals, program) = (realm.vassals().display().to_string(), example_path("unsteady").display().to_string());
     let stats = realm.socket("stats").display().to_string();

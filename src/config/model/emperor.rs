@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::capabilities::Capabilities;
 use super::listener::Address;
 
 /// An Emperor and its vassals.
@@ -38,8 +39,22 @@ pub struct Emperor {
     pub pidfile: Option<PathBuf>,
     /// Its title (`emperor-procname`).
     pub title: Option<String>,
+    /// How many reinforcements all vassals may have together (`emperor-broodlord`).
+    pub reinforcements: usize,
     /// How often an instance tells its Emperor that it lives (`heartbeat`).
     pub heartbeat: Option<Duration>,
+    /// When an instance asks its Emperor for reinforcements.
+    pub plea: Plea,
+}
+
+/// When an instance asks its Emperor for reinforcements.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plea {
+    /// When all its workers are busy, and no more often (`vassal-sos`).
+    pub every: Option<Duration>,
+    /// When so many connections wait (`vassal-sos-backlog`).
+    pub backlog: Option<u64>,
 }
 
 /// What is executed for a vassal.
@@ -64,6 +79,8 @@ pub struct VassalStart {
     pub start_hook: Option<String>,
     /// And one after its end (`vassals-stop-hook`).
     pub stop_hook: Option<String>,
+    /// What vassals may have at most (`emperor-cap`).
+    pub capabilities: Option<Capabilities>,
 }
 
 /// How long an Emperor waits.
@@ -92,6 +109,8 @@ pub struct OnDemand {
     pub extension: Option<String>,
     /// In this directory (`emperor-on-demand-directory`).
     pub directory: Option<PathBuf>,
+    /// Where this command says, which gets the vassal's name (`emperor-on-demand-exec`).
+    pub command: Option<String>,
 }
 
 impl Default for Emperor {
@@ -109,7 +128,9 @@ impl Default for Emperor {
             stats: None,
             pidfile: None,
             title: None,
+            reinforcements: 0,
             heartbeat: None,
+            plea: Plea::default(),
         }
     }
 }

@@ -38,6 +38,16 @@ words! {
         MasterStart = "master-start",
         /// In the process that becomes a vassal, before it does.
         AsVassal = "as-vassal",
+        /// In the Emperor, before it looks for vassals.
+        EmperorStart = "emperor-start",
+        /// Beside the Emperor, when a vassal has been started.
+        AsEmperor = "as-emperor",
+        /// Beside the master of a vassal that its Emperor tells to stop.
+        EmperorStop = "emperor-stop",
+        /// Beside the master of a vassal that its Emperor tells to reload.
+        EmperorReload = "emperor-reload",
+        /// Beside the master of a vassal whose Emperor is gone.
+        EmperorLost = "emperor-lost",
         /// In the process that loads the application, before it does.
         PreApp = "pre-app",
         /// There as well, afterwards.

@@ -9,8 +9,9 @@ use super::statistics::own_address;
 use super::{vassals, zerg};
 
 // What stands behind several rows.
-const MORE: &str = "more instances of one vassal on request; give it as many workers as it may need, with cheaper";
-const SPACES: &str = "namespaces and capabilities of vassals; give the unit of the Emperor what it needs";
+const SPACES: &str = "vassals get no namespaces from the Emperor; have emperor-wrapper execute unshare(1), or use the unit of the Emperor";
+const PROXY: &str =
+    "vassals are never in namespaces of their own; whoever executes a wrapper inherits the line by its number";
 const CLUSTER: &str = "clusters are the business of the orchestrator";
 const LEGION_DAEMON: &str =
     "which machine runs it is the business of the orchestrator; use the option without legion- where it is to run";
@@ -19,7 +20,7 @@ const LEGION_DAEMON: &str =
 #[rustfmt::skip]
 pub(super) const OPTIONS: &[Opt] = &[
     list("emperor").sets(vassals::monitor).works().at_start().says("Supervise one instance per config file in dir/glob"),
-    text("emperor-proxy-socket").not_yet(SPACES).says("Make the vassal act as an Emperor proxy on socket"),
+    text("emperor-proxy-socket").unsupported(PROXY).says("Make the vassal act as an Emperor proxy on socket"),
     text("emperor-wrapper").sets(|d, v| d.config.emperor.start.wrapper = Some(v.string())).works().at_start()
         .says("Binary executed instead of uwsgi for vassals"),
     list("emperor-wrapper-override").sets(|d, v| d.config.emperor.start.before.push(v.string())).works().at_start()
@@ -47,7 +48,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .sets(|d, v| d.config.emperor.stats = own_address(d, v)).works().at_start()
         .says("Address of the Emperor's JSON stats server"),
     flag("early-emperor").accepted("the Emperor is a process of its own anyway").says("Start the Emperor before jails and privilege drop"),
-    count("emperor-broodlord").not_yet(MORE).says("Broodlord mode: number of extra vassals allowed"),
+    count("emperor-broodlord").sets(|d, v| d.config.emperor.reinforcements = v.size()).works().at_start()
+        .says("Broodlord mode: number of extra vassals allowed"),
     millis("emperor-throttle").default("1000").sets(|d, v| d.config.emperor.patience.first = v.duration())
         .works().at_start()
         .says("Milliseconds before a vassal is started anew that failed; twice as long each further time"),
@@ -62,15 +64,17 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("emperor-on-demand-directory").aka(&["emperor-on-demand-dir"])
         .sets(|d, v| d.config.emperor.on_demand.directory = Some(v.path())).works().at_start()
         .says("Directory with on-demand sockets named after vassals"),
-    text("emperor-on-demand-exec").not_yet("addresses that a command prints; use the extension or the directory").says("Command printing a vassal's on-demand socket"),
+    text("emperor-on-demand-exec").sets(|d, v| d.config.emperor.on_demand.command = Some(v.string())).works().at_start()
+        .says("Command printing a vassal's on-demand socket"),
     list("emperor-extra-extension").aka(&["emperor-extra-ext"])
         .sets(|d, v| d.config.emperor.extensions.push(v.string())).works().at_start()
         .says("Additional file suffix accepted as vassal"),
     flag("emperor-no-blacklist").sets(|d, v| d.config.emperor.patience.forgives = v.on()).works().at_start()
         .says("Do not blacklist repeatedly failing vassals"),
-    text("emperor-use-clone").not_yet(SPACES).says("Spawn vassals with clone() and these namespace flags"),
+    text("emperor-use-clone").refused(SPACES).says("Spawn vassals with clone() and these namespace flags"),
     flag("emperor-graceful-shutdown").accepted("vassals are always stopped gracefully").says("Stop vassals gracefully when the Emperor dies"),
-    text("emperor-cap").aka(&["vassals-cap", "vassal-cap"]).not_yet(SPACES).says("Capabilities granted to vassals"),
+    text("emperor-cap").aka(&["vassals-cap", "vassal-cap"]).sets(vassals::bound).works().at_start()
+        .says("Linux capabilities that vassals may have at most, with commas between them"),
     list("vassals-inherit").sets(|d, v| vassals::template(d, v, "inherit", false)).works().at_start()
         .says("Template given to each vassal with --inherit"),
     list("vassals-include").sets(|d, v| vassals::template(d, v, "include", false)).works().at_start()
@@ -83,8 +87,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Command run before each vassal starts"),
     text("vassals-stop-hook").sets(|d, v| d.config.emperor.start.stop_hook = Some(v.string())).works().at_start()
         .says("Command run after each vassal ends"),
-    count("vassal-sos").not_yet(MORE).says("Signal the Emperor when every worker is busy"),
-    count("vassal-sos-backlog").not_yet(MORE).says("Ask Emperor for help when backlog exceeds N"),
+    seconds("vassal-sos").sets(|d, v| d.config.emperor.plea.every = v.duration_unless_zero()).works()
+        .says("Ask the Emperor for help when every worker is busy, at most every N seconds"),
+    count("vassal-sos-backlog").sets(|d, v| d.config.emperor.plea.backlog = v.unless_zero()).works()
+        .says("Ask the Emperor for help when N connections wait in a queue"),
     list("vassals-set").aka(&["vassal-set"]).sets(vassals::set).works().at_start().says("key=value passed to each vassal via --set"),
     seconds("heartbeat").default("0").sets(|d, v| d.config.emperor.heartbeat = v.duration_unless_zero()).works()
         .says("Send an I-am-alive mark to the Emperor every N seconds"),

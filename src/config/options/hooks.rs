@@ -11,7 +11,6 @@ use crate::config::model::{Hook, HookAction, HookPhase, SignalFunction, WatchEff
 
 // What stands behind several rows.
 const JAIL: &str = "there is no jail; use hook-as-root or hook-as-user";
-const EMPEROR: &str = "hooks of the emperor itself and for its orders";
 const C_FUNCTION: &str = "C functions cannot be called; use a hook with exec:";
 
 /// The rows.
@@ -44,12 +43,18 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Hook action executed when the master loop starts"),
     list("hook-touch").sets(hook_touch).works()
         .says("Hook action executed when a file changes: file action"),
-    list("hook-emperor-start").not_yet(EMPEROR).says("Hook action executed on Emperor start"),
-    list("hook-emperor-stop").not_yet(EMPEROR).says("Hook action executed on Emperor stop message"),
-    list("hook-emperor-reload").not_yet(EMPEROR).says("Hook action executed on Emperor reload message"),
-    list("hook-emperor-lost").not_yet(EMPEROR).says("Hook action executed when Emperor link is lost"),
-    list("hook-as-vassal").sets(|d, v| hook(d, v, HookPhase::AsVassal)).works().says("Hook action executed before exec of a vassal"),
-    list("hook-as-emperor").not_yet(EMPEROR).says("Hook action executed in Emperor after vassal start"),
+    list("hook-emperor-start").sets(|d, v| hook(d, v, HookPhase::EmperorStart)).works().at_start()
+        .says("Hook action executed on Emperor start"),
+    list("hook-emperor-stop").sets(|d, v| hook(d, v, HookPhase::EmperorStop)).works()
+        .says("Hook action executed on Emperor stop message"),
+    list("hook-emperor-reload").sets(|d, v| hook(d, v, HookPhase::EmperorReload)).works()
+        .says("Hook action executed on Emperor reload message"),
+    list("hook-emperor-lost").sets(|d, v| hook(d, v, HookPhase::EmperorLost)).works()
+        .says("Hook action executed when Emperor link is lost"),
+    list("hook-as-vassal").sets(|d, v| hook(d, v, HookPhase::AsVassal)).works().at_start()
+        .says("Hook action executed before exec of a vassal"),
+    list("hook-as-emperor").sets(|d, v| hook(d, v, HookPhase::AsEmperor)).works().at_start()
+        .says("Hook action executed in Emperor after vassal start"),
     list("hook-as-mule").not_yet("mules").says("Hook action executed in each mule"),
     list("hook-as-gateway").not_yet("gateways").says("Hook action executed in each gateway"),
     list("after-request-hook").aka(&["after-request-call"]).unsupported(C_FUNCTION)
@@ -68,8 +73,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("exec-pre-app").sets(|d, v| exec_hook(d, v, HookPhase::PreApp)).works().says("Shell command executed before apps load"),
     list("exec-post-app").sets(|d, v| exec_hook(d, v, HookPhase::PostApp)).works()
         .says("Shell command executed after apps load"),
-    list("exec-as-vassal").sets(|d, v| exec_hook(d, v, HookPhase::AsVassal)).works().says("Shell command executed before exec of a vassal"),
-    list("exec-as-emperor").not_yet(EMPEROR).says("Shell command executed in Emperor after vassal start"),
+    list("exec-as-vassal").sets(|d, v| exec_hook(d, v, HookPhase::AsVassal)).works().at_start()
+        .says("Shell command executed before exec of a vassal"),
+    list("exec-as-emperor").sets(|d, v| exec_hook(d, v, HookPhase::AsEmperor)).works().at_start()
+        .says("Shell command executed in Emperor after vassal start"),
     list("call-asap").unsupported(C_FUNCTION).says("C function invoked as soon as configuration is read"),
     list("call-pre-jail").unsupported(JAIL).says("C function invoked before jailing"),
     list("call-post-jail").unsupported(JAIL).says("C function invoked after jailing"),

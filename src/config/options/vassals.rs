@@ -5,6 +5,7 @@
 use super::draft::Draft;
 use super::parsed::Parsed;
 use crate::config::error::ConfigError;
+use crate::config::model::Capabilities;
 
 /// Schemes of uWSGI's that ask a server for vassals.
 const SERVERS: [&str; 5] = ["amqp", "pg", "mongodb", "zmq", "ldap"];
@@ -34,6 +35,14 @@ pub(super) fn set(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     match value.text.split_once('=') {
         Some((key, _)) if !key.is_empty() => draft.config.emperor.start.set.push(value.string()),
         _ => draft.refuse("expected KEY=VALUE", "for example home=/srv"),
+    }
+}
+
+/// `emperor-cap`: what vassals may have at most.
+pub(super) fn bound(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.text.parse::<Capabilities>() {
+        Ok(named) => draft.config.emperor.start.capabilities = Some(named),
+        Err(error) => draft.refuse(error.to_string(), "for example net_bind_service,sys_nice"),
     }
 }
 

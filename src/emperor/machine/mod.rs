@@ -1,8 +1,11 @@
 //! What becomes of vassals: decides, does nothing. An event and a time go in, actions come out; nothing is assumed to have
-//! worked because it was ordered. `table` says what is done about an event, this file carries that out.
+//! worked because it was ordered. `table` says what is done about an event, this file carries that out; `due` says what is
+//! done because time has passed, `reinforcing` when a file has more than one vassal.
 //!
 //! Pure; used in the Emperor. Not for processes, files and lines: those are the drivers' beside it.
 
+mod due;
+mod reinforcing;
 mod table;
 mod vassal;
 
@@ -18,9 +21,6 @@ pub(super) use vassal::{State, Then, Vassal};
 use crate::supervision::back_off::Pace;
 use crate::supervision::time::Time;
 use crate::supervision::vassal::{FromVassal, ToVassal};
-
-/// How long one may be starting and keep others from it.
-const STARTING_US: u64 = 10_000_000;
 
 /// One that lives longer than this is not taken for one that cannot start.
 const YOUNG_US: u64 = 60_000_000;
@@ -40,6 +40,8 @@ pub(super) struct Policy {
     pub(super) heartbeat_us: u64,
     /// How many may be starting at once.
     pub(super) starts_max: usize,
+    /// How many there may be that others have asked for.
+    pub(super) reinforcements_max: usize,
 }
 
 /// What happens.
@@ -85,8 +87,10 @@ pub(super) enum Action {
     Kill(String),
     /// Wait for connections in its place.
     Watch(String),
-    /// Forget it; whether it has ever lived.
-    Remove(String, bool),
+    /// Take up another vassal of a file, beside the one that has its name: which of these it is.
+    Enlist { name: String, of: String, number: u32 },
+    /// Forget it.
+    Remove(String),
     /// A line of the log: what of whom, and whether it is a warning.
     Note { warns: bool, text: String },
     /// End.
@@ -122,23 +126,6 @@ impl Machine {
         self.actions.pop_front()
     }
 
-    /// When something is due although nothing happens.
-    pub(super) fn deadline(&self, now: Time) -> Option<Time> {
-        let full = self.starting(now) >= self.policy.starts_max;
-        let due = |vassal: &Vassal| match vassal.state {
-            State::Waiting { not_before, sleeps_then, .. } if sleeps_then || !full => Some(not_before),
-            // Then it no longer keeps the others from it.
-            State::Starting { since } if full && now < since.plus_us(STARTING_US) => Some(since.plus_us(STARTING_US)),
-            State::Leaving { kill_at, .. } => Some(kill_at),
-            _ => None,
-        };
-        let silent = |vassal: &Vassal| {
-            let minded = matches!(vassal.phase(), Phase::Starting | Phase::Running);
-            vassal.heartbeat.filter(|_| minded).map(|last| last.plus_us(self.policy.heartbeat_us))
-        };
-        self.vassals.values().filter_map(|vassal| due(vassal).into_iter().chain(silent(vassal)).min()).min()
-    }
-
     /// Something happens to one of them.
     pub(super) fn handle(&mut self, now: Time, name: &str, event: Event) {
         if let Event::Found { on_demand } = event
@@ -151,6 +138,7 @@ impl Machine {
                 }
             }
         } else {
+            self.command_reinforcements(now, name, &event);
             self.apply(now, name, event);
         }
         self.reconcile(now);
@@ -200,7 +188,7 @@ impl Machine {
                 return vassal.forgive();
             }
             Event::Said(FromVassal::Heartbeat) => return vassal.heartbeat = Some(now),
-            Event::Said(FromVassal::Sos) => return,
+            Event::Said(FromVassal::Sos) => return self.reinforce(now, name),
             Event::HungUp => (Kind::HungUp, None),
             Event::Ended { how, clean } => (Kind::Ended, Some((how, clean))),
         };
@@ -219,6 +207,7 @@ impl Machine {
                 }
             }
             Deed::LullToSleep if vassal.on_demand => self.let_go(now, name, Then::Asleep),
+            Deed::LullToSleep if vassal.stands_by.is_some() => self.let_go(now, name, Then::Gone),
             // Nobody could wake it: it is started again when it has gone, as in uWSGI.
             Deed::LullToSleep => self.let_go(now, name, Then::ByItself),
             Deed::Curse => {
@@ -246,8 +235,8 @@ impl Machine {
     }
 
     fn remove(&mut self, name: &str) {
-        if let Some(vassal) = self.vassals.remove(name) {
-            self.actions.push_back(Action::Remove(name.to_owned(), vassal.lives > 0));
+        if self.vassals.remove(name).is_some() {
+            self.actions.push_back(Action::Remove(name.to_owned()));
         }
     }
 
@@ -268,6 +257,7 @@ impl Machine {
         match then {
             _ if self.stopping => self.remove(name),
             Then::Gone => self.remove(name),
+            _ if vassal.stands_by.is_some() => self.bury_reinforcement(now, name, how, clean),
             Then::Again => {
                 vassal.state = State::Waiting { since: now, not_before: now, sleeps_then: vassal.on_demand };
             }
@@ -305,76 +295,5 @@ impl Machine {
         };
         vassal.last_end = Some(how);
         self.actions.push_back(Action::Note { warns: true, text });
-    }
-
-    /// How many are starting and keep others from it.
-    fn starting(&self, now: Time) -> usize {
-        let counts =
-            |vassal: &&Vassal| matches!(vassal.state, State::Starting { since } if now.since_us(since) < STARTING_US);
-        self.vassals.values().filter(counts).count()
-    }
-
-    fn reconcile(&mut self, now: Time) {
-        self.end_overdue(now);
-        self.put_to_sleep(now);
-        self.start_due(now);
-        if self.stopping && self.vassals.is_empty() && !self.ended {
-            self.ended = true;
-            self.actions.push_back(Action::Exit);
-        }
-    }
-
-    /// Kills who does not go, and who has fallen silent.
-    fn end_overdue(&mut self, now: Time) {
-        let heartbeat_us = self.policy.heartbeat_us;
-        for (name, vassal) in &mut self.vassals {
-            match &mut vassal.state {
-                State::Leaving { kill_at, .. } if *kill_at <= now => {
-                    *kill_at = now.plus_us(self.policy.curse_us);
-                    let text = format!("NO MERCY for vassal {name} !!! it does not end");
-                    self.actions.push_back(Action::Note { warns: true, text });
-                }
-                State::Starting { .. } | State::Running
-                    if vassal.heartbeat.is_some_and(|last| last.plus_us(heartbeat_us) <= now) =>
-                {
-                    vassal.heartbeat = None;
-                    vassal.state = State::Leaving { then: Then::ByItself, kill_at: now.plus_us(self.policy.curse_us) };
-                    let seconds = heartbeat_us / 1_000_000;
-                    let text = format!("vassal {name} sent no heartbeat in {seconds} s: it is killed");
-                    self.actions.push_back(Action::Note { warns: true, text });
-                }
-                _ => continue,
-            }
-            self.actions.push_back(Action::Kill(name.clone()));
-        }
-    }
-
-    fn put_to_sleep(&mut self, now: Time) {
-        let is_due = |vassal: &Vassal| matches!(vassal.state, State::Waiting { sleeps_then: true, not_before, .. } if not_before <= now);
-        let due: Vec<String> =
-            self.vassals.iter().filter(|(_, vassal)| is_due(vassal)).map(|(name, _)| name.clone()).collect();
-        due.iter().for_each(|name| self.sleep(name));
-    }
-
-    /// Starts who may start, in the order in which they began to wait, and no more at once than there may be.
-    fn start_due(&mut self, now: Time) {
-        let mut room = self.policy.starts_max.saturating_sub(self.starting(now));
-        let mut due: Vec<(Time, String)> = self
-            .vassals
-            .iter()
-            .filter_map(|(name, vassal)| match vassal.state {
-                State::Waiting { since, not_before, sleeps_then: false } if not_before <= now => {
-                    Some((since, name.clone()))
-                }
-                _ => None,
-            })
-            .collect();
-        due.sort();
-        for (_, name) in due {
-            let Some(vassal) = self.vassals.get_mut(&name).filter(|_| room > 0) else { return };
-            room -= 1;
-            vassal.begin(now);
-            self.actions.push_back(Action::Start(name));
-        }
     }
 }

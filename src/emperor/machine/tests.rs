@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::due::STARTING_US;
 use super::table::{Kind, deed};
 use super::*;
 
@@ -10,7 +11,15 @@ const S: u64 = 1_000_000;
 
 fn policy() -> Policy {
     let pace = Pace { first_us: S, max_us: 180 * S };
-    Policy { pace, forgives: false, curse_us: 30 * S, mercy_us: 30 * S, heartbeat_us: 30 * S, starts_max: 2 }
+    Policy {
+        pace,
+        forgives: false,
+        curse_us: 30 * S,
+        mercy_us: 30 * S,
+        heartbeat_us: 30 * S,
+        starts_max: 2,
+        reinforcements_max: 2,
+    }
 }
 
 fn actions(machine: &mut Machine) -> Vec<Action> {
@@ -157,12 +166,63 @@ fn the_end_comes_when_all_are_gone() {
     machine.handle(Time(0), "sleeper", Event::Found { on_demand: true });
     let _ = actions(&mut machine);
     machine.obey(Time(0), Order::Stop);
-    let removed = |name: &str, lived| Action::Remove(name.to_owned(), lived);
-    assert_eq!(actions(&mut machine), [tell("a", ToVassal::Stop), removed("sleeper", false)]);
+    let removed = |name: &str| Action::Remove(name.to_owned());
+    assert_eq!(actions(&mut machine), [tell("a", ToVassal::Stop), removed("sleeper")]);
     machine.obey(Time(0), Order::Stop);
     assert_eq!(actions(&mut machine), [Action::Kill("a".to_owned())]);
     machine.handle(Time(0), "a", crash());
-    assert_eq!(actions(&mut machine), [removed("a", true), Action::Exit]);
+    assert_eq!(actions(&mut machine), [removed("a"), Action::Exit]);
+}
+
+/// A vassal that serves and asks for another.
+fn strained() -> Machine {
+    let mut machine = Machine::new(policy());
+    found(&mut machine, "a");
+    machine.handle(Time(0), "a", Event::Said(FromVassal::Ready));
+    machine.handle(Time(0), "a", Event::Said(FromVassal::Sos));
+    machine
+}
+
+fn enlist(number: u32) -> [Action; 2] {
+    let name = format!("a:zerg-{number}");
+    [Action::Enlist { name: name.clone(), of: "a".to_owned(), number }, Action::Start(name)]
+}
+
+#[test]
+fn reinforcements_come_one_after_the_other_and_no_more_than_may() {
+    let mut machine = strained();
+    let plead = |machine: &mut Machine| machine.handle(Time(0), "a", Event::Said(FromVassal::Sos));
+    assert_eq!(actions(&mut machine)[1..], enlist(1));
+    // The first one is on its way.
+    plead(&mut machine);
+    assert_eq!(actions(&mut machine), []);
+    machine.handle(Time(0), "a:zerg-1", Event::Said(FromVassal::Ready));
+    machine.handle(Time(0), "a:zerg-1", Event::Said(FromVassal::Sos));
+    assert_eq!(actions(&mut machine), enlist(2));
+    machine.handle(Time(0), "a:zerg-2", Event::Said(FromVassal::Ready));
+    plead(&mut machine);
+    assert_eq!(actions(&mut machine), []);
+    // One that has nothing to do goes for good, and makes room.
+    machine.handle(Time(0), "a:zerg-1", Event::Said(FromVassal::Idle));
+    machine.handle(Time(0), "a:zerg-1", Event::Ended { how: String::new(), clean: true });
+    assert_eq!(actions(&mut machine), [tell("a:zerg-1", ToVassal::Stop), Action::Remove("a:zerg-1".to_owned())]);
+    plead(&mut machine);
+    assert_eq!(actions(&mut machine), enlist(1));
+}
+
+#[test]
+fn reinforcements_that_fail_come_later_each_time_and_what_happens_to_the_file_happens_to_them() {
+    let mut machine = strained();
+    machine.handle(Time(0), "a:zerg-1", crash());
+    machine.handle(Time(0), "a", Event::Said(FromVassal::Sos));
+    assert_eq!(actions(&mut machine)[3..], [Action::Remove("a:zerg-1".to_owned())]);
+    machine.handle(Time(S), "a", Event::Said(FromVassal::Sos));
+    assert_eq!(actions(&mut machine), enlist(1));
+    machine.handle(Time(S), "a:zerg-1", Event::Said(FromVassal::Ready));
+    machine.handle(Time(S), "a", Event::Changed);
+    machine.handle(Time(S), "a", Event::Vanished);
+    let both = |what| [tell("a:zerg-1", what), tell("a", what)];
+    assert_eq!(actions(&mut machine), [both(ToVassal::Reload), both(ToVassal::Stop)].concat());
 }
 
 #[test]
@@ -223,7 +283,12 @@ impl World {
                 }
                 Action::Kill(name) => drop(self.alive.insert(name, false)),
                 Action::Watch(name) => assert!(!self.alive.contains_key(&name)),
-                Action::Remove(name, _) => assert!(!self.alive.contains_key(&name), "{name} is forgotten and lives"),
+                Action::Enlist { name, of, .. } => {
+                    assert!(!self.alive.contains_key(&name) && self.alive.contains_key(&of), "{name} stands by nobody");
+                    let out = self.machine.vassals().values().filter(|vassal| vassal.stands_by.is_some());
+                    assert!(out.count() <= 2, "too many reinforcements");
+                }
+                Action::Remove(name) => assert!(!self.alive.contains_key(&name), "{name} is forgotten and lives"),
                 Action::Note { .. } => {}
                 Action::Exit => self.exited = true,
             }
@@ -279,6 +344,9 @@ fn two_thousand_worlds_come_to_rest_with_what_is_wanted() {
             if world.chance(3) {
                 world.happen(name, Event::Wanted, false);
             }
+            if world.alive.contains_key(name) && world.chance(2) {
+                world.happen(name, Event::Said(FromVassal::Sos), false);
+            }
             world.live(false);
             world.machine.elapse(world.now);
             world.carry_out(false);
@@ -291,7 +359,8 @@ fn two_thousand_worlds_come_to_rest_with_what_is_wanted() {
             world.carry_out(true);
             world.live(true);
         }
-        let known: Vec<&String> = world.machine.vassals().keys().collect();
+        let known = world.machine.vassals().iter().filter(|(_, vassal)| vassal.stands_by.is_none());
+        let known: Vec<&String> = known.map(|(name, _)| name).collect();
         assert_eq!(known, world.files.keys().collect::<Vec<_>>(), "seed {seed}");
         for (name, vassal) in world.machine.vassals() {
             assert_eq!(vassal.lives(), world.alive.contains_key(name), "seed {seed}: {name} {vassal:?}");

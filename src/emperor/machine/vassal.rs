@@ -53,6 +53,10 @@ pub(in crate::emperor) struct Vassal {
     pub(in crate::emperor) first_run: Option<Time>,
     pub(in crate::emperor) last_run: Option<Time>,
     pub(in crate::emperor) lives: u32,
+    /// Whose reinforcement it is, and which of them: none of these has a file of its own.
+    pub(in crate::emperor) stands_by: Option<(String, u32)>,
+    /// What its own reinforcements have failed.
+    pub(in crate::emperor) reinforcing: BackOff,
     /// How its last life ended, where that was no wish of ours.
     pub(in crate::emperor) last_end: Option<String>,
 }
@@ -75,6 +79,8 @@ impl Vassal {
             first_run: None,
             last_run: None,
             lives: 0,
+            stands_by: None,
+            reinforcing: BackOff::default(),
             last_end: None,
         }
     }

@@ -146,7 +146,7 @@ impl Driver<'_> {
         self.children.zygote_processes().map(zygote).collect()
     }
 
-    fn listeners(&self) -> Vec<Listener> {
+    pub(in crate::master) fn listeners(&self) -> Vec<Listener> {
         let probe = QueueProbe::new();
         let listener = |socket: &crate::sys::listeners::BoundSocket| Listener {
             name: socket.name.clone(),

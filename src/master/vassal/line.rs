@@ -16,6 +16,8 @@ pub(in crate::master) struct Vassal {
     pub(super) look: Option<(u64, u64)>,
     /// When to say that it lives.
     pub(super) beat_us: Option<u64>,
+    /// When to see whether it needs reinforcements.
+    pub(super) plead_us: Option<u64>,
 }
 
 impl Vassal {
@@ -34,7 +36,7 @@ impl Vassal {
     }
 
     fn on(line: Line) -> Self {
-        Self { line, look: None, beat_us: None }
+        Self { line, look: None, beat_us: None, plead_us: None }
     }
 
     /// Has the Emperor wake the master.
@@ -56,7 +58,7 @@ impl Vassal {
 
     /// When there is something to say.
     pub(in crate::master) fn due_us(&self) -> Option<u64> {
-        self.look.map(|(at_us, _)| at_us).into_iter().chain(self.beat_us).min()
+        [self.look.map(|(at_us, _)| at_us), self.beat_us, self.plead_us].into_iter().flatten().min()
     }
 
     /// Says something.

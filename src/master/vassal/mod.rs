@@ -2,6 +2,7 @@
 //! Any Emperor that speaks so will do, uWSGI's or ours. Master only.
 
 mod line;
+mod pleading;
 mod serving;
 
 pub(super) use line::Vassal;

@@ -4,6 +4,7 @@ use super::super::driver::Driver;
 use super::super::machine::{Order, Reload};
 use super::super::wanted::Wanted;
 use super::line::{Heard, Vassal};
+use crate::config::model::HookPhase;
 use crate::failure::StartFailure;
 use crate::supervision::vassal::{FromVassal, ToVassal};
 use crate::sys::clock::monotonic_us;
@@ -29,14 +30,21 @@ impl Driver<'_> {
     pub(in crate::master) fn hear_emperor(&mut self) {
         while let Some(heard) = self.vassal.as_ref().and_then(Vassal::hear) {
             match heard {
-                Heard::Wants(ToVassal::Reload) => self.obey(Wanted::Order(Order::Reload(Reload::Graceful))),
-                Heard::Wants(ToVassal::Stop) => self.obey(Wanted::Order(Order::Stop)),
-                Heard::Wants(ToVassal::StopNow) => self.obey(Wanted::Order(Order::StopNow)),
+                Heard::Wants(ToVassal::Reload) => {
+                    self.run_emperor_hook(HookPhase::EmperorReload);
+                    self.obey(Wanted::Order(Order::Reload(Reload::Graceful)));
+                }
+                Heard::Wants(stop @ (ToVassal::Stop | ToVassal::StopNow)) => {
+                    self.run_emperor_hook(HookPhase::EmperorStop);
+                    let order = if stop == ToVassal::Stop { Order::Stop } else { Order::StopNow };
+                    self.obey(Wanted::Order(order));
+                }
                 Heard::Strange(byte) => log::warn!("the Emperor says {byte}, which means nothing here"),
                 Heard::Lost => {
                     if let Some(vassal) = self.vassal.take() {
                         vassal.forget(&self.poll);
                     }
+                    self.run_emperor_hook(HookPhase::EmperorLost);
                     if !self.machine.is_stopping() {
                         log::warn!("lost connection with my emperor !!!");
                         self.obey(Wanted::Order(Order::Stop));
@@ -46,13 +54,20 @@ impl Driver<'_> {
         }
     }
 
+    /// What the configuration wants done about what the Emperor orders. Nobody waits for it.
+    fn run_emperor_hook(&self, phase: HookPhase) {
+        crate::hooks::run_aside(&self.in_force.config.hooks, phase, &[]);
+    }
+
     /// Tells the Emperor that workers serve: after the start, and after each reload.
     pub(in crate::master) fn tell_emperor_ready(&mut self) {
         let heartbeat = self.in_force.config.emperor.heartbeat;
+        let now_us = monotonic_us();
+        let plead_us = self.first_plea_us(now_us);
         let Some(vassal) = &mut self.vassal else { return };
         vassal.say(FromVassal::Ready);
         vassal.say(FromVassal::Accepting);
-        let now_us = monotonic_us();
+        vassal.plead_us = plead_us;
         vassal.beat_us = heartbeat.map(|_| now_us);
         vassal.look = Some((now_us.saturating_add(LOYAL_FIRST_US), LOYAL_FIRST_US));
     }
@@ -63,6 +78,7 @@ impl Driver<'_> {
         if self.vassal.as_ref().and_then(Vassal::due_us).is_none_or(|due_us| due_us > now_us) {
             return;
         }
+        self.plead_if_needed(now_us);
         let has_answered = self.has_answered();
         let heartbeat = self.in_force.config.emperor.heartbeat;
         let Some(vassal) = &mut self.vassal else { return };

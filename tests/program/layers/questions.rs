@@ -15,7 +15,7 @@ const WALL: &[&str] = &["epoch_us()", "epoch_s()", "utc_offset_s(", "SystemTime:
 const ASKING: &[(&str, &str)] = &[
     ("config/host.rs", "%t and the like: when the start began"),
     ("collector/desk.rs", "stamps of lines"),
-    ("emperor/driver.rs", "moments in its report"),
+    ("emperor/telling.rs", "moments in its report"),
     ("hooks.rs", "the date of a file that it touches"),
     ("log_places/mod.rs", "stamps of lines"),
     ("logging.rs", "stamps of lines, names of logs that are moved away"),

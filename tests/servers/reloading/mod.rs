@@ -155,7 +155,12 @@ pub(crate) struct Held {
 impl Held {
     /// Sends `/hold` and waits until a worker has begun to answer.
     pub(crate) fn begin(server: &Instance) -> Self {
-        let mut held = Self::send(server);
+        Self::begin_at(server.socket(), server.dir())
+    }
+
+    /// The same for whoever listens on a socket; what releases it will be in a directory.
+    pub(crate) fn begin_at(socket: &Path, dir: &Path) -> Self {
+        let mut held = Self::send_to(socket, dir);
         let mut seen = Vec::new();
         while !seen.ends_with(b"held\n") {
             let mut byte = [0];
@@ -167,9 +172,13 @@ impl Held {
 
     /// Sends `/hold`; nobody may have accepted it yet.
     pub(crate) fn send(server: &Instance) -> Self {
-        let release = server.dir().join("release");
+        Self::send_to(server.socket(), server.dir())
+    }
+
+    fn send_to(socket: &Path, dir: &Path) -> Self {
+        let release = dir.join("release");
         let packet = Request::get(&format!("/hold?until={}", release.display())).to_uwsgi().expect("a small request");
-        let mut stream = UnixStream::connect(server.socket()).expect("connect");
+        let mut stream = UnixStream::connect(socket).expect("connect");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(&packet).expect("send");
         Self { stream, release }

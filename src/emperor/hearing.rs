@@ -1,0 +1,119 @@
+//! What the Emperor hears: signals, the Emperor above it, what its vassals say, and that they have ended. Emperor only.
+
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGWINCH};
+
+use super::driver::{Driver, now};
+use super::machine::{Event, Order};
+use crate::supervision::vassal::{FromVassal, ToVassal};
+use crate::sys::line::{Line, Said};
+use crate::sys::process::{WaitStatus, reap};
+
+impl Driver<'_> {
+    pub(super) fn hear_signals(&mut self) {
+        let heard: Vec<i32> = self.signals.pending().collect();
+        for signal in heard {
+            match signal {
+                SIGINT | SIGTERM | SIGQUIT => self.stop(),
+                SIGHUP => self.machine.obey(now(), Order::Reload),
+                SIGURG => self.machine.obey(now(), Order::Forgive),
+                SIGWINCH => self.monitors.look_within(0),
+                SIGUSR1 => self.list(),
+                _ => self.bury(),
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        if !self.machine.is_stopping() {
+            log::info!("[emperor] *** RAGNAROK EVOKED ***");
+            self.questions.give_up(u64::MAX);
+        }
+        self.machine.obey(now(), Order::Stop);
+    }
+
+    pub(super) fn hear_own_emperor(&mut self) {
+        while let Some(said) = self.own.as_ref().map(Line::hear) {
+            match said {
+                Said::Byte(byte) => match ToVassal::of(byte) {
+                    Some(ToVassal::Reload) => self.machine.obey(now(), Order::Reload),
+                    Some(ToVassal::Stop | ToVassal::StopNow) => self.stop(),
+                    None => log::warn!("the Emperor above says {byte}, which means nothing here"),
+                },
+                Said::Nothing => return,
+                Said::Gone => {
+                    log::warn!("lost connection with my emperor !!!");
+                    self.own = None;
+                    self.stop();
+                }
+            }
+        }
+    }
+
+    fn list(&self) {
+        for (name, vassal) in self.machine.vassals() {
+            log::info!(
+                "vassal instance {name} {:?} ready {} loyal {} failures {}",
+                vassal.phase(),
+                u8::from(vassal.ready.is_some()),
+                u8::from(vassal.loyal.is_some()),
+                vassal.failures
+            );
+        }
+    }
+
+    pub(super) fn hear_vassal(&mut self, name: &str) {
+        loop {
+            let Some(said) = self.court.get_mut(name).and_then(|seat| seat.line.as_ref()).map(Line::hear) else {
+                return;
+            };
+            match said {
+                Said::Byte(byte) => match FromVassal::of(byte) {
+                    Some(message) => {
+                        tell_log(name, message);
+                        self.machine.handle(now(), name, Event::Said(message));
+                    }
+                    None => log::warn!("[emperor] vassal {name} says {byte}, which means nothing here"),
+                },
+                Said::Nothing => return,
+                Said::Gone => {
+                    if let Some(seat) = self.court.get_mut(name) {
+                        seat.line = None;
+                    }
+                    return self.machine.handle(now(), name, Event::HungUp);
+                }
+            }
+        }
+    }
+
+    fn bury(&mut self) {
+        while let Some((pid, status)) = reap(None) {
+            let Some(name) = self.court.name_of_process(pid).cloned() else { continue };
+            // What it said last. Then it is going, whoever else may hold its line.
+            self.hear_vassal(&name);
+            self.machine.handle(now(), &name, Event::HungUp);
+            if let Some(status) = self.court.part(&name, status) {
+                self.machine.handle(now(), &name, Event::Ended { how: how(status), clean: status.0 == 0 });
+            }
+        }
+    }
+}
+
+fn tell_log(name: &str, message: FromVassal) {
+    match message {
+        FromVassal::Ready => log::info!("[emperor] vassal {name} has been spawned and is ready"),
+        FromVassal::Accepting => log::info!("[emperor] vassal {name} is ready to accept requests"),
+        FromVassal::Loyal => log::info!("[emperor] vassal {name} is now loyal"),
+        FromVassal::Idle => log::info!("[emperor] vassal {name} has nothing to do"),
+        FromVassal::Heartbeat => {}
+        FromVassal::Sos => log::info!("[emperor] vassal {name} asks for reinforcements"),
+    }
+}
+
+/// How a process has ended.
+fn how(WaitStatus(status): WaitStatus) -> String {
+    if libc::WIFSIGNALED(status) {
+        format!("killed by signal {}", libc::WTERMSIG(status))
+    } else {
+        format!("exit code {}", libc::WEXITSTATUS(status))
+    }
+}
