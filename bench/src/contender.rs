@@ -293,7 +293,7 @@ fn django_home(lab: &Lab) -> Result<PathBuf, Error> {
     Ok(python.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned())
 }
 
-fn directory() -> Result<TempDir, Error> {
+pub(crate) fn directory() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("rhinod-bench-").tempdir().map_err(io_error("directory"))
 }
 

@@ -14,6 +14,7 @@ mod daemons_smart;
 mod dialogue;
 mod documents;
 mod emperor;
+mod emperor_many;
 mod emperor_orders;
 mod extension;
 mod fastcgi_connections;

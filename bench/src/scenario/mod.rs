@@ -17,6 +17,7 @@ mod reload;
 mod scaling;
 mod startup;
 mod steady;
+mod vassals;
 
 use crate::client::{Load, Report};
 use crate::contender::Setup;
@@ -109,6 +110,11 @@ pub const ALL: &[Scenario] = &[
         name: "canary-kills",
         about: "the same with random workers killed: what is lost beside",
         run: canary::disturbed,
+    },
+    Scenario {
+        name: "vassals",
+        about: "500 vassals of one Emperor: start, memory, touched and replaced files, one that crashes, sleep",
+        run: vassals::run,
     },
     Scenario { name: "reload", about: "three reloads under load: failures and the longest wait", run: reload::run },
 ];

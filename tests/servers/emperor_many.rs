@@ -1,0 +1,68 @@
+//! Many vassals of one Emperor: what those that sleep cost, and files that change faster than anybody can follow. The long way is
+//! `make bench BENCH=vassals`.
+
+use rhinod_bench::client::{Target, exchange};
+use rhinod_bench::packet::Request;
+use rhinod_bench::proc;
+
+use crate::harness::{PATIENCE, wait_until};
+use crate::realm::{Realm, start};
+
+/// More than a socket takes of a document that tells of all of them.
+const SLEEPERS: usize = 500;
+
+#[test]
+fn hundreds_of_sleeping_vassals_have_no_process_wake_nobody_and_are_all_told_of() {
+    let realm = Realm::new();
+    (0..SLEEPERS).for_each(|number| realm.put(&format!("site{number}"), "[uwsgi]\nworkers = 1\n"));
+    let emperor = start(realm.emperor().set("emperor-on-demand-directory", realm.path().display()));
+    let asleep = || {
+        let vassals = realm.document()["vassals"].as_array().cloned().unwrap_or_default();
+        vassals.iter().filter(|vassal| vassal["state"] == "asleep").count()
+    };
+    assert!(wait_until(|| asleep() == SLEEPERS), "{}", emperor.log.tail());
+    assert_eq!(emperor.processes().len(), 1);
+    let pid = proc::Pid::from_raw(emperor.pid()).expect("a pid");
+    // Its own; the program's text is everybody's.
+    let memory = proc::memory(pid).expect("its memory");
+    assert!(memory.private_kib < 10 << 10, "{memory:?}");
+    // Nothing is due, so that nothing wakes it but who asks.
+    let switches = || proc::context_switches(&proc::tree(pid));
+    let rests = || {
+        let before = switches();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        switches() == before
+    };
+    assert!(wait_until(rests));
+    // And whoever connects wakes one.
+    let reply = exchange(&Target::Unix(realm.path().join("site7.socket")), &packet("/"), PATIENCE);
+    assert_eq!(reply.expect("a reply").body(), b"worker 1 of generation 1\n");
+}
+
+fn packet(path: &str) -> Vec<u8> {
+    Request::get(path).to_uwsgi().expect("a packet")
+}
+
+#[test]
+fn files_that_are_replaced_again_and_again_all_end_in_their_last_state() {
+    let realm = Realm::new();
+    let name = |number: usize| format!("site{number}");
+    let write = |number: usize, text: &str| realm.write(&name(number), &format!("app-greeting = {text}"));
+    (0..6).for_each(|number| write(number, "first"));
+    let emperor = start(realm.emperor());
+    (0..6).for_each(|number| realm.wait_for(&name(number), "of generation 1", &emperor));
+    for step in 0..600 {
+        write(step % 6, &format!("text {step}"));
+    }
+    let says = |number: usize, text: &str| {
+        let reply = exchange(&Target::Unix(realm.socket(&name(number))), &packet("/greeting"), PATIENCE);
+        reply.is_ok_and(|reply| reply.body() == text.as_bytes())
+    };
+    for number in 0..6 {
+        let last = format!("text {}", 594 + number);
+        assert!(wait_until(|| says(number, &last)), "{number}:\n{}", emperor.log.tail());
+    }
+    // However often that was, each reloads a few times.
+    let reloads = emperor.log.lines_with("reload the uwsgi instance").len();
+    assert!(reloads < 200, "{reloads} reloads");
+}
