@@ -3,10 +3,12 @@
 mod alarms;
 mod application_metrics;
 mod attached;
+mod balancer;
 mod cache_backends;
 mod chaos;
 mod check_foresight;
 mod cluster;
+mod cluster_chaos;
 mod commands;
 mod crons;
 mod daemons;
