@@ -5,6 +5,8 @@ complete -c rhinod -n __fish_use_subcommand -a route
 complete -c rhinod -n __fish_use_subcommand -a simulate
 complete -c rhinod -n __fish_use_subcommand -a status
 complete -c rhinod -n __fish_use_subcommand -a top
+complete -c rhinod -n __fish_use_subcommand -a stacks
+complete -c rhinod -n __fish_use_subcommand -a profile
 complete -c rhinod -n __fish_use_subcommand -a stop
 complete -c rhinod -n __fish_use_subcommand -a reload
 complete -c rhinod -n __fish_use_subcommand -a canary
@@ -268,6 +270,8 @@ complete -c rhinod -l ping -r -F -d 'Ask on this uwsgi socket whether a worker a
 complete -c rhinod -l ping-timeout -x -d 'Seconds that --ping waits'
 complete -c rhinod -l metric -x -d 'A number that the application changes: NAME, or name=NAME,type=counter|gauge|absolute,initial_value=N,oid=OID'
 complete -c rhinod -l metric-threshold -x -d 'What is done when a metric reaches a value: key=METRIC,value=N,alarm=NAME,rate=SECONDS,msg=TEXT,reset=N'
+complete -c rhinod -l metrics-dir -r -F -d 'Write each metric of the application into a file of its name in this directory, once a second if it has changed'
+complete -c rhinod -l metrics-dir-restore -d 'Metrics begin with what stands in their files'
 complete -c rhinod -l stats -r -F -d 'Tell statistics as JSON to whoever connects to this address (TCP, UNIX)'
 complete -c rhinod -l stats-http -d 'Wait for an HTTP request first; /metrics, /livez and /readyz are there as well'
 complete -c rhinod -l stats-minified -d 'Emit compact stats JSON'

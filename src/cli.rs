@@ -158,6 +158,8 @@ pub fn print_as(
         | Command::Canary { .. }
         | Command::Pause { .. }
         | Command::Top { .. }
+        | Command::Stacks { .. }
+        | Command::Profile { .. }
         | Command::Resume { .. }
         | Command::Ping { .. }
         | Command::ConnectAndRead { .. } => return None,
@@ -233,6 +235,14 @@ mod tests {
         assert_eq!(parsed(&["stop", "x.pid"]), stop(true));
         assert_eq!(parsed(&["stop", "--no-wait", "x.pid"]), stop(false));
         assert_eq!(parsed(&["top", "x.pid"]), Ok(Command::Top { instance: "x.pid".into() }));
+        assert_eq!(parsed(&["stacks", "x.pid"]), Ok(Command::Stacks { instance: "x.pid".into() }));
+        let profile = |picture: Option<&str>| {
+            let (time, picture) = (std::time::Duration::from_secs(7), picture.map(Into::into));
+            Ok(Command::Profile { instance: "x.pid".into(), time, picture })
+        };
+        assert_eq!(parsed(&["profile", "x.pid", "7"]), profile(None));
+        assert_eq!(parsed(&["profile", "x.pid", "7", "-o", "a.svg"]), profile(Some("a.svg")));
+        assert_eq!(parsed(&["profile", "-o", "a.svg", "x.pid", "7"]), profile(Some("a.svg")));
         assert_eq!(parsed(&["reload", "x.ini"]), Ok(Command::Reload { instance: "x.ini".into() }));
         assert_eq!(
             parsed(&["simulate", "--trace", "t"]).map(|command| matches!(command, Command::Simulate { .. })),
@@ -269,11 +279,15 @@ mod tests {
 
     #[test]
     fn commands_that_are_not_complete_say_what_is_missing() {
-        let incomplete: [&[&str]; 7] = [
+        let incomplete: [&[&str]; 11] = [
             &["check"],
             &["show", "--format", "xml", "a"],
             &["status"],
             &["stop", "a", "b"],
+            &["profile", "a"],
+            &["profile", "a", "0"],
+            &["profile", "a", "7", "-o"],
+            &["profile", "a", "7", "b"],
             &["reload", "--hard", "a"],
             &["completions", "csh"],
             &["staus", "a"],

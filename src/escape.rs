@@ -72,6 +72,23 @@ pub fn said(message: &str) -> String {
     text
 }
 
+/// A text inside of a picture or a page (SVG, XML, HTML), also as the value of an attribute.
+pub fn markup(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => shown.push_str("&amp;"),
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '"' => shown.push_str("&quot;"),
+            // XML has no way to write most of them.
+            letter if letter.is_control() => shown.push(char::REPLACEMENT_CHARACTER),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
 fn push_cut(line: &mut String, bytes: &[u8], escape: Escape, bytes_max: usize) {
     let shown = &bytes[..bytes.len().min(bytes_max)];
     for chunk in shown.utf8_chunks() {
@@ -171,5 +188,10 @@ mod tests {
     #[test]
     fn a_long_value_is_cut_and_says_so() {
         assert_eq!(escaped(&[b'a'; 17], Escape::Bytes), format!("{}...", "a".repeat(16)));
+    }
+
+    #[test]
+    fn markup_is_text_and_nothing_else() {
+        assert_eq!(markup("<a href=\"x\"> & \u{1b}"), "&lt;a href=&quot;x&quot;&gt; &amp; \u{fffd}");
     }
 }

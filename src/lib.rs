@@ -59,6 +59,7 @@ pub mod logging;
 pub mod master;
 #[doc(hidden)]
 pub mod member;
+mod metric_files;
 #[doc(hidden)]
 pub mod metrics;
 mod operator;
@@ -73,6 +74,8 @@ pub mod scaling;
 #[cfg(feature = "simulate")]
 #[doc(hidden)]
 pub mod simulate;
+#[doc(hidden)]
+pub mod stacks;
 #[doc(hidden)]
 pub mod stats;
 #[doc(hidden)]

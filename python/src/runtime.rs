@@ -21,7 +21,7 @@ use worker_protocol::post::Role;
 use crate::environ::Remembered;
 use crate::failure::traceback;
 use crate::ffi::accept_loop::run_detached;
-use crate::ffi::{fork, lease};
+use crate::ffi::{fork, landmarks, lease};
 use crate::file_wrapper::FileWrapper;
 use crate::harakiri::{self, Threads};
 use crate::mounts::Mounts;
@@ -70,6 +70,10 @@ impl Runtime for PythonRuntime {
         };
         rhinod::logging::stamp_lines(&config.logging);
         Python::attach(|py| {
+            // Nothing but `rhinod stacks` and `rhinod profile` needs them.
+            if let Err(error) = landmarks::say(py) {
+                log::warn!("rhinod stacks will not see this generation's Python code: {error}");
+            }
             let loaded = prepare(py, config, python).map_err(|error| internal(py, &error))?;
             self.loaded = Some(loaded);
             Ok(())

@@ -2,6 +2,7 @@
 //! before anything else.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::asked::Asked;
@@ -53,6 +54,20 @@ pub enum Command {
     Top {
         /// How it is named, or its statistics socket.
         instance: OsString,
+    },
+    /// `stacks`: say where each thread of each worker is.
+    Stacks {
+        /// How the instance is named.
+        instance: OsString,
+    },
+    /// `profile`: see for a time where the workers are.
+    Profile {
+        /// How the instance is named.
+        instance: OsString,
+        /// For how long.
+        time: Duration,
+        /// The file to draw into; without one the stacks are printed.
+        picture: Option<PathBuf>,
     },
     /// `stop` and `--stop`.
     Stop {

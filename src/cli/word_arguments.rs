@@ -1,7 +1,9 @@
 //! What follows a word such as `stop` on the command line. Not for the words themselves (`words`). Pure; runs before anything
 //! else.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::asked::Asked;
 use super::command::{Command, Format, Misuse};
@@ -40,6 +42,12 @@ pub(super) fn parse(word: &'static Word, mut arguments: Vec<OsString>) -> Result
             Command::Status { instance: instance(name, arguments)?, quiet, format }
         }
         "top" => Command::Top { instance: instance(name, arguments)? },
+        "stacks" => Command::Stacks { instance: instance(name, arguments)? },
+        "profile" => {
+            let picture = take_value(&mut arguments, "-o")?.map(PathBuf::from);
+            let time = if arguments.len() > 1 { arguments.remove(1) } else { OsString::new() };
+            Command::Profile { instance: instance(name, arguments)?, time: profile_time(&time)?, picture }
+        }
         "stop" => {
             let wait = !take(&mut arguments, "--no-wait");
             Command::Stop { instance: instance(name, arguments)?, wait }
@@ -92,6 +100,25 @@ fn take(arguments: &mut Vec<OsString>, flag: &str) -> bool {
     let before = arguments.len();
     arguments.retain(|argument| argument != flag);
     arguments.len() < before
+}
+
+/// Takes an option and the word behind it out of the arguments.
+fn take_value(arguments: &mut Vec<OsString>, option: &str) -> Result<Option<OsString>, Misuse> {
+    let Some(place) = arguments.iter().position(|argument| argument == option) else { return Ok(None) };
+    if place + 1 == arguments.len() {
+        return Err(Misuse(format!("{option} needs a file")));
+    }
+    arguments.remove(place);
+    Ok(Some(arguments.remove(place)))
+}
+
+/// For how long a profile is taken.
+fn profile_time(seconds: &OsStr) -> Result<Duration, Misuse> {
+    const SECONDS_MAX: u64 = 3_600;
+    let seconds =
+        seconds.to_str().and_then(|text| text.parse().ok()).filter(|seconds| (1..=SECONDS_MAX).contains(seconds));
+    let expected = || Misuse(format!("profile needs the instance, then a number of seconds from 1 to {SECONDS_MAX}"));
+    seconds.map(Duration::from_secs).ok_or_else(expected)
 }
 
 /// Takes `--format text|json` or `--format=…` out of the arguments.

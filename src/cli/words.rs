@@ -106,6 +106,39 @@ Keys
 ",
     },
     Word {
+        name: "stacks",
+        usage: "INSTANCE",
+        does: "say where each thread of each worker is",
+        more: "
+Read from the memory of the workers: none of them is stopped, and one that hangs is told of like any other. Of Python the file,
+line and function of each call; of every thread its name, and where in the kernel it waits, if the kernel says so. Calls of
+code that is not Python are not shown.
+
+Ends with
+  0   it is said
+  66  there is no such file, or it names no process
+  68  no instance answers there
+  77  the memory of its workers may not be read, or the instance belongs to another user
+",
+    },
+    Word {
+        name: "profile",
+        usage: "[-o FILE.svg] INSTANCE SECONDS",
+        does: "see for a time where the workers' Python code is",
+        more: "
+A hundred times a second it looks where each thread is, as `stacks` does; a thread that waits for a request does not count. With
+-o it draws a flame graph: the wider a call, the more of the time was spent in it. Without, it prints the stacks and how often
+each was seen, as other programs that draw take them. At last it says on standard error how much it saw, and what looking took.
+
+Ends with
+  0   it is done
+  66  there is no such file, or it names no process
+  68  no instance answers there, or none of its workers runs Python
+  73  the file cannot be written
+  77  the memory of its workers may not be read, or the instance belongs to another user
+",
+    },
+    Word {
         name: "stop",
         usage: "[--no-wait] INSTANCE",
         does: "finish what is under way and end; waits for that",
@@ -166,7 +199,11 @@ impl Word {
     /// The feature that it needs and that this program was built without.
     pub(super) fn missing(&self) -> Option<&'static str> {
         match self.name {
-            "check" | "show" | "route" | "top" | "completions" | "man" if !cfg!(feature = "cli") => Some("cli"),
+            "check" | "show" | "route" | "top" | "stacks" | "profile" | "completions" | "man"
+                if !cfg!(feature = "cli") =>
+            {
+                Some("cli")
+            }
             "simulate" if !cfg!(feature = "simulate") => Some("simulate"),
             _ => None,
         }

@@ -3,6 +3,7 @@
 
 use mio::Poll;
 
+use super::attendants::Attendants;
 use super::backlog::BacklogWatch;
 use super::candidate::Candidate;
 use super::children::Children;
@@ -79,6 +80,8 @@ pub(super) struct Driver<'a> {
     pub(super) backlog_watch: BacklogWatch,
     /// Whether metrics have reached their bounds.
     pub(super) threshold_watch: ThresholdWatch,
+    /// Processes that do something for the instance as a whole.
+    pub(super) attendants: Attendants,
     /// The line to the Emperor whose vassal the instance is.
     pub(super) vassal: Option<Vassal>,
     /// When the stop begins that was ordered (`stop-delay`).
@@ -139,6 +142,7 @@ impl<'a> Driver<'a> {
             log_size: SizeWatch::default(),
             backlog_watch: BacklogWatch::default(),
             threshold_watch: ThresholdWatch::default(),
+            attendants: Attendants::default(),
             vassal: None,
             stops_at_us: None,
             visitors: Visitors::default(),

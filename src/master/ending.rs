@@ -17,6 +17,7 @@ impl Driver<'_> {
             self.in_force.withdraw();
             self.pid_files.withdraw();
         }
+        self.finish_attendants();
         self.finish_collecting();
         unfit.map_or(Ok(code), Err)
     }

@@ -6,6 +6,8 @@
 mod acting;
 mod alarms;
 mod aside;
+mod attendance;
+mod attendants;
 mod backlog;
 mod candidate;
 mod certificates;

@@ -67,6 +67,7 @@ impl Driver<'_> {
                 Said::Wanted(wanted) => self.obey(wanted),
                 Said::StrangerEnded(pid, status) => {
                     if !self.take_collector_end(pid, status)
+                        && !self.take_attendant_end(pid, status)
                         && !self.take_reading(pid, status)
                         && !self.take_errand_end(pid, status)
                     {

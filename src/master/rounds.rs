@@ -63,6 +63,7 @@ impl Driver<'_> {
             self.collector_due_us(),
             self.backlog_due_us(),
             self.thresholds_due_us(),
+            self.attendants_due_us(),
             self.signals_due_us(),
             self.crons_due_us(),
             self.in_force.memories.due_us(),
@@ -92,6 +93,7 @@ impl Driver<'_> {
         self.mind_collector();
         self.mind_backlog();
         self.mind_thresholds();
+        self.mind_attendants();
         self.tell_emperor();
         self.in_force.memories.bring_to_disk(monotonic_us());
         self.mind_upgrade();

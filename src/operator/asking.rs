@@ -10,9 +10,13 @@ use worker_protocol::ids::ProcessId;
 
 use super::instance::Places;
 use super::line;
+#[cfg(feature = "cli")]
+use super::words::REPORT;
 use super::words::{DONE, FAILED, Standing};
 use crate::exit::Exit;
 use crate::failure::StartFailure;
+#[cfg(feature = "cli")]
+use crate::stats::Brief;
 use crate::sys::clock::monotonic_us;
 use crate::sys::process::PidFd;
 use crate::sys::processes::facts;
@@ -37,6 +41,13 @@ pub(super) fn understood(master: &Master<'_>, told: &str) -> Result<Standing, St
         let message = format!("process {} of {named} is of another version of rhinod: {error}: {told}", pid.get());
         failure(Exit::NoInstance, message)
     })
+}
+
+/// What an instance tells of itself for `top`.
+#[cfg(feature = "cli")]
+pub(super) fn brief_in(told: &[u8], named: &str) -> Result<Brief, StartFailure> {
+    serde_json::from_slice(told)
+        .map_err(|error| failure(Exit::NoInstance, format!("{named} is of another version of rhinod: {error}")))
 }
 
 /// Takes in what comes until the answer is over; false if it is not within the time, however often something comes.
@@ -89,10 +100,16 @@ impl<'a> Master<'a> {
 
     /// The same for an answer that programs read.
     #[cfg(feature = "cli")]
-    pub(super) fn hear_of(&self, word: &str) -> Result<Vec<u8>, StartFailure> {
+    fn hear_of(&self, word: &str) -> Result<Vec<u8>, StartFailure> {
         let answer = self.answer_to(word)?;
         let answer = String::from_utf8_lossy(&answer);
         self.outcome(word, answer.trim_end()).map(|told| told.as_bytes().to_vec())
+    }
+
+    /// All that `top` shows of it.
+    #[cfg(feature = "cli")]
+    pub(super) fn brief(&self) -> Result<Brief, StartFailure> {
+        brief_in(&self.hear_of(REPORT)?, self.named)
     }
 
     fn answer_to(&self, word: &str) -> Result<Vec<u8>, StartFailure> {

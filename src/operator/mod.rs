@@ -1,4 +1,4 @@
-//! What the command line says to an instance that runs: stop, reload, pause, resume, status. Runs in a process of its
+//! What the command line says to an instance that runs: stop, reload, pause, resume, status; and looking at it: top, stacks, profile. Runs in a process of its
 //! own that ends when it has the answer; the master's side is `master::operator`.
 
 mod asking;
@@ -6,8 +6,14 @@ pub(crate) mod instance;
 mod line;
 mod ping;
 #[cfg(feature = "cli")]
+mod profile;
+#[cfg(feature = "cli")]
+mod stacks;
+#[cfg(feature = "cli")]
 mod top;
 pub(crate) mod words;
+#[cfg(feature = "cli")]
+mod workers;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -41,6 +47,10 @@ pub(crate) fn carry_out(command: &Command, places: ReadPlaces<'_>) -> Result<Exi
         Command::Status { instance, quiet, format } => status(instance, *quiet, *format, places),
         #[cfg(feature = "cli")]
         Command::Top { instance } => top::run(instance, places),
+        #[cfg(feature = "cli")]
+        Command::Stacks { instance } => stacks::run(instance, places),
+        #[cfg(feature = "cli")]
+        Command::Profile { instance, time, picture } => profile::run(instance, *time, picture.as_deref(), places),
         Command::ConnectAndRead { address } => connect_and_read(address),
         Command::Ping { address, timeout } => ping(address, *timeout),
         other => Err(failure(Exit::Fault, format!("{other:?} is not for another process"))),

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, mkfifoat, unlinkat};
@@ -87,6 +87,26 @@ pub fn write_text(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut file = open_to_write(path, OFlag::empty(), mode)?;
     file.set_len(0)?;
     file.write_all(text.as_bytes())
+}
+
+/// Puts a file with a text in the place of what is there: who reads it finds the one or the other, whole.
+///
+/// # Errors
+/// What the system says, and what is not followed, as for [`Place::of`].
+pub fn replace_text(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let place = Place::of(path)?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(&place.name);
+    name.push(".new");
+    // One that was left behind by who was killed.
+    match unlinkat(&place.directory, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(openat(&place.directory, name.as_os_str(), flags, Mode::from_bits_truncate(mode))?);
+    file.write_all(text.as_bytes())?;
+    Ok(renameat(&place.directory, name.as_os_str(), &place.directory, &place.name)?)
 }
 
 impl Place {

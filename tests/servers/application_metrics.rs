@@ -57,3 +57,31 @@ fn metrics_of_an_application_are_shared_told_and_kept_and_raise_alarms() {
     assert_eq!(call(&instance, "uwsgi.metric_get('shop.orders'), uwsgi.metric_get('shop.stock')"), "(2, 7)");
     instance.stop();
 }
+
+#[test]
+fn metrics_have_files_from_which_the_next_instance_goes_on() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::write(directory.path().join("web.py"), format!("import uwsgi\n{EVALUATES}")).expect("write the application");
+    let files = directory.path().join("metrics");
+    fs::create_dir(&files).expect("a directory");
+    let text = |name: &str| fs::read_to_string(files.join(name)).unwrap_or_default();
+    let launch = || {
+        let launch = launch_in(&one(), directory.path()).set("module", "web").line("metric = shop.orders");
+        launch.line("metric = name=shop.stock,type=gauge,initial_value=5").set("metrics-dir", files.display())
+    };
+    let instance = launch().start();
+    assert!(wait_until(|| text("shop.orders") == "0\n" && text("shop.stock") == "5\n"), "{files:?}");
+    assert_eq!(call(&instance, "[uwsgi.metric_inc('shop.orders') for _ in range(3)]"), "[True, True, True]");
+    let keeper = instance.processes().into_iter().find(|process| process.name == "rhinod metrics");
+    let mut instance = instance;
+    instance.expect_log("the process for metrics-dir");
+    keeper.expect("a process that writes").signal(Signal::SIGKILL);
+    instance.log.wait_for("another one follows");
+    assert!(wait_until(|| text("shop.orders") == "3\n"), "another one writes");
+    assert_eq!(call(&instance, "uwsgi.metric_set('shop.stock', -7)"), "True");
+    instance.stop();
+    assert_eq!((text("shop.orders").as_str(), text("shop.stock").as_str()), ("3\n", "-7\n"), "to the last");
+    let instance = launch().set("metrics-dir-restore", true).start();
+    assert_eq!(call(&instance, "uwsgi.metric_get('shop.orders'), uwsgi.metric_get('shop.stock')"), "(3, -7)");
+    instance.stop();
+}

@@ -81,6 +81,7 @@ mod services_elsewhere;
 mod services_queue;
 mod signals;
 mod spoolers;
+mod stacks;
 mod static_files;
 mod stats_document;
 mod stats_metrics;

@@ -8,5 +8,6 @@ pub(crate) mod accept_loop;
 pub(crate) mod descriptor;
 pub(crate) mod fork;
 pub(crate) mod interrupt;
+pub(crate) mod landmarks;
 pub(crate) mod lease;
 pub(crate) mod text;

@@ -58,6 +58,10 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
             judge_written(findings, line, who, &chdir.join(path));
         }
     }
+    if let (Some(directory), Some(who)) = (&config.metrics.directory, later) {
+        let line = findings.line("metrics-dir", |_| true);
+        judge_room(findings, line, who, &chdir.join(directory).join("metric"));
+    }
     for path in &config.master_fifos {
         let line = findings.line("master-fifo", |value| Path::new(value) == path);
         if let Some(who) = later {

@@ -2,6 +2,7 @@
 //!
 //! A section of the configuration. Not for what is done with their values (`crate::metrics`). Pure; master and members read it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,10 @@ pub struct Metrics {
     pub list: Vec<Metric>,
     /// `metric-threshold`.
     pub thresholds: Vec<Threshold>,
+    /// `metrics-dir`: where each has a file.
+    pub directory: Option<PathBuf>,
+    /// `metrics-dir-restore`: each begins with what stands in its file.
+    pub restore: bool,
 }
 
 /// A metric.

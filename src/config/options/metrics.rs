@@ -54,7 +54,8 @@ fn read_metric(text: &str) -> Result<(Metric, Option<String>), KeyError> {
         }
     }
     let fits = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
-    if metric.name.is_empty() || !metric.name.chars().all(fits) {
+    let is_directory = matches!(metric.name.as_str(), "." | "..");
+    if metric.name.is_empty() || is_directory || !metric.name.chars().all(fits) {
         return Err(KeyError::new(
             "expected a name of letters, digits, `.`, `-` and `_`",
             "name=shop.orders,type=counter",
@@ -121,6 +122,20 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     if let Some(told) = told {
         draft.idle(told);
     }
+    let metrics = &draft.config.metrics;
+    let idle = match (&metrics.directory, metrics.restore) {
+        (Some(_), _) if metrics.list.is_empty() => {
+            Some(("metrics-dir", "has no effect: the application has no metrics", "metric = NAME"))
+        }
+        (None, true) => Some(("metrics-dir-restore", "has no effect without metrics-dir", "metrics-dir = DIRECTORY")),
+        _ => None,
+    };
+    let told = idle.and_then(|(option, problem, instead)| {
+        Some(ConfigError::about(draft.given(option)?, problem).suggest(instead))
+    });
+    if let Some(told) = told {
+        draft.idle(told);
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +153,7 @@ mod tests {
         for wrong in [
             "a b",
             "",
+            "..",
             "type=gauge",
             "name=a,type=big",
             "name=a,oid=x",

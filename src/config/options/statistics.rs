@@ -8,12 +8,11 @@ use super::draft::Draft;
 use super::known_address::known_address;
 use super::metrics;
 use super::parsed::Parsed;
-use super::row::{Opt, address, bytes, count, flag, list, seconds, text};
+use super::row::{Opt, address, bytes, count, flag, list, path, seconds, text};
 use crate::config::error::ConfigError;
 use crate::config::model::Address;
 
 // What stands behind several rows.
-const METRICS: &str = "metrics";
 const SCRAPE: &str = "let the monitoring scrape `metrics`";
 
 /// The rows.
@@ -25,9 +24,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("metric-threshold").aka(&["metric-alarm", "alarm-metric"])
         .sets(metrics::threshold).works()
         .says("What is done when a metric reaches a value: key=METRIC,value=N,alarm=NAME,rate=SECONDS,msg=TEXT,reset=N"),
-    text("metrics-dir").aka(&["metric-dir"]).not_yet(METRICS).says("Expose metrics as files in directory"),
-    flag("metrics-dir-restore").aka(&["metric-dir-restore"]).not_yet(METRICS)
-        .says("Restore metric values from metrics-dir"),
+    path("metrics-dir").aka(&["metric-dir"]).sets(|d, v| d.config.metrics.directory = Some(v.path())).works()
+        .says("Write each metric of the application into a file of its name in this directory, once a second if it has changed"),
+    flag("metrics-dir-restore").aka(&["metric-dir-restore"]).sets(|d, v| d.config.metrics.restore = v.on()).works()
+        .says("Metrics begin with what stands in their files"),
     flag("metrics-no-cores").accepted("metrics of single threads are in the document of `stats` only").says("Skip per-core metrics"),
     address("stats").aka(&["stats-server"])
         .sets(|d, v| d.config.statistics.server = own_address(d, v)).works()

@@ -22,8 +22,9 @@ use self::disk::Disk;
 use super::passed::Passed;
 use crate::cache::{self, Figures, Geometry};
 use crate::config::model::metrics::MEMORY as METRICS;
-use crate::config::model::{Area, CacheSettings, Config};
+use crate::config::model::{Area, CacheSettings, Config, Metrics};
 use crate::failure::StartFailure;
+use crate::metric_files;
 use crate::metrics::{self, Change};
 use crate::sys::clock::epoch_us;
 use crate::sys::kept_memory::{self, KeptMemory};
@@ -132,6 +133,7 @@ impl Memories {
         let words = SharedWords::named(c"rhinod-metrics", config.metrics.list.len())?;
         for (word, metric) in words.words().iter().zip(&config.metrics.list) {
             let kept = before.and_then(|memory| memory.metric(&metric.name));
+            let kept = kept.or_else(|| restored(&config.metrics, &metric.name));
             word.store(kept.unwrap_or(metric.initial).cast_unsigned(), Relaxed);
         }
         Ok(Memory { name: METRICS.to_owned(), shape, words: Rc::new(words), disk: None })
@@ -141,6 +143,11 @@ impl Memories {
     pub(super) fn metrics(&self) -> Vec<i64> {
         let memory = self.list.iter().find(|memory| memory.name == METRICS);
         memory.map_or_else(Vec::new, |memory| memory.words.words().iter().map(metrics::value).collect())
+    }
+
+    /// The memory of all metrics.
+    pub(super) fn metrics_memory(&self) -> Option<Rc<SharedWords>> {
+        self.list.iter().find(|memory| memory.name == METRICS).map(|memory| memory.words.clone())
     }
 
     /// The value of a metric.
@@ -229,6 +236,15 @@ impl Memory {
     fn metric(&self, name: &str) -> Option<i64> {
         Some(metrics::value(self.words.words().get(self.place(name)?)?))
     }
+}
+
+/// What an instance before has left of a metric, where that is asked for.
+fn restored(metrics: &Metrics, name: &str) -> Option<i64> {
+    let directory = metrics.directory.as_ref().filter(|_| metrics.restore)?;
+    metric_files::restored(directory, name).unwrap_or_else(|error| {
+        log::warn!("metrics-dir-restore: {error}; {name} begins anew");
+        None
+    })
 }
 
 /// Memory that ends with the instance.

@@ -11,10 +11,8 @@ use worker_protocol::ids::ProcessId;
 
 use crate::exit::Exit;
 use crate::failure::StartFailure;
-use crate::operator::asking::{ANSWER_BYTES_MAX, Master, ReadPlaces, failure};
+use crate::operator::asking::{ANSWER_BYTES_MAX, Master, ReadPlaces, brief_in, failure};
 use crate::operator::instance::{self, Instance};
-use crate::operator::words::REPORT;
-
 use crate::stats::{BRIEF_PATH, Brief};
 
 /// How long an address may take.
@@ -42,19 +40,14 @@ impl Source {
 
     /// Looks once.
     pub(super) fn look(&self) -> Result<Brief, StartFailure> {
-        let (told, named) = match self {
-            Self::Master { pid, named, owner } => {
-                let answer = Master::of(*pid, named, *owner)?.hear_of(REPORT)?;
-                (answer, named.as_str())
-            }
+        match self {
+            Self::Master { pid, named, owner } => Master::of(*pid, named, *owner)?.brief(),
             Self::Address(address) => {
                 let failed =
                     |error: io::Error| failure(Exit::NoInstance, format!("cannot read from {address}: {error}"));
-                (ask_over_http(address).map_err(failed)?, address.as_str())
+                brief_in(&ask_over_http(address).map_err(failed)?, address)
             }
-        };
-        serde_json::from_slice(&told)
-            .map_err(|error| failure(Exit::NoInstance, format!("{named} is of another version of rhinod: {error}")))
+        }
     }
 
     /// Has the instance do something; what comes of it.

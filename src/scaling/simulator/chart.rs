@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use crate::escape::markup;
+
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 62.0;
@@ -32,7 +34,7 @@ pub fn up(value: f64, most: f64) -> f64 {
 impl Chart {
     /// Empty, with a title.
     pub fn new(title: &str) -> Self {
-        let title = escaped(title);
+        let title = markup(title);
         let svg = format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">
 <title>{title}</title>
@@ -84,7 +86,7 @@ impl Chart {
     pub fn name(&mut self, name: &str) {
         let Some(colour) = self.colour() else { return };
         let y = TOP + 12.0 + 14.0 * self.named as f64;
-        let (x, name) = (WIDTH - RIGHT - 196.0, escaped(name));
+        let (x, name) = (WIDTH - RIGHT - 196.0, markup(name));
         // whatever is drawn below stays visible, the words stay legible
         self.draw(&format!(
             r##"<rect x="{:.0}" y="{:.0}" width="200" height="14" fill="#ffffff" fill-opacity="0.8"/>"##,
@@ -103,10 +105,6 @@ impl Chart {
     pub fn finish(self) -> String {
         self.svg + "</svg>\n"
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
