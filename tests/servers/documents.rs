@@ -155,9 +155,16 @@ fn every_configuration_that_is_shown_does_what_it_says() {
 /// A part of a configuration as a whole one, with places that are there.
 fn completed(part: &str, place: &Path) -> String {
     let mut text = if part.starts_with('[') { part.to_owned() } else { format!("[uwsgi]\n{part}") };
-    for shown in
-        ["/run/app", "/var/log/app", "/var/log/site", "/srv/guestbook/run", "/srv/app", "/run/rhinod", "/etc/rhinod"]
-    {
+    for shown in [
+        "/run/app",
+        "/var/log/app",
+        "/var/log/site",
+        "/srv/guestbook/run",
+        "/srv/app",
+        "/run/rhinod",
+        "/run/site",
+        "/etc/rhinod",
+    ] {
         text = text.replace(shown, &place.display().to_string());
     }
     for end in ["crt", "key"] {
@@ -170,8 +177,10 @@ fn completed(part: &str, place: &Path) -> String {
         return text;
     }
     let socket = if text.contains("socket = ") { "" } else { "\nsocket = app.sock\n" };
-    let application = if text.contains("module = ") { "" } else { "\nwsgi-file = app.py\n" };
-    format!("{text}{socket}{application}")
+    let application = if text.contains("module = ") { "\n" } else { "\nwsgi-file = app.py\n" };
+    // In its first section: others are read only where they are asked for.
+    let (header, rest) = text.split_once('\n').expect("a header");
+    format!("{header}{socket}{application}{rest}")
 }
 
 /// README and every page of docs/, by name.
