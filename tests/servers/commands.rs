@@ -61,6 +61,24 @@ fn an_instance_is_named_by_pid_file_process_id_ini_file_or_fifo() {
 }
 
 #[test]
+fn root_finds_an_instance_of_another_user_by_each_of_its_names() {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("skipped: it takes root to become another user");
+        return;
+    }
+    let launch = unsteady().set("uid", 12_345).set("gid", 12_345).set("chown-socket", "12345:12345");
+    // The fifo is the user's to make.
+    std::os::unix::fs::chown(launch.dir(), Some(12_345), Some(12_345)).expect("root may");
+    let server = launch.start();
+    let pid = server.pid().to_string();
+    for name in ["pid", &pid, "app.ini", "fifo"] {
+        let output = rhinod(server.dir(), &["status", name]);
+        assert!(output.status.success(), "{name}: {output:?}");
+        assert!(said(&output).starts_with(&format!("serving: pid {pid}")), "{name}: {output:?}");
+    }
+}
+
+#[test]
 fn looking_for_an_instance_executes_nothing_that_its_configuration_names() {
     let directory = tempfile::tempdir().expect("a directory");
     let mark = directory.path().join("mark");
