@@ -3,6 +3,7 @@
 
 mod away;
 mod collect;
+mod rest;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -12,6 +13,7 @@ use worker_protocol::http::caller::Caller;
 use worker_protocol::wire::{Asks, Envelope, Progress, Protocol, Receiver};
 use worker_protocol::{pairs, proxy};
 
+use self::rest::SILENCE_US;
 use super::answered::{After, Answered};
 use super::buffers::Buffers;
 use super::collecting::Collecting;
@@ -64,9 +66,6 @@ enum Phase {
     /// Its end, after an answer that broke off.
     Silent,
 }
-
-/// Longest time for which a connection is silent on which an answer broke off: more than any web server waits.
-const SILENCE_US: u64 = 3_600_000_000;
 
 /// Who attends to it, and how.
 pub(crate) struct Visit<'v> {
@@ -348,37 +347,6 @@ impl Patient {
         } else {
             Next::Ended
         }
-    }
-
-    /// Nothing is answered any more; but the peer, which may still be sending, must get to read the answer.
-    fn forget_the_rest(&mut self, bytes_left: u64) -> Next {
-        if self.stream.finish_writing().is_err() {
-            return Next::Ended;
-        }
-        (self.phase, self.carried) = (Phase::Rest { bytes_left }, Vec::new());
-        self.since_us = monotonic_us();
-        Next::Waits { owes: Owes::End, until_us: self.since_us + LINGER_US }
-    }
-
-    /// An answer broke off, and the connection's end would be taken for that of the answer: it is kept, silent, until the
-    /// other side's patience ends.
-    pub(crate) fn fall_silent(&mut self) -> Next {
-        (self.phase, self.carried) = (Phase::Silent, Vec::new());
-        self.since_us = monotonic_us();
-        Next::Waits { owes: Owes::End, until_us: self.since_us + SILENCE_US }
-    }
-
-    fn read_and_forget(&mut self, buffers: &mut Buffers, bytes_left: u64, patience_us: u64) -> Next {
-        match self.stream.read(&mut buffers.received) {
-            Ok(count) if count > 0 && count as u64 <= bytes_left => {
-                if let Phase::Rest { bytes_left } = &mut self.phase {
-                    *bytes_left -= count as u64;
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            _ => return Next::Ended,
-        }
-        Next::Waits { owes: Owes::End, until_us: self.since_us + patience_us }
     }
 }
 

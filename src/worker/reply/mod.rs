@@ -2,12 +2,14 @@
 //! nothing that must not be sent. Worker only.
 
 mod error;
+mod file;
 mod headers;
 mod looking;
 mod manner;
 mod named;
 mod onlooker;
 mod page;
+mod plain;
 mod seen;
 mod transfer;
 mod upgrade;
@@ -15,7 +17,6 @@ mod wrap;
 mod write;
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
 
 use worker_protocol::decimal;
 pub(crate) use worker_protocol::http::date::DateText;
@@ -33,9 +34,6 @@ use self::seen::Seen;
 pub(crate) use self::transfer::{Moved, Transfer};
 use self::wrap::{Last, Wrapping};
 use crate::sys::stream::Stream;
-
-/// The media type of what the server itself says.
-const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to one request. Bytes go out as they are given, except that the head waits for the first of them.
 #[derive(Debug)]
@@ -181,42 +179,6 @@ impl<'c> Reply<'c> {
         Ok(())
     }
 
-    /// A short answer in plain text, or the page that the configuration has for such. Nothing happens if an answer is on its way already.
-    pub(crate) fn answer_plainly(&mut self, status: u16, text: &str) {
-        match self.page(status) {
-            Some(page) => self.answer_with(status, "text/html", &page, |_| Ok(())),
-            None => self.answer_with(status, PLAIN, text.as_bytes(), |_| Ok(())),
-        }
-    }
-
-    /// The page that the configuration has for the server's own answers with this status.
-    pub(crate) fn page(&self, status: u16) -> Option<Vec<u8>> {
-        page::of(self.manner.answers?, status)
-    }
-
-    /// The same, with 503 and the seconds after which another attempt is worth it.
-    pub(crate) fn answer_unavailable(&mut self, text: &str, again_s: u64) {
-        let headers = |headers: &mut Headers<'_>| headers.add(b"Retry-After", again_s.to_string().as_bytes());
-        self.answer_with(503, PLAIN, text.as_bytes(), headers);
-    }
-
-    fn answer_with(
-        &mut self,
-        status: u16,
-        media_type: &str,
-        body: &[u8],
-        more: impl FnOnce(&mut Headers<'_>) -> Result<(), StartError>,
-    ) {
-        let headers = |headers: &mut Headers<'_>| {
-            headers.add(b"Content-Type", media_type.as_bytes())?;
-            more(headers)
-        };
-        if !self.is_sending() && self.start(status, None, Some(body.len() as u64), headers).is_ok() {
-            // If the client has gone, there is nobody to tell.
-            let _ = self.send(body);
-        }
-    }
-
     /// Whether bytes are on the wire, so that status and headers can no longer change.
     pub fn is_sending(&self) -> bool {
         matches!(self.state, State::Sending | State::Ended | State::Broken)
@@ -306,78 +268,9 @@ impl<'c> Reply<'c> {
         sent
     }
 
-    /// The same as [`Reply::send_file`] of what ends the body: a client that does not take all of it at once is left to others
-    /// (`offload-threads`), if there are any.
-    ///
-    /// # Errors
-    /// As for [`Reply::send_file`].
-    pub fn send_last_file(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
-        self.is_last = self.left.is_none_or(|left| left <= length);
-        let sent = self.send_file(file, offset, length);
-        self.is_last = false;
-        sent
-    }
-
-    /// The file that stands for the body, which is to be sent by [`Reply::send_named`].
-    pub(crate) fn take_named(&mut self) -> Option<NamedFile> {
-        self.named.take()
-    }
-
-    /// Sends a file that stands for the body.
-    ///
-    /// # Errors
-    /// As for [`Reply::send_file`].
-    pub(crate) fn send_named(&mut self, file: &impl AsFd, length: u64) -> io::Result<()> {
-        if self.state == State::HeadReady && (self.body_allowed || self.manner.is_head) {
-            self.tell_length(length);
-        }
-        self.send_last_file(file, 0, length)
-    }
-
     /// What others are to send of the answer.
     pub(crate) fn take_handed(&mut self) -> Option<Box<Transfer>> {
         self.handed.take()
-    }
-
-    /// Sends a part of a file without copying it. A file that ends early breaks the answer off.
-    ///
-    /// # Errors
-    /// As for [`Reply::send`]; [`ErrorKind::UnexpectedEof`] when the file is shorter.
-    pub fn send_file(&mut self, file: &impl AsFd, offset: u64, length: u64) -> io::Result<()> {
-        if self.is_settled_otherwise(true) {
-            return Ok(());
-        }
-        if self.state == State::Nothing {
-            return Err(ErrorKind::InvalidInput.into());
-        }
-        let length = self.permitted(length);
-        let is_copied = self.seen.watches_body || self.manner.answers.is_some_and(|answers| answers.copies_files);
-        if is_copied && length > 0 {
-            self.is_last = false;
-            return self.copy_file(file, offset, length);
-        }
-        self.sent.by_sendfile = true;
-        if length == 0 || self.state == State::Ended {
-            return self.check();
-        }
-        let is_last = std::mem::take(&mut self.is_last);
-        let mut position = offset;
-        let mut left = length;
-        while left > 0 {
-            let part = self.wrapping.part_bytes(left);
-            self.write_start(part)?;
-            self.is_last = is_last;
-            let sent = self.send_file_part(file, position, (part, left - part));
-            self.is_last = false;
-            sent?;
-            if self.handed.is_some() {
-                return Ok(());
-            }
-            self.write_parts([self.wrapping.end_of_part(), &[], &[]])?;
-            position += part;
-            left -= part;
-        }
-        Ok(())
     }
 
     /// Sends the status and headers now, if they have been set and are still here.

@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind};
 
 use worker_protocol::wire::Form;
 
-use super::{PLAIN, Reply, State};
+use super::plain::PLAIN;
+use super::{Reply, State};
 
 const SWITCHING_PROTOCOLS: u16 = 101;
 
