@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::client::{Target, Wire};
 use crate::lab::{Error, Lab, io_error};
+use crate::nginx;
 use crate::server::{Launch, Server};
 
 /// A program that answers `GET /`, with `Hello, world\n` where not said otherwise.
@@ -38,6 +39,8 @@ pub enum Contender {
     Django,
     /// uWSGI with the Django example.
     UwsgiDjango,
+    /// nginx with the files of the directory that `check-static` names.
+    NginxFiles,
 }
 
 /// What [`Contender::Unsteady`] reads at each load, in its directory (examples/unsteady.rs).
@@ -71,6 +74,7 @@ impl Contender {
             Self::Granian => "granian wsgi",
             Self::Django => "rhinod django",
             Self::UwsgiDjango => "uwsgi django",
+            Self::NginxFiles => "nginx",
         }
     }
 }
@@ -161,7 +165,7 @@ impl Setup {
         let mut server = Server::start(self.launch(lab)?)?;
         server.wait_ready(lab)?;
         if self.behind_nginx {
-            server.put_behind(nginx(&server.target(), self.page)?, lab)?;
+            server.put_behind(nginx::before(&server.target(), self.page)?, lab)?;
         }
         Ok(server)
     }
@@ -172,7 +176,7 @@ impl Setup {
     /// As [`serve`](Self::serve).
     pub fn launch(&self, lab: &Lab) -> Result<Launch, Error> {
         if self.behind_nginx {
-            nginx_program()?;
+            nginx::program()?;
         }
         let dir = directory()?;
         let target = if self.on_tcp { Target::Tcp(free_port()?) } else { Target::Unix(dir.path().join("s")) };
@@ -225,6 +229,11 @@ impl Setup {
             Contender::Uwsgi => with_ini(lab.rival("uwsgi")?, &[wsgi_file, die_on_term]),
             Contender::Gunicorn => Ok((lab.rival("gunicorn")?, self.gunicorn_arguments(&app, target))),
             Contender::Granian => Ok((lab.rival("granian")?, self.granian_arguments(&app, target)?)),
+            Contender::NginxFiles => {
+                let files = self.options.iter().find(|(key, _)| key == "check-static");
+                let files = files.map_or(dir, |(_, files)| Path::new(files));
+                Ok((nginx::program()?, nginx::serving(dir, files, target, self.workers)?))
+            }
             Contender::Django | Contender::UwsgiDjango => {
                 let project = lab.root.join("examples/django");
                 let home = django_home(lab)?;
@@ -301,63 +310,6 @@ pub(crate) fn directory() -> Result<TempDir, Error> {
 fn free_port() -> Result<SocketAddr, Error> {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     taken.map_err(io_error("a free port"))
-}
-
-/// nginx in front of `upstream`, on a unix socket, so that it needs no free port.
-fn nginx(upstream: &Target, page: &'static str) -> Result<Launch, Error> {
-    let dir = directory()?;
-    let socket = dir.path().join("front");
-    let configuration = dir.path().join("nginx.conf");
-    fs::write(&configuration, nginx_configuration(upstream, &socket)).map_err(io_error("nginx.conf"))?;
-    let arguments = ["-e".into(), "stderr".into(), "-p".into(), dir.path().into(), "-c".into(), configuration.into()];
-    Ok(Launch {
-        name: "nginx".to_owned(),
-        program: nginx_program()?,
-        arguments: arguments.into(),
-        environment: Vec::new(),
-        target: Target::Unix(socket),
-        wire: Wire::Http { keep_alive: true },
-        page,
-        dir,
-    })
-}
-
-fn nginx_configuration(upstream: &Target, socket: &Path) -> String {
-    // As root nginx would change to a user that may not use the sockets of these directories.
-    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-    let parameters = [
-        "QUERY_STRING $query_string",
-        "REQUEST_METHOD $request_method",
-        "CONTENT_TYPE $content_type",
-        "CONTENT_LENGTH $content_length",
-        "REQUEST_URI $request_uri",
-        "PATH_INFO $document_uri",
-        "DOCUMENT_ROOT $document_root",
-        "SERVER_PROTOCOL $server_protocol",
-        "REQUEST_SCHEME $scheme",
-        "REMOTE_ADDR $remote_addr",
-        "REMOTE_PORT $remote_port",
-        "SERVER_PORT $server_port",
-        "SERVER_NAME $server_name",
-    ];
-    let parameters: String = parameters.iter().map(|parameter| format!("uwsgi_param {parameter};\n")).collect();
-    format!(
-        "{user}\ndaemon off;\nworker_processes 1;\npid nginx.pid;\nevents {{ worker_connections 512; }}\n\
-        http {{\naccess_log off;\nkeepalive_requests 1000000;\n\
-        client_body_temp_path body;\nproxy_temp_path proxy;\nfastcgi_temp_path fastcgi;\n\
-        scgi_temp_path scgi;\nuwsgi_temp_path uwsgi;\n\
-        server {{\nlisten unix:{};\nserver_name app.example;\nlocation / {{\n{parameters}\
-        uwsgi_pass unix:{upstream};\n}}\n}}\n}}\n",
-        socket.display()
-    )
-}
-
-/// A daemon's directory is not on everybody's PATH.
-fn nginx_program() -> Result<PathBuf, Error> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    let mut programs = places.map(|directory| directory.join("nginx"));
-    programs.find(|program| program.is_file()).ok_or_else(|| Error::Unavailable("nginx is not installed".to_owned()))
 }
 
 /// `rhinod` with its Python support, a module beside the program.

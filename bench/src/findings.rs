@@ -173,6 +173,14 @@ impl Findings {
         text
     }
 
+    /// Takes in what another part of the same scenario found.
+    pub fn take_in(&mut self, other: Findings) {
+        self.tables.extend(other.tables);
+        self.checks.extend(other.checks);
+        self.left_out.extend(other.left_out);
+        self.failed.extend(other.failed);
+    }
+
     /// Notes a contender that is not there.
     pub fn leave_out(&mut self, contender: &str, reason: &str) {
         note(&mut self.left_out, contender, reason);

@@ -14,6 +14,7 @@ pub mod client;
 pub mod contender;
 pub mod findings;
 pub mod lab;
+mod nginx;
 pub mod packet;
 pub mod proc;
 pub mod scenario;

@@ -171,10 +171,14 @@ impl Server {
         kill_process(self.pid(), signal).map_err(|errno| self.error(format!("signal {signal:?}: {errno}")))
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.dir.path().join(LOG_FILE)).unwrap_or_default()).into_owned()
+    }
+
     /// An error of this server, with the end of its log.
     pub fn error(&self, reason: impl Into<String>) -> Error {
-        let log = fs::read(self.dir.path().join(LOG_FILE)).unwrap_or_default();
-        let text = String::from_utf8_lossy(&log);
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
         Error::Server { server: self.name.clone(), reason: reason.into(), log: tail }

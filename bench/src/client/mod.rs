@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod connection;
+mod crowd;
 mod driver;
 mod exchange;
 mod reply;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use std::{fmt, io};
 
+pub use crowd::{Crowd, allow};
 pub use exchange::{Reply, exchange, wait_for_answer};
 pub use reply::{HEAD_BYTES_MAX, Outcome, ReplyReader};
 pub use report::{Bucket, Counts, Latency, Report};

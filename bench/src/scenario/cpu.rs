@@ -169,6 +169,18 @@ pub(super) fn http_floor(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
+/// Measures the setups in turns, and compares the CPU time of one with another's.
+pub(super) fn compare_with(
+    lab: &Lab,
+    title: &str,
+    setups: &[Setup],
+    name: &str,
+    baseline: &str,
+) -> Result<(Findings, Option<Spread>), Error> {
+    let (findings, series) = compare(lab, title, BATCHES, setups)?;
+    Ok((findings, cpu_ratio(&series, name, baseline)))
+}
+
 /// Measures the setups in turns, in so many batches each; ratios are to the first one that is there.
 fn compare(lab: &Lab, title: &str, batches: usize, setups: &[Setup]) -> Result<(Findings, Vec<Series<Round>>), Error> {
     let mut findings = Findings::default();

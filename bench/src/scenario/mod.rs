@@ -7,6 +7,8 @@ mod cache;
 mod canary;
 mod cores;
 mod cpu;
+mod crowds;
+mod downloads;
 mod idle;
 mod kills;
 mod leak;
@@ -14,6 +16,7 @@ mod memory;
 mod overload;
 mod recycle;
 mod reload;
+mod reload_kept;
 mod scaling;
 mod startup;
 mod steady;
@@ -70,6 +73,31 @@ pub const ALL: &[Scenario] = &[
         name: "http-floor",
         about: "CPU time of hello over kept HTTP connections against a bare epoll loop",
         run: cpu::http_floor,
+    },
+    Scenario {
+        name: "files",
+        about: "CPU time of static files of 1 KiB and 1 MiB over kept HTTP connections against nginx",
+        run: downloads::against_nginx,
+    },
+    Scenario {
+        name: "offload",
+        about: "a file of 1 GiB to 50 clients of 1 MiB/s by 2 workers: what the application's clients notice",
+        run: downloads::offloaded,
+    },
+    Scenario {
+        name: "slowloris",
+        about: "5,000 clients that drip heads at the router: memory, and what normal clients notice",
+        run: crowds::slowloris,
+    },
+    Scenario {
+        name: "silent",
+        about: "10,000 kept connections without requests, at the router and at workers: memory and wake-ups",
+        run: crowds::silent,
+    },
+    Scenario {
+        name: "reload-kept",
+        about: "200 reloads under 100 clients that keep their connections to the router: failures",
+        run: reload_kept::run,
     },
     Scenario { name: "rules", about: "CPU time of 1,000 routing rules that do not match", run: cpu::rules },
     Scenario { name: "memory", about: "memory of master, idle workers and scaled pool", run: memory::run },
