@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use worker_protocol::head::RequestHead;
-use worker_protocol::http::foreign::HOP_BY_HOP;
+use worker_protocol::http::hop::is_between_servers;
 use worker_protocol::uwsgi;
 
 /// Where a request goes, and in which words.
@@ -122,7 +122,7 @@ fn header_name(key: &[u8]) -> String {
 /// Whether a header is not for the next server, as it is about this connection, or one that we say ourselves.
 fn is_between(name: &str, of_connection: &[u8]) -> bool {
     let named = |member: &[u8]| member.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
-    OWN.contains(&name) || HOP_BY_HOP.contains(&name) || of_connection.split(|byte| *byte == b',').any(named)
+    OWN.contains(&name) || is_between_servers(name.as_bytes()) || of_connection.split(|byte| *byte == b',').any(named)
 }
 
 /// A header whose value has no line end; names that are none are left out.

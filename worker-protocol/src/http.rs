@@ -12,6 +12,7 @@
 //! - [`answer`] turns the answer of a worker behind a router into one for an HTTP client.
 //! - [`caller`] is who is at the two ends of a connection.
 //! - [`foreign`] reads the head of an answer that somebody gives whom a worker has asked.
+//! - [`hop`] names the headers that are about one connection only.
 //! - [`forwarded`] reads what proxies say of the client before them; [`date`] writes the header of that name.
 //! - [`conditional`], [`range`] and [`coding`] read what a client asks of a file: if it has changed, which part of it, and
 //!   how it may be packed. [`selection`] says what of it answers then.
@@ -86,6 +87,7 @@ mod facts;
 pub mod foreign;
 pub mod forwarded;
 pub mod framing;
+pub mod hop;
 mod list;
 pub mod range;
 pub mod receive;

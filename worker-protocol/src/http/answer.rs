@@ -24,6 +24,7 @@ use httparse::Header;
 use thiserror::Error;
 
 use super::framing::{self, Framing};
+use super::hop::is_of_connection;
 use super::list::{list, trim};
 use crate::decimal;
 use crate::response::{self, HEAD_BYTES_MAX, Head, Version};
@@ -186,12 +187,9 @@ impl Said {
         for Header { name, value } in headers {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             let is_dropped = match name.len() {
-                7 => is("trailer"),
-                10 => !switches && is("connection") || is("keep-alive"),
+                10 if switches && is("connection") => false,
                 14 if is("content-length") => std::mem::replace(&mut has_length, true) || matches!(status, 101 | 204),
-                16 => is("proxy-connection"),
-                17 => is("transfer-encoding"),
-                _ => false,
+                _ => is_of_connection(name.as_bytes()),
             };
             if !is_dropped {
                 head.header(name, value).map_err(flaw)?;

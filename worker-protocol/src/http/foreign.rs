@@ -3,25 +3,13 @@
 
 use httparse::{EMPTY_HEADER, Response, Status};
 
+use super::hop::is_between_servers;
 use super::list::list;
 use crate::decimal;
 
 /// Most bytes of a head, and most headers in it.
 pub const BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 256;
-
-/// Headers that are about one connection, and not for the next (RFC 9110, section 7.6.1).
-pub const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// A head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +81,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<Head>, Unfit> {
     }
     let of_connection: Vec<&[u8]> = named("connection").flat_map(|header| list(header.value)).collect();
     let stays = |name: &str| {
-        HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop))
+        is_between_servers(name.as_bytes())
             || name.eq_ignore_ascii_case("content-length")
             || of_connection.iter().any(|member| member.eq_ignore_ascii_case(name.as_bytes()))
     };

@@ -9,6 +9,9 @@ use testkit::mutation::try_mutants;
 use testkit::seeds::Seeds;
 use worker_protocol::fuzz::http::{End, exercise_chunked, exercise_http, requests};
 use worker_protocol::http::Limits;
+use worker_protocol::http::answer::{Additions, Asked, Passed, end_of_head, pass_on};
+use worker_protocol::http::framing::Framing;
+use worker_protocol::response::Version;
 
 use crate::corpus::{Ending, cases};
 
@@ -99,6 +102,36 @@ fn mutants_of_chunked_bodies_do_no_harm() {
     seeds.try_all(|(): &mut (), seed| {
         try_mutants(seed, std::slice::from_ref(&original), mutate, exercise_chunked, |_| {})
     });
+}
+
+/// Answers of workers, as a router passes them on: what is told to the client is one head, which says one end at most.
+#[test]
+fn mutants_of_answers_are_passed_on_with_one_end_or_not_at_all() {
+    let originals = [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+        "HTTP/1.0 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+    ];
+    let originals = originals.map(|text| text.as_bytes().to_vec());
+    let seeds = Seeds::of_this_run(10);
+    seeds.try_all(|(): &mut (), seed| try_mutants(seed, &originals, mutate, exercise_answer, |_| {}));
+}
+
+fn exercise_answer(bytes: &[u8]) {
+    let Ok(Some(end)) = end_of_head(bytes, 0) else { return };
+    let additions = Additions { date: b"now", server: None };
+    for version in [Version::Http10, Version::Http11] {
+        let (asked, mut out) = (Asked { version, is_head: false, persistent: true }, Vec::new());
+        let Ok(Passed::Final { framing, .. }) = pass_on(&bytes[..end], asked, &additions, &mut out) else { continue };
+        let mut room = [httparse::EMPTY_HEADER; 64];
+        let mut told = httparse::Response::new(&mut room);
+        assert!(matches!(told.parse(&out), Ok(httparse::Status::Complete(all)) if all == out.len()), "{out:?}");
+        let count = |name: &str| told.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).count();
+        let (lengths, codings) = (count("content-length"), count("transfer-encoding"));
+        assert_eq!(codings, usize::from(framing == Framing::Chunked), "{}", out.escape_ascii());
+        assert!(lengths + codings <= 1 && matches!(framing, Framing::Length(_)) <= (lengths == 1));
+    }
 }
 
 #[test]
