@@ -23,6 +23,9 @@ pub const SETTINGS: Kind = Kind { name: "rhinod settings", version: 1 };
 /// What a master gives a router.
 pub const ROUTER: Kind = Kind { name: "rhinod router", version: 1 };
 
+/// What certificates a router shows from now on.
+pub const CERTIFICATES: Kind = Kind { name: "rhinod certificates", version: 1 };
+
 /// What a master leaves to its next image.
 pub const HANDOVER: Kind = Kind { name: "rhinod handover", version: 1 };
 

@@ -14,7 +14,7 @@ use super::directory::{Destination, Directory};
 use super::doors::NewDoors;
 use super::fifo::Fifos;
 use super::files::{Followed, PidFiles};
-use super::in_force::{InForce, begin_watches, open_fifos};
+use super::in_force::{InForce, begin_watches, open_fifos, watched};
 use super::memories::Memories;
 use super::schedule::Schedule;
 use super::sockets::{is_among, judge_inherited_later, open_sockets, remove_fresh};
@@ -113,7 +113,7 @@ impl Candidate {
     fn make(&mut self, now: &InForce, pid_files: &PidFiles, moved: bool, poll: &Poll) -> Result<(), StartFailure> {
         certificates::read(&mut self.config, Some(&now.config))?;
         let config = &self.config;
-        if moved || config.watches != now.config.watches {
+        if moved || watched(config)? != watched(&now.config)? {
             self.watches = Some(begin_watches(config, poll)?);
         }
         self.log = new_log(config, now, &mut self.left)?;

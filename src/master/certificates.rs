@@ -1,10 +1,12 @@
 //! The certificates of sockets that speak TLS: read by the master, which at the start is still root, and judged before
-//! anything depends on them. Master only; what they mean is `crate::tls`.
+//! anything depends on them; read again when their files change. Master only; what they mean is `crate::tls`.
 
-use std::io::ErrorKind;
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use super::upgrade::start_directory;
-use crate::config::model::{Config, Listener, Material, Tls};
+use crate::config::model::{Config, Listener, Material, Tls, Watch, WatchEffect};
 use crate::config::subject::Subject;
 use crate::failure::StartFailure;
 use crate::sys::certificates;
@@ -45,8 +47,61 @@ pub(super) fn read(config: &mut Config, now: Option<&Config>) -> Result<(), Star
     Ok(())
 }
 
+/// What has become of certificates whose files may have changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Renewal {
+    /// The sockets that have another one now.
+    pub(super) renewed: Vec<String>,
+    /// Why others stay as they were before.
+    pub(super) refused: BTreeSet<String>,
+}
+
+/// Reads certificates again. One that cannot be read or used, or does not fit its key, stays as it was.
+pub(super) fn renew(config: &mut Config, start: &Path) -> Renewal {
+    let mut renewal = Renewal::default();
+    for Listener { address, protocol, tls, .. } in &mut config.sockets {
+        let Some(tls) = tls else { continue };
+        let read = certificates::read(tls, start).map_err(|(_, problem)| problem);
+        match read.and_then(|material| tls::judge(tls, &material, *protocol).map(|()| material)) {
+            Err(problem) => drop(renewal.refused.insert(problem)),
+            Ok(material) if tls.material.as_ref() == Some(&material) => {}
+            Ok(material) => {
+                if let Some(remark) = tls::remark(tls, &material, epoch_s()) {
+                    log::warn!("{address}: {remark}");
+                }
+                tls.material = Some(material);
+                renewal.renewed.push(address.to_string());
+            }
+        }
+    }
+    renewal
+}
+
+/// Whether the sockets of one show other certificates than those of the other.
+pub(super) fn differ(one: &Config, other: &Config) -> bool {
+    fn materials(config: &Config) -> impl Iterator<Item = &Material> {
+        config.sockets.iter().filter_map(|listener| listener.tls.as_ref()?.material.as_ref())
+    }
+    !materials(one).eq(materials(other))
+}
+
+/// The files that are watched for the sake of certificates.
+///
+/// # Errors
+/// Nobody can tell from where the names of files are meant.
+pub(super) fn watched(config: &Config) -> io::Result<Vec<Watch>> {
+    let all = || config.sockets.iter().filter_map(|listener| listener.tls.as_ref());
+    if all().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let start = start_directory()?;
+    let files: BTreeSet<_> = all().flat_map(Tls::files).map(|file| start.join(file)).collect();
+    let watch = |path| Watch { path, effect: WatchEffect::RenewCertificates, any_event: true };
+    Ok(files.into_iter().map(watch).collect())
+}
+
 /// What the same files held when they were read before.
-fn known(tls: &Tls, now: Option<&Config>) -> Option<Material> {
+pub(super) fn known(tls: &Tls, now: Option<&Config>) -> Option<Material> {
     let all = now?.sockets.iter().filter_map(|listener| listener.tls.as_ref());
     all.filter(|other| other.has_files_of(tls)).find_map(|other| other.material.clone())
 }

@@ -1,6 +1,8 @@
 //! The [`Driver`]: what the master holds, and how an event reaches the machine. What is done with it is in the files that
 //! use this one; `rounds` has the loop. Master only.
 
+use std::collections::BTreeSet;
+
 use mio::Poll;
 
 use super::attendants::Attendants;
@@ -95,6 +97,8 @@ pub(super) struct Driver<'a> {
     /// What the application wants of signals, and the files whose changes raise one.
     pub(super) timetable: Timetable,
     pub(super) signal_files: Watches,
+    /// Why certificates whose files have changed stay as they were, as far as that was said.
+    pub(super) refused_certificates: BTreeSet<String>,
     /// The commands that run at certain minutes.
     pub(super) errands: Errands,
     /// How far the replacement of the master by another binary has come.
@@ -150,6 +154,7 @@ impl<'a> Driver<'a> {
             ledger: Ledger::begin(epoch_us()),
             timetable: Timetable::default(),
             signal_files: Watches::default(),
+            refused_certificates: BTreeSet::new(),
             errands: Errands::default(),
             upgrade: Upgrade::None,
             measured: Generation(0),

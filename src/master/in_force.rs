@@ -5,6 +5,7 @@ use std::io;
 
 use mio::Poll;
 
+use super::certificates;
 use super::collecting::Collecting;
 use super::decisions::DecisionFile;
 use super::doors::Doors;
@@ -15,7 +16,7 @@ use super::wake::Wake;
 use super::watches::{self, Watches};
 use super::zerg::Pools;
 use crate::config::ground::Access;
-use crate::config::model::Config;
+use crate::config::model::{Config, Watch};
 use crate::failure::StartFailure;
 use crate::hindrance::explain;
 use crate::scaling::Settings;
@@ -128,6 +129,17 @@ fn watch_fifo(fifos: &Fifos, poll: &Poll) -> io::Result<()> {
     fifos.active().map_or(Ok(()), |(_, fifo)| Wake::Fifo.when_readable(fifo, poll))
 }
 
+/// The files of a configuration that are watched: those that options name, and those of certificates.
+///
+/// # Errors
+/// Nobody can tell from where their names are meant.
+pub(super) fn watched(config: &Config) -> Result<Vec<Watch>, StartFailure> {
+    let mut watched = config.watches.clone();
+    let certificates = certificates::watched(config);
+    watched.extend(certificates.map_err(|error| StartFailure::system("tell the start directory", &error))?);
+    Ok(watched)
+}
+
 /// Begins to watch the files of a configuration, and has changes wake the master.
 ///
 /// # Errors
@@ -142,7 +154,7 @@ pub(super) fn begin_watches(config: &Config, poll: &Poll) -> Result<Watches, Sta
 /// # Errors
 /// When the event loop cannot wait for news of them.
 pub(super) fn go_on_watching(config: &Config, poll: &Poll) -> Result<Watches, StartFailure> {
-    let watches = Watches::new(&config.watches, monotonic_us());
+    let watches = Watches::new(&watched(config)?, monotonic_us());
     if let Some(source) = watches.source() {
         Wake::Watches
             .when_readable(source, poll)

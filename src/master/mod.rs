@@ -43,6 +43,7 @@ mod parting;
 mod passed;
 mod reading;
 mod reason;
+mod recertifying;
 mod reloading;
 mod rotation;
 mod rounds;

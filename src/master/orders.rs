@@ -160,6 +160,10 @@ impl Driver<'_> {
                     self.renew_daemon(&path, place);
                     continue;
                 }
+                WatchEffect::RenewCertificates => {
+                    self.renew_certificates();
+                    continue;
+                }
                 WatchEffect::Execute(command) => {
                     aside::follow(&path, &command, crate::hooks::spawn(&command));
                     continue;

@@ -1,6 +1,7 @@
 //! A reload's configuration: read, kept aside, committed or abandoned, as the machine says. Master only.
 
 use super::candidate::Candidate;
+use super::certificates;
 use super::directory::{Destination, Directory};
 use super::driver::Driver;
 use super::machine::{Event, ExitStatus, Plan, ProcessId};
@@ -87,6 +88,7 @@ impl Driver<'_> {
             self.move_to(&directory);
         }
         self.watch_queue(false);
+        let recertified = certificates::differ(&self.in_force.config, &candidate.config);
         let replaced = candidate.come_into_force(&mut self.in_force, &mut self.pid_files, monotonic_us());
         if let Some(log) = log {
             self.take_log(&log);
@@ -104,6 +106,9 @@ impl Driver<'_> {
         }
         replaced.clear_away(&self.in_force);
         startup::title_master(&self.in_force.config);
+        if recertified {
+            self.certify_routers();
+        }
         self.tell_daemons_of_reload();
         self.follow_crons();
         self.look_due = true;

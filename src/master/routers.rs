@@ -65,6 +65,7 @@ fn settings(in_force: &InForce, control: RawFd) -> Settings {
         name: socket.name.clone(),
         protocol: socket.listener.protocol,
         reads_requests: socket.listener.reads_requests,
+        to_https: socket.listener.to_https,
         tls: socket.listener.tls.clone(),
     };
     let gate =

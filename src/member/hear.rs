@@ -32,6 +32,8 @@ impl<'z> Line<'z> {
                 Received::Message(ToWorker::LogTo, beside) => process::log_to(&beside),
                 Received::Message(ToWorker::Signal { number }, _) => signalled(number),
                 Received::Message(ToWorker::Retire | ToWorker::Pause | ToWorker::Resume, _) => {}
+                // That is for routers.
+                Received::Message(ToWorker::Certificates, _) => {}
                 Received::Unfit(unfit) => log::error!("the master sent what is no order: {unfit}"),
                 Received::Nothing => return Ok(true),
                 Received::EndOfFile => return Ok(false),

@@ -16,17 +16,21 @@ use super::conversation::Terms;
 use super::secure::Secure;
 use super::session::Session;
 use super::tunnel::Tunnel;
-use crate::config::model::Peer;
+use crate::config::model::{Peer, ToHttps};
 use crate::sys::stream::{Stream, local_address};
 
 /// A socket that clients connect to.
 pub(super) struct Door {
+    /// How the master calls it.
+    pub(super) name: String,
     pub(super) socket: OwnedFd,
     pub(super) protocol: Protocol,
     /// Whether each connection begins with a header of the PROXY protocol.
     pub(super) introduces: bool,
     /// Whether requests are read here; else bytes are passed on to the workers as they are.
     pub(super) reads_requests: bool,
+    /// Where everybody is sent on, if that is all that is done here.
+    pub(super) to_https: Option<ToHttps>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -53,7 +57,7 @@ impl Door {
         let origin = Origin { addresses: address.zip(local_address(&stream)), https: self.is_secure().then_some(true) };
         let client = self.take_tls_off(Client::plain(stream, origin, introduction))?;
         Some(match self.reads_requests {
-            true => Connection::Session(Box::new(Session::new(client, now_us))),
+            true => Connection::Session(Box::new(Session::new(client, self.to_https, now_us))),
             false => Connection::Tunnel(Box::new(Tunnel::new(client, self.protocol, now_us))),
         })
     }

@@ -4,6 +4,8 @@ use std::io;
 
 use worker_protocol::wire::Protocol;
 
+#[cfg(feature = "tls")]
+use super::certificates::secure;
 use super::conversation::Terms;
 use super::doors::Door;
 use super::nodes::Nodes;
@@ -15,8 +17,6 @@ use crate::sys::control::ControlSocket;
 use crate::sys::machine::host_name;
 use crate::sys::process::{adopt_descriptor, set_name};
 use crate::sys::shared_memory::read_memory_file;
-#[cfg(feature = "tls")]
-use crate::tls;
 use crate::travel::ROUTER;
 
 /// Lives as a router whose settings are behind this descriptor. The code to end with.
@@ -42,6 +42,7 @@ fn begin(number: i32) -> io::Result<Router> {
     let own = gates.iter().find(|gate| gate.protocol == Protocol::Uwsgi);
     let own = own.map(|gate| Address::Abstract(gate.name.clone()));
     let nodes = if routers.to.is_empty() { own.into_iter().collect() } else { routers.to.clone() };
+    let nodes = Nodes::new(nodes, routers.grace);
     let terms = Terms {
         limits,
         routers,
@@ -51,27 +52,20 @@ fn begin(number: i32) -> io::Result<Router> {
         added,
         is_leaving: false,
     };
-    Router::new(doors, control, gates, Nodes::new(nodes), terms, std::env::temp_dir())
+    Router::new(doors, control, gates, nodes, terms, std::env::temp_dir())
 }
 
 /// A socket to take connections from, with what its certificate makes of them.
 fn open(door: &RoutedDoor, introduces: bool) -> io::Result<Door> {
-    let RoutedDoor { descriptor, protocol, reads_requests, .. } = door;
+    let RoutedDoor { descriptor, name, protocol, reads_requests, to_https, .. } = door;
     Ok(Door {
+        name: name.clone(),
         socket: adopt_descriptor(*descriptor)?,
         protocol: *protocol,
         introduces: introduces && *protocol == Protocol::Http,
         reads_requests: *reads_requests,
+        to_https: *to_https,
         #[cfg(feature = "tls")]
-        tls: secure(door)?,
+        tls: door.tls.as_ref().map(|tls| secure(name, tls, *protocol)).transpose()?,
     })
-}
-
-#[cfg(feature = "tls")]
-fn secure(door: &RoutedDoor) -> io::Result<Option<std::sync::Arc<rustls::ServerConfig>>> {
-    let RoutedDoor { name, protocol, tls, .. } = door;
-    let Some(tls) = tls else { return Ok(None) };
-    let material = tls.material.as_ref().ok_or_else(|| io::Error::other(format!("{name} came without certificate")))?;
-    let config = tls::server_side(tls, material, *protocol).map_err(io::Error::other)?;
-    Ok(Some(std::sync::Arc::new(config)))
 }

@@ -7,6 +7,8 @@
 
 mod alarms;
 pub(crate) mod birth;
+#[cfg(feature = "tls")]
+mod certificates;
 mod client;
 mod connection;
 mod conversation;

@@ -1,16 +1,18 @@
 //! Whom the router asks: the workers of this instance, or others, one after the other. Which of them is next is decided
 //! here; connecting is `session`'s. Pure; used in the router.
 
-use crate::config::model::Address;
+use std::time::Duration;
 
-/// How long one that could not be connected to is left alone, while there are others.
-const GRACE_US: u64 = 30_000_000;
+use super::alarms::micros;
+use crate::config::model::Address;
 
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Nodes {
     all: Vec<Node>,
     next: usize,
+    /// How long one that could not be connected to is left alone, while there are others.
+    grace_us: u64,
 }
 
 #[derive(Debug)]
@@ -20,9 +22,9 @@ struct Node {
 }
 
 impl Nodes {
-    pub(super) fn new(addresses: Vec<Address>) -> Nodes {
+    pub(super) fn new(addresses: Vec<Address>, grace: Duration) -> Nodes {
         let node = |address| Node { address, shunned_until_us: 0 };
-        Nodes { all: addresses.into_iter().map(node).collect(), next: 0 }
+        Nodes { all: addresses.into_iter().map(node).collect(), next: 0, grace_us: micros(grace) }
     }
 
     /// The one whose turn it is, by its number; one that is left alone only if all others are as well.
@@ -40,7 +42,7 @@ impl Nodes {
     /// It could not be connected to.
     pub(super) fn shun(&mut self, number: usize, now_us: u64) {
         if let Some(node) = self.all.get_mut(number) {
-            node.shunned_until_us = now_us + GRACE_US;
+            node.shunned_until_us = now_us.saturating_add(self.grace_us);
         }
     }
 
@@ -57,16 +59,16 @@ mod tests {
     #[test]
     fn each_has_its_turn_and_one_that_is_gone_is_left_alone_for_a_time() {
         let address = |port: u16| Address::Tcp(([127, 0, 0, 1], port).into());
-        let mut nodes = Nodes::new(vec![address(1), address(2), address(3)]);
+        let mut nodes = Nodes::new(vec![address(1), address(2), address(3)], Duration::from_secs(30));
         let choose = |nodes: &mut Nodes, now_us| nodes.choose(now_us).map(|(number, _)| number);
         assert_eq!([0; 4].map(|now_us| choose(&mut nodes, now_us)), [Some(0), Some(1), Some(2), Some(0)]);
         nodes.shun(1, 0);
         assert_eq!([1; 3].map(|now_us| choose(&mut nodes, now_us)), [Some(2), Some(0), Some(2)]);
-        assert_eq!([GRACE_US; 2].map(|now_us| choose(&mut nodes, now_us)), [Some(0), Some(1)]);
+        assert_eq!([30_000_000; 2].map(|now_us| choose(&mut nodes, now_us)), [Some(0), Some(1)]);
         for (number, now_us) in [(0, 7), (1, 5), (2, 6)] {
             nodes.shun(number, now_us);
         }
         assert_eq!(choose(&mut nodes, 8), Some(1), "whoever has been left alone the longest");
-        assert_eq!(choose(&mut Nodes::new(Vec::new()), 0), None);
+        assert_eq!(choose(&mut Nodes::new(Vec::new(), Duration::ZERO), 0), None);
     }
 }

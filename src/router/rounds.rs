@@ -17,6 +17,8 @@ use worker_protocol::http::date::DateText;
 use worker_protocol::wire::Protocol;
 
 use super::alarms::{Alarms, micros};
+#[cfg(feature = "tls")]
+use super::certificates;
 use super::connection::{Connection, Side};
 use super::conversation::{Moment, Terms};
 use super::doors::Door;
@@ -185,11 +187,13 @@ impl Router {
         self.ready.extend(self.connections.keys());
     }
 
-    /// The master says where the log goes from now on. When it has gone, so has this process.
-    fn hear_master(&self) {
+    /// The master says where the log goes from now on, or which certificates are shown. When it has gone, so has this process.
+    fn hear_master(&mut self) {
         loop {
             match self.control.receive() {
                 Ok(Received::Message(ToWorker::LogTo, beside)) => log_to(&beside),
+                #[cfg(feature = "tls")]
+                Ok(Received::Message(ToWorker::Certificates, beside)) => certificates::renew(&mut self.doors, beside),
                 Ok(Received::Message(other, _)) => log::error!("a router is told something else: {other:?}"),
                 Ok(Received::Unfit(unfit)) => log::error!("a router is told what it does not understand: {unfit}"),
                 Ok(Received::Nothing | Received::EndOfFile) | Err(_) => return,

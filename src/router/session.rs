@@ -9,6 +9,7 @@ use super::client::Client;
 use super::conversation::{Conversation, Ending, Failure, Moment, Piece, Remark, Terms};
 use super::nodes::Nodes;
 use super::turn::{Next, STEPS_MAX, Stop};
+use crate::config::model::ToHttps;
 use crate::sys::stream::Stream;
 use crate::sys::unlinked::unlinked_file;
 
@@ -64,10 +65,10 @@ pub(super) enum Watched {
 
 impl Session {
     /// For a client that has just connected.
-    pub(super) fn new(client: Client, now_us: u64) -> Session {
+    pub(super) fn new(client: Client, to_https: Option<ToHttps>, now_us: u64) -> Session {
         Session {
             client,
-            conversation: Conversation::new(now_us),
+            conversation: Conversation::new(to_https, now_us),
             has_met: false,
             worker: None,
             workers_count: 0,
@@ -103,7 +104,7 @@ impl Session {
     /// Moves what can be moved.
     pub(super) fn advance(&mut self, desk: &mut Desk<'_>) -> Next {
         if self.conversation.until_us(desk.terms) <= desk.moment.us {
-            self.conversation.expire(desk.terms, &desk.moment);
+            self.expire(desk);
         }
         for _ in 0..STEPS_MAX {
             let stepped = self.step(desk);
@@ -116,6 +117,15 @@ impl Session {
             }
         }
         Next::Again
+    }
+
+    /// It has waited long enough; for one who does not let himself be connected to, another may.
+    fn expire(&mut self, desk: &mut Desk<'_>) {
+        let unheard = self.worker.as_ref().filter(|_| !self.conversation.has_begun_upload());
+        match unheard.map(|worker| worker.node) {
+            Some(node) => self.miss(node, &ErrorKind::TimedOut.into(), desk),
+            None => self.conversation.expire(desk.terms, &desk.moment),
+        }
     }
 
     /// Whether anything moved.
@@ -208,7 +218,8 @@ impl Session {
         }
         desk.nodes.shun(node, desk.moment.us);
         self.worker = None;
-        self.conversation.lose_worker(Failure::Unreachable, desk.terms, &desk.moment);
+        let failure = if error.kind() == ErrorKind::TimedOut { Failure::Late } else { Failure::Unreachable };
+        self.conversation.lose_worker(failure, desk.terms, &desk.moment);
     }
 
     /// Sends the worker what it is to be sent.

@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use serde::{Deserialize, Serialize};
 use worker_protocol::wire::Protocol;
 
-use crate::config::model::{HttpSockets, Logging, RequestLimits, Routers, Tls};
+use crate::config::model::{HttpSockets, Logging, RequestLimits, Routers, Tls, ToHttps};
 
 /// The argument that makes a binary a router; the number of the descriptor with its settings follows.
 pub(crate) const ROUTER_ARGUMENT: &str = "__router";
@@ -36,7 +36,17 @@ pub(crate) struct RoutedDoor {
     pub(crate) protocol: Protocol,
     /// Whether its requests are read in the router.
     pub(crate) reads_requests: bool,
+    /// Where everybody is sent on who comes there, if that is all that is done.
+    pub(crate) to_https: Option<ToHttps>,
     pub(crate) tls: Option<Tls>,
+}
+
+/// What certificate a door shows from now on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Certified {
+    /// The door.
+    pub(crate) name: String,
+    pub(crate) tls: Tls,
 }
 
 /// A socket that workers listen on.

@@ -16,7 +16,7 @@ use super::eagerness::{Eagerness, MOMENT_US};
 use super::exchange::Service;
 use super::home::{Home, Traveller};
 use super::keeping::{Keeping, Kept};
-use super::peer::Door;
+use super::peer::{Bringer, Door};
 use super::place::Place;
 use super::process::Worker;
 use super::rush::Rush;
@@ -63,7 +63,7 @@ pub(super) struct Core<'w> {
 /// What there is to do.
 pub(super) enum Turn {
     /// A new connection, with one request.
-    Accepted(Stream, Protocol),
+    Accepted(Stream, Protocol, Bringer),
     /// A new connection, which may bring several requests.
     Called((Stream, Option<SocketAddr>), usize, Protocol),
     /// The connection that is kept at the place with this number can be read from.
@@ -149,8 +149,8 @@ impl<'w> Core<'w> {
 
     fn take<S: Service + ?Sized>(&mut self, service: &S, turn: Turn) -> io::Result<()> {
         match turn {
-            Turn::Accepted(stream, protocol) => {
-                let (now_us, left) = self.desk.answer(service, stream, protocol, self.now_us, &mut self.rush);
+            Turn::Accepted(stream, protocol, from) => {
+                let (now_us, left) = self.desk.answer(service, (stream, from), protocol, self.now_us, &mut self.rush);
                 self.now_us = now_us;
                 if let Some(left) = left {
                     self.keep(left, protocol)?;

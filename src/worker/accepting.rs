@@ -8,6 +8,7 @@ use worker_protocol::control::LeaveReason;
 use worker_protocol::wire::Protocol;
 
 use super::accept_loop::{A_MOMENT, Core, Hears, Turn, served};
+use super::peer::Bringer;
 use crate::config::model::Peer;
 use crate::member::born::Listening;
 use crate::sys::stream::{accept, accept_with_address};
@@ -60,10 +61,11 @@ impl Core<'_> {
         else {
             return Ok(Turn::Nothing);
         };
+        let from = if *behind_router { Bringer::Router } else { Bringer::Others };
         let is_guarded = *protocol != Protocol::Http && !*behind_router && !self.worker.limits().web_servers.is_empty();
         if !protocol.keeps_connections() && !is_guarded {
             let accepted = accept(socket)?.filter(|stream| !*behind_router || stream.is_of_own_user());
-            return Ok(accepted.map_or(Turn::Nothing, |stream| Turn::Accepted(stream, *protocol)));
+            return Ok(accepted.map_or(Turn::Nothing, |stream| Turn::Accepted(stream, *protocol, from)));
         }
         Ok(match accept_with_address(socket)? {
             None => Turn::Nothing,
@@ -71,7 +73,7 @@ impl Core<'_> {
             Some((stream, _)) if *behind_router && !stream.is_of_own_user() => Turn::Nothing,
             Some((_, address)) if is_guarded && !self.admits(address) => Turn::Nothing,
             Some(caller) if protocol.keeps_connections() => Turn::Called(caller, index, *protocol),
-            Some((stream, _)) => Turn::Accepted(stream, *protocol),
+            Some((stream, _)) => Turn::Accepted(stream, *protocol, from),
         })
     }
 

@@ -11,7 +11,7 @@ use super::connection::{self, Answered, Buffers, Connection, Leftover, Next, Pat
 use super::exchange::Service;
 use super::keeping::Kept;
 use super::parking::Owes;
-use super::peer::Door;
+use super::peer::{Bringer, Door};
 use super::place::Place;
 use super::process::Worker;
 use super::request_log::{self, Template};
@@ -64,7 +64,7 @@ impl<'w> Desk<'w> {
     pub(super) fn answer<S: Service + ?Sized>(
         &mut self,
         service: &S,
-        stream: Stream,
+        (stream, from): (Stream, Bringer),
         protocol: Protocol,
         started_us: u64,
         rush: &mut Rush,
@@ -72,7 +72,8 @@ impl<'w> Desk<'w> {
         let Self { worker, place, buffers, books, routes } = self;
         books.begin(started_us);
         let mut now_us = None;
-        let connection = Connection { worker, place: *place, stream, routes: routes.as_ref(), protocol, started_us };
+        let routes = routes.as_ref();
+        let connection = Connection { worker, place: *place, stream, from, routes, protocol, started_us };
         let left = connection::handle(connection, buffers, service, |request| {
             now_us = Some(books.account(request, started_us, rush));
         });

@@ -26,6 +26,15 @@ impl Door {
     }
 }
 
+/// Who brings a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bringer {
+    /// A router of this instance. It takes the answers to requests that it has read itself (`UWSGI_ROUTER`); what comes under
+    /// TLS from a web server it passes on both ways as it is.
+    Router,
+    Others,
+}
+
 /// Whether what the other end says of others is believed.
 pub(crate) fn is_trusted(caller: &Caller, limits: &RequestLimits) -> bool {
     limits.trusts_peer(caller.address().map_or(Peer::Unix, Peer::Address))

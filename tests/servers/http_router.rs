@@ -2,12 +2,17 @@
 //! answered, whatever the client does; others can be asked in their place; reloads go unnoticed. One worker shows it.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
 
+use crate::dialogue::websocket::Client;
 use crate::dialogue::{Dialogue, tcp_address};
-use crate::harness::{Launch, wait_for_text, wait_until};
+use crate::harness::{Launch, PATIENCE, wait_for_text};
+use crate::reloading::{ask_through_reloads, number_from};
 
 /// More than a router keeps in memory, and than any socket takes at once.
 const BYTES: usize = 200_000;
@@ -94,30 +99,114 @@ fn another_server_is_asked_in_the_place_of_the_workers() {
     server.stop();
 }
 
-/// The clients that came before know of no reload, although every worker that answered them has gone.
+/// The clients that came before know of no reload, although every worker that answered them has gone. As many of them as
+/// CLIENTS says.
 #[test]
 fn clients_that_keep_their_connections_notice_no_reload() {
     let server = routed().start();
     let address: SocketAddr = tcp_address(&server);
-    let mut clients: Vec<Dialogue> = (0..8).map(|_| Dialogue::over_tcp(address)).collect();
+    let mut clients: Vec<Dialogue> = (0..number_from("CLIENTS", 8)).map(|_| Dialogue::over_tcp(address)).collect();
     let routers = || {
         let processes = server.processes().into_iter();
         processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect::<Vec<_>>()
     };
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
     let before = routers();
-    for generation in 2..5 {
-        server.signal(Signal::SIGHUP);
-        let done = format!("reload done: generation {generation} serves");
-        assert!(wait_until(|| {
-            for client in &mut clients {
+    ask_through_reloads(
+        &server,
+        clients.into_iter().map(|mut client| {
+            move || {
                 let reply = client.get("/");
                 assert!(reply.text() == "Hello, world\n" && !reply.is_last(), "{reply:?}");
             }
-            server.log.lines().iter().any(|line| line.contains(&done))
-        }));
-    }
+        }),
+    );
     assert!(before.len() == 1 && routers() == before, "{before:?} and {:?}", routers());
+    server.stop();
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_cut_off_at_once() {
+    let launch = Launch::example("unsteady").set("http", "127.0.0.1:0").set("http-processes", 1);
+    let mut server = launch.start();
+    server.expect_log("broke off after 6 bytes: told to break");
+    server.expect_log("the router: a worker broke its answer off");
+    for version in ["1.1", "1.0"] {
+        let mut client = TcpStream::connect(tcp_address(&server)).expect("connect");
+        client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        write!(client, "GET /break?how=error HTTP/{version}\r\nHost: a\r\n\r\n").expect("the request");
+        let mut came = Vec::new();
+        let end = client.read_to_end(&mut came).map_err(|error| error.kind());
+        let came = String::from_utf8_lossy(&came).into_owned();
+        assert!(end == Err(ErrorKind::ConnectionReset) && !came.ends_with("0\r\n\r\n"), "{came:?} {end:?}");
+    }
+    server.stop();
+}
+
+/// One whose queue is full, so that nobody can connect.
+fn full() -> (Socket, Vec<TcpStream>) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("an address");
+    socket.listen(0).expect("listen");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+    let mut waiting = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        waiting.push(stream);
+    }
+    (socket, waiting)
+}
+
+#[test]
+fn another_server_is_asked_when_one_does_not_accept_in_time() {
+    let other = Launch::hello().set("workers", 1).start();
+    let (full, _waiting) = full();
+    let full = full.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+    let launch = routed().line(format!("http-to = {full}")).line(format!("http-to = {}", other.socket().display()));
+    let mut server = launch.set("http-connect-timeout", 1).start();
+    server.expect_log(format!("the router cannot connect to {full}: timed out"));
+    let mut client = Dialogue::over_tcp(tcp_address(&server));
+    for _ in 0..3 {
+        assert_eq!(client.get("/").text(), "Hello, world\n");
+    }
+    other.stop();
+    server.stop();
+}
+
+#[test]
+fn everybody_is_sent_on_to_https() {
+    let launch = Launch::hello().set("workers", 1).line("http-to-https = 127.0.0.1:0,8443");
+    let server = launch.line("add-header = X-Own: 1").start();
+    let mut client = Dialogue::over_tcp(tcp_address(&server));
+    client.send(post("/a?b", "Content-Length: 3") + "abc");
+    let reply = client.reply("POST");
+    assert!(reply.status == 301 && reply.is_last(), "{reply:?}");
+    assert_eq!((reply.header("location"), reply.header("x-own")), (Some("https://a:8443/a?b"), Some("1")));
+    client.assert_ends();
+    server.stop();
+}
+
+/// As many MiB each way as UPGRADE_MIB says.
+#[test]
+fn what_a_websocket_carries_arrives_whole_both_ways() {
+    const FRAME_BYTES: usize = 32 * 1024;
+    let server = routed().start();
+    let frames = number_from("UPGRADE_MIB", 4) as u64 * (1024 * 1024 / FRAME_BYTES as u64);
+    let payload = |number: u64| {
+        let mut bytes = vec![0; FRAME_BYTES];
+        fastrand::Rng::with_seed(number).fill(&mut bytes);
+        bytes
+    };
+    let mut reads = Client::to(&server, "/websocket");
+    let mut sends = reads.twin();
+    std::thread::scope(|scope| {
+        scope.spawn(move || (0..frames).for_each(|number| sends.send(0x82, &payload(number))));
+        for number in 0..frames {
+            assert!(reads.frame() == (0x82, payload(number)), "frame {number} of {frames}");
+        }
+    });
+    reads.send(0x88, b"");
+    assert_eq!(reads.frame(), (0x88, Vec::new()));
+    reads.ends();
     server.stop();
 }
 

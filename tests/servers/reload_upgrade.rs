@@ -6,7 +6,7 @@ use std::fs;
 use crate::harness::{Instance, Process, example_path, wait_until};
 use crate::reloading::replacing::{UPGRADED, install, replaceable, upgrade};
 use crate::reloading::{
-    Held, Traffic, descriptors, edit, goes, misdeed, operator, reload, resident_kb, tell, unsteady,
+    Held, Traffic, descriptors, edit, goes, misdeed, number_from, operator, reload, resident_kb, tell, unsteady,
     wait_for_generation, who,
 };
 use nix::sys::signal::Signal;
@@ -142,7 +142,7 @@ fn what_a_paused_master_hands_over_stays_paused() {
 
 /// How many reloads in a row. Not with our prefix: the server takes `RHINOD_*` for options.
 fn reloads() -> usize {
-    std::env::var("RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+    number_from("RELOADS", 60)
 }
 
 /// What must not grow.

@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::harness::{Instance, Launch, PATIENCE};
+use crate::reloading::{ask_through_reloads, number_from};
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
 
@@ -76,8 +77,15 @@ fn await_body(connection: &mut Connection, body: &str) {
 /// The certificate and the key of an instance, as files that can be changed.
 fn put(directory: &Path, name: &str) {
     for end in ["crt", "key"] {
-        fs::copy(data(&format!("{name}.{end}")), directory.join(format!("site.{end}"))).expect("copy a file");
+        put_as(directory, &format!("{name}.{end}"), &format!("site.{end}"));
     }
+}
+
+/// A file under another name, which never stands there in part.
+fn put_as(directory: &Path, from: &str, name: &str) {
+    let fresh = directory.join("fresh");
+    fs::copy(data(from), &fresh).expect("copy a file");
+    fs::rename(&fresh, directory.join(name)).expect("rename a file");
 }
 
 fn address(server: &Instance, number: usize) -> SocketAddr {
@@ -164,7 +172,7 @@ fn a_client_that_asks_for_a_name_gets_the_certificate_for_it() {
 fn a_reload_takes_a_renewed_certificate_and_none_that_does_not_fit() {
     let mut server = secure("https = 127.0.0.1:0,site.crt,site.key").start();
     let first = shown(&server);
-    fs::copy(data("client.key"), server.dir().join("site.key")).expect("copy a key");
+    put_as(server.dir(), "client.key", "site.key");
     server.signal(Signal::SIGHUP);
     server.wait_for_expected("the key does not belong to the certificate");
     assert!(shown(&server) == first);
@@ -176,6 +184,55 @@ fn a_reload_takes_a_renewed_certificate_and_none_that_does_not_fit() {
     // Who had connected before, and had said nothing yet, is answered by the router that it came to.
     let mut held = held;
     assert!(exchange(&mut held, get("/", true).as_bytes()).is_ok_and(|reply| reply.ends_with("Hello, world\n")));
+    server.stop();
+}
+
+/// Sockets whose requests a router reads, and those whose bytes it passes on.
+#[test]
+fn a_certificate_that_changes_is_shown_without_a_reload_and_no_connection_ends() {
+    let read = secure("https = 127.0.0.1:0,site.crt,site.key").set("http-processes", 2);
+    let mut server = read.line("https-socket = 127.0.0.1:0,site.crt,site.key").start();
+    let router = |server: &Instance| -> Vec<i32> {
+        let processes = server.processes().into_iter();
+        processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect()
+    };
+    let (first, routers) = (shown(&server), router(&server));
+    let mut kept = [1, 2].map(|number| connect(address(&server, number), &client(false)));
+    let mut all_are_answered = || {
+        for connection in &mut kept {
+            connection.write_all(get("/", false).as_bytes()).expect("send");
+            await_body(connection, "Hello, world\n");
+        }
+    };
+    all_are_answered();
+    put_as(server.dir(), "client.key", "site.key");
+    server.wait_for_expected("site.key: the key does not belong to the certificate; the certificate stays");
+    assert!(shown(&server) == first);
+    let told = server.log.lines().iter().filter(|line| line.contains("the certificate stays")).count();
+    assert_eq!(told, 1, "it is said once");
+    put(server.dir(), "renewed");
+    server.log.wait_for("has changed and is shown from now on");
+    let renewed = CertificateDer::from_pem_file(data("renewed.crt")).expect("a certificate");
+    // Each of both routers takes some of the connections.
+    assert!(crate::harness::wait_until(|| (0..4).all(|_| shown(&server) == renewed.to_vec())));
+    all_are_answered();
+    assert_eq!(router(&server), routers);
+    server.stop();
+}
+
+/// As many clients as CLIENTS says.
+#[test]
+fn clients_that_keep_their_connections_with_tls_notice_no_reload() {
+    let server = secure("https = 127.0.0.1:0,site.crt,site.key").set("http-processes", 1).start();
+    let (address, config) = (address(&server, 1), client(false));
+    let clients = (0..number_from("CLIENTS", 4)).map(|_| {
+        let mut connection = connect(address, &config);
+        move || {
+            connection.write_all(get("/", false).as_bytes()).expect("send");
+            await_body(&mut connection, "Hello, world\n");
+        }
+    });
+    ask_through_reloads(&server, clients);
     server.stop();
 }
 

@@ -68,6 +68,7 @@ fn every_record_survives() {
     check(ToWorker::Pause, false, 0);
     check(ToWorker::Resume, false, 0);
     check(ToWorker::LogTo, false, 1);
+    check(ToWorker::Certificates, false, 1);
     check(ToWorker::Signal { number: 255 }, false, 0);
     check(FromWorker::Ready { boot_us: 0 }, false, 0);
     check(FromWorker::NotReady { exit_code: 22, text: text() }, true, 0);

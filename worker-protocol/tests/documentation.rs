@@ -134,7 +134,8 @@ fn the_kinds_are_the_codes() {
         FromZygote::NoApplication,
     ];
     let signal = ToWorker::Signal { number: 17 };
-    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, ToWorker::LogTo, signal];
+    let (log_to, certificates) = (ToWorker::LogTo, ToWorker::Certificates);
+    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, log_to, signal, certificates];
     let from_worker = [
         FromWorker::Ready { boot_us: 1 },
         FromWorker::NotReady { exit_code: 1, text: text() },

@@ -42,6 +42,16 @@ pub struct Listener {
     /// Whether the router reads the requests that come there.
     #[serde(default)]
     pub reads_requests: bool,
+    /// Where the router sends everybody on who comes there (`http-to-https`), if it is there for that.
+    #[serde(default)]
+    pub to_https: Option<ToHttps>,
+}
+
+/// The same, by https.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToHttps {
+    /// At this port of the host that was asked for; `None`: at the usual one.
+    pub port: Option<u16>,
 }
 
 fn holds_back() -> bool {
@@ -61,6 +71,7 @@ impl Listener {
             for_zergs: false,
             tls: None,
             reads_requests: false,
+            to_https: None,
         }
     }
 

@@ -73,7 +73,7 @@ pub use harakiri::Harakiri;
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use http::HttpSockets;
 pub use identity::{EnvironmentChange, Identity};
-pub use listener::{Address, Listener, Protocol};
+pub use listener::{Address, Listener, Protocol, ToHttps};
 pub use log_places::{Encoder, LineForm, LogPlace, Logger, Route};
 pub use logging::Logging;
 pub use metrics::{Metric, MetricKind, Metrics, Threshold};

@@ -26,6 +26,8 @@ pub struct Routers {
     pub patience: Duration,
     /// How long connecting may take (`http-connect-timeout`); `None`: as long as a silence.
     pub connect_patience: Option<Duration>,
+    /// How long one of those is left alone that cannot be connected to, while there are others (`http-gracetime`).
+    pub grace: Duration,
     /// Most bytes of a request body that stay in memory (`http-buffer-size`).
     pub body_in_memory: u64,
     /// Variables of each request beside those of its head (`http-var`).
@@ -48,6 +50,7 @@ impl Default for Routers {
             head_patience: minute,
             patience: minute,
             connect_patience: None,
+            grace: Duration::from_secs(30),
             body_in_memory: 65_536,
             variables: Vec::new(),
             modifiers: (0, 0),

@@ -63,6 +63,12 @@ impl fmt::Debug for Material {
 }
 
 impl Tls {
+    /// The files that it is read from.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let named = self.named.iter().flat_map(|named| [&named.certificate, &named.key]);
+        [&self.certificate, &self.key].into_iter().chain(&self.client_ca).chain(named)
+    }
+
     /// Whether it is about the same files.
     pub fn has_files_of(&self, other: &Tls) -> bool {
         (&self.certificate, &self.key, &self.client_ca, &self.named)

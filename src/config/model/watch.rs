@@ -48,6 +48,8 @@ pub enum WatchEffect {
     SpoolersReload,
     /// The program at this place of [`Daemons::list`](super::Daemons::list) is started anew.
     RenewDaemon(usize),
+    /// The certificates of sockets are read anew. No option asks for it: they are watched because they are there.
+    RenewCertificates,
 }
 
 /// An inherited descriptor that asks for a reload, or raises an alarm, when it becomes readable.

@@ -3,6 +3,7 @@
 //!
 //! The rows are in [`routers`](super::routers). Pure; runs wherever a configuration is read.
 
+use super::address::parse_address;
 use super::draft::Draft;
 use super::kind::Kind;
 use super::known_address::look_up;
@@ -10,7 +11,7 @@ use super::parsed::Parsed;
 use super::secure;
 use super::sockets::listen_at;
 use crate::config::error::ConfigError;
-use crate::config::model::{Address, Listener, Protocol, Routers};
+use crate::config::model::{Address, Listener, Protocol, Routers, ToHttps};
 
 /// `http`: a socket that a router serves, if there is to be one.
 pub(super) fn listen(draft: &mut Draft<'_>, value: &Parsed<'_>) {
@@ -41,6 +42,27 @@ pub(super) fn listen_in_order(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 /// `https2`, its parts by name.
 pub(super) fn listen_by_name(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     listen_securely(draft, value, secure::listen_by_name);
+}
+
+/// `http-to-https`: `ADDRESS[,PORT]`, where the router sends everybody on to https.
+pub(super) fn send_on(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    const FORM: &str = "such as http-to-https = :80, or :80,8443 for another port than https has";
+    let (address, port) = match value.text.split_once(',') {
+        Some((address, port)) => (address, Some(port.trim().parse().ok().filter(|port| *port > 0))),
+        None => (value.text, None),
+    };
+    if port == Some(None) {
+        return draft.refuse("expected ADDRESS[,PORT]", FORM);
+    }
+    match parse_address(address.trim()) {
+        Ok(address) if listen_at(draft, &address, Some(Protocol::Http)) => {
+            if let Some(listener) = draft.config.sockets.last_mut() {
+                (listener.reads_requests, listener.to_https) = (true, Some(ToHttps { port: port.flatten() }));
+            }
+        }
+        Ok(_) => {}
+        Err(unfit) => draft.refuse(format!("expected {}", unfit.expected), unfit.hint.unwrap_or(FORM.to_owned())),
+    }
 }
 
 /// Something that only a router can do.
@@ -98,7 +120,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     if lines.is_empty() {
         return;
     }
-    let serves_others = draft.config.sockets.iter().any(|listener| listener.tls.is_some());
+    let serves_others = draft.config.sockets.iter().any(Listener::is_routed);
     for line in lines.into_iter().filter(|_| routable.is_empty() && !serves_others) {
         let problem = "has no effect without `http` or `https`, whose sockets a router serves";
         draft.idle(ConfigError::about(line, problem));
@@ -117,7 +139,8 @@ pub(super) fn open_behind(draft: &mut Draft<'_>) {
     let passes_on = |protocol: Protocol| {
         move |listener: &Listener| listener.tls.is_some() && !listener.reads_requests && listener.protocol == protocol
     };
-    let asks = draft.config.routers.to.is_empty() && sockets.iter().any(|listener| listener.reads_requests);
+    let reads = |listener: &Listener| listener.reads_requests && listener.to_https.is_none();
+    let asks = draft.config.routers.to.is_empty() && sockets.iter().any(reads);
     let http = sockets.iter().any(passes_on(Protocol::Http));
     let uwsgi = asks || sockets.iter().any(passes_on(Protocol::Uwsgi));
     for protocol in [http.then_some(Protocol::Http), uwsgi.then_some(Protocol::Uwsgi)].into_iter().flatten() {

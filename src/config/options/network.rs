@@ -31,8 +31,9 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("The same as http-socket, which keeps connections here"),
     list("https-socket").sets(|d, v| secure::listen(d, v, Protocol::Http)).works()
         .says("Listen for HTTPS: ADDRESS,CERT,KEY[,CIPHERS[,CA]]; CA asks clients for certificates, !CA demands them"),
-    count("https-socket-modifier1").unsupported(TLS).says("modifier1 assigned to requests from https-socket"),
-    count("https-socket-modifier2").unsupported(TLS).says("modifier2 assigned to requests from https-socket"),
+    count("https-socket-modifier1").sets(modifier1).works()
+        .says("modifier1 of requests from https-socket; only 0, a web request, means anything here"),
+    count("https-socket-modifier2").accepted(MODIFIER2).says("modifier2 assigned to requests from https-socket"),
     address("fastcgi-socket").list().sets(|d, v| listen(d, v, Some(Protocol::Fastcgi))).works()
         .says("Listen on HOST:PORT or a unix path; speaks FastCGI (nginx fastcgi_pass)"),
     address("fastcgi-nph-socket").list().sets(|d, v| listen(d, v, Some(Protocol::FastcgiNph))).works()

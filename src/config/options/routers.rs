@@ -13,9 +13,7 @@ use crate::config::model::HttpSockets;
 
 // What stands behind several rows.
 const HTTP: &str = "the router has no such rule; put nginx in front";
-const NO_ROUTER: &str = "there is nothing of the kind to be set";
 const CHUNKS: &str = "bodies in chunks are always decoded for the application";
-const TLS: &str = "TLS has rustls' safe settings: 1.2 and 1.3, one certificate for each socket";
 const ROUTERS: &str = "route with nginx or HAProxy";
 
 /// The rows.
@@ -27,9 +25,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Listen for HTTPS: ADDRESS,CERT,KEY[,CIPHERS[,CA]]; CA asks clients for certificates, !CA demands them"),
     list("https2").sets(http_router::listen_by_name).works()
         .says("The same as addr=ADDRESS,cert=FILE,key=FILE[,ciphers=LIST][,clientca=CA]; it is not HTTP/2"),
-    flag("https-export-cert").unsupported(TLS).says("Pass client certificate as variable"),
-    text("https-session-context").unsupported(TLS).says("TLS session id context"),
-    address("http-to-https").list().not_yet(HTTP).says("HTTP listener redirecting everything to HTTPS"),
+    flag("https-export-cert").unsupported("certificates of clients are judged (!CA), and not passed on; nginx hands them on").says("Pass client certificate as variable"),
+    text("https-session-context").unsupported("sessions are resumed on the socket that they began on, without a name").says("TLS session id context"),
+    list("http-to-https").sets(http_router::send_on).works()
+        .says("Listen for HTTP on ADDRESS[,PORT] and send everybody on to https of the same host, at PORT"),
     count("http-processes").aka(&["http-workers"]).default("1")
         .sets(|d, v| http_router::ask(d, |routers| routers.processes = v.size().max(1))).works()
         .says("Processes that read the requests of `http` and `https` and have workers answer them; also those that take TLS off others"),
@@ -46,30 +45,31 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("http-use-cache").optional().not_yet(HTTP).says("Map Host to backend with a cache"),
     text("http-use-pattern").not_yet(HTTP).says("Map Host to UNIX socket with a pattern"),
     text("http-use-base").not_yet(HTTP).says("Map Host to UNIX socket below directory"),
-    count("http-events").default("64").accepted(NO_ROUTER).says("Events handled per router cycle"),
+    count("http-events").default("64").accepted("a router takes what there is, up to a bound of its own").says("Events handled per router cycle"),
     address("http-subscription-server").list().not_yet(HTTP).says("Address accepting backend announcements"),
     text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
     seconds("http-timeout").default("60").sets(|d, v| d.config.routers.patience = v.duration()).works()
         .says("Seconds of silence on a connection of a router's, or of offload-threads with an answer unread; elsewhere socket-timeout holds"),
-    count("http-manage-expect").optional().accepted("`100-continue` is answered when the application reads the body").says("Answer Expect: 100-continue (optional size limit)"),
+    count("http-manage-expect").optional().accepted("`100-continue` is answered when the body is wanted; `limit-post` bounds it").says("Answer Expect: 100-continue (optional size limit)"),
     seconds("http-keepalive").optional().default("75").sets(keep_alive).works()
         .says("Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once"),
     flag("http-auto-chunked").accepted("answers without a length go to HTTP/1.1 clients in chunks").says("Chunk responses lacking a length on keep-alive"),
-    flag("http-auto-gzip").not_yet(HTTP).says("Gzip responses flagged by uWSGI-Encoding header"),
+    flag("http-auto-gzip").not_yet("let the application pack its answers (such as Django's GZipMiddleware), or nginx in front").says("Gzip responses flagged by uWSGI-Encoding header"),
     flag("http-raw-body").accepted(CHUNKS).says("Pass body bytes unchanged to backend"),
     flag("http-websockets").accepted("applications open websockets on every socket").says("Switch to raw mode on websocket upgrade"),
     flag("http-chunked-input").accepted(CHUNKS).says("Switch to raw mode on chunked requests"),
     text("http-use-code-string").not_yet(HTTP).says("Map Host to backend with plugin code"),
-    count("http-use-socket").optional().accepted(NO_ROUTER).says("Forward to uwsgi socket number N"),
-    seconds("http-gracetime").default("30").accepted(NO_ROUTER).says("Seconds before retrying a dead backend"),
+    count("http-use-socket").optional().accepted("workers are asked on a socket that is there for it").says("Forward to uwsgi socket number N"),
+    seconds("http-gracetime").default("30").sets(|d, v| d.config.routers.grace = v.duration()).works()
+        .says("Seconds for which a router leaves a server of http-to alone that cannot be connected to, while there are others"),
     flag("http-quiet").required().sets(|d, v| d.config.routers.quiet = v.on()).works()
         .says("A router says nothing of workers, or servers, that cannot be asked or do not answer"),
-    flag("http-cheap").accepted(NO_ROUTER).says("Accept only while backends exist"),
+    flag("http-cheap").accepted("there is always somebody to ask: the workers, or the servers of `http-to`").says("Accept only while backends exist"),
     text("http-stats").aka(&["http-stats-server", "http-ss"]).not_yet(HTTP).says("Stats address of HTTP router"),
-    seconds("http-harakiri").default("0").accepted(NO_ROUTER).says("Kill a stuck router process after N seconds"),
+    seconds("http-harakiri").default("0").accepted("nothing of the application's runs in a router").says("Kill a stuck router process after N seconds"),
     list("http-stud-prefix").not_yet(HTTP).says("Peer address sending stud/hitch prefix"),
-    value("http-uid", Kind::User).accepted(NO_ROUTER).says("User for HTTP router"),
-    value("http-gid", Kind::UserGroup).accepted(NO_ROUTER).says("Group for HTTP router"),
+    value("http-uid", Kind::User).accepted("a router is the instance's user (`uid`)").says("User for HTTP router"),
+    value("http-gid", Kind::UserGroup).accepted("a router is of the instance's group (`gid`)").says("Group for HTTP router"),
     list("http-resubscribe").not_yet(HTTP).says("Forward announcements to another server"),
     bytes("http-buffer-size").default("65536").sets(|d, v| d.config.routers.body_in_memory = v.amount()).works()
         .says("Bytes of a request body that a router keeps in memory; more are in a file. buffer-size bounds heads"),

@@ -1,8 +1,9 @@
-//! What the master tells routers while they run: where they write their log from now on. Master only.
+//! What the master tells routers while they run: where they write their log from now on, and which certificates they show.
+//! Master only.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use serde::{Deserialize, Serialize};
 use worker_protocol::control::ToWorker;
@@ -10,6 +11,7 @@ use worker_protocol::control::ToWorker;
 use super::super::machine::Seat;
 use super::super::passed::Passed;
 use crate::sys::control::ControlSocket;
+use crate::sys::shared_memory::memory_file;
 
 /// Of each seat, the end of the socket to the router that last took it.
 #[derive(Debug, Default)]
@@ -28,6 +30,14 @@ impl RouterEars {
     /// Has them write their log to a file.
     pub(super) fn log_to(&self, file: BorrowedFd<'_>) -> impl Iterator<Item = io::Result<()>> {
         self.0.values().map(move |control| control.send_record(&ToWorker::LogTo, &[file]))
+    }
+
+    /// Has them show other certificates to whoever connects from now on.
+    pub(in crate::master) fn certify(&self, certificates: &[u8]) -> impl Iterator<Item = io::Result<()>> {
+        // A file for each: readers of one would have its position in common.
+        self.0
+            .values()
+            .map(move |control| control.send_record(&ToWorker::Certificates, &[memory_file(certificates)?.as_fd()]))
     }
 
     pub(super) fn hand_over(&self) -> io::Result<RouterEarsHandover> {

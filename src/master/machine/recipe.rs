@@ -3,7 +3,7 @@
 //! Not how it is executed: programs, signals and files are the driver's. Pure; used in the master.
 
 use super::identity::{RecipeId, Role};
-use crate::config::model::{Config, Daemon};
+use crate::config::model::{Config, Daemon, Listener, Tls};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl Recipe {
     pub fn of_routers(config: &Config) -> impl Iterator<Item = Recipe> {
         let routed = || config.sockets.iter().filter(|listener| listener.is_routed());
         let limits = &config.request;
-        let parts = routed().map(serde_json::to_string).chain([
+        let parts = routed().map(|listener| serde_json::to_string(&without_material(listener))).chain([
             serde_json::to_string(&config.routers),
             serde_json::to_string(&config.http),
             serde_json::to_string(&(&limits.trusted_proxies, &limits.web_servers)),
@@ -93,6 +93,12 @@ impl Recipe {
     }
 }
 
+/// The same without what the files of its certificates hold, which a router is told of while it runs.
+fn without_material(listener: &Listener) -> Listener {
+    let tls = listener.tls.clone().map(|tls| Tls { material: None, ..tls });
+    Listener { tls, ..listener.clone() }
+}
+
 /// A number for all that a process cannot change any more once it runs. What is only the master's business, such as
 /// which signal is sent, may change under it.
 fn identify(daemon: &Daemon) -> RecipeId {
@@ -114,6 +120,28 @@ fn microseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::{Address, Material};
+
+    #[test]
+    fn a_router_goes_on_with_another_certificate_and_not_with_another_file() {
+        let tls = |key: &str, text: &str| Tls {
+            certificate: "site.crt".into(),
+            key: key.into(),
+            client_ca: None,
+            demands_certificate: false,
+            named: Vec::new(),
+            material: Some(Material { certificate: text.to_owned(), ..Material::default() }),
+        };
+        let id = |tls: Tls| {
+            let listener = Listener { tls: Some(tls), ..Listener::on(Address::Abstract(b"a".to_vec())) };
+            let config = Config { sockets: vec![listener], ..Config::default() };
+            let ids: Vec<RecipeId> = Recipe::of_routers(&config).map(|recipe| recipe.id).collect();
+            assert_eq!(ids.len(), 1);
+            ids
+        };
+        assert_eq!(id(tls("site.key", "old")), id(tls("site.key", "new")));
+        assert_ne!(id(tls("site.key", "old")), id(tls("other.key", "old")));
+    }
 
     #[test]
     fn a_recipe_changes_with_what_is_executed_and_not_with_how_it_is_told() {

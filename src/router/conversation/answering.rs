@@ -18,11 +18,16 @@ const KEPT_BYTES_MAX: usize = 4_096;
 /// How often a request is passed on at most.
 const TRIES_MAX: usize = 3;
 
+/// Why a request was passed on to nobody, where that took too long.
+pub(super) const LATE: &str = "nobody could be connected to in time (http-connect-timeout)";
+
 /// Why no answer comes from a worker, or no more of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::router) enum Failure {
     /// Nobody could be connected to.
     Unreachable,
+    /// It has not let itself be connected to in time.
+    Late,
     /// It has ended its side in order.
     Ended,
     /// It has broken off.
@@ -151,7 +156,10 @@ impl Conversation {
         match asking.delivery.reached() {
             Reached::Nothing | Reached::Part => return,
             Reached::Switched => self.phase = Phase::Switched { told: false },
-            Reached::Whole { persistent: true } if !self.client_ended => self.await_another(moment),
+            // What the client asked for before it ended its side is still answered.
+            Reached::Whole { persistent: true } if !self.client_ended || !self.received.is_empty() => {
+                self.await_another(moment);
+            }
             Reached::Whole { .. } => (self.phase, self.received) = (Phase::Last, Vec::new()),
         }
         if has_surplus {
@@ -174,6 +182,10 @@ impl Conversation {
             return false;
         }
         self.go_on(terms, moment);
+        if self.client_ended {
+            // The rest of what it has begun does not come.
+            self.end_client();
+        }
         !matches!(self.phase, Phase::Head)
     }
 
@@ -204,7 +216,7 @@ impl Conversation {
         asking.tries += 1;
         // What nobody has seen can be passed on to another worker, who does not come to harm by it either.
         let is_harmless = match failure {
-            Failure::Unreachable => true,
+            Failure::Unreachable | Failure::Late => true,
             Failure::Ended | Failure::Broken => {
                 !asking.upload.has_begun() || asking.is_repeatable && asking.tries < TRIES_MAX - 1
             }
@@ -214,11 +226,13 @@ impl Conversation {
             self.moved_us = moment.us;
             return;
         }
-        let text = match failure {
-            Failure::Unreachable => "nobody could be asked for an answer",
-            Failure::Ended | Failure::Broken => "a worker ended the connection without an answer",
-        };
-        self.fail(text, terms, moment);
+        match failure {
+            Failure::Unreachable => self.fail("nobody could be asked for an answer", terms, moment),
+            Failure::Late => self.fail_with(504, LATE, terms, moment),
+            Failure::Ended | Failure::Broken => {
+                self.fail("a worker ended the connection without an answer", terms, moment);
+            }
+        }
     }
 
     /// There is no answer, or no more of it.

@@ -1,6 +1,7 @@
 //! How long who is waited for, what becomes of a conversation that has waited long enough, and how it ends. Pure; used in
 //! the router.
 
+use super::answering::LATE;
 use super::delivery::Reached;
 use super::own_answer::OwnAnswer;
 use super::state::{Asking, Conversation, Ending, Phase};
@@ -90,7 +91,7 @@ impl Conversation {
 
 fn why_late(asking: &Asking) -> &'static str {
     match asking.delivery.reached() {
-        Reached::Nothing if !asking.upload.has_begun() => "nobody could be connected to in time (http-connect-timeout)",
+        Reached::Nothing if !asking.upload.has_begun() => LATE,
         Reached::Nothing => "no answer came in time (http-timeout)",
         _ => "an answer did not go on in time (http-timeout)",
     }

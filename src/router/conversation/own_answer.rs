@@ -12,12 +12,19 @@ pub(super) struct OwnAnswer {
     pub(super) status: u16,
     /// What the client, and the log, is told.
     pub(super) text: String,
-    allow: Option<&'static str>,
+    /// A header that goes with the status.
+    header: Option<(&'static str, String)>,
 }
 
 impl OwnAnswer {
     pub(super) fn new(status: u16, text: impl Into<String>) -> OwnAnswer {
-        OwnAnswer { status, text: text.into(), allow: None }
+        OwnAnswer { status, text: text.into(), header: None }
+    }
+
+    /// The same is to be asked for at another place, now and later.
+    pub(super) fn elsewhere(location: String) -> OwnAnswer {
+        let text = format!("this is at {location}");
+        OwnAnswer { header: Some(("Location", location)), ..OwnAnswer::new(301, text) }
     }
 
     /// Appends it. `is_head`: the client wants no body.
@@ -45,8 +52,8 @@ impl OwnAnswer {
         let mut head = Head::start(out, Version::Http11, self.status, None)?;
         head.header("Content-Type", "text/plain; charset=utf-8")?;
         head.header("Content-Length", decimal::format(self.text.len() as u64 + 1, &mut [0; 20]))?;
-        if let Some(allow) = self.allow {
-            head.header("Allow", allow)?;
+        if let Some((name, value)) = &self.header {
+            head.header(name, value)?;
         }
         head.header("Connection", "close")?;
         head.header("Date", moment.date)?;
@@ -63,7 +70,8 @@ impl OwnAnswer {
 
 impl From<Refusal> for OwnAnswer {
     fn from(refusal: Refusal) -> OwnAnswer {
-        OwnAnswer { allow: refusal.allow(), ..OwnAnswer::new(refusal.status(), refusal.to_string()) }
+        let header = refusal.allow().map(|allow| ("Allow", allow.to_owned()));
+        OwnAnswer { header, ..OwnAnswer::new(refusal.status(), refusal.to_string()) }
     }
 }
 

@@ -93,6 +93,10 @@ impl Conversation {
 
     /// A head is whole.
     fn begin(&mut self, request: Request, terms: &Terms, moment: &Moment) {
+        if let Some(to) = self.to_https {
+            let answer = OwnAnswer::elsewhere(request.by_https(to, terms));
+            return self.answer_itself(&answer, request.asked.is_head, terms, moment);
+        }
         let collecting = match request.body {
             // The other protocol begins where a body would.
             _ if request.upgrade => None,

@@ -10,7 +10,7 @@ use worker_protocol::pairs::{Block, Misfit, append};
 use worker_protocol::uwsgi::{HEADER_BYTES, Header};
 
 use super::terms::{Moment, Terms};
-use crate::config::model;
+use crate::config::model::{self, ToHttps};
 
 /// One whose head is whole.
 #[derive(Debug)]
@@ -52,6 +52,22 @@ impl Request {
             is_repeatable: REPEATABLE.contains(&method),
             packet,
         })
+    }
+
+    /// Where the same is, by https: at the host that was asked for (RFC 9110 section 7.2).
+    pub(super) fn by_https(&self, to: ToHttps, terms: &Terms) -> String {
+        let block = Block::parse(&self.packet[HEADER_BYTES..], usize::MAX).unwrap_or_default();
+        let text = |key: &[u8]| String::from_utf8_lossy(block.get(key).unwrap_or_default());
+        let (authority, uri) = (text(b"HTTP_HOST"), text(b"REQUEST_URI"));
+        // The colons of an IPv6 address are within brackets.
+        let end = authority.find(']').map_or_else(|| authority.find(':'), |at| Some(at + 1));
+        let host = match &authority[..end.unwrap_or(authority.len())] {
+            "" => &terms.server_name,
+            host => host,
+        };
+        let port = to.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let uri = if uri.starts_with('/') { &uri } else { "/" };
+        format!("https://{host}{port}{uri}")
     }
 
     /// The packet, now that its body is whole. `length`: of a body that came in chunks.

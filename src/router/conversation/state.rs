@@ -11,11 +11,14 @@ use super::own_answer::OwnAnswer;
 use super::request::Request;
 use super::terms::{Moment, Terms};
 use super::upload::Upload;
+use crate::config::model::ToHttps;
 use crate::router::pipe::Pipe;
 
 /// One of them.
 #[derive(Debug)]
 pub(in crate::router) struct Conversation {
+    /// Where every request is sent on, if none is answered here.
+    pub(super) to_https: Option<ToHttps>,
     pub(super) caller: Caller,
     /// What the client has sent and nobody has taken.
     pub(super) received: Vec<u8>,
@@ -86,8 +89,9 @@ pub(in crate::router) enum Remark {
 
 impl Conversation {
     /// With a client that has just connected.
-    pub(in crate::router) fn new(now_us: u64) -> Conversation {
+    pub(in crate::router) fn new(to_https: Option<ToHttps>, now_us: u64) -> Conversation {
         Conversation {
+            to_https,
             caller: Caller::new(None, None),
             received: Vec::new(),
             scan: Scan::default(),
@@ -123,9 +127,14 @@ impl Conversation {
     /// Answers in the place of a worker. The connection ends with it.
     #[cold]
     pub(super) fn refuse(&mut self, answer: &OwnAnswer, is_head: bool, terms: &Terms, moment: &Moment) {
+        self.answer_itself(answer, is_head, terms, moment);
+        self.remark.get_or_insert_with(|| Remark::Refused { status: answer.status, why: answer.text.clone() });
+    }
+
+    /// The same where that is no refusal, of which nothing need be said.
+    pub(super) fn answer_itself(&mut self, answer: &OwnAnswer, is_head: bool, terms: &Terms, moment: &Moment) {
         self.note_answer(moment);
         answer.write(is_head, terms, moment, self.to_client.end());
-        self.remark.get_or_insert_with(|| Remark::Refused { status: answer.status, why: answer.text.clone() });
         (self.phase, self.received) = (Phase::Last, Vec::new());
     }
 

@@ -4,7 +4,8 @@
 use fastrand::Rng;
 use testkit::mutation::mutate_with;
 use testkit::seeds::Seeds;
-use worker_protocol::http::date;
+use worker_protocol::fuzz::http::requests;
+use worker_protocol::http::{Limits, date};
 use worker_protocol::pairs::Block;
 use worker_protocol::uwsgi::{HEADER_BYTES, Header};
 
@@ -13,7 +14,7 @@ use worker_protocol::proxy::Origin;
 use super::answering::ANSWER_BYTES_MAX;
 use super::reading::AHEAD_BYTES_MAX;
 use super::{Conversation, Ending, Failure, Moment, Piece, Remark, Terms};
-use crate::config::model::{HttpSockets, RequestLimits, Routers};
+use crate::config::model::{HttpSockets, RequestLimits, Routers, ToHttps};
 
 /// What a worker does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl World {
         World {
             terms,
             moment: Moment { us: 1, epoch_us: 1_500_000, date: date::imf_fixdate(0) },
-            conversation: Conversation::new(1),
+            conversation: Conversation::new(None, 1),
             file: Vec::new(),
             asked: Vec::new(),
             got: Vec::new(),
@@ -231,6 +232,19 @@ fn a_connection_brings_one_request_after_the_other_and_each_has_its_worker() {
 }
 
 #[test]
+fn a_client_that_sends_no_more_gets_all_that_it_has_asked_for() {
+    for more in ["", "GET / HT", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na"] {
+        let mut world = World::of(&[Act::Answers(HELLO)]);
+        let sent = [&get("")[..], &get(""), more.as_bytes()].concat();
+        world.conversation.take(&sent, &world.terms, &world.moment);
+        world.conversation.end_client();
+        world.settle();
+        assert_eq!((world.asked.len(), world.ending), (2, Ending::Closed), "{more}");
+        assert_eq!(world.got().matches("\r\n\r\nhello").count(), 2, "{more}");
+    }
+}
+
+#[test]
 fn a_body_is_whole_before_a_worker_is_asked() {
     let mut world = World::of(&[Act::Answers(HELLO)]);
     for length in [3, 10, 25] {
@@ -340,6 +354,30 @@ fn what_is_not_passed_on_is_answered() {
 }
 
 #[test]
+fn where_https_is_spoken_everybody_is_sent_on_to_it() {
+    let sent_on = |port, request: &[u8]| {
+        let mut world = World::of(&[Act::IsSilent]);
+        world.conversation = Conversation::new(Some(ToHttps { port }), 1);
+        let world = world.sends(request);
+        let got = world.got();
+        assert!(got.starts_with("HTTP/1.1 301 Moved Permanently\r\n") && got.contains("\r\nX-Own: 1\r\n"), "{got}");
+        assert!(world.asked.is_empty() && world.ending == Ending::Half && world.remarks.is_empty(), "{got}");
+        let location = got.lines().find_map(|line| line.strip_prefix("Location: "));
+        location.map(ToOwned::to_owned).unwrap_or_else(|| panic!("{got}"))
+    };
+    assert_eq!(sent_on(None, &get("")), "https://h/a?b");
+    assert_eq!(sent_on(Some(8443), &get("")), "https://h:8443/a?b");
+    assert_eq!(sent_on(Some(8443), &post("Content-Length: 3", "abc")), "https://h:8443/");
+    assert_eq!(sent_on(Some(1), b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"), "https://[::1]:1/");
+    assert_eq!(sent_on(None, b"GET http://other:80/%41?x HTTP/1.1\r\nHost: h\r\n\r\n"), "https://other/%41?x");
+    assert_eq!(sent_on(None, b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"), "https://h/");
+    assert_eq!(sent_on(None, b"GET /a HTTP/1.0\r\n\r\n"), "https://machine/a");
+    let mut echoed = World::of(&[Act::IsSilent]);
+    echoed.conversation = Conversation::new(Some(ToHttps { port: None }), 1);
+    refused(&echoed.sends(b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), 400);
+}
+
+#[test]
 fn who_owes_something_for_too_long_is_told_so() {
     let minute = 60_000_000;
     let acts = [Act::IsSilent];
@@ -376,6 +414,19 @@ fn what_asks_for_nothing_else_is_asked_for_again() {
     refused(&World::of(&[Act::IsAway]).sends(&get("")), 502);
     refused(&World::of(&[Act::Answers("no answer\r\n\r\n")]).sends(&get("")), 502);
     refused(&World::of(&[Act::Answers("HTTP/1.1 200 O")]).sends(&get("")), 502);
+}
+
+#[test]
+fn who_does_not_let_himself_be_connected_to_in_time_is_not_the_only_one() {
+    let mut world = World::of(&[Act::IsAway]);
+    world.conversation.take(&post("Content-Length: 1", "a"), &world.terms, &world.moment);
+    for _ in 0..2 {
+        world.conversation.lose_worker(Failure::Late, &world.terms, &world.moment);
+        assert!(world.conversation.wants_worker() && !world.conversation.has_begun_upload(), "the next one");
+    }
+    world.conversation.lose_worker(Failure::Late, &world.terms, &world.moment);
+    world.settle();
+    refused(&world, 504);
 }
 
 #[test]
@@ -445,21 +496,44 @@ const PIECES: &[&str] = &[
     ":",
 ];
 
+fn mutant(random: &mut Rng, number: usize) -> Vec<u8> {
+    let mut bytes = match number % 4 {
+        0 => [get(""), get("Connection: close\r\n")].concat(),
+        1 => [post("Content-Length: 3", "abc"), get("")].concat(),
+        2 => [post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"), get("")].concat(),
+        _ => b"HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n".to_vec(),
+    };
+    mutate_with(random, &mut bytes, PIECES);
+    bytes
+}
+
+/// What the codec sees, which is compared with hyper (`worker-protocol/tests/http/differential.rs`), workers are asked: the same
+/// requests, as many, with the same bodies.
+#[test]
+fn of_mutants_the_requests_are_passed_on_that_the_codec_sees() {
+    Seeds::of_this_run(6).try_in_turn(|seed| {
+        let mut random = Rng::with_seed(seed);
+        for number in 0..200 {
+            let bytes = mutant(&mut random, number);
+            let world = World::of(&[Act::Answers(HELLO)]).sends(&bytes).ends();
+            let (seen, _) = requests(&bytes, Limits::default(), 100_000);
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let seen = seen.iter().map(|seen| (Some(text(seen.variable("REQUEST_METHOD"))), text(&seen.body)));
+            let asked =
+                (0..world.asked.len()).map(|asked| (world.variable(asked, "REQUEST_METHOD"), world.request(asked).1));
+            assert!(seen.eq(asked), "seed {seed}: {}", bytes.escape_ascii());
+        }
+    });
+}
+
 /// However the bytes of a client and of the workers are cut, the same requests are passed on, and the same answers come.
 #[test]
-fn nothing_depends_on_how_the_bytes_are_cut() {
-    let originals: Vec<Vec<u8>> = vec![
-        [get(""), get("Connection: close\r\n")].concat(),
-        [post("Content-Length: 3", "abc"), get("")].concat(),
-        [post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"), get("")].concat(),
-        b"HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n".to_vec(),
-    ];
+fn nothing_depends_on_how_the_bytes_of_mutants_are_cut() {
     let acts = [Act::Answers(HELLO), Act::Answers(""), Act::Breaks("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")];
     Seeds::of_this_run(6).try_in_turn(|seed| {
         let mut random = Rng::with_seed(seed);
         for number in 0..200 {
-            let mut bytes = originals[number % originals.len()].clone();
-            mutate_with(&mut random, &mut bytes, PIECES);
+            let bytes = mutant(&mut random, number);
             let first = random.usize(..acts.len());
             let acts = [Act::Answers(HELLO), acts[first], Act::Answers(HELLO)];
             let whole = World::of(&acts).sends(&bytes).ends();

@@ -26,6 +26,7 @@ use self::receive::{Asked, Refusal, receive};
 use self::serve::{Served, Stage, Then, serve};
 use super::exchange::Service;
 use super::offers::{self, Stand, Stranger};
+use super::peer::Bringer;
 use super::place::Place;
 use super::process::Worker;
 use super::routes::{Routes, read};
@@ -38,6 +39,7 @@ pub(crate) struct Connection<'w> {
     /// Which of the worker's threads.
     pub(crate) place: Place<'w>,
     pub(crate) stream: Stream,
+    pub(crate) from: Bringer,
     /// The rules that look at each request, if there are any.
     pub(crate) routes: Option<&'w Routes<'w>>,
     /// What is spoken on it.
@@ -54,7 +56,7 @@ pub(crate) fn handle<S: Service + ?Sized>(
     service: &S,
     account: impl FnOnce(&Answered<'_>),
 ) -> Option<Leftover> {
-    let Connection { worker, place, stream, routes, protocol, started_us } = connection;
+    let Connection { worker, place, stream, from, routes, protocol, started_us } = connection;
     let Buffers { received, answer, clock } = buffers;
     let limits = worker.limits();
     let block_limits = pairs::Limits { block_bytes_max: limits.buffer_size, variables_max: limits.vars_max };
@@ -82,7 +84,7 @@ pub(crate) fn handle<S: Service + ?Sized>(
             return None;
         }
     };
-    let stage = Stage { worker, place, stream: &stream, routes, answer, clock, then: Then::Nothing };
+    let stage = Stage { worker, place, stream: &stream, from, routes, answer, clock, then: Then::Nothing };
     let Served { outcome, after, block, handed, .. } = serve(service, &mut request, stage);
     let left = match handed {
         Some(transfer) => Some(Leftover::Handed(stream, Box::new(Handed { transfer, after, beyond: Vec::new() }))),

@@ -27,7 +27,7 @@ use crate::sys::stream::Stream;
 use crate::worker::body::{Gathered, write_all};
 use crate::worker::exchange::Service;
 use crate::worker::parking::Owes;
-use crate::worker::peer::{Door, is_trusted};
+use crate::worker::peer::{Bringer, Door, is_trusted};
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
 use crate::worker::routes::{Routes, read};
@@ -282,6 +282,8 @@ impl Patient {
             worker: visit.worker,
             place: visit.place,
             stream: &self.stream,
+            // Behind a router, too, a client of HTTP is answered as without.
+            from: Bringer::Others,
             routes: visit.routes,
             answer,
             clock,

@@ -18,6 +18,7 @@ use crate::worker::exchange::{Exchange, Service};
 use crate::worker::finish_overdue::Asked;
 use crate::worker::hearsay::tell_of_hearsay;
 use crate::worker::omission::tell_of_omission;
+use crate::worker::peer::Bringer;
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
 use crate::worker::reply::{DateText, Manner, Onlooker, Reply, Sent, Transfer};
@@ -30,6 +31,8 @@ pub(super) struct Stage<'c> {
     /// Which of the worker's threads.
     pub(super) place: Place<'c>,
     pub(super) stream: &'c Stream,
+    /// Who has brought the request.
+    pub(super) from: Bringer,
     /// The rules that look at each request, if there are any.
     pub(super) routes: Option<&'c Routes<'c>>,
     /// Memory for the head of the answer.
@@ -65,7 +68,7 @@ pub(super) struct Served {
 
 /// Has a request answered, up to the last byte of the answer.
 pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>, stage: Stage<'_>) -> Served {
-    let Stage { worker, place, stream, routes, answer, clock, then } = stage;
+    let Stage { worker, place, stream, from, routes, answer, clock, then } = stage;
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
     let (wrapped, gathered) = (request.wrapped.take(), request.gathered.take());
@@ -105,6 +108,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         Source { buffered: rest, length: asked.content_length, length_max, wrapped, awaited, claim: Some(place.watch) };
     let manner = Manner {
         form: message.answer,
+        by_router: from == Bringer::Router && asked.block().get(b"UWSGI_ROUTER") == Some(b"http"),
         version: asked.response_version(),
         is_head: asked.method == "HEAD",
         persistent: message.persistent && then == Then::Requests,

@@ -68,7 +68,7 @@ impl<'c> Reply<'c> {
 
     fn add_set(&mut self, onlooker: &dyn Onlooker, from: usize) {
         let (paused, said) = self.ready;
-        let said = (self.manner.form == Form::Http).then_some(said);
+        let said = self.manner.is_http().then_some(said);
         let mut given = Headers::resume(Head::resume(self.head, paused), self.sent.status, said, self.left);
         if let Err(error) = given.add_set(onlooker, from) {
             log::warn!("a header that a rule sets is not sent: {error}");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use worker_protocol::http::date::DateText;
 use worker_protocol::http::framing::{self, Answer, Framing};
+use worker_protocol::http::hop::is_of_connection;
 use worker_protocol::response::{Paused, Version, body_allowed};
 use worker_protocol::wire::Form;
 
@@ -20,6 +21,9 @@ use crate::worker::offloading::Berths;
 pub(crate) struct Manner<'c> {
     /// How it goes.
     pub(crate) form: Form,
+    /// Whether a router takes it, whom the end is told in its bytes: the end of the connection would not tell it from one that
+    /// breaks off.
+    pub(crate) by_router: bool,
     /// The version of the request.
     pub(crate) version: Version,
     /// Whether the request is a HEAD.
@@ -47,6 +51,7 @@ impl<'c> Manner<'c> {
     pub(crate) fn of_our_own(form: Form, version: Version, is_head: bool, clock: &'c mut DateText) -> Self {
         Self {
             form,
+            by_router: false,
             version,
             is_head,
             persistent: false,
@@ -58,6 +63,13 @@ impl<'c> Manner<'c> {
             onlooker: None,
             clock,
         }
+    }
+}
+
+impl Manner<'_> {
+    /// Whether it goes to an HTTP client, at once or by a router.
+    pub(super) fn is_http(&self) -> bool {
+        self.form == Form::Http || self.by_router
     }
 }
 
@@ -93,10 +105,9 @@ impl Said {
             }
             // Neither of them can have a body (RFC 9110 section 8.6).
             14 if is("content-length") && matches!(status, 101 | 204) => return Ok(Fate::Dropped),
-            10 if is("keep-alive") => return Ok(Fate::Dropped),
-            16 if is("proxy-connection") => return Ok(Fate::Dropped),
-            7 if is("trailer") => return Ok(Fate::Dropped),
             17 if is("transfer-encoding") => return Err(StartError::TransferEncoding),
+            10 if is("connection") => {}
+            _ if is_of_connection(name) => return Ok(Fate::Dropped),
             _ => {}
         }
         Ok(Fate::Sent)
@@ -127,6 +138,17 @@ impl Manner<'_> {
     ) -> Ending {
         let awaited = self.awaited.is_some_and(|awaited| awaited.swap(false, Ordering::Relaxed));
         match self.form {
+            // It has its own words for all that it tells the client of the connection.
+            Form::Plain if self.by_router => {
+                let chunked = length.is_none() && status >= 200 && self.body_allowed(status);
+                if chunked {
+                    paused.add(head, "Transfer-Encoding", b"chunked");
+                }
+                if said.closes {
+                    paused.add(head, "Connection", b"close");
+                }
+                Ending { chunked, persistent: false }
+            }
             Form::Plain | Form::Status => Ending { chunked: false, persistent: false },
             Form::Records { .. } => Ending { chunked: false, persistent: self.persistent },
             Form::Http => {

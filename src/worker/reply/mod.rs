@@ -148,7 +148,7 @@ impl<'c> Reply<'c> {
             Form::Status | Form::Records { status_line: false, .. } => Head::start_cgi(self.head, status, reason),
             _ => Head::start(self.head, self.manner.version, status, reason),
         };
-        let said = (self.manner.form == Form::Http).then(Said::default);
+        let said = self.manner.is_http().then(Said::default);
         let mut head = head.map_err(StartError::Head)?;
         let mut removed = &[][..];
         if let Some(answers) = self.manner.answers {
@@ -249,7 +249,7 @@ impl<'c> Reply<'c> {
         if self.state != State::HeadReady || body.is_empty() {
             return self.send(body);
         }
-        if self.manner.form == Form::Plain {
+        if !self.manner.is_http() && self.manner.form == Form::Plain {
             self.is_last = self.left.is_none_or(|left| left <= body.len() as u64);
             let sent = self.send(body);
             self.is_last = false;
@@ -257,7 +257,7 @@ impl<'c> Reply<'c> {
         }
         self.sent.chunks += 1;
         let permitted = &body[..self.permitted(body.len() as u64) as usize];
-        if self.left.is_none() && self.body_allowed && self.manner.form == Form::Http {
+        if self.left.is_none() && self.body_allowed && self.manner.is_http() {
             self.tell_length(permitted.len() as u64);
         }
         // A body that is too short has no end that could be told.
@@ -303,7 +303,7 @@ impl<'c> Reply<'c> {
         self.is_settled_otherwise(true);
         if self.state == State::HeadReady {
             // There was no body.
-            if self.left.is_none() && self.body_allowed && self.manner.form == Form::Http {
+            if self.left.is_none() && self.body_allowed && self.manner.is_http() {
                 self.tell_length(0);
             }
             let is_whole = !self.body_allowed || self.left.is_none_or(|left| left == 0);

@@ -6,6 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use super::tcp_address;
 use crate::harness::{Instance, PATIENCE};
 
+/// What stands in the place of a length of two bytes.
+const LONGER: u8 = 126;
+
 /// A client that speaks in frames.
 pub(crate) struct Client {
     stream: TcpStream,
@@ -38,11 +41,20 @@ impl Client {
         client
     }
 
-    /// Sends a short frame, masked.
+    /// Another one that speaks on the same connection, so that one can send while the other reads.
+    pub(crate) fn twin(&self) -> Self {
+        Self { stream: self.stream.try_clone().expect("a second descriptor"), head: String::new() }
+    }
+
+    /// Sends a frame, masked.
     pub(crate) fn send(&mut self, first: u8, payload: &[u8]) {
         let mask = [1, 2, 3, 4];
         let masked = payload.iter().zip(mask.iter().cycle()).map(|(byte, masked)| byte ^ masked);
-        let head = [first, 0x80 | u8::try_from(payload.len()).expect("a short frame")];
+        let length = u16::try_from(payload.len()).expect("not a long frame");
+        let head = match u8::try_from(length).ok().filter(|length| *length < LONGER) {
+            Some(short) => vec![first, 0x80 | short],
+            None => [&[first, 0x80 | LONGER][..], &length.to_be_bytes()].concat(),
+        };
         let frame: Vec<u8> = head.into_iter().chain(mask).chain(masked).collect();
         self.stream.write_all(&frame).expect("send");
     }
@@ -53,11 +65,15 @@ impl Client {
         bytes
     }
 
-    /// The next frame, a short one.
+    /// The next frame, not a long one.
     pub(crate) fn frame(&mut self) -> (u8, Vec<u8>) {
         let head = self.read(2);
-        assert!(head[1] <= 125, "{head:?}");
-        (head[0], self.read(head[1].into()))
+        assert!(head[1] <= LONGER, "{head:?}");
+        let length = match head[1] {
+            LONGER => u16::from_be_bytes(self.read(2).try_into().expect("two bytes")),
+            short => short.into(),
+        };
+        (head[0], self.read(length.into()))
     }
 
     /// The last frame is a close frame with this code, and nothing comes after it.

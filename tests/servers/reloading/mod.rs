@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use rhinod_bench::client::{Load, Report, Target, Until, Wire};
 use rhinod_bench::packet::Request;
 
@@ -29,6 +30,43 @@ pub(crate) fn unsteady() -> Launch {
     let (misdeed, pid_file, fifo) = (place("misdeed"), place("pid"), place("fifo"));
     let launch = launch.env("UNSTEADY_FILE", misdeed).set("workers", 4).set("disable-logging", true);
     launch.set("pidfile", pid_file).set("master-fifo", fifo)
+}
+
+/// Has clients ask, each by itself and again and again, while the instance is reloaded: 3 times, or as often as RELOADS says.
+pub(crate) fn ask_through_reloads<C: FnMut() + Send>(server: &Instance, clients: impl IntoIterator<Item = C>) {
+    struct Over<'o>(&'o AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = &AtomicBool::new(false);
+    let reloads = number_from("RELOADS", 3);
+    std::thread::scope(|scope| {
+        let _over = Over(over);
+        for mut ask in clients {
+            scope.spawn(move || {
+                // A client that fails ends the test for all of them.
+                let _over = Over(over);
+                while !over.load(Ordering::Relaxed) {
+                    ask();
+                }
+                ask();
+            });
+        }
+        for generation in (2..).take(reloads) {
+            if over.load(Ordering::Relaxed) {
+                return;
+            }
+            server.signal(Signal::SIGHUP);
+            server.log.wait_for(&format!("reload done: generation {generation} serves"));
+        }
+    });
+}
+
+/// A number from the environment, for a run that is longer than that of every day.
+pub(crate) fn number_from(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 /// Tells the application how to misbehave from the next load on; empty is not at all.

@@ -14,6 +14,8 @@ pub enum ToWorker {
     Resume,
     /// Write the log there from now on. Beside it: the file.
     LogTo,
+    /// For a router: what certificates are shown from now on. Beside it: what their files hold.
+    Certificates,
     /// A signal of the application, for this worker.
     Signal {
         /// Which.
@@ -112,6 +114,7 @@ impl Message for ToWorker {
             ToWorker::Pause => (kind::PAUSE, 0),
             ToWorker::Resume => (kind::RESUME, 0),
             ToWorker::LogTo => (kind::WORKER_LOG_TO, 0),
+            ToWorker::Certificates => (kind::CERTIFICATES, 0),
         };
         Record { a, ..Record::new(kind) }.append(out, "");
     }
@@ -123,6 +126,7 @@ impl Message for ToWorker {
             kind::PAUSE => ToWorker::Pause,
             kind::RESUME => ToWorker::Resume,
             kind::WORKER_LOG_TO => ToWorker::LogTo,
+            kind::CERTIFICATES => ToWorker::Certificates,
             kind::SIGNAL => {
                 ToWorker::Signal { number: u8::try_from(record.a).map_err(|_| record.wrong("signal", record.a))? }
             }
@@ -133,7 +137,7 @@ impl Message for ToWorker {
     }
 
     fn descriptors(&self) -> usize {
-        usize::from(*self == ToWorker::LogTo)
+        usize::from(matches!(self, ToWorker::LogTo | ToWorker::Certificates))
     }
 }
 

@@ -40,6 +40,8 @@ pub const RESUME: u16 = 34;
 pub const WORKER_LOG_TO: u16 = 35;
 /// [`super::ToWorker::Signal`]: its number in `a`.
 pub const SIGNAL: u16 = 36;
+/// [`super::ToWorker::Certificates`].
+pub const CERTIFICATES: u16 = 37;
 /// [`super::FromWorker::Ready`]: microseconds in `a`.
 pub const READY: u16 = 48;
 /// [`super::FromWorker::NotReady`]: exit code in `a`; text.
