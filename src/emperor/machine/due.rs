@@ -1,8 +1,9 @@
 //! What the machine does because time has passed or room has come: starts those that wait, kills those that do not go. Pure.
 
-use super::vassal::{State, Then, Vassal};
+use super::vassal::{Reloading, State, Then, Vassal};
 use super::{Action, Machine, Phase};
 use crate::supervision::time::Time;
+use crate::supervision::vassal::ToVassal;
 
 /// How long one may be starting and keep others from it.
 pub(super) const STARTING_US: u64 = 10_000_000;
@@ -13,9 +14,9 @@ impl Machine {
         let full = self.starting(now) >= self.policy.starts_max;
         let due = |vassal: &Vassal| match vassal.state {
             State::Waiting { not_before, sleeps_then, .. } if sleeps_then || !full => Some(not_before),
-            // Then it no longer keeps the others from it.
-            State::Starting { since } if full && now < since.plus_us(STARTING_US) => Some(since.plus_us(STARTING_US)),
             State::Leaving { kill_at, .. } => Some(kill_at),
+            // Then it no longer keeps the others from it.
+            _ if full => vassal.is_at_it_since().map(|since| since.plus_us(STARTING_US)).filter(|until| *until > now),
             _ => None,
         };
         let silent = |vassal: &Vassal| {
@@ -67,16 +68,18 @@ impl Machine {
         due.iter().for_each(|name| self.sleep(name));
     }
 
-    /// Starts who may start, in the order in which they began to wait, and no more at once than there may be.
+    /// Starts who may start and has those reload whose files have changed, in the order in which they began to wait, and no
+    /// more at once than there may be.
     fn start_due(&mut self, now: Time) {
         let mut room = self.policy.starts_max.saturating_sub(self.starting(now));
         let mut due: Vec<(Time, String)> = self
             .vassals
             .iter()
-            .filter_map(|(name, vassal)| match vassal.state {
-                State::Waiting { since, not_before, sleeps_then: false } if not_before <= now => {
+            .filter_map(|(name, vassal)| match (vassal.state, vassal.reloading) {
+                (State::Waiting { since, not_before, sleeps_then: false }, _) if not_before <= now => {
                     Some((since, name.clone()))
                 }
+                (State::Running, Reloading::Wanted(since)) => Some((since, name.clone())),
                 _ => None,
             })
             .collect();
@@ -84,15 +87,19 @@ impl Machine {
         for (_, name) in due {
             let Some(vassal) = self.vassals.get_mut(&name).filter(|_| room > 0) else { return };
             room -= 1;
-            vassal.begin(now);
-            self.actions.push_back(Action::Start(name));
+            if vassal.state == State::Running {
+                vassal.reloading = Reloading::Told(now);
+                self.actions.push_back(Action::Tell(name, ToVassal::Reload));
+            } else {
+                vassal.begin(now);
+                self.actions.push_back(Action::Start(name));
+            }
         }
     }
 
-    /// How many are starting and keep others from it.
+    /// How many are starting or reloading and keep others from it.
     fn starting(&self, now: Time) -> usize {
-        let counts =
-            |vassal: &&Vassal| matches!(vassal.state, State::Starting { since } if now.since_us(since) < STARTING_US);
-        self.vassals.values().filter(counts).count()
+        let since = self.vassals.values().filter_map(Vassal::is_at_it_since);
+        since.filter(|since| now.since_us(*since) < STARTING_US).count()
     }
 }

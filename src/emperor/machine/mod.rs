@@ -14,8 +14,10 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use due::STARTING_US;
 pub(super) use table::Phase;
 use table::{Deed, Kind, deed};
+use vassal::Reloading;
 pub(super) use vassal::{State, Then, Vassal};
 
 use crate::supervision::back_off::Pace;
@@ -38,7 +40,7 @@ pub(super) struct Policy {
     pub(super) mercy_us: u64,
     /// How long one may be silent that tells that it lives.
     pub(super) heartbeat_us: u64,
-    /// How many may be starting at once.
+    /// How many may be starting or reloading at once.
     pub(super) starts_max: usize,
     /// How many there may be that others have asked for.
     pub(super) reinforcements_max: usize,
@@ -198,6 +200,15 @@ impl Machine {
                 let sleeps_then = vassal.on_demand && kind != Kind::Wanted;
                 vassal.state = State::Waiting { since: now, not_before: now, sleeps_then };
             }
+            // One that serves is told when there is room: too many at once would starve each other. One that is at it has room.
+            Deed::Reload if vassal.phase() == Phase::Running => match vassal.reloading {
+                Reloading::Wanted(_) => {}
+                Reloading::Told(since) if now.since_us(since) < STARTING_US => {
+                    vassal.reloading = Reloading::Told(now);
+                    self.actions.push_back(Action::Tell(name.to_owned(), ToVassal::Reload));
+                }
+                Reloading::No | Reloading::Told(_) => vassal.reloading = Reloading::Wanted(now),
+            },
             Deed::Reload => self.actions.push_back(Action::Tell(name.to_owned(), ToVassal::Reload)),
             Deed::Dismiss => self.let_go(now, name, Then::Gone),
             Deed::Renew => self.let_go(now, name, Then::Again),
@@ -217,6 +228,9 @@ impl Machine {
             Deed::Serve => {
                 vassal.ready = Some(now);
                 vassal.state = State::Running;
+                if matches!(vassal.reloading, Reloading::Told(_)) {
+                    vassal.reloading = Reloading::No;
+                }
             }
             Deed::Bury => self.bury(now, name, how),
         }

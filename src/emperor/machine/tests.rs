@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::due::STARTING_US;
 use super::table::{Kind, deed};
 use super::*;
 
@@ -100,6 +99,36 @@ fn no_more_than_so_many_start_at_once_and_a_slow_one_does_not_hold_the_others_fo
     assert_eq!(due, Time(STARTING_US));
     machine.elapse(due);
     assert_eq!(actions(&mut machine), [start("d")]);
+}
+
+#[test]
+fn no_more_than_so_many_reload_at_once_and_one_that_waits_for_it_is_told_once() {
+    let mut machine = Machine::new(Policy { starts_max: 4, ..policy() });
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        found(&mut machine, name);
+        machine.handle(Time(0), name, Event::Said(FromVassal::Ready));
+    }
+    let _ = actions(&mut machine);
+    machine.policy.starts_max = 2;
+    let reload = |name| tell(name, ToVassal::Reload);
+    for _ in 0..3 {
+        names.iter().for_each(|name| machine.handle(Time(S), name, Event::Changed));
+    }
+    // Those that are at it are told of every change, the others wait.
+    let at_it = [reload("a"), reload("b")];
+    assert_eq!(actions(&mut machine), [at_it.clone(), at_it.clone(), at_it].concat());
+    for name in ["a", "b"] {
+        machine.handle(Time(2 * S), name, Event::Said(FromVassal::Ready));
+    }
+    assert_eq!(actions(&mut machine), [reload("c"), reload("d")]);
+    machine.handle(Time(4 * S), "a", Event::Changed);
+    assert_eq!(actions(&mut machine), []);
+    // Those that say nothing keep it from that for so long, and no longer.
+    let due = machine.deadline(Time(4 * S)).expect("the end of their time");
+    assert_eq!(due, Time(2 * S + STARTING_US));
+    machine.elapse(due);
+    assert_eq!(actions(&mut machine), [reload("a")]);
 }
 
 #[test]
@@ -221,8 +250,9 @@ fn reinforcements_that_fail_come_later_each_time_and_what_happens_to_the_file_ha
     machine.handle(Time(S), "a:zerg-1", Event::Said(FromVassal::Ready));
     machine.handle(Time(S), "a", Event::Changed);
     machine.handle(Time(S), "a", Event::Vanished);
-    let both = |what| [tell("a:zerg-1", what), tell("a", what)];
-    assert_eq!(actions(&mut machine), [both(ToVassal::Reload), both(ToVassal::Stop)].concat());
+    let reloads = ["a", "a:zerg-1"].map(|name| tell(name, ToVassal::Reload));
+    let stops = ["a:zerg-1", "a"].map(|name| tell(name, ToVassal::Stop));
+    assert_eq!(actions(&mut machine), [reloads, stops].concat());
 }
 
 #[test]

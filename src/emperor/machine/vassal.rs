@@ -37,10 +37,23 @@ pub(in crate::emperor) enum State {
     },
 }
 
+/// Whether its file has changed since it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::emperor) enum Reloading {
+    /// Not that we know.
+    No,
+    /// Since then it is to be told so, when there is room.
+    Wanted(Time),
+    /// It was told so then, and has not said since that it serves.
+    Told(Time),
+}
+
 /// A vassal.
 #[derive(Debug, Clone)]
 pub(in crate::emperor) struct Vassal {
     pub(in crate::emperor) state: State,
+    /// Of one that serves.
+    pub(super) reloading: Reloading,
     /// Whether it is started by its first connection.
     pub(in crate::emperor) on_demand: bool,
     pub(in crate::emperor) back_off: BackOff,
@@ -70,6 +83,7 @@ impl Vassal {
         };
         Self {
             state,
+            reloading: Reloading::No,
             on_demand,
             back_off: BackOff::default(),
             failures: 0,
@@ -101,9 +115,18 @@ impl Vassal {
         matches!(self.phase(), Phase::Starting | Phase::Running | Phase::Leaving)
     }
 
+    /// Since when it is starting or reloading.
+    pub(super) fn is_at_it_since(&self) -> Option<Time> {
+        match (self.state, self.reloading) {
+            (State::Starting { since }, _) | (State::Running, Reloading::Told(since)) => Some(since),
+            _ => None,
+        }
+    }
+
     /// A life begins.
     pub(super) fn begin(&mut self, now: Time) {
         self.state = State::Starting { since: now };
+        self.reloading = Reloading::No;
         (self.ready, self.loyal, self.heartbeat) = (None, None, None);
         self.first_run = self.first_run.or(Some(now));
         self.last_run = Some(now);
