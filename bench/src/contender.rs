@@ -53,6 +53,8 @@ pub struct Setup {
     name: String,
     options: Vec<(String, String)>,
     load_ms: u64,
+    environment: Vec<(String, String)>,
+    application: &'static str,
     workers: usize,
     page: &'static str,
     behind_nginx: bool,
@@ -88,6 +90,8 @@ impl Setup {
             name,
             options: Vec::new(),
             load_ms: 0,
+            environment: Vec::new(),
+            application: "wsgi.py",
             workers,
             page: "/",
             behind_nginx: false,
@@ -106,6 +110,18 @@ impl Setup {
     /// Adds an ini option (rhinod and uWSGI).
     pub fn option(mut self, key: &str, value: impl ToString) -> Self {
         self.options.push((key.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Has the Python contenders serve another file of `bench/apps`.
+    pub fn application(mut self, file: &'static str) -> Self {
+        self.application = file;
+        self
+    }
+
+    /// Adds to the environment.
+    pub fn environment(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -181,7 +197,8 @@ impl Setup {
         let dir = directory()?;
         let target = if self.on_tcp { Target::Tcp(free_port()?) } else { Target::Unix(dir.path().join("s")) };
         let (program, arguments) = self.command(lab, dir.path(), &target)?;
-        let mut environment = vec![("LOAD_MS".to_owned(), self.load_ms.to_string())];
+        let mut environment = self.environment.clone();
+        environment.push(("LOAD_MS".to_owned(), self.load_ms.to_string()));
         if self.contender == Contender::Unsteady {
             environment.push(("UNSTEADY_FILE".to_owned(), MISDEED_FILE.to_owned()));
         }
@@ -209,7 +226,7 @@ impl Setup {
             fs::write(&ini, self.ini(target, extra)).map_err(io_error("ini"))?;
             Ok((program, vec!["--ini".into(), ini.into()]))
         };
-        let app = lab.root.join("bench/apps/wsgi.py");
+        let app = lab.root.join("bench/apps").join(self.application);
         let wsgi_file = ("wsgi-file", &*app.to_string_lossy());
         // Without it uWSGI takes SIGTERM for a reload.
         let die_on_term = ("die-on-term", "true");

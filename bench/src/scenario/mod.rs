@@ -18,9 +18,12 @@ mod recycle;
 mod reload;
 mod reload_kept;
 mod scaling;
+mod spool;
 mod startup;
 mod steady;
+mod timers;
 mod vassals;
+mod websockets;
 
 use crate::client::{Load, Report};
 use crate::contender::Setup;
@@ -128,6 +131,22 @@ pub const ALL: &[Scenario] = &[
         name: "cache",
         about: "a shared cache from Python: CPU time and steps of 8 processes against uWSGI",
         run: cache::run,
+    },
+    Scenario {
+        name: "spool",
+        about: "tasks a second of four spooler processes, and how many are written in one, against uWSGI",
+        run: spool::rate,
+    },
+    Scenario {
+        name: "spool-kills",
+        about: "100,000 tasks with kill -9 of a spooler process or worker every 100 ms: lost, and run by two at once",
+        run: spool::kills,
+    },
+    Scenario { name: "timers", about: "1,000 timers over a minute: how far from their plan", run: timers::run },
+    Scenario {
+        name: "websockets",
+        about: "1,000 websockets on which nothing is said: memory and wake-ups against uWSGI",
+        run: websockets::run,
     },
     Scenario {
         name: "canary",
