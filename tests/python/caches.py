@@ -1,4 +1,4 @@
-"""Django's own tests of its cache backends, run in a worker, and Flask-Caching on the same cache. The query is an expression.
+"""Django's own tests of its cache backends, run in a worker, and Flask-Caching on the same cache. See `evaluating`.
 
 `tests/rivals/caches.sh` puts both, and Django's tests, into the virtualenv.
 """
@@ -35,6 +35,7 @@ from flask import Flask
 from flask_caching import Cache
 
 import uwsgi
+from evaluating import evaluating
 
 
 def shard(number, count):
@@ -80,12 +81,4 @@ def flask(**settings):
     return Cache(Flask(__name__), config={"CACHE_TYPE": "rhinod_flask.CacheBackend", **settings})
 
 
-def application(environ, start_response):
-    from urllib.parse import unquote
-
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    try:
-        result = repr(eval(unquote(environ["QUERY_STRING"])))
-    except Exception as error:
-        result = "%s: %s" % (type(error).__name__, error)
-    return [result.encode()]
+application = evaluating(globals())

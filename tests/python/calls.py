@@ -1,4 +1,4 @@
-"""The `uwsgi` module as applications use it: the query is an expression, the answer its value, or what it raised."""
+"""The `uwsgi` module as applications use it: see `evaluating`."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ import time
 
 import uwsgi
 import uwsgidecorators
+from evaluating import evaluating
 
 HOOKS = []
 SERVED = []
@@ -109,12 +110,4 @@ import atexit
 atexit.register(lambda: print("Python's atexit ran in worker %d" % uwsgi.worker_id()))
 
 
-def application(environ, start_response):
-    from urllib.parse import unquote
-
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    try:
-        result = repr(eval(unquote(environ["QUERY_STRING"])))
-    except Exception as error:
-        result = "%s: %s" % (type(error).__name__, error)
-    return [result.encode()]
+application = evaluating(globals())

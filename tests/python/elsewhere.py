@@ -1,10 +1,8 @@
-"""Functions that are called from elsewhere, for tests/servers/services_elsewhere.rs: the query is an expression, the answer its
-value, or what it raised."""
+"""Functions that are called from elsewhere, for tests/servers/services_elsewhere.rs: see `evaluating`."""
 
 import time
-from urllib.parse import unquote
-
 import uwsgi
+from evaluating import evaluating
 
 uwsgi.register_rpc("joined", lambda *arguments: b"-".join(arguments))
 uwsgi.register_rpc("failing", lambda: 1 // 0)
@@ -16,10 +14,4 @@ uwsgi.register_signal(17, "", lambda number: print("signal %d came" % number, fl
 uwsgi.register_rpc("answer", lambda: b"HTTP/1.1 203 Own\r\nX-Own: yes\r\n\r\nraw")
 
 
-def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    try:
-        result = repr(eval(unquote(environ["QUERY_STRING"])))
-    except Exception as error:
-        result = "%s: %s" % (type(error).__name__, error)
-    return [result.encode()]
+application = evaluating(globals())

@@ -98,16 +98,8 @@ pub(crate) fn launch_in(python: &Python, directory: &Path) -> Launch {
 }
 
 /// The end of an application that answers with what the expression in the query comes to, where its own names hold.
-pub(crate) const EVALUATES: &str = r#"
-import urllib.parse
-
-def application(environ, start_response):
-    start_response('200 OK', [('Content-Type', 'text/plain')])
-    try:
-        return [repr(eval(urllib.parse.unquote(environ['QUERY_STRING']))).encode()]
-    except Exception as error:
-        return [('%s: %s' % (type(error).__name__, error)).encode()]
-"#;
+pub(crate) const EVALUATES: &str =
+    concat!("\n", include_str!("../../python/evaluating.py"), "\napplication = evaluating(globals())\n");
 
 /// What an expression comes to in such an application, and in `tests/python/calls.py`.
 pub(crate) fn call(instance: &Instance, expression: &str) -> String {
