@@ -399,6 +399,7 @@ complete -c rhinod -l spooler-external -r -F -d 'Let tasks wait in this director
 complete -c rhinod -l spooler-ordered -d 'Run tasks in the order of their names, those of a lower priority\'s number first'
 complete -c rhinod -l spooler-chdir -x -d 'Directory in which tasks run; without it that of their files'
 complete -c rhinod -l spooler-processes -x -d 'Processes for each directory'
+complete -c rhinod -l spooler-cheaper -x -d 'Fewest processes for each directory; up to spooler-processes run while tasks wait (not in uWSGI)'
 complete -c rhinod -l spooler-quiet -d 'Log no line for each task'
 complete -c rhinod -l spooler-max-tasks -x -d 'Replace a spooler process after so many tasks'
 complete -c rhinod -l spooler-harakiri -x -d 'Kill a spooler process whose task runs longer than this many seconds'

@@ -135,8 +135,9 @@ def own_farms(number):
 
 
 def _receive(first, then, signals, timeout):
-    """The next message of these mailboxes, the first ones before the others."""
+    """The next message of these mailboxes, the first ones before the others. Who asks for it is done with the last one."""
     mind_orders()
+    _rhinod.end_task(False)
     until = None if timeout < 0 else _time.monotonic() + timeout
     import rhinod_signals
 
@@ -146,6 +147,7 @@ def _receive(first, then, signals, timeout):
         for name in first:
             message = _rhinod.take(name)
             if message is not None:
+                _rhinod.begin_task()
                 return message
         for name in boxes:
             message = _rhinod.take(name)
@@ -154,6 +156,7 @@ def _receive(first, then, signals, timeout):
         for name in then:
             message = _rhinod.take(name)
             if message is not None:
+                _rhinod.begin_task()
                 return message
         leave_if_told()
         rest = None if until is None else until - _time.monotonic()
@@ -305,3 +308,4 @@ def _handle_messages():
             hook(message)
         except Exception as error:
             complain(error)
+            _rhinod.end_task(True)

@@ -162,6 +162,7 @@ def handle(number):
     """Calls this process's function for a signal."""
     role, own = _rhinod.companion() or ("worker", _rhinod.worker_id())
     failed = number not in _functions
+    _rhinod.begin_signal(number)
     try:
         if not failed:
             with _companion.deadline(role):
@@ -169,6 +170,8 @@ def handle(number):
     except Exception as error:
         _companion.complain(error)
         failed = True
+    finally:
+        _rhinod.end_signal()
     if failed:
         where = "spooler %d" % _os.getpid() if role == "spooler" else "%s %d" % (role, own)
         _rhinod.complain("error managing signal %d on %s" % (number, where))

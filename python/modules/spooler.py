@@ -93,7 +93,7 @@ def spool(message=None, **keywords):
     path, length = _write(directory, _packed(task), body, at)
     if not _how["quiet"]:
         _rhinod.write_log("[spooler] written %d bytes to file %s" % (length, path))
-    _rhinod.post("spooler " + _directory_of(task.get(b"spooler")), b"")
+    _wake(_directory_of(task.get(b"spooler")))
     return path.encode()
 
 
@@ -128,6 +128,12 @@ def i_am_the_spooler():
     """True in a spooler, None in any other process."""
     role, _number = _rhinod.companion() or (None, 0)
     return True if role == "spooler" else None
+
+
+def _wake(directory):
+    """Has a process of this directory look, and the master if all are busy. The byte stands for a task that nobody has seen."""
+    _rhinod.post("spooler " + directory, b"1")
+    _rhinod.call_for_spoolers(directory)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -233,7 +239,11 @@ def _remove(path):
 def live(number):
     """Runs the tasks of a directory until the master wants this process to leave; returns its exit code."""
     directory = _processes[number - 1]
-    return _companion.guarded(lambda: _run_all(directory))
+    try:
+        return _companion.guarded(lambda: _run_all(directory))
+    finally:
+        # It may have been woken for a task that it leaves to others.
+        _rhinod.post("spooler " + directory, b"1")
 
 
 def _run_all(directory):
@@ -252,19 +262,25 @@ def _run_all(directory):
         except Exception as error:
             _companion.complain(error)
     _os.chdir(_how["chdir"] or directory)
-    box, done = "spooler " + directory, 0
+    box, done, later = "spooler " + directory, 0, {}
     while True:
         # Before the look: what comes after it, wakes.
         while _rhinod.take(box) is not None:
             pass
         next_look = _time.time() + (_how["frequency"] or 1)
-        for path in _eligible(directory):
+        paths = list(_eligible(directory))
+        # When those of the last look are due that could not be done then.
+        later, now = {path: later[path] for path in paths if path in later}, _time.time()
+        waiting = sum(later.get(path, 0) <= now for path in paths)
+        for path in paths:
             _companion.leave_if_told()
+            waiting -= later.pop(path, 0) <= now
+            _rhinod.tell_waiting(waiting)
             when = _run(directory, path, uwsgi._hook("spooler"))
             if when is None:
                 done += 1
             else:
-                next_look = min(next_look, when)
+                next_look, later[path] = min(next_look, when), when
             if _how["max_tasks"] and done >= _how["max_tasks"]:
                 _say(directory, "maximum number of tasks reached (%d) recycling ..." % done)
                 return
@@ -353,14 +369,17 @@ def _handle(directory, task, function):
     if not _how["quiet"]:
         _say(directory, "managing request %s ..." % name)
     began = _time.monotonic()
+    outcome = RETRY
+    _rhinod.begin_task()
+    _rhinod.call_for_spoolers(directory)
     _rhinod.set_work_deadline(_how["harakiri"])
     try:
         outcome = function(task)
     except Exception as error:
         _companion.complain(error)
-        outcome = RETRY
     finally:
         _rhinod.set_work_deadline(0)
+        _rhinod.end_task(outcome != OK)
     if outcome == IGNORE and not isinstance(outcome, bool) and outcome is not None:
         _rhinod.complain("unable to find the spooler function, have you loaded it into the spooler process ?")
     if outcome != OK:

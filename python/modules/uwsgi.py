@@ -227,17 +227,17 @@ def workers():
     return tuple(sorted([*numbered.values(), *vacant], key=lambda worker: worker["id"]))
 
 
-_COUNTERS = ("respawn_count", "requests", "exceptions", "rss", "vsz", "running_time", "avg_rt", "tx")
+_COUNTERS = ("respawn_count", "requests", "exceptions", "rss", "vsz", "running_time", "avg_rt", "tx", "signals")
 _VACANT = {"pid": 0, "status": b"cheap", **dict.fromkeys(_COUNTERS, 0)}
 
 
 def _with_derived(worker):
     """Adds the keys that follow from what is known of a worker.
 
-    Counters are those of the process, which has no signals. Nobody counts by application, so only a single one is listed.
+    Counters are those of the process. Nobody counts by application, so only a single one is listed.
     """
     started_on = _started_on(worker["pid"]) if worker["pid"] else 0
-    worker.update(delta_requests=worker["requests"], signals=0, last_spawn=started_on, apps=())
+    worker.update(delta_requests=worker["requests"], last_spawn=started_on, apps=())
     if _applications == 1:
         counters = {"requests": worker["requests"], "exceptions": worker["exceptions"]}
         worker["apps"] = ({"id": 0, "modifier1": 0, "mountpoint": b"", "chdir": b"", **counters},)

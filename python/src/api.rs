@@ -20,7 +20,7 @@ use rhinod::member::Instance;
 use rhinod::worker::Exchange;
 use worker_protocol::control::FromWorker;
 use worker_protocol::post::Role;
-use worker_protocol::scoreboard::WorkerFigures;
+use worker_protocol::scoreboard::{Signals, WorkerFigures};
 
 use crate::chunks;
 use crate::current::with_current;
@@ -95,12 +95,12 @@ fn worker_id(py: Python<'_>) -> u32 {
 #[pyfunction]
 fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let taken = with_instance(py, |instance| {
-        instance.seats().filter_map(|(_, seat)| figures(&seat.figures())).collect::<Vec<_>>()
+        instance.seats().filter_map(|(_, seat)| figures(&seat.figures(), seat.signals())).collect::<Vec<_>>()
     });
     let list = PyList::empty(py);
     for figures in taken.unwrap_or_default() {
         let worker = PyDict::new(py);
-        worker.set_item("status", PyBytes::new(py, if figures.busy { b"busy" } else { b"idle" }))?;
+        worker.set_item("status", PyBytes::new(py, figures.status.as_bytes()))?;
         for (name, value) in figures.numbers {
             worker.set_item(name, value)?;
         }
@@ -110,15 +110,18 @@ fn workers(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 }
 
 struct Figures {
-    busy: bool,
-    numbers: [(&'static str, u64); 10],
+    status: String,
+    numbers: [(&'static str, u64); 11],
 }
 
 /// `None` where no worker has ever sat.
-fn figures(figures: &WorkerFigures) -> Option<Figures> {
+fn figures(figures: &WorkerFigures, signals: Signals) -> Option<Figures> {
     let post = figures.post.filter(|post| post.role == Role::Worker)?;
     Some(Figures {
-        busy: figures.busy_cores > 0,
+        status: match signals.under_way {
+            Some(number) => format!("sig{number}"),
+            None => if figures.busy_cores > 0 { "busy" } else { "idle" }.to_owned(),
+        },
         numbers: [
             ("id", post.number.into()),
             ("respawn_count", figures.nth.saturating_sub(1).into()),
@@ -130,6 +133,7 @@ fn figures(figures: &WorkerFigures) -> Option<Figures> {
             ("running_time", figures.running_us),
             ("avg_rt", figures.average_us),
             ("tx", figures.sent_bytes),
+            ("signals", signals.handled),
         ],
     })
 }

@@ -2,11 +2,13 @@
 //! mailboxes of the instance. Zygote, worker and companion.
 
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
 use std::time::Duration;
 
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use rhinod::member::Member;
 use rhinod::sys::mailbox::{Mailbox, Posted};
 
 use crate::ffi::fork;
@@ -19,6 +21,12 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(orders, module)?)?;
     module.add_function(wrap_pyfunction!(mind_orders, module)?)?;
     module.add_function(wrap_pyfunction!(set_work_deadline, module)?)?;
+    module.add_function(wrap_pyfunction!(begin_signal, module)?)?;
+    module.add_function(wrap_pyfunction!(end_signal, module)?)?;
+    module.add_function(wrap_pyfunction!(begin_task, module)?)?;
+    module.add_function(wrap_pyfunction!(end_task, module)?)?;
+    module.add_function(wrap_pyfunction!(tell_waiting, module)?)?;
+    module.add_function(wrap_pyfunction!(call_for_spoolers, module)?)?;
     module.add_function(wrap_pyfunction!(post, module)?)?;
     module.add_function(wrap_pyfunction!(take, module)?)?;
     module.add_function(wrap_pyfunction!(outlet, module)?)?;
@@ -61,6 +69,42 @@ fn mind_orders(py: Python<'_>) {
 fn set_work_deadline(py: Python<'_>, seconds: f64) -> bool {
     let limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
     with_companion(py, |companion| companion.set_deadline(limit)).is_some()
+}
+
+/// Tells that the function for a signal begins in this process.
+#[pyfunction]
+fn begin_signal(py: Python<'_>, number: u8) {
+    with_member(py, |member| member.begin_signal(number));
+}
+
+/// Tells that it has ended.
+#[pyfunction]
+fn end_signal(py: Python<'_>) {
+    with_member(py, |member| member.end_signal());
+}
+
+/// Tells that this companion begins a task.
+#[pyfunction]
+fn begin_task(py: Python<'_>) {
+    with_member(py, |member| member.begin_task());
+}
+
+/// Tells that the task under way, if one is, has ended.
+#[pyfunction]
+fn end_task(py: Python<'_>, failed: bool) {
+    with_member(py, |member| member.end_task(failed));
+}
+
+/// Tells how many tasks wait.
+#[pyfunction]
+fn tell_waiting(py: Python<'_>, count: u64) {
+    with_member(py, |member| member.set_tasks_waiting(count));
+}
+
+/// Has the master look whether a spool directory is to have more processes, if that may be.
+#[pyfunction]
+fn call_for_spoolers(py: Python<'_>, directory: &str) {
+    with_instance(py, |instance| instance.call_for_spoolers(Path::new(directory)));
 }
 
 /// Puts a message into a mailbox: `"queued"`, or why not: `"full"`, `"too long"`.
@@ -127,6 +171,14 @@ fn take_signal(py: Python<'_>) -> Option<u8> {
 #[pyfunction]
 fn signal_sources(py: Python<'_>) -> Vec<RawFd> {
     with_worker(py, |worker| worker.signal_sources()).unwrap_or_default()
+}
+
+/// Uses what this process is as a member of its instance; not in one that the application has forked.
+fn with_member(py: Python<'_>, action: impl Fn(&Member<'_>)) {
+    if !fork::is_stray() {
+        with_worker(py, |worker| action(worker.member()))
+            .or_else(|| with_companion(py, |companion| action(companion.member())));
+    }
 }
 
 fn with_mailbox<R>(py: Python<'_>, name: &str, action: impl FnOnce(&Mailbox) -> R) -> PyResult<R> {

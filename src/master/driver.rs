@@ -24,6 +24,7 @@ use super::reading::Reading;
 use super::scaler::Scaler;
 use super::second_line::SecondLine;
 use super::signals::Signals;
+use super::spools::SpoolScaler;
 use super::statistics::Visitors;
 use super::thresholds::ThresholdWatch;
 use super::trial::Trial;
@@ -68,6 +69,8 @@ pub(super) struct Driver<'a> {
     pub(super) bell: Doorbell,
     pub(super) signals: Signals,
     pub(super) scaler: Scaler,
+    /// How many processes of spool directories run.
+    pub(super) spools: SpoolScaler,
     pub(super) second_line: SecondLine,
     /// When to look at how much memory workers take.
     pub(super) memory_look_us: Option<u64>,
@@ -137,6 +140,7 @@ impl<'a> Driver<'a> {
             bell,
             signals,
             scaler: Scaler::new(),
+            spools: SpoolScaler::default(),
             second_line: SecondLine::default(),
             memory_look_us: None,
             oom_watch: OomWatch::default(),
@@ -214,7 +218,7 @@ impl<'a> Driver<'a> {
             return;
         };
         if !self.machine.is_worker(*seat) {
-            return;
+            return self.keep_of_companion(*seat, event);
         }
         let Some(own) = self.children.board().and_then(|board| board.master(*seat)) else { return };
         match event {
@@ -225,6 +229,15 @@ impl<'a> Driver<'a> {
                     self.ledger.bury(worker.post.number, own);
                 }
             }
+        }
+    }
+
+    fn keep_of_companion(&mut self, seat: Seat, event: &Event) {
+        let post = self.machine.companions().find(|companion| companion.seat == seat).map(|companion| companion.post);
+        if let (Event::Exited { .. }, Some(post)) = (event, post)
+            && let Some(own) = self.children.board().and_then(|board| board.master(seat))
+        {
+            self.ledger.bury_companion(post, own);
         }
     }
 

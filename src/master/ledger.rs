@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
+use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{CoreFigures, Histogram, MasterSeat, WorkerFigures};
 
 use super::machine::{Announcement, Event, ExitStatus, Farewell, LeaveReason, Note, Outcome, Reload, Word};
@@ -27,6 +28,8 @@ pub(super) struct Ledger {
     pub(super) load_us: Option<u64>,
     /// By the numbers of workers.
     pub(super) slots: BTreeMap<u32, Slot>,
+    /// Mules and spooler processes, by their names.
+    pub(super) companions: BTreeMap<String, CompanionSlot>,
     /// How often daemons were begun again, by their titles.
     pub(super) daemon_respawns: BTreeMap<String, u64>,
     durations: Histogram,
@@ -50,11 +53,25 @@ pub(super) struct Slot {
     pub(super) sent_bytes: u64,
     pub(super) average_us: u64,
     pub(super) harakiris: u64,
+    pub(super) signals: u64,
     /// How many there were, those that live included.
     pub(super) spawns: u64,
     /// When the newest was forked, in seconds since the epoch.
     pub(super) spawned_s: u64,
     pub(super) cores: Vec<Done>,
+}
+
+/// What mules or spooler processes with one number have done that are gone.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct CompanionSlot {
+    pub(super) done: u64,
+    pub(super) failed: u64,
+    pub(super) signals: u64,
+    /// How many there were, those that live included.
+    pub(super) spawns: u64,
+    /// How many ended that nobody had asked to.
+    pub(super) deaths: u64,
 }
 
 /// What one thread of all of them has done.
@@ -81,6 +98,11 @@ impl Ledger {
             self.durations.add(&core.durations);
             self.waits.add(&core.waits);
         }
+    }
+
+    /// Keeps the figures of a mule or a spooler process that is gone.
+    pub(super) fn bury_companion(&mut self, post: Post, seat: MasterSeat<'_>) {
+        self.companions.entry(post.to_string()).or_default().add(seat);
     }
 
     /// A worker is ready, so long after its fork.
@@ -117,6 +139,11 @@ impl Ledger {
             Note::WorkerDied { status, .. } => count(&mut self.ends, &cause_of(*status)),
             Note::WorkerDiedLeaving { .. } => count(&mut self.ends, "killed_while_leaving"),
             Note::WorkerGone { why, .. } => count(&mut self.ends, word_of(*why)),
+            Note::Companion { post, word, .. } => {
+                let slot = self.companions.entry(post.to_string()).or_default();
+                slot.spawns = slot.spawns.saturating_add(matches!(word, Word::Begun { .. }).into());
+                slot.deaths = slot.deaths.saturating_add(matches!(word, Word::Died { .. }).into());
+            }
             Note::Executed { title, word: Word::Begun { first: false, .. }, .. } => {
                 count(&mut self.daemon_respawns, title);
             }
@@ -171,6 +198,7 @@ impl Slot {
         self.exceptions = self.exceptions.saturating_add(figures.exceptions);
         self.running_us = self.running_us.saturating_add(figures.running_us);
         self.sent_bytes = self.sent_bytes.saturating_add(figures.sent_bytes);
+        self.signals = self.signals.saturating_add(seat.signals().handled.min(OF_ONE_MAX));
         if figures.average_us > 0 {
             self.average_us = figures.average_us;
         }
@@ -184,6 +212,16 @@ impl Slot {
                 done.write_errors = done.write_errors.saturating_add(core.write_errors);
             }
         }
+    }
+}
+
+impl CompanionSlot {
+    /// Adds what stands in a seat.
+    pub(super) fn add(&mut self, seat: MasterSeat<'_>) {
+        let tasks = seat.tasks();
+        self.done = self.done.saturating_add(tasks.done.min(OF_ONE_MAX));
+        self.failed = self.failed.saturating_add(tasks.failed.min(OF_ONE_MAX));
+        self.signals = self.signals.saturating_add(seat.signals().handled.min(OF_ONE_MAX));
     }
 }
 

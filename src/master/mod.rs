@@ -55,6 +55,7 @@ mod sight;
 mod signalling;
 mod signals;
 mod sockets;
+mod spools;
 mod startup;
 mod statistics;
 mod thresholds;

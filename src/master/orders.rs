@@ -15,7 +15,7 @@ use super::signals::Heard;
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::config::model::WatchEffect;
-use crate::operator::words::{DONE, Daemons, FAILED, Standing, State, Workers};
+use crate::operator::words::{DONE, FAILED, Standing, State, UpOf, Workers};
 use crate::stats::Brief;
 use crate::sys::clock::{epoch_us, monotonic_us};
 
@@ -234,7 +234,9 @@ impl Driver<'_> {
                 starting: count.starting,
                 leaving: count.leaving,
             },
-            daemons: Daemons { wanted, up: self.children.executed.up_count() },
+            daemons: UpOf { wanted, up: self.children.executed.up_count() },
+            mules: self.companions_up(Role::Mule),
+            spoolers: self.companions_up(Role::Spooler),
             paused: self.machine.is_paused(),
             no_application: self.children.no_application == Some(generation),
             reloading: self.operators.await_reload(),
@@ -244,6 +246,11 @@ impl Driver<'_> {
             memory: holdings::sum(&self.report()),
         };
         standing.judged(self.has_served, self.is_parting())
+    }
+
+    fn companions_up(&self, role: Role) -> UpOf {
+        let (wanted, up) = self.machine.companions_up(role);
+        UpOf { wanted, up }
     }
 
     /// What the last reload could not take over, in one line.

@@ -45,6 +45,7 @@ impl Driver<'_> {
         let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
         let others = [
             look_us,
+            self.spools.due_us(),
             self.second_line.due_us(),
             self.memory_look_us,
             self.trial_due_us(),
@@ -102,6 +103,7 @@ impl Driver<'_> {
         self.mind_memory();
         self.mind_trial();
         self.handle(Event::Elapsed);
+        self.scale_spools();
         self.scale();
         self.notifier.keep_alive();
     }
@@ -114,6 +116,7 @@ impl Driver<'_> {
             Wake::Bell => {
                 self.bell.silence();
                 self.look_due = true;
+                self.spools.call();
                 self.second_line.wake();
             }
             Wake::Queue => self.look_due = true,

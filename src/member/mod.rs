@@ -12,6 +12,7 @@ mod orders;
 mod processors;
 pub(crate) mod runtime;
 mod shared_queue;
+mod tasks;
 mod wear;
 
 use std::collections::VecDeque;

@@ -197,7 +197,7 @@ mod tests {
     use nix::unistd::getuid;
 
     use super::*;
-    use crate::operator::words::{Daemons, State, Workers, address_of, name_of};
+    use crate::operator::words::{State, UpOf, Workers, address_of, name_of};
 
     fn standing(reloading: bool) -> String {
         let standing = Standing {
@@ -205,7 +205,9 @@ mod tests {
             pid: 7,
             generation: 1,
             workers: Workers { wanted: 1, ready: 1, starting: 0, leaving: 0 },
-            daemons: Daemons { wanted: 0, up: 0 },
+            daemons: UpOf::default(),
+            mules: UpOf::default(),
+            spoolers: UpOf::default(),
             paused: false,
             no_application: false,
             reloading,

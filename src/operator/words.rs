@@ -73,7 +73,12 @@ pub(crate) struct Standing {
     pub(crate) generation: u32,
     pub(crate) workers: Workers,
     /// How many are up and how many are wanted.
-    pub(crate) daemons: Daemons,
+    pub(crate) daemons: UpOf,
+    /// The same of mules, and of spooler processes. Masters of other versions do not tell.
+    #[serde(default)]
+    pub(crate) mules: UpOf,
+    #[serde(default)]
+    pub(crate) spoolers: UpOf,
     pub(crate) paused: bool,
     /// Whether the application could not be loaded, so that every request is answered with an error.
     pub(crate) no_application: bool,
@@ -133,9 +138,9 @@ pub(crate) struct Memory {
     pub(crate) unread: Option<String>,
 }
 
-/// Programs beside the workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Daemons {
+/// What runs beside the workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UpOf {
     pub(crate) wanted: usize,
     pub(crate) up: usize,
 }
@@ -196,8 +201,12 @@ impl fmt::Display for Standing {
         let Workers { wanted, ready, starting, leaving } = self.workers;
         write!(f, "{}: pid {}, generation {}, ", self.state.says(), self.pid, self.generation)?;
         write!(f, "{ready} of {wanted} workers ready, {starting} starting, {leaving} leaving")?;
-        if self.daemons.wanted > 0 {
-            write!(f, ", {} of {} daemons up", self.daemons.up, self.daemons.wanted)?;
+        for (kind, UpOf { wanted, up }) in
+            [("daemons", self.daemons), ("mules", self.mules), ("spoolers", self.spoolers)]
+        {
+            if wanted > 0 {
+                write!(f, ", {up} of {wanted} {kind} up")?;
+            }
         }
         if self.paused {
             f.write_str(", paused")?;
@@ -232,7 +241,9 @@ mod tests {
             pid: 7,
             generation: 2,
             workers: Workers { wanted: 2, ready: 2, starting: 0, leaving: 0 },
-            daemons: Daemons { wanted: 0, up: 0 },
+            daemons: UpOf::default(),
+            mules: UpOf::default(),
+            spoolers: UpOf::default(),
             paused: false,
             no_application: false,
             reloading: false,

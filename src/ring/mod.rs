@@ -173,6 +173,17 @@ impl<'m> Ring<'m> {
         self.positions().pull
     }
 
+    /// Items between both ends, without looking at each slot; also for who does not have the lock, to whom it may be a moment
+    /// old.
+    pub fn between_ends(&self) -> u32 {
+        let Positions { push, pull } = self.positions();
+        match push.checked_sub(pull) {
+            Some(0) if self.entry(push).bytes > 0 => self.slots,
+            Some(count) => count,
+            None => (self.slots - pull.min(self.slots)).saturating_add(push),
+        }
+    }
+
     /// How many slots have an item. Without a lock this is about right.
     pub fn items(&self) -> u32 {
         let full = (0..self.slots).filter(|slot| self.entry(*slot).bytes > 0).count();

@@ -32,6 +32,7 @@ pub(crate) mod fixture;
 mod hold;
 mod idle;
 mod manual;
+mod needs;
 mod policy;
 #[cfg(test)]
 mod properties;
@@ -43,6 +44,7 @@ mod settings;
 pub mod simulator;
 mod spare;
 mod spare2;
+pub mod spool;
 mod step;
 
 pub use decision::{Bound, Decided, Decision, Wake};

@@ -10,6 +10,7 @@ mod health;
 mod metrics;
 mod report;
 mod request;
+mod services;
 mod uwsgi;
 
 /// A page that shows people what `/metrics` of the same address tells: one text, which needs nothing from elsewhere.
@@ -21,8 +22,9 @@ pub use exposition::Form;
 pub use health::{Answer, Readiness};
 pub use metrics::metrics;
 pub use report::{
-    Application, Cache, Core, Cron, Daemon, Decision, Holding, Instance, Listener, Metric, Report, Running, ScaledBy,
-    Tally, Totals, Worker, WorkerStatus, Zygote,
+    Application, Core, Decision, Holding, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker,
+    WorkerStatus, Zygote,
 };
 pub use request::{BRIEF_PATH, HEAD_BYTES_MAX, Head, Page, Request, read};
+pub use services::{Cache, Companion, Cron, Daemon, Farm, Metric, Mule, Queue, Services, SignalCron, Spooler, Timer};
 pub use uwsgi::{Style, document};

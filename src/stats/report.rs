@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use worker_protocol::scoreboard::Histogram;
 
 use super::health::Readiness;
+use super::services::Services;
 
 /// An instance at one moment.
 #[derive(Debug, Clone, Default)]
@@ -22,16 +23,8 @@ pub struct Report {
     pub unread: Vec<String>,
     /// Workers on their way in or out, over and above those that serve.
     pub running: Vec<Running>,
-    /// Programs beside the workers.
-    pub daemons: Vec<Daemon>,
-    /// Commands that run at certain minutes.
-    pub crons: Vec<Cron>,
-    /// Which process holds each user lock; 0: nobody.
-    pub locks: Vec<i32>,
-    /// Caches that the processes share.
-    pub caches: Vec<Cache>,
-    /// The application's metrics.
-    pub metrics: Vec<Metric>,
+    /// What applications lean on.
+    pub services: Services,
     /// What only ever grows.
     pub totals: Totals,
     /// The last decisions on the number of workers, the oldest first.
@@ -100,27 +93,6 @@ pub enum WorkerStatus {
     Idle,
 }
 
-/// A command that runs at certain minutes.
-#[derive(Debug, Clone, Default)]
-pub struct Cron {
-    /// Minute, hour, day, month and weekday; -1 is each, -5 every fifth.
-    pub time: [i32; 5],
-    /// For the shell.
-    pub command: String,
-    /// Whether it runs only when it does not already.
-    pub unique: bool,
-    /// The newest process that runs it.
-    pub pid: Option<i32>,
-    /// When the newest run began, in seconds since the epoch; 0 if there was none.
-    pub started_s: u64,
-    /// Runs that went well.
-    pub done: u64,
-    /// Runs that did not.
-    pub failed: u64,
-    /// How the last one ended.
-    pub last_end: Option<String>,
-}
-
 /// A worker's number, and who has it.
 #[derive(Debug, Clone, Default)]
 pub struct Worker {
@@ -148,6 +120,10 @@ pub struct Worker {
     pub vsz_bytes: u64,
     /// What it holds of the machine's memory, as of some seconds ago; `None` where that is not known (yet).
     pub holding: Option<Holding>,
+    /// Of all: signals of the application that were handled.
+    pub signals: u64,
+    /// The signal whose function runs now.
+    pub signal: Option<u8>,
     /// Of all: time within requests.
     pub running_us: u64,
     /// When this one was forked, in seconds since the epoch; 0 if there was none yet.
@@ -223,59 +199,6 @@ pub struct Running {
     pub generation: u32,
     /// How many.
     pub count: u32,
-}
-
-/// A program beside the workers.
-#[derive(Debug, Clone, Default)]
-pub struct Daemon {
-    /// As configured.
-    pub command: String,
-    /// 0 if it does not run.
-    pub pid: i32,
-    /// How often it was begun again.
-    pub respawns: u64,
-}
-
-/// A cache that the processes share.
-#[derive(Debug, Clone, Default)]
-pub struct Cache {
-    /// What applications call it.
-    pub name: String,
-    /// Chains in which keys are looked up.
-    pub buckets: u64,
-    /// Most bytes of a key.
-    pub key_bytes: u64,
-    /// Entries, those included that have expired and have not been removed.
-    pub items: u64,
-    /// Most entries.
-    pub items_max: u64,
-    /// Blocks of data.
-    pub blocks: u64,
-    /// Bytes of a block.
-    pub block_bytes: u64,
-    /// Values that were found.
-    pub hits: u64,
-    /// Values that were not.
-    pub misses: u64,
-    /// How often there was no room.
-    pub full: u64,
-    /// When it changed last, in seconds since the epoch; 0 where that is not kept.
-    pub changed_s: u64,
-}
-
-/// A number that the application changes.
-#[derive(Debug, Clone, Default)]
-pub struct Metric {
-    /// What it is called.
-    pub name: String,
-    /// Whether it only grows.
-    pub is_counter: bool,
-    /// uWSGI's number of its type.
-    pub type_number: u8,
-    /// What SNMP would call it.
-    pub oid: String,
-    /// What it is.
-    pub value: i64,
 }
 
 /// A decision that has changed the number of workers.

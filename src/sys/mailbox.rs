@@ -64,6 +64,14 @@ impl Mailbox {
         getsockopt(&self.inlet, SndBuf).unwrap_or(0)
     }
 
+    /// Bytes of the messages that are in it (unix(7), SIOCINQ).
+    pub fn waiting_bytes(&self) -> u64 {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: the call writes one `int`, which lives until it returns.
+        let asked = unsafe { libc::ioctl(self.outlet.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+        if asked < 0 { 0 } else { u64::try_from(bytes).unwrap_or(0) }
+    }
+
     /// Puts a message into it, without waiting.
     pub fn post(&self, message: &[u8]) -> io::Result<Posted> {
         loop {
@@ -113,10 +121,12 @@ mod tests {
         for message in [&b"one"[..], b"", &long] {
             assert_eq!(mailbox.post(message).expect("posted"), Posted::Queued);
         }
+        assert_eq!(mailbox.waiting_bytes(), 200_003);
         assert_eq!(mailbox.take().expect("one").as_deref(), Some(&b"one"[..]));
         assert_eq!(mailbox.take().expect("empty").as_deref(), Some(&b""[..]));
         assert_eq!(mailbox.take().expect("long"), Some(long));
         assert_eq!(mailbox.take().expect("nothing"), None);
+        assert_eq!(mailbox.waiting_bytes(), 0);
     }
 
     #[test]

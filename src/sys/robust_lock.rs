@@ -1,10 +1,10 @@
 //! Locks in shared memory that the kernel gives back when their owner dies (pthread_mutexattr_setrobust(3)), for whatever
-//! several processes write. Every process; the master only makes them, since an application may write anything into the
-//! memory of a lock.
+//! several processes write. Every process; the master only makes and looks at them, since an application may write anything
+//! into the memory of a lock.
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Words that a lock takes.
 pub const WORDS: usize = 16;
@@ -62,6 +62,16 @@ impl<'m> RobustLock<'m> {
         unsafe { libc::pthread_mutex_unlock(self.mutex()) };
     }
 
+    /// The thread that has it, as far as the memory says; 0: nobody has. Without taking it.
+    pub fn holder(&self) -> i32 {
+        // The futex by which the kernel finds out whose it was (set_robust_list(2)): its word has the owner's thread id, below
+        // two bits. The C libraries have it at different places.
+        let half = if cfg!(target_env = "musl") { 4 } else { 0 };
+        let bytes = self.words[0].load(Ordering::Relaxed).to_ne_bytes();
+        let futex = [bytes[half], bytes[half + 1], bytes[half + 2], bytes[half + 3]];
+        i32::try_from(u32::from_ne_bytes(futex) & libc::FUTEX_TID_MASK).unwrap_or(0)
+    }
+
     fn mutex(&self) -> *mut libc::pthread_mutex_t {
         std::ptr::from_ref(self.words).cast_mut().cast()
     }
@@ -86,7 +96,9 @@ mod tests {
             scope.spawn(|| lock.acquire().expect("it is free"));
         });
         lock.acquire().expect("its owner is gone");
+        assert_eq!(lock.holder(), nix::unistd::gettid().as_raw());
         lock.release();
+        assert_eq!(lock.holder(), 0);
         lock.acquire().expect("it is free");
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| lock.acquire().map(|()| lock.release()));

@@ -19,7 +19,7 @@ use worker_protocol::ids::Generation;
 pub use self::calendar::WallClock;
 pub use self::cron::{CronTime, Served};
 pub use self::errands::{CronCommand, Due, End, Errand, Errands};
-pub use self::table::Table;
+pub use self::table::{Cron, Table};
 pub use self::target::Target;
 pub use self::timer::Timer;
 pub use self::wish::Wish;

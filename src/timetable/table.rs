@@ -22,11 +22,17 @@ pub struct Table {
     files: Vec<(u8, String)>,
 }
 
+/// A signal that is raised at certain minutes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Cron {
-    signal: u8,
-    time: CronTime,
+pub struct Cron {
+    /// Which.
+    pub signal: u8,
+    /// When.
+    pub time: CronTime,
     served: Option<Served>,
+    /// How often it has been.
+    #[serde(default)]
+    pub raised: u64,
 }
 
 impl Table {
@@ -37,7 +43,8 @@ impl Table {
             Wish::Register(signal, target) => drop(self.targets.insert(*signal, target.clone())),
             Wish::Timer(signal, seconds, left) => {
                 let every_us = seconds.saturating_mul(1_000_000);
-                let timer = Timer { signal: *signal, every_us, left: *left, due_us: now_us.saturating_add(every_us) };
+                let due_us = now_us.saturating_add(every_us);
+                let timer = Timer { signal: *signal, every_us, left: *left, due_us, raised: 0 };
                 if !self.timers.iter().any(|known| known.is_like(&timer)) && self.timers.len() < ENTRIES_MAX {
                     self.timers.push(timer);
                 }
@@ -45,7 +52,7 @@ impl Table {
             Wish::Cron(signal, time) => {
                 let known = self.crons.iter().any(|known| known.signal == *signal && known.time == *time);
                 if !known && self.crons.len() < ENTRIES_MAX {
-                    self.crons.push(Cron { signal: *signal, time: *time, served: None });
+                    self.crons.push(Cron { signal: *signal, time: *time, served: None, raised: 0 });
                 }
             }
             Wish::File(signal, path) => {
@@ -61,13 +68,15 @@ impl Table {
     pub(super) fn succeed(&mut self, old: &Table, now_us: u64) {
         for timer in &mut self.timers {
             match old.timers.iter().find(|known| known.is_like(timer)) {
-                Some(known) => (timer.due_us, timer.left) = (known.due_us, known.left),
+                Some(known) => {
+                    (timer.due_us, timer.left, timer.raised) = (known.due_us, known.left, known.raised);
+                }
                 None => timer.due_us = now_us.saturating_add(timer.every_us),
             }
         }
         for cron in &mut self.crons {
             let known = old.crons.iter().find(|known| known.signal == cron.signal && known.time == cron.time);
-            cron.served = known.and_then(|known| known.served);
+            (cron.served, cron.raised) = known.map_or((None, 0), |known| (known.served, known.raised));
         }
     }
 
@@ -76,8 +85,9 @@ impl Table {
         let mut due: Vec<u8> =
             self.timers.iter_mut().filter_map(|timer| timer.goes_off(now_us).then_some(timer.signal)).collect();
         due.extend(self.crons.iter_mut().filter_map(|cron| {
-            let Cron { signal, time, served } = cron;
-            time.look(served, clock).then_some(*signal)
+            let is_due = cron.time.look(&mut cron.served, clock);
+            cron.raised = cron.raised.saturating_add(is_due.into());
+            is_due.then_some(cron.signal)
         }));
         due
     }
@@ -94,6 +104,16 @@ impl Table {
     /// To whom a signal goes; one that nobody has registered goes to the workers.
     pub fn target(&self, signal: u8) -> Target {
         Target::of(self.targets.get(&signal).map_or("", String::as_str))
+    }
+
+    /// The timers, in the order in which they were added.
+    pub fn timers(&self) -> &[Timer] {
+        &self.timers
+    }
+
+    /// The crons, in the order in which they were added.
+    pub fn crons(&self) -> &[Cron] {
+        &self.crons
     }
 
     /// The files and directories whose changes raise signals.

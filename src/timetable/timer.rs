@@ -13,6 +13,9 @@ pub struct Timer {
     pub left: Option<u32>,
     /// When next, in monotonic time.
     pub due_us: u64,
+    /// How often it has been.
+    #[serde(default)]
+    pub raised: u64,
 }
 
 impl Timer {
@@ -29,6 +32,7 @@ impl Timer {
         let missed = (now_us - self.due_us) / self.every_us.max(1);
         self.due_us += (missed + 1) * self.every_us.max(1);
         self.left = self.left.map(|left| left - 1);
+        self.raised = self.raised.saturating_add(1);
         true
     }
 }
@@ -43,7 +47,7 @@ mod tests {
         // From 10 ms to an hour; what is due every 10 ms is looked at for a minute only.
         for number in 0..1_000_u64 {
             let every_us = 10_000 + number * number * 3_600;
-            let mut timer = Timer { signal: 1, every_us, left: None, due_us: every_us };
+            let mut timer = Timer { signal: 1, every_us, left: None, due_us: every_us, raised: 0 };
             let end_us = (3 * DAY_US).min(every_us * 1_000);
             let (mut now_us, mut count) = (0, 0);
             while timer.due_us <= end_us {
@@ -58,9 +62,10 @@ mod tests {
 
     #[test]
     fn a_stall_is_made_up_for_by_one_and_a_number_of_times_is_a_number_of_times() {
-        let mut timer = Timer { signal: 1, every_us: 10, left: Some(2), due_us: 10 };
+        let mut timer = Timer { signal: 1, every_us: 10, left: Some(2), due_us: 10, raised: 0 };
         assert!(timer.goes_off(35));
         assert_eq!(timer.due_us, 40);
         assert!(!timer.goes_off(39) && timer.goes_off(40) && !timer.goes_off(50));
+        assert_eq!(timer.raised, 2);
     }
 }

@@ -109,3 +109,36 @@ fn tasks_run_once_or_until_they_are_done_and_none_is_lost_or_goes_on_killing() {
     instance.log.wait_for("once after a reload None");
     instance.stop();
 }
+
+const SLOW: &str = r#"
+import os, time
+import uwsgi, uwsgidecorators
+
+@uwsgidecorators.spool
+def slow(task):
+    os.write(1, ('begun ' + task['name'] + '\n').encode())
+    while not os.path.exists('go'):
+        time.sleep(0.01)
+"#;
+
+#[test]
+fn more_processes_run_while_tasks_wait_and_none_before() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let spool = directory.path().join("spool");
+    fs::write(directory.path().join("web.py"), format!("{SLOW}{EVALUATES}")).expect("write the application");
+    let launch =
+        launch_in(&one(), directory.path()).set("module", "web").set("spooler-chdir", directory.path().display());
+    let launch = launch.set("spooler", spool.display()).set("spooler-processes", 4).set("spooler-cheaper", 1);
+    let instance = launch.start();
+    instance.log.wait_for("spawned uWSGI spooler 1 (pid: ");
+    assert_eq!(call(&instance, "[slow(name=name) is None for name in 'abc']"), "[False, False, False]");
+    for name in ["a", "b", "c"] {
+        instance.log.wait_for(&format!("begun {name}"));
+    }
+    let [first, second] = ["processes: 1 -> 2: 1 are busy", "processes: 2 -> 3: 2 are busy"];
+    assert_eq!((instance.log.lines_with(first).len(), instance.log.lines_with(second).len()), (1, 1));
+    assert_eq!(instance.log.lines_with("spawned uWSGI spooler 4"), Vec::<String>::new(), "more than there are tasks");
+    fs::write(directory.path().join("go"), "").expect("let them end");
+    assert!(wait_until(|| call(&instance, "len(uwsgi.spooler_jobs())") == "0"));
+    instance.stop();
+}

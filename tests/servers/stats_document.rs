@@ -11,7 +11,7 @@ use rhinod_bench::packet::Request;
 use serde_json::Value;
 
 use crate::harness::{Instance, PATIENCE};
-use crate::monitoring::{bytes_after, document, figure, page, parsed, stats_path, sum, telling, wait_for};
+use crate::monitoring::{bytes_after, document, figure, page, parsed, places, stats_path, sum, telling, wait_for};
 use crate::reloading::{edit, operator, reload, tell, unsteady};
 use crate::rivals::{self, Uwsgi};
 use crate::terminal::Terminal;
@@ -38,23 +38,6 @@ fn variables(document: &Value) -> Vec<String> {
     let cores = workers.iter().flat_map(|worker| worker["cores"].as_array().expect("cores"));
     let all = cores.flat_map(|core| core["vars"].as_array().expect("variables"));
     all.map(|variable| variable.as_str().expect("text").to_owned()).collect()
-}
-
-/// Every place of a document, with the kind of what stands there; lists by their first element.
-fn places(value: &Value, at: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| places(value, &format!("{at}.{name}"), found)),
-        Value::Array(list) => {
-            found.insert(format!("{at} is a list"));
-            list.iter().take(1).for_each(|value| places(value, &format!("{at}[]"), found));
-        }
-        Value::Number(number) => {
-            assert!(number.is_i64() || number.is_u64(), "{at} is {number}");
-            found.insert(format!("{at} is a whole number"));
-        }
-        Value::String(_) => drop(found.insert(format!("{at} is text"))),
-        Value::Bool(_) | Value::Null => panic!("{at} is {value}"),
-    }
 }
 
 #[test]

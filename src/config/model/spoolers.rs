@@ -15,6 +15,8 @@ pub struct Spoolers {
     pub list: Vec<Spool>,
     /// Processes of each directory (`spooler-processes`).
     pub processes_each: usize,
+    /// How many of them run while no task waits (`spooler-cheaper`, ours); `None`: all.
+    pub fewest_each: Option<usize>,
     /// Whether tasks run in the order of their names, and numbered directories are priorities (`spooler-ordered`).
     pub ordered: bool,
     /// Where tasks run (`spooler-chdir`); `None`: in the spool directory.
@@ -52,6 +54,15 @@ impl Spoolers {
         let own = self.list.iter().filter(|spool| !spool.external);
         own.flat_map(|spool| std::iter::repeat_n(spool.directory.as_path(), self.processes_each))
     }
+
+    /// The numbers of the processes that run only while tasks wait.
+    pub fn dormant(&self) -> impl Iterator<Item = u32> {
+        let each = self.processes_each.max(1);
+        let fewest = self.fewest_each.unwrap_or(each);
+        (1..)
+            .zip(self.processes().enumerate())
+            .filter_map(move |(number, (place, _))| (place % each >= fewest).then_some(number))
+    }
 }
 
 impl Default for Spoolers {
@@ -59,6 +70,7 @@ impl Default for Spoolers {
         Spoolers {
             list: Vec::new(),
             processes_each: 1,
+            fewest_each: None,
             ordered: false,
             chdir: None,
             frequency: Duration::from_secs(30),
@@ -82,5 +94,8 @@ mod tests {
         let list = vec![spool("/a", false), spool("/b", true), spool("/c", false)];
         let spoolers = Spoolers { list, processes_each: 2, ..Spoolers::default() };
         assert!(spoolers.processes().eq(["/a", "/a", "/c", "/c"].map(Path::new)));
+        assert_eq!(spoolers.dormant().count(), 0);
+        let cheaper = Spoolers { fewest_each: Some(1), ..spoolers };
+        assert!(cheaper.dormant().eq([2, 4]));
     }
 }

@@ -60,8 +60,15 @@ pub(super) fn farm(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     }
 }
 
-/// Farms are of mules that there are, and each has a name of its own.
+/// Farms are of mules that there are, and each has a name of its own; of spooler processes fewer can run than there may be.
 pub(super) fn judge(draft: &mut Draft<'_>) {
+    let most = draft.config.spoolers.processes_each;
+    if let (Some(fewest), Some(directive)) = (draft.config.spoolers.fewest_each, draft.given("spooler-cheaper"))
+        && fewest >= most
+    {
+        let problem = format!("the fewest processes must be fewer than spooler-processes, which is {most}");
+        draft.error(ConfigError::about(directive, problem));
+    }
     let count = draft.config.mules.list.len();
     for (place, directive) in draft.farms_from.clone().into_iter().enumerate() {
         let farm = &draft.config.mules.farms[place];

@@ -29,6 +29,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Directory in which tasks run; without it that of their files"),
     int("spooler-processes", 1, 100).default("1").sets(|d, v| d.config.spoolers.processes_each = v.size()).works()
         .says("Processes for each directory"),
+    int("spooler-cheaper", 1, 100).sets(|d, v| d.config.spoolers.fewest_each = Some(v.size())).works()
+        .says("Fewest processes for each directory; up to spooler-processes run while tasks wait (not in uWSGI)"),
     flag("spooler-quiet").sets(|d, v| d.config.spoolers.quiet = v.on()).works().says("Log no line for each task"),
     count("spooler-max-tasks").sets(|d, v| d.config.spoolers.max_tasks = v.unless_zero()).works()
         .says("Replace a spooler process after so many tasks"),

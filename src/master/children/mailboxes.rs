@@ -80,6 +80,11 @@ impl Mailboxes {
         self.0.get(name).map_or(0, Mailbox::bytes)
     }
 
+    /// Bytes that wait in one.
+    pub(in crate::master) fn waiting_bytes(&self, name: &str) -> u64 {
+        self.0.get(name).map_or(0, Mailbox::waiting_bytes)
+    }
+
     /// The ends of these, two of each.
     pub(super) fn ends(&self, names: &[String]) -> Vec<BorrowedFd<'_>> {
         names.iter().filter_map(|name| self.0.get(name)).flat_map(Mailbox::ends).collect()

@@ -2,7 +2,7 @@
 //!
 //! The driver makes these from messages, deaths, signals and timers. Pure; used in the master.
 
-use super::identity::{Generation, ProcessId, RecipeId, Role, Seat};
+use super::identity::{Generation, Post, ProcessId, RecipeId, Role, Seat};
 use super::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -142,6 +142,13 @@ pub enum Event {
     Renew {
         /// Which.
         recipe: RecipeId,
+    },
+    /// Somebody is to be in this post of a mule or a spooler process, or not any more.
+    Want {
+        /// Which.
+        post: Post,
+        /// Whether.
+        wanted: bool,
     },
     /// All children of a role are to be made anew (`touch-mules-reload`).
     RenewAll {

@@ -15,6 +15,7 @@ mod action;
 mod adopting;
 mod change;
 mod child;
+mod companions;
 mod event;
 mod farewell;
 mod fate;
@@ -130,6 +131,19 @@ pub struct WorkerView {
     pub nth: u32,
 }
 
+/// A process beside the workers that a zygote forked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompanionView {
+    /// Its place in the shared memory.
+    pub seat: Seat,
+    /// What it is, and its number.
+    pub post: Post,
+    /// `None` while it is being forked.
+    pub pid: Option<ProcessId>,
+    /// What it is doing.
+    pub condition: Condition,
+}
+
 /// What a worker is doing, as far as the master knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
@@ -156,7 +170,7 @@ impl Machine {
             generations_made: 1,
             zygotes: vec![zygote],
             seats: vec![None; plan.seats as usize],
-            posts: Posts::new(plan.bounds.maximum(), plan.at_start(), &plan.companions, &plan.executed),
+            posts: Posts::new(plan.bounds.maximum(), plan.at_start(), (&plan).into(), &plan.executed),
             paused: false,
             plan,
         };
@@ -243,6 +257,7 @@ impl Machine {
             Event::TrialEnds { generation, verdict } => self.conclude_trial(generation, verdict),
             Event::Renew { recipe } => self.renew(recipe),
             Event::RenewAll { role } => self.renew_all(role),
+            Event::Want { post, wanted } => self.want(post, wanted),
             Event::Elapsed => self.expire(),
         }
     }
@@ -400,7 +415,18 @@ impl Machine {
 /// A worker as others see it; `None` for who is none.
 fn view(seat: Seat, child: &Child) -> Option<WorkerView> {
     let generation = child.generation().filter(|_| child.rule().counts)?;
-    let condition = match child.phase {
+    Some(WorkerView {
+        seat,
+        post: child.post,
+        generation,
+        pid: child.pid(),
+        condition: condition(child),
+        nth: child.nth,
+    })
+}
+
+fn condition(child: &Child) -> Condition {
+    match child.phase {
         Phase::Forking { .. } | Phase::Starting { .. } => Condition::Starting,
         Phase::Ready { since, paused: false, .. } => Condition::Ready(since),
         Phase::Ready { since, paused: true, .. } => Condition::Paused(since),
@@ -409,6 +435,5 @@ fn view(seat: Seat, child: &Child) -> Option<WorkerView> {
         | Phase::Leaving { .. }
         | Phase::Retiring { .. }
         | Phase::Killed { .. } => Condition::Leaving,
-    };
-    Some(WorkerView { seat, post: child.post, generation, pid: child.pid(), condition, nth: child.nth })
+    }
 }

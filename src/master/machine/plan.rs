@@ -38,6 +38,9 @@ pub struct Plan {
     /// The posts beside the workers whose children the zygote forks: mules and spoolers.
     #[serde(default)]
     pub companions: Vec<Post>,
+    /// Those of them that are not wanted until [`Want`](super::Event::Want) says so.
+    #[serde(default)]
+    pub dormant: Vec<Post>,
     /// How long a companion may take to finish what it does (`mule-reload-mercy`).
     #[serde(default)]
     pub companion_mercy_us: u64,
@@ -64,6 +67,7 @@ impl Plan {
             load_timeout_us: config.patience.load_timeout.map(microseconds),
             executed: executed(config),
             companions,
+            dormant: config.spoolers.dormant().map(|number| Post { role: Role::Spooler, number }).collect(),
             companion_mercy_us: microseconds(config.mules.mercy),
             probation_us: PROBATION_US,
             canary: config.canary.portion,

@@ -4,6 +4,7 @@
 //! Pure; used in the master.
 
 use super::identity::{Post, RecipeId, Role};
+use super::plan::Plan;
 use super::recipe::{AtReload, Recipe};
 use crate::supervision::back_off::BackOff;
 use crate::supervision::role::{Born, Rule};
@@ -23,6 +24,20 @@ pub(super) struct PostState {
     pub(super) recipe: Option<Recipe>,
 }
 
+/// The posts beside the workers whose children the zygote forks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Companions<'p> {
+    pub(super) all: &'p [Post],
+    /// Those of them that are not wanted from the beginning.
+    pub(super) dormant: &'p [Post],
+}
+
+impl<'p> From<&'p Plan> for Companions<'p> {
+    fn from(plan: &'p Plan) -> Self {
+        Companions { all: &plan.companions, dormant: &plan.dormant }
+    }
+}
+
 /// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(Post, PostState)>", into = "Vec<(Post, PostState)>")]
@@ -30,7 +45,7 @@ pub(super) struct Posts(BTreeMap<Post, PostState>);
 
 impl Posts {
     /// The posts of so many workers, the first of them wanted, of these companions, and of these recipes.
-    pub(super) fn new(workers: u32, wanted: u32, companions: &[Post], recipes: &[Recipe]) -> Posts {
+    pub(super) fn new(workers: u32, wanted: u32, companions: Companions<'_>, recipes: &[Recipe]) -> Posts {
         let mut posts = Posts::default();
         posts.have_workers(workers);
         posts.want_companions(companions);
@@ -48,15 +63,19 @@ impl Posts {
         }
     }
 
-    /// Of the posts whose children are forked beside the workers, these are wanted and no others. What is known of
-    /// predecessors is forgotten.
-    pub(super) fn want_companions(&mut self, companions: &[Post]) {
-        for (_, state) in self.0.iter_mut().filter(|(post, _)| is_companion(post.role)) {
-            state.active = false;
+    /// Of the posts whose children are forked beside the workers, these are wanted and no others; of those that are dormant,
+    /// the ones that were wanted before. What is known of predecessors is forgotten.
+    pub(super) fn want_companions(&mut self, Companions { all, dormant }: Companions<'_>) {
+        let mut before = BTreeSet::new();
+        for (post, state) in self.0.iter_mut().filter(|(post, _)| is_companion(post.role)) {
+            if std::mem::take(&mut state.active) {
+                before.insert(*post);
+            }
             state.back_off.forgive();
         }
-        for post in companions {
-            self.0.entry(*post).or_default().active = true;
+        for post in all {
+            let wanted = !dormant.contains(post) || before.contains(post);
+            self.0.entry(*post).or_default().active = wanted;
         }
     }
 
@@ -200,7 +219,7 @@ mod tests {
 
     /// Posts of these, all of them taken.
     fn posts(names: &[&str]) -> (Posts, BTreeSet<Post>) {
-        let mut posts = Posts::new(1, 1, &[], &[]);
+        let mut posts = Posts::new(1, 1, Companions::default(), &[]);
         posts.assign(&names.iter().map(|name| recipe(name)).collect::<Vec<_>>(), &BTreeSet::new());
         let occupied = posts.active().map(|(post, _)| post).collect();
         (posts, occupied)

@@ -513,7 +513,13 @@ impl World {
                 return self.tell(Event::Target { workers, idle, volunteers });
             }
             92..95 => return self.whimsical_program(),
-            95..97 => return self.tell(Event::Elapsed),
+            95..96 => return self.tell(Event::Elapsed),
+            96..97 => {
+                let dormant = self.plan.dormant.clone();
+                let post = self.dice.pick(&dormant).unwrap_or(Post { role: Role::Spooler, number: 99 });
+                let wanted = self.dice.percent(70);
+                return self.tell(Event::Want { post, wanted });
+            }
             97 => {
                 let generation = self.machine.candidate().unwrap_or(self.machine.current());
                 let reason = "its workers are too large".to_owned();
@@ -926,7 +932,8 @@ impl World {
         ensure(companions.iter().all(of_now), || "a companion is not what is wanted".to_owned())?;
         let seated = self.machine.seats.iter().flatten().filter(|child| child.is_of(current) && !child.rule().counts);
         let posts: BTreeSet<Post> = seated.map(|child| child.post).collect();
-        let planned: BTreeSet<Post> = self.plan.companions.iter().copied().collect();
+        let is_wanted = |post: &Post| !self.plan.dormant.contains(post) || self.machine.is_wanted(*post);
+        let planned: BTreeSet<Post> = self.plan.companions.iter().copied().filter(is_wanted).collect();
         ensure(posts == planned && companions.len() == planned.len(), || {
             format!("{} companions live in {posts:?}, {planned:?} are wanted", companions.len())
         })?;
@@ -959,6 +966,7 @@ fn random_plan(dice: &mut Dice, workers: u32, seats: u32) -> Plan {
     let minimum = 1 + dice.below(u64::from(workers)) as u32;
     let asleep = dice.percent(5);
     let initial = if asleep { 0 } else { minimum + dice.below(u64::from(workers - minimum + 1)) as u32 };
+    let companions = random_companions(dice);
     Plan {
         bounds: Bounds::new(minimum, initial, workers),
         asleep,
@@ -968,7 +976,8 @@ fn random_plan(dice: &mut Dice, workers: u32, seats: u32) -> Plan {
         respawn_delay_max_us: dice.below(SECOND),
         load_timeout_us: Some(500 * MS + dice.below(4 * SECOND)),
         executed: random_recipes(dice),
-        companions: random_companions(dice),
+        dormant: companions.iter().copied().filter(|_| dice.percent(30)).collect(),
+        companions,
         companion_mercy_us: dice.below(SECOND),
         probation_us: if dice.percent(50) { 50 * MS } else { 0 },
         canary: dice.percent(40).then(|| match dice.below(2) {

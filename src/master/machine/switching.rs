@@ -145,7 +145,7 @@ impl Machine {
             state.active = posts.contains(&post);
             state.back_off.forgive();
         }
-        self.posts.want_companions(&self.plan.companions);
+        self.posts.want_companions((&self.plan).into());
         self.take_up_recipes();
         self.actions.push_back(Action::Commit { generation });
         if reload == Reload::Brutal {

@@ -22,6 +22,7 @@ fn plan(workers: u32) -> Plan {
         load_timeout_us: Some(30 * SECOND),
         executed: Vec::new(),
         companions: Vec::new(),
+        dormant: Vec::new(),
         companion_mercy_us: 5 * SECOND,
         probation_us: 0,
         canary: None,

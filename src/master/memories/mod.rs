@@ -196,6 +196,12 @@ impl Memories {
         }
     }
 
+    /// The thread that holds the lock of a cache or the queue; 0: nobody. `None`: there is no such memory.
+    pub(super) fn lock_holder(&self, name: &str) -> Option<i32> {
+        let memory = self.list.iter().find(|memory| memory.name == name)?;
+        Some(RobustLock::at(memory.words.words())?.holder())
+    }
+
     /// Lets them pass to the next image.
     pub(super) fn hand_over(&self) -> io::Result<Vec<MemoryHandover>> {
         let one = |memory: &Memory| {

@@ -39,6 +39,16 @@ impl Memories {
     }
 }
 
+impl Memories {
+    /// Items that are in the queue; `None`: there is none.
+    pub(in crate::master) fn queue_items(&self) -> Option<u32> {
+        self.list.iter().find_map(|memory| match &memory.shape {
+            Shape::Queue(geometry, _) => Some(Ring::at(memory.words.words(), geometry)?.between_ends()),
+            Shape::Cache(..) | Shape::Metrics(_) | Shape::Area(_) => None,
+        })
+    }
+}
+
 fn in_memory(geometry: &Geometry) -> io::Result<SharedWords> {
     let words = SharedWords::named(c"rhinod-queue", geometry.words())?;
     if let Some(ring) = Ring::at(words.words(), geometry) {

@@ -8,36 +8,14 @@ use worker_protocol::scoreboard::{MasterSeat, Scoreboard};
 use super::super::driver::Driver;
 use super::super::ledger::{Ledger, Slot, believed, believed_core};
 use super::super::machine::{Condition, Generation, ProcessId, WorkerView};
-use crate::config::model::{CacheSettings, Config, Metric as MetricSettings, MetricKind};
+use super::calendar::Calendar;
+use crate::config::model::Config;
 use crate::stats::{
-    Answer, Application, Cache, Core, Cron, Daemon, Instance, Listener, Load, Metric, Readiness, Report, Running,
-    Totals, Worker, WorkerStatus, Zygote,
+    Answer, Application, Core, Instance, Listener, Load, Readiness, Report, Running, Totals, Worker, WorkerStatus,
+    Zygote,
 };
-use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::clock::monotonic_us;
 use crate::sys::{memory, queue::QueueProbe};
-use crate::timetable::{CronTime, Errand};
-
-/// Where the first of the user locks is in the memory file (`python/modules/uwsgi.py`).
-const USER_LOCKS_START: i64 = 1 << 40;
-
-/// Most user locks that are told of.
-const USER_LOCKS_MAX: usize = 256;
-
-/// How much earlier the monotonic clock began than the epoch, so that moments of it can be told.
-#[derive(Clone, Copy)]
-struct Calendar {
-    ahead_us: u64,
-}
-
-impl Calendar {
-    fn now() -> Self {
-        Self { ahead_us: epoch_us().saturating_sub(monotonic_us()) }
-    }
-
-    fn epoch_s(self, monotonic_us: u64) -> u64 {
-        monotonic_us.saturating_add(self.ahead_us) / 1_000_000
-    }
-}
 
 impl Driver<'_> {
     /// Whether a request would be served now.
@@ -87,11 +65,7 @@ impl Driver<'_> {
             zygotes: self.zygotes(),
             unread: self.holdings.unread(),
             running: board.map_or_else(Vec::new, |board| running(&living, board)),
-            daemons: self.daemons(),
-            locks: self.locks(),
-            caches: self.caches(),
-            crons: self.crons(),
-            metrics: self.own_metrics(),
+            services: self.services(calendar),
             decisions: self.ledger.last_decisions.iter().cloned().collect(),
             totals: board.map_or_else(Totals::default, |board| totals(&self.ledger, &living, board)),
         }
@@ -157,76 +131,6 @@ impl Driver<'_> {
         };
         self.in_force.sockets.iter().map(listener).collect()
     }
-
-    fn daemons(&self) -> Vec<Daemon> {
-        let recipes = self.machine.plan().executed.iter();
-        let daemon = |recipe: &super::super::machine::Recipe| Daemon {
-            command: recipe.title.clone(),
-            pid: self.children.executed.pid_of(recipe.id).map_or(0, |pid| pid.get()),
-            respawns: self.ledger.daemon_respawns.get(&recipe.title).copied().unwrap_or(0),
-        };
-        recipes.map(daemon).collect()
-    }
-
-    fn crons(&self) -> Vec<Cron> {
-        let cron = |errand: &Errand| {
-            let CronTime { minute, hour, day, month, weekday } = errand.command.time;
-            Cron {
-                time: [minute, hour, day, month, weekday],
-                command: errand.command.title(),
-                unique: errand.command.unique,
-                pid: errand.pid(),
-                started_s: errand.started_s,
-                done: errand.done,
-                failed: errand.failed,
-                last_end: errand.last_end.clone(),
-            }
-        };
-        self.errands.list().iter().map(cron).collect()
-    }
-
-    fn caches(&self) -> Vec<Cache> {
-        let told = |settings: &CacheSettings| {
-            let figures = self.in_force.memories.figures(settings)?;
-            Some(Cache {
-                name: settings.name.clone(),
-                buckets: figures.buckets,
-                key_bytes: figures.key_bytes,
-                items: figures.entries,
-                items_max: figures.entries_max,
-                blocks: figures.blocks,
-                block_bytes: figures.block_bytes,
-                hits: figures.hits,
-                misses: figures.misses,
-                full: figures.full,
-                changed_s: figures.changed_s,
-            })
-        };
-        self.in_force.config.caches.list.iter().filter_map(told).collect()
-    }
-
-    fn own_metrics(&self) -> Vec<Metric> {
-        let list = &self.in_force.config.metrics.list;
-        let told = |(settings, value): (&MetricSettings, i64)| Metric {
-            name: settings.name.clone(),
-            is_counter: settings.kind == MetricKind::Counter,
-            type_number: match settings.kind {
-                MetricKind::Counter => 0,
-                MetricKind::Gauge => 1,
-                MetricKind::Absolute => 2,
-            },
-            oid: settings.oid.clone(),
-            value,
-        };
-        list.iter().zip(self.in_force.memories.metrics()).map(told).collect()
-    }
-
-    fn locks(&self) -> Vec<i32> {
-        let given = self.in_force.config.given.iter().rev().find(|(name, _)| name == "locks");
-        let count = given.and_then(|(_, value)| value.as_deref()?.parse().ok()).unwrap_or(0_usize);
-        let bytes = (USER_LOCKS_START..).take(count.saturating_add(1).min(USER_LOCKS_MAX));
-        bytes.map(|byte| self.children.lock_holder(byte)).collect()
-    }
 }
 
 /// Who stands for a number that several have.
@@ -268,6 +172,8 @@ fn worker(
         delta_requests: figures.requests,
         exceptions: sum.exceptions,
         harakiris: sum.harakiris,
+        signals: sum.signals,
+        signal: first.and_then(|(_, seat)| seat.signals().under_way),
         rss_bytes: figures.rss_bytes,
         vsz_bytes: figures.vsz_bytes,
         holding: None,

@@ -28,10 +28,10 @@
 mod cores;
 mod traffic;
 
+use super::needs::Needs;
 use super::{Reason, View, Wake, Wish, bounds};
 use cores::Cores;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use traffic::Traffic;
 
 /// What a decision takes to have an effect besides the start of the worker: waking, reading, ordering.
@@ -67,10 +67,6 @@ pub(crate) struct Memory {
     regret: u32,
     regret_since_us: u64,
 }
-
-/// The largest need of the last while: a monotonic queue, newest last, needs strictly decreasing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Needs(VecDeque<(u64, u32)>);
 
 /// What one look found out.
 struct Finding {
@@ -281,26 +277,6 @@ impl Memory {
     }
 }
 
-impl Needs {
-    fn note(&mut self, now_us: u64, need: u32, patience_us: u64) {
-        while self.0.back().is_some_and(|&(_, older)| older <= need) {
-            self.0.pop_back();
-        }
-        self.0.push_back((now_us, need));
-        while self.0.front().is_some_and(|&(when, _)| when.saturating_add(patience_us) < now_us) {
-            self.0.pop_front();
-        }
-    }
-
-    fn largest_since(&self, from_us: u64) -> u32 {
-        self.0.iter().find(|&&(when, _)| when >= from_us).map_or(0, |&(_, need)| need)
-    }
-
-    fn largest(&self) -> u32 {
-        self.0.front().map_or(0, |&(_, need)| need)
-    }
-}
-
 /// Requests at once to workers.
 fn workers(requests: u64, threads: u32) -> u32 {
     u32::try_from(requests.div_ceil(u64::from(threads.max(1)))).unwrap_or(u32::MAX)
@@ -322,7 +298,7 @@ fn wake(view: &View, reserve: u32, next_look_us: Option<u64>) -> Wake {
 
 #[cfg(test)]
 mod tests {
-    use super::{Needs, patience_us};
+    use super::patience_us;
     use crate::config::model::Policy;
     use crate::scaling::fixture::{Run, SECOND_US, sample, settings};
     use crate::scaling::{CpuUse, Decision, Pace, Reason, Sample, Wake};
@@ -440,16 +416,5 @@ mod tests {
         assert_eq!(patience_us(5 * SECOND_US, 10_000), 60 * SECOND_US);
         assert_eq!(patience_us(2_000, 20_000), 1_250_000);
         assert_eq!(patience_us(2_000, 200_000), 30_000);
-    }
-
-    #[test]
-    fn the_largest_need_is_that_of_the_window() {
-        let mut needs = Needs::default();
-        for (now, need) in [(0, 5), (1, 3), (2, 4), (3, 1)] {
-            needs.note(now, need, 2);
-        }
-        assert_eq!(needs.largest(), 4);
-        needs.note(9, 1, 2);
-        assert_eq!(needs.largest(), 1);
     }
 }

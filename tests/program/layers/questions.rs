@@ -29,7 +29,7 @@ const ASKING: &[(&str, &str)] = &[
     ("master/rotation.rs", "names of logs that are moved away"),
     ("master/sight.rs", "the time of the week of a schedule"),
     ("master/signalling.rs", "the minutes of crons"),
-    ("master/statistics/gathering.rs", "moments in a report"),
+    ("master/statistics/calendar.rs", "moments in a report"),
     ("master/statistics/telling.rs", "moments in a report"),
     ("router/rounds.rs", "the header Date, and when a request was whole, by which workers tell how long it has waited"),
     ("sys/ground.rs", "certificates are valid until some day"),

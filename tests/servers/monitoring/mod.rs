@@ -1,7 +1,7 @@
 //! What monitoring does to an instance: reads its documents, asks for its pages, and takes metrics in. Runs in the test's
 //! process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,23 @@ pub(crate) fn figure(document: &Value, number: usize, name: &str) -> u64 {
 pub(crate) fn sum(document: &Value, name: &str) -> u64 {
     let workers = document["workers"].as_array().expect("workers");
     (1..=workers.len()).map(|number| figure(document, number, name)).sum()
+}
+
+/// Every place of a document, with the kind of what stands there; lists by their first element.
+pub(crate) fn places(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| places(value, &format!("{at}.{name}"), found)),
+        Value::Array(list) => {
+            found.insert(format!("{at} is a list"));
+            list.iter().take(1).for_each(|value| places(value, &format!("{at}[]"), found));
+        }
+        Value::Number(number) => {
+            assert!(number.is_i64() || number.is_u64(), "{at} is {number}");
+            found.insert(format!("{at} is a whole number"));
+        }
+        Value::String(_) => drop(found.insert(format!("{at} is text"))),
+        Value::Bool(_) | Value::Null => panic!("{at} is {value}"),
+    }
 }
 
 /// An answer over HTTP.

@@ -37,7 +37,7 @@
 //! use worker_protocol::ids::{Generation, Life, Seat};
 //! use worker_protocol::scoreboard::{
 //!     Armed, Capacity, Core, CoreFigures, Histogram, Layout, MasterSeat, Notice, Notices, Presence, Scoreboard, SeatOrder,
-//!     Served, Share, Trial, Turn, WorkerFigures, WorkerSeat,
+//!     Served, Share, Signals, Tasks, Trial, Turn, WorkerFigures, WorkerSeat,
 //! };
 //!
 //! let layout = Layout::new(1, 1)?;
@@ -63,6 +63,11 @@
 //! assert_eq!((requests, durations.total(), durations.sum_us), (1, 1, 2_000));
 //! assert_eq!(Histogram::default().total(), 0);
 //!
+//! // Beside requests a process handles signals, or does tasks in their place.
+//! worker.begin_signal(17);
+//! worker.end_signal();
+//! assert_eq!((master.signals(), master.tasks()), (Signals { handled: 1, under_way: None }, Tasks::default()));
+//!
 //! // A warning is said once by all workers together, and a generation on trial takes its share.
 //! let (notices, trial): (Notices<'_>, Trial<'_>) = (board.notices(), board.trial());
 //! assert!(notices.is_news(Notice::NoMethod) && !notices.is_news(Notice::NoMethod));
@@ -79,6 +84,7 @@ mod histogram;
 mod layout;
 mod master;
 mod notices;
+mod tasks;
 mod trial;
 mod words;
 mod worker;
@@ -90,6 +96,7 @@ pub use self::histogram::{BOUNDS_US, BUCKETS, Histogram};
 pub use self::layout::{Error, LINE_WORDS, Layout, MAGIC, SEATS_MAX, THREADS_MAX};
 pub use self::master::{CoreFigures, MasterSeat, WorkerFigures};
 pub use self::notices::{Notice, Notices};
+pub use self::tasks::{Signals, Tasks};
 pub use self::trial::{Share, Trial, Turn};
 pub use self::words::{CoreState, Presence, SeatOrder};
 pub use self::worker::{Core, Served, WorkerSeat};

@@ -134,6 +134,21 @@ pub(super) mod core_line {
     pub(in super::super) const STATIC_REQUESTS: usize = WAITED_US + 1;
     pub(in super::super) const FAILURES: usize = STATIC_REQUESTS + 1;
     pub(in super::super) const OFFLOADED_REQUESTS: usize = FAILURES + 1;
+    /// Of the process, in the lines of its first core.
+    pub(in super::super) const SIGNALS: usize = OFFLOADED_REQUESTS + 1;
+    /// The same; one more than the number.
+    pub(in super::super) const SIGNAL_UNDER_WAY: usize = SIGNALS + 1;
+}
+
+/// Words of a mule or a spooler process, in the lines of its first core: in the place of requests that have waited, of which
+/// it has none.
+pub(super) mod task_line {
+    use super::core_line::WAITS;
+
+    pub(in super::super) const DONE: usize = WAITS;
+    pub(in super::super) const FAILED: usize = WAITS + 1;
+    pub(in super::super) const SINCE_US: usize = WAITS + 2;
+    pub(in super::super) const WAITING: usize = WAITS + 3;
 }
 
 const FLAG_ACCEPTING: u64 = 1;

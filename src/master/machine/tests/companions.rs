@@ -145,3 +145,19 @@ fn a_stop_lets_mules_go_after_the_workers_and_gives_them_their_mercy() {
 fn a_plan_needs_a_seat_for_each_mule() {
     assert!(Machine::start(Time(0), Plan { seats: Plan::seats_for(1), ..with(1) }).is_err());
 }
+
+#[test]
+fn who_is_dormant_begins_when_wanted_goes_when_not_and_a_reload_changes_nothing_about_it() {
+    let cheaper = || Plan { dormant: mules(3).split_off(1), ..with(3) };
+    let mut bench = Bench::serving(cheaper());
+    assert_eq!(up(&bench), [(1, 1)]);
+    bench.send(Event::Want { post: mules(3)[2], wanted: true });
+    assert_eq!(up(&bench), [(1, 1), (3, 1)]);
+    begin_switch(&mut bench, Reload::Graceful, cheaper());
+    let mut after = up(&bench);
+    after.sort_unstable();
+    assert_eq!(after, [(1, 2), (3, 2)]);
+    bench.send(Event::Want { post: mules(3)[2], wanted: false });
+    bench.send(Event::Want { post: mules(9)[8], wanted: true });
+    assert_eq!(up(&bench), [(1, 2)], "and one that the configuration does not know is never wanted");
+}

@@ -1,8 +1,11 @@
 //! The metrics of a report: their names, units and help. Those of the instance are `rhinod_…`; those of single workers and
 //! sockets have the names of uwsgi_exporter, so that dashboards made for it go on. Pure.
 
+mod services;
+
 use std::collections::BTreeMap;
 
+use self::services::services;
 use super::exposition::{Exposition, Form, Kind};
 use super::report::{Holding, Report, Tally, Totals, Worker, WorkerStatus};
 
@@ -12,8 +15,7 @@ pub fn metrics(report: &Report, form: Form) -> Vec<u8> {
     instance(&mut out, report);
     load(&mut out, report);
     totals(&mut out, &report.totals);
-    crons(&mut out, report);
-    own(&mut out, report);
+    services(&mut out, &report.services);
     sockets(&mut out, report);
     workers(&mut out, report);
     memory(&mut out, report);
@@ -104,40 +106,6 @@ fn tallies(out: &mut Exposition, name: &'static str, help: &str, labels: [&str; 
     }
 }
 
-fn crons(out: &mut Exposition, report: &Report) {
-    if report.crons.is_empty() {
-        return;
-    }
-    let mut runs = out.family("rhinod_cron_runs", Kind::Counter, "Runs of commands of cron that are over, by outcome.");
-    // Lines that are alike are one series.
-    let mut counts: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
-    for cron in &report.crons {
-        let [done, failed] = counts.entry(&cron.command).or_default();
-        *done = done.saturating_add(cron.done);
-        *failed = failed.saturating_add(cron.failed);
-    }
-    for (command, [done, failed]) in counts {
-        runs.whole(&[("command", command), ("outcome", "done")], done);
-        runs.whole(&[("command", command), ("outcome", "failed")], failed);
-    }
-}
-
-/// Those that the application changes.
-fn own(out: &mut Exposition, report: &Report) {
-    let (counters, gauges): (Vec<_>, Vec<_>) = report.metrics.iter().partition(|metric| metric.is_counter);
-    if !counters.is_empty() {
-        let mut family = out.family("rhinod_application_counter", Kind::Counter, "Counters of the application.");
-        for metric in counters {
-            // One that was taken below zero is none.
-            family.whole(&[("name", &metric.name)], metric.value.try_into().unwrap_or(0));
-        }
-    }
-    if !gauges.is_empty() {
-        let mut family = out.family("rhinod_application_gauge", Kind::Gauge, "Gauges of the application.");
-        gauges.iter().for_each(|metric| family.signed(&[("name", &metric.name)], metric.value));
-    }
-}
-
 fn sockets(out: &mut Exposition, report: &Report) {
     let longest = report.listeners.iter().filter_map(|listener| listener.queue).max().unwrap_or(0);
     out.family("uwsgi_listen_queue_length", Kind::Gauge, "Length of the longest queue.").whole(&[], longest.into());
@@ -170,6 +138,7 @@ const OF_WORKERS: &[OfWorker] = &[
     ("uwsgi_worker_exceptions", Kind::Counter, "Requests whose application failed.", |worker| worker.exceptions),
     ("uwsgi_worker_harakiri_count", Kind::Counter, "Kills since a request took too long.", |worker| worker.harakiris),
     ("uwsgi_worker_respawn_count", Kind::Counter, "How many workers have had this number.", |worker| worker.spawns),
+    ("uwsgi_worker_signals", Kind::Counter, "Signals of the application that were handled.", |worker| worker.signals),
     ("uwsgi_worker_transmitted_bytes", Kind::Counter, "Bytes sent.", |worker| worker.sent_bytes),
 ];
 
