@@ -82,26 +82,43 @@ fn is_refused_for_its_body(sent: &[u8]) -> bool {
 #[test]
 fn the_corpus_of_ambiguous_requests_has_the_same_outcomes_over_a_socket() {
     let server = refuses(hello());
+    check_corpus(|| Dialogue::with(&server), false);
+}
+
+#[test]
+fn the_corpus_of_ambiguous_requests_has_the_same_outcomes_behind_a_router() {
+    let routed = Launch::hello().set("workers", 1).set("disable-logging", true).set("http", "127.0.0.1:0");
+    let server = refuses(routed.set("http-processes", 1));
+    let address = tcp_address(&server);
+    check_corpus(|| Dialogue::over_tcp(address), true);
+}
+
+/// `bodies_first`: nobody is asked before a body is whole.
+fn check_corpus(connect: impl Fn() -> Dialogue, bodies_first: bool) {
     for case in corpus::cases() {
-        let mut client = Dialogue::with(&server);
+        // A router leaves room for what it adds to a head: its limits are others.
+        if bodies_first && case.name.contains("limit") {
+            continue;
+        }
+        let mut client = connect();
         client.send(&case.sent);
         if case.end != Ending::Wait {
             client.finish_sending();
         }
         for (index, wanted) in case.requests.iter().enumerate() {
-            let reply = client.reply(&wanted.method);
+            let reply = client.try_reply(&wanted.method).unwrap_or_else(|error| panic!("{}: {error}", case.name));
             assert!(matches!(reply.status, 200 | 404), "{}: {reply:?}", case.name);
             let is_last = case.end == Ending::Close && index + 1 == case.requests.len();
             assert_eq!(reply.is_last(), is_last, "{}: {reply:?}", case.name);
         }
         match &case.end {
             // The application answers without reading the body, which shows what it is only afterwards.
-            Ending::Refuse(..) if is_refused_for_its_body(&case.sent) => {
+            Ending::Refuse(..) if !bodies_first && is_refused_for_its_body(&case.sent) => {
                 assert!(matches!(client.reply("POST").status, 200 | 404), "{}", case.name);
                 client.assert_ends();
             }
             Ending::Refuse(status, words) => {
-                let reply = client.reply("GET");
+                let reply = client.try_reply("GET").unwrap_or_else(|error| panic!("{}: {error}", case.name));
                 assert_eq!(reply.status, *status, "{}: {reply:?}", case.name);
                 assert!(reply.text().contains(words) && reply.is_last(), "{}: {reply:?}", case.name);
                 assert_eq!(reply.header("allow").is_some(), *status == 405, "{}", case.name);
@@ -112,7 +129,7 @@ fn the_corpus_of_ambiguous_requests_has_the_same_outcomes_over_a_socket() {
             Ending::Wait => {}
         }
     }
-    assert_eq!(Dialogue::with(&server).get("/").status, 200);
+    assert_eq!(connect().get("/").status, 200);
 }
 
 #[test]
