@@ -97,6 +97,23 @@ fn a_connection_ends_with_its_answer_or_is_kept_as_the_web_server_wants() {
     }
 }
 
+/// What says that a body has ended comes after all its bytes: a connection that was closed before would be reset by it, and
+/// over TCP the end of the answer lost.
+#[test]
+fn the_end_of_a_body_may_come_after_the_answer() {
+    let server = hello("fastcgi-socket");
+    for body in ["hello".to_owned(), "x".repeat(100_000)] {
+        let mut web = WebServer::of(&server);
+        let mut request = Vec::new();
+        append_request(&mut request, 1, 0, "/echo", &body);
+        let end = request.split_off(request.len() - HEADER_BYTES);
+        web.send(|out| out.extend(request));
+        assert!(web.answer(1).ends_with(&format!("\r\n\r\n{body}")));
+        web.send(|out| out.extend(end));
+        web.assert_ends();
+    }
+}
+
 #[test]
 fn nph_answers_begin_with_a_status_line() {
     let server = hello("fastcgi-nph-socket");

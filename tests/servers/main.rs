@@ -22,6 +22,7 @@ mod extension;
 mod fastcgi_connections;
 mod harakiri;
 mod harness;
+mod http_apache_lighttpd;
 mod http_connections;
 mod http_nginx;
 mod http_proxies;

@@ -11,6 +11,9 @@ use super::{RequestBody, write_all};
 /// Bytes read at once of a body that has to be unwrapped.
 const WRAPPED_BYTES: usize = 16 * 1024;
 
+/// Most attempts to find the end of a body behind its last byte.
+const ENDING_READS_MAX: usize = 8;
+
 /// What was found in the bytes that are here.
 enum Unwrapped {
     Bytes(usize),
@@ -48,6 +51,27 @@ impl RequestBody<'_> {
                 return Ok(Some(chunk));
             }
         }
+    }
+
+    /// Whether what says that it has ended is still to come after the last of its bytes. Takes what is here of that.
+    pub(crate) fn lacks_end(&mut self) -> bool {
+        let mut sink = [0; 64];
+        self.never_waits = true;
+        for _ in 0..ENDING_READS_MAX {
+            if !self.unwrapping.as_ref().is_some_and(|unwrapping| unwrapping.wrapped.lacks_end()) {
+                break;
+            }
+            let is_good = match self.unwrap_some(&mut sink) {
+                Ok(Unwrapped::Nothing) => self.read_more().is_ok(),
+                Ok(_) => true,
+                Err(_) => false,
+            };
+            if !is_good {
+                break;
+            }
+        }
+        self.never_waits = false;
+        !self.failed() && self.unwrapping.as_ref().is_some_and(|unwrapping| unwrapping.wrapped.lacks_end())
     }
 
     /// Bytes that come next without anything between them.

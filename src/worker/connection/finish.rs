@@ -111,6 +111,8 @@ fn after(exchange: &mut Exchange<'_>) -> After {
     match (body.outstanding(), body.failed()) {
         (0, false) if persists => After::Persists,
         (1.., false) => After::Lingers,
+        // What comes behind the last byte would reset the connection, too.
+        (0, false) if body.lacks_end() => After::Lingers,
         _ => After::Ends,
     }
 }

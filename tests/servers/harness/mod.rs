@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub(crate) use http::{converse, http_get};
+pub(crate) use http::{HttpReply, converse, http_get};
 pub(crate) use instance::{Failed, Instance, Launch, example_path, program_path};
 pub(crate) use log::Log;
 pub(crate) use nginx::{Nginx, NginxSetup};

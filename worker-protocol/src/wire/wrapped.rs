@@ -84,6 +84,14 @@ impl Wrapped<'_> {
         }
     }
 
+    /// Whether what says that the body has ended is still to come, however many bytes of it were read.
+    pub fn lacks_end(&self) -> bool {
+        match self {
+            Wrapped::Chunks(_) => false,
+            Wrapped::Records(records) => !records.body_has_ended(),
+        }
+    }
+
     /// What is to be sent besides the answer.
     pub fn replies(&mut self) -> Option<&mut Vec<u8>> {
         match self {
