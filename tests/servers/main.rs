@@ -80,6 +80,7 @@ mod serve_sockets;
 mod services_cache;
 mod services_elsewhere;
 mod services_queue;
+mod services_rival;
 mod services_told;
 mod signals;
 mod spoolers;
