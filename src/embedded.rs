@@ -95,8 +95,15 @@ where
             return worker.member().refuse(&LoadFailure::new("no application was loaded"));
         };
         let info = worker.info();
+        if worker.member().instance().is_grown() && catch_unwind(AssertUnwindSafe(|| handler.warm_up())).is_err() {
+            return worker.member().refuse(&passing("the application panicked in warm_up".to_owned()));
+        }
         match catch_unwind(AssertUnwindSafe(|| handler.start_worker(&info))) {
-            Ok(Ok(())) => serve(worker, ManuallyDrop::into_inner(handler)),
+            Ok(Ok(())) => {
+                let (code, kept) = serve(worker, ManuallyDrop::into_inner(handler));
+                self.handler = kept.map(ManuallyDrop::new);
+                code
+            }
             Ok(Err(error)) => worker.member().refuse(&passing(format!("start_worker: {}", chain(&*error)))),
             Err(_) => worker.member().refuse(&LoadFailure::new("the application panicked in start_worker")),
         }
@@ -121,14 +128,20 @@ fn passing(reason: String) -> LoadFailure {
     LoadFailure { exit_code: NOT_NOW, reason }
 }
 
-/// The life of a handler that has been started.
-fn serve<H: Handler>(worker: &Worker<'_>, handler: H) -> i32 {
+/// The life of a handler that has been started: the exit code, and the handler if others are to be forked with it.
+fn serve<H: Handler>(worker: &Worker<'_>, handler: H) -> (i32, Option<H>) {
     let mut service = HandlerService { handler };
     let code = worker.serve(&service);
+    if worker.member().calling().is_some() {
+        match catch_unwind(AssertUnwindSafe(|| service.handler.cool_down())) {
+            Ok(()) => return (code, Some(service.handler)),
+            Err(_) => worker.member().miss_calling("the application panicked in cool_down"),
+        }
+    }
     // The log has the panic; the worker is on its way out in any case.
     let _ = catch_unwind(AssertUnwindSafe(|| service.handler.stop_worker()));
     let _ = catch_unwind(AssertUnwindSafe(|| drop(service)));
-    code
+    (code, None)
 }
 
 /// Answers a worker's requests with a handler.

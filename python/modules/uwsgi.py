@@ -135,8 +135,10 @@ def _hook(name):
     return globals().get(name)
 
 
-def _begin_worker():
-    """Called in each worker that has its application."""
+def _begin_worker(grown=False):
+    """Called in each worker that has its application; `grown`: it was forked from a worker that has served (refork)."""
+    if grown and _hook("after_refork") is not None:
+        _hook("after_refork")()
     if _hook("post_fork_hook") is not None:
         _hook("post_fork_hook")()
 

@@ -40,6 +40,36 @@ def postfork_chain_hook():
 uwsgi.post_fork_hook = postfork_chain_hook
 
 
+before_refork_chain = []
+after_refork_chain = []
+
+
+def _run_before_refork():
+    for function in before_refork_chain:
+        function()
+
+
+def _run_after_refork():
+    for function in after_refork_chain:
+        function()
+
+
+uwsgi.before_refork = _run_before_refork
+uwsgi.after_refork = _run_after_refork
+
+
+def before_refork(function):
+    """@before_refork: runs in a worker from which others are to be forked (refork), after its last request. Not in uWSGI."""
+    before_refork_chain.append(function)
+    return function
+
+
+def after_refork(function):
+    """@after_refork: runs in every worker that was forked from such a one, before @postfork. Not in uWSGI."""
+    after_refork_chain.append(function)
+    return function
+
+
 def postfork(function_or_worker):
     """@postfork: runs after the fork in every worker, mule and spooler. @postfork(n): only in worker n."""
     if callable(function_or_worker):

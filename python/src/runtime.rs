@@ -29,7 +29,7 @@ use crate::names::Names;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
-const MODULES: [(&str, &str); 12] = [
+const MODULES: [(&str, &str); 13] = [
     ("uwsgi", include_str!("../modules/uwsgi.py")),
     ("uwsgidecorators", include_str!("../modules/uwsgidecorators.py")),
     ("rhinod_cache", include_str!("../modules/cache.py")),
@@ -41,6 +41,7 @@ const MODULES: [(&str, &str); 12] = [
     ("rhinod_mule", include_str!("../modules/mule.py")),
     ("rhinod_rpc", include_str!("../modules/rpc.py")),
     ("rhinod_autoreload", include_str!("../modules/autoreload.py")),
+    ("rhinod_refork", include_str!("../modules/refork.py")),
     ("rhinod_tracebacker", include_str!("../modules/tracebacker.py")),
 ];
 
@@ -299,7 +300,8 @@ impl Loaded {
 
     /// The life of a worker, from its hooks to the end of its interpreter.
     fn work(&self, py: Python<'_>, worker: &Worker<'_>) -> i32 {
-        if let Err(error) = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method0("_begin_worker")) {
+        let is_grown = worker.member().instance().is_grown();
+        if let Err(error) = py.import("uwsgi").and_then(|uwsgi| uwsgi.call_method1("_begin_worker", (is_grown,))) {
             log::error!("an application's hook for new workers failed\n{}", traceback(py, &error));
         }
         if let Err(error) = self.watch_sources(py, worker) {
@@ -312,6 +314,15 @@ impl Loaded {
             Ok(service) => py.detach(|| worker.serve(&service)),
             Err(error) => worker.member().refuse(&internal(py, &error)),
         };
+        if worker.member().calling().is_some() {
+            match py.import("rhinod_refork").and_then(|refork| refork.call_method0("cool_down")) {
+                Ok(_) => return code,
+                Err(error) => {
+                    log::error!("a hook before the refork failed\n{}", traceback(py, &error));
+                    worker.member().miss_calling("a hook of before_refork failed, as the log says");
+                }
+            }
+        }
         end_application(py, worker.member().config());
         code
     }

@@ -88,6 +88,15 @@ pub trait Handler: Send + Sync + 'static {
     /// Runs once in a worker that leaves, after its last request. What it does counts as part of the time that the worker
     /// has to leave (`worker-reload-mercy`).
     fn stop_worker(&mut self) {}
+
+    /// Runs in the place of [`Handler::stop_worker`] in a worker from which others are to be forked (`refork`), after its last
+    /// request and when its threads have ended: to give back what must not be shared, such as connections and threads of one's
+    /// own. Whoever still holds something of the kind afterwards is not taken.
+    fn cool_down(&mut self) {}
+
+    /// Runs in each worker that is forked from such a one, before its [`Handler::start_worker`], with all that the other had
+    /// come to hold.
+    fn warm_up(&mut self) {}
 }
 
 impl<F, R> Handler for F

@@ -25,6 +25,14 @@ impl Handler for Box<dyn Handler> {
     fn stop_worker(&mut self) {
         (**self).stop_worker();
     }
+
+    fn cool_down(&mut self) {
+        (**self).cool_down();
+    }
+
+    fn warm_up(&mut self) {
+        (**self).warm_up();
+    }
 }
 
 /// A shared application. Its `start_worker` and `stop_worker` change it, so that nobody else may hold it then: the start
@@ -52,6 +60,18 @@ impl<H: Handler> Handler for Arc<H> {
     fn stop_worker(&mut self) {
         if let Some(handler) = Arc::get_mut(self) {
             handler.stop_worker();
+        }
+    }
+
+    fn cool_down(&mut self) {
+        if let Some(handler) = Arc::get_mut(self) {
+            handler.cool_down();
+        }
+    }
+
+    fn warm_up(&mut self) {
+        if let Some(handler) = Arc::get_mut(self) {
+            handler.warm_up();
         }
     }
 }
@@ -132,6 +152,14 @@ where
 
     fn stop_worker(&mut self) {
         self.inner.stop_worker();
+    }
+
+    fn cool_down(&mut self) {
+        self.inner.cool_down();
+    }
+
+    fn warm_up(&mut self) {
+        self.inner.warm_up();
     }
 }
 

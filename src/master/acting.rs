@@ -43,6 +43,11 @@ impl Driver<'_> {
                 }
                 Action::Execute { seat, post, recipe, nth } => self.execute(seat, post, recipe, nth),
                 Action::Retire { seat, post, why } => self.retire(seat, post, why),
+                Action::Mold { seat, generation, .. } => self.children.tell_to_mold(seat, generation),
+                Action::TakeMold { seat, generation } => {
+                    self.note_mold(seat);
+                    self.children.take_mold(seat, generation, &self.poll);
+                }
                 Action::Pause { seat } => self.children.pause(seat),
                 Action::Resume { seat } => self.children.resume(seat),
                 Action::Withdraw { seat, post, why } => self.withdraw(seat, post, why),

@@ -21,6 +21,7 @@ use super::oom::OomWatch;
 use super::operator::Operators;
 use super::origin::Origin;
 use super::reading::Reading;
+use super::refork::Reforking;
 use super::scaler::Scaler;
 use super::second_line::SecondLine;
 use super::signals::Signals;
@@ -93,6 +94,8 @@ pub(super) struct Driver<'a> {
     pub(super) stops_at_us: Option<u64>,
     /// Who is being told of the instance.
     pub(super) visitors: Visitors,
+    /// What is known of workers that others are forked from.
+    pub(super) refork: Reforking,
     /// What processes hold of the machine's memory.
     pub(super) holdings: Holdings,
     /// What outlives the processes that did it.
@@ -154,6 +157,7 @@ impl<'a> Driver<'a> {
             vassal: None,
             stops_at_us: None,
             visitors: Visitors::default(),
+            refork: Reforking::default(),
             holdings: Holdings::default(),
             ledger: Ledger::begin(epoch_us()),
             timetable: Timetable::default(),
@@ -191,8 +195,9 @@ impl<'a> Driver<'a> {
         }
         self.keep(&event);
         self.keep_for_trial(&event);
+        self.weigh_fresh(&event);
         self.raise_on_fault(&event);
-        if let Event::Exited { seat, .. } = &event {
+        if let Event::Exited { seat, .. } | Event::Molded { seat } = &event {
             if self.machine.is_worker(*seat)
                 && let Some(board) = self.children.board()
             {
@@ -214,7 +219,11 @@ impl<'a> Driver<'a> {
     /// Keeps what outlives the process that an event is about.
     fn keep(&mut self, event: &Event) {
         self.ledger.hear(event);
-        let (Event::Ready { seat, .. } | Event::ForkFailed { seat, .. } | Event::Exited { seat, .. }) = event else {
+        let (Event::Ready { seat, .. }
+        | Event::ForkFailed { seat, .. }
+        | Event::Exited { seat, .. }
+        | Event::Molded { seat }) = event
+        else {
             return;
         };
         if !self.machine.is_worker(*seat) {

@@ -90,7 +90,11 @@ pub(super) fn sum(report: &Report) -> Option<Memory> {
     let is_there = |status: WorkerStatus| status != WorkerStatus::Cheap;
     let workers = report.workers.iter().filter(|worker| is_there(worker.status)).filter_map(|worker| worker.holding);
     let zygotes = report.zygotes.iter().filter_map(|zygote| zygote.holding);
-    let mut sum = Memory { unread: report.unread.first().cloned(), ..Memory::default() };
+    let mut sum = Memory {
+        unread: report.unread.first().cloned(),
+        refork_saved_bytes: report.refork_saved_bytes,
+        ..Memory::default()
+    };
     for Holding { private_bytes, shared_bytes, proportional_bytes } in workers {
         sum.workers += 1;
         sum.private_bytes = sum.private_bytes.saturating_add(private_bytes);

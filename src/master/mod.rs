@@ -44,6 +44,8 @@ mod passed;
 mod reading;
 mod reason;
 mod recertifying;
+mod refork;
+mod reforking;
 mod reloading;
 mod rotation;
 mod rounds;

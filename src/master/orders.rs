@@ -65,6 +65,8 @@ impl Driver<'_> {
             match said {
                 Said::Event(event) => self.handle(event),
                 Said::Wanted(wanted) => self.obey(wanted),
+                Said::Seasoned(seat) => self.consider_mold(seat),
+                Said::NotMolded { seat, reason } => self.miss_mold(seat, &reason),
                 Said::StrangerEnded(pid, status) => {
                     if !self.take_collector_end(pid, status)
                         && !self.take_attendant_end(pid, status)
@@ -222,7 +224,7 @@ impl Driver<'_> {
 
     /// How the instance is doing.
     fn standing(&self) -> Standing {
-        let (generation, count) = (self.machine.current(), self.machine.count());
+        let (generation, count) = (self.machine.root(), self.machine.count());
         let wanted = self.machine.plan().executed.len();
         let standing = Standing {
             state: State::Serving,

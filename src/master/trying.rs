@@ -67,7 +67,7 @@ impl Driver<'_> {
     /// Keeps for the trial what a worker has done that is gone, and counts one that is stuck as a failure.
     pub(super) fn keep_for_trial(&mut self, event: &Event) {
         let (seat, is_struck) = match event {
-            Event::Exited { seat, .. } => (*seat, false),
+            Event::Exited { seat, .. } | Event::Molded { seat } => (*seat, false),
             Event::Leaving { seat, reason: LeaveReason::Harakiri } | Event::Stuck { seat } => (*seat, true),
             _ => return,
         };

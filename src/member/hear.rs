@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 use worker_protocol::control::{self, FromWorker, Message, ToWorker};
+use worker_protocol::ids::Generation;
 
 use crate::sys::control::{ControlSocket, Received, Unfit};
 use crate::sys::{process, signals};
@@ -25,12 +26,13 @@ impl<'z> Line<'z> {
     }
 
     /// Takes in what the master sent: most records only say that the order word has changed; signals of the application are
-    /// handed over. False: the master is gone.
-    pub(super) fn hear(&self, mut signalled: impl FnMut(u8)) -> io::Result<bool> {
+    /// handed over, and what the process is to become. False: the master is gone.
+    pub(super) fn hear(&self, mut signalled: impl FnMut(u8), mut becomes: impl FnMut(Generation)) -> io::Result<bool> {
         loop {
             match self.later.receive(self.control)? {
                 Received::Message(ToWorker::LogTo, beside) => process::log_to(&beside),
                 Received::Message(ToWorker::Signal { number }, _) => signalled(number),
+                Received::Message(ToWorker::Mold { generation }, _) => becomes(generation),
                 Received::Message(ToWorker::Retire | ToWorker::Pause | ToWorker::Resume, _) => {}
                 // That is for routers.
                 Received::Message(ToWorker::Certificates, _) => {}

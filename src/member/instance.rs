@@ -20,12 +20,25 @@ use crate::sys::mailbox::Mailbox;
 pub struct Instance<'z> {
     common: &'z Common,
     scoreboard: Scoreboard<'z>,
+    /// Whether this process comes from a worker that has become the mold of others.
+    is_grown: bool,
 }
 
 impl<'z> Instance<'z> {
     pub(crate) fn of(common: &'z Common) -> io::Result<Self> {
         let scoreboard = Scoreboard::fit(common.scoreboard.words(), common.layout).map_err(io::Error::other)?;
-        Ok(Self { common, scoreboard })
+        Ok(Self { common, scoreboard, is_grown: false })
+    }
+
+    /// The same as processes see it that come from a mold.
+    pub(crate) fn grown(self) -> Self {
+        Self { is_grown: true, ..self }
+    }
+
+    /// Whether this process comes from a worker that has become the mold of others (`refork`): the application has been
+    /// loaded there, and has served.
+    pub fn is_grown(&self) -> bool {
+        self.is_grown
     }
 
     /// The configuration of the instance.

@@ -8,6 +8,7 @@ pub(crate) mod born;
 pub(crate) mod hear;
 mod instance;
 pub(crate) mod memories;
+mod mold;
 mod orders;
 mod processors;
 pub(crate) mod runtime;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use worker_protocol::control::{FromWorker, LeaveReason};
+use worker_protocol::ids::Generation;
 use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{Presence, SeatOrder, WorkerSeat};
 
@@ -33,6 +35,7 @@ pub use self::shared_queue::SharedQueue;
 use self::appetite::Appetite;
 use self::born::{Birth, Listening, title_process, while_parent_lives};
 use self::hear::Line;
+use self::mold::{Calling, Season};
 use self::orders::Orders;
 use self::runtime::{load_with_hooks, run_hooks};
 use self::wear::{Due, Wear};
@@ -53,6 +56,8 @@ pub struct Member<'z> {
     orders: Orders<'z>,
     wear: Wear,
     appetite: Appetite,
+    season: Season,
+    calling: Calling,
     told_ready: AtomicBool,
     /// Signals of the application that have come for this process alone.
     signals: Mutex<VecDeque<u8>>,
@@ -74,6 +79,8 @@ impl<'z> Member<'z> {
             orders: Orders::new(seat, birth.life)?,
             wear: Wear::new(&instance.config().recycling, birth.post, born_us),
             appetite: Appetite::default(),
+            season: Season::of(instance.config().refork, birth.post.role),
+            calling: Calling::default(),
             told_ready: AtomicBool::new(false),
             signals: Mutex::default(),
         })
@@ -89,11 +96,12 @@ impl<'z> Member<'z> {
         {
             log::warn!("no-orphans: {error}");
         }
-        if config.lazy_apps {
+        let loads = config.lazy_apps && !self.instance.is_grown();
+        if loads {
             enter_anew(config)?;
         }
         self.run_hooks(&[HookPhase::PostFork])?;
-        if config.lazy_apps {
+        if loads {
             let load = || load_with_hooks(runtime, config, self.instance.generation());
             while_parent_lives(config.identity.no_orphans, load)?;
             if runtime.serves_errors() {
@@ -185,7 +193,7 @@ impl<'z> Member<'z> {
     /// Takes in what the master sent, and has the threads know.
     pub(crate) fn hear(&self) -> io::Result<()> {
         let signalled = |number| self.signals.lock().unwrap_or_else(PoisonError::into_inner).push_back(number);
-        if !self.line.hear(signalled)? {
+        if !self.line.hear(signalled, |generation| self.calling.hear(generation))? {
             if !self.is_leaving() {
                 log::error!("{}: the master is gone; leaving after what is under way", self.name());
             }
@@ -271,6 +279,24 @@ impl<'z> Member<'z> {
             Some(Due::End(reason)) => self.retire_self(reason),
             None => {}
         }
+        if self.season.is_due(requests) {
+            self.tell(&FromWorker::Seasoned);
+        }
+    }
+
+    /// Of which generation it is to be the mold, for who has no work any more: not to end but to give back what must not be
+    /// shared.
+    pub fn calling(&self) -> Option<Generation> {
+        if let Err(error) = self.hear() {
+            log::error!("{}: {error}", self.name());
+        }
+        self.calling.get()
+    }
+
+    /// It cannot be the mold, and ends as others do.
+    pub fn miss_calling(&self, why: &str) {
+        self.calling.forget();
+        self.tell(&FromWorker::NotMolded { text: why.to_owned() });
     }
 
     /// How long until its age is to be looked at, in microseconds.

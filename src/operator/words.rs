@@ -134,6 +134,8 @@ pub(crate) struct Memory {
     pub(crate) shared_bytes: u64,
     /// Of workers and zygotes: all of the first, and their parts of the second.
     pub(crate) pss_bytes: u64,
+    /// What is saved by forking workers from one that has served, if they are.
+    pub(crate) refork_saved_bytes: Option<u64>,
     /// Whose memory cannot be read, and why: the first of them.
     pub(crate) unread: Option<String>,
 }
@@ -183,11 +185,14 @@ impl State {
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let Self { workers, zygotes, private_bytes, shared_bytes, pss_bytes, unread } = self;
+        let Self { workers, zygotes, private_bytes, shared_bytes, pss_bytes, refork_saved_bytes, unread } = self;
         write!(f, "{:.1} MiB for {workers} workers and {zygotes} that fork them", mib(*pss_bytes))?;
         if *workers > 0 {
             let own = mib(private_bytes / u64::from(*workers));
             write!(f, " (a worker has {own:.1} of its own and shares {:.1})", mib(*shared_bytes))?;
+        }
+        if let Some(saved) = refork_saved_bytes {
+            write!(f, ", refork saves {:.1} MiB", mib(*saved))?;
         }
         match unread {
             Some(why) => write!(f, ", not all of it known: {why}"),

@@ -19,6 +19,8 @@ pub struct Report {
     pub workers: Vec<Worker>,
     /// The processes that have loaded the application, and fork the workers.
     pub zygotes: Vec<Zygote>,
+    /// What forking workers from one that has served saves, in bytes; `None`: none are.
+    pub refork_saved_bytes: Option<u64>,
     /// Whose memory cannot be told of, and why.
     pub unread: Vec<String>,
     /// Workers on their way in or out, over and above those that serve.

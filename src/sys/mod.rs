@@ -3,6 +3,7 @@
 //! Runs in every process. Nothing here decides anything; each function does one thing and says what went wrong.
 #![allow(unsafe_code)]
 
+pub mod belongings;
 pub mod beneath;
 pub mod capabilities;
 pub mod certificates;

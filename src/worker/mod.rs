@@ -44,6 +44,7 @@ pub mod websocket;
 
 pub use self::exception::Raised;
 pub use self::exchange::{Exchange, Service};
+pub(crate) use self::process::ORDERLY;
 pub use self::process::{Worker, WorkerRuntime};
 pub(crate) use self::reply::warn_of_missing_pages;
 pub(crate) use self::routes::warn_of_missing_users;

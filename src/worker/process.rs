@@ -20,7 +20,7 @@ use crate::sys::control::ControlSocket;
 use crate::sys::process;
 
 /// Exit code of a worker that ended in an orderly way (uWSGI's manual, "Things to know").
-pub(super) const ORDERLY: i32 = 30;
+pub(crate) const ORDERLY: i32 = 30;
 
 /// A runtime whose application answers requests.
 pub trait WorkerRuntime: CompanionRuntime {
@@ -88,7 +88,7 @@ impl<'z> Worker<'z> {
             Ok(()) => runtime.work(self),
             Err(failure) => self.member.refuse(&failure),
         };
-        if self.member.config().skip_atexit {
+        if self.member.config().skip_atexit && self.member.calling().is_none() {
             process::end_at_once(code);
         }
         code

@@ -4,6 +4,7 @@
 //! over its control socket, and the end of that socket means that the master is gone. It watches its workers through
 //! pidfds, not through SIGCHLD, which belongs to the application.
 
+mod mold;
 mod set_up;
 mod standing;
 
@@ -13,8 +14,8 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
-use worker_protocol::control::{FromZygote, ToZygote};
-use worker_protocol::ids::{ProcessId, Seat};
+use worker_protocol::control::{FromWorker, FromZygote, ToZygote};
+use worker_protocol::ids::{Generation, ProcessId, Seat};
 use worker_protocol::post::Role;
 
 use self::set_up::take_set_up;
@@ -23,11 +24,14 @@ use crate::member::born::{Birth, title_process, while_parent_lives};
 use crate::member::hear::{LaterKinds, note_signals};
 use crate::member::runtime::load_with_hooks;
 use crate::member::{Instance, LoadFailure, Runtime};
+use crate::sys::belongings::Belongings;
 use crate::sys::control::{ControlSocket, Received};
 use crate::sys::process::{self, PidFd};
 use crate::sys::signals;
 use crate::sys::wait::{Doorbell, wait_any};
-use crate::worker::{Worker, WorkerRuntime, warn_of_missing_pages, warn_of_missing_places, warn_of_missing_users};
+use crate::worker::{
+    ORDERLY, Worker, WorkerRuntime, warn_of_missing_pages, warn_of_missing_places, warn_of_missing_users,
+};
 
 /// The life of a zygote: from the descriptor of its control socket to its exit code.
 pub fn run(control: RawFd, runtime: &mut dyn WorkerRuntime) -> i32 {
@@ -56,7 +60,8 @@ struct Zygote<'z> {
     control: ControlSocket,
     later: LaterKinds,
     instance: Instance<'z>,
-    children: BTreeMap<Seat, (ProcessId, PidFd)>,
+    /// By process: one that becomes the mold of others gives up its seat.
+    children: BTreeMap<ProcessId, (Seat, PidFd)>,
     /// Whether the application ignores its children's ends. The zygote cannot, as it has to tell of its workers'; they
     /// do.
     ignores_children: bool,
@@ -138,9 +143,9 @@ impl<'z> Zygote<'z> {
         }
     }
 
-    /// Sleeps until there is an order or a death; returns the seats of the workers that have ended. Threads of the
+    /// Sleeps until there is an order or a death; returns the workers that have ended. Threads of the
     /// application run meanwhile, unless another generation has taken over, in which they run as well.
-    fn wait(&self, runtime: &mut dyn WorkerRuntime) -> io::Result<Vec<Seat>> {
+    fn wait(&self, runtime: &mut dyn WorkerRuntime) -> io::Result<Vec<ProcessId>> {
         if self.is_at_rest {
             return self.look();
         }
@@ -149,21 +154,19 @@ impl<'z> Zygote<'z> {
         seen
     }
 
-    fn look(&self) -> io::Result<Vec<Seat>> {
+    fn look(&self) -> io::Result<Vec<ProcessId>> {
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![self.control.as_fd()];
         descriptors.extend(self.children.values().map(|(_, pidfd)| pidfd.as_fd()));
-        let seats: Vec<Seat> = self.children.keys().copied().collect();
+        let processes: Vec<ProcessId> = self.children.keys().copied().collect();
         let ready = wait_any(&descriptors)?;
-        Ok(ready.into_iter().filter_map(|index| Some(seats[index.checked_sub(1)?])).collect())
+        Ok(ready.into_iter().filter_map(|index| Some(processes[index.checked_sub(1)?])).collect())
     }
 
     /// Reaps the workers that have ended and tells the master how.
-    fn bury(&mut self, ended: &[Seat]) -> io::Result<()> {
-        for seat in ended {
-            let reaped = self.children.get(seat).and_then(|(pid, _)| process::reap(Some(*pid)));
-            if let Some((pid, status)) = reaped {
-                self.children.remove(seat);
-                self.report(&FromZygote::Exited { seat: *seat, pid, wait_status: status.0 })?;
+    fn bury(&mut self, ended: &[ProcessId]) -> io::Result<()> {
+        for (pid, status) in ended.iter().filter_map(|pid| process::reap(Some(*pid))) {
+            if let Some((seat, _)) = self.children.remove(&pid) {
+                self.report(&FromZygote::Exited { seat, pid, wait_status: status.0 })?;
             }
         }
         Ok(())
@@ -220,7 +223,7 @@ impl<'z> Zygote<'z> {
         match forked.and_then(stand_in_for) {
             Ok((pid, pidfd)) => {
                 self.report_with(&FromZygote::Forked { seat, pid }, &[pidfd.as_fd()])?;
-                self.children.insert(seat, (pid, pidfd));
+                self.children.insert(pid, (seat, pidfd));
                 Ok(())
             }
             Err(error) => self.report(&failed(error)),
@@ -232,6 +235,8 @@ impl<'z> Zygote<'z> {
     fn begin_child(&mut self, runtime: &mut dyn WorkerRuntime, birth: Birth, control: ControlSocket) -> i32 {
         self.children.clear();
         self.control = control;
+        let belongings = mold::at_birth(self.instance.config(), birth.post.role);
+        let mut calling = None;
         let ignores_children = self.ignores_children;
         let begin = |runtime: &mut dyn Runtime| {
             runtime.after_fork_in_child();
@@ -250,15 +255,56 @@ impl<'z> Zygote<'z> {
                 Worker::new(self.instance, &self.control, birth).map(|worker| {
                     runtime.in_worker(&worker, &mut |runtime| {
                         begin(runtime);
-                        worker.live(runtime)
+                        let code = worker.live(runtime);
+                        calling = worker.member().calling().filter(|_| code == ORDERLY);
+                        code
                     })
                 })
             }
         };
-        lived.unwrap_or_else(|error| {
+        let code = lived.unwrap_or_else(|error| {
             log::error!("a {} cannot begin: {error}", birth.post.role);
             1
-        })
+        });
+        match (calling, belongings) {
+            (Some(generation), Some(belongings)) => self.go_on_as_mold(runtime, generation, &belongings, code),
+            _ => code,
+        }
+    }
+
+    /// The rest of the life of a worker that has been told to become the mold of this generation. Returns the exit code; `code`
+    /// if it only ends.
+    fn go_on_as_mold(
+        &mut self,
+        runtime: &mut dyn WorkerRuntime,
+        generation: Generation,
+        birth: &Belongings,
+        code: i32,
+    ) -> i32 {
+        if let Some(text) = mold::hindrance(runtime, birth) {
+            // A master that is gone needs no reason.
+            let _ = self.control.send_record_waiting(&FromWorker::NotMolded { text }, &[]);
+            return code;
+        }
+        match self.become_mold(generation) {
+            Ok(()) => self.serve(runtime),
+            Err(error) => {
+                log::error!("refork: this worker cannot become a zygote: {error}");
+                code
+            }
+        }
+    }
+
+    fn become_mold(&mut self, generation: Generation) -> io::Result<()> {
+        if self.ignores_children {
+            signals::ignore_children(false)?;
+        }
+        note_signals(&[Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
+        (self.control, self.later) = (mold::new_line(&self.control)?, LaterKinds::default());
+        (self.instance, self.is_at_rest) = (self.instance.grown(), false);
+        let names = &self.instance.config().process_names;
+        title_process(&names.below_master(&format!("rhinod zygote {generation} (mold)")));
+        Ok(())
     }
 
     fn report(&self, record: &FromZygote) -> io::Result<()> {

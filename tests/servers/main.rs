@@ -48,6 +48,7 @@ mod python_threads;
 mod python_wsgi;
 mod pythons;
 mod realm;
+mod refork;
 mod reload_canary;
 mod reload_forms;
 mod reload_init;

@@ -80,6 +80,10 @@ fn every_record_survives() {
     check(FromWorker::AskStop, false, 0);
     check(FromWorker::AskCheap, false, 0);
     check(FromWorker::NoApplication, false, 0);
+    check(ToWorker::Mold { generation: Generation(7) }, false, 0);
+    check(FromWorker::Seasoned, false, 0);
+    check(FromWorker::Molded, false, 1);
+    check(FromWorker::NotMolded { text: text() }, true, 0);
 }
 
 #[test]

@@ -135,7 +135,8 @@ fn the_kinds_are_the_codes() {
     ];
     let signal = ToWorker::Signal { number: 17 };
     let (log_to, certificates) = (ToWorker::LogTo, ToWorker::Certificates);
-    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, log_to, signal, certificates];
+    let mold = ToWorker::Mold { generation: Generation(2) };
+    let to_worker = [ToWorker::Retire, ToWorker::Pause, ToWorker::Resume, log_to, signal, certificates, mold];
     let from_worker = [
         FromWorker::Ready { boot_us: 1 },
         FromWorker::NotReady { exit_code: 1, text: text() },
@@ -145,6 +146,9 @@ fn the_kinds_are_the_codes() {
         FromWorker::AskCheap,
         FromWorker::NoApplication,
         FromWorker::Worn { reason: LeaveReason::Memory },
+        FromWorker::Seasoned,
+        FromWorker::Molded,
+        FromWorker::NotMolded { text: text() },
     ];
     let code: Vec<_> = (to_zygote.iter().map(|message| described(message, "master → zygote")))
         .chain(from_zygote.iter().map(|message| described(message, "zygote → master")))

@@ -36,6 +36,7 @@ mod pid_files;
 mod process_names;
 mod queue;
 mod recycling;
+mod refork;
 mod request;
 mod resources;
 mod router;
@@ -85,6 +86,7 @@ pub use pid_files::PidFiles;
 pub use process_names::ProcessNames;
 pub use queue::QueueSettings;
 pub use recycling::{MonitoredExceptions, Recycling};
+pub use refork::Refork;
 pub use request::{RequestLimits, VanishedClients};
 pub use resources::Resources;
 pub use router::Routers;
@@ -157,6 +159,8 @@ pub struct Config {
     pub resources: Resources,
     /// Whether a new generation proves itself on a part of the requests before it takes over.
     pub canary: Canary,
+    /// When workers are forked from one that has served.
+    pub refork: Refork,
     /// How long the master waits for what it asked for.
     pub patience: Patience,
     /// What is logged, where to, and how.
@@ -267,6 +271,7 @@ impl Default for Config {
             recycling: Recycling::default(),
             resources: Resources::default(),
             canary: Canary::default(),
+            refork: Refork::default(),
             patience: Patience::default(),
             logging: Logging::default(),
             statistics: Statistics::default(),

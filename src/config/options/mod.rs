@@ -45,6 +45,7 @@ mod offers;
 mod ours;
 mod processes;
 mod python;
+mod refork;
 mod regex;
 mod reload;
 mod routers;
@@ -117,7 +118,7 @@ pub const TABLE: &[Section] = &[
     Section::judged(Group::Logging, logging::OPTIONS, log_places::judge),
     Section::judged(Group::Identity, identity::OPTIONS, identity::judge),
     Section::judged(Group::Python, python::OPTIONS, python::judge),
-    Section::judged(Group::Ours, ours::OPTIONS, canary::judge),
+    Section::judged(Group::Ours, ours::OPTIONS, ours::judge),
     Section::of(Group::Hooks, hooks::OPTIONS),
     Section::of(Group::Language, language::OPTIONS),
     Section::of(Group::Helpers, helpers::OPTIONS),

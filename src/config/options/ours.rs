@@ -6,11 +6,18 @@ use super::draft::Draft;
 use super::kind::Kind;
 use super::offers;
 use super::parsed::Parsed;
+use super::refork;
 use super::reload::reload_on_term;
 use super::row::{Opt, address, count, flag, int, list, millis, path, seconds, text, value};
 use super::schedule;
 use super::statistics::own_address;
 use crate::config::model::{NoReach, Undecided};
+
+/// What some of them mean together.
+pub(super) fn judge(draft: &mut Draft<'_>) {
+    canary::judge(draft);
+    refork::judge(draft);
+}
 
 /// The rows.
 #[rustfmt::skip]
@@ -29,6 +36,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Fewer requests than this tell nothing at the end of the trial of reload-canary"),
     value("reload-canary-verdict", Kind::Choice(Undecided::NAMES)).default("commit").sets(canary::verdict).works()
         .says("What becomes of a new generation of which too few requests tell: it takes over, is tried on, or goes"),
+    text("refork").sets(refork::after).works()
+        .says("Fork workers from one that has answered so many requests (auto: when its memory says that it saves), so that they share what it has come to hold; uWSGI's switch of this name, a second fork after dropping privileges, does nothing"),
     seconds("stop-delay").default("0").sets(|d, v| d.config.patience.stop_delay = v.duration_unless_zero()).works()
         .says("Serve on for so long when told to stop, while /readyz says that the instance stops; told again it stops at once"),
     int("oom-score-adj", -1000, 1000)

@@ -58,7 +58,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("jidfile").aka(&["jid-file"]).unsupported(ISOLATION).says("Write FreeBSD jail id to file"),
     list("jail2").aka(&["libjail"]).refused(ISOLATION).says("FreeBSD libjail option"),
     text("jail-attach").refused(ISOLATION).says("Enter an already existing FreeBSD jail"),
-    flag("refork").aka(&["re-fork"]).unsupported(ISOLATION).says("fork() once more after privilege drop"),
+    flag("re-fork").unsupported(ISOLATION).says("fork() once more after privilege drop"),
     flag("refork-as-root").aka(&["re-fork-as-root"]).unsupported(ISOLATION)
         .says("fork() once more before privilege drop"),
     flag("refork-post-jail").aka(&["re-fork-post-jail"]).unsupported(ISOLATION).says("fork() once more after jailing"),

@@ -16,7 +16,7 @@ use super::budget::Budget;
 use super::executed::{Executed, ExecutedHandover};
 use super::mailboxes::{MailboxHandover, Mailboxes};
 use super::own_path::own_path;
-use super::registry::{Children, Member, Zygote};
+use super::registry::{Calling, Children, Grown, Member, Zygote};
 use super::router_ears::{RouterEars, RouterEarsHandover};
 use crate::sys::control::ControlSocket;
 use crate::sys::process::PidFd;
@@ -47,6 +47,9 @@ struct ZygoteHandover {
     generation: Generation,
     pid: ProcessId,
     control: Passed,
+    /// Of one that was a worker: the generation that it was of, and its pidfd.
+    #[serde(default)]
+    grown: Option<(Generation, Passed)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +66,9 @@ struct MemberHandover {
     /// Whether it has said that it is ready. One that has not yet is heard when it does.
     #[serde(default)]
     heard_ready: bool,
+    /// Whether it was told to become the mold of others.
+    #[serde(default)]
+    is_called: bool,
 }
 
 impl Children {
@@ -116,15 +122,30 @@ fn take_board(scoreboard: Passed, layout: Option<(u32, u32)>) -> io::Result<(Sha
     Ok((words, layout))
 }
 
+impl Grown {
+    fn hand_over(&self) -> io::Result<(Generation, Passed)> {
+        Ok((self.root, Passed::on(&self.process)?))
+    }
+}
+
 impl ZygoteHandover {
     fn of((generation, zygote): (&Generation, &Zygote)) -> io::Result<Self> {
-        Ok(Self { generation: *generation, pid: zygote.pid, control: Passed::on(&zygote.control)? })
+        Ok(Self {
+            generation: *generation,
+            pid: zygote.pid,
+            control: Passed::on(&zygote.control)?,
+            grown: zygote.grown.as_ref().map(Grown::hand_over).transpose()?,
+        })
     }
 
     fn adopt(self, seats: u32, poll: &Poll) -> io::Result<(Generation, Zygote)> {
         let control = ControlSocket::from_owned(self.control.take()?);
         Wake::Zygote(self.generation).when_readable(&control, poll)?;
-        Ok((self.generation, Zygote::new(self.pid, control, None, seats)))
+        let grown = |(root, process): (Generation, Passed)| {
+            process.take().map(|process| Grown { root, process: PidFd::from_owned(process) })
+        };
+        let grown = self.grown.map(grown).transpose()?;
+        Ok((self.generation, Zygote { grown, ..Zygote::new(self.pid, control, None, seats) }))
     }
 }
 
@@ -141,11 +162,12 @@ impl MemberHandover {
             ordered_us: member.ordered_us,
             orphan: member.orphan,
             heard_ready: member.heard_ready,
+            is_called: matches!(member.calling, Calling::Told),
         })
     }
 
     fn adopt(self, poll: &Poll) -> io::Result<(Seat, Member)> {
-        let Self { seat, generation, control, pid, pidfd, life, ordered_us, orphan, heard_ready } = self;
+        let Self { seat, generation, control, pid, pidfd, life, ordered_us, orphan, heard_ready, is_called } = self;
         let control = ControlSocket::from_owned(control.take()?);
         Wake::Member(seat).when_readable(&control, poll)?;
         let pidfd = pidfd.map(|pidfd| pidfd.take().map(PidFd::from_owned)).transpose()?;
@@ -162,6 +184,7 @@ impl MemberHandover {
             heard_ready,
             ended_us: None,
             orphan,
+            calling: if is_called { Calling::Told } else { Calling::None },
             budget,
         };
         Ok((seat, member))

@@ -24,6 +24,10 @@ pub(in crate::master) enum Said {
     Event(Event),
     /// Its application wants something.
     Wanted(Wanted),
+    /// A worker has served long enough for others to be forked from it.
+    Seasoned(Seat),
+    /// A worker has not become the mold that it was told to become, and why.
+    NotMolded { seat: Seat, reason: String },
     /// A process has ended that has no seat and loads nothing.
     StrangerEnded(ProcessId, ExitStatus),
 }
@@ -52,6 +56,12 @@ impl Children {
             let who = || format!("zygote of generation {generation}");
             match heard(&zygote.control, &mut zygote.budget, who) {
                 Heard::Record(record, beside) => {
+                    if let FromZygote::Exited { pid, wait_status, .. } = record
+                        && let Some(ended) = self.mold_ended(pid, WaitStatus(wait_status), poll)
+                    {
+                        said.extend(ended);
+                        continue;
+                    }
                     if let FromZygote::Exited { seat, .. } = record {
                         // What the worker said before its end comes first.
                         said.extend(self.hear_member(seat));
@@ -132,6 +142,15 @@ impl Children {
             match heard(&member.control, &mut member.budget, || format!("worker in seat {seat}")) {
                 // Once is enough.
                 Heard::Record(FromWorker::Ready { .. }, _) if member.heard_ready => {}
+                Heard::Record(FromWorker::Molded, beside) => {
+                    let control = beside.into_iter().next().map(ControlSocket::from_owned);
+                    match control.is_some_and(|control| self.follows_calling(seat, control)) {
+                        true => said.push(Event::Molded { seat }.into()),
+                        false => {
+                            log::error!("worker in seat {seat} says that it is a mold, which nobody has told it to be")
+                        }
+                    }
+                }
                 Heard::Record(record, _) => {
                     member.heard_ready |= matches!(record, FromWorker::Ready { .. });
                     if record == FromWorker::NoApplication {
@@ -210,7 +229,11 @@ fn from_worker(seat: Seat, record: FromWorker, budget: &mut Budget) -> Option<Sa
         FromWorker::AskReload => return wish(seat, budget, Wanted::Order(Order::Reload(Reload::Graceful))),
         FromWorker::AskStop => return wish(seat, budget, Wanted::Order(Order::Stop)),
         FromWorker::AskCheap => return wish(seat, budget, Wanted::FewerBy(seat)),
-        FromWorker::NoApplication => return None,
+        FromWorker::Seasoned => return Some(Said::Seasoned(seat)),
+        FromWorker::NotMolded { text } => {
+            return Some(Said::NotMolded { seat, reason: escape::value(text.as_bytes()) });
+        }
+        FromWorker::NoApplication | FromWorker::Molded => return None,
     };
     Some(Said::Event(event))
 }

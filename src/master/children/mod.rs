@@ -14,6 +14,7 @@ mod interpreter;
 mod launch;
 mod mailboxes;
 mod members;
+mod molds;
 mod orders;
 mod own_path;
 mod python_version;

@@ -17,6 +17,7 @@ impl Children {
         while let Some((pid, status)) = process::reap(None) {
             said.extend(self.ended(pid, status, poll));
         }
+        said.extend(self.lose_molds(poll));
         said.extend(self.executed.settle().into_iter().map(Said::from));
         said
     }
@@ -40,7 +41,7 @@ impl Children {
     }
 
     /// The end of a zygote, and behind it the orders that it never got.
-    fn lose_zygote(&mut self, generation: Generation, status: ExitStatus, poll: &Poll) -> Vec<Event> {
+    pub(super) fn lose_zygote(&mut self, generation: Generation, status: ExitStatus, poll: &Poll) -> Vec<Event> {
         let zygote = self.zygotes.remove(&generation);
         let (unheard, orders) = zygote.map(|zygote| (zygote.unheard, zygote.orders)).unwrap_or_default();
         // What ends with the code for an application that cannot be loaded has said why.

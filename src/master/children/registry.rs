@@ -47,6 +47,8 @@ pub(in crate::master) struct Children {
 /// A process that has loaded the application, or is about to, and forks when told.
 pub(super) struct Zygote {
     pub(super) pid: ProcessId,
+    /// Of one that was a worker.
+    pub(super) grown: Option<Grown>,
     pub(super) control: ControlSocket,
     /// What it is to fork.
     pub(super) orders: ForkOrders,
@@ -56,6 +58,14 @@ pub(super) struct Zygote {
     pub(super) unheard: Option<String>,
     /// How much of it is heard.
     pub(super) budget: Budget,
+}
+
+/// What is peculiar to a zygote that was a worker (`refork`): it is no child of ours, as long as its own zygote lives.
+pub(super) struct Grown {
+    /// The generation that it was a worker of.
+    pub(super) root: Generation,
+    /// Its number may be another's when we hear of its end.
+    pub(super) process: PidFd,
 }
 
 /// A process with a seat.
@@ -73,8 +83,20 @@ pub(super) struct Member {
     pub(super) ended_us: Option<u64>,
     /// Whether its zygote is gone, so that it is ours to reap.
     pub(super) orphan: bool,
+    /// How far it is on its way to being the mold of others.
+    pub(super) calling: Calling,
     /// How much of it is heard.
     pub(super) budget: Budget,
+}
+
+/// How far a worker is on its way to being the mold of others.
+pub(super) enum Calling {
+    /// It is a worker.
+    None,
+    /// It was told to become it.
+    Told,
+    /// It has, and hears on this.
+    Followed(ControlSocket),
 }
 
 impl Children {
@@ -88,7 +110,7 @@ impl Zygote {
     /// A process of which nothing has been heard.
     pub(super) fn new(pid: ProcessId, control: ControlSocket, unheard: Option<String>, seats: u32) -> Self {
         let (orders, untold) = (ForkOrders::default(), BTreeSet::new());
-        Self { pid, control, orders, untold, unheard, budget: Budget::of_zygote(seats) }
+        Self { pid, grown: None, control, orders, untold, unheard, budget: Budget::of_zygote(seats) }
     }
 }
 
@@ -104,6 +126,7 @@ impl Member {
             heard_ready: false,
             ended_us: None,
             orphan: false,
+            calling: Calling::None,
             budget: Budget::of_worker(),
         }
     }

@@ -125,8 +125,11 @@ impl Children {
     /// Ends a zygote at once.
     pub(in crate::master) fn kill_zygote(&self, generation: Generation) {
         if let Some(zygote) = self.zygotes.get(&generation) {
-            // It has not been reaped, so that the number is still its own.
-            let killed = PidFd::open(zygote.pid).and_then(|pidfd| pidfd.signal(Signal::SIGKILL));
+            let killed = match &zygote.grown {
+                Some(grown) => grown.process.signal(Signal::SIGKILL),
+                // It has not been reaped, so that the number is still its own.
+                None => PidFd::open(zygote.pid).and_then(|pidfd| pidfd.signal(Signal::SIGKILL)),
+            };
             if let Err(error) = killed {
                 log::error!("cannot kill the zygote of generation {generation}: {error}");
             }

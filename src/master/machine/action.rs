@@ -61,6 +61,23 @@ pub enum Action {
         /// Why.
         why: Farewell,
     },
+    /// Tell a worker to finish what it holds, and to become the mold of this generation. Answered by
+    /// [`Event::Molded`](super::Event::Molded), or by its end if it cannot.
+    Mold {
+        /// Which.
+        seat: Seat,
+        /// What it is until then.
+        post: Post,
+        /// Which; the number is new.
+        generation: Generation,
+    },
+    /// Who was the worker in this seat is the zygote of this generation from now on, and the seat is free.
+    TakeMold {
+        /// Which.
+        seat: Seat,
+        /// As told to it.
+        generation: Generation,
+    },
     /// Tell a worker to stop accepting for now.
     Pause {
         /// Which.

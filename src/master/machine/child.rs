@@ -23,6 +23,9 @@ pub(super) struct Child {
     /// Whether it has asked for a successor.
     #[serde(default)]
     pub(super) wear: Wear,
+    /// The generation whose mold it is to be when it goes.
+    #[serde(default)]
+    pub(super) mold: Option<Generation>,
     pub(super) phase: Phase,
 }
 
@@ -199,7 +202,7 @@ impl State {
     }
 }
 
-/// What can befall a seat: the table's columns. The first six come from outside, the rest from the master itself.
+/// What can befall a seat: the table's columns. The first seven come from outside, the rest from the master itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stimulus {
     Forked,
@@ -207,6 +210,8 @@ pub(super) enum Stimulus {
     Ready,
     NotReady,
     Leaving,
+    /// It has become the mold.
+    Molded,
     Exited,
     /// It is no longer wanted.
     Dismiss,
@@ -220,12 +225,13 @@ pub(super) enum Stimulus {
 
 impl Stimulus {
     #[cfg(test)]
-    pub(super) const ALL: [Stimulus; 10] = [
+    pub(super) const ALL: [Stimulus; 11] = [
         Stimulus::Forked,
         Stimulus::ForkFailed,
         Stimulus::Ready,
         Stimulus::NotReady,
         Stimulus::Leaving,
+        Stimulus::Molded,
         Stimulus::Exited,
         Stimulus::Dismiss,
         Stimulus::Kill,
@@ -255,6 +261,8 @@ pub(super) enum Step {
     Release,
     /// The seat is free, and the child is to blame.
     Fail,
+    /// It goes on as a zygote: the seat is free.
+    Mold,
     /// Reaped as expected: the seat is free.
     Bury,
     /// Reaped out of the blue: the seat is free; blame it if it died young and by itself.
@@ -321,6 +329,10 @@ pub(super) fn step(state: State, stimulus: Stimulus) -> Step {
         (S::Ready, E::Expire) => Step::Stay,
         (S::Ready, E::Ready | E::NotReady) => Step::Impossible,
 
+        (S::Retiring, E::Molded) => Step::Mold,
+        (S::Killed, E::Molded) => Step::Stay,
+        (_, E::Molded) => Step::Impossible,
+
         (S::Leaving | S::Retiring | S::Killed, E::Exited) => Step::Bury,
         (S::Leaving | S::Retiring, E::Kill | E::Expire) => Step::Kill,
         (S::Leaving | S::Retiring | S::Killed, E::Ready | E::NotReady | E::Leaving | E::Dismiss) => Step::Stay,
@@ -343,6 +355,7 @@ impl fmt::Display for Step {
             Step::Vacate => "→ Vacant",
             Step::Release => "release → Vacant",
             Step::Fail => "blame → Vacant",
+            Step::Mold => "→ Vacant, and a zygote",
             Step::Bury => "→ Vacant",
             Step::Judge => "blame if young, unless killed by others → Vacant",
             Step::Leave => "mercy → Leaving",
@@ -367,6 +380,7 @@ pub(super) enum Incident {
     Ready { boot_us: u64 },
     NotReady { exit_code: i32, reason: String },
     Leaving(LeaveReason),
+    Molded,
     Exited { pid: ProcessId, status: ExitStatus },
     Dismiss(Farewell),
     Kill(Farewell),
@@ -382,6 +396,7 @@ impl Incident {
             Incident::Ready { .. } => Stimulus::Ready,
             Incident::NotReady { .. } => Stimulus::NotReady,
             Incident::Leaving(_) => Stimulus::Leaving,
+            Incident::Molded => Stimulus::Molded,
             Incident::Exited { .. } => Stimulus::Exited,
             Incident::Dismiss(_) => Stimulus::Dismiss,
             Incident::Kill(_) => Stimulus::Kill,

@@ -88,6 +88,16 @@ pub enum Event {
         /// Why.
         reason: LeaveReason,
     },
+    /// A worker has served long enough to be the mold of others.
+    Seasoned {
+        /// Where.
+        seat: Seat,
+    },
+    /// A worker that was to become the mold has become it. It says and does nothing more as a worker.
+    Molded {
+        /// Where.
+        seat: Seat,
+    },
     /// A child is gone, or is not the instance's any more.
     Exited {
         /// Where.

@@ -87,6 +87,7 @@ impl Machine {
             (Step::Vacate, _) => {}
             (Step::Release, _) => self.actions.push_back(Action::Release { seat }),
             (Step::Fail, Incident::ForkFailed { errno }) => self.fail_fork(&child, errno),
+            (Step::Mold, _) => self.mold(seat, &child),
             (Step::Bury, Incident::Exited { pid, status }) => self.bury(seat, child, pid, status),
             (Step::Judge, Incident::Exited { pid, status }) => self.judge(seat, child, pid, status),
             (Step::BlameZygote, _) => self.blame_zygote(seat, child),
@@ -136,7 +137,8 @@ impl Machine {
     fn retire(&mut self, seat: Seat, child: Child, why: Farewell) {
         let Some(pid) = child.pid() else { return self.sit(seat, child) };
         self.tell(&child, Some(pid), Word::Retired(why));
-        self.actions.push_back(Action::Retire { seat, post: child.post, why });
+        let order = self.parting_order(seat, &child, why);
+        self.actions.push_back(order);
         let phase = Phase::Retiring { pid, since: self.now, until: self.after_us(self.mercy_us(&child)), why };
         self.sit(seat, Child { phase, ..child });
     }
@@ -224,7 +226,8 @@ impl Machine {
         self.note(Note::Intruder { seat, pid });
         let phase = Phase::Lost { until: self.now };
         let origin = Origin::Generation(self.current);
-        let stranger = Child { post: Post::worker(0), origin, nth: 0, replace: None, wear: Wear::None, phase };
+        let stranger =
+            Child { post: Post::worker(0), origin, nth: 0, replace: None, wear: Wear::None, mold: None, phase };
         self.kill(seat, stranger, pid, Farewell::CalledOff);
     }
 
@@ -314,6 +317,7 @@ impl Machine {
         if self.is_candidates(child) {
             return self.fail_change(reason);
         }
+        self.doubt_mold(child, &reason);
         if self.is_successor_of_marked(child) {
             self.fail_change(reason);
         }

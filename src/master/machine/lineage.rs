@@ -22,7 +22,7 @@ impl Machine {
         let Some(zygote) = self.zygotes.iter().find(|zygote| zygote.generation == generation) else {
             return self.impossible(format!("{incident:?} of generation {generation}, which has no zygote"));
         };
-        let before = zygote.phase;
+        let Zygote { phase: before, root, .. } = *zygote;
         let state = State::of(before);
         match step(state, incident.stimulus()) {
             Step::Impossible => self.impossible(format!("{incident:?} of generation {generation}, which is {state:?}")),
@@ -35,17 +35,17 @@ impl Machine {
             }
             Step::Reject => {
                 self.await_zygote(generation);
-                self.blame_generation(generation, before, incident);
+                self.blame_generation((generation, root), before, incident);
             }
             Step::Kill => self.kill_zygote(generation),
             Step::GiveUp => {
                 self.kill_zygote(generation);
-                self.blame_generation(generation, before, incident);
+                self.blame_generation((generation, root), before, incident);
             }
             Step::Bury | Step::Forget => self.remove_zygote(generation),
             Step::Judge => {
                 self.remove_zygote(generation);
-                self.blame_generation(generation, before, incident);
+                self.blame_generation((generation, root), before, incident);
             }
         }
     }
@@ -92,7 +92,13 @@ impl Machine {
 
     /// Draws the consequences of a generation that cannot do its part: the first load ends the instance, a reload is
     /// called off, and the current generation gets a new zygote.
-    fn blame_generation(&mut self, generation: Generation, before: Phase, incident: Incident) {
+    /// A mold is no more than its root's way to save memory: workers come from that again. `root`: of a mold.
+    fn blame_generation(
+        &mut self,
+        (generation, root): (Generation, Option<Generation>),
+        before: Phase,
+        incident: Incident,
+    ) {
         let (exit_code, reason) = verdict(before, incident);
         match self.stage {
             Stage::Stopping { .. } | Stage::Gone => {}
@@ -101,7 +107,14 @@ impl Machine {
                 self.begin_stop(if exit_code == 0 { stop::FAILURE } else { exit_code }, Manner::Graceful);
             }
             Stage::Starting | Stage::Serving if self.candidate() == Some(generation) => self.fail_change(reason),
-            Stage::Starting | Stage::Serving if self.current == generation => self.replace_zygote(before, reason),
+            Stage::Starting | Stage::Serving if self.current == generation => {
+                if root.is_none_or(|root| !self.forsake_mold(root, &reason)) {
+                    self.replace_zygote(generation, before, reason);
+                }
+            }
+            Stage::Starting | Stage::Serving if self.root() == generation => {
+                self.replace_zygote(generation, before, reason)
+            }
             Stage::Starting | Stage::Serving => {}
         }
     }
@@ -118,18 +131,17 @@ impl Machine {
     }
 
     /// The same configuration gets a new generation. Workers of the old one go on until those of the new are ready.
-    fn replace_zygote(&mut self, before: Phase, reason: String) {
+    fn replace_zygote(&mut self, failed: Generation, before: Phase, reason: String) {
         // A zygote is judged as the workers are for whom it is there.
         let rule = Rule::of(Role::Worker);
         let proved = matches!(before, Phase::Loaded { since } if self.now.since_us(since) >= rule.young_us);
         self.zygote_failures = if proved { 0 } else { self.zygote_failures.saturating_add(1) };
         let delay_us = Pace { first_us: rule.first_delay_us, max_us: self.plan.respawn_delay_max_us }
             .delay_us(self.zygote_failures);
-        let failed = self.current;
         self.note(Note::GenerationFailed { generation: failed, reason: reason.clone(), again_in_us: Some(delay_us) });
         self.current = self.new_generation();
         let phase = Phase::Waiting { until: self.after_us(delay_us) };
-        self.zygotes.push(Zygote { generation: self.current, phase });
+        self.zygotes.push(Zygote { generation: self.current, phase, root: None });
         if delay_us == 0 {
             self.zygote(self.current, Incident::Expire);
         }

@@ -22,6 +22,7 @@ mod fate;
 mod identity;
 mod line;
 mod lineage;
+mod mold;
 mod note;
 mod order;
 mod plan;
@@ -164,7 +165,7 @@ impl Machine {
     /// The sentence that says which numbers of the plan do not fit together.
     pub fn start(now: Time, plan: Plan) -> Result<Machine, String> {
         plan.check()?;
-        let zygote = Zygote { generation: Generation(1), phase: zygote::Phase::Waiting { until: now } };
+        let zygote = Zygote { generation: Generation(1), phase: zygote::Phase::Waiting { until: now }, root: None };
         let picture = Snapshot {
             current: Generation(1),
             generations_made: 1,
@@ -252,6 +253,8 @@ impl Machine {
                 self.refuse_generation(generation, exit_code, reason);
             }
             Event::Worn { seat, reason } => self.wear_out(seat, reason),
+            Event::Seasoned { seat } => self.season(seat),
+            Event::Molded { seat } => self.befall(seat, Incident::Molded),
             Event::Overgrown { seat } => self.befall(seat, Incident::Kill(Farewell::Overgrown)),
             Event::Stuck { seat } => self.befall(seat, Incident::Kill(Farewell::Harakiri)),
             Event::TrialEnds { generation, verdict } => self.conclude_trial(generation, verdict),

@@ -30,6 +30,12 @@ pub enum Note {
     WorkerLeaving { post: Post, pid: ProcessId, reason: LeaveReason },
     /// A worker is to have a successor.
     WorkerWorn { post: Post, pid: ProcessId, reason: LeaveReason },
+    /// A worker is to become the mold of others.
+    Seasoned { post: Post, pid: ProcessId },
+    /// It is.
+    Molded { post: Post, pid: ProcessId, generation: Generation },
+    /// Workers do not come from a mold any more.
+    Forsaken { generation: Generation, reason: String },
     /// A worker that nobody had asked to go is gone.
     WorkerDied { post: Post, pid: ProcessId, status: ExitStatus },
     /// A worker that had to go is gone.
@@ -89,6 +95,7 @@ impl Note {
         match self {
             Note::GenerationFailed { .. } | Note::ReloadFailed { .. } | Note::LeftBehind { .. } => Level::Error,
             Note::WorkerDied { .. }
+            | Note::Forsaken { .. }
             | Note::WorkerDiedLeaving { .. }
             | Note::WorkerUnfit { .. }
             | Note::NoMercy { .. }
@@ -105,6 +112,8 @@ impl Note {
             | Note::Respawned { .. }
             | Note::WorkerLeaving { .. }
             | Note::WorkerWorn { .. }
+            | Note::Seasoned { .. }
+            | Note::Molded { .. }
             | Note::WorkerGone { .. }
             | Note::Target { .. }
             | Note::Cheap
@@ -145,6 +154,21 @@ impl fmt::Display for Note {
             Note::WorkerLeaving { post, pid, reason } => write!(f, "{post} (pid: {pid}) leaves: {reason}"),
             Note::WorkerWorn { post, pid, reason } => {
                 write!(f, "{post} (pid: {pid}) serves until its successor is ready: {reason}")
+            }
+            Note::Seasoned { post, pid } => {
+                write!(
+                    f,
+                    "refork: {post} (pid: {pid}) serves until its successor is ready, then others are forked from it"
+                )
+            }
+            Note::Molded { post, pid, generation } => {
+                write!(f, "refork: workers are forked from process {pid}, which was {post}, as generation {generation}")
+            }
+            Note::Forsaken { generation, reason } => {
+                write!(
+                    f,
+                    "refork: workers are forked from what was loaded again, not as generation {generation}: {reason}"
+                )
             }
             Note::WorkerDied { post, pid, status: ExitStatus::Signal(signal) } => {
                 write!(f, "DAMN ! {post} (pid: {pid}) died, killed by signal {signal} :( trying respawn ...")

@@ -53,6 +53,11 @@ impl Duty {
         self.rule().successor == Successor::Beside && self.fresh.is_empty() && !self.stale.is_empty()
     }
 
+    /// Whether a successor is on its way to being ready.
+    fn is_being_replaced(&self) -> bool {
+        !self.stale.is_empty() && !self.fresh.is_empty() && !self.fresh_is_ready
+    }
+
     /// Of those to be replaced, how many stay for now. `possible`: whether a successor could begin.
     fn stale_kept(&self, possible: bool) -> usize {
         usize::from(match self.rule().successor {
@@ -126,7 +131,8 @@ impl Machine {
     /// Lets everyone go whose post is not wanted.
     pub(super) fn empty_unwanted_posts(&mut self) {
         let unwanted = |child: &Child| child.stays() && !self.is_candidates(child) && !self.posts.is_active(child.post);
-        let outdated = |child: &Child| child.generation().is_some_and(|generation| generation != self.current);
+        let outdated =
+            |child: &Child| child.generation().is_some_and(|generation| generation != self.generation_for(child.post));
         let surplus = self.seats_where(|child| unwanted(child) && !outdated(child));
         let old = self.seats_where(|child| unwanted(child) && outdated(child));
         self.befall_all(&surplus, &Incident::Dismiss(Farewell::Scaled));
@@ -137,8 +143,8 @@ impl Machine {
 
     /// Keeps one fresh child of each post and, where that one comes beside it and is not ready, one other. The rest goes.
     pub(super) fn let_replaced_go(&mut self) {
-        let is_loaded = self.is_loaded(self.current);
         for duty in self.duties() {
+            let is_loaded = self.is_loaded(self.generation_for(duty.post));
             let kept = duty.stale_kept(duty.rule().born == Born::Executed || is_loaded);
             for seat in duty.fresh.into_iter().skip(1) {
                 self.befall(seat, Incident::Dismiss(Farewell::CalledOff));
@@ -189,12 +195,20 @@ impl Machine {
 
     fn fork_successors(&mut self, duties: &[Duty]) {
         let chain = matches!(self.change, Some(Change::Rolling { reload: Reload::Chain }));
-        if chain && self.chain_is_busy() {
+        let is_busy = |duty: &Duty| duty.rule().counts && duty.is_being_replaced();
+        if chain && self.chain_is_busy() || self.has_mold() && duties.iter().any(is_busy) {
             return;
         }
         for duty in duties.iter().filter(|duty| duty.needs_successor()) {
-            if self.begin_in(duty.post) && chain {
+            if !self.begin_in(duty.post) {
+                continue;
+            }
+            if chain {
                 return self.note(Note::ChainNext { post: duty.post });
+            }
+            // From a mold they come one at a time as well.
+            if self.has_mold() && duty.rule().counts {
+                return;
             }
         }
     }
@@ -216,7 +230,7 @@ impl Machine {
 
     fn is_fresh(&self, child: &Child) -> bool {
         let such_as_is_wanted = match child.rule().fresh_by {
-            FreshBy::Generation => child.is_of(self.current),
+            FreshBy::Generation => child.is_of(self.generation_for(child.post)),
             FreshBy::Recipe => child.recipe().map(|recipe| recipe.id) == self.posts.recipe_id(child.post),
         };
         such_as_is_wanted && child.replace.is_none() && child.wear != Wear::Due
@@ -228,7 +242,10 @@ impl Machine {
             return false;
         }
         match Rule::of(post.role).born {
-            Born::Forked => self.is_loaded(self.current) && self.fork(self.current, post),
+            Born::Forked => {
+                let generation = self.generation_for(post);
+                self.is_loaded(generation) && self.fork(generation, post)
+            }
             Born::Executed => self.execute(post),
         }
     }
@@ -267,12 +284,13 @@ impl Machine {
 
     fn order_into(&mut self, seat: Seat, post: Post, origin: Origin, nth: u32) {
         let phase = Phase::Forking { until: self.after_us(FORK_PATIENCE_US), ready: None };
-        self.sit(seat, Child { post, origin, nth, replace: None, wear: Wear::None, phase });
+        self.sit(seat, Child { post, origin, nth, replace: None, wear: Wear::None, mold: None, phase });
     }
 
     fn let_old_zygotes_go(&mut self) {
         let candidate = self.candidate();
-        let wanted = |generation: Generation| generation == self.current || Some(generation) == candidate;
+        let ours = [self.current, self.root()];
+        let wanted = |generation: Generation| ours.contains(&generation) || Some(generation) == candidate;
         let all = self.zygotes.iter().map(|zygote| zygote.generation);
         let old: Vec<Generation> = all.filter(|number| !wanted(*number) && !self.has_children(*number)).collect();
         for generation in old {

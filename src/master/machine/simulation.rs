@@ -49,7 +49,7 @@ fn simulate(seed: u64) -> Result<Tally, String> {
 struct Tally(BTreeMap<&'static str, u64>);
 
 impl Tally {
-    const KINDS: [&str; 19] = [
+    const KINDS: [&str; 21] = [
         "abandoned",
         "adopted",
         "commits",
@@ -57,7 +57,9 @@ impl Tally {
         "evicted",
         "exits",
         "failed",
+        "forsaken",
         "ignored signal",
+        "molded",
         "moved",
         "mute",
         "no mercy",
@@ -118,6 +120,8 @@ enum Happening {
     WorkerReady(i32),
     WorkerUnfit(i32),
     WorkerLeaves(i32),
+    /// It becomes the mold that it was told to become.
+    WorkerMolds(i32),
     WorkerDies(i32, ExitStatus),
     /// The driver finds out about a worker whose zygote died before it could tell.
     WorkerFound(i32),
@@ -165,6 +169,8 @@ struct World {
     programs: BTreeMap<i32, Program>,
     /// Programs that have left to the background: under which number.
     moved: BTreeMap<i32, i32>,
+    /// Workers that have become zygotes: of which generation.
+    molds: BTreeMap<i32, Generation>,
     /// Seats with an order to fork that is not answered.
     ordered: BTreeSet<Seat>,
     next_pid: i32,
@@ -212,6 +218,7 @@ impl World {
             processes: BTreeMap::new(),
             programs: BTreeMap::new(),
             moved: BTreeMap::new(),
+            molds: BTreeMap::new(),
             ordered: BTreeSet::new(),
             next_pid: 100,
             plan,
@@ -301,6 +308,7 @@ impl World {
             Happening::WorkerReady(pid) => self.worker_gets_ready(pid),
             Happening::WorkerUnfit(pid) => self.worker_is_unfit(pid),
             Happening::WorkerLeaves(pid) => self.worker_leaves(pid),
+            Happening::WorkerMolds(pid) => self.worker_molds(pid),
             Happening::WorkerDies(pid, status) => self.worker_dies(pid, status),
             Happening::WorkerFound(pid) => return self.worker_is_found(pid),
             Happening::ProgramUp(pid) => self.program_comes_up(pid),
@@ -313,6 +321,7 @@ impl World {
 
     /// The driver drops what a worker said once its death is told, and whatever comes from a process unknown to it.
     fn deliver(&mut self, event: Event, of: Option<i32>) -> Check {
+        let event = self.of_zygote(event);
         if of.and_then(|pid| self.processes.get(&pid)).is_some_and(|process| process.told || !process.known) {
             return Ok(());
         }
@@ -336,6 +345,16 @@ impl World {
             _ => {}
         }
         self.tell(event)
+    }
+
+    /// The end of who was a worker when it was told, and is a zygote by now.
+    fn of_zygote(&self, event: Event) -> Event {
+        match event {
+            Event::Exited { pid, status, .. } if self.molds.contains_key(&pid.get()) => {
+                Event::ZygoteExited { generation: self.molds[&pid.get()], status }
+            }
+            other => other,
+        }
     }
 
     // What happens in the world.
@@ -452,6 +471,23 @@ impl World {
         self.finish(pid);
     }
 
+    fn worker_molds(&mut self, pid: i32) {
+        let Some(process) = self.living(pid) else { return };
+        let seat = process.seat;
+        self.send(-i64::from(pid), Event::Molded { seat }, Some(pid));
+    }
+
+    /// Who was a worker is a zygote now, if it has not died meanwhile.
+    fn take_mold(&mut self, seat: Seat, generation: Generation) -> Check {
+        let pid = self.known(seat, "takes a mold from")?;
+        let Some(process) = self.processes.remove(&pid) else { return Ok(()) };
+        ensure(!self.zygotes.contains_key(&generation), || format!("generation {generation} again"))?;
+        self.molds.insert(pid, generation);
+        let bad = self.dice.percent(15);
+        self.zygotes.insert(generation, Zygote { alive: process.alive, loaded: true, told: false, mute: false, bad });
+        Ok(())
+    }
+
     fn worker_wears_out(&mut self, pid: i32) {
         let Some(process) = self.living(pid).filter(|process| process.ready && !process.leaving) else { return };
         let seat = process.seat;
@@ -503,7 +539,14 @@ impl World {
             }
             72..80 => {
                 if let Some(pid) = self.dice.pick(&alive) {
-                    if self.dice.percent(50) { self.worker_leaves(pid) } else { self.worker_wears_out(pid) }
+                    match self.dice.below(4) {
+                        0 => self.worker_leaves(pid),
+                        1 => self.worker_wears_out(pid),
+                        _ => {
+                            let seat = self.processes[&pid].seat;
+                            return self.tell(Event::Seasoned { seat });
+                        }
+                    }
                 }
             }
             80..92 => {
@@ -615,6 +658,8 @@ impl World {
             Action::Exit { .. } => "exits",
             Action::Note(Note::NoMercy { .. }) => "no mercy",
             Action::Note(Note::Intruder { .. }) => "evicted",
+            Action::Note(Note::Molded { .. }) => "molded",
+            Action::Note(Note::Forsaken { .. }) => "forsaken",
             Action::Note(Note::WorkerUnfit { .. }) => "unfit",
             Action::Note(Note::GenerationFailed { again_in_us: Some(_), .. }) => "zygotes replaced",
             Action::Announce(Announcement::ReloadDone { outcome, .. }) => match outcome {
@@ -656,6 +701,17 @@ impl World {
                     self.retire(pid);
                 }
             }
+            Action::Mold { seat, generation, .. } => {
+                let pid = self.known(seat, "molds")?;
+                ensure(self.processes[&pid].ready, || format!("molds seat {seat}, which was never ready"))?;
+                ensure(!self.zygotes.contains_key(&generation), || format!("generation {generation} again"))?;
+                match self.dice.percent(70) && !self.processes[&pid].leaving {
+                    true => self.happen_within(2 * SECOND, Happening::WorkerMolds(pid)),
+                    false => self.retire(pid),
+                }
+                self.processes.entry(pid).and_modify(|process| process.leaving = true);
+            }
+            Action::TakeMold { seat, generation } => return self.take_mold(seat, generation),
             Action::Pause { seat } => return self.set_paused(seat, true),
             Action::Resume { seat } => return self.set_paused(seat, false),
             Action::Withdraw { seat, .. } => {
@@ -928,9 +984,10 @@ impl World {
             .values()
             .filter(|process| process.alive)
             .partition(|process| role(process) == Some(Role::Worker));
-        let of_now = |process: &&Process| process.ready && !process.paused && process.generation == current;
+        let root = self.machine.root();
+        let of_now = |process: &&Process| process.ready && !process.paused && process.generation == root;
         ensure(companions.iter().all(of_now), || "a companion is not what is wanted".to_owned())?;
-        let seated = self.machine.seats.iter().flatten().filter(|child| child.is_of(current) && !child.rule().counts);
+        let seated = self.machine.seats.iter().flatten().filter(|child| child.is_of(root) && !child.rule().counts);
         let posts: BTreeSet<Post> = seated.map(|child| child.post).collect();
         let is_wanted = |post: &Post| !self.plan.dormant.contains(post) || self.machine.is_wanted(*post);
         let planned: BTreeSet<Post> = self.plan.companions.iter().copied().filter(is_wanted).collect();
@@ -947,7 +1004,8 @@ impl World {
         self.check_programs_at_rest()?;
         let zygotes: Vec<Generation> =
             self.zygotes.iter().filter(|(_, zygote)| zygote.alive).map(|(generation, _)| *generation).collect();
-        ensure(zygotes == [current], || format!("zygotes {zygotes:?} live, {current} is current"))
+        let expected: Vec<Generation> = BTreeSet::from([root, current]).into_iter().collect();
+        ensure(zygotes == expected, || format!("zygotes {zygotes:?} live, {current} is current, from {root}"))
     }
 }
 

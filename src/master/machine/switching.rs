@@ -50,7 +50,7 @@ impl Machine {
         self.posts.have_workers(plan.bounds.maximum());
         let generation = self.new_generation();
         let until = plan.load_timeout_us.map(|us| self.after_us(us));
-        self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until } });
+        self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until }, root: None });
         self.actions.push_back(Action::StartZygote { generation, candidate: true });
         self.change = Some(Change::Switching(Switch {
             reload,

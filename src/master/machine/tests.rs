@@ -2,6 +2,7 @@
 
 mod companions;
 mod executed;
+mod mold;
 mod trial;
 
 use super::*;
@@ -1191,6 +1192,7 @@ fn every_pair_of_the_workers_table_is_carried_out() {
         Incident::Ready { boot_us: MS },
         Incident::NotReady { exit_code: 22, reason: "test".to_owned() },
         Incident::Leaving(LeaveReason::Other),
+        Incident::Molded,
         Incident::Exited { pid, status: ExitStatus::Signal(9) },
         Incident::Dismiss(why),
         Incident::Kill(why),
@@ -1209,8 +1211,15 @@ fn every_pair_of_the_workers_table_is_carried_out() {
         for (stimulus, incident) in child::Stimulus::ALL.into_iter().zip(&incidents) {
             let mut machine = Bench::serving(plan(1)).machine;
             let post = Post { role, number: 1 };
-            let sitting =
-                |phase| Child { post, origin: origin.clone(), nth: 2, replace: None, wear: Default::default(), phase };
+            let sitting = |phase| Child {
+                post,
+                origin: origin.clone(),
+                nth: 2,
+                replace: None,
+                wear: Default::default(),
+                mold: None,
+                phase,
+            };
             machine.seats[1] = phase.map(sitting);
             assert_eq!((child::State::of(machine.seats[1].as_ref()), incident.stimulus()), (state, stimulus));
             let step = child::step(state, stimulus);

@@ -12,6 +12,9 @@ use std::fmt;
 pub(super) struct Zygote {
     pub(super) generation: Generation,
     pub(super) phase: Phase,
+    /// Of a mold: the generation that was loaded from which it comes.
+    #[serde(default)]
+    pub(super) root: Option<Generation>,
 }
 
 /// How far a zygote's life has come. `until` is when patience ends; one that is gone has no entry.

@@ -178,6 +178,10 @@ fn memory(out: &mut Exposition, report: &Report) {
     let of_zygotes = report.zygotes.iter().map(|zygote| (zygote.generation, zygote.holding));
     let help = "The same of the processes that fork the workers.";
     held(out, "rhinod_zygote_memory_bytes", help, "generation", of_zygotes);
+    if let Some(saved) = report.refork_saved_bytes {
+        let help = "Memory that workers hold less since they are forked from one that has served.";
+        out.family("rhinod_refork_saved_bytes", Kind::Gauge, help).whole(&[], saved);
+    }
     let help = "Processes whose memory cannot be read.";
     out.family("rhinod_memory_unread", Kind::Gauge, help).whole(&[], report.unread.len() as u64);
 }

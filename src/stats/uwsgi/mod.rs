@@ -58,8 +58,10 @@ struct Document<'r> {
     services: Services<'r>,
     sockets: Vec<Socket<'r>>,
     workers: Vec<OneWorker<'r>>,
-    // These two are not in uWSGI.
+    // These are not in uWSGI.
     zygotes: Vec<OneZygote>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refork_saved: Option<u64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     memory_unread: &'r [String],
 }
@@ -92,6 +94,7 @@ impl<'r> Document<'r> {
             sockets: report.listeners.iter().map(Socket::of).collect(),
             workers: report.workers.iter().map(|worker| OneWorker::of(worker, style)).collect(),
             zygotes: report.zygotes.iter().map(OneZygote::of).collect(),
+            refork_saved: report.refork_saved_bytes,
             memory_unread: &report.unread,
         }
     }

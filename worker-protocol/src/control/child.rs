@@ -2,6 +2,7 @@
 
 use super::kind;
 use super::record::{Error, Message, Record, signed};
+use crate::ids::Generation;
 
 /// Master to worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,11 @@ pub enum ToWorker {
     Signal {
         /// Which.
         number: u8,
+    },
+    /// When you leave, do not end: become the mold of this generation, a zygote from which workers are forked.
+    Mold {
+        /// Which.
+        generation: Generation,
     },
 }
 
@@ -55,6 +61,16 @@ pub enum FromWorker {
     Worn {
         /// Why.
         reason: LeaveReason,
+    },
+    /// It has answered enough requests to be worth being the mold of others.
+    Seasoned,
+    /// It has become the mold that it was told to become. Beside it: the control socket of the zygote that it is from now on;
+    /// on this one nothing more comes.
+    Molded,
+    /// It cannot become the mold, and leaves.
+    NotMolded {
+        /// Why: what it holds that must not be shared.
+        text: String,
     },
 }
 
@@ -108,15 +124,16 @@ impl LeaveReason {
 
 impl Message for ToWorker {
     fn encode(&self, out: &mut Vec<u8>) {
-        let (kind, a) = match self {
-            ToWorker::Signal { number } => (kind::SIGNAL, u64::from(*number)),
-            ToWorker::Retire => (kind::RETIRE, 0),
-            ToWorker::Pause => (kind::PAUSE, 0),
-            ToWorker::Resume => (kind::RESUME, 0),
-            ToWorker::LogTo => (kind::WORKER_LOG_TO, 0),
-            ToWorker::Certificates => (kind::CERTIFICATES, 0),
+        let record = match self {
+            ToWorker::Signal { number } => Record { a: u64::from(*number), ..Record::new(kind::SIGNAL) },
+            ToWorker::Mold { generation } => Record { generation: generation.0, ..Record::new(kind::MOLD) },
+            ToWorker::Retire => Record::new(kind::RETIRE),
+            ToWorker::Pause => Record::new(kind::PAUSE),
+            ToWorker::Resume => Record::new(kind::RESUME),
+            ToWorker::LogTo => Record::new(kind::WORKER_LOG_TO),
+            ToWorker::Certificates => Record::new(kind::CERTIFICATES),
         };
-        Record { a, ..Record::new(kind) }.append(out, "");
+        record.append(out, "");
     }
 
     fn decode(packet: &[u8]) -> Result<ToWorker, Error> {
@@ -127,6 +144,7 @@ impl Message for ToWorker {
             kind::RESUME => ToWorker::Resume,
             kind::WORKER_LOG_TO => ToWorker::LogTo,
             kind::CERTIFICATES => ToWorker::Certificates,
+            kind::MOLD => ToWorker::Mold { generation: Generation(record.generation) },
             kind::SIGNAL => {
                 ToWorker::Signal { number: u8::try_from(record.a).map_err(|_| record.wrong("signal", record.a))? }
             }
@@ -154,6 +172,9 @@ impl Message for FromWorker {
             FromWorker::AskCheap => (Record::new(kind::ASK_CHEAP), ""),
             FromWorker::NoApplication => (Record::new(kind::WORKER_NO_APPLICATION), ""),
             FromWorker::Worn { reason } => (Record { a: reason.number(), ..Record::new(kind::WORN) }, ""),
+            FromWorker::Seasoned => (Record::new(kind::SEASONED), ""),
+            FromWorker::Molded => (Record::new(kind::MOLDED), ""),
+            FromWorker::NotMolded { text } => (Record::new(kind::NOT_MOLDED), text.as_str()),
         };
         record.append(out, text);
     }
@@ -164,6 +185,7 @@ impl Message for FromWorker {
             kind::NOT_READY => {
                 return Ok(FromWorker::NotReady { exit_code: record.signed_a("exit code")?, text: text.read()? });
             }
+            kind::NOT_MOLDED => return Ok(FromWorker::NotMolded { text: text.read()? }),
             kind::READY => FromWorker::Ready { boot_us: record.a },
             kind::LEAVING => FromWorker::Leaving { reason: LeaveReason::of(&record)? },
             kind::ASK_RELOAD => FromWorker::AskReload,
@@ -171,6 +193,8 @@ impl Message for FromWorker {
             kind::ASK_CHEAP => FromWorker::AskCheap,
             kind::WORKER_NO_APPLICATION => FromWorker::NoApplication,
             kind::WORN => FromWorker::Worn { reason: LeaveReason::of(&record)? },
+            kind::SEASONED => FromWorker::Seasoned,
+            kind::MOLDED => FromWorker::Molded,
             other => return Err(Error::Kind(other)),
         };
         text.none(&record)?;
@@ -178,6 +202,6 @@ impl Message for FromWorker {
     }
 
     fn descriptors(&self) -> usize {
-        0
+        usize::from(*self == FromWorker::Molded)
     }
 }

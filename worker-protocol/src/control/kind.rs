@@ -42,6 +42,8 @@ pub const WORKER_LOG_TO: u16 = 35;
 pub const SIGNAL: u16 = 36;
 /// [`super::ToWorker::Certificates`].
 pub const CERTIFICATES: u16 = 37;
+/// [`super::ToWorker::Mold`]: the generation.
+pub const MOLD: u16 = 38;
 /// [`super::FromWorker::Ready`]: microseconds in `a`.
 pub const READY: u16 = 48;
 /// [`super::FromWorker::NotReady`]: exit code in `a`; text.
@@ -58,3 +60,9 @@ pub const ASK_CHEAP: u16 = 53;
 pub const WORKER_NO_APPLICATION: u16 = 54;
 /// [`super::FromWorker::Worn`]: reason in `a`, as in [`LEAVING`].
 pub const WORN: u16 = 55;
+/// [`super::FromWorker::Seasoned`].
+pub const SEASONED: u16 = 56;
+/// [`super::FromWorker::Molded`], with the new control socket beside it.
+pub const MOLDED: u16 = 57;
+/// [`super::FromWorker::NotMolded`], with the reason as text.
+pub const NOT_MOLDED: u16 = 58;
