@@ -80,12 +80,14 @@ impl ControlSocket {
         Self(descriptor)
     }
 
-    /// Sends one message. It is queued whole or not at all; a full queue is `WouldBlock`.
+    /// Sends one message. It is queued whole or not at all; a full queue is `WouldBlock`, also where somebody else made the
+    /// socket, who may have it wait.
     fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let raw: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
         let beside: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-        sendmsg::<()>(self.0.as_raw_fd(), &[IoSlice::new(message)], beside, MsgFlags::MSG_NOSIGNAL, None)?;
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        sendmsg::<()>(self.0.as_raw_fd(), &[IoSlice::new(message)], beside, flags, None)?;
         Ok(())
     }
 
@@ -279,6 +281,15 @@ mod tests {
         drop(beside);
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
         assert!(matches!(ours.receive::<ToWorker>().unwrap(), Received::EndOfFile));
+    }
+
+    #[test]
+    fn a_full_queue_is_told_also_on_a_socket_that_was_made_to_wait() {
+        let (ours, _theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let ours = ControlSocket::from_owned(ours);
+        let full = (0..1_000_000).find_map(|_| ours.send_record(&ToWorker::Pause, &[]).err());
+        assert_eq!(full.map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
     }
 
     #[test]
