@@ -108,6 +108,12 @@ where
             Err(_) => worker.member().refuse(&LoadFailure::new("the application panicked in start_worker")),
         }
     }
+
+    fn part(&mut self, _config: &Config) {
+        if let Some(handler) = self.handler.take() {
+            end(ManuallyDrop::into_inner(handler));
+        }
+    }
 }
 
 /// What the application is told of the configuration.
@@ -138,10 +144,14 @@ fn serve<H: Handler>(worker: &Worker<'_>, handler: H) -> (i32, Option<H>) {
             Err(_) => worker.member().miss_calling("the application panicked in cool_down"),
         }
     }
-    // The log has the panic; the worker is on its way out in any case.
-    let _ = catch_unwind(AssertUnwindSafe(|| service.handler.stop_worker()));
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(service)));
+    end(service.handler);
     (code, None)
+}
+
+/// The end of a handler. The log has it if it panics; the worker is on its way out in any case.
+fn end<H: Handler>(mut handler: H) {
+    let _ = catch_unwind(AssertUnwindSafe(|| handler.stop_worker()));
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
 }
 
 /// Answers a worker's requests with a handler.

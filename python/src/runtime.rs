@@ -180,6 +180,10 @@ impl WorkerRuntime for PythonRuntime {
         };
         Python::attach(|py| loaded.work(py, worker))
     }
+
+    fn part(&mut self, config: &Config) {
+        Python::attach(|py| end_application(py, config));
+    }
 }
 
 /// `py-tracebacker`: a thread that says where the others are.

@@ -43,7 +43,10 @@ impl Driver<'_> {
                 }
                 Action::Execute { seat, post, recipe, nth } => self.execute(seat, post, recipe, nth),
                 Action::Retire { seat, post, why } => self.retire(seat, post, why),
-                Action::Mold { seat, generation, .. } => self.children.tell_to_mold(seat, generation),
+                Action::Mold { seat, generation, .. } => {
+                    self.note_attempt();
+                    self.children.tell_to_mold(seat, generation);
+                }
                 Action::TakeMold { seat, generation } => {
                     self.note_mold(seat);
                     self.children.take_mold(seat, generation, &self.poll);
@@ -105,7 +108,7 @@ impl Driver<'_> {
             Outcome::Done => {
                 self.last_failure = None;
                 self.tell_emperor_ready();
-                let mut told = format!("generation {} serves", self.machine.current());
+                let mut told = format!("generation {} serves", self.machine.root());
                 let of_configuration = matches!(reload, Reload::Graceful | Reload::Brutal);
                 if let Some(left) = self.left_over().filter(|_| of_configuration) {
                     log::warn!("the reload is done, but {left}");

@@ -14,6 +14,8 @@ pub(super) struct Reforking {
     pub(super) fresh: Option<(Generation, u64)>,
     /// The loading of the application from which a mold came, or could not.
     pub(super) tried: Option<Generation>,
+    /// When all workers were weighed last.
+    pub(super) weighed_us: Option<u64>,
     /// What a worker held of its own on the average when the last mold was made.
     pub(super) before_bytes: Option<u64>,
 }

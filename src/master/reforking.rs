@@ -5,7 +5,11 @@ use super::driver::Driver;
 use super::machine::{Condition, Event, Seat};
 use super::refork::{pays, saved};
 use crate::config::model::Refork;
+use crate::sys::clock::monotonic_us;
 use crate::sys::memory;
+
+/// How long after a look at the memory of all workers the next one may follow, where a worker is the reason for it.
+const WEIGHED_EVERY_US: u64 = 1_000_000;
 
 impl Driver<'_> {
     /// A worker says that it has served long enough.
@@ -15,7 +19,7 @@ impl Driver<'_> {
         let is_new = self.refork.tried != Some(root);
         let wanted = match self.in_force.config.refork {
             Refork::Never => false,
-            Refork::After(_) => is_new,
+            Refork::After(_) => is_new && !has_mold,
             // Again from a worker of the mold's, but never after one that did not do.
             Refork::Auto => (is_new || has_mold) && self.would_pay(),
         };
@@ -24,7 +28,13 @@ impl Driver<'_> {
         }
     }
 
-    fn would_pay(&self) -> bool {
+    fn would_pay(&mut self) -> bool {
+        // Each worker tells of itself as often as it likes, and weighing all of them takes time.
+        let now_us = monotonic_us();
+        if self.refork.weighed_us.is_some_and(|weighed| now_us < weighed.saturating_add(WEIGHED_EVERY_US)) {
+            return false;
+        }
+        self.refork.weighed_us = Some(now_us);
         let Some((generation, fresh)) = self.refork.fresh else { return false };
         let held = self.private_bytes();
         let count = u32::try_from(held.len()).unwrap_or(u32::MAX);
@@ -55,9 +65,13 @@ impl Driver<'_> {
         }
     }
 
+    /// A worker is told to become the mold. Whatever comes of it, even if it dies of that, it is not tried again and again.
+    pub(super) fn note_attempt(&mut self) {
+        self.refork.tried = Some(self.machine.root());
+    }
+
     /// The worker in a seat is taken as the mold now.
     pub(super) fn note_mold(&mut self, seat: Seat) {
-        self.refork.tried = Some(self.machine.root());
         let root = self.machine.root();
         let pids = self.machine.workers().filter(|worker| worker.seat != seat).filter_map(|worker| worker.pid);
         let held: Vec<u64> =
@@ -68,8 +82,6 @@ impl Driver<'_> {
 
     /// A worker could not become the mold: it is named once, and no other is tried that would hold the same.
     pub(super) fn miss_mold(&mut self, seat: Seat, reason: &str) {
-        let root = self.machine.root();
-        self.refork.tried = Some(root);
         let worker = self.machine.workers().find(|worker| worker.seat == seat);
         let named = worker.map_or_else(|| format!("the worker in seat {seat}"), |worker| worker.post.to_string());
         log::warn!(

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use nix::sys::socket::{SockaddrStorage, getpeername};
+
+/// The last of the standard streams.
+const STANDARD_MAX: i32 = 2;
 
 /// Descriptors, by their numbers and what they lead to.
 #[derive(Debug)]
@@ -13,26 +17,38 @@ pub struct Belongings(BTreeSet<(i32, PathBuf)>);
 
 impl Belongings {
     /// What this process has now.
-    pub fn now() -> Self {
-        Self(descriptors())
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn now() -> io::Result<Self> {
+        descriptors().map(Self)
     }
 
     /// What it has now and had not then, and must not share, in words.
     pub fn gained(&self) -> Vec<String> {
-        let new = descriptors();
+        let new = match descriptors() {
+            Ok(new) => new,
+            // Who knows.
+            Err(error) => return vec![format!("what nobody knows (/proc/self/fd: {error})")],
+        };
         new.difference(&self.0).filter_map(|(number, target)| trouble(*number, &target.to_string_lossy())).collect()
     }
 }
 
-/// All that are open, but for the one that this is read with.
-fn descriptors() -> BTreeSet<(i32, PathBuf)> {
-    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return BTreeSet::new() };
+/// All that are open, but for the one that this is read with, and the standard streams: those are the log's, which may go
+/// elsewhere at any time, for all processes alike.
+fn descriptors() -> io::Result<BTreeSet<(i32, PathBuf)>> {
+    let entries = fs::read_dir("/proc/self/fd")?;
     let own = |target: &PathBuf| target.starts_with("/proc") && target.ends_with("fd");
-    let described = entries.flatten().filter_map(|entry| {
-        let number = entry.file_name().to_str()?.parse().ok()?;
-        Some((number, fs::read_link(entry.path()).ok()?)).filter(|(_, target)| !own(target))
-    });
-    described.collect()
+    let mut described = BTreeSet::new();
+    for entry in entries {
+        let entry = entry?;
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // One that cannot be read has been closed meanwhile.
+        let target = fs::read_link(entry.path()).ok().filter(|target| number > STANDARD_MAX && !own(target));
+        described.extend(target.map(|target| (number, target)));
+    }
+    Ok(described)
 }
 
 /// Why a descriptor must not be shared; `None` where it may: a file that is only read.
@@ -68,7 +84,7 @@ mod tests {
     #[test]
     fn what_is_written_to_and_connected_is_named_and_what_is_only_read_is_not() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let before = Belongings::now();
+        let before = Belongings::now().expect("the kernel tells");
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("written");
         let mut written = fs::File::create(&path).expect("a file");

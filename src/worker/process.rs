@@ -12,7 +12,7 @@ use super::supervision::Supervision;
 use super::titles::Titles;
 use super::watch::Watch;
 use crate::companion::CompanionRuntime;
-use crate::config::model::{HookPhase, RequestLimits};
+use crate::config::model::{Config, HookPhase, RequestLimits};
 use crate::handler::WorkerInfo;
 use crate::member::born::Birth;
 use crate::member::{Instance, LoadFailure, Member};
@@ -34,6 +34,10 @@ pub trait WorkerRuntime: CompanionRuntime {
 
     /// Serves until the worker is to leave (see [`Worker::serve`]). Returns the exit code.
     fn work(&mut self, worker: &Worker<'_>) -> i32;
+
+    /// Ends what [`WorkerRuntime::work`] has left as it is for the workers that were to be forked from this one (`refork`): it
+    /// cannot become their mold.
+    fn part(&mut self, config: &Config);
 }
 
 /// A worker process.

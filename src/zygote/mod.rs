@@ -278,18 +278,20 @@ impl<'z> Zygote<'z> {
         &mut self,
         runtime: &mut dyn WorkerRuntime,
         generation: Generation,
-        birth: &Belongings,
+        birth: &io::Result<Belongings>,
         code: i32,
     ) -> i32 {
         if let Some(text) = mold::hindrance(runtime, birth) {
             // A master that is gone needs no reason.
             let _ = self.control.send_record_waiting(&FromWorker::NotMolded { text }, &[]);
+            runtime.part(self.instance.config());
             return code;
         }
         match self.become_mold(generation) {
             Ok(()) => self.serve(runtime),
             Err(error) => {
                 log::error!("refork: this worker cannot become a zygote: {error}");
+                runtime.part(self.instance.config());
                 code
             }
         }

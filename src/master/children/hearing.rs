@@ -64,7 +64,7 @@ impl Children {
                     }
                     if let FromZygote::Exited { seat, .. } = record {
                         // What the worker said before its end comes first.
-                        said.extend(self.hear_member(seat));
+                        said.extend(self.last_words(seat));
                     }
                     said.extend(self.take_from_zygote(generation, record, beside, poll).map(Said::from));
                 }
@@ -151,6 +151,8 @@ impl Children {
                         }
                     }
                 }
+                // Once as well, and from nobody else.
+                Heard::Record(FromWorker::NotMolded { .. }, _) if !member.calling.is_missed() => {}
                 Heard::Record(record, _) => {
                     member.heard_ready |= matches!(record, FromWorker::Ready { .. });
                     if record == FromWorker::NoApplication {
@@ -169,6 +171,14 @@ impl Children {
                 }
             }
         }
+    }
+
+    /// What the child in a seat has said before its end, of which is known by now. One that became a mold in between is none
+    /// any more.
+    pub(super) fn last_words(&mut self, seat: Seat) -> Vec<Said> {
+        let mut said = self.hear_member(seat);
+        said.retain(|one| *one != Said::Event(Event::Molded { seat }));
+        said
     }
 
     /// The end of the child in a seat, which is free from here on.

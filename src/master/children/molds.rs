@@ -45,9 +45,6 @@ impl Children {
         if let Err(error) = Wake::Zygote(generation).when_readable(&control, poll) {
             log::error!("refork: process {pid} is not heard: {error}");
         }
-        if self.no_application == Some(member.generation) {
-            self.no_application = Some(generation);
-        }
         let grown = Some(Grown { root: member.generation, process });
         self.zygotes.insert(generation, Zygote { grown, ..Zygote::new(pid, control, None, self.layout.seats()) });
     }

@@ -31,7 +31,7 @@ impl Children {
                 said
             }
             Owner::Member(seat) => {
-                let mut said = self.hear_member(seat);
+                let mut said = self.last_words(seat);
                 said.push(self.bury(seat, pid, status).into());
                 said
             }

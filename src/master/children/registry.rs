@@ -99,6 +99,13 @@ pub(super) enum Calling {
     Followed(ControlSocket),
 }
 
+impl Calling {
+    /// It says that it cannot become the mold; whether it was told to.
+    pub(super) fn is_missed(&mut self) -> bool {
+        matches!(std::mem::replace(self, Calling::None), Calling::Told)
+    }
+}
+
 impl Children {
     /// The processes that have loaded the application, or are about to.
     pub(in crate::master) fn zygote_processes(&self) -> impl Iterator<Item = (Generation, ProcessId)> {

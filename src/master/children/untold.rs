@@ -55,7 +55,7 @@ impl Children {
                 said.extend(self.hear_zygote(generation, poll));
             }
             if self.pid(seat) == Some(pid) {
-                said.extend(self.hear_member(seat));
+                said.extend(self.last_words(seat));
                 said.extend(self.bury_one_untold(seat, pid, poll).map(Said::from));
             }
         }

@@ -20,7 +20,7 @@ use crate::sys::{memory, queue::QueueProbe};
 impl Driver<'_> {
     /// Whether a request would be served now.
     pub(super) fn readiness(&self) -> Readiness {
-        let (count, generation) = (self.machine.count(), self.machine.current());
+        let (count, generation) = (self.machine.count(), self.machine.root());
         let answer = Answer {
             has_served: self.has_served,
             stopping: self.is_parting(),
