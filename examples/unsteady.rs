@@ -10,7 +10,7 @@
 //! `/spin` computes for ever, `/own?ms=N` gives itself so long and then sleeps for a minute, `/half` sends five of ten
 //! bytes before it does, `/read` counts the bytes of its body,
 //! `/greeting` says `app-greeting` `app-times` times, `/log?text=T` logs T, `/exit` ends the process in the middle of the
-//! request. It writes into the log when it is started, stopped and dropped.
+//! request. It writes into the log when it is started, stopped, dropped, cooled down and warmed up.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -62,6 +62,14 @@ impl Handler for Unsteady {
 
     fn stop_worker(&mut self) {
         log::info!("{} is stopped", self.name().trim_end());
+    }
+
+    fn cool_down(&mut self) {
+        log::info!("{} is cooled down", self.name().trim_end());
+    }
+
+    fn warm_up(&mut self) {
+        log::info!("{} is warmed up", self.name().trim_end());
     }
 
     fn handle(&self, request: &mut Request<'_>) -> Response {
