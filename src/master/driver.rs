@@ -25,7 +25,7 @@ use super::refork::Reforking;
 use super::scaler::Scaler;
 use super::second_line::SecondLine;
 use super::signals::Signals;
-use super::spools::SpoolScaler;
+use super::spool_scaler::SpoolScaler;
 use super::statistics::Visitors;
 use super::thresholds::ThresholdWatch;
 use super::trial::Trial;

@@ -57,6 +57,7 @@ mod sight;
 mod signalling;
 mod signals;
 mod sockets;
+mod spool_scaler;
 mod spools;
 mod startup;
 mod statistics;

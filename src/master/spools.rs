@@ -7,16 +7,8 @@ use std::path::{Path, PathBuf};
 use super::driver::Driver;
 use super::machine::{Condition, Event, Post, Role};
 use crate::config::model::mailboxes;
-use crate::scaling::spool::{self, Memory, Sight};
+use crate::scaling::spool::{self, Sight};
 use crate::sys::clock::monotonic_us;
-
-/// What is remembered of each directory, and when to look again.
-#[derive(Debug, Default)]
-pub(super) struct SpoolScaler {
-    memories: BTreeMap<PathBuf, Memory>,
-    next_look_us: Option<u64>,
-    called: bool,
-}
 
 /// The processes of a directory that are to run, and those of them that have nothing to do.
 struct Processes {
@@ -25,18 +17,6 @@ struct Processes {
     dormant: Vec<Post>,
     busy: u32,
     waiting: u64,
-}
-
-impl SpoolScaler {
-    /// Somebody has rung who may mean this.
-    pub(super) fn call(&mut self) {
-        self.called = true;
-    }
-
-    /// When to look though nobody calls.
-    pub(super) fn due_us(&self) -> Option<u64> {
-        self.next_look_us
-    }
 }
 
 impl Driver<'_> {

@@ -1,12 +1,9 @@
 //! What the machine does because time has passed or room has come: starts those that wait, kills those that do not go. Pure.
 
 use super::vassal::{Reloading, State, Then, Vassal};
-use super::{Action, Machine, Phase};
+use super::{Action, Machine, Phase, STARTING_US};
 use crate::supervision::time::Time;
 use crate::supervision::vassal::ToVassal;
-
-/// How long one may be starting and keep others from it.
-pub(super) const STARTING_US: u64 = 10_000_000;
 
 impl Machine {
     /// When something is due although nothing happens.

@@ -14,7 +14,6 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use due::STARTING_US;
 pub(super) use table::Phase;
 use table::{Deed, Kind, deed};
 use vassal::Reloading;
@@ -26,6 +25,9 @@ use crate::supervision::vassal::{FromVassal, ToVassal};
 
 /// One that lives longer than this is not taken for one that cannot start.
 const YOUNG_US: u64 = 60_000_000;
+
+/// How long one may be starting and keep others from it.
+const STARTING_US: u64 = 10_000_000;
 
 /// By what vassals are kept.
 #[derive(Debug, Clone, Copy)]

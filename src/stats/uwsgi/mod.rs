@@ -5,25 +5,16 @@
 //! is gone did not accept it does not say to accept.
 
 mod services;
+mod style;
 mod workers;
 
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
 use self::services::Services;
+pub use self::style::Style;
 use self::workers::{OneWorker, OneZygote};
 use super::report::{Listener, Report};
-
-/// What a document looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Style {
-    /// On one line (`stats-minified`).
-    pub minified: bool,
-    /// With the threads of each worker (without `stats-no-cores`).
-    pub cores: bool,
-    /// With the application's metrics (without `stats-no-metrics`).
-    pub metrics: bool,
-}
 
 /// The document.
 pub fn document(report: &Report, style: Style) -> Vec<u8> {

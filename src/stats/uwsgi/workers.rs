@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Style;
+use super::style::Style;
 use crate::stats::report::{Core, Holding, Worker, WorkerStatus, Zygote};
 
 #[derive(Serialize)]

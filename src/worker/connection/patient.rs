@@ -13,7 +13,6 @@ use worker_protocol::http::caller::Caller;
 use worker_protocol::wire::{Asks, Envelope, Progress, Protocol, Receiver};
 use worker_protocol::{pairs, proxy};
 
-use self::rest::SILENCE_US;
 use super::answered::{After, Answered};
 use super::buffers::Buffers;
 use super::collecting::Collecting;
@@ -31,6 +30,9 @@ use crate::worker::peer::{Bringer, Door, is_trusted};
 use crate::worker::place::Place;
 use crate::worker::process::Worker;
 use crate::worker::routes::{Routes, read};
+
+/// Longest time for which a connection is silent on which an answer broke off: more than any web server waits.
+const SILENCE_US: u64 = 3_600_000_000;
 
 /// One of them.
 #[derive(Debug)]

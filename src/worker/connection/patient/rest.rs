@@ -3,14 +3,11 @@
 
 use std::io::ErrorKind;
 
-use super::{Next, Patient, Phase};
+use super::{Next, Patient, Phase, SILENCE_US};
 use crate::sys::clock::monotonic_us;
 use crate::worker::connection::buffers::Buffers;
 use crate::worker::connection::finish::LINGER_US;
 use crate::worker::parking::Owes;
-
-/// Longest time for which a connection is silent on which an answer broke off: more than any web server waits.
-pub(super) const SILENCE_US: u64 = 3_600_000_000;
 
 impl Patient {
     /// Nothing is answered any more; but the peer, which may still be sending, must get to read the answer.
