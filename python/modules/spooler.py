@@ -13,6 +13,7 @@ import os as _os
 import random as _random
 import re as _re
 import socket as _socket
+import stat as _stat
 import struct as _struct
 import time as _time
 
@@ -338,7 +339,7 @@ def _run(directory, path, function):
         # One that was done meanwhile has no name any more.
         if not _lock(file) or not _os.fstat(file.fileno()).st_nlink:
             return later
-        runs = _Runs(path)
+        runs = _Runs(path, file, status)
         if not runs.begin():
             _set_aside(directory, path, "it has taken %d processes with it" % runs.crashes)
             runs.forget()
@@ -401,11 +402,14 @@ def _set_aside(directory, path, why):
 
 
 class _Runs:
-    """What is known of the runs of a task: in a file beside it, since the process that runs it may be killed by it."""
+    """What is known of the runs of a task, since the process that runs it may be killed by it: that one is under way by the
+    sticky bit of its file, which means nothing for files (chmod(2)), so that a task that is done costs no other file; what
+    went wrong before in a file beside it."""
 
-    def __init__(self, path):
+    def __init__(self, path, file, status):
         directory, name = _os.path.split(path)
         self.path = _os.path.join(directory, _RUNS + name[len(PREFIX) :])
+        self.file, self.mode = file, _stat.S_IMODE(status.st_mode)
         self.crashes = self.failures = 0
 
     def begin(self):
@@ -414,24 +418,35 @@ class _Runs:
             with open(self.path) as file:
                 known = _json.load(file)
             self.crashes, self.failures = int(known["crashes"]), int(known["failures"])
-            self.crashes += bool(known["runs"])
         except (OSError, ValueError, KeyError, TypeError):
             pass
-        if 0 < _how["max_crashes"] <= self.crashes:
-            return False
-        self._write(True)
+        if self.mode & _stat.S_ISVTX:
+            self.crashes += 1
+            self._write()
+            if 0 < _how["max_crashes"] <= self.crashes:
+                self._mark(0)
+                return False
+        self._mark(_stat.S_ISVTX)
         return True
 
     def fail(self):
         """Notes that it is to be run again; how many seconds later, 0 at the next look."""
         self.failures += 1
-        self._write(False)
+        self._write()
+        self._mark(0)
         first = _how["retry_delay"]
         return min(first * 2 ** min(self.failures - 1, 20), 3600 if first < 3600 else first)
 
     def forget(self):
         _remove(self.path)
 
-    def _write(self, runs):
+    def _mark(self, bit):
+        try:
+            _os.fchmod(self.file.fileno(), self.mode & ~_stat.S_ISVTX | bit)
+        except PermissionError:
+            # Another user's: nobody counts what it takes with it.
+            pass
+
+    def _write(self):
         with open(self.path, "w") as file:
-            _json.dump({"crashes": self.crashes, "failures": self.failures, "runs": runs}, file)
+            _json.dump({"crashes": self.crashes, "failures": self.failures}, file)
