@@ -129,8 +129,7 @@ def deploy(
 
 
 def wait_for_visitors(supervisor: Supervisor, visitors: Visitors) -> int:
-    """Waits until visitors have had answers. Their generation."""
-    visitors.take(0)
+    """Waits until visitors have had answers. The newest generation that gave one."""
     while visitors.newest() == 0:
         supervisor.handle(signal.sigtimedwait(WATCHED, CHECK_SECONDS))
     return visitors.newest()

@@ -30,6 +30,7 @@ class Visitors(contextlib.AbstractContextManager):
         self.ended = threading.Event()
         self.lock = threading.Lock()
         self.seen: dict[int, list[int]] = {}
+        self.latest = 0
         self.lost = 0
         self.threads = [threading.Thread(target=self.visit) for _ in range(VISITORS)]
 
@@ -58,14 +59,15 @@ class Visitors(contextlib.AbstractContextManager):
                 continue
             generation = int(answer.headers.get("X-Rhinod-Generation", 0))
             with self.lock:
+                self.latest = max(self.latest, generation)
                 counted = self.seen.setdefault(generation, [0, 0])
                 counted[0] += 1
                 counted[1] += answer.status != http.client.OK
 
     def newest(self) -> int:
-        """The newest generation that has answered."""
+        """The newest generation that has ever answered: an older one may still have the last word of its time."""
         with self.lock:
-            return max(self.seen, default=0)
+            return self.latest
 
     def take(self, after: int) -> Counts:
         """What was counted since the last call. Generations after this one are on trial."""

@@ -119,6 +119,8 @@ fn a_reload_lets_a_mule_finish_and_loses_no_message_and_a_full_queue_says_so() {
     let launch = launch(&directory).set("mule-msg-size", 8192).set("touch-mules-reload", touched.display());
     let mut instance = launch.set("lazy-apps", true).start();
     instance.log.wait_for("a program runs as __main__");
+    // Mule 2 has looked for one that would be there at once.
+    instance.log.wait_for("an empty message when time is over: b''");
     assert_eq!(call(&instance, "uwsgi.mule_msg('slow', 2), uwsgi.mule_msg('behind', 2)"), "(True, True)");
     instance.log.wait_for("mule 2 fetched 4 b'slow'");
     let (hook, busy) = (mule(&instance, 1), mule(&instance, 2));
