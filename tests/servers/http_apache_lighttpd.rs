@@ -1,14 +1,16 @@
 //! FastCGI, SCGI and uwsgi sockets behind a real Apache and a real lighttpd, with the configuration of docs/HTTP.md.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{HttpReply, Instance, Launch, PATIENCE, Process, await_exit, converse, wait_until};
+use crate::harness::{
+    HttpReply, Instance, Launch, PATIENCE, Process, await_exit, converse, daemon_program, free_address, wait_until,
+};
 
 /// What is spoken to the instance; the virtual host of that name passes requests on that way.
 const PROTOCOLS: [&str; 3] = ["fcgi", "scgi", "uwsgi"];
@@ -43,15 +45,10 @@ enum Kind {
 
 impl Kind {
     fn program(self) -> PathBuf {
-        let name = match self {
+        daemon_program(match self {
             Kind::Apache => "apache2",
             Kind::Lighttpd => "lighttpd",
-        };
-        // Debian has them outside the path of ordinary users.
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-        let found = places.map(|place| place.join(name)).find(|program| program.exists());
-        found.unwrap_or_else(|| panic!("{name} is not installed; make test installs it"))
+        })
     }
 
     fn configuration(self, dir: &Path, port: u16, behind: &Behind) -> String {
@@ -121,7 +118,7 @@ impl WebServer {
 
     fn try_start(kind: Kind, behind: &Behind) -> Option<Self> {
         let dir = tempfile::Builder::new().prefix("rhinod-web-").tempdir().expect("a temporary directory");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+        let address = free_address();
         let file = dir.path().join("conf");
         fs::write(&file, kind.configuration(dir.path(), address.port(), behind)).expect("write its configuration");
         let mut command = Command::new(kind.program());

@@ -58,20 +58,22 @@ impl RequestBody<'_> {
         let mut sink = [0; 64];
         self.never_waits = true;
         for _ in 0..ENDING_READS_MAX {
-            if !self.unwrapping.as_ref().is_some_and(|unwrapping| unwrapping.wrapped.lacks_end()) {
-                break;
-            }
-            let is_good = match self.unwrap_some(&mut sink) {
-                Ok(Unwrapped::Nothing) => self.read_more().is_ok(),
-                Ok(_) => true,
-                Err(_) => false,
-            };
-            if !is_good {
+            let goes_on = self.awaits_end()
+                && match self.unwrap_some(&mut sink) {
+                    Ok(Unwrapped::Nothing) => self.read_more().is_ok(),
+                    Ok(_) => true,
+                    Err(_) => false,
+                };
+            if !goes_on {
                 break;
             }
         }
         self.never_waits = false;
-        !self.failed() && self.unwrapping.as_ref().is_some_and(|unwrapping| unwrapping.wrapped.lacks_end())
+        !self.failed() && self.awaits_end()
+    }
+
+    fn awaits_end(&self) -> bool {
+        self.unwrapping.as_ref().is_some_and(|unwrapping| unwrapping.wrapped.lacks_end())
     }
 
     /// Bytes that come next without anything between them.

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Instance, Log, Process, wait_until};
+use crate::harness::{Instance, Log, Process, daemon_program, free_address, wait_until};
 use crate::reloading::unsteady;
 
 /// The port of a node, of its health, and of its agent.
@@ -50,7 +50,7 @@ impl Haproxy {
         assert!(!text.contains("{{"), "{text}");
         fs::write(dir.path().join("haproxy.cfg"), text).expect("write HAProxy's configuration");
         let (reader, writer) = io::pipe().expect("a pipe for the log");
-        let mut command = Command::new(program());
+        let mut command = Command::new(daemon_program("haproxy"));
         command.arg("-db").arg("-f").arg(dir.path().join("haproxy.cfg")).stdin(Stdio::null());
         let other = writer.try_clone().expect("the pipe again");
         let mut child = command.stdout(writer).stderr(other).spawn().expect("execute HAProxy");
@@ -101,21 +101,13 @@ impl Drop for Haproxy {
     }
 }
 
-/// Debian has HAProxy outside the path of ordinary users.
-fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    let found = places.map(|place| place.join("haproxy")).find(|candidate| candidate.exists());
-    found.expect("haproxy is not installed; make test installs it")
-}
-
 /// Ports for so many nodes.
 pub(crate) fn free_ports<const N: usize>() -> [Ports; N] {
     std::array::from_fn(|_| std::array::from_fn(|_| free_port()))
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port()
+    free_address().port()
 }
 
 /// An instance with two workers at these ports.

@@ -13,7 +13,8 @@ mod nginx;
 mod process;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,19 @@ pub(crate) use process::{Process, await_exit, processes_with};
 
 /// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program of a Debian package. Debian has daemons outside the path of ordinary users.
+pub(crate) fn daemon_program(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    let found = places.map(|place| place.join(name)).find(|program| program.exists());
+    found.unwrap_or_else(|| panic!("{name} is not installed; make test installs it"))
+}
+
+/// An address of which the port was free just now; before it is bound someone else may take it.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
+}
 
 /// Waits until a file holds this text; returns all that it holds then.
 pub(crate) fn wait_for_text(path: &Path, needle: &str) -> String {

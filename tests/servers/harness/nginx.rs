@@ -2,20 +2,20 @@
 
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
 use rhinod_bench::client::Target;
 use tempfile::TempDir;
 
-use super::PATIENCE;
 use super::http::{HttpReply, converse};
 use super::instance::Instance;
 use super::log::Log;
 use super::process::{Exit, Process, await_exit, shell_code};
+use super::{PATIENCE, daemon_program, free_address};
 
 /// How nginx is to be configured.
 #[derive(Debug, Clone, Default)]
@@ -73,11 +73,11 @@ impl NginxSetup {
 
     fn try_start(&self, upstream: &str) -> Option<Nginx> {
         let dir = tempfile::Builder::new().prefix("rhinod-nginx-").tempdir().expect("a temporary directory");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+        let address = free_address();
         fs::write(dir.path().join("nginx.conf"), self.configuration(dir.path(), address, upstream))
             .expect("write nginx's configuration");
         let (reader, writer) = io::pipe().expect("a pipe for the log");
-        let mut command = Command::new(program());
+        let mut command = Command::new(daemon_program("nginx"));
         command.args(["-e", "stderr", "-p"]).arg(dir.path()).args(["-c", "nginx.conf"]).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(writer);
         let child = command.spawn().expect("execute nginx");
@@ -242,12 +242,4 @@ impl Drop for Nginx {
 /// Everything above notice, and of info what is not a client's ordinary close.
 fn is_remarkable(line: &str) -> bool {
     !line.contains("[notice]") && !line.contains("closed keepalive connection") && !line.trim().is_empty()
-}
-
-/// Debian has nginx outside the path of ordinary users.
-fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    let mut candidates = places.map(|place| place.join("nginx"));
-    candidates.find(|candidate| candidate.exists()).expect("nginx is not installed; make test installs it")
 }
