@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 use serde_json::Value;
 
-use crate::harness::{Instance, PATIENCE};
+use crate::harness::{Instance, PATIENCE, wait_until};
 use crate::monitoring::{bytes_after, document, figure, page, parsed, places, stats_path, sum, telling, wait_for};
 use crate::reloading::{edit, operator, reload, tell, unsteady};
 use crate::rivals::{self, Uwsgi};
@@ -48,6 +48,8 @@ fn every_field_of_a_real_uwsgis_document_is_there_and_of_the_same_kind() {
     let uwsgi = Uwsgi::start_with(binary, "rows", "/hello", |command| {
         command.arg("--stats").arg(&theirs);
     });
+    // It serves before it tells.
+    assert!(wait_until(|| UnixStream::connect(&theirs).is_ok()), "uWSGI tells nothing");
     let theirs = parsed(&bytes_after(&theirs, b""));
     drop(uwsgi);
     let server = telling().set("workers", 1).start();

@@ -18,7 +18,7 @@ use super::cases::Case;
 use super::support::{DIRECTORY, Memory, invocation};
 
 /// Inputs of a plain `cargo test`.
-const INPUTS: u64 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
+const INPUTS: u64 = if cfg!(debug_assertions) { 5_000 } else { 200_000 };
 
 /// No input may take more CPU, not even in a debug build: that would be an endless loop to the user. Time of the clock
 /// would tell more of what else the machine is doing.
