@@ -96,6 +96,22 @@ fn what_is_missing_or_unknown_is_foreseen() {
     assert!(report(&output).contains("no application is named"), "{}", report(&output));
 }
 
+/// It may come later, as what a deployment builds does.
+#[test]
+fn a_directory_for_files_that_is_not_there_is_told_with_its_line() {
+    let launch = Launch::hello().line("static-map = /here=.").line("static-map = /away=away");
+    fs::write(launch.ini_path(), launch.ini_text()).expect("write the ini file");
+    let output = check(&launch.ini_path(), false);
+    let said = report(&output);
+    let lines: Vec<&str> = said.lines().collect();
+    let at = lines.iter().position(|line| line.contains("/away is not there")).expect("a note");
+    assert!(output.status.success() && lines[at - 1].contains("app.ini:5  static-map = /away=away"), "{said}");
+    assert_eq!(said.matches("is not there").count(), 1, "{said}");
+    let mut server = launch.start();
+    server.wait_for_expected("away is not there; what is asked of it goes to the application");
+    server.stop();
+}
+
 /// An ordinary user hears that only root can become another one.
 #[test]
 fn an_ordinary_user_cannot_start_what_becomes_another_user() {

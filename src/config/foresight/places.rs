@@ -68,6 +68,7 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
             judge_written(findings, line, who, &chdir.join(path));
         }
     }
+    judge_served(findings, &chdir);
     judge_watched(findings, &chdir);
     judge_time_zones(findings);
 }
@@ -151,6 +152,20 @@ pub(super) fn judge_read(findings: &mut Findings<'_>, line: Option<&Directive>, 
 }
 
 /// A watched file may be missing, its directory not.
+/// Whether what holds files is there. It may come later.
+fn judge_served(findings: &mut Findings<'_>, chdir: &Path) {
+    for place in &findings.config.statics.places {
+        let path = chdir.join(&place.at);
+        if findings.ways.world.look(&path).is_none() {
+            let is_it = |value: &str| value.ends_with(&*place.at.to_string_lossy());
+            let options = ["static-map", "static-map2", "check-static"];
+            let line = options.into_iter().find_map(|option| findings.line(option, is_it));
+            let problem = format!("{} is not there; what is asked of it goes to the application", path.display());
+            findings.mention(line, problem, "make it, or correct the path");
+        }
+    }
+}
+
 fn judge_watched(findings: &mut Findings<'_>, chdir: &Path) {
     let Some(who) = findings.binder else { return };
     let watched: Vec<PathBuf> = findings.config.watches.iter().map(|watch| watch.path.clone()).collect();
