@@ -88,11 +88,11 @@ fn the_commands_of_readme_and_embedding_md_lead_to_an_answer() {
     page = walks.into_iter().fold(page, |page, (name, value)| page.environment(name, value));
     pages::write(
         &place.path().join("app.py"),
-        "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef greet():\n    return \"Hello\\n\"\n",
+        "from flask import Flask\n\napplication = app = Flask(__name__)\n\n\n@app.get(\"/\")\ndef greet():\n    return \"Hello\\n\"\n",
     );
     let ini = page.block("ini");
     pages::write(&place.path().join("app.ini"), &ini);
-    assert!(page.run() >= 14, "the search finds nothing");
+    assert!(page.run() >= 15, "the search finds nothing");
     for installed in ["share/man/man1/rhinod.1", "share/bash-completion/completions/rhinod"] {
         assert!(place.path().join("venv").join(installed).is_file(), "{installed}");
     }
