@@ -30,6 +30,8 @@ pub(super) struct Client {
 pub(super) enum Introduction {
     /// Yes.
     Awaited,
+    /// It would have to, and nobody is believed who comes from there.
+    Forbidden,
     /// No, or it has come.
     Done,
 }
@@ -72,9 +74,10 @@ impl Client {
         self.ends |= ends;
     }
 
-    /// Reads what is there; 0 at its end, `WouldBlock` when there is nothing.
+    /// Reads what is there; 0 at its end, `WouldBlock` when there is nothing, `InvalidData` once for a header of the PROXY
+    /// protocol that is none or not believed, with the reason; what follows then is nobody's.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.introduction == Introduction::Awaited {
+        if self.introduction != Introduction::Done {
             self.hear_introduction(buffer)?;
         }
         #[cfg(feature = "tls")]
@@ -125,6 +128,9 @@ impl Client {
     }
 
     fn hear_introduction(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        if self.introduction == Introduction::Forbidden {
+            return Err(self.refuse("the PROXY protocol is believed from a trusted-proxy only, which this peer is not"));
+        }
         let room = proxy::BINARY_BYTES_MAX.min(buffer.len());
         let mut nothing = Vec::new();
         let mut source = Source { before: &mut nothing, stream: &self.stream, readable: &mut self.readable };
@@ -141,10 +147,26 @@ impl Client {
                 self.introduction = Introduction::Done;
                 Ok(())
             }
-            Err(error) => {
-                log::warn!("a connection to the router was refused: {error}");
-                Err(ErrorKind::InvalidData.into())
-            }
+            Err(error) => Err(self.refuse(&error.to_string())),
         }
+    }
+
+    /// Who does not say who he is, or is not believed, is told so where that can be read: nobody has shaken hands yet.
+    #[cold]
+    fn refuse(&mut self, why: &str) -> io::Error {
+        if self.is_secure() {
+            log::warn!("a connection to the router was refused: {why}");
+        }
+        self.introduction = Introduction::Done;
+        self.before.clear();
+        io::Error::new(ErrorKind::InvalidData, why)
+    }
+
+    /// Whether TLS is spoken.
+    pub(super) fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.secure.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 }

@@ -45,15 +45,15 @@ impl Door {
         now_us: u64,
     ) -> Option<Connection> {
         let peer = address.map_or(Peer::Unix, |address| Peer::Address(address.ip().to_canonical()));
-        if self.introduces && !terms.limits.trusts_peer(peer) {
-            log::warn!("the PROXY protocol is believed from a trusted-proxy only, which this peer is not");
-            return None;
-        }
         if self.protocol != Protocol::Http && !terms.limits.web_servers.is_empty() && !terms.limits.admits(peer) {
             log::warn!("a connection with TLS is cut off: uwsgi-allow-from does not name where it comes from");
             return None;
         }
-        let introduction = if self.introduces { Introduction::Awaited } else { Introduction::Done };
+        let introduction = match self.introduces {
+            true if terms.limits.trusts_peer(peer) => Introduction::Awaited,
+            true => Introduction::Forbidden,
+            false => Introduction::Done,
+        };
         let origin = Origin { addresses: address.zip(local_address(&stream)), https: self.is_secure().then_some(true) };
         let client = self.take_tls_off(Client::plain(stream, origin, introduction))?;
         Some(match self.reads_requests {

@@ -155,6 +155,9 @@ impl Session {
                 self.put_aside(desk);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::InvalidData && !self.client.is_secure() => {
+                self.conversation.refuse_introduction(&error.to_string(), desk.terms, &desk.moment);
+            }
             Err(error) => return Err(error.into()),
         }
         Ok(true)

@@ -13,6 +13,11 @@ fn over_tcp() -> Launch {
     Launch::hello().set("workers", 1).set("disable-logging", true).set("http-socket", "127.0.0.1:0")
 }
 
+/// The same, by workers and by a router.
+fn each_way() -> [Launch; 2] {
+    [over_tcp(), over_tcp().without("http-socket").set("http", "127.0.0.1:0").set("http-processes", 1)]
+}
+
 fn variables(reply: &Reply) -> BTreeMap<String, String> {
     let text = reply.text();
     text.lines()
@@ -70,59 +75,68 @@ fn version_2() -> Vec<u8> {
 
 #[test]
 fn the_proxy_protocol_says_who_calls() {
-    let launch = over_tcp().set("enable-proxy-protocol", true).set("trusted-proxy", "127.0.0.1");
-    let server = launch.start();
-    for header in [b"PROXY TCP4 203.0.113.7 198.51.100.1 40001 443\r\n".to_vec(), version_2()] {
-        let request = b"GET /env HTTP/1.1\r\nHost: a\r\n\r\n";
-        let mut client = Dialogue::over_tcp(tcp_address(&server));
-        // In pieces, since nothing says that it comes in one.
-        header.chunks(7).for_each(|piece| client.send(piece));
-        client.send(request);
-        for _ in 0..2 {
-            let found = variables(&client.reply("GET"));
-            let value = |key: &str| found[key].as_str();
-            assert_eq!(
-                (value("REMOTE_ADDR"), value("REMOTE_PORT"), value("SERVER_PORT")),
-                ("203.0.113.7", "40001", "443")
-            );
+    for launch in each_way() {
+        let server = launch.set("enable-proxy-protocol", true).set("trusted-proxy", "127.0.0.1").start();
+        for header in [b"PROXY TCP4 203.0.113.7 198.51.100.1 40001 443\r\n".to_vec(), version_2()] {
+            let request = b"GET /env HTTP/1.1\r\nHost: a\r\n\r\n";
+            let mut client = Dialogue::over_tcp(tcp_address(&server));
+            // In pieces, since nothing says that it comes in one.
+            header.chunks(7).for_each(|piece| client.send(piece));
             client.send(request);
+            for _ in 0..2 {
+                let found = variables(&client.reply("GET"));
+                let value = |key: &str| found[key].as_str();
+                assert_eq!(
+                    (value("REMOTE_ADDR"), value("REMOTE_PORT"), value("SERVER_PORT")),
+                    ("203.0.113.7", "40001", "443")
+                );
+                client.send(request);
+            }
         }
+        // The load balancer's own health check.
+        let mut client = Dialogue::over_tcp(tcp_address(&server));
+        client.send("PROXY UNKNOWN\r\nGET /env HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(variables(&client.reply("GET"))["REMOTE_ADDR"], "127.0.0.1");
     }
-    // The load balancer's own health check.
-    let mut client = Dialogue::over_tcp(tcp_address(&server));
-    client.send("PROXY UNKNOWN\r\nGET /env HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(variables(&client.reply("GET"))["REMOTE_ADDR"], "127.0.0.1");
 }
 
 #[test]
 fn where_the_proxy_protocol_is_spoken_it_is_a_must_and_only_for_the_trusted() {
-    let launch = over_tcp().set("enable-proxy-protocol", true).set("trusted-proxy", "127.0.0.1");
-    let mut server = launch.start();
-    server.expect_log("request refused with status 400");
-    for (bytes, words) in [
-        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "does not begin with a PROXY protocol header"),
-        ("PROXY TCP4 x y z w\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "PROXY line is not of the form"),
-        ("PROXY TCP4 203.0.113.7 198.51.100.1 1 2\r\nPROXY TCP4 6.6.6.6 1.1.1.1 1 2\r\n", "sends the PROXY protocol"),
-    ] {
-        let mut client = Dialogue::over_tcp(tcp_address(&server));
-        client.send(bytes);
-        let reply = client.reply("GET");
-        assert!(reply.status == 400 && reply.text().contains(words), "{bytes:?}: {reply:?}");
-        client.assert_ends();
+    for launch in each_way() {
+        let mut server = launch.set("enable-proxy-protocol", true).set("trusted-proxy", "127.0.0.1").start();
+        server.expect_log("request refused with status 400");
+        for (bytes, words) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "does not begin with a PROXY protocol header"),
+            ("PROXY TCP4 x y z w\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "PROXY line is not of the form"),
+            (
+                "PROXY TCP4 203.0.113.7 198.51.100.1 1 2\r\nPROXY TCP4 6.6.6.6 1.1.1.1 1 2\r\n",
+                "sends the PROXY protocol",
+            ),
+        ] {
+            let mut client = Dialogue::over_tcp(tcp_address(&server));
+            client.send(bytes);
+            let reply = client.reply("GET");
+            assert!(reply.status == 400 && reply.text().contains(words), "{bytes:?}: {reply:?}");
+            client.assert_ends();
+        }
     }
-    let launch = over_tcp().set("enable-proxy-protocol", true).set("trusted-proxy", "10.0.0.0/8");
-    let mut server = launch.start();
-    server.expect_log("request refused with status 400");
-    let mut client = Dialogue::over_tcp(tcp_address(&server));
-    client.send("PROXY TCP4 203.0.113.7 198.51.100.1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let reply = client.reply("GET");
-    assert!(reply.text().contains("from a trusted-proxy only"), "{reply:?}");
+    for launch in each_way() {
+        let mut server = launch.set("enable-proxy-protocol", true).set("trusted-proxy", "10.0.0.0/8").start();
+        server.expect_log("request refused with status 400");
+        let mut client = Dialogue::over_tcp(tcp_address(&server));
+        client.send("PROXY TCP4 203.0.113.7 198.51.100.1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let reply = client.reply("GET");
+        assert!(reply.text().contains("from a trusted-proxy only"), "{reply:?}");
+    }
 }
 
 /// Without trusting anybody it would be an invitation.
 #[test]
 fn the_proxy_protocol_needs_somebody_to_trust() {
-    let failed = over_tcp().set("enable-proxy-protocol", true).fails();
-    assert_eq!(failed.code, 78);
-    assert!(failed.line().contains("enable-proxy-protocol = true: needs a trusted-proxy"), "{:?}", failed.lines);
+    for option in ["enable-proxy-protocol", "http-enable-proxy-protocol"] {
+        let failed = over_tcp().set(option, true).fails();
+        assert_eq!(failed.code, 78);
+        let expected = format!(": {option} = true: needs a trusted-proxy");
+        assert!(failed.line().contains(&expected), "{:?}", failed.lines);
+    }
 }

@@ -124,9 +124,8 @@ fn modifier1(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 /// What the options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     let trusts_nobody = draft.config.request.trusted_proxies.is_empty();
-    if let (true, true, Some(line)) =
-        (draft.config.http.proxy_protocol, trusts_nobody, draft.given("enable-proxy-protocol"))
-    {
+    let line = draft.given("enable-proxy-protocol").or(draft.given("http-enable-proxy-protocol"));
+    if let (true, true, Some(line)) = (draft.config.http.proxy_protocol, trusts_nobody, line) {
         let problem = "needs a trusted-proxy: whoever may send the header says who the client is";
         let suggestion = "add trusted-proxy = ADDRESS of the load balancer, or trusted-proxy = unix:";
         draft.error(ConfigError::about(line, problem).suggest(suggestion));

@@ -44,6 +44,12 @@ impl Conversation {
         self.go_on(terms, moment);
     }
 
+    /// Whoever passes the client on has not said who that is, or is not believed.
+    #[cold]
+    pub(in crate::router) fn refuse_introduction(&mut self, why: &str, terms: &Terms, moment: &Moment) {
+        self.refuse(&OwnAnswer::new(400, why), false, terms, moment);
+    }
+
     /// The client sends nothing more. What it asked for before is still answered.
     pub(in crate::router) fn end_client(&mut self) {
         self.client_ended = true;
