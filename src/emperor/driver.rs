@@ -15,13 +15,13 @@ use super::addresses::Questions;
 use super::court::Court;
 use super::machine::{Action, Event, Machine};
 use super::monitors::Monitors;
-use super::visitors::Visitors;
 use crate::config::model::Config;
 use crate::supervision::time::Time;
 use crate::supervision::vassal::FromVassal;
 use crate::sys::clock::monotonic_us;
 use crate::sys::line::Line;
 use crate::sys::listeners::BoundSocket;
+use crate::sys::visitors::Visitors;
 
 /// The signals that mean something.
 pub(super) const HEARD: [i32; 8] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGURG, SIGWINCH, SIGCHLD];

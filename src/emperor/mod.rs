@@ -3,7 +3,7 @@
 //! will do.
 //!
 //! `machine` decides (pure), `monitors` look for files, `birth` makes processes, `driver` waits and carries out, `report` tells.
-//! What it is woken by: `hearing` has signals, vassals and their ends, `looking` files and `addresses`, `telling` its `visitors`.
+//! What it is woken by: `hearing` has signals, vassals and their ends, `looking` files and `addresses`, `telling` those who ask for it.
 //! A process of its own; never in a master, which it has nothing to do with but that it starts some.
 
 mod addresses;
@@ -17,6 +17,5 @@ mod monitors;
 mod report;
 mod setting_up;
 mod telling;
-mod visitors;
 
 pub(crate) use setting_up::run;

@@ -12,7 +12,6 @@ use super::court::Court;
 use super::driver::{Driver, HEARD};
 use super::machine::{Machine, Policy};
 use super::monitors::Monitors;
-use super::visitors::Visitors;
 use crate::config::model::{Config, HookPhase, Listener};
 use crate::failure::StartFailure;
 use crate::supervision::back_off::Pace;
@@ -22,6 +21,7 @@ use crate::sys::identity;
 use crate::sys::line::Line;
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
+use crate::sys::visitors::Visitors;
 
 /// Runs an Emperor from start to end; returns the exit code. `start` is the directory that it was called in.
 ///

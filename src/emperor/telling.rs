@@ -21,7 +21,7 @@ impl Driver<'_> {
         for _ in 0..WELCOMES_MAX {
             let Some(Ok(Some(stream))) = self.door.as_ref().map(accept) else { break };
             let document = self.document().into_bytes();
-            let Some((number, raw)) = self.visitors.tell(stream, document, monotonic_us()) else { continue };
+            let Some((number, raw)) = self.visitors.tell(stream, document, None, monotonic_us()) else { continue };
             let token = Token(VISITOR << KIND | number as usize);
             if let Err(error) = self.poll.registry().register(&mut SourceFd(&raw), token, Interest::WRITABLE) {
                 log::warn!("somebody is not told of all vassals: {error}");

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 
 use mio::Poll;
+use mio::unix::SourceFd;
 
 use super::sockets::bind_options;
 use super::wake::Wake;
@@ -27,6 +28,8 @@ pub(super) enum Manner {
     Metrics,
     /// A line for HAProxy's agent, to whoever connects.
     Agent,
+    /// What routers tell of themselves, who wait there in the master's place (`http-stats`).
+    Router,
     /// The instance's own sockets (`zerg-server`).
     Sockets,
     /// Those of the pool at this place (`zerg-pool`).
@@ -80,6 +83,11 @@ impl Doors {
         self.open.values().map(|door| &door.socket)
     }
 
+    /// Where routers tell of themselves.
+    pub(super) fn of_routers(&self) -> Option<&BoundSocket> {
+        self.open.values().find(|door| door.manner == Manner::Router).map(|door| &door.socket)
+    }
+
     pub(super) fn get(&self, number: u32) -> Option<&Door> {
         self.open.get(&number)
     }
@@ -124,6 +132,7 @@ impl Doors {
             |old: &BoundSocket| new.0.iter().any(|socket| socket.listener.address == old.listener.address);
         self.open.retain(|_, door| match manner_of(&door.socket).filter(|_| !is_replaced(&door.socket)) {
             Some(manner) => {
+                door.is_watched &= (door.manner == Manner::Router) == (manner == Manner::Router);
                 door.manner = manner;
                 true
             }
@@ -146,15 +155,21 @@ impl Doors {
     /// When the event loop does not take one.
     pub(super) fn watch(&mut self, poll: &Poll) -> Result<(), StartFailure> {
         for (number, door) in self.open.iter_mut().filter(|(_, door)| !door.is_watched) {
-            Wake::Door(*number)
-                .when_readable(&door.socket, poll)
-                .map_err(|error| StartFailure::system("listen at the master's own sockets", &error))?;
+            if door.manner == Manner::Router {
+                // Known only if it had another manner before.
+                let _ = poll.registry().deregister(&mut SourceFd(&door.socket.as_fd().as_raw_fd()));
+            } else {
+                Wake::Door(*number)
+                    .when_readable(&door.socket, poll)
+                    .map_err(|error| StartFailure::system("listen at the master's own sockets", &error))?;
+            }
             door.is_watched = true;
             let (name, raw) = (&door.socket.name, door.socket.as_fd().as_raw_fd());
             match door.manner {
                 Manner::Document | Manner::Pages => log::info!("*** Stats server enabled on {name} fd: {raw} ***"),
                 Manner::Metrics => log::info!("metrics are told on {name}"),
                 Manner::Agent => log::info!("HAProxy's agent is told on {name}"),
+                Manner::Router => log::info!("routers tell of themselves on {name}"),
                 Manner::Sockets => log::info!("zerg server enabled on {name}"),
                 Manner::Pool(_) => log::info!("zerg pool enabled on {name}"),
             }
@@ -202,13 +217,15 @@ fn wanted(config: &Config) -> impl Iterator<Item = (&Address, Manner)> {
     let zergs = config.zerg.server.as_ref().map(|address| (address, Manner::Sockets));
     let pools = config.zerg.pools.iter().enumerate().map(|(place, pool)| (&pool.door, Manner::Pool(place)));
     let metrics = metrics.map(|address| (address, Manner::Metrics));
-    server.into_iter().chain(metrics).chain(agent).chain(zergs).chain(pools)
+    let routers = config.routers.statistics.as_ref().map(|address| (address, Manner::Router));
+    server.into_iter().chain(metrics).chain(agent).chain(routers).chain(zergs).chain(pools)
 }
 
 /// The option that has a door opened.
 fn option_of(config: &Config, address: &Address, manner: Manner) -> &'static str {
     match manner {
         Manner::Agent => "agent-check",
+        Manner::Router => "http-stats",
         Manner::Sockets => "zerg-server",
         Manner::Pool(_) => "zergpool",
         _ if config.statistics.metrics.as_ref() == Some(address) => "metrics",

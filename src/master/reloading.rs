@@ -4,9 +4,10 @@ use super::candidate::Candidate;
 use super::certificates;
 use super::directory::{Destination, Directory};
 use super::driver::Driver;
-use super::machine::{Event, ExitStatus, Plan, ProcessId};
+use super::machine::{Event, ExitStatus, Plan, ProcessId, Role};
 use super::origin::Account;
 use super::reading::Reading;
+use super::routers;
 use super::sockets::settle_queues;
 use super::startup;
 use super::wake::Wake;
@@ -89,6 +90,7 @@ impl Driver<'_> {
         }
         self.watch_queue(false);
         let recertified = certificates::differ(&self.in_force.config, &candidate.config);
+        let held = routers::held(&self.in_force);
         let replaced = candidate.come_into_force(&mut self.in_force, &mut self.pid_files, monotonic_us());
         if let Some(log) = log {
             self.take_log(&log);
@@ -108,6 +110,9 @@ impl Driver<'_> {
         startup::title_master(&self.in_force.config);
         if recertified {
             self.certify_routers();
+        }
+        if routers::are_made_anew(&held, &routers::held(&self.in_force)) {
+            self.handle(Event::RenewAll { role: Role::Router });
         }
         self.tell_daemons_of_reload();
         self.follow_crons();

@@ -2,15 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 
 use super::children::environment;
 use super::children::executed::{Becomes, Order};
 use super::driver::Driver;
 use super::in_force::InForce;
 use super::machine::{Event, Post, RecipeId, Seat};
-use crate::config::model::Daemon;
+use crate::config::model::{Address, Daemon};
 use crate::router::birth::RouterBirth;
-use crate::router::settings::{Gate, RoutedDoor, Settings};
+use crate::router::settings::{Gate, RoutedDoor, Settings, Telling};
 use crate::sys::control::ControlSocket;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::shared_memory::memory_file;
@@ -19,7 +20,7 @@ use crate::travel::ROUTER;
 impl Driver<'_> {
     /// Executes a router for the sockets in force.
     pub(super) fn execute_router(&mut self, seat: Seat, post: Post, recipe: RecipeId, nth: u32) {
-        let (settings, ours, theirs) = match equip(&self.in_force) {
+        let (settings, ours, theirs) = match equip(&self.in_force, post) {
             Ok(equipment) => equipment,
             Err(error) => {
                 log::error!("{post} cannot be executed: {error}");
@@ -31,7 +32,7 @@ impl Driver<'_> {
             program: self.children.own_path().to_owned(),
             settings,
             control: theirs,
-            doors: routed(&self.in_force).map(AsFd::as_fd).collect(),
+            doors: routed(&self.in_force).chain(self.in_force.doors.of_routers()).map(AsFd::as_fd).collect(),
             // Else the master itself has become that user, and the router is it as well.
             identity: config.identity.master_as_root.then_some(&config.identity),
             environment: environment::for_children(&config.environment),
@@ -47,10 +48,26 @@ impl Driver<'_> {
     }
 }
 
+/// Where routers listen, and the files there.
+pub(super) type Held = Vec<(Address, Option<(PathBuf, u64, u64)>)>;
+
+/// Those of what is in force.
+pub(super) fn held(in_force: &InForce) -> Held {
+    let all = routed(in_force).chain(in_force.doors.of_routers());
+    all.map(|socket| (socket.listener.address.clone(), socket.file.clone())).collect()
+}
+
+/// Whether one of them was made anew at the same place, since nobody found the old one there any more: routers whose settings
+/// are the same still have that.
+pub(super) fn are_made_anew(before: &Held, now: &Held) -> bool {
+    let is_old = |(address, file): &(Address, _)| before.iter().any(|(known, old)| known == address && old != file);
+    now.iter().any(is_old)
+}
+
 /// Its settings in memory, and both ends of the socket on which it is spoken to.
-fn equip(in_force: &InForce) -> io::Result<(OwnedFd, ControlSocket, ControlSocket)> {
+fn equip(in_force: &InForce, post: Post) -> io::Result<(OwnedFd, ControlSocket, ControlSocket)> {
     let (ours, theirs) = ControlSocket::pair()?;
-    let settings = settings(in_force, theirs.as_fd().as_raw_fd());
+    let settings = settings(in_force, post, theirs.as_fd().as_raw_fd());
     Ok((memory_file(&ROUTER.pack(&settings)?)?, ours, theirs))
 }
 
@@ -58,7 +75,7 @@ fn routed(in_force: &InForce) -> impl Iterator<Item = &BoundSocket> {
     in_force.sockets.iter().filter(|socket| socket.listener.is_routed())
 }
 
-fn settings(in_force: &InForce, control: RawFd) -> Settings {
+fn settings(in_force: &InForce, post: Post, control: RawFd) -> Settings {
     let config = &in_force.config;
     let door = |socket: &BoundSocket| RoutedDoor {
         descriptor: socket.as_fd().as_raw_fd(),
@@ -70,6 +87,12 @@ fn settings(in_force: &InForce, control: RawFd) -> Settings {
     };
     let gate =
         |socket: &BoundSocket| Some(Gate { protocol: socket.listener.protocol, name: socket.name_behind_router()? });
+    let telling = |socket: &BoundSocket| Telling {
+        descriptor: socket.as_fd().as_raw_fd(),
+        over_http: config.statistics.http,
+        minified: config.statistics.minified,
+        router: post.number,
+    };
     Settings {
         doors: routed(in_force).map(door).collect(),
         gates: in_force.sockets.iter().filter_map(gate).collect(),
@@ -78,6 +101,7 @@ fn settings(in_force: &InForce, control: RawFd) -> Settings {
         limits: config.request.clone(),
         added: config.answers.added.clone(),
         logging: config.logging.clone(),
+        telling: in_force.doors.of_routers().map(telling),
         control,
     }
 }

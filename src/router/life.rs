@@ -11,6 +11,7 @@ use super::doors::Door;
 use super::nodes::Nodes;
 use super::rounds::Router;
 use super::settings::{RoutedDoor, Settings};
+use super::telling::Telling;
 use crate::config::model::Address;
 use crate::exit::Exit;
 use crate::sys::control::ControlSocket;
@@ -38,6 +39,7 @@ fn begin(number: i32) -> io::Result<Router> {
     let control = ControlSocket::from_owned(adopt_descriptor(settings.control)?);
     let introduces = settings.http.proxy_protocol;
     let doors = settings.doors.iter().map(|door| open(door, introduces)).collect::<io::Result<Vec<_>>>()?;
+    let telling = settings.telling.as_ref().map(Telling::new).transpose()?;
     let Settings { gates, routers, http, limits, added, .. } = settings;
     let own = gates.iter().find(|gate| gate.protocol == Protocol::Uwsgi);
     let own = own.map(|gate| Address::Abstract(gate.name.clone()));
@@ -52,7 +54,7 @@ fn begin(number: i32) -> io::Result<Router> {
         added,
         is_leaving: false,
     };
-    Router::new(doors, control, gates, nodes, terms, std::env::temp_dir())
+    Router::new(doors, control, gates, nodes, terms, std::env::temp_dir(), telling)
 }
 
 /// A socket to take connections from, with what its certificate makes of them.

@@ -16,12 +16,14 @@ mod doors;
 mod life;
 mod nodes;
 mod pipe;
+mod report;
 mod rounds;
 #[cfg(feature = "tls")]
 mod secure;
 mod session;
 pub(crate) mod settings;
 mod source;
+mod telling;
 mod tunnel;
 mod turn;
 

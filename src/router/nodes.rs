@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::alarms::micros;
+use super::report::OneNode;
 use crate::config::model::Address;
 
 /// All of them.
@@ -19,11 +20,13 @@ pub(super) struct Nodes {
 struct Node {
     address: Address,
     shunned_until_us: u64,
+    /// How often it was asked.
+    hits: u64,
 }
 
 impl Nodes {
     pub(super) fn new(addresses: Vec<Address>, grace: Duration) -> Nodes {
-        let node = |address| Node { address, shunned_until_us: 0 };
+        let node = |address| Node { address, shunned_until_us: 0, hits: 0 };
         Nodes { all: addresses.into_iter().map(node).collect(), next: 0, grace_us: micros(grace) }
     }
 
@@ -44,6 +47,23 @@ impl Nodes {
         if let Some(node) = self.all.get_mut(number) {
             node.shunned_until_us = now_us.saturating_add(self.grace_us);
         }
+    }
+
+    /// It is asked.
+    pub(super) fn note_hit(&mut self, number: usize) {
+        if let Some(node) = self.all.get_mut(number) {
+            node.hits += 1;
+        }
+    }
+
+    /// What is told of all of them.
+    pub(super) fn told(&self, now_us: u64) -> Vec<OneNode> {
+        let told = |node: &Node| OneNode {
+            name: node.address.to_string(),
+            hits: node.hits,
+            grace: node.shunned_until_us.saturating_sub(now_us).div_ceil(1_000_000),
+        };
+        self.all.iter().map(told).collect()
     }
 
     /// How it is called.
@@ -69,6 +89,9 @@ mod tests {
             nodes.shun(number, now_us);
         }
         assert_eq!(choose(&mut nodes, 8), Some(1), "whoever has been left alone the longest");
+        nodes.note_hit(2);
+        let told = nodes.told(1_000_006).pop();
+        assert_eq!(told, Some(OneNode { name: "127.0.0.1:3".to_owned(), hits: 1, grace: 29 }));
         assert_eq!(choose(&mut Nodes::new(Vec::new(), Duration::ZERO), 0), None);
     }
 }

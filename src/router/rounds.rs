@@ -23,8 +23,10 @@ use super::connection::{Connection, Side};
 use super::conversation::{Moment, Terms};
 use super::doors::Door;
 use super::nodes::Nodes;
+use super::report::{Report, Tally};
 use super::session::{Desk, Watched};
 use super::settings::Gate;
+use super::telling::{Telling, Tokens};
 use super::tunnel::Hall;
 use super::turn::Next;
 use crate::config::model::Address;
@@ -45,6 +47,9 @@ pub(super) struct Router {
     nodes: Nodes,
     /// Where what is too long for memory goes.
     room: PathBuf,
+    /// Where it tells of itself, if it does.
+    telling: Option<Telling>,
+    tally: Tally,
     connections: BTreeMap<usize, Watch>,
     /// The number of the next connection.
     next: usize,
@@ -68,6 +73,9 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 
 const CONTROL: Token = Token(usize::MAX - 2);
 
+/// Higher than the numbers of connections get.
+const TELLING: Tokens = Tokens { door: Token(usize::MAX - 3), visitors: 1 << (usize::BITS - 2) };
+
 /// Bytes that are moved at once.
 const SCRATCH_BYTES: usize = 16_384;
 
@@ -90,6 +98,7 @@ impl Router {
         nodes: Nodes,
         terms: Terms,
         room: PathBuf,
+        telling: Option<Telling>,
     ) -> io::Result<Router> {
         let poll = Poll::new()?;
         // Only the master says when it is to go.
@@ -99,6 +108,7 @@ impl Router {
         for (index, door) in doors.iter().enumerate() {
             poll.registry().register(&mut SourceFd(&door.socket.as_raw_fd()), Token(index), Interest::READABLE)?;
         }
+        telling.as_ref().map_or(Ok(()), |telling| telling.watch(poll.registry(), TELLING))?;
         let next = doors.len();
         Ok(Router {
             poll,
@@ -109,6 +119,8 @@ impl Router {
             terms,
             nodes,
             room,
+            telling,
+            tally: Tally::default(),
             connections: BTreeMap::new(),
             next,
             alarms: Alarms::default(),
@@ -123,7 +135,7 @@ impl Router {
     /// Until it was told to go and its last connection has ended.
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        while !(self.doors.is_empty() && self.connections.is_empty()) {
+        while !self.has_ended() {
             match self.poll.poll(&mut events, self.patience()) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -134,6 +146,10 @@ impl Router {
                 match event.token() {
                     SIGNALS => self.hear_signals(),
                     CONTROL => self.hear_master(),
+                    token if token == TELLING.door => self.tell_of_itself(),
+                    Token(token) if token >= TELLING.visitors => {
+                        self.telling.iter_mut().for_each(|telling| telling.go_on(token, TELLING));
+                    }
                     Token(index) if index < self.doors.len() => self.starved = true,
                     Token(token) => {
                         self.wake(token, event);
@@ -150,8 +166,14 @@ impl Router {
             while let Some(number) = self.alarms.take_due(monotonic_us()) {
                 self.expire(number);
             }
+            self.telling.iter_mut().for_each(|telling| telling.drop_late(monotonic_us()));
         }
         Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        let is_telling = self.telling.as_ref().is_some_and(Telling::is_busy);
+        self.doors.is_empty() && self.connections.is_empty() && !is_telling
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -159,8 +181,9 @@ impl Router {
             return Some(Duration::ZERO);
         }
         let moment = (self.starved || !self.blocked.is_empty()).then_some(A_MOMENT);
-        let alarm =
-            self.alarms.next_us().map(|at_us| Duration::from_micros(at_us.saturating_sub(monotonic_us()) + 1_000));
+        let visit_us = self.telling.as_ref().and_then(Telling::due_us);
+        let alarm_us = self.alarms.next_us().into_iter().chain(visit_us).min();
+        let alarm = alarm_us.map(|at_us| Duration::from_micros(at_us.saturating_sub(monotonic_us()) + 1_000));
         moment.into_iter().chain(alarm).min()
     }
 
@@ -174,6 +197,7 @@ impl Router {
             // It is closed in a moment.
             let _ = self.poll.registry().deregister(&mut SourceFd(&door.socket.as_raw_fd()));
         }
+        self.telling.iter_mut().for_each(|telling| telling.close(self.poll.registry()));
         self.starved = false;
         // Who has said nothing yet may be about to.
         self.terms.routers.head_patience = PARTING_PATIENCE;
@@ -212,6 +236,7 @@ impl Router {
                 }
                 match self.doors.get(index).map(|door| accept_with_address(&door.socket)) {
                     Some(Ok(Some((client, address)))) => {
+                        self.tally.accepted += 1;
                         let now_us = monotonic_us();
                         let door = self.doors.get(index);
                         let welcomed = door.and_then(|door| door.welcome(client, address, &self.terms, now_us));
@@ -252,6 +277,29 @@ impl Router {
         }
     }
 
+    /// Tells whoever has connected for it.
+    fn tell_of_itself(&mut self) {
+        let Some(telling) = &mut self.telling else { return };
+        let names: Vec<String> = self.doors.iter().map(|door| door.name.clone()).collect();
+        let cwd = std::env::current_dir().map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned());
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            uid: nix::unistd::Uid::effective().as_raw(),
+            gid: nix::unistd::Gid::effective().as_raw(),
+            cwd: &cwd,
+            active_sessions: self.connections.len(),
+            http: &names,
+            static_nodes: self.nodes.told(monotonic_us()),
+            subscriptions: [],
+            cheap: 0,
+            router: telling.router,
+            asking: self.connections.values().filter(|watch| watch.worker.is_some()).count(),
+            tally: self.tally,
+        };
+        telling.welcome(|minified| report.document(minified), self.poll.registry(), TELLING);
+    }
+
     fn moment(&mut self) -> Moment {
         let epoch_us = epoch_us();
         Moment { us: monotonic_us(), epoch_us, date: *self.date.at(epoch_us / 1_000_000) }
@@ -268,8 +316,14 @@ impl Router {
             head_patience_us: micros(self.terms.routers.head_patience),
             patience_us: micros(self.terms.routers.patience),
         };
-        let mut desk =
-            Desk { terms: &self.terms, nodes: &mut self.nodes, room: &self.room, moment, scratch: &mut self.scratch };
+        let mut desk = Desk {
+            terms: &self.terms,
+            nodes: &mut self.nodes,
+            tally: &mut self.tally,
+            room: &self.room,
+            moment,
+            scratch: &mut self.scratch,
+        };
         let next = watched.connection.advance(&hall, &mut desk);
         if let Err(error) = watch_worker(&self.poll, watched, number) {
             log::error!("the router cannot watch a worker's connection: {error}");

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::client::Client;
 use super::conversation::{Conversation, Ending, Failure, Moment, Piece, Remark, Terms};
 use super::nodes::Nodes;
+use super::report::Tally;
 use super::turn::{Next, STEPS_MAX, Stop};
 use crate::config::model::ToHttps;
 use crate::sys::stream::Stream;
@@ -41,6 +42,7 @@ struct Worker {
 pub(super) struct Desk<'d> {
     pub(super) terms: &'d Terms,
     pub(super) nodes: &'d mut Nodes,
+    pub(super) tally: &'d mut Tally,
     /// Where a file may be made.
     pub(super) room: &'d Path,
     pub(super) moment: Moment,
@@ -205,6 +207,7 @@ impl Session {
         };
         match Stream::connect(address) {
             Ok(stream) => {
+                desk.nodes.note_hit(node);
                 self.workers_count += 1;
                 self.worker = Some(Worker { stream, node, readable: false, ends: false, takes: true });
             }
@@ -334,11 +337,19 @@ impl Session {
     }
 
     /// Says in the log what there is to be said.
-    fn tell(&mut self, desk: &Desk<'_>) {
+    fn tell(&mut self, desk: &mut Desk<'_>) {
         match self.conversation.take_remark() {
-            Some(Remark::Refused { status, why }) => log::warn!("request refused with status {status}: {why}"),
-            Some(Remark::Backend(why)) if !desk.terms.routers.quiet => log::error!("the router: {why}"),
-            Some(Remark::Backend(_)) | None => {}
+            Some(Remark::Refused { status, why }) => {
+                desk.tally.refused += 1;
+                log::warn!("request refused with status {status}: {why}");
+            }
+            Some(Remark::Backend(why)) => {
+                desk.tally.failed += 1;
+                if !desk.terms.routers.quiet {
+                    log::error!("the router: {why}");
+                }
+            }
+            None => {}
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     /// Headers of its own answers.
     pub(crate) added: Vec<(String, String)>,
     pub(crate) logging: Logging,
+    /// Where it tells of itself, if it does.
+    pub(crate) telling: Option<Telling>,
     /// On which the master says where the log goes meanwhile; passed by its number.
     pub(crate) control: RawFd,
 }
@@ -39,6 +41,19 @@ pub(crate) struct RoutedDoor {
     /// Where everybody is sent on who comes there, if that is all that is done.
     pub(crate) to_https: Option<ToHttps>,
     pub(crate) tls: Option<Tls>,
+}
+
+/// Where a router tells of itself, and how.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Telling {
+    /// The socket, passed by its number.
+    pub(crate) descriptor: RawFd,
+    /// Whether a request is waited for, and answered over HTTP (`stats-http`).
+    pub(crate) over_http: bool,
+    /// Whether the document is one line (`stats-minified`).
+    pub(crate) minified: bool,
+    /// Its own number among all routers, from 1.
+    pub(crate) router: u32,
 }
 
 /// What certificate a door shows from now on.

@@ -41,4 +41,5 @@ pub mod thread;
 pub mod time_zone;
 pub mod title;
 pub mod unlinked;
+pub mod visitors;
 pub mod wait;

@@ -38,6 +38,17 @@ def view_read(environ, start_response):
     })
 
 
+def view_packed(environ, start_response):
+    """A text that is to be packed, with its length or, piece by piece, without."""
+    text = b"".join(b"line %d of a text that is much like the others\n" % number for number in range(4000))
+    headers = TEXT + [("uWSGI-Encoding", "gzip"), ("ETag", '"4000"')]
+    if environ["QUERY_STRING"] == "pieces":
+        start_response("200 OK", headers)
+        return iter(text.splitlines(True))
+    start_response("200 OK", headers + [("Content-Length", str(len(text)))])
+    return [text]
+
+
 def view_big(environ, start_response):
     """So many MiB in one piece."""
     start_response("200 OK", TEXT)

@@ -60,6 +60,7 @@ mod reload_watched;
 mod reload_whole;
 mod reloading;
 mod rivals;
+mod router_statistics;
 mod routing_elsewhere;
 mod routing_rival;
 mod routing_rules;

@@ -1,6 +1,10 @@
 //! WSGI applications on HTTP sockets: bodies in chunks, and answers whose end nobody told.
 
-use crate::dialogue::{Dialogue, Reply, with_http_socket};
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::dialogue::{Dialogue, Reply, tcp_address, with_http_socket};
 use crate::harness::Instance;
 use crate::pythons;
 
@@ -100,6 +104,48 @@ fn an_answer_that_is_known_to_be_whole_gets_its_length_and_others_come_in_chunks
     );
     assert!(own.is_last());
     client.assert_ends();
+}
+
+/// What curl gets, unpacked where it says that it can do that.
+fn curl(address: SocketAddr, target: &str, more: &[&str]) -> (String, Vec<u8>) {
+    let headers = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--dump-header"]).arg(headers.path()).args(more);
+    let output = curl.arg(format!("http://{address}{target}")).output().expect("execute curl");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (fs::read_to_string(headers.path()).expect("the headers").to_ascii_lowercase(), output.stdout)
+}
+
+#[test]
+fn a_router_packs_what_the_application_marks_for_it_for_clients_that_unpack_it() {
+    let python = pythons::one();
+    let launch = pythons::launch(&python, "http_views").set("disable-logging", true).set("http", "127.0.0.1:0");
+    let server = launch.set("http-auto-gzip", true).start();
+    let address = tcp_address(&server);
+    let (_, text) = curl(address, "/packed", &[]);
+    assert!(text.len() > 150_000 && text.starts_with(b"line 0 "));
+    for target in ["/packed", "/packed?pieces"] {
+        for version in ["--http1.1", "--http1.0"] {
+            let (head, unpacked) = curl(address, target, &[version, "--compressed"]);
+            assert!(unpacked == text, "{target} {version}");
+            assert!(
+                head.contains("\ncontent-encoding: gzip\r\n") && head.contains("\nvary: accept-encoding\r\n"),
+                "{head}"
+            );
+            assert!(head.contains("\netag: w/\"4000\"\r\n") && !head.contains("content-length"), "{head}");
+            let (_, packed) = curl(address, target, &[version, "--header", "Accept-Encoding: gzip"]);
+            assert!(packed.len() < text.len() / 4, "{} of {}", packed.len(), text.len());
+        }
+        let (head, plain) = curl(address, target, &["--header", "Accept-Encoding: gzip;q=0, br"]);
+        assert!(plain == text && head.contains("\nvary: accept-encoding\r\n"), "{head}");
+        assert!(!head.contains("content-encoding") && !head.contains("uwsgi-encoding"), "{head}");
+    }
+    let (head, nothing) = curl(address, "/packed", &["--head", "--header", "Accept-Encoding: gzip"]);
+    assert!(nothing.starts_with(b"HTTP/1.1 200") && !head.contains("transfer-encoding"), "{head}");
+    // What is not marked is not packed.
+    let (head, hello) = curl(address, "/hello", &["--compressed"]);
+    assert!(hello == b"Hello\n" && !head.contains("content-encoding") && !head.contains("vary"), "{head}");
+    server.stop();
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! - [`request`] reads the head (with httparse), judges it, and writes the variables.
 //! - [`chunked`] decodes request bodies, [`framing`] says how the end of an answer is told and encodes its chunks.
 //! - [`answer`] turns the answer of a worker behind a router into one for an HTTP client.
+//! - [`packing`] says whether that is packed, because its application wants it.
 //! - [`caller`] is who is at the two ends of a connection.
 //! - [`foreign`] reads the head of an answer that somebody gives whom a worker has asked.
 //! - [`hop`] names the headers that are about one connection only.
@@ -89,6 +90,7 @@ pub mod forwarded;
 pub mod framing;
 pub mod hop;
 mod list;
+pub mod packing;
 pub mod range;
 pub mod receive;
 mod refusal;

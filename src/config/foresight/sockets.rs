@@ -7,7 +7,7 @@ use super::findings::Findings;
 use super::places::judge_room;
 use crate::config::directive::Directive;
 use crate::config::ground::Who;
-use crate::config::model::{Address, Listener, Statistics};
+use crate::config::model::{Address, Listener};
 use crate::config::subject::Subject;
 use crate::config::world::Kind;
 
@@ -22,8 +22,13 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
             address => judge_address(findings, line, who, address),
         }
     }
-    let Statistics { server, metrics, .. } = &findings.config.statistics;
-    for (option, address) in [("stats", server), ("metrics", metrics)] {
+    let statistics = &findings.config.statistics;
+    for (option, address) in [
+        ("stats", &statistics.server),
+        ("metrics", &statistics.metrics),
+        ("agent-check", &statistics.agent),
+        ("http-stats", &findings.config.routers.statistics),
+    ] {
         let Some(address) = address else { continue };
         let line = findings.line(option, |_| true);
         let is_it = |listener: &Listener| is_one(&findings.chdir, &listener.address, address);

@@ -38,6 +38,10 @@ pub struct Routers {
     pub named_by_host: bool,
     /// Whether nothing is said of workers who cannot be asked, or do not answer (`http-quiet`).
     pub quiet: bool,
+    /// Whether answers are packed whose application asks for that (`http-auto-gzip`).
+    pub packs: bool,
+    /// Where each of them tells of itself (`http-stats`).
+    pub statistics: Option<Address>,
 }
 
 impl Default for Routers {
@@ -56,6 +60,8 @@ impl Default for Routers {
             modifiers: (0, 0),
             named_by_host: false,
             quiet: false,
+            packs: false,
+            statistics: None,
         }
     }
 }

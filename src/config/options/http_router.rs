@@ -10,6 +10,7 @@ use super::known_address::look_up;
 use super::parsed::Parsed;
 use super::secure;
 use super::sockets::listen_at;
+use super::statistics::own_address;
 use crate::config::error::ConfigError;
 use crate::config::model::{Address, Listener, Protocol, Routers, ToHttps};
 
@@ -91,6 +92,12 @@ pub(super) fn modifier(draft: &mut Draft<'_>, value: &Parsed<'_>, place: fn(&mut
     }
 }
 
+/// `http-stats`: where a router tells of itself.
+pub(super) fn tell(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    let Some(address) = own_address(draft, value) else { return };
+    ask(draft, |routers| routers.statistics = Some(address));
+}
+
 /// `http-to`: where uWSGI's router would have found the application.
 pub(super) fn pass_on(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     let to = Kind::Address.parse(Some(value.text)).ok().and_then(|parsed| parsed.address);
@@ -121,6 +128,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         return;
     }
     let serves_others = draft.config.sockets.iter().any(Listener::is_routed);
+    judge_statistics(draft, serves_others || !routable.is_empty());
     for line in lines.into_iter().filter(|_| routable.is_empty() && !serves_others) {
         let problem = "has no effect without `http` or `https`, whose sockets a router serves";
         draft.idle(ConfigError::about(line, problem));
@@ -146,6 +154,19 @@ pub(super) fn open_behind(draft: &mut Draft<'_>) {
     for protocol in [http.then_some(Protocol::Http), uwsgi.then_some(Protocol::Uwsgi)].into_iter().flatten() {
         draft.config.sockets.push(Listener { protocol, ..Listener::on(Address::BehindRouter(protocol)) });
     }
+}
+
+/// Where a router tells of itself nobody else does; without a router nobody does.
+fn judge_statistics(draft: &mut Draft<'_>, is_there: bool) {
+    let Some(address) = draft.config.routers.statistics.take().filter(|_| is_there) else { return };
+    let instance = &draft.config.statistics;
+    let is_taken =
+        [&instance.server, &instance.metrics, &instance.agent].into_iter().flatten().any(|own| *own == address);
+    if let (true, Some(directive)) = (is_taken, draft.given("http-stats")) {
+        let problem = "the instance has this address for its own statistics";
+        draft.error(ConfigError::about(directive, problem).suggest("give each its own"));
+    }
+    draft.config.routers.statistics = Some(address);
 }
 
 fn is_reachable(address: &Address) -> bool {

@@ -54,7 +54,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     seconds("http-keepalive").optional().default("75").sets(keep_alive).works()
         .says("Seconds for which clients of HTTP sockets may be silent between requests; 0 ends each connection at once"),
     flag("http-auto-chunked").accepted("answers without a length go to HTTP/1.1 clients in chunks").says("Chunk responses lacking a length on keep-alive"),
-    flag("http-auto-gzip").not_yet("let the application pack its answers (such as Django's GZipMiddleware), or nginx in front").says("Gzip responses flagged by uWSGI-Encoding header"),
+    flag("http-auto-gzip").sets(|d, v| if v.on() { http_router::ask(d, |routers| routers.packs = true) }).works()
+        .says("A router packs the answers that the application marks with the header uWSGI-Encoding: gzip, for clients that take gzip"),
     flag("http-raw-body").accepted(CHUNKS).says("Pass body bytes unchanged to backend"),
     flag("http-websockets").accepted("applications open websockets on every socket").says("Switch to raw mode on websocket upgrade"),
     flag("http-chunked-input").accepted(CHUNKS).says("Switch to raw mode on chunked requests"),
@@ -65,7 +66,8 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("http-quiet").required().sets(|d, v| d.config.routers.quiet = v.on()).works()
         .says("A router says nothing of workers, or servers, that cannot be asked or do not answer"),
     flag("http-cheap").accepted("there is always somebody to ask: the workers, or the servers of `http-to`").says("Accept only while backends exist"),
-    text("http-stats").aka(&["http-stats-server", "http-ss"]).not_yet(HTTP).says("Stats address of HTTP router"),
+    address("http-stats").aka(&["http-stats-server", "http-ss"]).sets(http_router::tell).works()
+        .says("A router tells of itself as JSON to whoever connects to this address (TCP, UNIX)"),
     seconds("http-harakiri").default("0").accepted("nothing of the application's runs in a router").says("Kill a stuck router process after N seconds"),
     list("http-stud-prefix").not_yet(HTTP).says("Peer address sending stud/hitch prefix"),
     value("http-uid", Kind::User).accepted("a router is the instance's user (`uid`)").says("User for HTTP router"),

@@ -72,6 +72,7 @@ impl Recipe {
         let parts = routed().map(|listener| serde_json::to_string(&without_material(listener))).chain([
             serde_json::to_string(&config.routers),
             serde_json::to_string(&config.http),
+            serde_json::to_string(&told(config)),
             serde_json::to_string(&(&limits.trusted_proxies, &limits.web_servers)),
             serde_json::to_string(&(limits.buffer_size, limits.vars_max, limits.body_max, &config.answers.added)),
         ]);
@@ -91,6 +92,11 @@ impl Recipe {
         let processes = if routed().next().is_some() { config.routers.processes } else { 0 };
         std::iter::repeat_n(recipe, processes)
     }
+}
+
+/// How a router tells of itself, where it does.
+fn told(config: &Config) -> Option<(bool, bool)> {
+    config.routers.statistics.as_ref().map(|_| (config.statistics.http, config.statistics.minified))
 }
 
 /// The same without what the files of its certificates hold, which a router is told of while it runs.

@@ -30,6 +30,10 @@ impl Driver<'_> {
         if let Manner::Sockets | Manner::Pool(_) = door.manner {
             return self.give_sockets(number);
         }
+        if door.manner == Manner::Router {
+            // Whoever waits there is a router's, since a moment ago.
+            return;
+        }
         let came = self.visitors.welcome(number, door, monotonic_us(), &self.poll);
         self.attend_to(&came);
     }

@@ -1,9 +1,11 @@
-//! An answer on its way from a worker to the client: its head translated, its body counted, decoded and framed. Pure; used
-//! in the router.
+//! An answer on its way from a worker to the client: its head translated, its body counted and decoded; `outgoing` packs and
+//! frames it. Pure; used in the router.
 
-use worker_protocol::http::answer::{Additions, Asked, Flaw, Passed, end_of_head, pass_on};
+use worker_protocol::http::answer::{Additions, Asked, Coming, Flaw, Passed, end_of_head, pass_on};
 use worker_protocol::http::chunked::Decoder;
-use worker_protocol::http::framing::{CHUNK_END, CHUNK_START_BYTES_MAX, Framing, LAST_CHUNK, chunk_start};
+use worker_protocol::http::framing::Framing;
+
+use super::outgoing::Outgoing;
 
 /// One answer.
 #[derive(Debug)]
@@ -19,9 +21,18 @@ pub(super) struct Delivery {
 #[derive(Debug)]
 enum Stage {
     Head,
-    Body { framing: Framing, left: u64, decoder: Option<Box<Decoder>>, persistent: bool },
+    Body { coming: Rest, outgoing: Outgoing, persistent: bool },
     Switched,
     Whole { persistent: bool },
+}
+
+/// What is still to come of a body.
+#[derive(Debug)]
+enum Rest {
+    Length(u64),
+    Chunks(Box<Decoder>),
+    /// Whatever comes until the worker ends its side.
+    All,
 }
 
 /// How far it has come.
@@ -112,89 +123,72 @@ impl Delivery {
             match pass_on(head, self.asked, additions, out)? {
                 Passed::Interim => continue,
                 Passed::Switched => self.stage = Stage::Switched,
-                Passed::Final { framing, persistent, coded } => self.begin_body(framing, persistent, coded),
+                Passed::Final { framing, persistent, coming, packed } => {
+                    self.stage = begun(framing, persistent, coming, packed);
+                }
             }
             break;
         }
         Ok(used)
     }
 
-    fn begin_body(&mut self, framing: Framing, persistent: bool, coded: bool) {
-        self.stage = match framing {
-            Framing::Bodiless | Framing::Length(0) => Stage::Whole { persistent },
-            Framing::Length(left) => Stage::Body { framing, left, decoder: None, persistent },
-            Framing::Chunked | Framing::Close => {
-                let decoder = coded.then(|| Box::new(Decoder::new(u64::MAX)));
-                Stage::Body { framing, left: 0, decoder, persistent }
-            }
-        };
-    }
-
     fn take_body(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Flaw> {
-        let (framing, left, decoder, persistent) = match &mut self.stage {
+        let (coming, outgoing, persistent) = match &mut self.stage {
             Stage::Switched => {
                 out.extend_from_slice(bytes);
                 return Ok(());
             }
-            Stage::Body { framing, left, decoder, persistent } => (*framing, left, decoder, *persistent),
+            Stage::Body { coming, outgoing, persistent } => (coming, outgoing, *persistent),
             Stage::Head | Stage::Whole { .. } => {
                 self.has_surplus |= !bytes.is_empty() && !self.asked.is_head;
                 return Ok(());
             }
         };
         let mut is_whole = false;
-        match (framing, decoder) {
-            (Framing::Length(_), _) => {
+        match coming {
+            Rest::Length(left) => {
                 let count = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                out.extend_from_slice(&bytes[..count]);
+                outgoing.add(&bytes[..count], out);
                 *left -= count as u64;
                 is_whole = *left == 0;
                 self.has_surplus |= count < bytes.len();
             }
-            (_, None) => add(framing, bytes, out),
-            (_, Some(decoder)) => {
+            Rest::All => outgoing.add(bytes, out),
+            Rest::Chunks(decoder) => {
                 while !bytes.is_empty() && !is_whole {
                     let piece = decoder.next(bytes, usize::MAX).map_err(|_| Flaw::Coding)?;
-                    add(framing, piece.data, out);
+                    outgoing.add(piece.data, out);
                     bytes = &bytes[piece.consumed..];
                     is_whole = decoder.has_ended();
                 }
             }
         }
         if is_whole {
-            self.end_body(framing, persistent, out);
+            outgoing.end(out);
+            self.stage = Stage::Whole { persistent };
+        } else {
+            outgoing.flush(out);
         }
         Ok(())
     }
 
-    fn end_body(&mut self, framing: Framing, persistent: bool, out: &mut Vec<u8>) {
-        if framing == Framing::Chunked {
-            out.extend_from_slice(LAST_CHUNK);
-        }
-        self.stage = Stage::Whole { persistent };
-    }
-
     /// The worker has ended its side: an answer without an announced length is whole.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
-        if let Stage::Body {
-            framing: framing @ (Framing::Chunked | Framing::Close), decoder: None, persistent, ..
-        } = self.stage
-        {
-            self.end_body(framing, persistent, out);
+        if let Stage::Body { coming: Rest::All, outgoing, persistent } = &mut self.stage {
+            let persistent = *persistent;
+            outgoing.end(out);
+            self.stage = Stage::Whole { persistent };
         }
     }
 }
 
-/// Adds a piece of a body without an announced length.
-fn add(framing: Framing, bytes: &[u8], out: &mut Vec<u8>) {
-    if bytes.is_empty() {
-        return;
-    }
-    if framing == Framing::Chunked {
-        out.extend_from_slice(chunk_start(bytes.len() as u64, &mut [0; CHUNK_START_BYTES_MAX]));
-        out.extend_from_slice(bytes);
-        out.extend_from_slice(CHUNK_END);
-    } else {
-        out.extend_from_slice(bytes);
-    }
+/// What follows a head.
+fn begun(framing: Framing, persistent: bool, coming: Coming, packed: bool) -> Stage {
+    let coming = match (framing, coming) {
+        (Framing::Bodiless, _) | (_, Coming::Length(0)) => return Stage::Whole { persistent },
+        (_, Coming::Length(left)) => Rest::Length(left),
+        (_, Coming::Chunked) => Rest::Chunks(Box::new(Decoder::new(u64::MAX))),
+        (_, Coming::Close) => Rest::All,
+    };
+    Stage::Body { coming, outgoing: Outgoing::new(framing, packed), persistent }
 }

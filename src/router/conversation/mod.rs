@@ -9,6 +9,7 @@ mod answering;
 mod collecting;
 mod delivery;
 mod ending;
+mod outgoing;
 mod own_answer;
 mod reading;
 mod request;

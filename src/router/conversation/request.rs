@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use worker_protocol::http::answer::Asked;
 use worker_protocol::http::caller::Caller;
+use worker_protocol::http::coding::{Coding, acceptable};
+use worker_protocol::http::packing::Packing;
 use worker_protocol::http::request::{self, Body};
 use worker_protocol::http::{self};
 use worker_protocol::pairs::{Block, Misfit, append};
@@ -45,7 +47,12 @@ impl Request {
         let method = head.split(|byte| *byte == b' ').next().unwrap_or_default();
         let persistent = read.persistent && terms.keeps_connections();
         Ok(Request {
-            asked: Asked { version: read.version, is_head: method == b"HEAD", persistent },
+            asked: Asked {
+                version: read.version,
+                is_head: method == b"HEAD",
+                persistent,
+                packing: packing(&packet, terms),
+            },
             body: read.body,
             expects_continue: read.expects_continue,
             upgrade: read.upgrade,
@@ -101,6 +108,18 @@ impl Request {
         let datasize = u16::try_from(packet.len() - HEADER_BYTES).map_err(|_| Misfit::TooLarge)?;
         packet[..HEADER_BYTES].copy_from_slice(&Header { modifier1, datasize, modifier2 }.encode());
         Ok(packet)
+    }
+}
+
+/// What becomes of an application's wish to have the answer packed.
+fn packing(packet: &[u8], terms: &Terms) -> Packing {
+    if !terms.routers.packs {
+        return Packing::Off;
+    }
+    let block = Block::parse(&packet[HEADER_BYTES..], usize::MAX).unwrap_or_default();
+    match acceptable(block.get(b"HTTP_ACCEPT_ENCODING")).contains(&Coding::Gzip) {
+        true => Packing::Gzip,
+        false => Packing::Unwanted,
     }
 }
 

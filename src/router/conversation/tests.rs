@@ -1,10 +1,14 @@
 //! Conversations in a world that is a few lines of this test: a client whose bytes come in pieces, and workers of whom each
 //! answers one request.
 
+use std::io::Read;
+
 use fastrand::Rng;
+use flate2::read::GzDecoder;
 use testkit::mutation::mutate_with;
 use testkit::seeds::Seeds;
 use worker_protocol::fuzz::http::requests;
+use worker_protocol::http::chunked::Decoder;
 use worker_protocol::http::{Limits, date};
 use worker_protocol::pairs::Block;
 use worker_protocol::uwsgi::{HEADER_BYTES, Header};
@@ -311,6 +315,54 @@ fn the_end_of_an_answer_is_told_as_the_client_understands_it() {
     check(&get(""), "HTTP/1.1 304 Not Modified\r\n\r\nbody", "HTTP/1.1 304 Not Modified\r\n", "", Ending::NotYet);
     let coded = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     check(old, coded, "HTTP/1.0 200 OK\r\nConnection: close\r\n", "hello", Ending::Half);
+}
+
+#[test]
+fn an_answer_is_packed_whose_application_wants_that() {
+    const LONG: &str = "HTTP/1.1 200 OK\r\nuWSGI-Encoding: gzip\r\nContent-Length: 60\r\n\r\n\
+        hellohellohellohellohellohellohellohellohellohellohellohello";
+    const OPEN: &str = "HTTP/1.1 200 OK\r\nuWSGI-Encoding: gzip\r\n\r\n\
+        hellohellohellohellohellohellohellohellohellohellohellohello";
+    let packs = |act, request: &[u8], piece| {
+        let mut world = World::of(&[act]);
+        (world.terms.routers.packs, world.piece) = (true, piece);
+        world.sends(request)
+    };
+    let takes = "Accept-Encoding: br, gzip;q=0.8\r\n";
+    for answer in [LONG, OPEN] {
+        for piece in [usize::MAX, 1, 7] {
+            let world = packs(Act::Answers(answer), &get(takes), piece);
+            let end = world.got.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+            let head = String::from_utf8_lossy(&world.got[..end]).into_owned();
+            for line in ["Content-Encoding: gzip\r\n", "Vary: Accept-Encoding\r\n", "Transfer-Encoding: chunked\r\n"] {
+                assert!(head.contains(line) && !head.contains("uWSGI") && !head.contains("Length"), "{head}");
+            }
+            assert_eq!((unpacked(&world.got[end..]), world.ending), ("hello".repeat(12), Ending::NotYet));
+        }
+        let plain = packs(Act::Answers(answer), &get("Accept-Encoding: gzip;q=0\r\n"), 9).got();
+        assert!(plain.contains("hello") && !plain.contains("Content-Encoding") && plain.contains("Vary: "), "{plain}");
+    }
+    let head = packs(Act::Answers(LONG), format!("HEAD / HTTP/1.1\r\nHost: h\r\n{takes}\r\n").as_bytes(), 9);
+    assert!(head.got().ends_with("\r\n\r\n") && head.got().contains("Content-Encoding: gzip"), "{}", head.got());
+    // What breaks off is cut off, so that nobody takes it for all of it.
+    for act in [Act::Breaks(OPEN), Act::Answers(LONG.strip_suffix("llo").expect("its end"))] {
+        let broken = packs(act, &get(takes), 9);
+        assert!(!broken.got.ends_with(b"0\r\n\r\n") && broken.ending == Ending::Cut);
+    }
+}
+
+/// The text in a body that comes in chunks and is packed.
+fn unpacked(mut body: &[u8]) -> String {
+    let (mut decoder, mut packed) = (Decoder::new(u64::MAX), Vec::new());
+    while !body.is_empty() {
+        let piece = decoder.next(body, usize::MAX).expect("a chunk");
+        packed.extend_from_slice(piece.data);
+        body = &body[piece.consumed..];
+    }
+    assert!(decoder.has_ended());
+    let mut text = String::new();
+    GzDecoder::new(&packed[..]).read_to_string(&mut text).expect("a whole stream");
+    text
 }
 
 #[test]

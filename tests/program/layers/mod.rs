@@ -114,7 +114,7 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("emperor", &["config", "emperor/machine", "failure", "hooks", "logging", "supervision", "sys"]),
-    ("router", &["config", "exit", "logging", "router/settings", "sys", "tls", "travel"]),
+    ("router", &["config", "exit", "logging", "router/settings", "stats", "sys", "tls", "travel"]),
     ("router/birth", &["config", "router/settings", "sys"]),
     ("zygote", &["companion", "config", "logging", "member", "routing", "sys", "travel", "worker"]),
     ("embedded", &["companion", "config", "escape", "handler", "member", "websocket", "worker"]),

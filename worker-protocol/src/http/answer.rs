@@ -5,15 +5,17 @@
 //! 7.6.1); how the end of the answer is told is decided here, by [`framing`].
 //!
 //! ```
-//! use worker_protocol::http::answer::{Additions, Asked, Flaw, Passed, pass_on};
+//! use worker_protocol::http::answer::{Additions, Asked, Coming, Flaw, Passed, pass_on};
 //! use worker_protocol::http::framing::Framing;
+//! use worker_protocol::http::packing::Packing;
 //! use worker_protocol::response::Version;
 //!
-//! let asked = Asked { version: Version::Http11, is_head: false, persistent: true };
+//! let asked = Asked { version: Version::Http11, is_head: false, persistent: true, packing: Packing::Off };
 //! let additions = Additions { date: b"Sun, 06 Nov 1994 08:49:37 GMT", server: None };
 //! let mut out = Vec::new();
 //! let passed = pass_on(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", asked, &additions, &mut out)?;
-//! assert_eq!(passed, Passed::Final { framing: Framing::Length(2), persistent: true, coded: false });
+//! let (framing, coming) = (Framing::Length(2), Coming::Length(2));
+//! assert_eq!(passed, Passed::Final { framing, persistent: true, coming, packed: false });
 //! assert_eq!(pass_on(b"no head\r\n\r\n", asked, &additions, &mut out), Err(Flaw::Malformed));
 //! # Ok::<(), Flaw>(())
 //! ```
@@ -26,6 +28,7 @@ use thiserror::Error;
 use super::framing::{self, Framing};
 use super::hop::is_of_connection;
 use super::list::{list, trim};
+use super::packing::{Packing, Wish};
 use crate::decimal;
 use crate::response::{self, HEAD_BYTES_MAX, Head, Version};
 
@@ -58,6 +61,8 @@ pub struct Asked {
     pub is_head: bool,
     /// Whether client and router both let the connection go on.
     pub persistent: bool,
+    /// What becomes of an application's wish to have the answer packed.
+    pub packing: Packing,
 }
 
 /// What is added to the head of an answer that does not say it.
@@ -82,9 +87,22 @@ pub enum Passed {
         framing: Framing,
         /// Whether another request may follow, once all has been sent.
         persistent: bool,
-        /// Whether the worker sends the body in chunks, which are to be decoded first.
-        coded: bool,
+        /// How the worker sends the body.
+        coming: Coming,
+        /// Whether the client gets the body packed with gzip.
+        packed: bool,
     },
+}
+
+/// How the end of a body is told that comes from a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coming {
+    /// By its length.
+    Length(u64),
+    /// It comes in chunks, which are to be decoded.
+    Chunked,
+    /// By the end of the connection.
+    Close,
 }
 
 /// Where the head ends in what has come of an answer; `None`: later.
@@ -124,7 +142,7 @@ pub fn pass_on(head: &[u8], asked: Asked, additions: &Additions<'_>, out: &mut V
     }
     let before = out.len();
     let reason = if reason.is_empty() { None } else { Some(reason.as_bytes()) };
-    let written = Said::of(parsed.headers, status)
+    let written = Said::of(parsed.headers, status, asked.packing)
         .and_then(|said| said.write(parsed.headers, (status, reason), asked, additions, out));
     if written.is_err() {
         out.truncate(before);
@@ -140,11 +158,12 @@ struct Said {
     closes: bool,
     date: bool,
     server: bool,
+    wish: Wish,
 }
 
 impl Said {
-    fn of(headers: &[Header<'_>], status: u16) -> Result<Said, Flaw> {
-        let mut said = Said::default();
+    fn of(headers: &[Header<'_>], status: u16, packing: Packing) -> Result<Said, Flaw> {
+        let mut said = Said { wish: Wish::of(headers, packing), ..Said::default() };
         for Header { name, value } in headers {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             match name.len() {
@@ -184,6 +203,7 @@ impl Said {
     ) -> Result<Passed, Flaw> {
         let mut head = Head::start(out, asked.version, status, reason).map_err(flaw)?;
         let (mut has_length, switches) = (false, status == 101);
+        let packed = self.wish.is_granted(asked.packing, status, self.length);
         for Header { name, value } in headers {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             let is_dropped = match name.len() {
@@ -191,14 +211,22 @@ impl Said {
                 14 if is("content-length") => std::mem::replace(&mut has_length, true) || matches!(status, 101 | 204),
                 _ => is_of_connection(name.as_bytes()),
             };
-            if !is_dropped {
-                head.header(name, value).map_err(flaw)?;
+            if is_dropped || Wish::leaves_out(name, asked.packing, packed) {
+                continue;
             }
+            match packed && is("etag") {
+                true => head.header(name, Wish::weakened(value)),
+                false => head.header(name, value),
+            }
+            .map_err(flaw)?;
+        }
+        for (name, value) in self.wish.adds(packed) {
+            head.header(name, value).map_err(flaw)?;
         }
         let method = if asked.is_head { "HEAD" } else { "GET" };
         let persistent = asked.persistent && !self.closes;
-        let plan =
-            framing::plan(&framing::Answer { version: asked.version, method, status, length: self.length, persistent });
+        let length = self.length.filter(|_| !packed);
+        let plan = framing::plan(&framing::Answer { version: asked.version, method, status, length, persistent });
         if plan.framing == Framing::Chunked {
             head.header("Transfer-Encoding", "chunked").map_err(flaw)?;
         }
@@ -212,8 +240,18 @@ impl Said {
         head.finish();
         Ok(match switches {
             true => Passed::Switched,
-            false => Passed::Final { framing: plan.framing, persistent: plan.persistent, coded: self.coded },
+            false => {
+                Passed::Final { framing: plan.framing, persistent: plan.persistent, coming: self.coming(), packed }
+            }
         })
+    }
+
+    fn coming(&self) -> Coming {
+        match self.length {
+            Some(length) => Coming::Length(length),
+            None if self.coded => Coming::Chunked,
+            None => Coming::Close,
+        }
     }
 }
 
@@ -228,7 +266,7 @@ fn flaw(error: response::Error) -> Flaw {
 mod tests {
     use super::*;
 
-    const ASKED: Asked = Asked { version: Version::Http11, is_head: false, persistent: true };
+    const ASKED: Asked = Asked { version: Version::Http11, is_head: false, persistent: true, packing: Packing::Off };
     const ADDITIONS: Additions<'static> = Additions { date: b"now", server: Some(b"us") };
 
     #[track_caller]
@@ -241,7 +279,8 @@ mod tests {
     }
 
     fn whole(framing: Framing, persistent: bool) -> Passed {
-        Passed::Final { framing, persistent, coded: false }
+        let coming = if let Framing::Length(length) = framing { Coming::Length(length) } else { Coming::Close };
+        Passed::Final { framing, persistent, coming, packed: false }
     }
 
     #[test]
@@ -259,13 +298,16 @@ mod tests {
         check("HTTP/1.1 200 OK\r\n\r\n", old, Ok((whole(Framing::Close, false), told)));
         let told = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nDate: now\r\nServer: us\r\n\r\n";
         let length = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n";
-        check(length, Asked { is_head: true, ..ASKED }, Ok((whole(Framing::Bodiless, true), told)));
+        let of_head =
+            Passed::Final { framing: Framing::Bodiless, persistent: true, coming: Coming::Length(3), packed: false };
+        check(length, Asked { is_head: true, ..ASKED }, Ok((of_head, told)));
     }
 
     #[test]
     fn chunks_of_the_worker_are_decoded_and_interim_answers_are_not_the_last() {
         let told = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: now\r\nServer: us\r\n\r\n";
-        let coded = Passed::Final { framing: Framing::Chunked, persistent: true, coded: true };
+        let coming = Coming::Chunked;
+        let coded = Passed::Final { framing: Framing::Chunked, persistent: true, coming, packed: false };
         check("HTTP/1.1 200 OK\r\nTransfer-Encoding:  Chunked \r\n\r\n", ASKED, Ok((coded, told)));
         check("HTTP/1.1 100 Continue\r\n\r\n", ASKED, Ok((Passed::Interim, "")));
         let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
@@ -273,6 +315,64 @@ mod tests {
         check(hints, Asked { version: Version::Http10, ..ASKED }, Ok((Passed::Interim, "")));
         let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nDate: d\r\nServer: s\r\n\r\n";
         check(switch, ASKED, Ok((Passed::Switched, switch)));
+    }
+
+    #[test]
+    fn an_answer_is_packed_where_its_application_and_the_client_want_that() {
+        const TAKES: Asked = Asked { packing: Packing::Gzip, ..ASKED };
+        const OLD: Asked = Asked { version: Version::Http10, ..TAKES };
+        const HEAD: Asked = Asked { is_head: true, ..TAKES };
+        let wish = "uWSGI-Encoding: gzip\r\n";
+        let more = "Content-Length: 5\r\nETag: \"a\"\r\nAccept-Ranges: bytes\r\nContent-MD5: x\r\n";
+        let answer = format!("HTTP/1.1 200 OK\r\n{wish}{more}\r\n");
+        let packed = "ETag: W/\"a\"\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\n";
+        let end = "Date: now\r\nServer: us\r\n\r\n";
+        let passed = |framing, persistent| {
+            let coming = Coming::Length(5);
+            Passed::Final { framing, persistent, coming, packed: true }
+        };
+        let told = format!("HTTP/1.1 200 OK\r\n{packed}Transfer-Encoding: chunked\r\n{end}");
+        check(&answer, TAKES, Ok((passed(Framing::Chunked, true), &told)));
+        let told = format!("HTTP/1.0 200 OK\r\n{packed}Connection: close\r\n{end}");
+        check(&answer, OLD, Ok((passed(Framing::Close, false), &told)));
+        let told = format!("HTTP/1.1 200 OK\r\n{packed}{end}");
+        check(&answer, HEAD, Ok((passed(Framing::Bodiless, true), &told)));
+        // Who does not take it gets it as it is; caches hear of that, too.
+        let told = format!("HTTP/1.1 200 OK\r\n{more}Vary: Accept-Encoding\r\n{end}");
+        check(&answer, Asked { packing: Packing::Unwanted, ..ASKED }, Ok((whole(Framing::Length(5), true), &told)));
+        let told = format!("HTTP/1.1 200 OK\r\n{wish}{more}{end}");
+        check(&answer, ASKED, Ok((whole(Framing::Length(5), true), &told)));
+        // It varies already.
+        for vary in ["Vary: Cookie, accept-encoding\r\n", "Vary: *\r\n"] {
+            let told =
+                format!("HTTP/1.1 200 OK\r\n{vary}Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n{end}");
+            let answer = format!("HTTP/1.1 200 OK\r\n{wish}{vary}Content-Length: 5\r\n\r\n");
+            check(&answer, TAKES, Ok((passed(Framing::Chunked, true), &told)));
+        }
+    }
+
+    #[test]
+    fn what_did_not_ask_for_it_or_cannot_be_is_not_packed() {
+        const TAKES: Asked = Asked { packing: Packing::Gzip, ..ASKED };
+        for (status, headers) in [
+            ("200 OK", "Content-Length: 5"),
+            ("200 OK", "uWSGI-Encoding: br\r\nContent-Length: 5"),
+            ("200 OK", "uWSGI-Encoding: gzip\r\nContent-Encoding: br\r\nContent-Length: 5"),
+            ("200 OK", "uWSGI-Encoding: gzip\r\nContent-Range: bytes 0-4/9\r\nContent-Length: 5"),
+            ("206 Partial Content", "uWSGI-Encoding: gzip\r\nContent-Length: 5"),
+            ("200 OK", "uWSGI-Encoding: gzip\r\nContent-Length: 0"),
+            ("204 No Content", "uWSGI-Encoding: gzip"),
+            ("304 Not Modified", "uWSGI-Encoding: gzip\r\nETag: \"a\""),
+            ("101 Switching Protocols", "uWSGI-Encoding: gzip\r\nConnection: Upgrade"),
+        ] {
+            let mut out = Vec::new();
+            let head = format!("HTTP/1.1 {status}\r\n{headers}\r\n\r\n");
+            let passed = pass_on(head.as_bytes(), TAKES, &ADDITIONS, &mut out).expect("an answer");
+            let is_as_it_is = matches!(passed, Passed::Final { packed: false, .. } | Passed::Switched);
+            let told = String::from_utf8_lossy(&out).into_owned();
+            assert!(is_as_it_is && !told.contains("Content-Encoding: gzip") && !told.contains("uWSGI"), "{told}");
+            assert_eq!(told.contains("Vary: Accept-Encoding"), headers.contains("uWSGI-Encoding: gzip"), "{told}");
+        }
     }
 
     #[test]

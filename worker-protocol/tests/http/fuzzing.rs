@@ -11,6 +11,7 @@ use worker_protocol::fuzz::http::{End, exercise_chunked, exercise_http, requests
 use worker_protocol::http::Limits;
 use worker_protocol::http::answer::{Additions, Asked, Passed, end_of_head, pass_on};
 use worker_protocol::http::framing::Framing;
+use worker_protocol::http::packing::Packing;
 use worker_protocol::response::Version;
 
 use crate::corpus::{Ending, cases};
@@ -111,6 +112,7 @@ fn mutants_of_answers_are_passed_on_with_one_end_or_not_at_all() {
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: x\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
         "HTTP/1.0 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nuWSGI-Encoding: gzip\r\nVary: x\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n",
         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     ];
     let originals = originals.map(|text| text.as_bytes().to_vec());
@@ -121,15 +123,20 @@ fn mutants_of_answers_are_passed_on_with_one_end_or_not_at_all() {
 fn exercise_answer(bytes: &[u8]) {
     let Ok(Some(end)) = end_of_head(bytes, 0) else { return };
     let additions = Additions { date: b"now", server: None };
-    for version in [Version::Http10, Version::Http11] {
-        let (asked, mut out) = (Asked { version, is_head: false, persistent: true }, Vec::new());
-        let Ok(Passed::Final { framing, .. }) = pass_on(&bytes[..end], asked, &additions, &mut out) else { continue };
+    let versions = [Version::Http10, Version::Http11];
+    for (version, packing) in
+        versions.into_iter().flat_map(|version| [(version, Packing::Off), (version, Packing::Gzip)])
+    {
+        let (asked, mut out) = (Asked { version, is_head: false, persistent: true, packing }, Vec::new());
+        let passed = pass_on(&bytes[..end], asked, &additions, &mut out);
+        let Ok(Passed::Final { framing, packed, .. }) = passed else { continue };
         let mut room = [httparse::EMPTY_HEADER; 64];
         let mut told = httparse::Response::new(&mut room);
         assert!(matches!(told.parse(&out), Ok(httparse::Status::Complete(all)) if all == out.len()), "{out:?}");
         let count = |name: &str| told.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).count();
         let (lengths, codings) = (count("content-length"), count("transfer-encoding"));
         assert_eq!(codings, usize::from(framing == Framing::Chunked), "{}", out.escape_ascii());
+        assert!(!packed || packing == Packing::Gzip && lengths == 0 && count("content-encoding") == 1);
         assert!(lengths + codings <= 1 && matches!(framing, Framing::Length(_)) <= (lengths == 1));
     }
 }
