@@ -11,8 +11,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::dialogue::websocket::Client;
 use crate::dialogue::{Dialogue, tcp_address};
-use crate::harness::{Launch, PATIENCE, wait_for_text};
-use crate::reloading::{ask_through_reloads, number_from};
+use crate::harness::{Instance, Launch, PATIENCE, wait_for_text, wait_until};
+use crate::reloading::{ask_through_changes, ask_through_reloads, edit, number_from};
 
 /// More than a router keeps in memory, and than any socket takes at once.
 const BYTES: usize = 200_000;
@@ -106,12 +106,8 @@ fn clients_that_keep_their_connections_notice_no_reload() {
     let server = routed().start();
     let address: SocketAddr = tcp_address(&server);
     let mut clients: Vec<Dialogue> = (0..number_from("CLIENTS", 8)).map(|_| Dialogue::over_tcp(address)).collect();
-    let routers = || {
-        let processes = server.processes().into_iter();
-        processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect::<Vec<_>>()
-    };
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
-    let before = routers();
+    let before = routers(&server);
     ask_through_reloads(
         &server,
         clients.into_iter().map(|mut client| {
@@ -121,7 +117,78 @@ fn clients_that_keep_their_connections_notice_no_reload() {
             }
         }),
     );
-    assert!(before.len() == 1 && routers() == before, "{before:?} and {:?}", routers());
+    assert!(before.len() == 1 && routers(&server) == before, "{before:?} and {:?}", routers(&server));
+    server.stop();
+}
+
+/// The pids of the routers of the moment.
+fn routers(server: &Instance) -> Vec<i32> {
+    let processes = server.processes().into_iter();
+    processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect()
+}
+
+/// Each reload changes what routers are told: another one takes its place beside it, and ends its connections with their next
+/// answers. No request of theirs fails. As many clients as CLIENTS says.
+#[test]
+fn a_router_that_is_replaced_lets_go_of_its_clients_one_by_one() {
+    let server = routed().set("http-var", "TURN=0").start();
+    let address: SocketAddr = tcp_address(&server);
+    let clients = (0..number_from("CLIENTS", 8)).map(|_| {
+        let mut client = Dialogue::over_tcp(address);
+        move || {
+            let reply = client.get("/env");
+            assert!(reply.status == 200 && reply.text().contains("TURN="), "{reply:?}");
+            if reply.is_last() {
+                client.assert_ends();
+                client = Dialogue::over_tcp(address);
+            }
+        }
+    });
+    ask_through_changes(&server, clients, |turn, reload| {
+        let before = routers(&server);
+        edit(&server, |text| text.replace(&format!("TURN={}", turn - 1), &format!("TURN={turn}")));
+        reload();
+        assert!(wait_until(|| matches!(routers(&server)[..], [one] if before != [one])), "{before:?}");
+        let variables = Dialogue::over_tcp(address).get("/env").text();
+        assert!(variables.contains(&format!("TURN={turn}\n")), "{variables}");
+    });
+    server.stop();
+}
+
+/// Somebody has removed the file of its socket: a reload makes another one, and a router that listens there.
+#[test]
+fn a_socket_that_is_made_anew_has_a_router() {
+    let launch = Launch::hello().set("workers", 1).set("disable-logging", true).set("http-processes", 1);
+    let path = launch.dir().join("http.sock");
+    let server = launch.set("http", path.display()).start();
+    let mut old = Dialogue::with(&server);
+    assert_eq!(old.get("/").status, 200);
+    fs::remove_file(&path).expect("remove the socket");
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for("reload done: generation 2 serves");
+    assert_eq!(Dialogue::with(&server).get("/").status, 200);
+    server.stop();
+}
+
+#[test]
+fn a_router_that_is_replaced_stays_until_the_last_of_its_connections_has_ended() {
+    let server = routed().set("http-var", "TURN=0").start();
+    let (mut slow, mut idle) = (Dialogue::over_tcp(tcp_address(&server)), Dialogue::over_tcp(tcp_address(&server)));
+    slow.send(post("/echo", "Content-Length: 6") + "abc");
+    assert_eq!(idle.get("/").status, 200);
+    let before = routers(&server);
+    edit(&server, |text| text.replace("TURN=0", "TURN=1"));
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for("reload done: generation 2 serves");
+    assert!(wait_until(|| routers(&server).len() == 2), "{:?}", routers(&server));
+    // Who says nothing is let go; who has begun is answered.
+    idle.assert_ends();
+    assert!(routers(&server).contains(&before[0]));
+    slow.send("def");
+    let reply = slow.reply("POST");
+    assert!(reply.text() == "abcdef" && reply.is_last(), "{reply:?}");
+    slow.assert_ends();
+    assert!(wait_until(|| matches!(routers(&server)[..], [one] if one != before[0])), "{:?}", routers(&server));
     server.stop();
 }
 

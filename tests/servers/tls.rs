@@ -2,9 +2,10 @@
 //! be used.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
@@ -217,6 +218,56 @@ fn a_certificate_that_changes_is_shown_without_a_reload_and_no_connection_ends()
     assert!(crate::harness::wait_until(|| (0..4).all(|_| shown(&server) == renewed.to_vec())));
     all_are_answered();
     assert_eq!(router(&server), routers);
+    server.stop();
+}
+
+/// Connects, waits for a line of its standard input, connects once more with the session of the first connection, and says
+/// whether that was resumed. OpenSSL's client, by way of Python's `ssl`.
+const COMES_AGAIN: &str = r#"
+import socket, ssl, sys
+port, version = int(sys.argv[1]), getattr(ssl.TLSVersion, sys.argv[2])
+context = ssl.create_default_context(cafile=sys.argv[3])
+context.minimum_version = context.maximum_version = version
+def ask(session):
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
+            secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: secure.recv(4096), b""))
+            assert answer.endswith(b"Hello, world\n"), answer
+            return secure.session, secure.session_reused, secure.version()
+session, reused, _ = ask(None)
+assert not reused
+print("once", flush=True)
+sys.stdin.readline()
+print(*ask(session)[1:], flush=True)
+"#;
+
+/// With requests that the router reads, and with those whose bytes it passes on; while nothing happens, and over a reload.
+#[test]
+fn a_client_that_comes_again_resumes_its_session_also_after_a_reload() {
+    let launch = secure("https = 127.0.0.1:0,site.crt,site.key").set("http-processes", 1);
+    let server = launch.line("https-socket = 127.0.0.1:0,site.crt,site.key").start();
+    let mut generation = 1;
+    for (number, version, told, reloads) in [
+        (1, "TLSv1_2", "True TLSv1.2", false),
+        (1, "TLSv1_3", "True TLSv1.3", true),
+        (2, "TLSv1_2", "True TLSv1.2", true),
+        (2, "TLSv1_3", "True TLSv1.3", false),
+    ] {
+        let mut python = Command::new(crate::pythons::one().path);
+        python.args(["-c", COMES_AGAIN, &address(&server, number).port().to_string(), version]).arg(data("ca.crt"));
+        let mut python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("execute Python");
+        let mut said = BufReader::new(python.stdout.take().expect("its output")).lines().map_while(Result::ok);
+        assert_eq!(said.next().as_deref(), Some("once"), "{version}");
+        if reloads {
+            generation += 1;
+            server.signal(Signal::SIGHUP);
+            server.log.wait_for(&format!("reload done: generation {generation} serves"));
+        }
+        python.stdin.take().expect("its input").write_all(b"\n").expect("a line");
+        assert_eq!(said.next().as_deref(), Some(told), "socket {number}, {version}");
+        assert!(python.wait().expect("its end").success());
+    }
     server.stop();
 }
 

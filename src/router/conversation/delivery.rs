@@ -69,6 +69,11 @@ impl Delivery {
         self.asked.is_head
     }
 
+    /// No other answer follows on the connection, if the client has not been told otherwise yet.
+    pub(super) fn be_last(&mut self) {
+        self.asked.persistent = false;
+    }
+
     /// Whether nothing at all has come of it.
     pub(super) fn is_empty(&self) -> bool {
         matches!(self.stage, Stage::Head) && self.head.is_empty()

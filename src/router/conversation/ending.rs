@@ -32,8 +32,14 @@ impl Conversation {
         matches!(self.phase, Phase::Head) && self.scan.is_idle(&self.received)
     }
 
-    /// The router was told to go. A client that is about to say something gets a moment for it.
+    /// The router was told to go: an answer that is still to come is the last one. A client that is about to say something gets
+    /// a moment for it.
     pub(in crate::router) fn hurry(&mut self, moment: &Moment) {
+        match &mut self.phase {
+            Phase::Body(body) => body.0.asked.persistent = false,
+            Phase::Asking(asking) => asking.delivery.be_last(),
+            _ => {}
+        }
         if self.is_idle() {
             (self.is_first, self.since_us) = (true, moment.us);
         }

@@ -34,6 +34,15 @@ pub(crate) fn unsteady() -> Launch {
 
 /// Has clients ask, each by itself and again and again, while the instance is reloaded: 3 times, or as often as RELOADS says.
 pub(crate) fn ask_through_reloads<C: FnMut() + Send>(server: &Instance, clients: impl IntoIterator<Item = C>) {
+    ask_through_changes(server, clients, |_, reload| reload());
+}
+
+/// The same; `change` has something done around each reload, by its number, which it has carried out.
+pub(crate) fn ask_through_changes<C: FnMut() + Send>(
+    server: &Instance,
+    clients: impl IntoIterator<Item = C>,
+    change: impl Fn(usize, &dyn Fn()),
+) {
     struct Over<'o>(&'o AtomicBool);
     impl Drop for Over<'_> {
         fn drop(&mut self) {
@@ -58,8 +67,10 @@ pub(crate) fn ask_through_reloads<C: FnMut() + Send>(server: &Instance, clients:
             if over.load(Ordering::Relaxed) {
                 return;
             }
-            server.signal(Signal::SIGHUP);
-            server.log.wait_for(&format!("reload done: generation {generation} serves"));
+            change(generation - 1, &|| {
+                server.signal(Signal::SIGHUP);
+                server.log.wait_for(&format!("reload done: generation {generation} serves"));
+            });
         }
     });
 }
