@@ -107,7 +107,7 @@ fn clients_that_keep_their_connections_notice_no_reload() {
     let address: SocketAddr = tcp_address(&server);
     let mut clients: Vec<Dialogue> = (0..number_from("CLIENTS", 8)).map(|_| Dialogue::over_tcp(address)).collect();
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
-    let before = routers(&server);
+    let before = router(&server);
     ask_through_reloads(
         &server,
         clients.into_iter().map(|mut client| {
@@ -117,7 +117,7 @@ fn clients_that_keep_their_connections_notice_no_reload() {
             }
         }),
     );
-    assert!(before.len() == 1 && routers(&server) == before, "{before:?} and {:?}", routers(&server));
+    assert_eq!(routers(&server), [before]);
     server.stop();
 }
 
@@ -125,6 +125,12 @@ fn clients_that_keep_their_connections_notice_no_reload() {
 fn routers(server: &Instance) -> Vec<i32> {
     let processes = server.processes().into_iter();
     processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect()
+}
+
+/// The pid of the only one, as soon as there is one.
+fn router(server: &Instance) -> i32 {
+    assert!(wait_until(|| routers(server).len() == 1), "{:?}", routers(server));
+    routers(server)[0]
 }
 
 /// Each reload changes what routers are told: another one takes its place beside it, and ends its connections with their next
@@ -145,10 +151,10 @@ fn a_router_that_is_replaced_lets_go_of_its_clients_one_by_one() {
         }
     });
     ask_through_changes(&server, clients, |turn, reload| {
-        let before = routers(&server);
+        let before = router(&server);
         edit(&server, |text| text.replace(&format!("TURN={}", turn - 1), &format!("TURN={turn}")));
         reload();
-        assert!(wait_until(|| matches!(routers(&server)[..], [one] if before != [one])), "{before:?}");
+        assert!(wait_until(|| matches!(routers(&server)[..], [one] if one != before)), "{before}");
         let variables = Dialogue::over_tcp(address).get("/env").text();
         assert!(variables.contains(&format!("TURN={turn}\n")), "{variables}");
     });
@@ -176,19 +182,19 @@ fn a_router_that_is_replaced_stays_until_the_last_of_its_connections_has_ended()
     let (mut slow, mut idle) = (Dialogue::over_tcp(tcp_address(&server)), Dialogue::over_tcp(tcp_address(&server)));
     slow.send(post("/echo", "Content-Length: 6") + "abc");
     assert_eq!(idle.get("/").status, 200);
-    let before = routers(&server);
+    let before = router(&server);
     edit(&server, |text| text.replace("TURN=0", "TURN=1"));
     server.signal(Signal::SIGHUP);
     server.log.wait_for("reload done: generation 2 serves");
     assert!(wait_until(|| routers(&server).len() == 2), "{:?}", routers(&server));
     // Who says nothing is let go; who has begun is answered.
     idle.assert_ends();
-    assert!(routers(&server).contains(&before[0]));
+    assert!(routers(&server).contains(&before));
     slow.send("def");
     let reply = slow.reply("POST");
     assert!(reply.text() == "abcdef" && reply.is_last(), "{reply:?}");
     slow.assert_ends();
-    assert!(wait_until(|| matches!(routers(&server)[..], [one] if one != before[0])), "{:?}", routers(&server));
+    assert!(wait_until(|| matches!(routers(&server)[..], [one] if one != before)), "{:?}", routers(&server));
     server.stop();
 }
 
