@@ -55,6 +55,8 @@ pub struct Setup {
     load_ms: u64,
     environment: Vec<(String, String)>,
     application: &'static str,
+    /// What the Django contenders load.
+    module: &'static str,
     workers: usize,
     page: &'static str,
     behind_nginx: bool,
@@ -92,6 +94,7 @@ impl Setup {
             load_ms: 0,
             environment: Vec::new(),
             application: "wsgi.py",
+            module: "configuration.wsgi:application",
             workers,
             page: "/",
             behind_nginx: false,
@@ -113,10 +116,22 @@ impl Setup {
         self
     }
 
+    /// Whether it has this option of its own.
+    pub fn has(&self, key: &str) -> bool {
+        self.options.iter().any(|(name, _)| name == key)
+    }
+
     /// Has the Python contenders serve another file of `bench/apps`.
     pub fn application(mut self, file: &'static str) -> Self {
         self.application = file;
         self
+    }
+
+    /// Has the Django contenders load the project as one that takes no care: what it needs for a page it imports, and compiles,
+    /// at the first request for that.
+    pub fn loading_late(mut self) -> Self {
+        self.module = "django.core.wsgi:get_wsgi_application()";
+        self.environment("DJANGO_SETTINGS_MODULE", "configuration.settings")
     }
 
     /// Adds to the environment.
@@ -257,7 +272,7 @@ impl Setup {
                 let options = [
                     ("chdir", &*project.to_string_lossy()),
                     ("home", &*home.to_string_lossy()),
-                    ("module", "configuration.wsgi:application"),
+                    ("module", self.module),
                     // As the example's ini has it.
                     ("enable-threads", "true"),
                     ("single-interpreter", "true"),

@@ -20,6 +20,8 @@ pub struct Process {
     pub name: String,
     /// When it began, in clock ticks since boot; with the id it is unique.
     pub start_ticks: u64,
+    /// Whose child it is; `None`: nobody's that can be seen from here.
+    pub parent: Option<Pid>,
     /// How many children it has.
     pub children: usize,
     /// User and system time of its threads.
@@ -111,6 +113,7 @@ pub fn context_switches(tree: &[Process]) -> u64 {
 struct Stat {
     name: String,
     zombie: bool,
+    parent: Option<Pid>,
     start_ticks: u64,
     own_ticks: u64,
     reaped_ticks: u64,
@@ -129,6 +132,7 @@ fn process(pid: Pid, children: usize) -> Option<Process> {
         pid,
         name: stat.name,
         start_ticks: stat.start_ticks,
+        parent: stat.parent,
         children,
         own_cpu: exact_cpu(pid).max(ticks(stat.own_ticks)),
         reaped_cpu: ticks(stat.reaped_ticks),
@@ -164,6 +168,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     Some(Stat {
         name,
         zombie: matches!(*fields.first()?, "Z" | "X"),
+        parent: pid_from(fields.get(4 - 3)?),
         own_ticks: number(14)? + number(15)?,
         reaped_ticks: number(16)? + number(17)?,
         start_ticks: number(22)?,
@@ -259,7 +264,7 @@ mod tests {
         let (shell, mut output) = Shell::run(&script);
         let worked = seconds(&line(&mut output));
         let tree = tree(shell.pid());
-        assert_eq!((tree.len(), tree[0].children), (2, 1));
+        assert_eq!((tree.len(), tree[0].children, tree[1].parent), (2, 1, Some(shell.pid())));
         assert_eq!(leaves(shell.pid()), [tree[1].pid]);
         let measured = tree[1].own_cpu.as_secs_f64();
         assert!(worked > 0.04 && (measured - worked).abs() < 0.03, "/proc says {measured} s, the shell {worked} s");
@@ -292,8 +297,14 @@ mod tests {
     #[test]
     fn a_name_may_hold_blanks_and_parentheses() {
         let line = b"7 (a) (b c) S 1 7 7 0 -1 4194304 1 2 3 4 10 20 30 40 20 0 1 0 12345 1 1";
-        let expected =
-            Stat { name: "a) (b c".to_owned(), zombie: false, start_ticks: 12345, own_ticks: 30, reaped_ticks: 70 };
+        let expected = Stat {
+            name: "a) (b c".to_owned(),
+            zombie: false,
+            parent: pid_from("1"),
+            start_ticks: 12345,
+            own_ticks: 30,
+            reaped_ticks: 70,
+        };
         assert_eq!(parse_stat(line), Some(expected));
         assert_eq!(parse_stat(b"7 (a) S 1"), None);
         assert_eq!(parse_stat(b""), None);

@@ -97,8 +97,16 @@ impl Server {
     /// # Errors
     /// When the request does not fit into a packet.
     pub fn load(&self, clients: usize, until: Until) -> Result<Load, Error> {
+        self.load_of(self.page, clients, until)
+    }
+
+    /// The same for another page.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_of(&self, page: &str, clients: usize, until: Until) -> Result<Load, Error> {
         let door = self.front.as_deref().unwrap_or(self);
-        Ok(Load::new(door.target(), door.wire, &Request::get(door.page), clients, until)?)
+        Ok(Load::new(door.target(), door.wire, &Request::get(page), clients, until)?)
     }
 
     /// Waits for the first good answer with its page; the time from before exec until then.

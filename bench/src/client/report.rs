@@ -41,6 +41,20 @@ impl Counts {
         self.refused + self.reset + self.short + self.empty + self.malformed + self.bad_status + self.timed_out
     }
 
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            ok: self.ok + other.ok,
+            refused: self.refused + other.refused,
+            reset: self.reset + other.reset,
+            short: self.short + other.short,
+            empty: self.empty + other.empty,
+            malformed: self.malformed + other.malformed,
+            bad_status: self.bad_status + other.bad_status,
+            timed_out: self.timed_out + other.timed_out,
+            abandoned: self.abandoned + other.abandoned,
+        }
+    }
+
     fn add(&mut self, outcome: Outcome) {
         *match outcome {
             Outcome::Ok => &mut self.ok,
@@ -102,6 +116,29 @@ pub struct Report {
     pub received_bytes: u64,
     /// Empty unless asked for.
     pub timeline: Vec<Bucket>,
+    /// What `latency` was made of.
+    #[serde(skip)]
+    latencies_ns: Histogram<u64>,
+}
+
+impl Report {
+    /// Both runs as if they had been one; without a timeline.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.latencies_ns += &other.latencies_ns;
+        let ok_in_time = self.ok_in_time + other.ok_in_time;
+        let seconds = self.elapsed_s + other.elapsed_s;
+        Self {
+            counts: self.counts.and(&other.counts),
+            elapsed_s: seconds,
+            ok_in_time,
+            throughput_per_s: if seconds > 0.0 { ok_in_time as f64 / seconds } else { 0.0 },
+            latency: summary(&self.latencies_ns),
+            received_bytes: self.received_bytes + other.received_bytes,
+            timeline: Vec::new(),
+            latencies_ns: self.latencies_ns,
+        }
+    }
 }
 
 /// Longest latency that is told apart: ten minutes.
@@ -176,6 +213,7 @@ impl Recorder {
             ok_in_time: self.ok_in_time,
             received_bytes: self.received_bytes,
             timeline: self.timeline,
+            latencies_ns: self.latencies_ns,
         }
     }
 
@@ -282,6 +320,20 @@ mod tests {
         let report = recorder.into_report(MS * 101);
         assert_eq!((report.counts.ok, report.ok_in_time), (2, 1));
         assert!((report.throughput_per_s - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn two_runs_together_are_one_with_the_latencies_of_both() {
+        let run = |ms: u32, outcome| {
+            let mut recorder = recorder(None, None);
+            (0..99).for_each(|_| recorder.ended(Outcome::Ok, MS * ms, MS, 1));
+            recorder.ended(outcome, MS * 100, MS, 1);
+            recorder.into_report(MS * 500)
+        };
+        let both = run(1, Outcome::Ok).and(run(3, Outcome::Reset));
+        assert_eq!((both.counts.ok, both.counts.reset, both.received_bytes), (199, 1, 200));
+        assert!(close(both.latency.p90_us, 3_000.0) && close(both.latency.max_us, 100_000.0), "{:?}", both.latency);
+        assert!((both.throughput_per_s - 199.0).abs() < 1e-9, "{}", both.throughput_per_s);
     }
 
     #[test]

@@ -10,18 +10,16 @@ use crate::server::Server;
 use crate::statistics::Spread;
 
 /// What one server holds.
-struct Sample {
-    master_resident_kib: u64,
-    worker_private_max_kib: u64,
-    tree_proportional_kib: u64,
-    processes: usize,
+pub(super) struct Sample {
+    pub(super) master_resident_kib: u64,
+    pub(super) worker_private_max_kib: u64,
+    pub(super) tree_proportional_kib: u64,
+    pub(super) processes: usize,
 }
 
 /// Every worker has served before it is looked at.
 const REQUESTS: u64 = 10_000;
 const CLIENTS: usize = 32;
-/// One worker gets there long before the others have finished.
-const REFORK_AFTER: u64 = 500;
 /// Python contenders are compared with that many.
 const PYTHON_WORKERS: usize = 8;
 
@@ -37,7 +35,6 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
         pool(Contender::Uwsgi, PYTHON_WORKERS),
         pool(Contender::Django, PYTHON_WORKERS),
         pool(Contender::UwsgiDjango, PYTHON_WORKERS),
-        reforked(),
     ];
     let samples = in_turns(lab, 1, &setups, &mut findings, |_, server| measure(lab, server))?;
     for one in &samples {
@@ -71,26 +68,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
             findings.checks.push(Check::new(what, ratio.median, Target::AtMost(0.80)));
         }
     }
-    let page = proportional(Contender::Django);
-    let of_mold = series_of(&samples, reforked().name());
-    if let (Some(page), Some(of_mold)) = (page, of_mold) {
-        let of_mold = of_mold.numbers(|sample| sample.tree_proportional_kib as f64);
-        let whole = [("without refork", Some(page), 0.80), ("uWSGI", proportional(Contender::UwsgiDjango), 0.45)];
-        for (than, others, most) in whole {
-            if let Some(ratio) = others.and_then(|others| Spread::of_ratios(&of_mold, &others)) {
-                let what = format!("PSS with refork / {than}, Django's front page");
-                findings.checks.push(Check::new(what, ratio.median, Target::AtMost(most)));
-            }
-        }
-    }
     Ok(findings)
-}
-
-/// Django's front page, of workers that are forked from one that has served it.
-fn reforked() -> Setup {
-    let setup = pool(Contender::Django, PYTHON_WORKERS).option("refork", REFORK_AFTER);
-    let name = format!("{}, refork", setup.name());
-    setup.named(&name)
 }
 
 fn pool(contender: Contender, workers: usize) -> Setup {
@@ -108,6 +86,11 @@ fn checks(name: &str, sample: &Sample) -> [Check; 2] {
 
 fn measure(lab: &Lab, server: &Server) -> Result<Sample, Error> {
     lab.run(&server.load(CLIENTS, Until::Requests(REQUESTS))?)?;
+    weigh(server)
+}
+
+/// What a server holds at this moment.
+pub(super) fn weigh(server: &Server) -> Result<Sample, Error> {
     let tree = server.tree();
     let memories = tree.iter().map(|process| proc::memory(process.pid)).collect::<Result<Vec<_>, _>>();
     let memories = memories.map_err(io_error("smaps_rollup"))?;

@@ -11,10 +11,12 @@ mod crowds;
 mod downloads;
 mod idle;
 mod kills;
+mod ksm;
 mod leak;
 mod memory;
 mod overload;
 mod recycle;
+mod refork;
 mod reload;
 mod reload_kept;
 mod scaling;
@@ -104,6 +106,12 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario { name: "rules", about: "CPU time of 1,000 routing rules that do not match", run: cpu::rules },
     Scenario { name: "memory", about: "memory of master, idle workers and scaled pool", run: memory::run },
+    Scenario {
+        name: "refork",
+        about: "workers forked from one that has served: memory against the same without and uWSGI, and what clients notice",
+        run: refork::run,
+    },
+    Scenario { name: "ksm", about: "memory of idle workers whose equal pages the kernel keeps once", run: ksm::run },
     Scenario { name: "startup", about: "from exec to the first answer", run: startup::first_answer },
     Scenario { name: "respawn", about: "from kill -9 of the only worker to the next answer", run: startup::respawn },
     Scenario {
