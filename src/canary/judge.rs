@@ -9,8 +9,10 @@ use super::growth::{Growth, Holding};
 use super::slowness::{Milliseconds, quantile_us, slower};
 use crate::config::model::{Canary, Undecided};
 
+const SECOND_US: u64 = 1_000_000;
+
 /// How often to look.
-pub(crate) const LOOK_EVERY_US: u64 = 1_000_000;
+pub(crate) const LOOK_EVERY_US: u64 = SECOND_US;
 
 /// How often, of all trials of a generation that fails as often as the old one, it is refused for failures: before the
 /// end, and at the end. Together below one of a hundred.
@@ -73,6 +75,13 @@ impl Judge {
             return self.undecided(new.requests);
         }
         Some(conclude(old, new).and_then(|passes| self.growth.grows().map_or(Ok(passes), Err)))
+    }
+
+    /// How far it is, and what both sides have answered by now.
+    pub(crate) fn told(&self, now_us: u64, old: &Answered, new: &Answered) -> String {
+        let time_us = u64::try_from(self.rules.time.as_micros()).unwrap_or(u64::MAX);
+        let passed_s = now_us.saturating_sub(self.ends_us.saturating_sub(time_us)) / SECOND_US;
+        format!("for {passed_s} of {} s: {}", self.rules.time.as_secs(), fails(old, new))
     }
 
     fn gather(&mut self, old: &Answered, new: &Answered) {
@@ -149,6 +158,15 @@ mod tests {
         let told = "11 of its 1100 requests failed, of the old generation's 9500 in the same time 95; half of them took \
                     up to 1.8 ms, and 1.8 ms";
         assert_eq!(verdict.expect("it passes"), told);
+    }
+
+    #[test]
+    fn what_it_tells_meanwhile_is_how_far_it_is_and_what_both_have_answered() {
+        let judge = Judge::new(rules(), 5 * SECOND);
+        let told = "for 7 of 20 s: 1 of its 100 requests failed, of the old generation's 900 in the same time 8";
+        assert_eq!(judge.told(12 * SECOND + 900_000, &answered(900, 8), &answered(100, 1)), told);
+        assert!(judge.told(65 * SECOND, &answered(0, 0), &answered(0, 0)).starts_with("for 60 of 20 s: 0 of its 0 "));
+        assert!(judge.told(0, &answered(0, 0), &answered(0, 0)).starts_with("for 0 of 20 s: "));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::candidate::{Candidate, NewLog};
 use super::children::Equipment;
 use super::driver::Driver;
 use super::in_force::InForce;
-use super::machine::{Action, Announcement, Generation, Outcome, Reload};
+use super::machine::{Action, Announcement, Generation, Note, Outcome, Reload};
 use super::reason::in_one_line;
 use crate::sys::clock::epoch_us;
 use crate::sys::memory;
@@ -18,6 +18,9 @@ impl Driver<'_> {
                 Action::Exit { code } => return Some(code),
                 Action::Note(note) => {
                     self.ledger.note(&note, epoch_us());
+                    if let Note::TrialPassed { generation, reason } = &note {
+                        self.last_trial = Some(format!("generation {generation} takes over: {reason}"));
+                    }
                     log::log!(note.level(), "{note}");
                 }
                 Action::Announce(announcement) => self.announce(&announcement),
@@ -27,11 +30,16 @@ impl Driver<'_> {
                     self.children.rest_zygotes_but(generation);
                     self.take_timetable_over(generation);
                 }
-                Action::Abandon { .. } => {
+                Action::Abandon { generation, reason } => {
+                    if self.trial.is_some() {
+                        let why = in_one_line(&reason);
+                        self.last_trial = Some(format!("generation {generation} does not take over: {why}"));
+                    }
                     self.end_trial();
                     self.abandon();
                 }
                 Action::BeginTrial { generation, share } => self.begin_trial(generation, share),
+                Action::ShareTrial { generation, share } => self.share_trial(generation, share),
                 Action::EndTrial { .. } => self.end_trial(),
                 Action::StartZygote { generation, candidate } => self.start_zygote(generation, candidate),
                 Action::Upgrade => self.replace(),

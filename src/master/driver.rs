@@ -63,6 +63,8 @@ pub(super) struct Driver<'a> {
     pub(super) candidate: Option<Candidate>,
     /// The trial of a new generation that is under way.
     pub(super) trial: Option<Trial>,
+    /// What became of the last one, in words.
+    pub(super) last_trial: Option<String>,
     /// Wishes for signals that were not understood since that was said, and when it was.
     pub(super) unfit_wishes: u64,
     pub(super) unfit_wishes_told_us: u64,
@@ -137,6 +139,7 @@ impl<'a> Driver<'a> {
             reading: None,
             candidate: None,
             trial: None,
+            last_trial: None,
             unfit_wishes: 0,
             unfit_wishes_told_us: 0,
             pid_files,

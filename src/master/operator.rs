@@ -17,7 +17,7 @@ use super::machine::{Order, Reload};
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::operator::words::{
-    CANARY_COMMIT, CANARY_ROLLBACK, DONE, FAILED, FEWER, MORE, REPORT, address_of, name_of, unforeseen,
+    CANARY_COMMIT, CANARY_ROLLBACK, DONE, FAILED, FEWER, MORE, PROGRESS, REPORT, address_of, name_of, unforeseen,
 };
 use crate::sys::clock::monotonic_us;
 
@@ -43,6 +43,8 @@ pub(super) enum Question {
     Canary(bool),
     /// How the instance is doing.
     Status,
+    /// How far the reload is.
+    Progress,
     /// Everything that `rhinod top` shows.
     Report,
     /// A worker more, or fewer.
@@ -232,6 +234,7 @@ fn parse(line: &[u8]) -> Result<Question, String> {
         b"pause" => Ok(Question::Order(Order::Pause)),
         b"resume" => Ok(Question::Order(Order::Resume)),
         b"status" => Ok(Question::Status),
+        _ if line == PROGRESS.as_bytes() => Ok(Question::Progress),
         _ if line == REPORT.as_bytes() => Ok(Question::Report),
         _ if line == MORE.as_bytes() => Ok(Question::Scale(Wanted::OneMore)),
         _ if line == FEWER.as_bytes() => Ok(Question::Scale(Wanted::OneFewer)),

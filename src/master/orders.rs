@@ -106,6 +106,10 @@ impl Driver<'_> {
                 let standing = serde_json::to_string(&self.standing()).unwrap_or_default();
                 self.operators.answer(operator, DONE, &standing);
             }
+            Some(Question::Progress) => {
+                let told = self.progress();
+                self.operators.answer(operator, DONE, &told);
+            }
             Some(Question::Report) => {
                 let brief = Brief::of(&self.report(), epoch_us());
                 self.operators.answer(operator, DONE, &brief.line());

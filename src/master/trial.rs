@@ -61,13 +61,23 @@ impl Trial {
         now_us: u64,
     ) -> Option<Result<String, String>> {
         self.next_look_us = now_us.saturating_add(LOOK_EVERY_US);
-        let generation = self.generation;
-        let of_side = |new: bool| living.iter().filter(move |(of, ..)| (*of == generation) == new);
-        let (old, new) = (self.old.sum(of_side(false)), self.new.sum(of_side(true)));
+        let [old, new] = self.sums(living);
         if let Some([of_old, of_new]) = held {
             self.judge.weigh([(of_old, &old), (of_new, &new)]);
         }
         self.judge.look(now_us, &old, &new)
+    }
+
+    /// How far it is, and what both sides have answered by now.
+    pub(super) fn told(&self, living: &[(Generation, Seat, Answered)], now_us: u64) -> String {
+        let [old, new] = self.sums(living);
+        self.judge.told(now_us, &old, &new)
+    }
+
+    /// What each side has answered since the beginning, the old generation first.
+    fn sums(&self, living: &[(Generation, Seat, Answered)]) -> [Answered; 2] {
+        let of_side = |new: bool| living.iter().filter(move |(of, ..)| (*of == self.generation) == new);
+        [self.old.sum(of_side(false)), self.new.sum(of_side(true))]
     }
 
     /// A worker is gone: what it did since the beginning stays.

@@ -21,6 +21,13 @@ impl Driver<'_> {
         }
     }
 
+    /// Its part is another one from now on.
+    pub(super) fn share_trial(&mut self, generation: Generation, (part, whole): (u32, u32)) {
+        if let Some(board) = self.children.board() {
+            board.trial().divide(generation, Share::of(part, whole));
+        }
+    }
+
     /// There is none any more.
     pub(super) fn end_trial(&mut self) {
         self.trial = None;
@@ -35,6 +42,23 @@ impl Driver<'_> {
         let told = "as an operator has decided".to_owned();
         self.handle(Event::TrialEnds { generation, verdict: if passes { Ok(told) } else { Err(told) } });
         Ok(())
+    }
+
+    /// The trial that is under way, for people: whose, how far it is, and what both sides have answered by now.
+    pub(super) fn trial_told(&self) -> Option<String> {
+        let (generation, _) = self.machine.trial()?;
+        let trial = self.trial.as_ref().filter(|trial| trial.is_of(generation));
+        let told = trial.map(|trial| trial.told(&self.answered(), monotonic_us()));
+        Some(format!("generation {generation} is on trial {}", told.as_deref().unwrap_or("")).trim_end().to_owned())
+    }
+
+    /// How far the reload is that is under way, for people.
+    pub(super) fn progress(&self) -> String {
+        match self.trial_told() {
+            Some(told) => told,
+            None if self.candidate.is_some() => "the new generation loads, or its workers get ready".to_owned(),
+            None => "workers are replaced".to_owned(),
+        }
     }
 
     /// When to look again at what both sides have answered.

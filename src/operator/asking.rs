@@ -10,9 +10,10 @@ use worker_protocol::ids::ProcessId;
 
 use super::instance::Places;
 use super::line;
+use super::progress::{Progress, SHOWN_EVERY};
 #[cfg(feature = "cli")]
 use super::words::REPORT;
-use super::words::{DONE, FAILED, Standing};
+use super::words::{DONE, FAILED, PROGRESS, Standing};
 use crate::exit::Exit;
 use crate::failure::StartFailure;
 #[cfg(feature = "cli")]
@@ -118,8 +119,9 @@ impl<'a> Master<'a> {
         let mut stream = self.put(word, &mut crowded_out).map_err(gone)?;
         let mut answer = Vec::new();
         let mut goes_on = word == "reload";
+        let progress = if goes_on { Progress::on_terminal() } else { None };
         loop {
-            match hear(&mut stream, &mut answer, self.patience) {
+            match self.hear_beside(progress.as_ref(), &mut stream, &mut answer) {
                 Ok(true) => return Ok(answer),
                 Ok(false) if !goes_on => {
                     return Err(gone(io::Error::other(format!("no answer to {word} within {:?}", self.patience))));
@@ -134,6 +136,27 @@ impl<'a> Master<'a> {
                 Err(error) => return Err(gone(error)),
             }
         }
+    }
+
+    /// Hears for as long as the master has patience, and shows meanwhile how far it is.
+    fn hear_beside(
+        &self,
+        progress: Option<&Progress>,
+        stream: &mut UnixStream,
+        answer: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        let Some(progress) = progress else { return hear(stream, answer, self.patience) };
+        let until_us = monotonic_us().saturating_add(u64::try_from(self.patience.as_micros()).unwrap_or(u64::MAX));
+        while !hear(stream, answer, SHOWN_EVERY)? {
+            if monotonic_us() >= until_us {
+                return Ok(false);
+            }
+            // Masters of other versions do not tell.
+            if let Ok(told) = self.ask(PROGRESS) {
+                progress.show(&told);
+            }
+        }
+        Ok(true)
     }
 
     /// Connects and says the word, again where others were let in instead.

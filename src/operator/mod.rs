@@ -7,6 +7,7 @@ mod line;
 mod ping;
 #[cfg(feature = "cli")]
 mod profile;
+mod progress;
 #[cfg(feature = "cli")]
 mod stacks;
 #[cfg(feature = "cli")]

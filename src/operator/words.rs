@@ -58,6 +58,9 @@ pub(crate) const FAILED: &str = "failed";
 pub(crate) const CANARY_COMMIT: &str = "canary commit";
 pub(crate) const CANARY_ROLLBACK: &str = "canary rollback";
 
+/// What is asked of a master to tell for people how far the reload is that is under way.
+pub(crate) const PROGRESS: &str = "progress";
+
 /// What is asked of a master to tell all that `rhinod top` shows, on one line of JSON.
 pub(crate) const REPORT: &str = "report";
 

@@ -50,6 +50,8 @@ pub struct Instance {
     pub started_us: u64,
     /// Which loading of the application serves.
     pub generation: u32,
+    /// How the trial of another one stands, or what became of the last one, in words.
+    pub canary: Option<String>,
     /// Whether a request would be served.
     pub readiness: Readiness,
     /// Workers that are to run.

@@ -119,6 +119,13 @@ pub enum Action {
         /// So many of so many.
         share: (u32, u32),
     },
+    /// Another number of workers serves: from now on its part is this.
+    ShareTrial {
+        /// Which.
+        generation: Generation,
+        /// So many of so many.
+        share: (u32, u32),
+    },
     /// It has passed: its workers take connections like all others.
     EndTrial {
         /// Which.

@@ -11,7 +11,7 @@ pub(super) enum Change {
     /// The driver reads the configuration.
     Reading { reload: Reload },
     /// The new generation loads, or its workers get ready.
-    Switching(Switch),
+    Switching(Box<Switch>),
     /// Marked workers wait for their successors.
     Rolling { reload: Reload },
 }
@@ -26,6 +26,8 @@ pub(super) struct Switch {
     pub(super) proved: BTreeSet<Post>,
     /// Whether it has to prove itself on a part of the requests.
     pub(super) trial: Trial,
+    /// The part of the requests that it has on trial: so many of so many.
+    pub(super) share: (u32, u32),
 }
 
 /// How far the trial of a generation has come.

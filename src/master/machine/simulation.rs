@@ -752,6 +752,11 @@ impl World {
                 self.tally.count("trials");
                 self.judge(generation);
             }
+            Action::ShareTrial { generation, share: (part, whole) } => {
+                ensure(self.tried == Some(generation), || format!("divides for {generation}, which is not tried"))?;
+                ensure((1..=whole).contains(&part), || format!("a share of {part} of {whole}"))?;
+                self.tally.count("shares");
+            }
             Action::EndTrial { generation } => {
                 ensure(self.tried.take() == Some(generation), || format!("ends the trial of {generation}"))?;
             }

@@ -52,13 +52,14 @@ impl Machine {
         let until = plan.load_timeout_us.map(|us| self.after_us(us));
         self.zygotes.push(zygote::Zygote { generation, phase: zygote::Phase::Loading { until }, root: None });
         self.actions.push_back(Action::StartZygote { generation, candidate: true });
-        self.change = Some(Change::Switching(Switch {
+        self.change = Some(Change::Switching(Box::new(Switch {
             reload,
             generation,
             trial: Trial::of(&plan),
             plan,
             proved: BTreeSet::new(),
-        }));
+            share: (0, 0),
+        })));
     }
 
     /// The generation that is to become current, if one is on its way.
@@ -86,7 +87,7 @@ impl Machine {
     /// Forks what the new generation lacks, or makes it current when it lacks nothing. Whether it became current.
     pub(super) fn advance_switch(&mut self) -> bool {
         let Some(generation) = self.candidate().filter(|candidate| self.is_loaded(*candidate)) else { return false };
-        self.begin_trial();
+        self.divide_requests();
         let Some(Change::Switching(switch)) = &self.change else { return false };
         let posts = self.candidate_posts(switch);
         let on_duty = self.children_of(generation).filter(|child| child.stays());
@@ -137,7 +138,8 @@ impl Machine {
     }
 
     fn commit(&mut self, posts: &[Post]) {
-        let Some(Change::Switching(Switch { reload, generation, plan, .. })) = self.change.take() else { return };
+        let Some(Change::Switching(switch)) = self.change.take() else { return };
+        let Switch { reload, generation, plan, .. } = *switch;
         self.current = generation;
         self.plan = plan;
         self.zygote_failures = 0;
@@ -172,7 +174,8 @@ impl Machine {
         let reload = change.reload();
         match change {
             Change::Reading { .. } => {}
-            Change::Switching(Switch { generation, .. }) => {
+            Change::Switching(switch) => {
+                let generation = switch.generation;
                 let reason = match &outcome {
                     Outcome::Failed(reason) => reason.clone(),
                     Outcome::Superseded => "superseded by a newer order".to_owned(),

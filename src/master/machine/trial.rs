@@ -12,11 +12,10 @@ impl Machine {
     /// The generation that is tried at this moment, and since when.
     #[must_use]
     pub fn trial(&self) -> Option<(Generation, Time)> {
-        match &self.change {
-            Some(Change::Switching(Switch { generation, trial: Trial::UnderWay(since), .. })) => {
-                Some((*generation, *since))
-            }
-            _ => None,
+        let Some(Change::Switching(switch)) = &self.change else { return None };
+        match switch.trial {
+            Trial::UnderWay(since) => Some((switch.generation, since)),
+            Trial::Due | Trial::Gathering | Trial::Passed => None,
         }
     }
 
@@ -28,19 +27,24 @@ impl Machine {
         }
     }
 
-    /// Before the first of the candidate's workers is ordered: from its first connection on it takes its part only. Where
-    /// nobody is wanted, nothing can be tried.
-    pub(super) fn begin_trial(&mut self) {
+    /// Before the first of the candidate's workers is ordered: from its first connection on it takes its part only. That follows
+    /// the number of workers that are wanted; where nobody is, nothing can be tried.
+    pub(super) fn divide_requests(&mut self) {
         let target = self.target();
         let Some(Change::Switching(switch)) = &mut self.change else { return };
-        let Some(portion) = switch.plan.canary.filter(|_| switch.trial == Trial::Due) else { return };
+        let generation = switch.generation;
+        let Some(portion) = switch.plan.canary.filter(|_| switch.trial != Trial::Passed) else { return };
         if target == 0 {
-            switch.trial = Trial::Passed;
-            return;
+            return self.conclude_trial(generation, Ok("no worker is wanted, so that nothing can be tried".to_owned()));
         }
-        switch.trial = Trial::Gathering;
-        let (generation, share) = (switch.generation, portion.requests(target));
-        self.actions.push_back(Action::BeginTrial { generation, share });
+        let share = portion.requests(target);
+        if switch.trial == Trial::Due {
+            switch.trial = Trial::Gathering;
+            self.actions.push_back(Action::BeginTrial { generation, share });
+        } else if switch.share != share {
+            self.actions.push_back(Action::ShareTrial { generation, share });
+        }
+        switch.share = share;
     }
 
     /// The workers on trial are all ready and have been for the time of probation. Whether the switch may go on.

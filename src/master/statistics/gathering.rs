@@ -82,6 +82,7 @@ impl Driver<'_> {
             cwd: std::env::current_dir().map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
             started_us: self.ledger.started_us,
             generation: self.machine.root().0,
+            canary: self.trial_told().or_else(|| self.last_trial.clone()),
             readiness: self.readiness(),
             workers_wanted: self.machine.target(),
             workers_min: bounds.minimum(),

@@ -53,6 +53,8 @@ struct Document<'r> {
     zygotes: Vec<OneZygote>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refork_saved: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<&'r str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     memory_unread: &'r [String],
 }
@@ -86,6 +88,7 @@ impl<'r> Document<'r> {
             workers: report.workers.iter().map(|worker| OneWorker::of(worker, style)).collect(),
             zygotes: report.zygotes.iter().map(OneZygote::of).collect(),
             refork_saved: report.refork_saved_bytes,
+            canary: instance.canary.as_deref(),
             memory_unread: &report.unread,
         }
     }

@@ -60,6 +60,11 @@ impl Trial<'_> {
     /// Master: from now on this generation has this share.
     pub fn begin(&self, generation: Generation, share: Share) {
         self.end();
+        self.divide(generation, share);
+    }
+
+    /// Master: the generation on trial has this share of the connections that come from now on.
+    pub fn divide(&self, generation: Generation, share: Share) {
         for counter in &self.words[1..TRIAL_WORDS] {
             counter.store(0, Ordering::Relaxed);
         }
@@ -148,6 +153,23 @@ mod tests {
         }
         trial.end();
         assert_eq!(trial.turn(OLD), Turn::Anyone);
+    }
+
+    #[test]
+    fn another_share_counts_from_its_beginning_and_no_worker_sees_an_end() {
+        let words = words();
+        let trial = Trial { words: &words };
+        trial.begin(NEW, Share::of(1, 2));
+        (0..500).for_each(|_| trial.count(NEW));
+        trial.divide(NEW, Share::of(1, 10));
+        assert!(trial.is_of(NEW));
+        let mut taken = 0;
+        for _ in 0..100 {
+            let whose = if trial.turn(NEW) == Turn::Ours { NEW } else { OLD };
+            trial.count(whose);
+            taken += u32::from(whose == NEW);
+        }
+        assert!((9..=10).contains(&taken), "{taken} of 100");
     }
 
     #[test]

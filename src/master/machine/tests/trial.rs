@@ -127,3 +127,28 @@ fn more_are_tried_where_more_are_wanted() {
     bench.send(Event::Target { workers: 8, idle: Vec::new(), volunteers: Vec::new() });
     assert_eq!((ready_of(&bench, 1), ready_of(&bench, 2)), (8, 2));
 }
+
+#[test]
+fn the_share_follows_the_number_of_workers_and_is_told_once() {
+    let plan = Plan { canary: Some(Portion::Workers(1)), ..bounded(1, 2, 8) };
+    let mut bench = Bench::serving(plan.clone());
+    begin_switch(&mut bench, Reload::Graceful, plan);
+    assert!(bench.has(&Action::BeginTrial { generation: Generation(2), share: (1, 3) }), "{:?}", bench.log);
+    for (workers, share) in [(8, (1, 9)), (8, (1, 9)), (4, (1, 5))] {
+        bench.send(Event::Target { workers, idle: Vec::new(), volunteers: Vec::new() });
+        assert_eq!(bench.count(|action| *action == Action::ShareTrial { generation: Generation(2), share }), 1);
+        assert_eq!(ready_of(&bench, 2), 1);
+    }
+    bench.send(verdict(Ok("none failed")));
+    assert_eq!((ready_of(&bench, 1), ready_of(&bench, 2)), (0, 4));
+}
+
+#[test]
+fn cheap_mode_ends_a_trial_and_the_new_generation_is_the_one_that_sleeps() {
+    let mut bench = on_trial();
+    bench.order(Order::Cheap);
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Done)]);
+    assert_eq!((ready_of(&bench, 1), ready_of(&bench, 2)), (0, 0));
+    assert_eq!(bench.machine.current(), Generation(2));
+    assert!(bench.has(&Action::EndTrial { generation: Generation(2) }), "{:?}", bench.log);
+}
