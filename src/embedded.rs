@@ -109,6 +109,8 @@ where
         }
     }
 
+    fn scour(&mut self) {}
+
     fn part(&mut self, _config: &Config) {
         if let Some(handler) = self.handler.take() {
             end(ManuallyDrop::into_inner(handler));

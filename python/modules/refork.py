@@ -20,7 +20,16 @@ def cool_down():
     for close in (_close_django, _close_celery):
         close()
     _uwsgi._flush()
-    # What was frozen when it was loaded may hold connections of requests as well, which only a look at everything frees.
+    # What was frozen when it was loaded is left alone: looking at it writes to it, and it would not be shared any more with
+    # the process that has loaded it.
+    gc.collect()
+    gc.freeze()
+
+
+def scour():
+    """Frees also what hangs together with something that was frozen when it was loaded."""
+    import gc
+
     gc.unfreeze()
     gc.collect()
     gc.freeze()
@@ -61,3 +70,8 @@ def _close_celery():
             pool = getattr(app, "_pool", None)
             if pool is not None:
                 pool.force_close_all()
+                app._pool = None
+            # It keeps a pool that is closed for ever, and the connections of that with what these wait by.
+            amqp = vars(app).get("amqp")
+            if getattr(amqp, "_producer_pool", None) is not None:
+                amqp._producer_pool = None

@@ -181,6 +181,14 @@ impl WorkerRuntime for PythonRuntime {
         Python::attach(|py| loaded.work(py, worker))
     }
 
+    fn scour(&mut self) {
+        Python::attach(|py| {
+            if let Err(error) = py.import("rhinod_refork").and_then(|refork| refork.call_method0("scour")) {
+                log::error!("refork: what nobody uses any more is not found\n{}", traceback(py, &error));
+            }
+        });
+    }
+
     fn part(&mut self, config: &Config) {
         Python::attach(|py| end_application(py, config));
     }

@@ -124,6 +124,16 @@ pub fn oom_kills() -> OomKills {
     OomKills { own, machine: if own.is_some() { None } else { machine() } }
 }
 
+/// Gives back the pages in which the allocator holds nothing but what was freed (malloc_trim(3)): before a process is forked
+/// from which others share what is left.
+pub fn give_back_free() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only releases memory that nobody holds; the allocator keeps its own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Gives back the pages of program code that are mapped into this process: after a start or a reload nobody needs the
 /// parsers and tables again that most of them hold. What is needed is in the page cache and comes back as it is used.
 pub fn forget_code() -> io::Result<()> {

@@ -35,6 +35,10 @@ pub trait WorkerRuntime: CompanionRuntime {
     /// Serves until the worker is to leave (see [`Worker::serve`]). Returns the exit code.
     fn work(&mut self, worker: &Worker<'_>) -> i32;
 
+    /// Gives up what nobody uses any more and only a look at all of the memory finds: the worker is to become the mold of others
+    /// (`refork`) and still holds something.
+    fn scour(&mut self);
+
     /// Ends what [`WorkerRuntime::work`] has left as it is for the workers that were to be forked from this one (`refork`): it
     /// cannot become their mold.
     fn part(&mut self, config: &Config);

@@ -26,6 +26,7 @@ use crate::member::runtime::load_with_hooks;
 use crate::member::{Instance, LoadFailure, Runtime};
 use crate::sys::belongings::Belongings;
 use crate::sys::control::{ControlSocket, Received};
+use crate::sys::memory;
 use crate::sys::process::{self, PidFd};
 use crate::sys::signals;
 use crate::sys::wait::{Doorbell, wait_any};
@@ -304,6 +305,7 @@ impl<'z> Zygote<'z> {
         note_signals(&[Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2], &Arc::default());
         (self.control, self.later) = (mold::new_line(&self.control)?, LaterKinds::default());
         (self.instance, self.is_at_rest) = (self.instance.grown(), false);
+        memory::give_back_free();
         let names = &self.instance.config().process_names;
         title_process(&names.below_master(&format!("rhinod zygote {generation} (mold)")));
         Ok(())

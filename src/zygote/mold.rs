@@ -28,6 +28,12 @@ pub(super) fn at_birth(config: &Config, role: Role) -> Option<io::Result<Belongi
 
 /// What it has come to hold since then that must not be shared; `None`: nothing.
 pub(super) fn hindrance(runtime: &mut dyn WorkerRuntime, birth: &io::Result<Belongings>) -> Option<String> {
+    held(runtime, birth)?;
+    runtime.scour();
+    held(runtime, birth)
+}
+
+fn held(runtime: &mut dyn WorkerRuntime, birth: &io::Result<Belongings>) -> Option<String> {
     let gained = match birth {
         Ok(birth) => birth.gained(),
         Err(error) => return Some(format!("what it held at birth is not known (/proc/self/fd: {error})")),

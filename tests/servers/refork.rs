@@ -1,10 +1,12 @@
 //! Workers that are forked from one that has served (`refork`): under load, when the mold dies, at a reload, and who is not taken
 //! as one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::{Instance, Launch, Process, wait_until};
-use crate::pythons::{EVALUATES, call, launch_in, one};
+use crate::pythons::{EVALUATES, Python, call, launch_in, one, supported};
 use crate::reloading::replacing::upgrade;
 use crate::reloading::{Traffic, operator, reload, unsteady, wait_for_generation};
 use crate::rivals::caches;
@@ -17,7 +19,7 @@ fn parent(process: &Process) -> i32 {
 }
 
 /// The process of the mold, once the log names it.
-fn mold(server: &Instance) -> Process {
+pub(crate) fn mold(server: &Instance) -> Process {
     let line = server.log.wait_for("refork: workers are forked from process ");
     let (_, pid) = line.text.split_once("from process ").expect("the line");
     let pid = pid.split(',').next().and_then(|pid| pid.parse().ok()).expect("a number");
@@ -25,7 +27,7 @@ fn mold(server: &Instance) -> Process {
 }
 
 /// Whether so many workers live, and all of them are children of this process.
-fn are_all_of(server: &Instance, parent_pid: i32, count: usize) -> bool {
+pub(crate) fn are_all_of(server: &Instance, parent_pid: i32, count: usize) -> bool {
     let workers: Vec<Process> = server.workers();
     let mut workers = workers.iter().filter(|worker| worker.pid != parent_pid).peekable();
     workers.peek().is_some() && {
@@ -120,7 +122,7 @@ fn a_handler_is_cooled_down_in_the_mold_in_the_place_of_its_stop_and_warmed_up_i
 }
 
 const HOOKED: &str = "\
-import os, socket, uwsgidecorators
+import gc, os, random, socket, sys, threading, time, uwsgidecorators
 HELD, COOLED, WARMED, FILLED = [], [], [], []
 
 @uwsgidecorators.before_refork
@@ -131,28 +133,61 @@ def cool():
 
 @uwsgidecorators.after_refork
 def warm():
-    WARMED.append(os.getpid())
+    WARMED.append((os.getpid(), random.random()))
 
 @uwsgidecorators.postfork
 def hold():
     HELD.append(socket.socketpair()[0])
 ";
 
-#[test]
-fn an_application_in_python_closes_what_it_holds_and_keeps_what_it_has_filled() {
+/// Answers that come from at least two processes tell each about its own.
+fn forks_from_a_mold(python: &Python) {
     let directory = tempfile::tempdir().expect("a directory");
     fs::write(directory.path().join("app.py"), format!("CLOSES = True\n{HOOKED}{EVALUATES}")).expect("room");
-    let python = one();
-    let launch = launch_in(&python, directory.path()).set("module", "app").set("workers", 2).set("refork", 30);
+    let launch = launch_in(python, directory.path()).set("module", "app").set("workers", 2).set("refork", 30);
     let server = launch.start();
     while server.log.lines_with("refork: workers are forked from").is_empty() {
-        call(&server, "FILLED.append(1) or len(FILLED)");
+        // At the first request: what is imported then is shared as well.
+        call(&server, "__import__('fractions') and FILLED.append(1) or len(FILLED)");
     }
     let mold = mold(&server);
-    assert!(wait_until(|| are_all_of(&server, mold.pid, 2)), "{}", server.log.tail());
-    assert_eq!(call(&server, "COOLED"), format!("[{}]", mold.pid));
-    assert_eq!(call(&server, "WARMED == [os.getpid()], len(FILLED) >= 30, len(HELD)"), "(True, True, 1)");
+    assert!(wait_until(|| are_all_of(&server, mold.pid, 2)), "{python:?}: {}", server.log.tail());
+    let mut drawn = BTreeMap::new();
+    let both = || {
+        assert_eq!(call(&server, "COOLED"), format!("[{}]", mold.pid), "{python:?}");
+        let told = "[pid for pid, _ in WARMED] == [os.getpid()], len(FILLED) >= 30, len(HELD)";
+        assert_eq!(call(&server, told), "(True, True, 1)", "{python:?}");
+        let told = "'fractions' in sys.modules, gc.get_freeze_count() > 1000, threading.active_count()";
+        assert_eq!(call(&server, told), "(True, True, 1)", "{python:?}");
+        let told = call(&server, "WARMED[0][0], WARMED[0][1], time.sleep(0.01)");
+        let (pid, random) = told.split_once(", ").expect("two numbers");
+        drawn.insert(pid.to_owned(), random.to_owned());
+        drawn.len() == 2
+    };
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Keeps one of them busy.
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                call(&server, "time.sleep(0.005)");
+            }
+        });
+        let come = wait_until(both);
+        over.store(true, Ordering::Relaxed);
+        assert!(come, "{python:?}: answers of both workers");
+    });
+    let numbers: BTreeSet<&String> = drawn.values().collect();
+    assert_eq!(numbers.len(), 2, "{python:?}: both draw the same random numbers: {drawn:?}");
     server.stop();
+}
+
+#[test]
+fn in_every_python_workers_come_from_a_mold_that_has_closed_what_it_held_and_keeps_what_it_has_imported() {
+    std::thread::scope(|scope| {
+        for python in supported() {
+            scope.spawn(|| forks_from_a_mold(python));
+        }
+    });
 }
 
 const DJANGO: &str = "\
@@ -221,18 +256,73 @@ fn who_holds_a_socket_is_not_taken_and_named_once() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_and_what_is_uwsgis_or_means_more_than_it_seems_is_explained() {
-    for (workers, value, why) in
-        [(1, "10", "one worker cannot be spared"), (2, "often", "expected a number of requests from 2 on, or auto")]
-    {
-        let failed = Launch::hello().set("workers", workers).set("refork", value).fails();
-        assert!(failed.line().contains(why), "{}", failed.line());
-    }
-    for (key, value, told) in
-        [("refork", "true", "uWSGI's, which forks once more"), ("lazy-apps", "true", "the only way")]
-    {
-        let mut server = Launch::hello().set("refork", 1_000).set("workers", 2).set(key, value).start();
-        server.wait_for_expected(told);
+fn a_thread_or_a_file_that_is_written_to_keeps_a_worker_from_it_by_name() {
+    let thread = "threading.Thread(target=threading.Event().wait, name='listener', daemon=True).start()";
+    for (holds, named) in [
+        (thread, "it holds a thread (listener)"),
+        ("HELD.append(open('written', 'w'))", "/written, opened for writing (descriptor "),
+        ("HELD.append(os.pipe())", "it holds a pipe (descriptor "),
+        ("HELD.append(__import__('select').epoll())", "it holds eventpoll (descriptor "),
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let code = format!(
+            "import os, threading, uwsgidecorators\nHELD = []\n\n@uwsgidecorators.postfork\ndef hold():\n    {holds}\n"
+        );
+        fs::write(directory.path().join("app.py"), format!("{code}{EVALUATES}")).expect("room");
+        let launch = launch_in(&one(), directory.path()).set("module", "app").set("workers", 2).set("refork", 5);
+        let mut server = launch.start();
+        server.expect_log("refork: no worker is forked from");
+        while server.log.lines_with("refork: no worker is forked from").is_empty() {
+            call(&server, "1");
+        }
+        let told = server.log.lines_with("refork: no worker is forked from").concat();
+        assert!(told.contains(named), "{holds}: {told}");
         server.stop();
     }
+}
+
+#[test]
+fn refork_with_fewer_workers_than_two_is_refused() {
+    let failed = Launch::hello().set("workers", 1).set("refork", 10).fails();
+    let told = "refork = 10: there is nothing to share: one worker cannot be spared to fork others from";
+    assert!(failed.line().contains(told), "{}", failed.line());
+    assert!(failed.line().contains("set workers to 2 or more, or leave refork out"), "{}", failed.line());
+}
+
+#[test]
+fn refork_after_what_is_no_number_of_requests_is_refused() {
+    for value in ["often", "-1", "1.5", "10 %%"] {
+        let failed = Launch::hello().set("refork", value).fails();
+        let told = format!("refork = {}: expected a number of requests from 2 on, or auto", value.replace("%%", "%"));
+        assert!(failed.line().contains(&told), "{}", failed.line());
+    }
+}
+
+#[test]
+fn refork_as_uwsgis_switch_does_nothing_and_says_so() {
+    let mut server = Launch::hello().set("refork", true).start();
+    server.wait_for_expected("as a switch it is uWSGI's, which forks once more after dropping privileges");
+    server.stop();
+}
+
+/// Each worker has loaded the application for itself; those of the mold share what it has loaded.
+#[test]
+fn refork_with_lazy_apps_is_explained_and_is_the_only_way_to_share() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let code = format!("import os\nLOADED_BY = os.getpid()\n{EVALUATES}");
+    fs::write(directory.path().join("app.py"), code).expect("room");
+    let launch = launch_in(&one(), directory.path()).set("module", "app").set("workers", 2);
+    let mut server = launch.set("lazy-apps", true).set("refork", 10).start();
+    server.wait_for_expected(
+        "with lazy-apps every worker loads the application for itself, so that this is the only way",
+    );
+    while server.log.lines_with("refork: workers are forked from").is_empty() {
+        assert_eq!(call(&server, "LOADED_BY == os.getpid()"), "True");
+    }
+    let mold = mold(&server);
+    assert!(wait_until(|| are_all_of(&server, mold.pid, 2)), "{}", server.log.tail());
+    for _ in 0..8 {
+        assert_eq!(call(&server, "LOADED_BY, os.getpid() != LOADED_BY"), format!("({}, True)", mold.pid));
+    }
+    server.stop();
 }

@@ -145,6 +145,12 @@ pub(crate) fn caches() -> Option<&'static Path> {
     PYTHON.get_or_init(|| installed("caches")).as_deref()?.ancestors().nth(2)
 }
 
+/// The virtualenv with Django and PostgreSQL's driver.
+pub(crate) fn databases() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| installed("databases")).as_deref()?.ancestors().nth(2)
+}
+
 /// The python that has a client of websockets.
 pub(crate) fn websockets() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
