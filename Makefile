@@ -13,7 +13,7 @@ CARGO ?= cargo
 PORT ?= 8080
 # Arguments of `make bench`, such as: make bench BENCH='--rounds 3 cpu'
 BENCH ?=
-# Where `make study` finds the two public traces that docs/SCALING-STUDY.md names.
+# Where `make study` finds the two public traces that docs/SCALING.md and docs/SCALING-STUDY.md name.
 TRACES ?=
 # The crates that are published.
 PUBLISHED := rhinod-worker-protocol rhinod
@@ -82,7 +82,7 @@ bench: ## Measure CPU per request, memory, start-up and scaling against the floo
 	$(CARGO) build --release --locked -p rhinod-bench -p rhinod-python
 	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 
-study: ## Draw the pictures of docs/SCALING-STUDY.md anew and print its tables (TRACES=DIR)
+study: ## Draw the pictures of docs/SCALING.md and docs/SCALING-STUDY.md anew and print their tables (TRACES=DIR)
 	$(CARGO) run --release --locked -p rhinod-bench --bin study -- $(if $(TRACES),--traces $(TRACES)) docs/scaling
 
 screenshots: build ## Take the pictures of docs/MONITORING.md anew (wants chromium and tmux)

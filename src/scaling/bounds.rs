@@ -8,6 +8,9 @@
 use super::{Bound, Decided, Decision, Pace, Reason, Sample, Settings, View, Wish};
 use serde::{Deserialize, Serialize};
 
+/// While more workers run than are allowed: how often to look for an idle one.
+const ABOVE_LOOK_US: u64 = 100_000;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory {
     shed_last_us: Option<u64>,
@@ -54,8 +57,19 @@ pub(crate) fn limits(settings: &Settings, memory: &mut Memory, sample: &Sample) 
     match (below_soft, available) {
         (0, _) => Limits::Full(Bound::SoftLimit),
         (_, 0) => Limits::Full(Bound::MemoryShort),
-        (soft, available) => Limits::Free(soft.min(available)),
+        // growth is wished though none is allowed: whoever allows it is told
+        (soft, available) => Limits::Free(soft.min(available).min(below_allowance(sample))),
     }
+}
+
+fn below_allowance(sample: &Sample) -> u32 {
+    sample.allowance.map_or(u32::MAX, |allowance| allowance.saturating_sub(sample.live()))
+}
+
+/// When to look again for a worker that has become idle: more run than are allowed.
+pub(crate) fn next_look_us(sample: &Sample) -> Option<u64> {
+    let is_above = sample.allowance.is_some_and(|allowance| sample.live() > allowance);
+    is_above.then(|| sample.now_us.saturating_add(ABOVE_LOOK_US))
 }
 
 /// Workers that fit into so many bytes beside those that are starting, which have not taken their memory yet.
@@ -112,8 +126,11 @@ fn forced(view: &View, limits: Limits, minimum: u32) -> Option<(i64, Reason)> {
     if live > maximum {
         return Some((-i64::from(live - maximum), Reason::AboveMaximum { workers: live, maximum }));
     }
-    match limits {
-        Limits::Shed { rss_bytes, limit_bytes } => Some((-1, Reason::HardLimit { rss_bytes, limit_bytes })),
+    match (limits, view.sample.allowance.map(|allowance| allowance.max(minimum))) {
+        (Limits::Shed { rss_bytes, limit_bytes }, _) => Some((-1, Reason::HardLimit { rss_bytes, limit_bytes })),
+        (_, Some(allowance)) if live > allowance => {
+            Some((-i64::from(live - allowance), Reason::AboveAllowance { workers: live, allowance }))
+        }
         _ => None,
     }
 }
@@ -156,6 +173,12 @@ fn grown(view: &View, limits: Limits, minimum: u32, count: u32) -> (Decision, Op
 }
 
 fn memory_bound(view: &View) -> Bound {
+    let fits = below_allowance(view.sample);
+    if fits < u32::MAX
+        && room_for(view.sample, view.sample.memory_available_bytes, |bytes, worker| bytes / worker) >= fits
+    {
+        return Bound::Allowance;
+    }
     if view.settings.rss_soft_bytes.is_some() { Bound::SoftLimit } else { Bound::MemoryShort }
 }
 
@@ -268,6 +291,32 @@ mod tests {
     fn the_hard_limit_stops_at_the_minimum() {
         let mut run = limited(1000, Some(2000));
         assert_eq!(run.change(&Sample { rss_total_bytes: 9000, ..sample(1, 0, 2) }), 0);
+    }
+
+    #[test]
+    fn growth_ends_where_the_emperor_allows_no_more_and_what_is_missing_is_known() {
+        let mut run = manual(2, 10);
+        let decided = run.look(&Sample { allowance: Some(4), ..asked(5, 1, 1) });
+        assert_eq!((decided.decision, decided.bound, decided.unmet()), (Decision::Grow(2), Some(Bound::Allowance), 3));
+        let mut run = Run::new(settings(Policy::Adaptive, Pace::Events, 1, 10));
+        let waiting =
+            |now_us, busy, queue| Sample { allowance: Some(1), queue: Some(queue), ..sample(now_us, busy, 0) };
+        let decided = run.look(&waiting(1_000, 1, 5));
+        assert_eq!((decided.decision, decided.unmet()), (Decision::Hold, 5));
+        assert!(decided.next_look_us.is_some(), "it goes on asking while somebody waits");
+    }
+
+    #[test]
+    fn what_is_taken_away_are_idle_workers_and_none_below_the_minimum() {
+        let above = |busy, idle| Sample { allowance: Some(1), ..sample(1, busy, idle) };
+        for policy in [Policy::Manual, Policy::Spare, Policy::Backlog, Policy::Busyness, Policy::Adaptive] {
+            let decided = Run::new(settings(policy, Pace::Events, 2, 10)).look(&above(4, 1));
+            assert_eq!(decided.decision, Decision::Shrink(1), "{policy:?}");
+            assert_eq!(decided.reason, Reason::AboveAllowance { workers: 5, allowance: 2 });
+            assert!(decided.next_look_us.is_some(), "{policy:?}: somebody looks for the next idle one");
+            let decided = Run::new(settings(policy, Pace::Events, 2, 10)).look(&above(1, 1));
+            assert!(!matches!(decided.decision, Decision::Shrink(_)), "{policy:?}: not below the minimum");
+        }
     }
 
     #[test]

@@ -46,6 +46,17 @@ pub struct Decided {
     pub wake: Wake,
 }
 
+impl Decided {
+    /// Workers that would have been added, had whoever shares out the memory allowed them.
+    pub fn unmet(&self) -> u32 {
+        let granted = if let Decision::Grow(granted) = self.decision { i64::from(granted) } else { 0 };
+        match self.bound {
+            Some(Bound::Allowance) => u32::try_from(self.wished.saturating_sub(granted)).unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
 /// What cut a wish down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +71,8 @@ pub enum Bound {
     SoftLimit,
     /// No memory left for one more worker.
     MemoryShort,
+    /// The memory that instances share has none left for this one ([`Sample::allowance`](super::Sample::allowance)).
+    Allowance,
 }
 
 impl fmt::Display for Bound {
@@ -70,6 +83,7 @@ impl fmt::Display for Bound {
             Bound::NobodyIdle => "nobody is idle",
             Bound::SoftLimit => "the memory limit is reached",
             Bound::MemoryShort => "memory is short",
+            Bound::Allowance => "the Emperor allows no more",
         })
     }
 }

@@ -136,7 +136,7 @@ mod tests {
         load.until_us = 60_000_000;
         let mut memory = Memory::default();
         let mut records = Vec::new();
-        run(&World::default(), &mut Scaler::policy(settings.clone()), &load, &mut |sample, decided| {
+        run(&World::default(), &Scaler::policy(settings.clone()), &load, &mut |sample, decided| {
             let before = std::mem::take(&mut memory);
             (memory, _) = step(&settings, before.clone(), sample);
             records.push(Record {

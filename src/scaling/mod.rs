@@ -24,6 +24,7 @@ pub mod adaptive;
 mod backlog;
 mod baseline;
 mod bounds;
+pub mod budget;
 mod busyness;
 mod decision;
 pub mod decision_log;

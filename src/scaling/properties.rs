@@ -11,11 +11,11 @@ const POLICIES: [Policy; 6] =
     [Policy::Adaptive, Policy::Spare, Policy::Spare2, Policy::Backlog, Policy::Busyness, Policy::Manual];
 
 fn played(world: &World, settings: Settings, load: &Load) -> Outcome {
-    run(world, &mut Scaler::policy(settings), load, &mut |_, _| {})
+    run(world, &Scaler::policy(settings), load, &mut |_, _| {})
 }
 
 fn fixed(world: &World, workers: u32, load: &Load) -> Outcome {
-    run(world, &mut Scaler::Fixed(workers), load, &mut |_, _| {})
+    run(world, &Scaler::Fixed(workers), load, &mut |_, _| {})
 }
 
 fn adaptive(minimum: u32, maximum: u32) -> Settings {
@@ -42,7 +42,7 @@ fn the_number_stays_within_the_bounds_and_nothing_is_refused() {
             for pace in [Pace::Events, Pace::Ticks] {
                 let (minimum, maximum) = (1 + seed as u32 % 4, 5 + seed as u32 % 30);
                 let settings = Settings { step: 1 + seed as u32 % 5, ..settings(policy, pace, minimum, maximum) };
-                let mut scaler = Scaler::policy(settings);
+                let scaler = Scaler::policy(settings);
                 let world = World { boot_us: seed * 20_000, queue_max: 1 << 20, ..World::default() };
                 let mut check = |sample: &Sample, decided: &Decided| {
                     let after = match decided.decision {
@@ -55,7 +55,7 @@ fn the_number_stays_within_the_bounds_and_nothing_is_refused() {
                     };
                     assert!((minimum..=maximum).contains(&after), "seed {seed} {policy:?}: {after} workers");
                 };
-                let outcome = run(&world, &mut scaler, &any_load(seed), &mut check);
+                let outcome = run(&world, &scaler, &any_load(seed), &mut check);
                 assert_eq!(outcome.refused, 0, "seed {seed} {policy:?}");
             }
         }
@@ -67,12 +67,12 @@ fn a_look_always_comes_while_something_waits() {
     // whatever the policy, connections that wait while nobody is idle and slots are free must not be forgotten
     for policy in [Policy::Adaptive, Policy::Backlog, Policy::Busyness] {
         for seed in 0..10 {
-            let mut scaler = Scaler::policy(settings(policy, Pace::Events, 1, 50));
+            let scaler = Scaler::policy(settings(policy, Pace::Events, 1, 50));
             let mut check = |sample: &Sample, decided: &Decided| {
                 let waiting = sample.queue.unwrap_or(0) > 0 && sample.live() < 50;
                 assert!(!waiting || decided.next_look_us.is_some(), "seed {seed} {policy:?} at {}", sample.now_us);
             };
-            run(&World::default(), &mut scaler, &any_load(seed), &mut check);
+            run(&World::default(), &scaler, &any_load(seed), &mut check);
         }
     }
 }
@@ -99,8 +99,8 @@ fn after_the_load_it_is_back_at_the_minimum_in_time_and_then_sleeps() {
         let load = Load { until_us: 400 * SECOND_US, ..Load::open("ends", jobs) };
         let world = World { boot_us, ..World::default() };
         let mut last_look_us = 0;
-        let mut scaler = Scaler::policy(adaptive(2, 60));
-        let outcome = run(&world, &mut scaler, &load, &mut |sample, _| last_look_us = sample.now_us);
+        let scaler = Scaler::policy(adaptive(2, 60));
+        let outcome = run(&world, &scaler, &load, &mut |sample, _| last_look_us = sample.now_us);
         let patience_us = super::adaptive::patience_us(boot_us + 1_000, 10_000);
         let due_us = 33 * SECOND_US + 3 * patience_us;
         assert!(outcome.workers_max() > 15, "boot {boot_us}");

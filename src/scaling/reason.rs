@@ -51,6 +51,8 @@ pub enum Reason {
     Scheduled { workers: u32, baseline: u32 },
     /// More workers than the maximum.
     AboveMaximum { workers: u32, maximum: u32 },
+    /// More workers than the Emperor allows, since others need the memory (`emperor-memory`).
+    AboveAllowance { workers: u32, allowance: u32 },
     /// `cheaper-rss-limit-hard` exceeded.
     HardLimit { rss_bytes: u64, limit_bytes: u64 },
     /// No request for `idle` seconds: no workers are needed (`ends`: `die-on-idle`, the instance stops).
@@ -85,6 +87,7 @@ impl Reason {
             BelowMinimum { .. } => "below_minimum",
             Scheduled { .. } => "scheduled",
             AboveMaximum { .. } => "above_maximum",
+            AboveAllowance { .. } => "above_allowance",
             HardLimit { .. } => "hard_limit",
             Idle { .. } => "idle",
             Awakened { .. } => "awakened",
@@ -152,6 +155,9 @@ impl fmt::Display for Reason {
                 write!(f, "{workers} workers, the schedule keeps {baseline} at this time")
             }
             AboveMaximum { workers, maximum } => write!(f, "{workers} workers, at most {maximum} may run"),
+            AboveAllowance { workers, allowance } => {
+                write!(f, "{workers} workers, the Emperor allows {allowance}: others need the memory")
+            }
             HardLimit { rss_bytes, limit_bytes } => {
                 write!(f, "{rss_bytes} bytes resident, the hard limit is {limit_bytes}")
             }

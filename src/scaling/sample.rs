@@ -53,6 +53,9 @@ pub struct Sample {
     pub cpu: Option<CpuUse>,
     /// What the schedule asks for; `None` without one.
     pub baseline: Option<Baseline>,
+    /// The most workers that whoever shares out the memory of several instances allows (the Emperor's `emperor-memory`);
+    /// `None` where nobody does.
+    pub allowance: Option<u32>,
     /// Workers the operator asked for since the last sample (fifo `+` and `-`).
     pub pending: i32,
     /// Workers that asked to go themselves since the last sample (`uwsgi.cheap()`): each is one of `busy` or `idle`.

@@ -57,6 +57,7 @@ pub fn step(settings: &Settings, mut memory: Memory, sample: &Sample) -> (Memory
     let mut decided = bounds::apply(&view, limits, idle::minimum(settings, &memory.idle), wish);
     decided.next_look_us = bounds::earliest(decided.next_look_us, memory.hold.next_look_us(sample));
     decided.next_look_us = bounds::earliest(decided.next_look_us, baseline::next_look_us(sample));
+    decided.next_look_us = bounds::earliest(decided.next_look_us, bounds::next_look_us(sample));
     if settings.pace == Pace::Ticks {
         decided.next_look_us = Some(sample.now_us + settings.check_interval_us);
         decided.wake = Wake::Never;

@@ -64,6 +64,17 @@ impl Histogram {
         self.largest = self.largest.max(value_us);
     }
 
+    /// Counts all that another one has.
+    pub(super) fn join(&mut self, other: &Histogram) {
+        if other.buckets.len() > self.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(own, more)| *own += more);
+        self.count += other.count;
+        self.sum += other.sum;
+        self.largest = self.largest.max(other.largest);
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.count
@@ -142,6 +153,27 @@ impl Outcome {
         if self.grew_last.replace(grew).is_some_and(|before| before != grew) {
             self.reversals.push(now_us);
         }
+    }
+
+    /// Adds what another server came to beside this one. The workers over time are not added: who runs several notes those of
+    /// all of them.
+    pub(super) fn join(&mut self, other: &Outcome) {
+        let sums = [
+            (&mut self.arrived, other.arrived),
+            (&mut self.refused, other.refused),
+            (&mut self.retried, other.retried),
+            (&mut self.finished, other.finished),
+            (&mut self.late, other.late),
+            (&mut self.worker_us, other.worker_us),
+            (&mut self.busy_us, other.busy_us),
+            (&mut self.forks, other.forks),
+            (&mut self.looks, other.looks),
+        ];
+        sums.into_iter().for_each(|(own, more)| *own += more);
+        self.waits.join(&other.waits);
+        self.totals.join(&other.totals);
+        self.queue_max = self.queue_max.max(other.queue_max);
+        self.ended_us = self.ended_us.max(other.ended_us);
     }
 
     /// Late or refused, in parts of a million of all connections.

@@ -6,8 +6,27 @@ use std::fmt::Write;
 
 /// Workers over time, one step line an outcome; as many outcomes as there are colours.
 pub fn workers_svg(title: &str, runs: &[(String, &Outcome)]) -> String {
-    let end_us = runs.iter().map(|(_, run)| run.ended_us).max().unwrap_or(1).max(1);
-    let most = f64::from(runs.iter().map(|(_, run)| run.workers_max()).max().unwrap_or(1).max(1));
+    let lines: Vec<Steps> =
+        runs.iter().map(|(name, run)| Steps { name, counts: &run.workers, end_us: run.ended_us }).collect();
+    steps_svg(title, "workers", &lines)
+}
+
+/// A number over time.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps<'a> {
+    /// For the legend.
+    pub name: &'a str,
+    /// The number from each time on, in microseconds.
+    pub counts: &'a [(u64, u32)],
+    /// Where the line ends.
+    pub end_us: u64,
+}
+
+/// Numbers over time, one step line each; as many as there are colours.
+pub fn steps_svg(title: &str, left: &str, lines: &[Steps]) -> String {
+    let end_us = lines.iter().map(|line| line.end_us).max().unwrap_or(1).max(1);
+    let counts = lines.iter().flat_map(|line| line.counts);
+    let most = f64::from(counts.map(|&(_, count)| count).max().unwrap_or(1).max(1));
     let x = |when_us: u64| across(when_us as f64, end_us as f64);
     let y = |count: f64| up(count, most);
     let mut chart = Chart::new(title);
@@ -17,18 +36,18 @@ pub fn workers_svg(title: &str, runs: &[(String, &Outcome)]) -> String {
         let when_us = end_us * part as u64 / 4;
         chart.upright(x(when_us), &format!("{:.0}", when_us as f64 / 1e6));
     }
-    chart.axes("seconds", "workers");
-    for (name, run) in runs {
+    chart.axes("seconds", left);
+    for Steps { name, counts, end_us } in lines {
         let Some(colour) = chart.colour() else { break };
         let mut path = String::new();
-        for (right, count) in thinned(run.workers.iter().map(|&(when_us, count)| (x(when_us), count))) {
+        for (right, count) in thinned(counts.iter().map(|&(when_us, count)| (x(when_us), count))) {
             let height = y(f64::from(count));
             let _ = match path.is_empty() {
                 true => write!(path, "M{right:.1} {height:.1}"),
                 false => write!(path, "H{right:.1}V{height:.1}"),
             };
         }
-        let _ = write!(path, "H{:.1}", x(run.ended_us));
+        let _ = write!(path, "H{:.1}", x(*end_us));
         chart.draw(&format!(r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.4"/>"#));
         chart.name(name);
     }
@@ -83,7 +102,7 @@ mod tests {
     fn outcome() -> Outcome {
         let job = Job { at_us: 0, compute_us: 0, wait_us: 10_000 };
         let load = Load::closed("test", 2, job, 100, 0, 1_000_000);
-        run(&World::default(), &mut Scaler::Fixed(4), &load, &mut |_, _| {})
+        run(&World::default(), &Scaler::Fixed(4), &load, &mut |_, _| {})
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub struct Trial {
 
 impl Trial {
     /// One run.
-    pub fn of(mut scaler: Scaler, world: &World, load: &Load) -> Self {
-        let outcome = run(world, &mut scaler, load, &mut |_, _| {});
+    pub fn of(scaler: Scaler, world: &World, load: &Load) -> Self {
+        let outcome = run(world, &scaler, load, &mut |_, _| {});
         Trial { name: scaler.name(), outcome }
     }
 

@@ -35,8 +35,8 @@ fn warmed(policy: Policy) -> (Settings, Memory, Sample) {
     let load = Load::closed("warm", WORKERS * 3 / 4, job, 5_000, 0, 3_000_000);
     let mut memory = Memory::default();
     let mut latest = (Memory::default(), Sample::default());
-    let mut scaler = Scaler::policy(settings.clone());
-    run(&World::default(), &mut scaler, &load, &mut |sample, _| {
+    let scaler = Scaler::policy(settings.clone());
+    run(&World::default(), &scaler, &load, &mut |sample, _| {
         latest = (memory.clone(), sample.clone());
         (memory, _) = step(&settings, std::mem::take(&mut memory), sample);
     });

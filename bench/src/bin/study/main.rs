@@ -1,4 +1,4 @@
-//! `study`: makes the pictures of docs/SCALING-STUDY.md and prints its tables. `make study` calls it.
+//! `study`: makes the pictures of docs/SCALING.md and docs/SCALING-STUDY.md and prints their tables. `make study` calls it.
 //!
 //! Only the command line and the order of things are here. The model that everything is tried in is the product's own
 //! (`rhinod::scaling::simulator`), so are the decisions; what is here only compares. One seed, one result, but for the
@@ -6,8 +6,10 @@
 
 mod cost;
 mod drawing;
+mod outer;
 mod plane;
 mod rivals;
+mod sharing;
 mod tables;
 
 use std::fs;
@@ -25,11 +27,15 @@ use crate::plane::Plane;
 use crate::rivals::settings;
 
 const USAGE: &str = "\
-usage: study [--traces DIR] DIRECTORY
-  Writes the pictures of docs/SCALING-STUDY.md into DIRECTORY and prints its tables.
+usage: study [--traces DIR] [--many] DIRECTORY
+  Writes the pictures of docs/SCALING.md and docs/SCALING-STUDY.md into DIRECTORY and prints their tables.
+  --many            only those of several instances and several sites
   --traces DIR      adds the two public traces, azure-llm-code-2023.csv and nab-elb-request-count.csv";
 
 const SEED: u64 = 7;
+
+const AZURE: &str = "azure-llm-code-2023.csv";
+const NAB: &str = "nab-elb-request-count.csv";
 
 /// Bounds of the number of workers that everything on a plane has.
 const MINIMUM: u32 = 2;
@@ -38,6 +44,7 @@ const MAXIMUM: u32 = 40;
 struct Given {
     directory: PathBuf,
     traces: Option<PathBuf>,
+    many_only: bool,
 }
 
 /// What could not be done, and with which file.
@@ -69,11 +76,12 @@ fn main() -> ExitCode {
 
 /// `None`: only the usage is asked for.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Given>, StudyError> {
-    let (mut directory, mut traces) = (None, None);
+    let (mut directory, mut traces, mut many_only) = (None, None, false);
     let mut read = || -> Result<bool, lexopt::Error> {
         while let Some(argument) = arguments.next()? {
             match argument {
                 Long("traces") => traces = Some(arguments.value()?.into()),
+                Long("many") => many_only = true,
                 Long("help") => return Ok(true),
                 Value(value) if directory.is_none() => directory = Some(value.into()),
                 other => return Err(other.unexpected()),
@@ -85,17 +93,20 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Given>, StudyError> {
         return Ok(None);
     }
     let directory = directory.ok_or_else(|| StudyError::Usage(USAGE.to_owned()))?;
-    Ok(Some(Given { directory, traces }))
+    Ok(Some(Given { directory, traces, many_only }))
 }
 
 fn study(given: &Given, out: &mut dyn Write) -> Result<(), StudyError> {
-    let mut loads = load::catalogue(SEED);
-    if let Some(traces) = &given.traces {
-        loads.push(trace(&traces.join("azure-llm-code-2023.csv"), 1)?);
-        loads.push(trace(&traces.join("nab-elb-request-count.csv"), 200)?);
-    }
     let directory = &given.directory;
     fs::create_dir_all(directory).map_err(|source| StudyError::Write { path: directory.clone(), source })?;
+    many(given, out)?;
+    if given.many_only {
+        return Ok(());
+    }
+    let mut loads = load::catalogue(SEED);
+    if let Some(traces) = &given.traces {
+        loads.extend(recorded(traces)?);
+    }
     write_file(&directory.join("burst.svg"), &tables::burst(out)?)?;
     tables::at_once(out)?;
     tables::steadiness(out)?;
@@ -103,11 +114,32 @@ fn study(given: &Given, out: &mut dyn Write) -> Result<(), StudyError> {
     planes(directory, &loads, out)
 }
 
-fn trace(path: &Path, speed: u64) -> Result<Load, StudyError> {
+/// The two public traces.
+fn recorded(traces: &Path) -> Result<[Load; 2], StudyError> {
+    let reading = Reading { seed: SEED, ..Reading::default() };
+    Ok([trace(&traces.join(AZURE), reading)?, trace(&traces.join(NAB), Reading { speed: 200, ..reading })?])
+}
+
+/// Several instances, and several sites.
+fn many(given: &Given, out: &mut dyn Write) -> Result<(), StudyError> {
+    let mut loads = outer::loads(SEED);
+    let mut mixed: Vec<Load> = load::catalogue(SEED).into_iter().skip(2).take(2).collect();
+    if let Some(traces) = &given.traces {
+        let reading = Reading { seed: SEED, ..Reading::default() };
+        loads.push(outer::longer(trace(&traces.join(AZURE), reading)?));
+        loads.push(trace(&traces.join(NAB), Reading { speed: 20, service_us: 500_000, ..reading })?);
+        mixed = recorded(traces)?.into();
+    }
+    for (name, picture) in outer::outer(&loads, out)? {
+        write_file(&given.directory.join(format!("instances-{}.svg", slug(&name))), &picture)?;
+    }
+    write_file(&given.directory.join("sharing.svg"), &sharing::sharing(&mixed, out)?)
+}
+
+fn trace(path: &Path, reading: Reading) -> Result<Load, StudyError> {
     let failed = |text: String| StudyError::Trace { path: path.to_owned(), text };
     let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    let reading = Reading { seed: SEED, speed, ..Reading::default() };
     traces::read(&name, &text, reading).map(|trace| trace.load).map_err(|error| failed(error.to_string()))
 }
 
@@ -138,8 +170,7 @@ fn worlds() -> [(&'static str, &'static str, World); 2] {
 
 /// The plane, and under quick starts the workers over time of the default and of some rivals.
 fn draw(directory: &Path, suffix: &str, load: &Load, plane: &Plane) -> Result<(), StudyError> {
-    let slug: String = load.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let slug = slug.to_lowercase();
+    let slug = slug(&load.name);
     write_file(&directory.join(format!("plane-{slug}{suffix}.svg")), &plane_svg(&load.name, plane))?;
     let Some(default) = plane.default_point().filter(|_| suffix.is_empty()) else { return Ok(()) };
     let mut runs = vec![(default.name.clone(), &default.outcome)];
@@ -147,6 +178,10 @@ fn draw(directory: &Path, suffix: &str, load: &Load, plane: &Plane) -> Result<()
         runs.extend(trials.get(trials.len() / 2).map(|trial| (trial.name.clone(), &trial.outcome)));
     }
     write_file(&directory.join(format!("workers-{slug}.svg")), &workers_svg(&load.name, &runs))
+}
+
+fn slug(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
 fn write_file(path: &Path, text: &str) -> Result<(), StudyError> {

@@ -9,13 +9,15 @@ use super::load::Load;
 use super::outcome::Outcome;
 use super::rivals::Scaler;
 use super::{Job, World};
+use crate::scaling::budget::Told;
 use crate::scaling::{CpuUse, Decided, Decision, Sample, Wake, WorkerTime};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// Plays the load against the scaler and returns what came of it. `watch` sees every look with its outcome.
-pub fn run(world: &World, scaler: &mut Scaler, load: &Load, watch: &mut dyn FnMut(&Sample, &Decided)) -> Outcome {
-    let mut engine = Engine::new(world, scaler, load);
+/// Plays the load against the scaler, from the memory that it has, and returns what came of it. `watch` sees every look
+/// with its outcome.
+pub fn run(world: &World, scaler: &Scaler, load: &Load, watch: &mut dyn FnMut(&Sample, &Decided)) -> Outcome {
+    let mut engine = Engine::new(world, scaler.clone(), load);
     engine.start();
     while let Some(now_us) = engine.next_time() {
         if now_us > load.until_us {
@@ -60,9 +62,10 @@ struct Request {
     begun_us: u64,
 }
 
-struct Engine<'a> {
+/// One server, which others may drive as well: they give it connections and let its time pass.
+pub(super) struct Engine<'a> {
     world: &'a World,
-    scaler: &'a mut Scaler,
+    scaler: Scaler,
     load: &'a Load,
     now_us: u64,
     next_job: usize,
@@ -89,11 +92,15 @@ struct Engine<'a> {
     look_due_us: Option<u64>,
     look_number: u64,
     wake: Wake,
+    /// The most workers that it is allowed from outside.
+    allowance: Option<u32>,
+    /// Workers that the last look would have added beyond that.
+    unmet: u32,
     outcome: Outcome,
 }
 
 impl<'a> Engine<'a> {
-    fn new(world: &'a World, scaler: &'a mut Scaler, load: &'a Load) -> Self {
+    pub(super) fn new(world: &'a World, scaler: Scaler, load: &'a Load) -> Self {
         let slots = scaler.maximum() as usize;
         Engine {
             cores: Cores::new(world.cores),
@@ -124,29 +131,31 @@ impl<'a> Engine<'a> {
             look_due_us: None,
             look_number: 0,
             wake: Wake::Never,
+            allowance: None,
+            unmet: 0,
         }
     }
 
-    /// The workers of the start are ready before the first request.
-    fn start(&mut self) {
+    /// The workers of the start are ready before the first request, at the time advanced to.
+    pub(super) fn start(&mut self) {
         for slot in 0..self.scaler.initial().min(self.scaler.maximum()) {
             self.starting += 1;
             self.ready(slot);
         }
         self.note_workers();
-        self.look_at(0);
+        self.look_at(self.now_us);
         for client in 0..self.load.clients {
             self.at(self.load.clients_begin_us, Event::Client(client));
         }
     }
 
-    fn next_time(&self) -> Option<u64> {
+    pub(super) fn next_time(&self) -> Option<u64> {
         let event = self.events.peek().map(|Reverse((when, ..))| *when);
         let arrival = self.load.jobs.get(self.next_job).map(|job| job.at_us);
         [event, arrival, self.cores.next_finish_us()].into_iter().flatten().min()
     }
 
-    fn advance(&mut self, now_us: u64) {
+    pub(super) fn advance(&mut self, now_us: u64) {
         let elapsed_us = now_us - self.now_us;
         self.outcome.worker_us += elapsed_us * u64::from(self.live());
         self.busy_us += elapsed_us * u64::from(self.serving);
@@ -155,7 +164,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Everything that is due now: what ends before what begins, the master last.
-    fn happen(&mut self, watch: &mut dyn FnMut(&Sample, &Decided)) {
+    pub(super) fn happen(&mut self, watch: &mut dyn FnMut(&Sample, &Decided)) {
         while let Some(request) = self.cores.pop_finished() {
             self.computed(request);
         }
@@ -191,7 +200,7 @@ impl<'a> Engine<'a> {
         self.sequence
     }
 
-    fn live(&self) -> u32 {
+    pub(super) fn live(&self) -> u32 {
         self.busy + self.idle + self.starting
     }
 
@@ -219,6 +228,7 @@ impl<'a> Engine<'a> {
             Decision::Grow(count) => self.grow(count),
             Decision::Shrink(count) => self.shrink(count),
         }
+        self.unmet = decided.unmet();
         self.outcome.decided(self.now_us, decided.decision);
         self.wake = decided.wake;
         if self.wake == Wake::QueueReadable && !self.queue.is_empty() {
@@ -249,7 +259,47 @@ impl<'a> Engine<'a> {
             rss_total_bytes: self.world.worker_rss_bytes * u64::from(self.busy + self.idle),
             cpus: self.world.cores,
             cpu: Some(CpuUse { busy_us: self.busy_us, used_us, delayed_us }),
+            allowance: self.allowance,
             ..Sample::default()
+        }
+    }
+
+    /// Requests in hand and connections waiting.
+    pub(super) fn concurrency(&self) -> u32 {
+        self.serving + self.queue.len() as u32
+    }
+
+    /// What it has come to by now.
+    pub(super) fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// From outside: it may have so many workers from now on.
+    pub(super) fn allow(&mut self, workers: u32) {
+        self.allowance = Some(workers);
+        self.wake_master();
+    }
+
+    /// The same without a look because of it.
+    pub(super) fn allow_quietly(&mut self, workers: u32) {
+        self.allowance = Some(workers);
+    }
+
+    pub(super) fn allowance(&self) -> Option<u32> {
+        self.allowance
+    }
+
+    /// What it tells of itself to whoever allows that.
+    pub(super) fn told(&self, minimum: u32) -> Told {
+        Told {
+            worker_bytes: self.world.worker_rss_bytes,
+            minimum,
+            live: self.live(),
+            idle: self.idle,
+            wants: self.live() + self.unmet,
+            waiting: self.queue.len() as u32,
+            waited_us: self.queue.front().map_or(0, |request| self.now_us - request.job.at_us),
+            boot_us: self.world.fork_us + self.world.boot_us,
         }
     }
 
@@ -259,7 +309,7 @@ impl<'a> Engine<'a> {
     }
 
     /// What still waits at the end has waited at least until now.
-    fn finish(mut self) -> Outcome {
+    pub(super) fn finish(mut self) -> Outcome {
         for request in &self.queue {
             self.outcome.still_waiting(self.now_us - request.job.at_us);
         }

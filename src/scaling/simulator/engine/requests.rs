@@ -3,7 +3,7 @@
 use super::{Engine, Event, Job, Request, Wake, Worker};
 
 impl Engine<'_> {
-    pub(super) fn connect(&mut self, job: Job, client: Option<u32>, tries_left: u32) {
+    pub(in super::super) fn connect(&mut self, job: Job, client: Option<u32>, tries_left: u32) {
         self.outcome.arrived += 1;
         self.connections += 1;
         let number = self.connections;
