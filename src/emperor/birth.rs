@@ -12,6 +12,7 @@ use worker_protocol::ids::ProcessId;
 
 use super::monitors::Candidate;
 use crate::config::model::{Config, EnvironmentChange, HookPhase};
+use crate::supervision::record::{EMPEROR_VARIABLE, SHARES_MEMORY};
 use crate::supervision::vassal::EMPEROR_FD;
 use crate::sys::capabilities::bound_to;
 use crate::sys::identity::{Credentials, become_user};
@@ -22,7 +23,7 @@ use crate::sys::{process, spawn};
 const NOT_EXECUTED: i32 = 26;
 
 /// Of the Emperor's environment, what is for it alone.
-const FOR_THE_EMPEROR: [&str; 8] = [
+const FOR_THE_EMPEROR: [&str; 9] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -31,6 +32,7 @@ const FOR_THE_EMPEROR: [&str; 8] = [
     "LISTEN_FDNAMES",
     "UWSGI_RELOADS",
     EMPEROR_FD,
+    EMPEROR_VARIABLE,
 ];
 
 /// What hooks are told of where a vassal stands.
@@ -100,7 +102,7 @@ impl Birth<'_> {
             return Err("the Emperor is gone".to_owned());
         }
         self.run_hooks()?;
-        let environment = texts(environment(self.config, line.as_raw_fd(), self.stands_by))?;
+        let environment = texts(environment(self.config, parent, line.as_raw_fd(), self.stands_by))?;
         let arguments = texts(self.arguments())?;
         for program in self.programs() {
             let program = CString::new(program.into_vec()).map_err(|error| error.to_string())?;
@@ -173,7 +175,7 @@ fn form(name: &str) -> &'static str {
 }
 
 /// `NAME=VALUE` of all variables.
-fn environment(config: &Config, line: i32, stands_by: Option<&Reinforcement>) -> Vec<OsString> {
+fn environment(config: &Config, emperor: u32, line: i32, stands_by: Option<&Reinforcement>) -> Vec<OsString> {
     let mut variables: std::collections::BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     FOR_THE_EMPEROR.iter().for_each(|name| drop(variables.remove(std::ffi::OsStr::new(name))));
     for (name, value) in variables.clone() {
@@ -189,6 +191,8 @@ fn environment(config: &Config, line: i32, stands_by: Option<&Reinforcement>) ->
         }
     }
     variables.insert(EMPEROR_FD.into(), line.to_string().into());
+    let shares = if config.emperor.memory.is_some() { format!(",{SHARES_MEMORY}") } else { String::new() };
+    variables.insert(EMPEROR_VARIABLE.into(), format!("{emperor}{shares}").into());
     if let Some(reinforcement) = stands_by {
         variables.insert("UWSGI_BROODLORD_NUM".into(), reinforcement.number.to_string().into());
     }

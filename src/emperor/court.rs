@@ -29,6 +29,8 @@ pub(super) struct Seat {
     pub(super) socket: Option<BoundSocket>,
     /// Whom it stands by, if it is a reinforcement.
     pub(super) stands_by: Option<Reinforcement>,
+    /// Why it goes on with old code, if it has said that.
+    pub(super) stale: Option<String>,
     /// How it has ended, while its stop hook is running.
     ended: Option<WaitStatus>,
 }
@@ -76,7 +78,7 @@ impl<'a> Court<'a> {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.names.insert(number, name.to_owned());
-        let seat = Seat { number, candidate, pid: None, line: None, socket, stands_by, ended: None };
+        let seat = Seat { number, candidate, pid: None, line: None, socket, stands_by, stale: None, ended: None };
         self.seats.insert(name.to_owned(), seat);
     }
 
@@ -104,7 +106,7 @@ impl<'a> Court<'a> {
             stands_by: seat.stands_by.as_ref(),
         };
         let (pid, line) = birth.begin()?;
-        (seat.pid, seat.line) = (Some(pid), Some(line));
+        (seat.pid, seat.line, seat.stale) = (Some(pid), Some(line), None);
         let (user, group) = match self.config.emperor.tyrant {
             true => seat.candidate.owner,
             false => (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw()),

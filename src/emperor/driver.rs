@@ -15,12 +15,14 @@ use super::addresses::Questions;
 use super::court::Court;
 use super::machine::{Action, Event, Machine};
 use super::monitors::Monitors;
+use super::shares::Sharing;
 use crate::config::model::Config;
 use crate::supervision::time::Time;
 use crate::supervision::vassal::FromVassal;
 use crate::sys::clock::monotonic_us;
 use crate::sys::line::Line;
 use crate::sys::listeners::BoundSocket;
+use crate::sys::memory;
 use crate::sys::visitors::Visitors;
 
 /// The signals that mean something.
@@ -32,7 +34,7 @@ pub(super) const DOOR: Token = Token(2);
 const OWN_EMPEROR: Token = Token(3);
 /// Above it the kind, below it the number of the vassal, question or visitor.
 pub(super) const KIND: u32 = 32;
-const LINE: usize = 1;
+pub(super) const LINE: usize = 1;
 const SOCKET: usize = 2;
 pub(super) const QUESTION: usize = 3;
 pub(super) const VISITOR: usize = 4;
@@ -48,6 +50,10 @@ pub(super) struct Driver<'a> {
     pub(super) questions: Questions,
     pub(super) door: Option<BoundSocket>,
     pub(super) visitors: Visitors,
+    /// Whether it holds memory that only the start of vassals needed.
+    pub(super) is_lavish: bool,
+    /// The memory that vassals share, where they do.
+    pub(super) sharing: Option<Sharing>,
     /// The Emperor above this one.
     pub(super) own: Option<Line>,
 }
@@ -96,6 +102,18 @@ impl Driver<'_> {
             self.give_up_questions();
             self.visitors.drop_late(monotonic_us());
             self.machine.elapse(now());
+            self.spare_memory();
+        }
+    }
+
+    /// Gives back what only the start of vassals needed, once nobody is starting.
+    fn spare_memory(&mut self) {
+        if self.is_lavish && self.machine.starting(now()) == 0 {
+            self.is_lavish = false;
+            memory::forget_heap();
+            if let Err(error) = memory::forget_code() {
+                log::debug!("pages of code stay resident: {error}");
+            }
         }
     }
 
@@ -152,6 +170,7 @@ impl Driver<'_> {
                 }
                 Action::Enlist { name, of, number } => self.enlist(&name, of, number),
                 Action::Remove(name) => {
+                    self.share_without(&name);
                     self.court.dismiss(&name);
                     log::info!("[emperor] removed uwsgi instance {name}");
                 }
@@ -161,6 +180,7 @@ impl Driver<'_> {
     }
 
     fn start(&mut self, name: &str) {
+        self.is_lavish = true;
         let started = self.court.start(name).and_then(|()| {
             let Some(seat) = self.court.get_mut(name) else { return Ok(()) };
             let Some(line) = &seat.line else { return Ok(()) };

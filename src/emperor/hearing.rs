@@ -1,12 +1,21 @@
 //! What the Emperor hears: signals, the Emperor above it, what its vassals say, and that they have ended. Emperor only.
 
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGWINCH};
 
-use super::driver::{Driver, now};
+use super::driver::{Driver, KIND, LINE, now};
 use super::machine::{Event, Order};
+use crate::supervision::record::BEGINS;
 use crate::supervision::vassal::{FromVassal, ToVassal};
 use crate::sys::line::{Line, Said};
 use crate::sys::process::{WaitStatus, reap};
+
+/// Most that is heard of one vassal before others have their turn.
+const AT_ONCE_MAX: usize = 256;
 
 impl Driver<'_> {
     pub(super) fn hear_signals(&mut self) {
@@ -62,11 +71,12 @@ impl Driver<'_> {
     }
 
     pub(super) fn hear_vassal(&mut self, name: &str) {
-        loop {
+        for _ in 0..AT_ONCE_MAX {
             let Some(said) = self.court.get_mut(name).and_then(|seat| seat.line.as_ref()).map(Line::hear) else {
                 return;
             };
             match said {
+                Said::Byte(BEGINS) => self.hear_record(name),
                 Said::Byte(byte) => match FromVassal::of(byte) {
                     Some(message) => {
                         tell_log(name, message);
@@ -79,10 +89,22 @@ impl Driver<'_> {
                     if let Some(seat) = self.court.get_mut(name) {
                         seat.line = None;
                     }
+                    self.share_without(name);
                     return self.machine.handle(now(), name, Event::HungUp);
                 }
             }
         }
+        // It says more than others could wait for: it has another turn.
+        if let Err(error) = self.hear_again(name) {
+            log::error!("[emperor] vassal {name} is not heard any more: {error}");
+        }
+    }
+
+    fn hear_again(&self, name: &str) -> io::Result<()> {
+        let Some(seat) = self.court.seats().get(name) else { return Ok(()) };
+        let Some(line) = &seat.line else { return Ok(()) };
+        let (raw, token) = (line.as_fd().as_raw_fd(), Token(LINE << KIND | seat.number as usize));
+        self.poll.registry().reregister(&mut SourceFd(&raw), token, Interest::READABLE)
     }
 
     fn bury(&mut self) {
@@ -90,6 +112,7 @@ impl Driver<'_> {
             let Some(name) = self.court.name_of_process(pid).cloned() else { continue };
             // What it said last. Then it is going, whoever else may hold its line.
             self.hear_vassal(&name);
+            self.share_without(&name);
             self.machine.handle(now(), &name, Event::HungUp);
             if let Some(status) = self.court.part(&name, status) {
                 self.machine.handle(now(), &name, Event::Ended { how: how(status), clean: status.0 == 0 });

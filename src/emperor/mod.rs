@@ -3,7 +3,8 @@
 //! will do.
 //!
 //! `machine` decides (pure), `monitors` look for files, `birth` makes processes, `driver` waits and carries out, `report` tells.
-//! What it is woken by: `hearing` has signals, vassals and their ends, `looking` files and `addresses`, `telling` those who ask for it.
+//! What it is woken by: `hearing` has signals, vassals and their ends (`records`: what our own say beyond that; `sharing`: who may
+//! have how much memory), `looking` files and `addresses`, `telling` those who ask for it.
 //! A process of its own; never in a master, which it has nothing to do with but that it starts some.
 
 mod addresses;
@@ -14,8 +15,11 @@ mod hearing;
 mod looking;
 mod machine;
 mod monitors;
+mod records;
 mod report;
 mod setting_up;
+mod shares;
+mod sharing;
 mod telling;
 
 pub(crate) use setting_up::run;

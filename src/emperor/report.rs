@@ -5,7 +5,18 @@ use serde_json::{Value, json};
 
 use super::machine::{Phase, State, Vassal};
 use super::monitors::Candidate;
+use crate::scaling::budget::Told;
 use crate::supervision::time::Time;
+
+/// Where a vassal comes from, and what it says of itself.
+pub(super) struct Place<'a> {
+    pub(super) candidate: &'a Candidate,
+    pub(super) pid: Option<i32>,
+    /// Why it goes on with old code.
+    pub(super) stale: Option<&'a str>,
+    /// How many workers it may have, and what it told of them.
+    pub(super) share: Option<(u32, &'a Told)>,
+}
 
 /// What the Emperor itself is like.
 pub(super) struct Emperor<'a> {
@@ -15,6 +26,8 @@ pub(super) struct Emperor<'a> {
     pub(super) cwd: String,
     pub(super) monitors: &'a [String],
     pub(super) tyrant: bool,
+    /// The memory that vassals share, and what of it they may take.
+    pub(super) memory: Option<(u64, u64)>,
 }
 
 /// A moment, and how much earlier its clock began than the epoch.
@@ -27,12 +40,12 @@ pub(super) struct Now {
 /// The document.
 pub(super) fn document<'a>(
     emperor: &Emperor<'_>,
-    vassals: impl Iterator<Item = (&'a String, &'a Vassal, Option<(&'a Candidate, Option<i32>)>)>,
+    vassals: impl Iterator<Item = (&'a String, &'a Vassal, Option<Place<'a>>)>,
     now: Now,
 ) -> String {
     let (mut told, mut blacklist) = (Vec::new(), Vec::new());
     for (name, vassal, seat) in vassals {
-        told.push(of(name, vassal, seat, now));
+        told.push(of(name, vassal, seat.as_ref(), now));
         if vassal.failures > 0 {
             blacklist.push(json!({
                 "id": name,
@@ -52,14 +65,15 @@ pub(super) fn document<'a>(
         "emperor": emperor.monitors,
         "emperor_tyrant": u8::from(emperor.tyrant),
         "throttle_level": 0,
+        "memory": emperor.memory.map(|(bytes, held_bytes)| json!({"bytes": bytes, "held_bytes": held_bytes})),
         "vassals": told,
         "blacklist": blacklist,
     });
     format!("{document:#}\n")
 }
 
-fn of(name: &str, vassal: &Vassal, seat: Option<(&Candidate, Option<i32>)>, now: Now) -> Value {
-    let (candidate, pid) = (seat.map(|(candidate, _)| candidate), seat.and_then(|(_, pid)| pid));
+fn of(name: &str, vassal: &Vassal, seat: Option<&Place<'_>>, now: Now) -> Value {
+    let (candidate, pid) = (seat.map(|seat| seat.candidate), seat.and_then(|seat| seat.pid));
     json!({
         "id": name,
         "pid": pid.unwrap_or(-1),
@@ -84,6 +98,16 @@ fn of(name: &str, vassal: &Vassal, seat: Option<(&Candidate, Option<i32>)>, now:
         "state": word(vassal.phase()),
         "last_end": vassal.last_end,
         "next_try_ms": wait_us(vassal, now.now) / 1_000,
+        "old_code": seat.and_then(|seat| seat.stale),
+        "workers": seat.and_then(|seat| seat.share).map(|(allowed, told)| json!({
+            "allowed": allowed,
+            "live": told.live,
+            "idle": told.idle,
+            "wanted": told.wants,
+            "minimum": told.minimum,
+            "each_bytes": told.worker_bytes,
+            "waiting": told.waiting,
+        })),
     })
 }
 

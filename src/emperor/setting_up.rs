@@ -12,6 +12,7 @@ use super::court::Court;
 use super::driver::{Driver, HEARD};
 use super::machine::{Machine, Policy};
 use super::monitors::Monitors;
+use super::shares::Sharing;
 use crate::config::model::{Config, HookPhase, Listener};
 use crate::failure::StartFailure;
 use crate::supervision::back_off::Pace;
@@ -55,8 +56,22 @@ pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
     let court = Court::new(config, &program);
     let machine = Machine::new(policy(config));
     let (questions, visitors) = (Questions::default(), Visitors::default());
+    let sharing = config.emperor.memory.map(Sharing::of).transpose().map_err(StartFailure::configuration)?;
     let signals = &mut signals;
-    let mut driver = Driver { config, poll, signals, machine, monitors, court, questions, door, visitors, own };
+    let mut driver = Driver {
+        config,
+        poll,
+        signals,
+        machine,
+        monitors,
+        court,
+        questions,
+        door,
+        visitors,
+        is_lavish: true,
+        sharing,
+        own,
+    };
     driver.watch().map_err(system("set up the event loop"))?;
     crate::hooks::run(&config.hooks, HookPhase::EmperorStart).map_err(StartFailure::configuration)?;
     let ended = driver.run();

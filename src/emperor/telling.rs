@@ -7,9 +7,10 @@ use mio::{Interest, Token};
 use worker_protocol::ids::ProcessId;
 
 use super::driver::{DOOR, Driver, KIND, VISITOR};
-use super::report::{self, Now};
+use super::report::{self, Now, Place};
 use crate::supervision::time::Time;
 use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::memory;
 use crate::sys::stream::accept;
 
 /// Most who are let in before anything else gets its turn.
@@ -27,6 +28,7 @@ impl Driver<'_> {
                 log::warn!("somebody is not told of all vassals: {error}");
             }
         }
+        memory::forget_heap();
         // More may wait, of whom the event loop would not tell again by itself.
         let Some(raw) = self.door.as_ref().map(|door| door.as_fd().as_raw_fd()) else { return };
         if let Err(error) = self.poll.registry().reregister(&mut SourceFd(&raw), DOOR, Interest::READABLE) {
@@ -42,10 +44,16 @@ impl Driver<'_> {
             cwd: std::env::current_dir().map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
             monitors: &self.config.emperor.monitors,
             tyrant: self.config.emperor.tyrant,
+            memory: self.sharing.as_ref().map(|sharing| (sharing.budget().bytes(), sharing.budget().held_bytes())),
         };
         let seats = self.court.seats();
         let vassals = self.machine.vassals().iter().map(|(name, vassal)| {
-            let seat = seats.get(name).map(|seat| (&seat.candidate, seat.pid.map(ProcessId::get)));
+            let seat = seats.get(name).map(|seat| Place {
+                candidate: &seat.candidate,
+                pid: seat.pid.map(ProcessId::get),
+                stale: seat.stale.as_deref(),
+                share: self.sharing.as_ref().and_then(|sharing| sharing.budget().of(seat.number)),
+            });
             (name, vassal, seat)
         });
         let now_us = monotonic_us();

@@ -116,6 +116,7 @@ impl Driver<'_> {
             Outcome::Done => {
                 self.last_failure = None;
                 self.tell_emperor_ready();
+                self.tell_emperor_of_reload(None);
                 let mut told = format!("generation {} serves", self.machine.root());
                 let of_configuration = matches!(reload, Reload::Graceful | Reload::Brutal);
                 if let Some(left) = self.left_over().filter(|_| of_configuration) {
@@ -129,7 +130,9 @@ impl Driver<'_> {
                 // Also where the machine refused the plan before there was a generation to abandon.
                 self.abandon();
                 self.operators.reload_ended(Err(reason));
-                self.last_failure = Some(in_one_line(reason).to_owned());
+                let reason = in_one_line(reason).to_owned();
+                self.tell_emperor_of_reload(Some(&reason));
+                self.last_failure = Some(reason);
             }
             // Whoever waits, waits for the newer one.
             Outcome::Superseded => {}

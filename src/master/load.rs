@@ -18,13 +18,14 @@ impl Driver<'_> {
         }
         self.look_due = false;
         let Some(board) = self.children.board() else { return };
-        let scene = Scene { now_us, machine: &self.machine, board };
+        let scene = Scene { now_us, machine: &self.machine, board, allowance: self.allowance() };
         if let Some(event) = self.scaler.look(&scene, &mut self.in_force) {
             if event == Event::Order(Order::Stop) {
                 self.tell_emperor_idle();
             }
             self.handle(event);
         }
+        self.tell_emperor_load();
         if let Some((direction, reason)) = self.scaler.take_change() {
             let workers = self.machine.target();
             let (direction, reason) = (direction.to_owned(), reason.to_owned());

@@ -8,6 +8,7 @@ use worker_protocol::scoreboard::{Armed, CORES_MAX, Scoreboard};
 use super::in_force::InForce;
 use super::machine::{Event, Order, Seat};
 use super::sight::{Picture, Scene, Sight};
+use crate::scaling::budget::Told;
 use crate::scaling::decision_log::{Record, text_line};
 use crate::scaling::{Decided, Decision, Held, Memory, Reason, Sample, Settings, Wake, refusal, step};
 
@@ -31,6 +32,8 @@ pub(super) struct Scaler {
     pending: i32,
     /// Workers that asked to go since the last look.
     volunteers: BTreeSet<Seat>,
+    /// What the last look found, for whoever shares out memory among several instances.
+    told: Option<Told>,
     /// The last decision, if it changes the number of workers and nobody has asked for it yet.
     changed: Option<(&'static str, &'static str)>,
 }
@@ -45,8 +48,14 @@ impl Scaler {
             has_miscounted: false,
             pending: 0,
             volunteers: BTreeSet::new(),
+            told: None,
             changed: None,
         }
+    }
+
+    /// What the last look found; `None` before the first one.
+    pub(super) fn told(&self) -> Option<&Told> {
+        self.told.as_ref()
     }
 
     /// What was learnt of the load, for the next image of the master.
@@ -109,6 +118,7 @@ impl Scaler {
         let held = self.memory.held();
         let (memory, decided) = step(settings, std::mem::take(&mut self.memory), &picture.sample);
         self.memory = memory;
+        self.told = Some(Told::of(settings, &picture.sample, &decided));
         self.tell_the_operator(settings, &picture.sample, &decided, held);
         self.next_look_us = if self.pending == 0 { decided.next_look_us } else { Some(scene.now_us) };
         self.arm(scene, &decided, &picture);
@@ -162,6 +172,7 @@ impl Scaler {
 
     fn picture(&mut self, scene: &Scene<'_>, in_force: &InForce) -> Picture {
         let mut picture = self.sight.look(scene, in_force, &std::mem::take(&mut self.volunteers));
+        picture.sample.allowance = scene.allowance;
         // One thing at a time: the operator's comes at the next look.
         if picture.volunteers.is_empty() {
             picture.sample.pending = std::mem::take(&mut self.pending);

@@ -26,6 +26,8 @@ pub(super) struct Scene<'a> {
     pub(super) now_us: u64,
     pub(super) machine: &'a Machine,
     pub(super) board: Scoreboard<'a>,
+    /// The most workers that the Emperor allows, where it shares out memory.
+    pub(super) allowance: Option<u32>,
 }
 
 /// Looks, and remembers what only a comparison with the last look tells.
@@ -197,7 +199,7 @@ impl Sight {
     }
 
     fn read_resources(&self, scene: &Scene<'_>, settings: &Settings) -> Resources {
-        let Scene { now_us, machine, board } = *scene;
+        let Scene { now_us, machine, board, .. } = *scene;
         let mut read = Resources { read_us: now_us, ..Resources::default() };
         let pids = || machine.workers().filter_map(|worker| Some((worker.seat, worker.pid?.get())));
         if settings.needs_rss() {

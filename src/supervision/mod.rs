@@ -6,6 +6,7 @@
 
 pub mod allowance;
 pub mod back_off;
+pub mod record;
 pub mod role;
 pub mod time;
 pub mod vassal;

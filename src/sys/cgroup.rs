@@ -12,14 +12,24 @@ pub(super) fn memory_left_bytes() -> Option<u64> {
     left_under(Path::new(MOUNTED), &fs::read_to_string("/proc/self/cgroup").ok()?)
 }
 
+/// The least limit; `None` without one.
+pub(super) fn memory_limit_bytes() -> Option<u64> {
+    let memberships = fs::read_to_string("/proc/self/cgroup").ok()?;
+    memberships.lines().filter_map(|line| least_in(Path::new(MOUNTED), line, |limit, _| Some(limit))).min()
+}
+
 /// The same, from what is mounted at `root` and the lines of `/proc/PID/cgroup`.
 fn left_under(root: &Path, memberships: &str) -> Option<u64> {
     memberships.lines().filter_map(|line| left_in(root, line)).min()
 }
 
-/// What one membership leaves, `number:controllers:path`. A path that is not there is as seen from outside of a container,
-/// whose own limit is at the root then.
 fn left_in(root: &Path, membership: &str) -> Option<u64> {
+    least_in(root, membership, |limit, used| Some(limit.saturating_sub(used?)))
+}
+
+/// The least that limits of one membership come to together with what is used, `number:controllers:path`. A path that is not there is as seen from outside of a container,
+/// whose own limit is at the root then.
+fn least_in(root: &Path, membership: &str, of: impl Fn(u64, Option<u64>) -> Option<u64>) -> Option<u64> {
     let (_, rest) = membership.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
     let (root, limit, used) = match controllers {
@@ -32,7 +42,7 @@ fn left_in(root: &Path, membership: &str) -> Option<u64> {
     let number = |file: &Path| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
     let left = |group: &Path| {
         let directory = root.join(group.strip_prefix("/").unwrap_or(group));
-        Some(number(&directory.join(limit))?.saturating_sub(number(&directory.join(used))?))
+        of(number(&directory.join(limit))?, number(&directory.join(used)))
     };
     Path::new(path).ancestors().filter_map(left).min()
 }

@@ -50,6 +50,16 @@ impl Line {
         let _ = (&self.0).write(&[byte]);
     }
 
+    /// Says something longer, whole or not at all. Whether it was said.
+    pub fn say_all(&self, bytes: &[u8]) -> bool {
+        (&self.0).write(bytes).is_ok_and(|written| written == bytes.len())
+    }
+
+    /// What follows on what was heard, if so much of it is there.
+    pub fn hear_more(&self, into: &mut [u8]) -> bool {
+        (&self.0).read_exact(into).is_ok()
+    }
+
     /// What the other side says.
     pub fn hear(&self) -> Said {
         let mut byte = [0];

@@ -97,14 +97,26 @@ pub fn processor_times_us(pid: i32) -> Option<(u64, u64)> {
 
 /// Memory that can still be had without swapping: the machine's, or what the cgroups leave if that is less.
 pub fn available_bytes() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1_024)
-    });
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| in_meminfo(&text, "MemAvailable:"));
     match (machine, cgroup::memory_left_bytes()) {
         (Some(machine), Some(cgroup)) => Some(machine.min(cgroup)),
         (machine, cgroup) => machine.or(cgroup),
     }
+}
+
+/// Memory of the machine, or the least that its cgroups allow if that is less.
+pub fn total_bytes() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| in_meminfo(&text, "MemTotal:"));
+    match (machine, cgroup::memory_limit_bytes()) {
+        (Some(machine), Some(cgroup)) => Some(machine.min(cgroup)),
+        (machine, cgroup) => machine.or(cgroup),
+    }
+}
+
+/// The bytes behind a key of `/proc/meminfo`.
+fn in_meminfo(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kibibytes| kibibytes.saturating_mul(1_024))
 }
 
 /// How many processes the kernel's OOM killer has killed: in the cgroup of this process, and on the whole machine.
@@ -158,6 +170,15 @@ fn code_mapping(line: &str) -> Option<Range<usize>> {
 
 fn page_bytes() -> u64 {
     nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4_096) as u64
+}
+
+/// Gives back what the allocator keeps of memory that was freed.
+pub fn forget_heap() {
+    // SAFETY: a plain call; it changes nothing that anybody holds (malloc_trim(3)).
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 #[cfg(test)]

@@ -171,10 +171,13 @@ fn a_real_uwsgi_is_a_vassal_of_ours() {
     let lines = format!("chdir = {}\nmodule = rows\nneed-app = true\ndisable-logging = true", applications().display());
     realm.write("a", &lines);
     let launch = realm.emperor().set("emperor-wrapper", binary.display()).env("PYTHONDONTWRITEBYTECODE", 1);
+    // It tells nothing of its memory, and nobody asks it for any.
+    let launch = launch.set("emperor-memory", "1G");
     let mut emperor = start(launch);
     emperor.log.wait_for("vassal a.ini is ready to accept");
     assert!(wait_until(|| realm.ask("a").is_some()));
     emperor.log.wait_for("vassal a.ini is now loyal");
+    assert_eq!(realm.told("a")["workers"], Value::Null);
     let accepting = || emperor.log.lines_with("vassal a.ini is ready to accept").len();
     realm.write("a", &format!("{lines}\n# another line"));
     assert!(wait_until(|| accepting() == 2), "it does not reload:\n{}", emperor.log.tail());

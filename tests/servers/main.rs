@@ -17,6 +17,7 @@ mod dialogue;
 mod documents;
 mod emperor;
 mod emperor_many;
+mod emperor_memory;
 mod emperor_orders;
 mod extension;
 mod fastcgi_connections;

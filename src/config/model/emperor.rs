@@ -39,12 +39,24 @@ pub struct Emperor {
     pub pidfile: Option<PathBuf>,
     /// Its title (`emperor-procname`).
     pub title: Option<String>,
+    /// Memory for the workers of all vassals together (`emperor-memory`, ours).
+    pub memory: Option<SharedMemory>,
     /// How many reinforcements all vassals may have together (`emperor-broodlord`).
     pub reinforcements: usize,
     /// How often an instance tells its Emperor that it lives (`heartbeat`).
     pub heartbeat: Option<Duration>,
     /// When an instance asks its Emperor for reinforcements.
     pub plea: Plea,
+}
+
+/// How much memory vassals share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedMemory {
+    /// So many bytes.
+    Bytes(u64),
+    /// Nine tenths of what the machine, or the cgroup of the Emperor, has.
+    Auto,
 }
 
 /// When an instance asks its Emperor for reinforcements.
@@ -128,6 +140,7 @@ impl Default for Emperor {
             stats: None,
             pidfile: None,
             title: None,
+            memory: None,
             reinforcements: 0,
             heartbeat: None,
             plea: Plea::default(),

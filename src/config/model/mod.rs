@@ -69,7 +69,7 @@ pub use canary::{Canary, Portion, Undecided};
 pub use capabilities::{Capabilities, NoSuchCapability};
 pub use crons::{CronCommand, CronTime};
 pub use daemon::{Daemon, Daemons};
-pub use emperor::{Emperor, OnDemand, Plea, VassalPatience, VassalStart};
+pub use emperor::{Emperor, OnDemand, Plea, SharedMemory, VassalPatience, VassalStart};
 pub use harakiri::Harakiri;
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use http::HttpSockets;

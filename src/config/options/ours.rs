@@ -11,6 +11,7 @@ use super::reload::reload_on_term;
 use super::row::{Opt, address, count, flag, int, list, millis, path, seconds, text, value};
 use super::schedule;
 use super::statistics::own_address;
+use super::vassals;
 use crate::config::model::{NoReach, Undecided};
 
 /// What some of them mean together.
@@ -85,6 +86,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
     count("emperor-starts").sets(|d, v| d.config.emperor.patience.starts = v.unless_zero().map(|starts| u32::try_from(starts).unwrap_or(u32::MAX))).works().at_start()
         .says("How many vassals may be starting at once; 0 is two for each processor"),
+    text("emperor-memory").sets(vassals::memory).works().at_start()
+        .says("Memory for the workers of all vassals, with K, M, G or auto: idle ones go where others' requests wait"),
     flag("generation-header").sets(|d, v| d.config.answers.names_generation = v.on()).works()
         .says("Say in X-Rhinod-Generation which generation gives an answer, for the web server's log"),
     flag("server-header").default("true").sets(|d, v| d.config.http.names_server = v.on()).works()

@@ -5,7 +5,7 @@
 use super::draft::Draft;
 use super::parsed::Parsed;
 use crate::config::error::ConfigError;
-use crate::config::model::Capabilities;
+use crate::config::model::{Capabilities, SharedMemory};
 
 /// Schemes of uWSGI's that ask a server for vassals.
 const SERVERS: [&str; 5] = ["amqp", "pg", "mongodb", "zmq", "ldap"];
@@ -46,6 +46,32 @@ pub(super) fn bound(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     }
 }
 
+/// `emperor-memory`: `auto`, or bytes with a unit.
+pub(super) fn memory(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match memory_of(value.text) {
+        Some(memory) => draft.config.emperor.memory = Some(memory),
+        None => draft.refuse("expected a size, or auto", "for example 4G or 512M"),
+    }
+}
+
+fn memory_of(text: &str) -> Option<SharedMemory> {
+    let text = text.trim();
+    if text == "auto" {
+        return Some(SharedMemory::Auto);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let shift = match text[end..].trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return None,
+    };
+    let bytes = text[..end].parse::<u64>().ok()?.checked_mul(1 << shift)?;
+    (bytes > 0).then_some(SharedMemory::Bytes(bytes))
+}
+
 /// An Emperor has work enough: what would be served beside it is a vassal's to serve.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     let Some(directive) = draft.given("emperor").filter(|_| !draft.config.emperor.monitors.is_empty()) else { return };
@@ -59,5 +85,22 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
     if let Some((option, _)) = other.into_iter().find(|(_, given)| *given) {
         let problem = format!("an Emperor serves nothing itself, and there is `{option}`");
         draft.error(ConfigError::about(directive, problem).suggest("make what it is for a vassal of its own"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_has_a_unit_or_is_what_there_is() {
+        let bytes = |bytes| Some(SharedMemory::Bytes(bytes));
+        for (text, expected) in [("4G", bytes(4 << 30)), ("512 MiB", bytes(512 << 20)), ("100kb", bytes(102_400))] {
+            assert_eq!(memory_of(text), expected, "{text}");
+        }
+        assert_eq!((memory_of("auto"), memory_of("1024")), (Some(SharedMemory::Auto), bytes(1024)));
+        for text in ["", "0", "G", "4X", "-1G", "99999999T", "1.5G", "4Gib4"] {
+            assert_eq!(memory_of(text), None, "{text}");
+        }
     }
 }

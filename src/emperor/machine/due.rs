@@ -95,7 +95,7 @@ impl Machine {
     }
 
     /// How many are starting or reloading and keep others from it.
-    fn starting(&self, now: Time) -> usize {
+    pub(in crate::emperor) fn starting(&self, now: Time) -> usize {
         let since = self.vassals.values().filter_map(Vassal::is_at_it_since);
         since.filter(|since| now.since_us(*since) < STARTING_US).count()
     }

@@ -63,6 +63,8 @@ pub(super) enum Event {
     Wanted,
     /// It says something.
     Said(FromVassal),
+    /// It could not reload, and goes on as it was.
+    Stale,
     /// Its line has ended.
     HungUp,
     /// It could not be started, or has ended: how, and whether that was an end without a fault.
@@ -193,6 +195,8 @@ impl Machine {
             }
             Event::Said(FromVassal::Heartbeat) => return vassal.heartbeat = Some(now),
             Event::Said(FromVassal::Sos) => return self.reinforce(now, name),
+            // Others may reload in its place.
+            Event::Stale => return vassal.reloaded(),
             Event::HungUp => (Kind::HungUp, None),
             Event::Ended { how, clean } => (Kind::Ended, Some((how, clean))),
         };
@@ -230,9 +234,7 @@ impl Machine {
             Deed::Serve => {
                 vassal.ready = Some(now);
                 vassal.state = State::Running;
-                if matches!(vassal.reloading, Reloading::Told(_)) {
-                    vassal.reloading = Reloading::No;
-                }
+                vassal.reloaded();
             }
             Deed::Bury => self.bury(now, name, how),
         }

@@ -133,6 +133,13 @@ impl Vassal {
         self.lives = self.lives.saturating_add(1);
     }
 
+    /// A reload that it was told of is over.
+    pub(super) fn reloaded(&mut self) {
+        if matches!(self.reloading, Reloading::Told(_)) {
+            self.reloading = Reloading::No;
+        }
+    }
+
     /// It is well: what was is forgotten.
     pub(super) fn forgive(&mut self) {
         self.back_off.forgive();

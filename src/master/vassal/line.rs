@@ -6,12 +6,16 @@ use mio::Poll;
 
 use super::super::passed::Passed;
 use super::super::wake::{Wake, no_more};
+use super::ours::Ours;
+use crate::supervision::record::BEGINS;
 use crate::supervision::vassal::{EMPEROR_FD, FromVassal, ToVassal};
 use crate::sys::line::{Line, Said};
 
 /// The line to the Emperor.
 pub(in crate::master) struct Vassal {
-    line: Line,
+    pub(super) line: Line,
+    /// What there is to say beyond uWSGI's bytes, if the Emperor is a rhinod.
+    pub(super) ours: Option<Ours>,
     /// When to look again whether a request was answered, and how long after that. `None`: one was.
     pub(super) look: Option<(u64, u64)>,
     /// When to say that it lives.
@@ -36,7 +40,7 @@ impl Vassal {
     }
 
     fn on(line: Line) -> Self {
-        Self { line, look: None, beat_us: None, plead_us: None }
+        Self { line, ours: Ours::of_environment(), look: None, beat_us: None, plead_us: None }
     }
 
     /// Has the Emperor wake the master.
@@ -58,7 +62,8 @@ impl Vassal {
 
     /// When there is something to say.
     pub(in crate::master) fn due_us(&self) -> Option<u64> {
-        [self.look.map(|(at_us, _)| at_us), self.beat_us, self.plead_us].into_iter().flatten().min()
+        let load_us = self.ours.as_ref().and_then(|ours| ours.due_us);
+        [self.look.map(|(at_us, _)| at_us), self.beat_us, self.plead_us, load_us].into_iter().flatten().min()
     }
 
     /// Says something.
@@ -69,6 +74,7 @@ impl Vassal {
     /// What the Emperor says. `None`: nothing for now.
     pub(super) fn hear(&self) -> Option<Heard> {
         match self.line.hear() {
+            Said::Byte(BEGINS) => Some(Heard::Record),
             Said::Byte(byte) => Some(ToVassal::of(byte).map_or(Heard::Strange(byte), Heard::Wants)),
             Said::Nothing => None,
             Said::Gone => Some(Heard::Lost),
@@ -80,6 +86,8 @@ impl Vassal {
 pub(super) enum Heard {
     /// It wants something.
     Wants(ToVassal),
+    /// A record has begun.
+    Record,
     /// It says what means nothing.
     Strange(u8),
     /// It is gone.

@@ -2,7 +2,9 @@
 //! Any Emperor that speaks so will do, uWSGI's or ours. Master only.
 
 mod line;
+mod ours;
 mod pleading;
 mod serving;
+mod sharing;
 
 pub(super) use line::Vassal;

@@ -39,6 +39,7 @@ impl Driver<'_> {
                     let order = if stop == ToVassal::Stop { Order::Stop } else { Order::StopNow };
                     self.obey(Wanted::Order(order));
                 }
+                Heard::Record => self.hear_emperor_record(),
                 Heard::Strange(byte) => log::warn!("the Emperor says {byte}, which means nothing here"),
                 Heard::Lost => {
                     if let Some(vassal) = self.vassal.take() {
@@ -79,6 +80,7 @@ impl Driver<'_> {
             return;
         }
         self.plead_if_needed(now_us);
+        self.tell_emperor_load();
         let has_answered = self.has_answered();
         let heartbeat = self.in_force.config.emperor.heartbeat;
         let Some(vassal) = &mut self.vassal else { return };

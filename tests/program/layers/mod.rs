@@ -113,7 +113,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "travel",
         ],
     ),
-    ("emperor", &["config", "emperor/machine", "failure", "hooks", "logging", "supervision", "sys"]),
+    ("emperor", &["config", "emperor/machine", "failure", "hooks", "logging", "scaling", "supervision", "sys"]),
     ("router", &["config", "exit", "logging", "router/settings", "stats", "sys", "tls", "travel"]),
     ("router/birth", &["config", "router/settings", "sys"]),
     ("zygote", &["companion", "config", "logging", "member", "routing", "sys", "travel", "worker"]),
