@@ -96,6 +96,7 @@ impl Driver<'_> {
             Announcement::Ready => {
                 self.has_served = true;
                 self.tell_emperor_ready();
+                self.renew_subscriptions();
                 if let Err(error) = self.pid_files.write_safe(&self.in_force.config.pidfiles) {
                     log::error!("{error}");
                 }
@@ -117,6 +118,7 @@ impl Driver<'_> {
                 self.last_failure = None;
                 self.tell_emperor_ready();
                 self.tell_emperor_of_reload(None);
+                self.renew_subscriptions();
                 let mut told = format!("generation {} serves", self.machine.root());
                 let of_configuration = matches!(reload, Reload::Graceful | Reload::Brutal);
                 if let Some(left) = self.left_over().filter(|_| of_configuration) {

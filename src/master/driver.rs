@@ -27,6 +27,7 @@ use super::second_line::SecondLine;
 use super::signals::Signals;
 use super::spool_scaler::SpoolScaler;
 use super::statistics::Visitors;
+use super::subscribing::Subscribing;
 use super::thresholds::ThresholdWatch;
 use super::trial::Trial;
 use super::upgrade::asking::Upgrade;
@@ -92,6 +93,8 @@ pub(super) struct Driver<'a> {
     pub(super) attendants: Attendants,
     /// The line to the Emperor whose vassal the instance is.
     pub(super) vassal: Option<Vassal>,
+    /// What routers know of the instance.
+    pub(super) subscribing: Subscribing,
     /// When the stop begins that was ordered (`stop-delay`).
     pub(super) stops_at_us: Option<u64>,
     /// Who is being told of the instance.
@@ -158,6 +161,7 @@ impl<'a> Driver<'a> {
             threshold_watch: ThresholdWatch::default(),
             attendants: Attendants::default(),
             vassal: None,
+            subscribing: Subscribing::default(),
             stops_at_us: None,
             visitors: Visitors::default(),
             refork: Reforking::default(),

@@ -68,6 +68,8 @@ pub(super) enum Letter {
     PidFiles,
     /// `s`: the state into the log.
     Statistics,
+    /// `S`: announce nothing to routers, or do so again.
+    ToggleSubscriptions,
     /// `B`: ask the Emperor for reinforcements.
     Plead,
     /// A letter that uWSGI knows and this server does not.
@@ -247,7 +249,8 @@ fn letter(byte: u8) -> Option<Letter> {
         b'P' => Letter::PidFiles,
         b's' => Letter::Statistics,
         b'B' => Letter::Plead,
-        b'E' | b'f' | b'S' => Letter::Unsupported(char::from(byte)),
+        b'S' => Letter::ToggleSubscriptions,
+        b'E' | b'f' => Letter::Unsupported(char::from(byte)),
         _ => return None,
     })
 }

@@ -61,6 +61,7 @@ mod spool_scaler;
 mod spools;
 mod startup;
 mod statistics;
+mod subscribing;
 mod thresholds;
 mod trial;
 mod trying;

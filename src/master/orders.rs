@@ -41,6 +41,7 @@ impl Driver<'_> {
                 Letter::PidFiles => self.rewrite_pid_files(),
                 Letter::Statistics => log::info!("{}", self.standing()),
                 Letter::Plead => self.plead(),
+                Letter::ToggleSubscriptions => self.toggle_subscriptions(),
                 Letter::Unsupported(letter) => log::warn!("master fifo: {letter:?} is not supported"),
             }
         }

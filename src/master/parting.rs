@@ -8,6 +8,7 @@ use crate::sys::clock::monotonic_us;
 impl Driver<'_> {
     /// Stops, or begins to wait for that. Who is told again does not wait any longer.
     pub(super) fn stop(&mut self, order: Order) {
+        self.unsubscribe();
         let delay = self.in_force.config.patience.stop_delay;
         let waits = order == Order::Stop && self.has_served && !self.is_parting();
         match delay.filter(|_| waits) {

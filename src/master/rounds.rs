@@ -67,6 +67,7 @@ impl Driver<'_> {
             self.attendants_due_us(),
             self.signals_due_us(),
             self.crons_due_us(),
+            self.subscriptions_due_us(),
             self.in_force.memories.due_us(),
         ];
         let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
@@ -96,6 +97,7 @@ impl Driver<'_> {
         self.mind_thresholds();
         self.mind_attendants();
         self.tell_emperor();
+        self.mind_subscriptions();
         self.in_force.memories.bring_to_disk(monotonic_us());
         self.mind_upgrade();
         self.mind_reading();
@@ -147,6 +149,7 @@ impl Driver<'_> {
                 self.handle_all(events);
             }
             Wake::Emperor => self.hear_emperor(),
+            Wake::Routers => self.hear_routers(),
             Wake::Door(door) => self.hear_door(door),
             Wake::Visitor(visitor) => self.hear_visitor(visitor),
             Wake::Program(seat) => {

@@ -41,6 +41,8 @@ pub(super) enum Wake {
     Program(Seat),
     /// The Emperor says something.
     Emperor,
+    /// A router acknowledges that it knows the instance.
+    Routers,
     /// Somebody connects to the door with this number, behind which the instance tells of itself.
     Door(u32),
     /// The application wants something of signals and timers.
@@ -104,6 +106,7 @@ impl Wake {
             Wake::Visitor(number) => (14, number),
             Wake::Emperor => (17, 0),
             Wake::Collector => (18, 0),
+            Wake::Routers => (19, 0),
         };
         Token(kind << KIND | number as usize)
     }
@@ -131,6 +134,7 @@ impl Wake {
             14 => Wake::Visitor(number),
             17 => Wake::Emperor,
             18 => Wake::Collector,
+            19 => Wake::Routers,
             _ => return None,
         })
     }
@@ -168,6 +172,7 @@ mod tests {
             Wake::Visitor(last),
             Wake::Emperor,
             Wake::Collector,
+            Wake::Routers,
         ];
         let mut tokens: Vec<Token> = all.iter().map(|wake| wake.token()).collect();
         assert_eq!(tokens.iter().map(|token| Wake::of(*token)).collect::<Vec<_>>(), all.map(Some));

@@ -11,9 +11,13 @@ mod chooser;
 #[cfg(feature = "tls")]
 mod server_side;
 #[cfg(feature = "tls")]
+mod signing;
+#[cfg(feature = "tls")]
 mod validity;
 
 #[cfg(not(feature = "tls"))]
-pub(crate) use absent::{judge, remark};
+pub(crate) use absent::{Seal, judge, remark};
 #[cfg(feature = "tls")]
 pub(crate) use server_side::{judge, remark, server_side};
+#[cfg(feature = "tls")]
+pub(crate) use signing::Seal;

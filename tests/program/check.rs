@@ -82,7 +82,7 @@ fn show_config_prints_what_was_read() {
 fn exit_codes_of_check_are_0_1_and_2() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("app.sock").display().to_string();
-    for (line, expected) in [("vacuum = true", 0), ("subscribe-to = 127.0.0.1:1:app", 1), ("workers = many", 2)] {
+    for (line, expected) in [("vacuum = true", 0), ("legion-node = app 127.0.0.1:1", 1), ("workers = many", 2)] {
         let ini = directory.path().join("app.ini");
         std::fs::write(&ini, format!("[uwsgi]\nsocket = {socket}\n{line}\n")).expect("a file");
         let case = case("00-talk");

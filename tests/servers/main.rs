@@ -94,6 +94,7 @@ mod stacks;
 mod static_files;
 mod stats_document;
 mod stats_metrics;
+mod subscriptions;
 mod terminal;
 mod tls;
 mod top;

@@ -52,6 +52,7 @@ pub mod rpc;
 pub mod scgi;
 pub mod scoreboard;
 pub mod strings;
+pub mod subscription;
 mod token;
 pub mod uwsgi;
 pub mod wire;

@@ -49,6 +49,7 @@ mod spoolers;
 mod statics;
 mod statistics;
 mod staying;
+mod subscriptions;
 mod term;
 mod tls;
 mod watch;
@@ -98,6 +99,7 @@ pub use socket_tuning::SocketTuning;
 pub use spoolers::{Spool, Spoolers};
 pub use statics::{Answers, ErrorPage, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
 pub use statistics::Statistics;
+pub use subscriptions::{Announced, Digest, Keys, Signer, Subscription, Subscriptions};
 pub use term::TermMeaning;
 pub use tls::{Material, NamedCertificate, Tls};
 pub use watch::{Watch, WatchEffect, WatchedDescriptor};
@@ -117,6 +119,8 @@ pub struct Config {
     pub skip_zero: bool,
     /// Sockets that are taken from others or given to them.
     pub zerg: Zerg,
+    /// Routers to which the instance announces itself.
+    pub subscriptions: Subscriptions,
     /// Instances that are started for configurations.
     pub emperor: Emperor,
     /// Permission bits of the unix sockets (`chmod-socket`); `None` leaves what the umask gives.
@@ -250,6 +254,7 @@ impl Default for Config {
             listen: 100,
             skip_zero: false,
             zerg: Zerg::default(),
+            subscriptions: Subscriptions::default(),
             emperor: Emperor::default(),
             chmod_socket: None,
             chown_socket: None,

@@ -6,7 +6,7 @@
 use super::draft::Draft;
 use super::row::{Opt, address, bytes, count, flag, list, millis, seconds, text};
 use super::statistics::own_address;
-use super::{vassals, zerg};
+use super::{subscriptions, vassals, zerg};
 
 // What stands behind several rows.
 const SPACES: &str = "vassals get no namespaces from the Emperor; have emperor-wrapper execute unshare(1), or use the unit of the Emperor";
@@ -94,14 +94,14 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("vassals-set").aka(&["vassal-set"]).sets(vassals::set).works().at_start().says("key=value passed to each vassal via --set"),
     seconds("heartbeat").default("0").sets(|d, v| d.config.emperor.heartbeat = v.duration_unless_zero()).works()
         .says("Send an I-am-alive mark to the Emperor every N seconds"),
-    count("weight").unsupported(CLUSTER).says("Load-balancing weight announced in subscriptions"),
-    flag("auto-weight").required().unsupported(CLUSTER).says("Announce weight equal to number of cores"),
+    count("weight").sets(|d, v| d.config.subscriptions.weight = v.amount()).works().says("Load-balancing weight announced in subscriptions"),
+    flag("auto-weight").required().sets(|d, v| d.config.subscriptions.auto_weight = v.on()).works().says("Announce weight equal to number of cores"),
     text("udp").unsupported(CLUSTER).says("Legacy UDP server address"),
     text("multicast").unsupported(CLUSTER).says("Join multicast group (legacy clustering)"),
     count("multicast-ttl").default("1").unsupported(CLUSTER).says("TTL for multicast packets"),
     count("multicast-loop").default("1").unsupported(CLUSTER).says("Loop multicast to local host"),
     text("notify-socket").unsupported(CLUSTER).says("Datagram socket receiving commands for the master"),
-    text("subscription-notify-socket").unsupported(CLUSTER).says("Where subscription events are reported"),
+    text("subscription-notify-socket").sets(subscriptions::notify).works().says("Where subscription events are reported"),
     list("legion").unsupported(CLUSTER).says("Join a legion: name addr valor algo:secret"),
     list("legion-mcast").unsupported(CLUSTER).says("Join a legion over multicast"),
     list("legion-node").unsupported(CLUSTER).says("Declare another member of a legion"),
@@ -130,15 +130,15 @@ pub(super) const OPTIONS: &[Opt] = &[
     flag("subscriptions-use-credentials").unsupported(CLUSTER).says("Use UNIX peer credentials in subscriptions"),
     text("subscription-algo").default("wrr").unsupported(CLUSTER).says("Balancing algorithm: wrr, lrc, wlrc"),
     flag("subscription-dotsplit").unsupported(CLUSTER).says("Retry key lookup dropping leading domain labels"),
-    list("subscribe-to").aka(&["st", "subscribe"]).unsupported(CLUSTER)
+    list("subscribe-to").aka(&["st", "subscribe"]).sets(subscriptions::to).works()
         .says("Announce this instance to a router: addr:key[,sign]"),
-    list("subscribe2").unsupported(CLUSTER).says("Announce to a router with key=value syntax"),
-    seconds("subscribe-freq").default("10").unsupported(CLUSTER).says("Seconds between announcements"),
+    list("subscribe2").sets(subscriptions::by_keys).works().says("Announce to a router with key=value syntax"),
+    seconds("subscribe-freq").default("10").sets(|d, v| d.config.subscriptions.every = v.duration()).works().says("Seconds between announcements"),
     seconds("subscription-tolerance").default("17").unsupported(CLUSTER)
         .says("Seconds before a silent node is dropped"),
-    flag("unsubscribe-on-graceful-reload").unsupported(CLUSTER).says("Also unsubscribe during graceful reload"),
-    flag("start-unsubscribed").unsupported(CLUSTER).says("Do not announce until told via FIFO"),
-    text("subscribe-with-modifier1").unsupported(CLUSTER).says("modifier1 sent with announcements"),
+    flag("unsubscribe-on-graceful-reload").sets(|d, v| d.config.subscriptions.pauses_for_reloads = v.on()).works().says("Also unsubscribe during graceful reload"),
+    flag("start-unsubscribed").sets(|d, v| d.config.subscriptions.begins_silent = v.on()).works().at_start().says("Do not announce until told via FIFO"),
+    text("subscribe-with-modifier1").sets(subscriptions::modifier1).works().says("modifier1 sent with announcements"),
     text("snmp").optional().unsupported(CLUSTER).says("Enable the SNMP agent"),
     text("snmp-community").unsupported(CLUSTER).says("Secret community name for SNMP"),
     list("zerg").sets(zerg::take_from).works().restart(zerg::differs).says("Take sockets from a zerg server or pool"),
@@ -156,5 +156,6 @@ pub(super) const OPTIONS: &[Opt] = &[
 /// What the options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
     zerg::judge(draft);
+    subscriptions::judge(draft);
     vassals::judge(draft);
 }

@@ -59,6 +59,7 @@ mod signals;
 mod socket_references;
 mod sockets;
 mod statistics;
+mod subscriptions;
 mod system;
 mod tasks;
 mod vassals;

@@ -340,6 +340,12 @@ impl Machine {
         self.paused
     }
 
+    /// Whether a reload of the application is under way.
+    #[must_use]
+    pub fn is_switching(&self) -> bool {
+        matches!(self.change, Some(Change::Switching(_)))
+    }
+
     /// Whether the instance is on its way out.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
