@@ -24,10 +24,15 @@ pub struct Stream {
     descriptor: OwnedFd,
     /// Before it was accepted.
     since: forks::Moment,
+    /// Whether it is known to be one of TCP.
+    is_tcp: bool,
 }
 
 /// How bytes are written: without a signal when the other side has gone, and without waiting.
 const WRITE: MsgFlags = MsgFlags::MSG_NOSIGNAL.union(MsgFlags::MSG_DONTWAIT);
+
+/// More follows at once, in the same packet if it fits.
+const MORE: MsgFlags = MsgFlags::from_bits_retain(libc::MSG_MORE);
 
 /// Reads from a place in a file; returns how many bytes, 0 at its end.
 pub fn read_at(file: &impl AsFd, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -39,7 +44,7 @@ pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
     let since = forks::Moment::now();
     match accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
         // SAFETY: the descriptor is new and ours.
-        Ok(raw) => Ok(Some(Stream { descriptor: unsafe { OwnedFd::from_raw_fd(raw) }, since })),
+        Ok(raw) => Ok(Some(Stream { descriptor: unsafe { OwnedFd::from_raw_fd(raw) }, since, is_tcp: false })),
         Err(error) if is_passing(error) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -49,7 +54,10 @@ pub fn accept(listener: &impl AsFd) -> io::Result<Option<Stream>> {
 pub fn accept_with_address(listener: &impl AsFd) -> io::Result<Option<(Stream, Option<SocketAddr>)>> {
     let since = forks::Moment::now();
     match SockRef::from(listener).accept() {
-        Ok((socket, address)) => Ok(Some((Stream { descriptor: socket.into(), since }, address.as_socket()))),
+        Ok((socket, address)) => {
+            let address = address.as_socket();
+            Ok(Some((Stream { descriptor: socket.into(), since, is_tcp: address.is_some() }, address)))
+        }
         Err(error) if error.raw_os_error().is_some_and(|code| is_passing(Errno::from_raw(code))) => Ok(None),
         Err(error) => Err(error),
     }
@@ -142,6 +150,20 @@ impl Stream {
         retry(|| send(self.descriptor.as_raw_fd(), bytes, WRITE))
     }
 
+    /// Writes what fits of the last bytes that are sent here, and says that nothing follows them, if all did: over TCP both leave
+    /// in one packet, which spares this end the way of another one.
+    pub fn write_last(&self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_tcp {
+            return self.write(bytes);
+        }
+        let count = retry(|| send(self.descriptor.as_raw_fd(), bytes, WRITE.union(MORE)))?;
+        if count == bytes.len() {
+            // Fails where the client has gone, whom no answer reaches.
+            let _ = self.finish_writing();
+        }
+        Ok(count)
+    }
+
     /// Writes what fits of the parts, one after the other; any of them may be empty. `WouldBlock` when nothing does.
     pub fn write_parts(&self, parts: [&[u8]; 3]) -> io::Result<usize> {
         match parts {
@@ -226,7 +248,7 @@ fn connect_to(family: AddressFamily, address: &dyn SockaddrLike) -> io::Result<S
     let since = forks::Moment::now();
     let descriptor = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
     match connect(descriptor.as_raw_fd(), address) {
-        Ok(()) | Err(Errno::EINPROGRESS) => Ok(Stream { descriptor, since }),
+        Ok(()) | Err(Errno::EINPROGRESS) => Ok(Stream { descriptor, since, is_tcp: family != AddressFamily::Unix }),
         Err(error) => Err(error.into()),
     }
 }
@@ -242,7 +264,7 @@ fn retry(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::time::{Duration, Instant};
@@ -270,6 +292,21 @@ mod tests {
             assert!(sent.elapsed() < Duration::from_secs(60), "it does not count");
         }
         assert!(sent.elapsed() >= Duration::from_millis(25), "not so early: {:?}", sent.elapsed());
+    }
+
+    #[test]
+    fn what_is_written_last_has_arrived_with_its_end_while_the_connection_is_still_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("its address")).expect("a connection");
+        let (stream, _) = accept_with_address(&listener).expect("a listening socket").expect("the client");
+        assert_eq!(stream.write_last(b"all of it").expect("room"), 9);
+        let mut told = String::new();
+        client.set_read_timeout(Some(Duration::from_secs(60))).expect("a time limit");
+        client.read_to_string(&mut told).expect("its end");
+        assert_eq!(told, "all of it");
+        client.write_all(b"heard").expect("the other way is open");
+        let mut heard = [0; 9];
+        assert_eq!(stream.read_within(&mut heard, 60_000_000).expect("what the client says"), 5);
     }
 
     #[test]

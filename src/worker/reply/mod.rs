@@ -57,6 +57,8 @@ pub struct Reply<'c> {
     seen: Seen,
     /// Whether what is being sent is the end of the body, so that others may send the rest of it (`offload-threads`).
     is_last: bool,
+    /// Whether what is being sent is the last thing that the connection carries.
+    is_final: bool,
     /// What others are to send of it.
     handed: Option<Box<Transfer>>,
     /// The file that stands for the body.
@@ -114,6 +116,7 @@ impl<'c> Reply<'c> {
             persistent: false,
             seen: Seen::default(),
             is_last: false,
+            is_final: false,
             handed: None,
             named: None,
         }

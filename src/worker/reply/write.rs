@@ -56,6 +56,7 @@ impl Reply<'_> {
             self.head.extend_from_slice(piece);
             self.head.extend_from_slice(end);
             self.head.extend_from_slice(end_of_answer);
+            self.is_final = last == Last::Yes && !self.persistent && self.manner.is_http();
             self.write_head_and([&[], &[]])
         } else if end_of_answer.is_empty() {
             self.write_head_and([piece, end])
@@ -127,7 +128,11 @@ impl Reply<'_> {
                 skip -= skipped;
                 &part[skipped..]
             });
-            match self.stream.write_parts(left) {
+            let written = match left {
+                [all, [], []] if self.is_final => self.stream.write_last(all),
+                _ => self.stream.write_parts(left),
+            };
+            match written {
                 Ok(count) => done += count,
                 Err(error) if self.hands_over(&error, |berth, room| Transfer::of_bytes(left, room, berth)) => break,
                 Err(error) => self.recover(error)?,
