@@ -210,6 +210,7 @@ complete -c rhinod -l rpc-allow-from -x -d 'Address or network from which the ap
 complete -c rhinod -l cache-allow-from -x -d 'Address or network from which the caches may be used over uwsgi sockets; unix: for unix sockets; nobody without it'
 complete -c rhinod -l trusted-proxy -x -d 'Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket'
 complete -c rhinod -l emperor-starts -x -d 'How many vassals may be starting at once; 0 is two for each processor'
+complete -c rhinod -l emperor-survive -r -F -d 'Vassals outlive an Emperor that is killed; the next one meets them at this socket'
 complete -c rhinod -l emperor-memory -x -d 'Memory for the workers of all vassals, with K, M, G or auto: idle ones go where others\' requests wait'
 complete -c rhinod -l generation-header -d 'Say in X-Rhinod-Generation which generation gives an answer, for the web server\'s log'
 complete -c rhinod -l server-header -d 'Answers on HTTP sockets have a Server header'

@@ -12,7 +12,7 @@ use worker_protocol::ids::ProcessId;
 
 use super::monitors::Candidate;
 use crate::config::model::{Config, EnvironmentChange, HookPhase};
-use crate::supervision::record::{EMPEROR_VARIABLE, SHARES_MEMORY};
+use crate::supervision::record::{EMPEROR_VARIABLE, NAME_VARIABLE, REUNION_VARIABLE, SHARES_MEMORY};
 use crate::supervision::vassal::EMPEROR_FD;
 use crate::sys::capabilities::bound_to;
 use crate::sys::identity::{Credentials, become_user};
@@ -23,7 +23,7 @@ use crate::sys::{process, spawn};
 const NOT_EXECUTED: i32 = 26;
 
 /// Of the Emperor's environment, what is for it alone.
-const FOR_THE_EMPEROR: [&str; 9] = [
+const FOR_THE_EMPEROR: [&str; 11] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -33,6 +33,8 @@ const FOR_THE_EMPEROR: [&str; 9] = [
     "UWSGI_RELOADS",
     EMPEROR_FD,
     EMPEROR_VARIABLE,
+    REUNION_VARIABLE,
+    NAME_VARIABLE,
 ];
 
 /// What hooks are told of where a vassal stands.
@@ -97,12 +99,20 @@ impl Birth<'_> {
         }
         self.take_identity()?;
         // After the identity is taken, which would undo it (prctl(2)).
-        process::die_with_parent().map_err(|error| because("be ended with the Emperor", error))?;
+        if self.survives().is_none() {
+            process::die_with_parent().map_err(|error| because("be ended with the Emperor", error))?;
+        }
         if !spawn::is_child_of(parent) {
             return Err("the Emperor is gone".to_owned());
         }
         self.run_hooks()?;
-        let environment = texts(environment(self.config, parent, line.as_raw_fd(), self.stands_by))?;
+        let mut environment = environment(self.config, parent, line.as_raw_fd(), self.stands_by);
+        if let Some(path) = self.survives() {
+            let variable = |name: &str, value: &[u8]| OsString::from_vec([name.as_bytes(), b"=", value].concat());
+            environment.push(variable(REUNION_VARIABLE, path.as_os_str().as_bytes()));
+            environment.push(variable(NAME_VARIABLE, self.name.as_bytes()));
+        }
+        let environment = texts(environment)?;
         let arguments = texts(self.arguments())?;
         for program in self.programs() {
             let program = CString::new(program.into_vec()).map_err(|error| error.to_string())?;
@@ -111,6 +121,11 @@ impl Birth<'_> {
             log::error!("[emperor] cannot execute {}: {error}", program.to_string_lossy());
         }
         Ok(())
+    }
+
+    /// Where it meets the next Emperor, if it is to outlive this one. What sleeps has a socket that is this one's.
+    fn survives(&self) -> Option<&Path> {
+        self.config.emperor.survive.as_deref().filter(|_| self.socket.is_none() && self.stands_by.is_none())
     }
 
     /// The owner of the file, under a tyrant.

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
 use worker_protocol::ids::ProcessId;
 
 use super::birth::{Birth, Reinforcement, VASSALS_DIR};
@@ -14,7 +15,8 @@ use super::monitors::Candidate;
 use crate::config::model::{Config, HookPhase};
 use crate::sys::line::Line;
 use crate::sys::listeners::BoundSocket;
-use crate::sys::process::{WaitStatus, keep_signals};
+use crate::sys::process::{PidFd, WaitStatus, keep_signals};
+use crate::sys::processes::began_ticks;
 use crate::sys::spawn::signal_group;
 
 /// What a vassal is made of.
@@ -29,6 +31,10 @@ pub(super) struct Seat {
     pub(super) socket: Option<BoundSocket>,
     /// Whom it stands by, if it is a reinforcement.
     pub(super) stands_by: Option<Reinforcement>,
+    /// It, if it is nobody's child here.
+    pub(super) elsewhere: Option<PidFd>,
+    /// When its process began, in ticks after the boot.
+    pub(super) began: Option<u64>,
     /// Why it goes on with old code, if it has said that.
     pub(super) stale: Option<String>,
     /// How it has ended, while its stop hook is running.
@@ -51,6 +57,11 @@ impl<'a> Court<'a> {
 
     pub(super) fn seats(&self) -> &BTreeMap<String, Seat> {
         &self.seats
+    }
+
+    /// This program.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
     }
 
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Seat> {
@@ -78,7 +89,18 @@ impl<'a> Court<'a> {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.names.insert(number, name.to_owned());
-        let seat = Seat { number, candidate, pid: None, line: None, socket, stands_by, stale: None, ended: None };
+        let seat = Seat {
+            number,
+            candidate,
+            pid: None,
+            line: None,
+            socket,
+            stands_by,
+            elsewhere: None,
+            began: None,
+            stale: None,
+            ended: None,
+        };
         self.seats.insert(name.to_owned(), seat);
     }
 
@@ -107,6 +129,7 @@ impl<'a> Court<'a> {
         };
         let (pid, line) = birth.begin()?;
         (seat.pid, seat.line, seat.stale) = (Some(pid), Some(line), None);
+        (seat.elsewhere, seat.began) = (None, began_ticks(pid.get()));
         let (user, group) = match self.config.emperor.tyrant {
             true => seat.candidate.owner,
             false => (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw()),
@@ -148,6 +171,12 @@ impl<'a> Court<'a> {
     /// Kills all processes of one.
     pub(super) fn kill(&self, name: &str) {
         let Some(pid) = self.seats.get(name).and_then(|seat| seat.pid) else { return };
+        if let Some(process) = self.seats.get(name).and_then(|seat| seat.elsewhere.as_ref()) {
+            if let Err(error) = process.signal(Signal::SIGKILL) {
+                log::error!("[emperor] cannot kill vassal {name}: {error}");
+            }
+            return;
+        }
         // It is not reaped, so that its group is its own.
         if let Err(error) = signal_group(pid, libc::SIGKILL) {
             log::error!("[emperor] cannot kill vassal {name}: {error}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGWINCH};
+use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook_mio::v1_0::Signals;
 use worker_protocol::ids::ProcessId;
 
@@ -16,6 +16,7 @@ use super::court::Court;
 use super::machine::{Action, Event, Machine};
 use super::monitors::Monitors;
 use super::shares::Sharing;
+use super::succession::Succession;
 use crate::config::model::Config;
 use crate::supervision::time::Time;
 use crate::supervision::vassal::FromVassal;
@@ -26,18 +27,21 @@ use crate::sys::memory;
 use crate::sys::visitors::Visitors;
 
 /// The signals that mean something.
-pub(super) const HEARD: [i32; 8] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGURG, SIGWINCH, SIGCHLD];
+pub(super) const HEARD: [i32; 9] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGURG, SIGWINCH, SIGCHLD];
 
 const SIGNALS: Token = Token(0);
 const CHANGES: Token = Token(1);
 pub(super) const DOOR: Token = Token(2);
 const OWN_EMPEROR: Token = Token(3);
+const REUNION: Token = Token(4);
 /// Above it the kind, below it the number of the vassal, question or visitor.
 pub(super) const KIND: u32 = 32;
 pub(super) const LINE: usize = 1;
 const SOCKET: usize = 2;
 pub(super) const QUESTION: usize = 3;
 pub(super) const VISITOR: usize = 4;
+pub(super) const CALLER: usize = 5;
+pub(super) const ELSEWHERE: usize = 6;
 
 /// All that an Emperor holds.
 pub(super) struct Driver<'a> {
@@ -52,6 +56,8 @@ pub(super) struct Driver<'a> {
     pub(super) visitors: Visitors,
     /// Whether it holds memory that only the start of vassals needed.
     pub(super) is_lavish: bool,
+    /// What outlives this Emperor, where something does.
+    pub(super) succession: Option<Succession>,
     /// The memory that vassals share, where they do.
     pub(super) sharing: Option<Sharing>,
     /// The Emperor above this one.
@@ -66,6 +72,7 @@ impl Driver<'_> {
             (self.monitors.source(), CHANGES),
             (self.door.as_ref().map(AsFd::as_fd), DOOR),
             (self.own.as_ref().map(AsFd::as_fd), OWN_EMPEROR),
+            (self.succession.as_ref().map(|succession| succession.door.as_fd()), REUNION),
         ];
         for (descriptor, token) in watched {
             if let Some(descriptor) = descriptor {
@@ -101,6 +108,7 @@ impl Driver<'_> {
             }
             self.give_up_questions();
             self.visitors.drop_late(monotonic_us());
+            self.mind_succession();
             self.machine.elapse(now());
             self.spare_memory();
         }
@@ -119,8 +127,10 @@ impl Driver<'_> {
 
     fn timeout(&self) -> Option<Duration> {
         let machine_us = self.machine.deadline(now()).map(|time| time.0);
-        let due_us = [machine_us, self.monitors.due_us(), self.questions.due_us(), self.visitors.due_us()];
-        let due_us = due_us.into_iter().flatten().min()?;
+        let succession_us = self.succession.as_ref().and_then(Succession::due_us);
+        let others_us = [self.monitors.due_us(), self.questions.due_us(), self.visitors.due_us()];
+        let due_us = [machine_us, succession_us].into_iter().chain(others_us);
+        let due_us = due_us.flatten().min()?;
         Some(Duration::from_micros(due_us.saturating_sub(monotonic_us())))
     }
 
@@ -130,16 +140,19 @@ impl Driver<'_> {
             CHANGES => self.monitors.hear(),
             DOOR => self.tell_visitors(),
             OWN_EMPEROR => self.hear_own_emperor(),
+            REUNION => self.welcome_callers(),
             Token(other) => {
                 let number = (other & u32::MAX as usize) as u32;
                 match other >> KIND {
                     QUESTION => return self.hear_answer(number),
                     VISITOR => return self.visitors.go_on(number),
+                    CALLER => return self.hear_caller(number),
                     _ => {}
                 }
                 let Some(name) = self.court.name_of(number).cloned() else { return };
                 match other >> KIND {
                     LINE => self.hear_vassal(&name),
+                    ELSEWHERE => self.hear_end_elsewhere(&name),
                     SOCKET => {
                         self.watch_socket(&name, false);
                         self.machine.handle(now(), &name, Event::Wanted);
@@ -181,6 +194,10 @@ impl Driver<'_> {
 
     fn start(&mut self, name: &str) {
         self.is_lavish = true;
+        if let Some(succession) = &mut self.succession {
+            succession.end_awaited(name);
+            succession.has_changed();
+        }
         let started = self.court.start(name).and_then(|()| {
             let Some(seat) = self.court.get_mut(name) else { return Ok(()) };
             let Some(line) = &seat.line else { return Ok(()) };

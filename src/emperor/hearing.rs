@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGWINCH};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH};
 
 use super::driver::{Driver, KIND, LINE, now};
 use super::machine::{Event, Order};
+use super::succession::Succession;
 use crate::supervision::record::BEGINS;
 use crate::supervision::vassal::{FromVassal, ToVassal};
 use crate::sys::line::{Line, Said};
@@ -27,6 +28,7 @@ impl Driver<'_> {
                 SIGURG => self.machine.obey(now(), Order::Forgive),
                 SIGWINCH => self.monitors.look_within(0),
                 SIGUSR1 => self.list(),
+                SIGUSR2 => self.upgrade(),
                 _ => self.bury(),
             }
         }
@@ -110,13 +112,22 @@ impl Driver<'_> {
     fn bury(&mut self) {
         while let Some((pid, status)) = reap(None) {
             let Some(name) = self.court.name_of_process(pid).cloned() else { continue };
-            // What it said last. Then it is going, whoever else may hold its line.
-            self.hear_vassal(&name);
-            self.share_without(&name);
-            self.machine.handle(now(), &name, Event::HungUp);
-            if let Some(status) = self.court.part(&name, status) {
-                self.machine.handle(now(), &name, Event::Ended { how: how(status), clean: status.0 == 0 });
-            }
+            self.bury_one(&name, Some(status));
+        }
+    }
+
+    /// A vassal has ended; who is nobody's child here ends nobody knows how.
+    pub(super) fn bury_one(&mut self, name: &str, status: Option<WaitStatus>) {
+        // What it said last. Then it is going, whoever else may hold its line.
+        self.hear_vassal(name);
+        self.share_without(name);
+        self.machine.handle(now(), name, Event::HungUp);
+        self.succession.iter_mut().for_each(Succession::has_changed);
+        let parted = self.court.part(name, status.unwrap_or(WaitStatus(0)));
+        if let Some(parted) = parted {
+            let clean = status.is_some() && parted.0 == 0;
+            let how = status.map_or_else(|| "it was the child of an Emperor before".to_owned(), |_| how(parted));
+            self.machine.handle(now(), name, Event::Ended { how, clean });
         }
     }
 }

@@ -11,6 +11,7 @@ use super::birth::Reinforcement;
 use super::driver::{Driver, KIND, QUESTION, now};
 use super::machine::{Event, Phase, Vassal};
 use super::monitors::Candidate;
+use super::succession::AWAITED_US;
 use crate::sys::clock::monotonic_us;
 
 /// How long one waits that could not be taken up.
@@ -122,7 +123,12 @@ impl Driver<'_> {
                 log::info!("[emperor] vassal {name} has been found");
                 let on_demand = socket.is_some();
                 self.court.admit(&name, candidate, socket, None);
-                self.machine.handle(now(), &name, Event::Found { on_demand });
+                let lives = !on_demand && self.succession.as_ref().is_some_and(|succession| succession.awaits(&name));
+                let event = match lives {
+                    true => Event::FoundAlive(now().plus_us(AWAITED_US)),
+                    false => Event::Found { on_demand },
+                };
+                self.machine.handle(now(), &name, event);
             }
             Err(reason) => {
                 log::warn!("[emperor] vassal {name}: {reason}");

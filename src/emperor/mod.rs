@@ -12,14 +12,17 @@ mod birth;
 mod court;
 mod driver;
 mod hearing;
+mod inheriting;
 mod looking;
 mod machine;
 mod monitors;
 mod records;
 mod report;
+mod roll;
 mod setting_up;
 mod shares;
 mod sharing;
+mod succession;
 mod telling;
 
 pub(crate) use setting_up::run;

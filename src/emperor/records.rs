@@ -25,7 +25,7 @@ impl Driver<'_> {
             },
             Some(Kind::Stale) => self.note_stale(name, &String::from_utf8_lossy(content)),
             // Of a later version.
-            Some(Kind::Allowance) | None => {}
+            Some(Kind::Allowance | Kind::Returns) | None => {}
         }
     }
 

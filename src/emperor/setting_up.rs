@@ -13,6 +13,7 @@ use super::driver::{Driver, HEARD};
 use super::machine::{Machine, Policy};
 use super::monitors::Monitors;
 use super::shares::Sharing;
+use super::succession::Succession;
 use crate::config::model::{Config, HookPhase, Listener};
 use crate::failure::StartFailure;
 use crate::supervision::back_off::Pace;
@@ -56,6 +57,8 @@ pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
     let court = Court::new(config, &program);
     let machine = Machine::new(policy(config));
     let (questions, visitors) = (Questions::default(), Visitors::default());
+    let succession = config.emperor.survive.as_deref().map(Succession::begin).transpose();
+    let succession = succession.map_err(|error| StartFailure::configuration(error).about("emperor-survive"))?;
     let sharing = config.emperor.memory.map(Sharing::of).transpose().map_err(StartFailure::configuration)?;
     let signals = &mut signals;
     let mut driver = Driver {
@@ -68,6 +71,7 @@ pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
         questions,
         door,
         visitors,
+        succession,
         is_lavish: true,
         sharing,
         own,
@@ -75,6 +79,7 @@ pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
     driver.watch().map_err(system("set up the event loop"))?;
     crate::hooks::run(&config.hooks, HookPhase::EmperorStart).map_err(StartFailure::configuration)?;
     let ended = driver.run();
+    driver.succession.iter().for_each(Succession::end);
     if let (Some(door), true) = (&driver.door, config.vacuum) {
         // Best effort: there is nobody left to do better.
         let _ = door.remove_file();

@@ -31,7 +31,7 @@ use super::subscribing::Subscribing;
 use super::thresholds::ThresholdWatch;
 use super::trial::Trial;
 use super::upgrade::asking::Upgrade;
-use super::vassal::Vassal;
+use super::vassal::{Orphan, Vassal};
 use super::watches::Watches;
 use crate::failure::StartFailure;
 use crate::scaling::Settings;
@@ -93,6 +93,8 @@ pub(super) struct Driver<'a> {
     pub(super) attendants: Attendants,
     /// The line to the Emperor whose vassal the instance is.
     pub(super) vassal: Option<Vassal>,
+    /// How the next Emperor is waited for, when the one before is gone.
+    pub(super) orphan: Option<Orphan>,
     /// What routers know of the instance.
     pub(super) subscribing: Subscribing,
     /// When the stop begins that was ordered (`stop-delay`).
@@ -161,6 +163,7 @@ impl<'a> Driver<'a> {
             threshold_watch: ThresholdWatch::default(),
             attendants: Attendants::default(),
             vassal: None,
+            orphan: None,
             subscribing: Subscribing::default(),
             stops_at_us: None,
             visitors: Visitors::default(),

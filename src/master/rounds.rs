@@ -10,7 +10,7 @@ use super::descriptors::Told;
 use super::driver::Driver;
 use super::machine::{Event, Order};
 use super::reading::Reading;
-use super::vassal::Vassal;
+use super::vassal::{Orphan, Vassal};
 use super::wake::Wake;
 use super::wanted::Wanted;
 use crate::failure::StartFailure;
@@ -60,6 +60,7 @@ impl Driver<'_> {
             self.visitors.due_us(),
             self.stops_at_us,
             self.vassal.as_ref().and_then(Vassal::due_us),
+            self.orphan.as_ref().map(Orphan::due_us),
             self.log_size.due_us(),
             self.collector_due_us(),
             self.backlog_due_us(),
@@ -97,6 +98,7 @@ impl Driver<'_> {
         self.mind_thresholds();
         self.mind_attendants();
         self.tell_emperor();
+        self.look_for_emperor();
         self.mind_subscriptions();
         self.in_force.memories.bring_to_disk(monotonic_us());
         self.mind_upgrade();

@@ -9,6 +9,11 @@
 /// comma where that shares out memory.
 pub const EMPEROR_VARIABLE: &str = "VASSAL_OF_RHINOD";
 
+/// The environment variables of a vassal that outlives its Emperor: where it meets the next one, and what it is called.
+pub const REUNION_VARIABLE: &str = "VASSAL_REUNION";
+/// See [`REUNION_VARIABLE`].
+pub const NAME_VARIABLE: &str = "VASSAL_NAME";
+
 /// The word behind the comma.
 pub const SHARES_MEMORY: &str = "memory";
 
@@ -28,12 +33,14 @@ pub enum Kind {
     Load,
     /// How many workers a vassal may have.
     Allowance,
+    /// A vassal comes to the next Emperor: its name.
+    Returns,
     /// A vassal goes on with old code: why. Nothing: it does not any more.
     Stale,
 }
 
 impl Kind {
-    const BYTES: [(Kind, u8); 3] = [(Kind::Load, 1), (Kind::Allowance, 2), (Kind::Stale, 3)];
+    const BYTES: [(Kind, u8); 4] = [(Kind::Load, 1), (Kind::Allowance, 2), (Kind::Stale, 3), (Kind::Returns, 4)];
 }
 
 /// A record, with the byte that it begins with. Of a content that is too long, the beginning.

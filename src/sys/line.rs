@@ -2,8 +2,12 @@
 //! and the master that is a vassal. What the bytes mean is in `supervision::vassal`.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
 
 use super::process::adopt_descriptor;
 
@@ -37,6 +41,27 @@ impl Line {
     /// The end that a descriptor stands for.
     pub fn from_owned(descriptor: OwnedFd) -> io::Result<Self> {
         Self::of(UnixStream::from(descriptor))
+    }
+
+    /// The end of a line to whoever listens at a path. Does not wait: who has no room is not there.
+    pub fn connect(path: &Path) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        Self::from_owned(socket)
+    }
+
+    /// The end of a line to somebody who has come, and its process; `None`: nobody has.
+    pub fn accept(listener: &impl AsFd) -> io::Result<Option<(Self, i32)>> {
+        let listener = UnixListener::from(listener.as_fd().try_clone_to_owned()?);
+        listener.set_nonblocking(true)?;
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let pid = getsockopt(&stream, PeerCredentials)?.pid();
+        Ok(Some((Self::of(stream)?, pid)))
     }
 
     fn of(stream: UnixStream) -> io::Result<Self> {

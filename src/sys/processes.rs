@@ -36,6 +36,12 @@ pub fn facts(pid: i32) -> Option<ProcessFacts> {
     })
 }
 
+/// When a process began, in ticks after the boot; `None` when it has ended.
+pub fn began_ticks(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    state(&stat).filter(|(lives, _)| *lives).map(|(_, ticks)| ticks)
+}
+
 /// The parent of a process; `None` when it is gone.
 pub fn parent(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -19,6 +19,7 @@ mod emperor;
 mod emperor_many;
 mod emperor_memory;
 mod emperor_orders;
+mod emperor_survive;
 mod extension;
 mod fastcgi_connections;
 mod harakiri;

@@ -39,6 +39,8 @@ pub struct Emperor {
     pub pidfile: Option<PathBuf>,
     /// Its title (`emperor-procname`).
     pub title: Option<String>,
+    /// Where the next Emperor meets the vassals that outlive this one (`emperor-survive`, ours).
+    pub survive: Option<PathBuf>,
     /// Memory for the workers of all vassals together (`emperor-memory`, ours).
     pub memory: Option<SharedMemory>,
     /// How many reinforcements all vassals may have together (`emperor-broodlord`).
@@ -140,6 +142,7 @@ impl Default for Emperor {
             stats: None,
             pidfile: None,
             title: None,
+            survive: None,
             memory: None,
             reinforcements: 0,
             heartbeat: None,

@@ -86,6 +86,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
     count("emperor-starts").sets(|d, v| d.config.emperor.patience.starts = v.unless_zero().map(|starts| u32::try_from(starts).unwrap_or(u32::MAX))).works().at_start()
         .says("How many vassals may be starting at once; 0 is two for each processor"),
+    path("emperor-survive").sets(vassals::survive).works().at_start()
+        .says("Vassals outlive an Emperor that is killed; the next one meets them at this socket"),
     text("emperor-memory").sets(vassals::memory).works().at_start()
         .says("Memory for the workers of all vassals, with K, M, G or auto: idle ones go where others' requests wait"),
     flag("generation-header").sets(|d, v| d.config.answers.names_generation = v.on()).works()

@@ -46,6 +46,14 @@ pub(super) fn bound(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     }
 }
 
+/// `emperor-survive`: where vassals, each in a directory of its own, meet the next Emperor.
+pub(super) fn survive(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    match value.path() {
+        path if path.is_absolute() => draft.config.emperor.survive = Some(path),
+        _ => draft.refuse("expected a path from the root on", "for example /run/rhinod/emperor.reunion"),
+    }
+}
+
 /// `emperor-memory`: `auto`, or bytes with a unit.
 pub(super) fn memory(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     match memory_of(value.text) {

@@ -53,6 +53,10 @@ pub(super) struct Policy {
 pub(super) enum Event {
     /// A vassal's file is there; whether its first connection is to start it.
     Found { on_demand: bool },
+    /// The same, and it lives and is to come until then: it is not started before.
+    FoundAlive(Time),
+    /// It has come.
+    Adopted,
     /// It has changed.
     Changed,
     /// It belongs to somebody else.
@@ -143,6 +147,14 @@ impl Machine {
                     self.actions.push_back(Action::Watch(name.to_owned()));
                 }
             }
+        } else if let Event::FoundAlive(until) = event
+            && !self.vassals.contains_key(name)
+        {
+            let vassal = Vassal {
+                state: State::Waiting { since: now, not_before: until, sleeps_then: false },
+                ..Vassal::new(false, now)
+            };
+            self.vassals.insert(name.to_owned(), vassal);
         } else {
             self.command_reinforcements(now, name, &event);
             self.apply(now, name, event);
@@ -182,7 +194,8 @@ impl Machine {
     fn apply(&mut self, now: Time, name: &str, event: Event) {
         let Some(vassal) = self.vassals.get_mut(name) else { return };
         let (kind, how) = match event {
-            Event::Found { .. } => (Kind::Found, None),
+            Event::Found { .. } | Event::FoundAlive(_) => (Kind::Found, None),
+            Event::Adopted => (Kind::Adopted, None),
             Event::Changed => (Kind::Changed, None),
             Event::Replaced => (Kind::Replaced, None),
             Event::Vanished => (Kind::Vanished, None),
@@ -231,6 +244,7 @@ impl Machine {
                 vassal.state = State::Leaving { then: Then::ByItself, kill_at: now.plus_us(self.policy.curse_us) };
             }
             Deed::Forget => self.remove(name),
+            Deed::Adopt => vassal.begin(now),
             Deed::Serve => {
                 vassal.ready = Some(now);
                 vassal.state = State::Running;

@@ -34,6 +34,8 @@ pub(in crate::emperor) enum Kind {
     Idle,
     /// Its line has ended.
     HungUp,
+    /// It has come from the Emperor before.
+    Adopted,
     /// Its process has ended.
     Ended,
 }
@@ -59,6 +61,8 @@ pub(in crate::emperor) enum Deed {
     Curse,
     /// It is not there any more.
     Forget,
+    /// It is there already.
+    Adopt,
     /// It serves.
     Serve,
     /// What comes after it depends on what was wanted and on how it ended.
@@ -75,7 +79,7 @@ impl Phase {
 impl Kind {
     /// All of them.
     #[cfg(test)]
-    pub(in crate::emperor) const ALL: [Kind; 9] = [
+    pub(in crate::emperor) const ALL: [Kind; 10] = [
         Kind::Found,
         Kind::Changed,
         Kind::Replaced,
@@ -84,6 +88,7 @@ impl Kind {
         Kind::Ready,
         Kind::Idle,
         Kind::HungUp,
+        Kind::Adopted,
         Kind::Ended,
     ];
 }
@@ -108,6 +113,8 @@ pub(in crate::emperor) fn deed(kind: Kind, phase: Phase) -> Deed {
         (Kind::Ready | Kind::Idle, _) => Deed::Nothing,
         (Kind::HungUp, Starting | Running) => Deed::Curse,
         (Kind::HungUp, _) => Deed::Nothing,
+        (Kind::Adopted, Waiting) => Deed::Adopt,
+        (Kind::Adopted, _) => Deed::Nothing,
         (Kind::Ended, Starting | Running | Leaving) => Deed::Bury,
         (Kind::Ended, Asleep | Waiting) => Deed::Nothing,
     }

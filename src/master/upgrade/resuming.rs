@@ -40,6 +40,7 @@ pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailu
     startup::title_master(&parts.in_force.config);
     let mut driver = Driver::new(parts, origin);
     driver.serve_emperor(learnt.vassal)?;
+    driver.go_on_without_emperor();
     driver.has_served = true;
     driver.scaler.remember(learnt.scaling);
     driver.timetable = learnt.timetable;
@@ -47,6 +48,7 @@ pub(crate) fn resume(number: i32, origin: &dyn Origin) -> Result<i32, StartFailu
     driver.errands = learnt.errands;
     driver.follow_crons();
     driver.stops_at_us = learnt.stops_at_us;
+    driver.mind_subscriptions();
     if let Some(ledger) = learnt.ledger {
         driver.ledger = ledger;
     }

@@ -40,7 +40,11 @@ impl Vassal {
     }
 
     fn on(line: Line) -> Self {
-        Self { line, ours: Ours::of_environment(), look: None, beat_us: None, plead_us: None }
+        Self::with(line, Ours::of_environment())
+    }
+
+    pub(super) fn with(line: Line, ours: Option<Ours>) -> Self {
+        Self { line, ours, look: None, beat_us: None, plead_us: None }
     }
 
     /// Has the Emperor wake the master.

@@ -2,9 +2,12 @@
 //! Any Emperor that speaks so will do, uWSGI's or ours. Master only.
 
 mod line;
+mod orphan;
 mod ours;
 mod pleading;
+mod reunion;
 mod serving;
 mod sharing;
 
 pub(super) use line::Vassal;
+pub(super) use orphan::Orphan;

@@ -3,7 +3,7 @@
 use std::os::unix::process::parent_id;
 
 use crate::scaling::budget::Told;
-use crate::supervision::record::{EMPEROR_VARIABLE, is_ours};
+use crate::supervision::record::{EMPEROR_VARIABLE, SHARES_MEMORY, is_ours};
 
 /// An Emperor that is a rhinod.
 #[derive(Debug, Default)]
@@ -23,6 +23,12 @@ pub(super) struct Ours {
 }
 
 impl Ours {
+    /// The next Emperor, after one of ours: this is not its child.
+    pub(super) fn after_reunion() -> Option<Self> {
+        let value = std::env::var(EMPEROR_VARIABLE).ok()?;
+        Some(Self { shares_memory: value.ends_with(SHARES_MEMORY), ..Self::default() })
+    }
+
     /// By the environment; `None`: the Emperor is another program.
     pub(super) fn of_environment() -> Option<Self> {
         let value = std::env::var(EMPEROR_VARIABLE).ok()?;

@@ -4,6 +4,7 @@ use super::super::driver::Driver;
 use super::super::machine::{Order, Reload};
 use super::super::wanted::Wanted;
 use super::line::{Heard, Vassal};
+use super::orphan::Orphan;
 use crate::config::model::HookPhase;
 use crate::failure::StartFailure;
 use crate::supervision::vassal::{FromVassal, ToVassal};
@@ -46,7 +47,10 @@ impl Driver<'_> {
                         vassal.forget(&self.poll);
                     }
                     self.run_emperor_hook(HookPhase::EmperorLost);
-                    if !self.machine.is_stopping() {
+                    self.orphan = Orphan::of_environment();
+                    if self.orphan.is_some() && !self.machine.is_stopping() {
+                        log::warn!("lost connection with my emperor: going on until there is another one");
+                    } else if !self.machine.is_stopping() {
                         log::warn!("lost connection with my emperor !!!");
                         self.obey(Wanted::Order(Order::Stop));
                     }
