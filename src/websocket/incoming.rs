@@ -70,6 +70,16 @@ impl Incoming {
         self.received.extend_from_slice(bytes);
     }
 
+    /// Gives back room that is not used while nothing comes.
+    pub fn give_back(&mut self) {
+        if self.received.len() == self.at {
+            (self.received, self.at) = (Vec::new(), 0);
+        }
+        if self.control.is_empty() {
+            self.control = Vec::new();
+        }
+    }
+
     /// How many bytes to read at most so as not to read beyond the present frame.
     pub fn wants(&self) -> usize {
         let here = self.received.len() - self.at;

@@ -43,8 +43,12 @@ pub enum Received {
 const STREAM: u64 = 0;
 const ORDERS: u64 = 1;
 
-/// How much is read at a time.
-const READ_BYTES: usize = 16 * 1024;
+/// How much is read at a time while nothing larger is known to come: on the stack, of which each of a thousand silent ones would
+/// keep what it has touched once.
+const READ_BYTES: usize = 512;
+
+/// The same of a frame that is larger.
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// What the request says of its opening.
 #[derive(Debug, Default)]
@@ -209,13 +213,9 @@ impl Session {
 
     /// Reads what is there, or waits for something to happen. False: nothing is there, and it is not to wait.
     fn read(&mut self, exchange: &mut Exchange<'_>, waits: bool) -> bool {
-        let mut buffer = [0; READ_BYTES];
-        // Who does not wait here waits for the connection to become readable, which it is not when all was read already.
-        let most = if waits { READ_BYTES } else { self.incoming.wants().min(READ_BYTES) };
-        match exchange.stream.read(&mut buffer[..most]) {
+        match self.take(exchange, waits) {
             Ok(count) if count > 0 => {
                 self.liveness.heard(monotonic_us());
-                self.incoming.feed(&buffer[..count]);
                 return true;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock && !exchange.is_overdue() => {}
@@ -238,8 +238,26 @@ impl Session {
         true
     }
 
+    /// Takes in what is there; how many bytes.
+    fn take(&mut self, exchange: &Exchange<'_>, waits: bool) -> io::Result<usize> {
+        let wanted = self.incoming.wants();
+        if wanted > READ_BYTES {
+            let mut buffer = vec![0; wanted.min(READ_BYTES_MAX)];
+            let count = exchange.stream.read(&mut buffer)?;
+            self.incoming.feed(&buffer[..count]);
+            return Ok(count);
+        }
+        let mut buffer = [0; READ_BYTES];
+        // Who does not wait here waits for the connection to become readable, which it is not when all was read already.
+        let most = if waits { READ_BYTES } else { wanted };
+        let count = exchange.stream.read(&mut buffer[..most])?;
+        self.incoming.feed(&buffer[..count]);
+        Ok(count)
+    }
+
     /// Waits until something can be read, the master wants something, or the time is over.
     fn wait(&mut self, exchange: &Exchange<'_>, timeout_us: Option<u64>) {
+        self.incoming.give_back();
         let woken = self.waiting.wait(timeout_us.map(|timeout_us| timeout_us.div_ceil(1_000)));
         let heard = match woken {
             Ok(Some(ORDERS)) if hears_the_master(exchange) => exchange.worker.member().hear(),

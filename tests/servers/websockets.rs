@@ -12,7 +12,7 @@ use crate::dialogue::tcp_address;
 use crate::dialogue::websocket::Client;
 use crate::harness::{Launch, NginxSetup};
 use crate::pythons::{launch, one};
-use crate::rivals::websockets;
+use crate::rivals::{autobahn, websockets};
 
 fn with_tcp() -> Launch {
     reachable(launch(&one(), "web_sockets"))
@@ -55,6 +55,22 @@ fn a_client_of_pypi_talks_to_it_through_every_door() {
     let output = Command::new(python).arg(script).args(urls).output().expect("execute Python");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.starts_with("well"), "{said}");
+}
+
+#[test]
+fn every_case_of_autobahns_suite_passes_for_python_and_rust() {
+    let Some(python) = autobahn() else { return };
+    let roomy = |launch: Launch| reachable(launch).set("threads", 10).set("websockets-max-size", 32 << 10);
+    let mut servers = [launch(&one(), "web_sockets"), Launch::hello().set("workers", 1)].map(|one| roomy(one).start());
+    servers.iter_mut().for_each(|server| server.expect_log("[uwsgi-websocket] \"GET /"));
+    servers[0].expect_log("the application must be thread-safe");
+    let [of_python, of_rust] = servers.each_ref().map(tcp_address);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rivals/autobahn_cases.py");
+    let urls = [format!("ws://{of_python}/"), format!("ws://{of_rust}/websocket")];
+    let output = Command::new(python).arg(script).arg("run").args(urls).output().expect("execute Python");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches(": 301 cases, 0 not as they should be").count(), 2, "{said}");
 }
 
 #[test]

@@ -157,6 +157,12 @@ pub(crate) fn websockets() -> Option<&'static Path> {
     PYTHON.get_or_init(|| installed("websockets")).as_deref()
 }
 
+/// The python that has Autobahn's cases for websockets, and its client.
+pub(crate) fn autobahn() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| installed("autobahn")).as_deref()
+}
+
 /// The program that validates manifests for Kubernetes.
 pub(crate) fn kubernetes() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
