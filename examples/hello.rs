@@ -4,7 +4,7 @@
 //! `/burn?ms=N` after N milliseconds of
 //! processor time, `/echo` the request body, `/env` the variables of the request, `/scheme` http or https,
 //! `/panic` a panic, `/stream?n=N` N chunks without a declared length, `/file` this very source file,
-//! `/websocket` sends back what comes on it, `/ignore` an answer without reading the body, `/note?text=T` is logged in any case, T as `%(note)` of `log-format`.
+//! `/websocket` sends back what comes on it, `/count` how often it was asked for, `/ignore` an answer without reading the body, `/note?text=T` is logged in any case, T as `%(note)` of `log-format`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -43,6 +43,7 @@ fn answer(request: &mut Request<'_>) -> Response {
         b"/file" => file(),
         b"/note" => note(request),
         b"/websocket" => websocket(),
+        b"/count" => count(request),
         b"/ignore" => Response::text("ignored\n"),
         _ => Response::text("Not found\n").with_status(404),
     }
@@ -74,6 +75,14 @@ fn echo(request: &mut Request<'_>) -> Response {
 }
 
 /// What comes goes back; the text `fail` is an error, `end` the end.
+/// How often it was asked for, over all workers.
+fn count(request: &Request<'_>) -> Response {
+    match request.cache("") {
+        Some(cache) if cache.count(b"asked", 1, None) => Response::text(format!("{}\n", cache.number(b"asked"))),
+        _ => Response::text("There is no cache.\n").with_status(404),
+    }
+}
+
 fn websocket() -> Response {
     Response::websocket(|socket| {
         while let Some(message) = socket.receive() {

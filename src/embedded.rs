@@ -1,5 +1,6 @@
 //! Joins a [`Handler`] to a worker: the runtime of Rust applications, and the service that runs in its workers.
 
+mod cache;
 mod websocket;
 
 use std::any::Any;
@@ -14,7 +15,7 @@ use crate::companion::{Companion, CompanionRuntime};
 use crate::config::model::Config;
 use crate::config::vocabulary::APPLICATION_PREFIX;
 use crate::escape;
-use crate::handler::{Body, BodyWriter, BoxError, Configuration, Handler, Request, Response, chain};
+use crate::handler::{Body, BodyWriter, BoxError, Cache, Configuration, Handler, Request, Response, chain};
 use crate::member::{Instance, LoadFailure, Runtime};
 use crate::worker::reply::{Reply, StartError};
 use crate::worker::{Call, Exchange, Raised, Service, Watch, Worker, WorkerRuntime};
@@ -212,11 +213,15 @@ impl<H: Handler> HandlerService<H> {
             let ask_reload = &|| worker.member().tell(&FromWorker::AskReload);
             let deadline = exchange.deadline();
             let set_deadline = &|limit| deadline.set(limit);
+            let cache = &|name: Option<&str>| {
+                let shared = worker.member().instance().cache(name)?;
+                Some(Cache { link: Box::new(shared) })
+            };
             let Exchange { head, body, notes, .. } = &mut *exchange;
             let extensions = http::Extensions::new();
             let generation = worker.member().instance().generation().0;
             let mut request =
-                Request { head, body, trust_forwarded, generation, ask_reload, set_deadline, notes, extensions };
+                Request { head, body, trust_forwarded, generation, ask_reload, set_deadline, cache, notes, extensions };
             self.handler.handle(&mut request)
         };
         if let Some(reason) = response.failure() {

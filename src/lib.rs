@@ -31,6 +31,7 @@ pub mod app;
 #[doc(hidden)]
 pub mod cache;
 mod canary;
+mod checksum;
 #[doc(hidden)]
 pub mod cli;
 mod collector;
@@ -75,6 +76,10 @@ pub mod scaling;
 #[doc(hidden)]
 pub mod simulate;
 #[doc(hidden)]
+pub mod spool;
+#[doc(hidden)]
+pub mod spooling;
+#[doc(hidden)]
 pub mod stacks;
 #[doc(hidden)]
 pub mod stats;
@@ -101,7 +106,7 @@ pub use app::{main, main_as};
 pub use cli::About;
 #[doc(inline)]
 pub use handler::{
-    Body, BodyWriter, BoxError, Configuration, Handler, IntoHeaderName, IntoHeaderValue, IntoResponse, Request,
+    Body, BodyWriter, BoxError, Cache, Configuration, Handler, IntoHeaderName, IntoHeaderValue, IntoResponse, Request,
     Response, ResponseParts, StatusError, TooManyLogVariables, WebSocket, WebSocketMessage, WorkerInfo, Wrapped, wrap,
 };
 

@@ -191,6 +191,7 @@ pub fn call(handler: &impl Handler, request: TestRequest) -> Answer {
         trust_forwarded: false,
         generation: 1,
         ask_reload: &|| (),
+        cache: &|_| None,
         set_deadline: &|_| (),
         notes: &mut LogNotes::default(),
         extensions: http::Extensions::new(),

@@ -6,14 +6,8 @@ extension module; the functions are those of the module `uwsgi`, which has them 
 mule and spooler. Python 3.9 and later.
 """
 
-import fcntl as _fcntl
-import itertools as _itertools
-import json as _json
+import mmap as _mmap
 import os as _os
-import random as _random
-import re as _re
-import socket as _socket
-import stat as _stat
 import struct as _struct
 import time as _time
 
@@ -24,29 +18,18 @@ OK, RETRY, IGNORE = -2, -1, 0
 
 #: What the name of each task begins with.
 PREFIX = "uwsgi_spoolfile_on_"
-#: A task as it is being written, which nobody runs; and what is known of the runs of one, which nobody takes for a task.
-_WRITTEN, _RUNS = ".uwsgi_spoolfile_written_", ".uwsgi_spoolfile_runs_"
-#: Where a task goes that cannot be run, or takes each process with it that runs it.
-_ASIDE = "set_aside"
 
 #: The mailbox of signals for spoolers.
 _SIGNALS = "signals spooler"
-
-#: Modifier of a task, and the length of its variables.
-_HEAD = _struct.Struct("<BHB")
-_LENGTH = _struct.Struct("<H")
-_SPOOL = 17
-_LENGTH_MAX = 0xFFFF
-
-#: An open file description's lock on a whole file (fcntl(2)): uWSGI's lock excludes it, and it is kept until the file is
-#: closed that was opened for it.
-_LOCK = _struct.pack("hhqqi4x", _fcntl.F_WRLCK, 0, 0, 0, 0)
 
 #: What the configuration says, see configure.
 _directories = []
 _processes = []
 _how = {}
-_count = _itertools.count(1)
+
+#: What `set_spooler_frequency` has said, in memory that this process and all that it forks share: seconds, 0 for nothing.
+_FREQUENCY = _struct.Struct("=I")
+_told = _mmap.mmap(-1, _FREQUENCY.size)
 
 
 def configure(settings):
@@ -78,24 +61,7 @@ def spool(message=None, **keywords):
     if message is None and not keywords or not isinstance(message, (dict, type(None))):
         raise ValueError("The argument of spooler callable must be a dictionary")
     task = {_text(key): _text(value) for key, value in [*(message or {}).items(), *keywords.items()]}
-    body = task.pop(b"body", b"")
-    directory = _directory_of(task.get(b"spooler"))
-    at = task.get(b"at")
-    try:
-        at = None if at is None else int(float(at))
-    except ValueError:
-        raise ValueError("at is no time in seconds: %r" % at) from None
-    priority = task.get(b"priority")
-    if priority is not None:
-        if not _re.fullmatch(rb"[0-9]{1,6}", priority):
-            raise ValueError("priority is no number from 0 to 999999: %r" % priority)
-        directory = _os.path.join(directory, priority.decode())
-        _os.makedirs(directory, exist_ok=True)
-    path, length = _write(directory, _packed(task), body, at)
-    if not _how["quiet"]:
-        _rhinod.write_log("[spooler] written %d bytes to file %s" % (length, path))
-    _wake(_directory_of(task.get(b"spooler")))
-    return path.encode()
+    return _os.fsencode(_rhinod.spool(list(task.items())))
 
 
 def spooler_jobs():
@@ -106,13 +72,17 @@ def spooler_jobs():
 
 def spooler_get_task(path):
     """A task as its function would get it; None if there is none, or a process runs it."""
-    try:
-        with open(path, "r+b") as file:
-            if not _lock(file):
-                return None
-            return _task(path, file.read())
-    except (OSError, ValueError):
-        return None
+    return _rhinod.read_task(_os.fsdecode(path))
+
+
+def set_spooler_frequency(seconds):
+    """Changes the longest time between two looks, for all spoolers until the next reload; 0 takes that back."""
+    if not isinstance(seconds, int):
+        raise TypeError("%r object cannot be interpreted as an integer" % type(seconds).__name__)
+    _FREQUENCY.pack_into(_told, 0, min(max(seconds, 0), 0xFFFFFFFF))
+    for directory in _processes:
+        _rhinod.post("spooler " + directory, b"1")
+    return True
 
 
 def spooler_pids():
@@ -131,106 +101,12 @@ def i_am_the_spooler():
     return True if role == "spooler" else None
 
 
-def _wake(directory):
-    """Has a process of this directory look, and the master if all are busy. The byte stands for a task that nobody has seen."""
-    _rhinod.post("spooler " + directory, b"1")
-    _rhinod.call_for_spoolers(directory)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Files
-
-
 def _text(value):
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     raise ValueError("spooler callable dictionary must contains only bytes")
-
-
-def _directory_of(wanted):
-    if wanted is None:
-        return _directories[0]
-    wanted = wanted.decode("utf-8", "surrogateescape")
-    if wanted not in _directories:
-        raise ValueError("unable to find spooler %r" % wanted)
-    return wanted
-
-
-def _packed(task):
-    pieces = []
-    for pair in task.items():
-        for piece in pair:
-            if len(piece) > _LENGTH_MAX:
-                raise ValueError("a value of %d bytes is too long for a task: use the body for it" % len(piece))
-            pieces += [_LENGTH.pack(len(piece)), piece]
-    block = b"".join(pieces)
-    if len(block) > _LENGTH_MAX:
-        _rhinod.complain("[uwsgi-spooler] args buffer is limited to 64k, use the 'body' for bigger values")
-        raise ValueError("unable to spool job")
-    return _HEAD.pack(_SPOOL, len(block), 0) + block
-
-
-def _write(directory, block, body, at):
-    """Writes a task; it is there as a whole or not at all."""
-    now = _time.time()
-    stamp = "%d_%d" % (now, now % 1 * 1_000_000)
-    name = "%s_%d_%d_%d_%s" % (_socket.gethostname(), _os.getpid(), next(_count), _random.getrandbits(31), stamp)
-    written = _os.path.join(directory, _WRITTEN + name)
-    path = _os.path.join(directory, PREFIX + name)
-    descriptor = _os.open(written, _os.O_WRONLY | _os.O_CREAT | _os.O_EXCL | _os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(block)
-            file.write(body)
-            file.flush()
-            if at is not None:
-                _os.utime(file.fileno(), (at, at))
-            _os.fsync(file.fileno())
-        _os.rename(written, path)
-    except BaseException:
-        _remove(written)
-        raise
-    return path, len(block) + len(body)
-
-
-def _lock(file):
-    try:
-        _fcntl.fcntl(file, _fcntl.F_OFD_SETLK, _LOCK)
-        return True
-    except OSError:
-        return False
-
-
-def _task(name, data):
-    """The dictionary of a task; ValueError if the file has none."""
-    if len(data) < _HEAD.size:
-        raise ValueError("it is cut short")
-    _modifier, size, _zero = _HEAD.unpack_from(data)
-    if len(data) < _HEAD.size + size:
-        raise ValueError("it is cut short")
-    task = {"spooler_task_name": name.encode() if isinstance(name, str) else name}
-    pieces, at, end = [], _HEAD.size, _HEAD.size + size
-    while at < end:
-        if at + 2 > end or at + 2 + _LENGTH.unpack_from(data, at)[0] > end:
-            raise ValueError("its variables are malformed")
-        (length,) = _LENGTH.unpack_from(data, at)
-        pieces.append(data[at + 2 : at + 2 + length])
-        at += 2 + length
-    if len(pieces) % 2:
-        raise ValueError("its variables are malformed")
-    task.update(zip(pieces[::2], pieces[1::2]))
-    if data[end:]:
-        task["body"] = data[end:]
-    return task
-
-
-def _remove(path):
-    try:
-        _os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -241,13 +117,13 @@ def live(number):
     """Runs the tasks of a directory until the master wants this process to leave; returns its exit code."""
     directory = _processes[number - 1]
     try:
-        return _companion.guarded(lambda: _run_all(directory))
+        return _companion.guarded(lambda: _run_all(number, directory))
     finally:
         # It may have been woken for a task that it leaves to others.
         _rhinod.post("spooler " + directory, b"1")
 
 
-def _run_all(directory):
+def _run_all(number, directory):
     import importlib
 
     import uwsgi
@@ -263,31 +139,32 @@ def _run_all(directory):
         except Exception as error:
             _companion.complain(error)
     _os.chdir(_how["chdir"] or directory)
-    box, done, later = "spooler " + directory, 0, {}
+    box, done = "spooler " + directory, 0
+    own = [one for one, of in enumerate(_processes, 1) if of == directory]
+    manner = _how["ordered"], _how["frequency"], _how["retry_delay"], _how["max_crashes"]
+    spooler = _rhinod.Spooler(directory, *manner, (own.index(number), len(own)))
     while True:
         # Before the look: what comes after it, wakes.
         while _rhinod.take(box) is not None:
             pass
-        next_look = _time.time() + (_how["frequency"] or 1)
-        paths = list(_eligible(directory))
-        # When those of the last look are due that could not be done then.
-        later, now = {path: later[path] for path in paths if path in later}, _time.time()
-        waiting = sum(later.get(path, 0) <= now for path in paths)
-        for path in paths:
+        spooler.set_frequency(_FREQUENCY.unpack_from(_told)[0] or _how["frequency"])
+        spooler.look()
+        while True:
             _companion.leave_if_told()
-            waiting -= later.pop(path, 0) <= now
-            _rhinod.tell_waiting(waiting)
-            when = _run(directory, path, uwsgi._hook("spooler"))
-            if when is None:
-                done += 1
-            else:
-                next_look, later[path] = min(next_look, when), when
+            task = spooler.begin()
+            if task is None:
+                break
+            is_done = _handle(directory, task, uwsgi._hook("spooler"))
+            try:
+                spooler.end(is_done)
+            except OSError as error:
+                _rhinod.complain("[spooler %s] what became of a task cannot be noted: %s" % (directory, error))
+            done += is_done
             if _how["max_tasks"] and done >= _how["max_tasks"]:
                 _say(directory, "maximum number of tasks reached (%d) recycling ..." % done)
                 return
-        _companion.leave_if_told()
         _handle_signals()
-        _companion.wait([_rhinod.outlet(box), _rhinod.outlet(_SIGNALS)], max(0, next_look - _time.time()))
+        _companion.wait([_rhinod.outlet(box), _rhinod.outlet(_SIGNALS)], spooler.until_next_look())
 
 
 def _handle_signals():
@@ -304,61 +181,6 @@ def _run_file(path):
     import runpy
 
     runpy.run_path(path)
-
-
-def _eligible(directory):
-    """Paths of what may be tasks, in the order in which they are to be run."""
-    names = _os.listdir(directory)
-    if _how["ordered"]:
-        names.sort(key=_by_version)
-    for name in names:
-        path = _os.path.join(directory, name)
-        if name.startswith(PREFIX):
-            yield path
-        elif _how["ordered"] and name.isdigit() and _os.path.isdir(path):
-            yield from _eligible(path)
-
-
-def _by_version(name):
-    """Runs of digits compare as numbers."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in _re.split(r"(\d+)", name) if part]
-
-
-def _run(directory, path, function):
-    """Runs a task if it may be run now and nobody else does. None: it was done; else when to look at it again."""
-    later = _time.time() + (_how["frequency"] or 1)
-    try:
-        file = open(path, "r+b")
-    except OSError:
-        return later
-    with file:
-        status = _os.fstat(file.fileno())
-        now = _time.time()
-        if status.st_mtime > now:
-            return status.st_mtime
-        # One that was done meanwhile has no name any more.
-        if not _lock(file) or not _os.fstat(file.fileno()).st_nlink:
-            return later
-        runs = _Runs(path, file, status)
-        if not runs.begin():
-            _set_aside(directory, path, "it has taken %d processes with it" % runs.crashes)
-            runs.forget()
-            return later
-        try:
-            task = _task(_os.path.basename(path), file.read())
-        except ValueError as error:
-            _set_aside(directory, path, str(error))
-            runs.forget()
-            return later
-        if _handle(directory, task, function):
-            _os.unlink(path)
-            runs.forget()
-            return None
-        delay = runs.fail()
-        if delay:
-            later = _time.time() + delay
-            _os.utime(file.fileno(), (later, later))
-        return later
 
 
 def _handle(directory, task, function):
@@ -393,60 +215,3 @@ def _handle(directory, task, function):
 def _say(directory, text):
     _rhinod.write_log("[spooler %s pid: %d] %s" % (directory, _os.getpid(), text))
 
-
-def _set_aside(directory, path, why):
-    aside = _os.path.join(directory, _ASIDE)
-    _os.makedirs(aside, exist_ok=True)
-    _os.rename(path, _os.path.join(aside, _os.path.basename(path)))
-    _rhinod.complain("[spooler %s] task %s is set aside in %s: %s" % (directory, _os.path.basename(path), aside, why))
-
-
-class _Runs:
-    """What is known of the runs of a task, since the process that runs it may be killed by it: that one is under way by the
-    sticky bit of its file, which means nothing for files (chmod(2)), so that a task that is done costs no other file; what
-    went wrong before in a file beside it."""
-
-    def __init__(self, path, file, status):
-        directory, name = _os.path.split(path)
-        self.path = _os.path.join(directory, _RUNS + name[len(PREFIX) :])
-        self.file, self.mode = file, _stat.S_IMODE(status.st_mode)
-        self.crashes = self.failures = 0
-
-    def begin(self):
-        """Notes that a run begins. False: it has killed too many processes."""
-        try:
-            with open(self.path) as file:
-                known = _json.load(file)
-            self.crashes, self.failures = int(known["crashes"]), int(known["failures"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        if self.mode & _stat.S_ISVTX:
-            self.crashes += 1
-            self._write()
-            if 0 < _how["max_crashes"] <= self.crashes:
-                self._mark(0)
-                return False
-        self._mark(_stat.S_ISVTX)
-        return True
-
-    def fail(self):
-        """Notes that it is to be run again; how many seconds later, 0 at the next look."""
-        self.failures += 1
-        self._write()
-        self._mark(0)
-        first = _how["retry_delay"]
-        return min(first * 2 ** min(self.failures - 1, 20), 3600 if first < 3600 else first)
-
-    def forget(self):
-        _remove(self.path)
-
-    def _mark(self, bit):
-        try:
-            _os.fchmod(self.file.fileno(), self.mode & ~_stat.S_ISVTX | bit)
-        except PermissionError:
-            # Another user's: nobody counts what it takes with it.
-            pass
-
-    def _write(self):
-        with open(self.path, "w") as file:
-            _json.dump({"crashes": self.crashes, "failures": self.failures}, file)

@@ -80,7 +80,14 @@ def _configure(settings):
     _rpc.configure(settings)
     # As in uWSGI there are no such functions without a spooler.
     if _spoolers.configure(settings):
-        for name in ("spool", "spooler_jobs", "spooler_get_task", "spooler_pid", "spooler_pids"):
+        for name in (
+            "spool",
+            "spooler_jobs",
+            "spooler_get_task",
+            "spooler_pid",
+            "spooler_pids",
+            "set_spooler_frequency",
+        ):
             globals()[name] = getattr(_spoolers, name)
         globals().update(send_to_spooler=_spoolers.spool, spoolers=_spoolers.names())
     # The same without a queue, and without a shared area.

@@ -25,7 +25,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(end_signal, module)?)?;
     module.add_function(wrap_pyfunction!(begin_task, module)?)?;
     module.add_function(wrap_pyfunction!(end_task, module)?)?;
-    module.add_function(wrap_pyfunction!(tell_waiting, module)?)?;
     module.add_function(wrap_pyfunction!(call_for_spoolers, module)?)?;
     module.add_function(wrap_pyfunction!(post, module)?)?;
     module.add_function(wrap_pyfunction!(take, module)?)?;
@@ -93,12 +92,6 @@ fn begin_task(py: Python<'_>) {
 #[pyfunction]
 fn end_task(py: Python<'_>, failed: bool) {
     with_member(py, |member| member.end_task(failed));
-}
-
-/// Tells how many tasks wait.
-#[pyfunction]
-fn tell_waiting(py: Python<'_>, count: u64) {
-    with_member(py, |member| member.set_tasks_waiting(count));
 }
 
 /// Has the master look whether a spool directory is to have more processes, if that may be.
@@ -174,7 +167,7 @@ fn signal_sources(py: Python<'_>) -> Vec<RawFd> {
 }
 
 /// Uses what this process is as a member of its instance; not in one that the application has forked.
-fn with_member(py: Python<'_>, action: impl Fn(&Member<'_>)) {
+pub(crate) fn with_member(py: Python<'_>, action: impl Fn(&Member<'_>)) {
     if !fork::is_stray() {
         with_worker(py, |worker| action(worker.member()))
             .or_else(|| with_companion(py, |companion| action(companion.member())));

@@ -20,6 +20,7 @@ mod oddity;
 mod piece;
 mod runtime;
 mod service;
+mod spooler;
 mod start_response;
 mod websocket;
 
@@ -32,6 +33,7 @@ fn _rhinod(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<file_wrapper::FileWrapper>()?;
     module.add_function(wrap_pyfunction!(run_zygote, module)?)?;
     companion::register(module)?;
+    spooler::register(module)?;
     websocket::register(module)?;
     api::register(module)
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::entry::Slot;
-use super::hash::hash;
 use super::memory::{Head, Memory};
+use crate::checksum::hash;
 
 /// How often a reader begins again before it asks for the lock.
 const TRIES: usize = 64;

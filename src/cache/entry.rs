@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::hash::mix;
 use super::memory::Memory;
+use crate::checksum::mix;
 
 /// Words of a slot.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,6 @@ mod entry;
 mod figures;
 mod geometry;
 mod handle;
-mod hash;
 mod lifetime;
 mod making;
 mod memory;

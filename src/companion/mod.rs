@@ -96,8 +96,11 @@ impl<'z> Companion<'z> {
     /// Gives what it does now so much time, after which the process is killed; `None`: all the time.
     pub fn set_deadline(&self, limit: Option<Duration>) {
         let due_us = limit.map_or(0, |limit| monotonic_us().saturating_add(limit.as_micros() as u64).max(1));
-        self.due_us.store(due_us, Ordering::Release);
-        self.news.ring();
+        let before_us = self.due_us.swap(due_us, Ordering::AcqRel);
+        // Whoever waits for one that is over looks again then.
+        if due_us > 0 && due_us != before_us {
+            self.news.ring();
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! worker's connections.
 
 mod application;
+mod cache;
 mod configuration;
 #[cfg(feature = "cookies")]
 mod cookies;
@@ -20,6 +21,8 @@ pub mod response;
 mod websocket;
 
 pub use application::{Handler, WorkerInfo};
+pub use cache::Cache;
+pub(crate) use cache::CacheLink;
 pub use configuration::Configuration;
 pub(crate) use encoded::decoded_path;
 pub use forwarding::{Wrapped, wrap};

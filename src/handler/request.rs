@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use worker_protocol::head::RequestHead;
 
+use super::cache::Cache;
 use super::encoded::pairs;
 use super::into_response::StatusError;
 use super::log_notes::{LogNotes, TooManyLogVariables};
@@ -35,6 +36,8 @@ pub struct Request<'r> {
     pub(crate) ask_reload: &'r dyn Fn(),
     /// Gives this request so much time from now on.
     pub(crate) set_deadline: &'r dyn Fn(Option<Duration>),
+    /// The cache of this name.
+    pub(crate) cache: &'r dyn Fn(Option<&str>) -> Option<Cache<'r>>,
     pub(crate) notes: &'r mut LogNotes,
     pub(crate) extensions: http::Extensions,
 }
@@ -56,6 +59,11 @@ impl<'r> Request<'r> {
     /// the handler still sends is dropped. A handler that does not come back soon then has its worker replaced.
     pub fn set_deadline(&self, limit: Option<Duration>) {
         (self.set_deadline)(limit);
+    }
+
+    /// The cache of this name (`cache2`), which all workers share; the first one where the name is empty.
+    pub fn cache(&self, name: &str) -> Option<Cache<'r>> {
+        (self.cache)(Some(name).filter(|name| !name.is_empty()))
     }
 
     /// The method, such as `GET`. Case-sensitive (RFC 9110, section 9.1). `GET` where the web server does not say it;

@@ -13,6 +13,7 @@ mod orders;
 mod processors;
 pub(crate) mod runtime;
 mod shared_queue;
+mod spool;
 mod tasks;
 mod wear;
 
@@ -31,6 +32,7 @@ pub use self::instance::Instance;
 pub use self::memories::{SharedCache, WriteLock};
 pub use self::runtime::{LoadFailure, Runtime};
 pub use self::shared_queue::SharedQueue;
+pub use self::spool::NotSpooled;
 
 use self::appetite::Appetite;
 use self::born::{Birth, Listening, title_process, while_parent_lives};

@@ -2,6 +2,7 @@
 //! and read as long as anyone holds them. A mailbox is a pair of connected SOCK_SEQPACKET sockets, of which one is only
 //! written to and the other only read from. Master, zygote, and every process below it.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -87,13 +88,16 @@ impl Mailbox {
 
     /// Takes the oldest message, whole however long it is, without waiting; `None`: there is none.
     pub fn take(&self) -> io::Result<Option<Vec<u8>>> {
-        // Room for the longest that there can be: of several who look at once, each finds another one.
-        let mut message = vec![0; self.bytes()];
-        let received = self.receive(&mut message)?;
-        Ok(received.map(|length| {
-            message.truncate(length);
-            message
-        }))
+        // Room for the longest that there can be: of several who look at once, each finds another one. Kept, since zeroing so much
+        // takes longer than everything else.
+        thread_local!(static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
+        ROOM.with_borrow_mut(|room| {
+            let most = self.bytes();
+            if room.len() < most {
+                *room = vec![0; most];
+            }
+            Ok(self.receive(room)?.map(|length| room[..length].to_vec()))
+        })
     }
 
     /// The length of the next message; `None`: there is none.

@@ -37,6 +37,7 @@ pub mod signals;
 pub mod signpost;
 pub mod spawn;
 pub mod stream;
+pub mod task_files;
 pub mod thread;
 pub mod time_zone;
 pub mod title;

@@ -89,6 +89,23 @@ fn the_functions_of_caches_answer_as_under_uwsgi() {
 }
 
 #[test]
+fn handlers_in_rust_count_over_all_workers_and_what_they_counted_outlives_them() {
+    let mut server = Launch::hello().set("workers", 3).line(CACHES[0]).start();
+    server.expect_log("DAMN");
+    let count = || String::from_utf8_lossy(server.get("/count").body()).into_owned();
+    for asked in 1..=20 {
+        assert_eq!(count(), format!("{asked}\n"));
+    }
+    for worker in server.workers() {
+        worker.signal(Signal::SIGKILL);
+    }
+    server.log.wait_for_count(3, "Respawned uWSGI worker");
+    assert_eq!(count(), "21\n");
+    let without = Launch::hello().start();
+    assert_eq!(without.get("/count").status(), Some(404));
+}
+
+#[test]
 fn a_cache_outlives_workers_reloads_and_the_masters_binary() {
     let launch = with_caches().set("workers", 2);
     let (pid_file, fifo) = (launch.dir().join("pid"), launch.dir().join("fifo"));

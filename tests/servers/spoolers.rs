@@ -71,7 +71,7 @@ fn tasks_run_once_or_until_they_are_done_and_none_is_lost_or_goes_on_killing() {
         ("len(uwsgi.spoolers), uwsgi.i_am_the_spooler(), len(uwsgi.spooler_jobs()) > 0", "(2, None, True)"),
         ("uwsgi.spool({b'a': 1})", "ValueError: spooler callable dictionary must contains only bytes"),
         ("uwsgi.spool()", "ValueError: The argument of spooler callable must be a dictionary"),
-        ("uwsgi.spool({'a': 'b', 'priority': '../x'})", "ValueError: priority is no number from 0 to 999999: b'../x'"),
+        ("uwsgi.spool({'a': 'b', 'priority': '../x'})", "ValueError: priority is no number from 0 to 999999: '../x'"),
         (
             "uwsgi.spool({'a': 'x' * 70000})",
             "ValueError: a value of 70000 bytes is too long for a task: use the body for it",
@@ -140,5 +140,68 @@ fn more_processes_run_while_tasks_wait_and_none_before() {
     assert_eq!(steps, [1, 1]);
     fs::write(directory.path().join("go"), "").expect("let them end");
     assert!(wait_until(|| call(&instance, "len(uwsgi.spooler_jobs())") == "0"));
+    instance.stop();
+}
+
+const NOTING: &str = r#"
+import os
+import uwsgi
+
+def run(task):
+    os.write(1, ('ran %s\n' % sorted((str(key), bytes(value)) for key, value in task.items() if key != 'spooler_task_name')).encode())
+    return uwsgi.SPOOL_OK
+
+uwsgi.spooler = run
+"#;
+
+/// A packet with the variables of a task.
+fn packet(pieces: &[&str]) -> Vec<u8> {
+    let block: Vec<u8> =
+        pieces.iter().flat_map(|piece| [&(piece.len() as u16).to_le_bytes()[..], piece.as_bytes()].concat()).collect();
+    [&[17][..], &(block.len() as u16).to_le_bytes(), &[0], &block].concat()
+}
+
+#[test]
+fn tasks_come_over_a_socket_from_whom_the_configuration_names() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let spool = directory.path().join("spool");
+    fs::write(directory.path().join("web.py"), format!("{NOTING}{EVALUATES}")).expect("write the application");
+    let common = || {
+        let launch = launch_in(&one(), directory.path()).set("module", "web").set("spooler-ordered", true);
+        launch.set("spooler", spool.display())
+    };
+    let mut server = common().set("spool-allow-from", "unix:").start();
+    let (queued, refused) = (&b"\xff\0\0\x01"[..], &b"\xff\0\0\0"[..]);
+    assert_eq!(server.send(&packet(&["a", "1", "priority", "3", "body", "text"])).bytes, queued);
+    server.log.wait_for("ran [(\"b'a'\", b'1'), (\"b'priority'\", b'3'), ('body', b'text')]");
+    server.expect_log("a task that was sent is none");
+    server.expect_log("a task that was sent will not be run: ");
+    for broken in
+        [packet(&[]), packet(&["a"]), packet(&["a", "1", "priority", "../x"]), packet(&["spooler", "/", "a", "1"])]
+    {
+        assert_eq!(server.send(&broken).bytes, refused, "{broken:?}");
+    }
+    server.stop();
+    let mut server = common().set("spool-allow-from", "10.9.9.9").start();
+    assert_eq!(server.send(&packet(&["a", "1"])).bytes, b"");
+    server.wait_for_expected("a task is sent (modifier1 17) from unix:, which spool-allow-from does not name");
+    server.stop();
+    assert_eq!(common().start().send(&packet(&["a", "1"])).status(), Some(501));
+}
+
+#[test]
+fn how_often_spoolers_look_can_be_changed_while_they_run() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let spool = directory.path().join("spool");
+    fs::write(directory.path().join("web.py"), format!("{NOTING}{EVALUATES}")).expect("write the application");
+    let launch = launch_in(&one(), directory.path()).set("module", "web").set("spooler-frequency", 3_600);
+    let instance = launch.set("spooler", spool.display()).set("spooler-no-sync", true).start();
+    instance.log.wait_for("spawned the uWSGI spooler on dir ");
+    assert_eq!(call(&instance, "uwsgi.set_spooler_frequency(1)"), "True");
+    // Nobody is told of one that another program writes.
+    fs::write(spool.join("uwsgi_spoolfile_on_elsewhere_1"), packet(&["a", "1"])).expect("a task");
+    instance.log.wait_for("ran [(\"b'a'\", b'1')]");
+    assert_eq!(call(&instance, "uwsgi.set_spooler_frequency(0), uwsgi.spool({b'a': b'2'}) is None"), "(True, False)");
+    instance.log.wait_for("ran [(\"b'a'\", b'2')]");
     instance.stop();
 }

@@ -112,6 +112,8 @@ pub enum Offer {
     Caches,
     /// Functions of its application ([`crate::rpc`]).
     Functions,
+    /// Spoolers that run tasks; the block has the variables of one.
+    Spoolers,
 }
 
 impl<E> Progress<E> {

@@ -37,12 +37,16 @@ pub const HEADER_BYTES: usize = 4;
 pub const MODIFIER_REQUEST: u8 = 0;
 /// `modifier1` of a web request whose `PATH_INFO` still begins with `SCRIPT_NAME` (old nginx and Cherokee set-ups).
 pub const MODIFIER_STRIP_SCRIPT_NAME: u8 = 30;
+/// `modifier1` of a task for a spooler, on the wire and in its file, and of the answer to one.
+pub const MODIFIER_SPOOL: u8 = 17;
 /// `modifier1` of a ping and of its answer.
 pub const MODIFIER_PING: u8 = 100;
 /// `modifier1` of what is asked of a cache.
 pub const MODIFIER_CACHE: u8 = 111;
 /// `modifier1` of the call of a function, and of its result.
 pub const MODIFIER_RPC: u8 = 173;
+/// What a task for a spooler is answered with: it will be run, or it will not.
+pub const SPOOLED: [[u8; HEADER_BYTES]; 2] = [[255, 0, 0, 1], [255, 0, 0, 0]];
 /// The ping a client sends.
 pub const PING: [u8; HEADER_BYTES] = [MODIFIER_PING, 0, 0, 0];
 /// The answer to a ping: all is well.
@@ -188,6 +192,7 @@ fn accept(received: &[u8], header: Header, limits: &Limits) -> Result<Asks, Erro
         MODIFIER_PING => Asks::Ping { pong: &PONG },
         MODIFIER_CACHE => Asks::Offer(Offer::Caches),
         MODIFIER_RPC => Asks::Offer(Offer::Functions),
+        MODIFIER_SPOOL => Asks::Offer(Offer::Spoolers),
         _ if begins_http(received) => return Err(Error::PlainHttp),
         modifier1 => return Err(Error::UnsupportedModifier { modifier1 }),
     };

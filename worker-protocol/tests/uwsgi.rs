@@ -233,6 +233,7 @@ fn only_web_requests_pings_and_what_is_offered_are_understood() {
         let bytes = [&[modifier1, 6, 0, 9], b"\x02\x00AB\x00\x00".as_slice()].concat();
         let expected = match modifier1 {
             0 => Asks::Request(PathInfo::AsSent),
+            17 => Asks::Offer(Offer::Spoolers),
             30 => Asks::Request(PathInfo::WithoutScriptName),
             100 => Asks::Ping { pong: &PONG },
             111 => Asks::Offer(Offer::Caches),
@@ -246,7 +247,7 @@ fn only_web_requests_pings_and_what_is_offered_are_understood() {
         let Progress::Head(envelope) = feed(&bytes, &Limits::default()) else { panic!("{modifier1} refused") };
         assert_eq!((envelope.asks, envelope.modifiers), (expected, (modifier1, 9)));
     }
-    let error = invalid(&[17, 6, 0, 0, 1, 0], 4, &Limits::default());
+    let error = invalid(&[18, 6, 0, 0, 1, 0], 4, &Limits::default());
     assert_eq!((error.status(), error.fault()), (501, Fault::Configuration));
 }
 

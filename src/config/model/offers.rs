@@ -1,5 +1,5 @@
-//! What the instance offers to others beside answers to web requests, and to whom: functions of the application, and caches
-//! (uWSGI's manual, "uWSGI RPC Stack", "The uWSGI caching framework").
+//! What the instance offers to others beside answers to web requests, and to whom: functions of the application, caches,
+//! and spoolers (uWSGI's manual, "uWSGI RPC Stack", "The uWSGI caching framework", "The uWSGI Spooler").
 //!
 //! A section of the configuration. Pure; the workers read it.
 
@@ -17,11 +17,13 @@ pub struct Offers {
     pub callers: Vec<Network>,
     /// Who may use the caches from outside (`cache-allow-from`, ours). Empty: nobody.
     pub cache_users: Vec<Network>,
+    /// Who may have tasks run (`spool-allow-from`, ours). Empty: nobody.
+    pub task_givers: Vec<Network>,
 }
 
 impl Default for Offers {
     fn default() -> Offers {
-        Offers { functions_max: 64, callers: Vec::new(), cache_users: Vec::new() }
+        Offers { functions_max: 64, callers: Vec::new(), cache_users: Vec::new(), task_givers: Vec::new() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the options set that say who may ask for functions and caches from outside. Their rows are in `ours` and `sharing`.
+//! What the options set that say who may ask for functions, caches and spoolers from outside. Their rows are in `ours` and `sharing`.
 //! Read in the master before anything else, and by the commands.
 
 use super::draft::Draft;
@@ -20,6 +20,13 @@ pub(super) fn let_use_caches(draft: &mut Draft<'_>, value: &Parsed<'_>) {
     }
 }
 
+/// `spool-allow-from`.
+pub(super) fn let_spool(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+    if let Some(network) = network(draft, value) {
+        draft.config.offers.task_givers.push(network);
+    }
+}
+
 fn network(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<Network> {
     match value.text.parse() {
         Ok(network) => Some(network),
@@ -38,7 +45,11 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         is_behind(&listener.address) || (listener.tls.is_some() && listener.protocol == Protocol::Uwsgi)
     });
     let offers = &draft.config.offers;
-    let allowed = [("rpc-allow-from", &offers.callers), ("cache-allow-from", &offers.cache_users)];
+    let allowed = [
+        ("rpc-allow-from", &offers.callers),
+        ("cache-allow-from", &offers.cache_users),
+        ("spool-allow-from", &offers.task_givers),
+    ];
     let open: Vec<&str> =
         allowed.iter().filter(|(_, list)| list.contains(&Network::Unix)).map(|(option, _)| *option).collect();
     for option in open.into_iter().filter(|_| has_tls) {

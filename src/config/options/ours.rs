@@ -82,6 +82,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Address or network from which the application's functions may be called over uwsgi sockets; unix: for unix sockets; nobody without it"),
     list("cache-allow-from").sets(offers::let_use_caches).works()
         .says("Address or network from which the caches may be used over uwsgi sockets; unix: for unix sockets; nobody without it"),
+    list("spool-allow-from").sets(offers::let_spool).works()
+        .says("Address or network from which tasks for spoolers may come over uwsgi sockets; unix: for unix sockets; nobody without it"),
     list("trusted-proxy").sets(trust_proxy).works()
         .says("Address or network of a proxy whose X-Forwarded and X-Request-Start headers are believed; unix: for a unix socket"),
     count("emperor-starts").sets(|d, v| d.config.emperor.patience.starts = v.unless_zero().map(|starts| u32::try_from(starts).unwrap_or(u32::MAX))).works().at_start()

@@ -1,14 +1,16 @@
-//! What a worker does for other instances beside answering web requests: calling functions of the application, and looking
-//! after caches (uWSGI's manual, "uWSGI RPC Stack", "The uWSGI caching framework"). Worker only.
+//! What a worker does for other instances beside answering web requests: calling functions of the application, looking
+//! after caches, and having tasks run (uWSGI's manual, "uWSGI RPC Stack", "The uWSGI caching framework", "The uWSGI Spooler").
+//! Worker only.
 //!
-//! Nobody gets any of it whom the configuration does not name: both protocols know of no passwords.
+//! Nobody gets any of it whom the configuration does not name: none of these protocols knows of passwords.
 //!
 //! - `functions` has functions called, with the deadline of a request.
-//! - `caches` reads and changes caches; no application has a part in it.
+//! - `caches` reads and changes caches, `tasks` writes tasks; no application has a part in it.
 
 mod caches;
 mod functions;
 mod question;
+mod tasks;
 
 use worker_protocol::wire::Offer;
 
@@ -35,6 +37,7 @@ pub(super) fn refusal(worker: &Worker<'_>, stream: &Stream, offer: Offer) -> Opt
     let (what, option, allowed) = match offer {
         Offer::Functions => ("a function is called (modifier1 173)", "rpc-allow-from", &offers.callers),
         Offer::Caches => ("a cache is asked (modifier1 111)", "cache-allow-from", &offers.cache_users),
+        Offer::Spoolers => ("a task is sent (modifier1 17)", "spool-allow-from", &offers.task_givers),
     };
     if allowed.is_empty() {
         return Some(Stranger::NotOffered { told: format!("{what}, and {option} names nobody who may do that") });
@@ -60,5 +63,6 @@ pub(super) fn answer<S: Service + ?Sized>(
     match offer {
         Offer::Functions => functions::answer(service, question, stand, account),
         Offer::Caches => caches::answer(question, stand),
+        Offer::Spoolers => tasks::answer(question, stand),
     }
 }

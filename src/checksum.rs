@@ -1,10 +1,11 @@
-//! The hash of a key, and the checksum of an entry: the same for all versions of this program that share a memory.
+//! The hash of a key, and the checksum of what is kept in memory that outlives programs: the same for all versions that share one.
+//! Pure; every process.
 
 /// Two odd numbers with as many ones as zeros (the fractions of e and pi), so that products spread.
 const SPREAD: [u64; 2] = [0xB7E1_5162_8AED_2A6B, 0x243F_6A88_85A3_08D3];
 
 /// A hash that nobody can foresee who does not know the seed.
-pub(super) fn hash(seed: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
     let (chunks, rest) = bytes.as_chunks::<8>();
     let mut state = fold(seed ^ SPREAD[0], bytes.len() as u64 ^ SPREAD[1]);
     for chunk in chunks {
@@ -16,7 +17,7 @@ pub(super) fn hash(seed: u64, bytes: &[u8]) -> u64 {
 }
 
 /// One more word of a checksum.
-pub(super) fn mix(state: u64, word: u64) -> u64 {
+pub(crate) fn mix(state: u64, word: u64) -> u64 {
     fold(state ^ word, SPREAD[1]).rotate_left(23) ^ word.wrapping_mul(SPREAD[0])
 }
 
