@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// `RHQU` and the version of the layout.
-const FORMAT: u64 = 0x5248_5155_0000_0001;
+const FORMAT: u64 = 0x5248_5155_0000_0002;
 
 /// Words at the beginning that belong to the lock.
 pub const LOCK_WORDS: usize = 16;
 
 /// Words of the header, those of the lock included.
 const HEADER_WORDS: usize = 32;
+
+/// Words of a block in front of its item: the checksum.
+pub(super) const CHECKSUM_WORDS: usize = 1;
 
 /// What uWSGI keeps in front of each item, within the size that is configured.
 const ITEM_HEAD_BYTES: u64 = 16;
@@ -81,7 +84,7 @@ impl Geometry {
         if block_bytes <= ITEM_HEAD_BYTES {
             return Err(Unfit::TooSmall(block_bytes));
         }
-        let bytes = (u128::from(slots) + 1) * (u128::from(block_bytes) + 8) + HEADER_WORDS as u128 * 8;
+        let bytes = (u128::from(slots) + 1) * (u128::from(block_bytes) + 16) + HEADER_WORDS as u128 * 8;
         let slots = u32::try_from(slots).ok().filter(|_| bytes <= BYTES_MAX && block_bytes <= u64::from(u32::MAX));
         let slots = slots.ok_or(Unfit::TooLarge(bytes))?;
         Ok(Self { format: FORMAT, slots, block_bytes })
@@ -100,7 +103,11 @@ impl Geometry {
 
     pub(super) fn places(&self) -> Places {
         let slots = HEADER_WORDS;
-        Places { slots, blocks: slots + self.slots as usize, block_words: self.item_bytes().div_ceil(8) }
+        Places {
+            slots,
+            blocks: slots + self.slots as usize,
+            block_words: CHECKSUM_WORDS + self.item_bytes().div_ceil(8),
+        }
     }
 
     /// The numbers that stand in the header, for whoever finds the memory again.

@@ -6,9 +6,13 @@
 //! ring without its place having been counted. An item is written into a block that nobody else uses; the ring's slots say in
 //! which block their items are.
 //!
+//! A file that a fall of the machine has left torn, with some of its pages older than others, is put right before anybody uses it
+//! (`recovery`): each item has a checksum for that.
+//!
 //! Nothing that stands in the memory is believed: an application may have written anything there.
 
 mod geometry;
+mod recovery;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use geometry::{Geometry, LOCK_WORDS, Settings, Unfit};
 
-use geometry::Places;
+use geometry::{CHECKSUM_WORDS, Places};
+
+use crate::checksum::mix;
 
 /// Words of the header, behind the lock.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +76,9 @@ struct Positions {
     push: u32,
     pull: u32,
 }
+
+/// Where a checksum begins.
+const FORMAT_SEED: u64 = 0x5248_5155;
 
 /// What there is to read of nothing.
 static NOWHERE: AtomicU64 = AtomicU64::new(0);
@@ -144,7 +153,8 @@ impl<'m> Ring<'m> {
         if bytes == 0 || slot >= self.slots {
             return None;
         }
-        let words = self.block(block).iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+        let item = self.block(block).get(CHECKSUM_WORDS..).unwrap_or_default();
+        let words = item.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
         Some(words.take(bytes as usize).collect())
     }
 
@@ -196,14 +206,25 @@ impl<'m> Ring<'m> {
             return false;
         }
         let spare = self.spare();
-        for (word, chunk) in self.block(spare).iter().zip(item.chunks(8)) {
+        let bytes = u32::try_from(item.len()).unwrap_or(0);
+        let (checksum, words) = self.block(spare).split_at(CHECKSUM_WORDS.min(self.block(spare).len()));
+        for (word, chunk) in words.iter().zip(item.chunks(8)) {
             let mut bytes = [0; 8];
             bytes[..chunk.len()].copy_from_slice(chunk);
             word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
-        let bytes = u32::try_from(item.len()).unwrap_or(0);
+        if let Some(word) = checksum.first() {
+            word.store(self.checksum(Entry { block: spare, bytes }), Ordering::Relaxed);
+        }
         self.change(slot, Entry { block: spare, bytes }, self.entry(slot).block, positions);
         true
+    }
+
+    /// What stands before an item that is whole.
+    fn checksum(&self, entry: Entry) -> u64 {
+        let words = (entry.bytes as usize).div_ceil(8);
+        let item = self.block(entry.block).iter().skip(CHECKSUM_WORDS).take(words);
+        item.fold(mix(FORMAT_SEED, entry.bytes.into()), |state, word| mix(state, word.load(Ordering::Relaxed)))
     }
 
     fn empty(&self, slot: u32, positions: Positions) {

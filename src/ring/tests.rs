@@ -153,6 +153,78 @@ fn an_owner_of_the_lock_that_dies_at_any_moment_leaves_it_as_before_or_after() {
     }
 }
 
+/// All items, the oldest first.
+fn drained(ring: &Ring<'_>) -> Vec<String> {
+    std::iter::from_fn(|| text(ring.pull())).collect()
+}
+
+#[test]
+fn what_is_whole_stays_as_it_is_and_what_is_torn_is_left_out() {
+    with_ring(3, |ring| {
+        for item in ["a", "b", "c", "d"] {
+            assert!(ring.push(item.as_bytes()));
+        }
+        let seen = (ring.push_slot(), ring.pull_slot(), ring.last(3));
+        assert_eq!(ring.recover(), 0);
+        assert_eq!((ring.push_slot(), ring.pull_slot(), ring.last(3)), seen);
+        let Entry { block, .. } = ring.entry(2);
+        ring.block(block)[geometry::CHECKSUM_WORDS].store(7, Ordering::Relaxed);
+        assert_eq!(ring.recover(), 1);
+        assert!(ring.push(b"e"));
+        assert_eq!(drained(ring), ["b", "d", "e"]);
+    });
+}
+
+#[test]
+fn a_mixture_of_older_and_newer_pages_gives_whole_items_only_and_goes_on_as_a_ring() {
+    let geometry = geometry(5);
+    let item = |number: usize| format!("{number}").repeat(1 + number % 4);
+    let whole: std::collections::HashSet<String> = (0..60).map(item).collect();
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut torn = 0;
+    for _ in 0..2_000 {
+        let words: Vec<AtomicU64> = (0..geometry.words()).map(|_| AtomicU64::new(0)).collect();
+        let ring = Ring::at(&words, &geometry).expect("there is room");
+        ring.make();
+        let mut number = 0;
+        let mut go_on = |ring: &Ring<'_>, random: &mut fastrand::Rng| {
+            for _ in 0..random.usize(..12) {
+                if random.u8(..3) == 0 {
+                    drop(ring.pull());
+                } else {
+                    assert!(ring.push(item(number).as_bytes()));
+                    number += 1;
+                }
+            }
+        };
+        go_on(&ring, &mut random);
+        let older: Vec<u64> = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+        go_on(&ring, &mut random);
+        for (word, older) in words.iter().zip(older) {
+            if random.bool() {
+                word.store(older, Ordering::Relaxed);
+            }
+        }
+        if !ring.is_made() {
+            continue;
+        }
+        torn += ring.recover();
+        assert_eq!(ring.recover(), 0, "it is right now");
+        let mut blocks: Vec<u32> = (0..5).map(|slot| ring.entry(slot).block).chain([ring.spare()]).collect();
+        blocks.sort_unstable();
+        assert_eq!(blocks, [0, 1, 2, 3, 4, 5]);
+        let before = ring.between_ends() as usize;
+        let there = drained(&ring);
+        assert_eq!(there.len(), before);
+        assert!(there.iter().all(|item| whole.contains(item)), "{there:?}");
+        for item in ["x", "y", "z", "u", "v"] {
+            assert!(ring.push(item.as_bytes()));
+        }
+        assert_eq!(drained(&ring), ["x", "y", "z", "u", "v"]);
+    }
+    assert!(torn > 100, "{torn} were torn");
+}
+
 #[test]
 fn nonsense_in_the_memory_is_survived() {
     let geometry = geometry(3);
@@ -162,6 +234,8 @@ fn nonsense_in_the_memory_is_survived() {
     assert!(!ring.is_made());
     ring.push(b"item");
     let _ = (ring.pop(), ring.pull(), ring.last(5), ring.get(2), ring.set(2, b"x"), ring.items());
+    ring.recover();
+    assert!(ring.items() <= 1 && ring.push(b"item") && ring.items() <= 2);
     assert!(Ring::at(&words[1..], &geometry).is_none());
 }
 

@@ -68,7 +68,10 @@ fn on_disk(path: &Path, geometry: &Geometry, within_us: u64) -> Result<SharedWor
         match (is_new, ring.is_made()) {
             (true, _) => ring.make(),
             (false, true) => {
-                ring.mend();
+                let torn = ring.recover();
+                if torn > 0 {
+                    log::warn!("{torn} items of the queue in {} were torn, and are left out", path.display());
+                }
                 log::info!("recovered {} items of the queue from {}", ring.items(), path.display());
             }
             (false, false) => return Err(told(&"it holds no queue of these sizes; please remove it")),
