@@ -47,8 +47,8 @@ for _timer in range(int(os.environ.get("TIMERS", "0"))):
     _signal = _timer % 250
     if _timer < 250:
         uwsgi.register_signal(_signal, "mule%d" % (_signal % 4 + 1), fired)
-    # As many of each order of magnitude, from a second to an hour.
-    uwsgi.add_timer(_signal, max(1, int(3600 ** (_timer / 1000))))
+    # As many of each order of magnitude, from 10 ms to an hour.
+    uwsgi.add_timer(_signal, round(10 * 360000 ** (_timer / 1000)) / 1000)
 
 
 def application(environ, start_response):

@@ -149,16 +149,20 @@ def _receive(first, then, signals, timeout):
             if message is not None:
                 _rhinod.begin_task()
                 return message
+        handled = False
         for name in boxes:
             message = _rhinod.take(name)
             if message:
                 rhinod_signals.handle(message[0])
+                handled = True
         for name in then:
             message = _rhinod.take(name)
             if message is not None:
                 _rhinod.begin_task()
                 return message
         leave_if_told()
+        if handled:
+            continue
         rest = None if until is None else until - _time.monotonic()
         if rest is not None and rest <= 0:
             return b""

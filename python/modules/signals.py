@@ -24,6 +24,7 @@ _received = 0
 _MASTER = "master"
 _NUMBERS = 256
 _ENTRIES_MAX = 1000
+_SECONDS_LEAST = 0.01
 _entries = 0
 
 
@@ -93,15 +94,28 @@ def signal_received():
 
 
 def add_timer(number, seconds):
-    """Has a signal raised every so many seconds."""
-    _add("timer", number, "unable to add timer", seconds) if seconds > 0 else _checked(number)
+    """Has a signal raised every so many seconds, also every 0.01 of one."""
+    if not isinstance(seconds, float) and seconds <= 0:
+        _checked(number)
+        return
+    _add("timer", number, "unable to add timer", _parts_too(seconds, "unable to add timer"))
 
 
 def add_rb_timer(number, seconds, iterations=0):
     """The same, so many times; 0 is without end."""
-    if seconds < 1 or iterations < 0:
-        raise ValueError("unable to add rb_timer")
-    _add("timer", number, "unable to add rb_timer", seconds, iterations)
+    refusal = "unable to add rb_timer"
+    if not isinstance(seconds, float) and seconds < 1 or iterations < 0:
+        raise ValueError(refusal)
+    _add("timer", number, refusal, _parts_too(seconds, refusal), iterations)
+
+
+def _parts_too(seconds, refusal):
+    """Seconds as the master is told of them, of which there may be parts."""
+    if not isinstance(seconds, float):
+        return seconds
+    if not _SECONDS_LEAST <= seconds < float("inf"):
+        raise ValueError(refusal)
+    return "%.6f" % seconds
 
 
 def add_cron(number, minute, hour, day, month, weekday):

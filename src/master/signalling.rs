@@ -52,7 +52,7 @@ impl Driver<'_> {
         self.hear_wishes();
         let now_us = monotonic_us();
         for (signal, seconds) in self.in_force.config.signal_timers.clone() {
-            self.timetable.hear(generation, &Wish::Timer(signal, seconds, None), now_us);
+            self.timetable.hear(generation, &Wish::Timer(signal, seconds.saturating_mul(1_000_000), None), now_us);
         }
         self.timetable.take_over(generation, now_us);
         self.watch_signal_files();

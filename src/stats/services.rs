@@ -57,7 +57,7 @@ pub struct Cron {
 pub struct Timer {
     /// Which.
     pub signal: u8,
-    /// How often.
+    /// How often, in whole seconds: of a part of one, one.
     pub every_s: u64,
     /// How often still; `None`: for ever.
     pub left: Option<u32>,

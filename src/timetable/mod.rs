@@ -98,6 +98,49 @@ mod tests {
         assert_eq!(timetable.fire(22 * SECOND, NOON), [6], "a new one counts from the moment at which it holds");
     }
 
+    /// From 10 ms to an hour, as many of each order of magnitude; the shorter ones so often that they go on for a while.
+    fn thousand_timers() -> Vec<(u64, Option<u32>)> {
+        let of = |number: u32| {
+            let every_us = (10_000.0 * 360_000_f64.powf(f64::from(number) / 999.0)).round() as u64;
+            (every_us, (every_us < 1_500 * SECOND).then_some(40))
+        };
+        (0..1_000).map(of).collect()
+    }
+
+    #[test]
+    fn over_three_days_with_reloads_each_of_thousand_timers_goes_off_when_it_is_due_and_never_twice() {
+        const END: u64 = 3 * 86_400 * SECOND;
+        let timers = thousand_timers();
+        let mut timetable = Timetable::default();
+        let load = |timetable: &mut Timetable, generation: u32, now_us: u64| {
+            for (number, (every_us, times)) in (0..=u8::MAX).cycle().zip(&timers) {
+                timetable.hear(Generation(generation), &Wish::Timer(number, *every_us, *times), now_us);
+            }
+        };
+        load(&mut timetable, 1, 0);
+        timetable.take_over(Generation(1), 0);
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut generation, mut reload_us, mut raised) = (1, 0, 0);
+        while let Some(now_us) = timetable.current().due_us(0, NOON).filter(|due_us| *due_us <= END) {
+            // Reloads, ever more seldom, each of which ends a moment before something is due.
+            if now_us > reload_us {
+                generation += 1;
+                load(&mut timetable, generation, now_us - 1);
+                timetable.take_over(Generation(generation), now_us - 1);
+                reload_us = now_us + random.u64(1..=now_us / 4);
+            }
+            assert_eq!(timetable.fire(now_us - 1, NOON), [0; 0], "before its time");
+            raised += timetable.fire(now_us, NOON).len() as u64;
+            assert_eq!(timetable.fire(now_us, NOON), [0; 0], "twice");
+        }
+        assert!(generation > 100, "{generation} generations");
+        let times = |every_us: u64, most: Option<u32>| most.map_or(END / every_us, u64::from);
+        for (timer, (every_us, most)) in timetable.current().timers().iter().zip(&timers) {
+            assert_eq!((timer.every_us, timer.raised), (*every_us, times(*every_us, *most)));
+        }
+        assert_eq!(raised, timers.iter().map(|(every_us, most)| times(*every_us, *most)).sum::<u64>());
+    }
+
     #[test]
     fn what_a_generation_wants_that_never_holds_is_forgotten() {
         let mut timetable = Timetable::default();

@@ -41,10 +41,9 @@ impl Table {
         match wish {
             Wish::Raise(_) | Wish::Alarm(..) => {}
             Wish::Register(signal, target) => drop(self.targets.insert(*signal, target.clone())),
-            Wish::Timer(signal, seconds, left) => {
-                let every_us = seconds.saturating_mul(1_000_000);
-                let due_us = now_us.saturating_add(every_us);
-                let timer = Timer { signal: *signal, every_us, left: *left, due_us, raised: 0 };
+            Wish::Timer(signal, every_us, left) => {
+                let due_us = now_us.saturating_add(*every_us);
+                let timer = Timer { signal: *signal, every_us: *every_us, left: *left, due_us, raised: 0 };
                 if !self.timers.iter().any(|known| known.is_like(&timer)) && self.timers.len() < ENTRIES_MAX {
                     self.timers.push(timer);
                 }
@@ -130,7 +129,7 @@ mod tests {
     fn the_same_wish_of_every_worker_is_one_wish() {
         let mut table = Table::default();
         for now_us in 0..4 {
-            table.take(&Wish::Timer(1, 10, None), now_us);
+            table.take(&Wish::Timer(1, 10_000_000, None), now_us);
             table.take(&Wish::Cron(2, CronTime::of([-1; 5])), now_us);
             table.take(&Wish::File(3, "/a".to_owned()), now_us);
         }

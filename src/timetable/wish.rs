@@ -10,7 +10,7 @@ pub enum Wish {
     Raise(u8),
     /// From now on a signal goes there.
     Register(u8, String),
-    /// Raise a signal every so many seconds; so often, or for ever.
+    /// Raise a signal every so many microseconds; so often, or for ever.
     Timer(u8, u64, Option<u32>),
     /// Raise a signal at certain minutes.
     Cron(u8, CronTime),
@@ -38,8 +38,7 @@ impl Wish {
             "timer" => {
                 let (every, times) = rest.split_once(' ').unwrap_or((rest, "0"));
                 let times = times.parse().ok()?;
-                let every = every.parse().ok().filter(|seconds| (1..=SECONDS_MAX).contains(seconds))?;
-                Wish::Timer(signal, every, Some(times).filter(|times| *times > 0))
+                Wish::Timer(signal, microseconds(every)?, Some(times).filter(|times| *times > 0))
             }
             "cron" => {
                 let parts: Vec<i32> = rest.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
@@ -62,8 +61,14 @@ impl Wish {
     }
 }
 
-/// No timer is longer than a clock can bear.
-const SECONDS_MAX: u64 = i32::MAX as u64;
+/// No timer is longer than a clock can bear, and none so short that the master would do nothing else.
+const TIMER_US: std::ops::RangeInclusive<u64> = 10_000..=i32::MAX as u64 * 1_000_000;
+
+/// Seconds, which may have a fraction.
+fn microseconds(seconds: &str) -> Option<u64> {
+    let seconds: f64 = seconds.parse().ok()?;
+    Some((seconds * 1e6).round() as u64).filter(|us| TIMER_US.contains(us))
+}
 
 #[cfg(test)]
 mod tests {
@@ -96,8 +101,8 @@ mod tests {
         let read = seeds.try_all(|read: &mut u32, seed| {
             let mutate = |random: &mut fastrand::Rng, message: &mut Vec<u8>| mutate_with(random, message, &PIECES);
             let exercise = |message: &[u8]| match Wish::read(message) {
-                Some((_, Wish::Timer(_, seconds, times))) => {
-                    assert!((1..=SECONDS_MAX).contains(&seconds) && times != Some(0));
+                Some((_, Wish::Timer(_, every_us, times))) => {
+                    assert!(TIMER_US.contains(&every_us) && times != Some(0));
                 }
                 Some((_, Wish::Register(_, text) | Wish::File(_, text))) => assert!(text.len() < message.len()),
                 _ => {}
@@ -113,8 +118,9 @@ mod tests {
         assert_eq!(read("3 raise 255"), Some((3, Wish::Raise(255))));
         assert_eq!(read("1 register 7 farm_a b"), Some((1, Wish::Register(7, "farm_a b".to_owned()))));
         assert_eq!(read("1 register 7"), Some((1, Wish::Register(7, String::new()))));
-        assert_eq!(read("1 timer 7 60"), Some((1, Wish::Timer(7, 60, None))));
-        assert_eq!(read("1 timer 7 60 3"), Some((1, Wish::Timer(7, 60, Some(3)))));
+        assert_eq!(read("1 timer 7 60"), Some((1, Wish::Timer(7, 60_000_000, None))));
+        assert_eq!(read("1 timer 7 60 3"), Some((1, Wish::Timer(7, 60_000_000, Some(3)))));
+        assert_eq!(read("1 timer 7 0.0125"), Some((1, Wish::Timer(7, 12_500, None))));
         let every_five = CronTime::of([-5, -1, -1, -1, -1]);
         assert_eq!(read("1 cron 7 -5 -1 -1 -1 -1"), Some((1, Wish::Cron(7, every_five))));
         assert_eq!(read("1 file 7 /srv/a b"), Some((1, Wish::File(7, "/srv/a b".to_owned()))));
@@ -130,6 +136,9 @@ mod tests {
             "x raise 1",
             "1 cron 7 1 2",
             "1 timer 7 0",
+            "1 timer 7 0.009",
+            "1 timer 7 nan",
+            "1 timer 7 1e99",
             "1 sing 7",
         ] {
             assert_eq!(read(nonsense), None, "{nonsense}");

@@ -89,6 +89,7 @@ mod services_elsewhere;
 mod services_queue;
 mod services_rival;
 mod services_told;
+mod services_upheaval;
 mod signals;
 mod spoolers;
 mod stacks;

@@ -117,7 +117,7 @@ impl Driver<'_> {
 fn told_timer(timer: &timetable::Timer, calendar: Calendar) -> Timer {
     Timer {
         signal: timer.signal,
-        every_s: timer.every_us / 1_000_000,
+        every_s: timer.every_us.div_ceil(1_000_000),
         left: timer.left,
         next_s: (timer.left != Some(0)).then(|| calendar.epoch_s(timer.due_us)),
         raised: timer.raised,
