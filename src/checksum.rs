@@ -5,6 +5,7 @@
 const SPREAD: [u64; 2] = [0xB7E1_5162_8AED_2A6B, 0x243F_6A88_85A3_08D3];
 
 /// A hash that nobody can foresee who does not know the seed.
+#[inline]
 pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
     let (chunks, rest) = bytes.as_chunks::<8>();
     let mut state = fold(seed ^ SPREAD[0], bytes.len() as u64 ^ SPREAD[1]);
@@ -17,11 +18,13 @@ pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
 }
 
 /// One more word of a checksum.
+#[inline]
 pub(crate) fn mix(state: u64, word: u64) -> u64 {
     fold(state ^ word, SPREAD[1]).rotate_left(23) ^ word.wrapping_mul(SPREAD[0])
 }
 
 /// Both halves of a product, so that each bit of both factors counts.
+#[inline]
 fn fold(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
     (product as u64) ^ ((product >> 64) as u64)

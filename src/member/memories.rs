@@ -11,6 +11,7 @@ use crate::cache::{Cache, Geometry, Lock, Outcome, Policy};
 use crate::config::model::metrics::MEMORY as METRICS;
 use crate::config::model::{Area, CacheSettings, Config, QueueSettings};
 use crate::ring;
+use crate::sys::forks;
 use crate::sys::robust_lock::RobustLock;
 use crate::sys::shared_memory::SharedWords;
 
@@ -104,7 +105,7 @@ impl CacheHome {
 
     fn open(&self) -> Option<SharedCache<'_>> {
         let lock = WriteLock(RobustLock::at(self.words.words())?);
-        let shard = std::process::id() as usize;
+        let shard = forks::own_process() as usize;
         let cache = Cache::new(self.words.words(), &self.geometry, self.policy, lock, shard);
         Some(SharedCache { name: &self.name, cache })
     }

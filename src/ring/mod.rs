@@ -54,7 +54,7 @@ pub struct Ring<'m> {
 }
 
 /// What a slot says: where its item is, and how long that is. An item of no bytes is none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     block: u32,
     bytes: u32,

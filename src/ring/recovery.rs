@@ -24,17 +24,21 @@ impl Ring<'_> {
                 is_whole.then_some(entry)
             })
             .collect();
-        let (between, beyond) = found.split_at(inside);
-        let kept: Vec<Option<Entry>> = between.iter().copied().filter(Option::is_some).collect();
-        let count = kept.len() as u32;
-        let empty = std::iter::repeat_n(None, inside - kept.len());
-        let entries = kept.into_iter().chain(empty).chain(beyond.iter().copied());
+        // Between the ends no slot is without an item, beyond them one may have been set.
+        let is_mixed = torn > 0 || found[..inside].contains(&None);
+        let (entries, count) = if is_mixed {
+            let kept: Vec<Option<Entry>> = found.iter().copied().filter(Option::is_some).collect();
+            let count = kept.len();
+            (kept.into_iter().chain(std::iter::repeat(None)).take(found.len()).collect(), count)
+        } else {
+            (found, inside)
+        };
         for (slot, entry) in order.into_iter().zip(entries) {
             let unused = || Entry { block: blocks.pop_first().unwrap_or(self.slots), bytes: 0 };
             self.slot(slot).store(entry.unwrap_or_else(unused).word(), Ordering::Release);
         }
         self.write(Head::Spare, blocks.pop_first().unwrap_or(self.slots).into());
-        let push = ((u64::from(pull) + u64::from(count)) % u64::from(self.slots.max(1))) as u32;
+        let push = ((u64::from(pull) + count as u64) % u64::from(self.slots.max(1))) as u32;
         self.write(Head::Positions, (u64::from(push) << 32) | u64::from(pull));
         torn
     }

@@ -181,7 +181,7 @@ fn a_mixture_of_older_and_newer_pages_gives_whole_items_only_and_goes_on_as_a_ri
     let item = |number: usize| format!("{number}").repeat(1 + number % 4);
     let whole: std::collections::HashSet<String> = (0..60).map(item).collect();
     let mut random = fastrand::Rng::with_seed(3);
-    let mut torn = 0;
+    let (mut torn, mut rings) = (0, 0);
     for _ in 0..2_000 {
         let words: Vec<AtomicU64> = (0..geometry.words()).map(|_| AtomicU64::new(0)).collect();
         let ring = Ring::at(&words, &geometry).expect("there is room");
@@ -213,16 +213,18 @@ fn a_mixture_of_older_and_newer_pages_gives_whole_items_only_and_goes_on_as_a_ri
         let mut blocks: Vec<u32> = (0..5).map(|slot| ring.entry(slot).block).chain([ring.spare()]).collect();
         blocks.sort_unstable();
         assert_eq!(blocks, [0, 1, 2, 3, 4, 5]);
-        let before = ring.between_ends() as usize;
         let there = drained(&ring);
-        assert_eq!(there.len(), before);
         assert!(there.iter().all(|item| whole.contains(item)), "{there:?}");
-        for item in ["x", "y", "z", "u", "v"] {
-            assert!(ring.push(item.as_bytes()));
+        // Whole items beyond the ends, as if somebody had set them, have been pulled, too.
+        if ring.push_slot() == ring.pull_slot() {
+            rings += 1;
+            for item in ["x", "y", "z", "u", "v"] {
+                assert!(ring.push(item.as_bytes()));
+            }
+            assert_eq!(drained(&ring), ["x", "y", "z", "u", "v"]);
         }
-        assert_eq!(drained(&ring), ["x", "y", "z", "u", "v"]);
     }
-    assert!(torn > 100, "{torn} were torn");
+    assert!(torn > 100 && rings > 500, "{torn} were torn, {rings} went on");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub use self::task::{Malformed, Task, Unfit, packed};
 pub use self::wanted::Wanted;
 
 /// What the name of each task begins with.
-pub const PREFIX: &str = "uwsgi_spoolfile_on_";
+const PREFIX: &str = "uwsgi_spoolfile_on_";
 
 /// Where a task goes that cannot be run, or takes each process with it that runs it.
 pub const ASIDE: &str = "set_aside";
@@ -52,6 +52,11 @@ pub fn name_of_runs(task: &[u8]) -> Vec<u8> {
     [RUNS.as_bytes(), task.strip_prefix(PREFIX.as_bytes()).unwrap_or(task)].concat()
 }
 
+/// Whether this is the name of a task.
+pub fn is_task(name: &[u8]) -> bool {
+    name.starts_with(PREFIX.as_bytes())
+}
+
 /// Whether a directory of this name holds tasks of a priority.
 pub fn is_priority(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_digit)
@@ -65,7 +70,7 @@ mod tests {
     fn only_a_task_that_is_whole_has_the_name_of_one() {
         let [written, found] = names_of_new("host", 7, 1, 9, 1_600_000_000_000_042);
         assert_eq!(found, "uwsgi_spoolfile_on_host_7_1_9_1600000000_42");
-        assert!(!written.starts_with(PREFIX));
+        assert!(is_task(found.as_bytes()) && !is_task(written.as_bytes()));
         assert_eq!(name_of_runs(found.as_bytes()), b".uwsgi_spoolfile_runs_host_7_1_9_1600000000_42");
         assert_eq!(["10", "", "1a", ASIDE].map(|name| is_priority(name.as_bytes())), [true, false, false, false]);
     }

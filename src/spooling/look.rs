@@ -12,9 +12,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::is_task;
 use crate::escape;
-use crate::spool::{ASIDE, Malformed, Manner, Runs, Task, by_version, is_priority, name_of_runs};
+use crate::spool::{ASIDE, Malformed, Manner, Runs, Task, by_version, is_priority, is_task, name_of_runs};
 use crate::sys::clock::epoch_us;
 use crate::sys::task_files::{TaskDirectory, TaskFile};
 
@@ -42,7 +41,7 @@ pub struct Spooler {
     waiting: usize,
     looked_us: u64,
     next_look_us: u64,
-    running: Option<Running>,
+    running: Option<Box<Running>>,
 }
 
 /// The task under way.
@@ -64,7 +63,7 @@ pub struct Begun {
 
 /// What became of looking at one.
 enum Found {
-    Begun(Running, Task),
+    Begun(Box<Running>, Task),
     /// It is to be looked at again then.
     Later(u64),
     Gone,
@@ -122,7 +121,7 @@ impl Spooler {
             let entry = entry?;
             let name = entry.file_name();
             let is_priority = is_ordered && is_priority(name.as_bytes());
-            if is_task(&name) || (is_priority && entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            if is_task(name.as_bytes()) || (is_priority && entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 found.push((name, is_priority));
             }
         }
@@ -194,7 +193,7 @@ impl Spooler {
             }
         }
         file.mark(true);
-        Ok(Found::Begun(Running { place, name: name.to_owned(), file }, task))
+        Ok(Found::Begun(Box::new(Running { place, name: name.to_owned(), file }), task))
     }
 
     /// The task under way is done, or is to be run again.
@@ -202,7 +201,8 @@ impl Spooler {
     /// # Errors
     /// What the system says.
     pub fn end(&mut self, is_done: bool) -> io::Result<()> {
-        let Some(Running { place, name, file }) = self.running.take() else { return Ok(()) };
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let Running { place, name, file } = *running;
         let mut due_us = self.later_us();
         let ended = match is_done {
             true => self.remove(place, &name),

@@ -6,7 +6,6 @@ mod look;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -61,16 +60,13 @@ pub fn read(path: &Path) -> Option<Task> {
     Task::of(file.read().ok()?).ok()
 }
 
-/// Whether this is the name of a task.
-fn is_task(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(crate::spool::PREFIX.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
+    use crate::spool::is_task;
 
     #[test]
     fn what_is_written_is_read_again_and_nothing_else_is_left() {
@@ -87,7 +83,7 @@ mod tests {
             assert!(at_s.is_none() || found.mtime() == 1_600_000_000);
         }
         let names: Vec<_> = std::fs::read_dir(there.path()).expect("a directory").flatten().collect();
-        assert!(names.len() == 2 && names.iter().all(|entry| is_task(&entry.file_name())));
+        assert!(names.len() == 2 && names.iter().all(|entry| is_task(entry.file_name().as_bytes())));
         assert!(read(&there.path().join("none")).is_none());
         assert!(write(&there.path().join("none"), &wanted, false).is_err());
         wanted.priority = Some("7");

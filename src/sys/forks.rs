@@ -7,13 +7,16 @@
 
 use std::io;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Forks of this process.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Whether this process is a fork that has not said that it counts for itself.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// The number of this process; 0 where nobody would tell that it is another one by now.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// A moment in the life of this process, by the number of its forks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +33,19 @@ pub fn count() -> io::Result<()> {
     // code is never unloaded.
     REGISTERED.call_once(|| refused = unsafe { libc::pthread_atfork(Some(note_fork), None, Some(note_child)) });
     IS_CHILD.store(false, Ordering::Relaxed);
-    if refused == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(refused)) }
+    if refused != 0 {
+        return Err(io::Error::from_raw_os_error(refused));
+    }
+    PROCESS.store(std::process::id(), Ordering::Relaxed);
+    Ok(())
+}
+
+/// The number of this process, which the kernel is not asked for where forks are counted.
+pub fn own_process() -> u32 {
+    match PROCESS.load(Ordering::Relaxed) {
+        0 => std::process::id(),
+        known => known,
+    }
 }
 
 impl Moment {
@@ -52,4 +67,5 @@ extern "C" fn note_fork() {
 
 extern "C" fn note_child() {
     IS_CHILD.store(true, Ordering::Relaxed);
+    PROCESS.store(0, Ordering::Relaxed);
 }

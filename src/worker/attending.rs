@@ -57,7 +57,7 @@ impl<'w> Desk<'w> {
             pid: std::process::id(),
         };
         let routes = Routes::of(member.config(), member.instance().rules());
-        Ok(Self { worker, place, buffers: Buffers::new(worker.limits()), books, routes })
+        Ok(Self { worker, place, buffers: Buffers::new(worker.limits())?, books, routes })
     }
 
     /// Has the one request of a connection answered. Returns the time, and what is left of the connection to be kept.

@@ -13,6 +13,7 @@ use super::exchange::Exchange;
 use super::reply::{Headers, StartError};
 use crate::handler::request::DeclaredBody;
 use crate::sys::clock::monotonic_us;
+use crate::sys::stack;
 use crate::sys::wait::WaitSet;
 use crate::websocket::{Due, Event, Incoming, Liveness, NoHandshake, Opcode, answer_to, code, first_of, head};
 pub use crate::websocket::{Kind, Message};
@@ -49,6 +50,9 @@ const READ_BYTES: usize = 512;
 
 /// The same of a frame that is larger.
 const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// After so much silence it gives back what it does not need.
+const REST_AFTER_US: u64 = 100_000;
 
 /// What the request says of its opening.
 #[derive(Debug, Default)]
@@ -114,7 +118,7 @@ impl Exchange<'_> {
         let mut incoming = Incoming::new(config.message_bytes_max);
         self.body.beyond().iter().for_each(|bytes| incoming.feed(bytes));
         let liveness = Liveness::new(config.ask_after.map(us), us(config.answer_within), monotonic_us());
-        Ok(Session { incoming, liveness, waiting, standing: Standing::Open, last: None })
+        Ok(Session { incoming, liveness, waiting, standing: Standing::Open, is_at_rest: false, last: None })
     }
 
     /// The next message. `waits`: until there is one, or the end; meanwhile the other side is asked now and then whether it
@@ -216,6 +220,7 @@ impl Session {
         match self.take(exchange, waits) {
             Ok(count) if count > 0 => {
                 self.liveness.heard(monotonic_us());
+                self.is_at_rest = false;
                 return true;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock && !exchange.is_overdue() => {}
@@ -257,8 +262,12 @@ impl Session {
 
     /// Waits until something can be read, the master wants something, or the time is over.
     fn wait(&mut self, exchange: &Exchange<'_>, timeout_us: Option<u64>) {
-        self.incoming.give_back();
+        let until_rest_us = if self.is_at_rest { None } else { Some(REST_AFTER_US) };
+        let timeout_us = timeout_us.into_iter().chain(until_rest_us).min();
         let woken = self.waiting.wait(timeout_us.map(|timeout_us| timeout_us.div_ceil(1_000)));
+        if matches!(woken, Ok(None)) && !self.is_at_rest {
+            self.rest(exchange);
+        }
         let heard = match woken {
             Ok(Some(ORDERS)) if hears_the_master(exchange) => exchange.worker.member().hear(),
             other => other.map(drop),
@@ -266,6 +275,15 @@ impl Session {
         if let Err(error) = heard {
             log::error!("[uwsgi-websocket] {}: cannot wait: {error}", named(exchange));
             self.standing = Standing::Over;
+        }
+    }
+
+    /// Gives back what is not needed while nothing comes.
+    fn rest(&mut self, exchange: &Exchange<'_>) {
+        self.is_at_rest = true;
+        self.incoming.give_back();
+        if !hears_the_master(exchange) {
+            stack::give_back_unused();
         }
     }
 

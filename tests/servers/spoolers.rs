@@ -186,7 +186,9 @@ fn tasks_come_over_a_socket_from_whom_the_configuration_names() {
     assert_eq!(server.send(&packet(&["a", "1"])).bytes, b"");
     server.wait_for_expected("a task is sent (modifier1 17) from unix:, which spool-allow-from does not name");
     server.stop();
-    assert_eq!(common().start().send(&packet(&["a", "1"])).status(), Some(501));
+    let mut server = common().start();
+    assert_eq!(server.send(&packet(&["a", "1"])).status(), Some(501));
+    server.wait_for_expected("a task is sent (modifier1 17), and spool-allow-from names nobody who may do that");
 }
 
 #[test]

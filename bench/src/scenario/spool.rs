@@ -32,6 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const STANDSTILL: Duration = Duration::from_secs(60);
 const SEED: u64 = 1;
 const DIRECTORY: &str = "tasks";
+const HASTY: &str = "rhinod wsgi, no sync";
 const WAITING: &str = "/spool?n=2000";
 /// For each second that a run may take at most, where it is to be short.
 const TASKS_OF_A_SECOND: u32 = 500;
@@ -44,7 +45,9 @@ struct Sample {
 /// Tasks a second.
 pub(super) fn rate(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
-    let setups = [Contender::Wsgi, Contender::Uwsgi].map(|contender| spooling(contender, PROCESSES));
+    // uWSGI does not wait for the disk.
+    let hasty = spooling(Contender::Wsgi, PROCESSES).option("spooler-no-sync", true).named(HASTY);
+    let setups = [spooling(Contender::Wsgi, PROCESSES), hasty, spooling(Contender::Uwsgi, PROCESSES)];
     let setups = running(lab, &setups, &mut findings)?;
     let mut series: Vec<Series<Sample>> = setups.iter().map(|setup| Series::new(setup.name())).collect();
     let count = at_most(lab, TASKS);
@@ -63,9 +66,16 @@ pub(super) fn rate(lab: &Lab) -> Result<Findings, Error> {
         table.row(vec![Cell::text(&one.name), run, written]);
     }
     findings.tables.push(table);
-    let runs = |name: &str| Some(Spread::of(&series_of(&series, name)?.numbers(|sample| sample.run_per_s))?.median);
+    let medians =
+        |name: &str, number: fn(&Sample) -> f64| Some(Spread::of(&series_of(&series, name)?.numbers(number))?.median);
+    let runs = |name: &str| medians(name, |sample| sample.run_per_s);
     if let (Some(ours), Some(theirs)) = (runs("rhinod wsgi"), runs("uwsgi wsgi")) {
         findings.checks.push(Check::new("tasks a second, rhinod / uWSGI", ours / theirs, Target::AtLeast(1.0)));
+    }
+    let writes = |name: &str| medians(name, |sample| sample.written_per_s);
+    if let (Some(ours), Some(theirs)) = (writes(HASTY), writes("uwsgi wsgi")) {
+        let what = "tasks written a second without waiting for the disk, rhinod / uWSGI";
+        findings.checks.push(Check::new(what, ours / theirs, Target::AtLeast(1.0)));
     }
     Ok(findings)
 }

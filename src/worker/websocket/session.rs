@@ -10,6 +10,8 @@ pub(in crate::worker) struct Session {
     pub(super) liveness: Liveness,
     pub(super) waiting: WaitSet,
     pub(super) standing: Standing,
+    /// Whether it has given back what it does not need while nothing comes.
+    pub(super) is_at_rest: bool,
     /// What the last message was.
     pub(super) last: Option<Kind>,
 }
