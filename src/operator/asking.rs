@@ -114,7 +114,10 @@ impl<'a> Master<'a> {
     }
 
     fn answer_to(&self, word: &str) -> Result<Vec<u8>, StartFailure> {
-        let gone = |error: io::Error| does_not_answer(self.pid, self.named, &error);
+        let gone = |error: io::Error| match was_not_heard(&error) && self.is_of_another_user() {
+            true => self.refuses(),
+            false => does_not_answer(self.pid, self.named, &error),
+        };
         let mut crowded_out = 0;
         let mut stream = self.put(word, &mut crowded_out).map_err(gone)?;
         let mut answer = Vec::new();
@@ -199,8 +202,8 @@ impl Master<'_> {
     fn refuses(&self) -> StartFailure {
         let user = facts(self.pid.get()).map_or(0, |facts| facts.user);
         let name = nix::unistd::User::from_uid(user.into()).ok().flatten().map_or(user.to_string(), |user| user.name);
-        let message =
-            format!("process {} of {} belongs to {name}: run this as {name} or as root", self.pid.get(), self.named);
+        let who = if user == 0 { "root".to_owned() } else { format!("{name} or as root") };
+        let message = format!("process {} of {} belongs to {name}: run this as {who}", self.pid.get(), self.named);
         failure(Exit::Permission, message)
     }
 }

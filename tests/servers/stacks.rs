@@ -1,6 +1,8 @@
 //! `rhinod stacks` and `rhinod profile`: threads that hang, run and wait, under every CPython that there is, and Rust.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 
 use nix::sys::stat::Mode;
@@ -150,4 +152,41 @@ fn threads_of_a_rust_application_are_told_by_name_and_a_profile_of_it_is_refused
     assert_eq!(refused.status.code(), Some(68));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("its workers run no Python"), "{refused:?}");
     instance.stop();
+}
+
+#[test]
+fn who_may_not_look_into_workers_is_refused_and_told_who_may() {
+    const STRANGER: u32 = 65_534;
+    const SERVES: u32 = 12_345;
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let ask = |instance: &Instance, word: &str, user: u32| {
+        let mut command = Command::new(program_path("rhinod"));
+        command.arg(word).arg(instance.pid().to_string()).args((word == "profile").then_some("1"));
+        command.uid(user).gid(user).output().expect("run rhinod")
+    };
+    let of_root = Launch::hello().start();
+    for word in ["stacks", "profile"] {
+        let output = ask(&of_root, word, STRANGER);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(77) && told.ends_with("belongs to root: run this as root\n"),
+            "{output:?}"
+        );
+    }
+    of_root.stop();
+    // Its own user may, where the system lets users look into their own processes.
+    let launch = Launch::hello().set("uid", SERVES).set("gid", SERVES);
+    fs::set_permissions(launch.dir(), fs::Permissions::from_mode(0o777)).expect("permissions");
+    let dropped = launch.start();
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let output = ask(&dropped, "stacks", SERVES);
+    match scope.trim() {
+        "" | "0" => assert!(output.status.success(), "{output:?}"),
+        _ => {
+            assert!(String::from_utf8_lossy(&output.stderr).contains("may not be read: run this as root"), "{output:?}")
+        }
+    }
+    dropped.stop();
 }
