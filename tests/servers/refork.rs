@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Instance, Launch, Process, wait_until};
+use crate::harness::{Instance, Launch, Process, wait_for_text, wait_until};
 use crate::pythons::{EVALUATES, Python, call, launch_in, one, supported};
 use crate::reloading::replacing::upgrade;
-use crate::reloading::{Traffic, operator, reload, unsteady, wait_for_generation};
+use crate::reloading::{Traffic, operator, reload, tell_fifo, unsteady, wait_for_generation};
 use crate::rivals::caches;
 use nix::sys::signal::Signal;
 
@@ -324,5 +324,42 @@ fn refork_with_lazy_apps_is_explained_and_is_the_only_way_to_share() {
     for _ in 0..8 {
         assert_eq!(call(&server, "LOADED_BY, os.getpid() != LOADED_BY"), format!("({}, True)", mold.pid));
     }
+    server.stop();
+}
+
+const SLOW: &str = "\
+import os, time, uwsgidecorators
+
+@uwsgidecorators.before_refork
+def slowly():
+    print('it cools down', flush=True)
+    while not os.path.exists('go'):
+        time.sleep(0.01)
+";
+
+#[test]
+fn a_mold_and_its_workers_write_where_the_log_was_moved_while_it_became_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("app.py"), format!("{SLOW}{EVALUATES}")).expect("room");
+    let launch = launch_in(&one(), directory.path()).set("module", "app").set("workers", 2).set("refork", 10);
+    let (log, fifo) = (launch.dir().join("log"), launch.dir().join("fifo"));
+    let text = || fs::read_to_string(&log).unwrap_or_default();
+    let server = launch.set("logto", log.display()).set("master-fifo", fifo.display()).spawn();
+    wait_for_text(&log, "ready to serve");
+    while !text().contains("it cools down") {
+        call(&server, "1");
+    }
+    fs::rename(&log, log.with_extension("old")).expect("rename the log");
+    tell_fifo(&fifo, "l");
+    assert!(wait_until(|| log.exists()));
+    fs::write(directory.path().join("go"), "").expect("let it go on");
+    let told = wait_for_text(&log, "refork: workers are forked from process ");
+    let (_, pid) = told.split_once("forked from process ").expect("the line");
+    let pid: i32 = pid.split(',').next().and_then(|pid| pid.parse().ok()).expect("a number");
+    let of_mold = || server.processes().iter().filter(|process| parent(process) == pid).count();
+    assert!(wait_until(|| of_mold() == 2), "{}", text());
+    assert!(wait_until(|| text().matches("buried after").count() == 2), "{}", text());
+    call(&server, "print('said by one that comes from the mold', flush=True)");
+    wait_for_text(&log, "said by one that comes from the mold");
     server.stop();
 }

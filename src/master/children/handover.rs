@@ -185,6 +185,7 @@ impl MemberHandover {
             ended_us: None,
             orphan,
             calling: if is_called { Calling::Told } else { Calling::None },
+            missed_log: false,
             budget,
         };
         Ok((seat, member))

@@ -13,7 +13,7 @@ use worker_protocol::scoreboard::{MasterSeat, Presence, SeatOrder};
 use super::super::machine::{Event, Generation, Post, Seat};
 use super::super::wake::Wake;
 use super::orders::ForkOrder;
-use super::registry::{Children, Member};
+use super::registry::{Calling, Children, Member};
 use crate::sys::control::ControlSocket;
 
 impl Children {
@@ -134,7 +134,9 @@ impl Children {
     }
 
     /// Has every process write its log to `file` from now on, and with the zygotes those that they fork.
-    pub(in crate::master) fn log_to(&self, file: &File) {
+    pub(in crate::master) fn log_to(&mut self, file: &File) {
+        let on_the_way = self.members.values_mut().filter(|member| !matches!(member.calling, Calling::None));
+        on_the_way.for_each(|member| member.missed_log = true);
         let beside = [file.as_fd()];
         let zygotes = self.zygotes.values().map(|zygote| zygote.control.send_record(&ToZygote::LogTo, &beside));
         let members = self.members.values().map(|member| member.control.send_record(&ToWorker::LogTo, &beside));

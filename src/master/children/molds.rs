@@ -1,8 +1,10 @@
 //! Workers that become the molds of others (`refork`): told to, taken from among the members to the zygotes, and their ends,
 //! of which the zygotes tell whose children they are. Master only.
 
+use std::os::fd::AsFd as _;
+
 use mio::Poll;
-use worker_protocol::control::ToWorker;
+use worker_protocol::control::{ToWorker, ToZygote};
 
 use super::super::machine::{ExitStatus, Generation, ProcessId, Seat};
 use super::super::wake::{Wake, no_more};
@@ -44,6 +46,13 @@ impl Children {
         let _ = no_more(&process, poll);
         if let Err(error) = Wake::Zygote(generation).when_readable(&control, poll) {
             log::error!("refork: process {pid} is not heard: {error}");
+        }
+        if member.missed_log {
+            // The master's own output is where the log is since then.
+            let told = control.send_record(&ToZygote::LogTo, &[std::io::stderr().as_fd()]);
+            if let Err(error) = told {
+                log::error!("refork: process {pid} goes on writing to the old log: {error}");
+            }
         }
         let grown = Some(Grown { root: member.generation, process });
         self.zygotes.insert(generation, Zygote { grown, ..Zygote::new(pid, control, None, self.layout.seats()) });

@@ -85,6 +85,8 @@ pub(super) struct Member {
     pub(super) orphan: bool,
     /// How far it is on its way to being the mold of others.
     pub(super) calling: Calling,
+    /// Whether the log was moved while it was on that way, and may not have heard.
+    pub(super) missed_log: bool,
     /// How much of it is heard.
     pub(super) budget: Budget,
 }
@@ -134,6 +136,7 @@ impl Member {
             ended_us: None,
             orphan: false,
             calling: Calling::None,
+            missed_log: false,
             budget: Budget::of_worker(),
         }
     }
