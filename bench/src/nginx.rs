@@ -11,10 +11,22 @@ use crate::server::Launch;
 
 /// nginx in front of `upstream`, on a unix socket, so that it needs no free port.
 pub(crate) fn before(upstream: &Target, page: &'static str) -> Result<Launch, Error> {
+    launch(upstream, page, "access_log off;", "")
+}
+
+/// The same with a log of its own: for each request the status, the bytes that `upstream` has sent, how long it took to answer in
+/// seconds, and what was asked for.
+pub(crate) fn counting(upstream: &Target, log: &Path) -> Result<Launch, Error> {
+    let form = "log_format counted '$status $upstream_bytes_received $upstream_response_time $request_uri';";
+    let log = format!("{form}\naccess_log {} counted;", log.display());
+    launch(upstream, "/", &log, "uwsgi_param REQUEST_MSEC $msec;\n")
+}
+
+fn launch(upstream: &Target, page: &'static str, log: &str, more: &str) -> Result<Launch, Error> {
     let dir = directory()?;
     let socket = dir.path().join("front");
     let configuration = dir.path().join("nginx.conf");
-    fs::write(&configuration, configuration_before(upstream, &socket)).map_err(io_error("nginx.conf"))?;
+    fs::write(&configuration, configuration_before(upstream, &socket, log, more)).map_err(io_error("nginx.conf"))?;
     Ok(Launch {
         name: "nginx".to_owned(),
         program: program()?,
@@ -56,7 +68,7 @@ pub(crate) fn serving(dir: &Path, files: &Path, target: &Target, workers: usize)
     Ok(arguments(dir, &configuration))
 }
 
-fn configuration_before(upstream: &Target, socket: &Path) -> String {
+fn configuration_before(upstream: &Target, socket: &Path, log: &str, more: &str) -> String {
     let user = user();
     let parameters = [
         "QUERY_STRING $query_string",
@@ -76,10 +88,10 @@ fn configuration_before(upstream: &Target, socket: &Path) -> String {
     let parameters: String = parameters.iter().map(|parameter| format!("uwsgi_param {parameter};\n")).collect();
     format!(
         "{user}\ndaemon off;\nworker_processes 1;\npid nginx.pid;\nevents {{ worker_connections 512; }}\n\
-        http {{\naccess_log off;\nkeepalive_requests 1000000;\n\
+        http {{\n{log}\nkeepalive_requests 1000000;\n\
         client_body_temp_path body;\nproxy_temp_path proxy;\nfastcgi_temp_path fastcgi;\n\
         scgi_temp_path scgi;\nuwsgi_temp_path uwsgi;\n\
-        server {{\nlisten unix:{};\nserver_name app.example;\nlocation / {{\n{parameters}\
+        server {{\nlisten unix:{};\nserver_name app.example;\nlocation / {{\n{parameters}{more}\
         uwsgi_pass unix:{upstream};\n}}\n}}\n}}\n",
         socket.display()
     )

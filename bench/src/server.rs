@@ -146,6 +146,11 @@ impl Server {
         self.target.clone()
     }
 
+    /// Where the web server before it listens, if there is one.
+    pub fn front_target(&self) -> Option<Target> {
+        self.front.as_deref().map(Server::target)
+    }
+
     /// Its directory.
     pub fn dir(&self) -> &Path {
         self.dir.path()

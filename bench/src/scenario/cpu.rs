@@ -92,6 +92,31 @@ pub(super) fn rules(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
+/// A line of the log for each request, into a file, against none.
+pub(super) fn logging(lab: &Lab) -> Result<Findings, Error> {
+    let silent = |contender| Setup::pool(contender, 2);
+    let pair =
+        |contender, name: &str| [silent(contender), silent(contender).named(name).option("disable-logging", false)];
+    let setups = [
+        pair(Contender::Wsgi, "rhinod wsgi, logging"),
+        pair(Contender::Uwsgi, "uwsgi wsgi, logging"),
+        pair(Contender::Hello, "rhinod hello, logging"),
+    ];
+    let (mut findings, series) = compare(lab, "Request log on and off, 2 workers", BATCHES, &setups.concat())?;
+    let mut table = Table::new("CPU time with the log, by that without", &["contender", "ratio median", "min", "max"]);
+    for name in ["rhinod wsgi", "uwsgi wsgi", "rhinod hello"] {
+        let Some(ratio) = cpu_ratio(&series, &format!("{name}, logging"), name) else { continue };
+        let mut cells = vec![Cell::text(name)];
+        cells.extend(spread_cells(Some(ratio), 3));
+        table.row(cells);
+        if name == "rhinod wsgi" {
+            findings.checks.push(Check::new("CPU time with the log / without", ratio.median, Target::AtMost(1.10)));
+        }
+    }
+    findings.tables.push(table);
+    Ok(findings)
+}
+
 /// The Django example's plainest view.
 pub(super) fn django(lab: &Lab) -> Result<Findings, Error> {
     let setups = [Contender::UwsgiDjango, Contender::Django].map(|contender| Setup::pool(contender, 2).page("/hello"));

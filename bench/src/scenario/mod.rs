@@ -14,6 +14,7 @@ mod kills;
 mod ksm;
 mod leak;
 mod memory;
+mod metrics;
 mod overload;
 mod recycle;
 mod refork;
@@ -24,7 +25,9 @@ mod spool;
 mod startup;
 mod steady;
 mod timers;
+mod truth;
 mod vassals;
+mod watched;
 mod websockets;
 
 use crate::client::{Load, Report};
@@ -165,6 +168,21 @@ pub const ALL: &[Scenario] = &[
         name: "canary-kills",
         about: "the same with random workers killed: what is lost beside",
         run: canary::disturbed,
+    },
+    Scenario {
+        name: "truth",
+        about: "100,000 requests with known outcomes through nginx, counted in its log: what the server tells of them",
+        run: truth::run,
+    },
+    Scenario {
+        name: "watched",
+        about: "documents taken 1,000 times a second at full load, and readers that never read: what it costs",
+        run: watched::run,
+    },
+    Scenario {
+        name: "logging",
+        about: "CPU time of a line of the log for each request, against uWSGI",
+        run: cpu::logging,
     },
     Scenario {
         name: "vassals",
