@@ -28,6 +28,7 @@
 
 #[doc(hidden)]
 pub mod app;
+mod attendant;
 #[doc(hidden)]
 pub mod cache;
 mod canary;
@@ -46,6 +47,7 @@ mod emperor;
 pub mod escape;
 #[doc(hidden)]
 pub mod exit;
+mod exporter;
 #[doc(hidden)]
 pub mod failure;
 #[doc(hidden)]
@@ -53,6 +55,7 @@ pub mod handler;
 mod hindrance;
 #[doc(hidden)]
 pub mod hooks;
+mod inquiry;
 mod log_places;
 #[doc(hidden)]
 pub mod logging;
@@ -64,6 +67,9 @@ mod metric_files;
 #[doc(hidden)]
 pub mod metrics;
 mod operator;
+#[doc(hidden)]
+pub mod otlp;
+mod pushing;
 pub mod remote;
 #[doc(hidden)]
 pub mod ring;

@@ -10,9 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::attendant;
 use crate::metrics;
 use crate::sys::files::{open_regular, replace_text};
-use crate::sys::process::{close_all_but, set_name};
 use crate::sys::shared_memory::SharedWords;
 use crate::sys::wait::{Interest, wait_ready};
 
@@ -41,8 +41,7 @@ impl PartialEq for MetricFiles {
 
 /// The life of the process that writes; returns its exit code.
 pub(crate) fn live(files: &MetricFiles, control: &UnixStream) -> i32 {
-    set_name("rhinod metrics");
-    close_all_but(&[control.as_fd(), files.words.as_fd()]);
+    attendant::begin("rhinod metrics", &[control.as_fd(), files.words.as_fd()]);
     let mut written = vec![None; files.names.len()];
     let mut is_told = false;
     loop {
@@ -53,6 +52,10 @@ pub(crate) fn live(files: &MetricFiles, control: &UnixStream) -> i32 {
             _ => {}
         }
         is_told = failed.is_some();
+        if is_told {
+            // What was there may not be any more.
+            written.fill(None);
+        }
         match wait_ready(control, Interest::Readable, LOOK_EVERY_US) {
             Ok(false) => {}
             // The master has ended, or wants an end.

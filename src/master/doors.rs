@@ -13,6 +13,7 @@ use super::wake::Wake;
 use crate::config::model::{Address, Config, Listener};
 use crate::failure::StartFailure;
 use crate::sys::listeners::{BindOptions, BoundSocket};
+use crate::sys::machine;
 
 /// How many may wait to be let in.
 const BACKLOG: u32 = 128;
@@ -109,6 +110,10 @@ impl Doors {
             let options = match manner {
                 // Who may connect may take part in serving. `chmod-socket` is about clients.
                 Manner::Sockets => BindOptions { mode: None, ..all.clone() },
+                Manner::Document | Manner::Pages => {
+                    let mode = config.statistics.mode(config.chmod_socket, machine::umask());
+                    BindOptions { mode: Some(mode), ..all.clone() }
+                }
                 _ => all.clone(),
             };
             match BoundSocket::bind(&listener, &options) {

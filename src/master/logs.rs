@@ -40,6 +40,7 @@ impl Driver<'_> {
                     log::error!("the master goes on logging where it did: {error}");
                 }
                 self.children.log_to(file);
+                self.attendants.begin_anew();
             }
         }
     }
@@ -55,8 +56,9 @@ impl Driver<'_> {
             }
             None => crate::logging::reopen(&path, file, || self.children.log_to(file)),
         };
-        if let Err(error) = moved {
-            log::error!("the log goes on where it was: {error}");
+        match moved {
+            Ok(()) => self.attendants.begin_anew(),
+            Err(error) => log::error!("the log goes on where it was: {error}"),
         }
     }
 

@@ -154,6 +154,7 @@ impl Driver<'_> {
             Wake::Routers => self.hear_routers(),
             Wake::Door(door) => self.hear_door(door),
             Wake::Visitor(visitor) => self.hear_visitor(visitor),
+            Wake::Attendant(attendant) => self.hear_attendant(attendant),
             Wake::Program(seat) => {
                 let events = self.children.executed.ended_elsewhere(seat, &self.poll);
                 self.handle_all(events);

@@ -53,6 +53,8 @@ pub(super) enum Wake {
     Collector,
     /// The visitor with this number has said something, or has room for more of what it is told.
     Visitor(u32),
+    /// The attendant with this number asks something, or has room for more of an answer.
+    Attendant(u32),
 }
 
 /// A token is the number of the kind, and below it which one of that kind.
@@ -107,6 +109,7 @@ impl Wake {
             Wake::Emperor => (17, 0),
             Wake::Collector => (18, 0),
             Wake::Routers => (19, 0),
+            Wake::Attendant(number) => (20, number),
         };
         Token(kind << KIND | number as usize)
     }
@@ -135,6 +138,7 @@ impl Wake {
             17 => Wake::Emperor,
             18 => Wake::Collector,
             19 => Wake::Routers,
+            20 => Wake::Attendant(number),
             _ => return None,
         })
     }
@@ -173,6 +177,7 @@ mod tests {
             Wake::Emperor,
             Wake::Collector,
             Wake::Routers,
+            Wake::Attendant(last),
         ];
         let mut tokens: Vec<Token> = all.iter().map(|wake| wake.token()).collect();
         assert_eq!(tokens.iter().map(|token| Wake::of(*token)).collect::<Vec<_>>(), all.map(Some));

@@ -1,11 +1,13 @@
-//! Metrics as text: families, samples and their labels, in the form that Prometheus reads
-//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>) and in that of OpenMetrics. Pure.
+//! Metrics in writing: families, samples and their labels, in the form that Prometheus reads
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>) and in that of OpenMetrics; or as messages of OTLP. Pure.
 
 use std::fmt::Write as _;
 
 use worker_protocol::scoreboard::{BOUNDS_US, Histogram};
 
-/// Which of the two forms.
+use crate::otlp::{self, Message, Metrics};
+
+/// Which of the two forms of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
     /// Prometheus' own, version 0.0.4.
@@ -25,9 +27,11 @@ impl Form {
 }
 
 /// A document in the making.
-pub(super) struct Exposition {
-    text: String,
-    form: Form,
+pub(super) enum Exposition {
+    /// Text.
+    Text(String, Form),
+    /// Messages for a collector of OpenTelemetry's.
+    Otlp(Metrics),
 }
 
 /// What a family counts.
@@ -49,11 +53,19 @@ impl Kind {
             Kind::Histogram => "histogram",
         }
     }
+
+    fn for_collectors(self) -> otlp::Kind {
+        match self {
+            Kind::Counter => otlp::Kind::Sum,
+            Kind::Gauge => otlp::Kind::Gauge,
+            Kind::Histogram => otlp::Kind::Histogram,
+        }
+    }
 }
 
 /// A family in the making: the samples of one name.
 pub(super) struct Family<'e> {
-    text: &'e mut String,
+    out: &'e mut Exposition,
     name: &'static str,
     kind: Kind,
 }
@@ -63,70 +75,106 @@ pub(super) type Labels<'l> = &'l [(&'l str, &'l str)];
 
 impl Exposition {
     pub(super) fn new(form: Form) -> Self {
-        Self { text: String::with_capacity(16 * 1024), form }
+        Self::Text(String::with_capacity(16 * 1024), form)
     }
 
     /// Begins a family. The name of a counter is given without `_total`.
     pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
-        let ending = if kind == Kind::Counter && self.form == Form::Plain { "_total" } else { "" };
-        let _ = writeln!(self.text, "# HELP {name}{ending} {help}");
-        let _ = writeln!(self.text, "# TYPE {name}{ending} {}", kind.word());
-        Family { text: &mut self.text, name, kind }
+        match self {
+            Self::Text(text, form) => {
+                let ending = if kind == Kind::Counter && *form == Form::Plain { "_total" } else { "" };
+                let _ = writeln!(text, "# HELP {name}{ending} {help}");
+                let _ = writeln!(text, "# TYPE {name}{ending} {}", kind.word());
+            }
+            Self::Otlp(metrics) => metrics.family(name, kind.for_collectors(), help),
+        }
+        Family { out: self, name, kind }
     }
 
     /// The document.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        if self.form == Form::Open {
-            self.text.push_str("# EOF\n");
+    pub(super) fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Text(mut text, form) => {
+                if form == Form::Open {
+                    text.push_str("# EOF\n");
+                }
+                text.into_bytes()
+            }
+            Self::Otlp(metrics) => Message::into_bytes(metrics.finish()),
         }
-        self.text.into_bytes()
     }
 }
 
 impl Family<'_> {
     /// Adds a sample that is a whole number.
     pub(super) fn whole(&mut self, labels: Labels<'_>, value: u64) {
-        self.begin(labels);
-        let _ = writeln!(self.text, " {value}");
+        match self.out {
+            Exposition::Text(text, _) => {
+                begin(text, self.name, self.kind, labels);
+                let _ = writeln!(text, " {value}");
+            }
+            Exposition::Otlp(metrics) => metrics.whole(labels, value.try_into().unwrap_or(i64::MAX)),
+        }
     }
 
     /// Adds a sample that is a whole number, which may be below zero.
     pub(super) fn signed(&mut self, labels: Labels<'_>, value: i64) {
-        self.begin(labels);
-        let _ = writeln!(self.text, " {value}");
+        match self.out {
+            Exposition::Text(text, _) => {
+                begin(text, self.name, self.kind, labels);
+                let _ = writeln!(text, " {value}");
+            }
+            Exposition::Otlp(metrics) => metrics.whole(labels, value),
+        }
     }
 
     /// Adds a sample that is a time.
     pub(super) fn seconds(&mut self, labels: Labels<'_>, us: u64) {
-        self.begin(labels);
-        let _ = writeln!(self.text, " {}", Seconds(us));
+        match self.out {
+            Exposition::Text(text, _) => {
+                begin(text, self.name, self.kind, labels);
+                let _ = writeln!(text, " {}", Seconds(us));
+            }
+            Exposition::Otlp(metrics) => metrics.decimal(labels, us as f64 / 1e6),
+        }
     }
 
     /// Adds all samples of a histogram.
     pub(super) fn histogram(&mut self, histogram: &Histogram) {
-        let mut below: u64 = 0;
-        for (count, bound_us) in histogram.counts.iter().zip(BOUNDS_US.map(Some).into_iter().chain([None])) {
-            below = below.saturating_add(*count);
-            let bound = bound_us.map_or_else(|| "+Inf".to_owned(), |us| Seconds(us).to_string());
-            let _ = writeln!(self.text, "{}_bucket{{le=\"{bound}\"}} {below}", self.name);
+        match self.out {
+            Exposition::Text(text, _) => push_histogram(text, self.name, histogram),
+            Exposition::Otlp(metrics) => {
+                let bounds = BOUNDS_US.map(|us| us as f64 / 1e6);
+                metrics.histogram(&histogram.counts, &bounds, histogram.sum_us as f64 / 1e6);
+            }
         }
-        let _ = writeln!(self.text, "{}_sum {}", self.name, Seconds(histogram.sum_us));
-        let _ = writeln!(self.text, "{}_count {below}", self.name);
     }
+}
 
-    fn begin(&mut self, labels: Labels<'_>) {
-        self.text.push_str(self.name);
-        if self.kind == Kind::Counter {
-            self.text.push_str("_total");
-        }
-        for (place, (name, value)) in labels.iter().enumerate() {
-            let _ = write!(self.text, "{}{name}=\"", if place == 0 { '{' } else { ',' });
-            push_value(self.text, value);
-            self.text.push('"');
-        }
-        if !labels.is_empty() {
-            self.text.push('}');
-        }
+fn push_histogram(text: &mut String, name: &str, histogram: &Histogram) {
+    let mut below: u64 = 0;
+    for (count, bound_us) in histogram.counts.iter().zip(BOUNDS_US.map(Some).into_iter().chain([None])) {
+        below = below.saturating_add(*count);
+        let bound = bound_us.map_or_else(|| "+Inf".to_owned(), |us| Seconds(us).to_string());
+        let _ = writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {below}");
+    }
+    let _ = writeln!(text, "{name}_sum {}", Seconds(histogram.sum_us));
+    let _ = writeln!(text, "{name}_count {below}");
+}
+
+/// Writes a sample's name and labels.
+fn begin(text: &mut String, name: &str, kind: Kind, labels: Labels<'_>) {
+    text.push_str(name);
+    if kind == Kind::Counter {
+        text.push_str("_total");
+    }
+    for (place, (name, value)) in labels.iter().enumerate() {
+        let _ = write!(text, "{}{name}=\"", if place == 0 { '{' } else { ',' });
+        push_value(text, value);
+        text.push('"');
+    }
+    if !labels.is_empty() {
+        text.push('}');
     }
 }
 

@@ -6,6 +6,7 @@
 mod agent;
 mod brief;
 mod exposition;
+mod figures;
 mod health;
 mod metrics;
 mod report;
@@ -19,8 +20,9 @@ pub const PAGE: &str = include_str!("page.html");
 pub use agent::{Load, agent_line};
 pub use brief::{Brief, BriefRequest, BriefWorker};
 pub use exposition::Form;
+pub use figures::{Figure, Figures, Measure, WorkerFigures};
 pub use health::{Answer, Readiness};
-pub use metrics::metrics;
+pub use metrics::{metrics, metrics_for_collectors};
 pub use report::{
     Application, Core, Decision, Holding, Instance, Listener, Report, Running, ScaledBy, Tally, Totals, Worker,
     WorkerStatus, Zygote,

@@ -100,8 +100,8 @@ impl Mailbox {
         })
     }
 
-    /// The length of the next message; `None`: there is none.
-    fn receive(&self, into: &mut [u8]) -> io::Result<Option<usize>> {
+    /// Takes the oldest message, as far as there is room, without waiting: its length; `None`: there is none.
+    pub fn receive(&self, into: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
             match recv(self.outlet.as_raw_fd(), into, MsgFlags::MSG_DONTWAIT) {
                 Ok(length) => return Ok(Some(length)),

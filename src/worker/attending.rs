@@ -17,6 +17,7 @@ use super::process::Worker;
 use super::request_log::{self, Template};
 use super::routes::Routes;
 use super::rush::Rush;
+use super::spans;
 use crate::log_places::Places;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
@@ -156,6 +157,7 @@ impl Books<'_> {
         worker.count_request();
         let took_us = now_us - started_us;
         rush.served(took_us);
+        spans::tell(worker, request, took_us, *number);
         let logging = &worker.member().config().logging;
         if request_log::wanted(logging, request, took_us) {
             let (read_errors, write_errors) = seat.io_errors();

@@ -33,12 +33,14 @@ mod rush;
 mod share;
 mod shedding;
 mod signalled;
+mod spans;
 mod spare;
 mod statics;
 mod supervision;
 mod supervisor;
 mod threads;
 mod titles;
+mod tracing;
 mod watch;
 pub mod websocket;
 

@@ -10,6 +10,7 @@ use worker_protocol::scoreboard::Presence;
 use super::offloading::{Berths, Offloading};
 use super::supervision::Supervision;
 use super::titles::Titles;
+use super::tracing::Tracing;
 use super::watch::Watch;
 use crate::companion::CompanionRuntime;
 use crate::config::model::{Config, HookPhase, RequestLimits};
@@ -59,6 +60,8 @@ pub struct Worker<'z> {
     offloading: Option<Offloading>,
     /// Its title, if that says what it is doing.
     pub(super) titles: Option<Titles>,
+    /// What it needs to tell of requests to a collector, if it does.
+    tracing: Option<Tracing<'z>>,
 }
 
 impl<'z> Worker<'z> {
@@ -83,6 +86,7 @@ impl<'z> Worker<'z> {
             room,
             offloading,
             titles: titles.flatten(),
+            tracing: Tracing::of(&instance),
         })
     }
 
@@ -184,6 +188,11 @@ impl<'z> Worker<'z> {
     /// The places for answers that they send.
     pub(super) fn berths(&self) -> Option<&Berths> {
         self.offloading.as_ref().map(Offloading::berths)
+    }
+
+    /// What it needs to tell of requests to a collector, if it does.
+    pub(super) fn tracing(&self) -> Option<&Tracing<'z>> {
+        self.tracing.as_ref()
     }
 
     /// The directory with room for what is too large for memory.

@@ -78,6 +78,13 @@ fn metrics_have_files_from_which_the_next_instance_goes_on() {
     keeper.expect("a process that writes").signal(Signal::SIGKILL);
     instance.log.wait_for("another one follows");
     assert!(wait_until(|| text("shop.orders") == "3\n"), "another one writes");
+    // Where there is no directory that is said, and that there is one again.
+    instance.expect_log("metrics-dir");
+    fs::remove_dir_all(&files).expect("remove the directory");
+    assert_eq!(call(&instance, "uwsgi.metric_set('shop.stock', -6)"), "True");
+    instance.log.wait_for(&format!("[error] metrics-dir {}: ", files.display()));
+    fs::create_dir(&files).expect("a directory");
+    instance.log.wait_for("metrics are written again");
     assert_eq!(call(&instance, "uwsgi.metric_set('shop.stock', -7)"), "True");
     instance.stop();
     assert_eq!((text("shop.orders").as_str(), text("shop.stock").as_str()), ("3\n", "-7\n"), "to the last");

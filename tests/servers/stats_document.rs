@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -251,4 +252,20 @@ fn uwsgitop_shows_an_instance() {
     terminal.wait_for(&[&header, "req: 7", &pids[0], &pids[1], "idle"]);
     terminal.press("q");
     terminal.ends_well();
+}
+
+#[test]
+fn its_socket_is_for_nobody_but_owner_and_group_unless_that_was_asked_for() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let modes = |more: &[(&str, &str)]| {
+        let launch = more.iter().fold(telling(), |launch, (key, value)| launch.set(key, value));
+        let server = launch.start();
+        let mode = |path: &Path| std::fs::metadata(path).expect("a socket").permissions().mode() & 0o777;
+        let modes = (mode(server.socket()), mode(&stats_path(server.dir())));
+        server.stop();
+        modes
+    };
+    assert_eq!(modes(&[("chmod-socket", "666")]), (0o666, 0o660));
+    assert_eq!(modes(&[("umask", "000")]), (0o777, 0o660));
+    assert_eq!(modes(&[("chmod-socket", "600"), ("chmod-stats", "666")]), (0o600, 0o666));
 }

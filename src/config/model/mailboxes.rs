@@ -12,6 +12,9 @@ pub const ANY_MULE: &str = "mule";
 /// What the application tells the master of signals, timers and alarms.
 pub const MASTER: &str = "master";
 
+/// Spans of requests, for the exporter.
+pub const SPANS: &str = "spans";
+
 /// Messages to one mule.
 pub fn mule(number: u32) -> String {
     format!("mule {number}")
@@ -49,6 +52,9 @@ impl Config {
         // Rules raise alarms, too.
         if !self.logging.alarms.list.is_empty() && !names.iter().any(|name| name == MASTER) {
             names.push(MASTER.to_owned());
+        }
+        if self.telemetry.otlp.is_wanted {
+            names.push(SPANS.to_owned());
         }
         names
     }

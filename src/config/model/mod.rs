@@ -50,6 +50,7 @@ mod statics;
 mod statistics;
 mod staying;
 mod subscriptions;
+mod telemetry;
 mod term;
 mod tls;
 mod watch;
@@ -100,6 +101,7 @@ pub use spoolers::{Spool, Spoolers};
 pub use statics::{Answers, ErrorPage, Expiry, ExpiryOf, Packed, Place, PlaceKind, Sender, StaticFiles};
 pub use statistics::Statistics;
 pub use subscriptions::{Announced, Digest, Keys, Signer, Subscription, Subscriptions};
+pub use telemetry::{Carbon, Collector, IdleAverage, NoCollector, Otlp, Push, PushForm, Telemetry};
 pub use term::TermMeaning;
 pub use tls::{Material, NamedCertificate, Tls};
 pub use watch::{Watch, WatchEffect, WatchedDescriptor};
@@ -171,6 +173,8 @@ pub struct Config {
     pub logging: Logging,
     /// Where the instance tells of itself.
     pub statistics: Statistics,
+    /// To whom it sends what it tells.
+    pub telemetry: Telemetry,
     /// Files that hold the master's pid.
     pub pidfiles: PidFiles,
     /// Remove sockets and pid files at the end (`vacuum`).
@@ -280,6 +284,7 @@ impl Default for Config {
             patience: Patience::default(),
             logging: Logging::default(),
             statistics: Statistics::default(),
+            telemetry: Telemetry::default(),
             pidfiles: PidFiles::default(),
             vacuum: false,
             identity: Identity::default(),

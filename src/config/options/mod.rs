@@ -62,6 +62,7 @@ mod statistics;
 mod subscriptions;
 mod system;
 mod tasks;
+mod telemetry;
 mod vassals;
 mod zerg;
 

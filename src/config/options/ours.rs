@@ -1,6 +1,8 @@
 //! What uWSGI 2.0 does not have: rows of the option table, for the group [`Ours`](super::Group::Ours).
 //! Read in the master before anything else, and by the commands.
 
+use std::time::Duration;
+
 use super::canary;
 use super::draft::Draft;
 use super::kind::Kind;
@@ -8,10 +10,11 @@ use super::offers;
 use super::parsed::Parsed;
 use super::refork;
 use super::reload::reload_on_term;
-use super::row::{Opt, address, count, flag, int, list, millis, path, seconds, text, value};
+use super::row::{Opt, address, count, flag, int, list, millis, pair, path, seconds, text, value};
 use super::schedule;
 use super::statistics::own_address;
 use super::vassals;
+use super::telemetry;
 use crate::config::model::{NoReach, Undecided};
 
 /// What some of them mean together.
@@ -66,6 +69,20 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Tell metrics over HTTP at this address, as Prometheus reads them (/metrics), and health (/livez, /readyz)"),
     address("agent-check").sets(|d, v| d.config.statistics.agent = own_address(d, v)).works()
         .says("Tell HAProxy's agent at this address how much is spare (ready up 75%), and to drain while the instance stops"),
+    value("otlp", Kind::FlagOrText).optional().sets(telemetry::otlp).works()
+        .says("Send metrics, and a span for each request, to the OpenTelemetry collector at http://HOST:PORT; true: where OTEL_EXPORTER_OTLP_ENDPOINT says, else http://localhost:4318"),
+    list("otlp-header").sets(telemetry::header).works()
+        .says("Header of each request to the collector, NAME: VALUE; else those of OTEL_EXPORTER_OTLP_HEADERS"),
+    text("otlp-service-name").sets(|d, v| d.config.telemetry.otlp.service = Some(v.string())).works()
+        .says("What the collector is told that the service is called; else OTEL_SERVICE_NAME"),
+    pair("otlp-attribute").list().sets(|d, v| d.config.telemetry.otlp.attributes.push(v.pair())).works()
+        .says("An attribute of the resource, over and above those of OTEL_RESOURCE_ATTRIBUTES"),
+    seconds("otlp-interval").default("60").sets(|d, v| d.config.telemetry.otlp.interval = v.duration().max(Duration::from_secs(1))).works()
+        .says("Seconds between two times that metrics go to the collector"),
+    int("otlp-sampled", 0, 100).default("100").sets(|d, v| d.config.telemetry.otlp.percent = v.amount() as u32).works()
+        .says("Of so many in a hundred traces that begin here the collector is told; whether it is of others, traceparent says"),
+    value("chmod-stats", Kind::Mode).optional().sets(|d, v| d.config.statistics.mode = u32::try_from(v.number).ok()).works()
+        .says("Mode of the unix socket of `stats`, which tells what requests are about; without it what chmod-socket or the umask gives, but nothing for users beside owner and group"),
     flag("stats-variables").sets(|d, v| d.config.statistics.variables = v.on()).works()
         .says("Tell all variables of requests under way in `stats`, also query strings, cookies and credentials"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()

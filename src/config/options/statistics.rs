@@ -3,17 +3,24 @@
 //! The rows of the option table for the group [`Statistics`](super::Group::Statistics).
 //! Read in the master before anything else, and by the commands.
 
+use std::time::Duration;
+
 use super::alarms;
 use super::draft::Draft;
+use super::kind::Kind;
 use super::known_address::known_address;
 use super::metrics;
 use super::parsed::Parsed;
-use super::row::{Opt, address, bytes, count, flag, list, path, seconds, text};
+use super::row::{Opt, address, bytes, count, flag, list, path, seconds, text, value};
+use super::telemetry;
 use crate::config::error::ConfigError;
-use crate::config::model::Address;
+use crate::config::model::{Address, IdleAverage};
 
 // What stands behind several rows.
 const SCRAPE: &str = "let the monitoring scrape `metrics`";
+
+/// Shortest time between two times.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// The rows.
 #[rustfmt::skip]
@@ -28,7 +35,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Write each metric of the application into a file of its name in this directory, once a second if it has changed"),
     flag("metrics-dir-restore").aka(&["metric-dir-restore"]).sets(|d, v| d.config.metrics.restore = v.on()).works()
         .says("Metrics begin with what stands in their files"),
-    flag("metrics-no-cores").accepted("metrics of single threads are in the document of `stats` only").says("Skip per-core metrics"),
+    flag("metrics-no-cores").sets(|d, v| d.config.telemetry.push_cores = !v.on()).works()
+        .says("Leave single threads out of what stats-push and carbon send"),
     address("stats").aka(&["stats-server"])
         .sets(|d, v| d.config.statistics.server = own_address(d, v)).works()
         .says("Tell statistics as JSON to whoever connects to this address (TCP, UNIX)"),
@@ -36,9 +44,11 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Wait for an HTTP request first; /metrics, /livez and /readyz are there as well"),
     flag("stats-minified").aka(&["stats-min"]).sets(|d, v| d.config.statistics.minified = v.on()).works()
         .says("Emit compact stats JSON"),
-    list("stats-push").unsupported(SCRAPE).says("Push stats JSON to a pusher plugin target"),
-    seconds("stats-pusher-default-freq").aka(&["stats-pushers-default-freq"]).default("3").unsupported(SCRAPE)
-        .says("Seconds between stats pushes"),
+    list("stats-push").sets(telemetry::push).works()
+        .says("Send uWSGI's metrics as datagrams: statsd:HOST:PORT[,PREFIX], or socket:HOST:PORT[,PREFIX]"),
+    seconds("stats-pusher-default-freq").aka(&["stats-pushers-default-freq"]).default("3")
+        .sets(|d, v| d.config.telemetry.push_every = v.duration().max(LEAST)).works()
+        .says("Seconds between two times that stats-push sends"),
     flag("stats-no-cores").sets(|d, v| d.config.statistics.cores = !v.on()).works().says("Omit per-core data from stats"),
     flag("stats-no-metrics").sets(|d, v| d.config.statistics.own_metrics = !v.on()).works()
         .says("Omit metrics from stats"),
@@ -63,19 +73,29 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Lines of the log that match raise no alarm"),
     bytes("alarm-msg-size").default("8192").sets(alarms::message_size).works()
         .says("Largest message of an alarm in bytes"),
-    list("carbon").unsupported(SCRAPE).says("Send metrics to carbon server"),
-    seconds("carbon-timeout").default("3").unsupported(SCRAPE).says("Carbon connect timeout seconds"),
-    seconds("carbon-freq").default("60").unsupported(SCRAPE).says("Seconds between carbon pushes"),
-    text("carbon-id").unsupported(SCRAPE).says("Instance id in carbon keys"),
-    flag("carbon-no-workers").unsupported(SCRAPE).says("Omit per-worker carbon metrics"),
-    count("carbon-max-retry").unsupported(SCRAPE).says("Carbon retries after error"),
-    seconds("carbon-retry-delay").default("7").unsupported(SCRAPE).says("Seconds between carbon retries"),
-    text("carbon-root").default("uwsgi").unsupported(SCRAPE).says("Root of carbon metric names"),
-    text("carbon-hostname-dots").unsupported(SCRAPE).says("Replacement for dots of hostname in keys"),
-    flag("carbon-name-resolve").aka(&["carbon-resolve-names"]).unsupported(SCRAPE)
+    list("carbon").sets(telemetry::carbon).works().says("Send figures to this server of carbon: HOST:PORT"),
+    seconds("carbon-timeout").default("3").sets(|d, v| d.config.telemetry.carbon.patience = v.duration().max(LEAST)).works()
+        .says("How long a server of carbon may take for each step"),
+    seconds("carbon-freq").default("60").sets(|d, v| d.config.telemetry.carbon.every = v.duration().max(LEAST)).works()
+        .says("Seconds between two times that carbon is sent to"),
+    text("carbon-id").sets(|d, v| telemetry::part(d, v, |d, text| d.config.telemetry.carbon.id = Some(text))).works()
+        .says("What the instance is called in the names; else its first socket"),
+    flag("carbon-no-workers").sets(|d, v| d.config.telemetry.carbon.with_workers = !v.on()).works()
+        .says("Leave single workers out"),
+    count("carbon-max-retry").default("1").sets(|d, v| d.config.telemetry.carbon.retries = v.amount().try_into().unwrap_or(u32::MAX)).works()
+        .says("How often it is tried again where a server does not take the figures"),
+    seconds("carbon-retry-delay").default("7").sets(|d, v| d.config.telemetry.carbon.retry_after = v.duration().max(LEAST)).works()
+        .says("Seconds before it is tried again"),
+    text("carbon-root").default("uwsgi").sets(|d, v| telemetry::part(d, v, |d, text| d.config.telemetry.carbon.root = text)).works()
+        .says("What the names begin with"),
+    text("carbon-hostname-dots").sets(|d, v| telemetry::part(d, v, |d, text| d.config.telemetry.carbon.dots = Some(text))).works()
+        .says("What stands for the dots in the machine's name"),
+    flag("carbon-name-resolve").aka(&["carbon-resolve-names"]).accepted("names of servers are always looked up")
         .says("Allow DNS name for carbon server"),
-    text("carbon-idle-avg").default("last").unsupported(SCRAPE).says("Average reported while idle: last, zero, none"),
-    flag("carbon-use-metrics").unsupported(SCRAPE).says("Send metrics subsystem values to carbon"),
+    value("carbon-idle-avg", Kind::Choice(IdleAverage::NAMES)).default("last").sets(|d, v| d.config.telemetry.carbon.idle = IdleAverage::of(v.text)).works()
+        .says("What is sent as the average time of requests where there were none"),
+    flag("carbon-use-metrics").sets(|d, v| d.config.telemetry.carbon.by_metrics = v.on()).works()
+        .says("Send uWSGI's metrics by their names instead"),
     list("rrdtool").unsupported(SCRAPE).says("Directory for RRD files"),
     seconds("rrdtool-freq").default("300").unsupported(SCRAPE).says("Seconds between RRD updates"),
     text("rrdtool-lib").default("librrd.so").unsupported(SCRAPE).says("Name of the rrd library"),
@@ -96,6 +116,7 @@ pub(super) fn own_address(draft: &mut Draft<'_>, value: &Parsed<'_>) -> Option<A
 pub(super) fn judge(draft: &mut Draft<'_>) {
     alarms::judge(draft);
     metrics::judge(draft);
+    telemetry::judge(draft);
     let statistics = &draft.config.statistics;
     let same = statistics.metrics.is_some() && statistics.server == statistics.metrics;
     if let (true, false, Some(directive)) = (same, statistics.http, draft.given("metrics")) {

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::super::passed::Passed;
 use super::super::wake::Wake;
 use crate::config::model::Config;
-use crate::config::model::mailboxes::{MASTER, SIGNALS};
+use crate::config::model::mailboxes::{MASTER, SIGNALS, SPANS};
 use crate::sys::mailbox::{Mailbox, Posted};
 
 /// Most messages of the application that are taken in one round: others wait for the master as well.
 const WISHES_AT_ONCE: usize = 256;
+
+/// Room for spans that the exporter has not taken yet.
+const SPANS_BYTES: usize = 1 << 20;
 
 /// All of them, by name.
 #[derive(Debug, Default)]
@@ -36,7 +39,12 @@ impl Mailboxes {
         for name in &names {
             if !self.0.contains_key(name) {
                 let is_of_signals = name == MASTER || name.starts_with(SIGNALS);
-                let bytes = if is_of_signals { config.signal_queue_bytes } else { config.mules.queue_bytes };
+                let bytes = match name.as_str() {
+                    // As much as the kernel allows of it.
+                    SPANS => Some(SPANS_BYTES),
+                    _ if is_of_signals => config.signal_queue_bytes,
+                    _ => config.mules.queue_bytes,
+                };
                 self.0.insert(name.clone(), Mailbox::new(bytes)?);
                 self.watch(name, poll)?;
             }
@@ -73,6 +81,11 @@ impl Mailboxes {
     /// Puts a message into one. `None`: there is no such mailbox.
     pub(in crate::master) fn post(&self, name: &str, message: &[u8]) -> Option<io::Result<Posted>> {
         self.0.get(name).map(|mailbox| mailbox.post(message))
+    }
+
+    /// One of them.
+    pub(in crate::master) fn get(&self, name: &str) -> Option<&Mailbox> {
+        self.0.get(name)
     }
 
     /// Bytes that one has room for.

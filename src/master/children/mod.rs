@@ -27,6 +27,7 @@ mod zygotes;
 pub(super) use ahead::Ahead;
 pub(super) use handover::ChildrenHandover;
 pub(super) use hearing::Said;
+pub(super) use mailboxes::Mailboxes;
 pub(super) use python_version::python_version;
 pub(super) use registry::Children;
 pub(super) use zygotes::Equipment;

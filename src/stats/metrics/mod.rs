@@ -8,10 +8,19 @@ use std::collections::BTreeMap;
 use self::services::services;
 use super::exposition::{Exposition, Form, Kind};
 use super::report::{Holding, Report, Tally, Totals, Worker, WorkerStatus};
+use crate::otlp::Metrics;
 
 /// The document.
 pub fn metrics(report: &Report, form: Form) -> Vec<u8> {
-    let mut out = Exposition::new(form);
+    written(Exposition::new(form), report)
+}
+
+/// The same for a collector of OpenTelemetry's: the metrics of a `ScopeMetrics`. `now_us`: since the epoch.
+pub fn metrics_for_collectors(report: &Report, now_us: u64) -> Vec<u8> {
+    written(Exposition::Otlp(Metrics::new(report.instance.started_us, now_us)), report)
+}
+
+fn written(mut out: Exposition, report: &Report) -> Vec<u8> {
     instance(&mut out, report);
     load(&mut out, report);
     totals(&mut out, &report.totals);

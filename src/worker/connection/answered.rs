@@ -5,6 +5,7 @@ use worker_protocol::scoreboard::Served;
 use worker_protocol::wire::Envelope;
 
 use crate::handler::LogNotes;
+use crate::otlp::Place;
 use crate::worker::reply::Sent;
 
 /// What came of a request.
@@ -21,6 +22,8 @@ pub(crate) struct Outcome {
     pub(crate) read_failed: bool,
     /// What the application wants of its line in the log.
     pub(crate) notes: LogNotes,
+    /// Where it stands in its trace, if anybody is told of requests.
+    pub(crate) place: Option<Place>,
 }
 
 /// What becomes of the connection after an answer.

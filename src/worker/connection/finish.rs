@@ -51,7 +51,10 @@ pub(super) fn finish(
     if broken_off && exchange.reply.ends_by_closing() {
         // What is left of the request stays unread: on a unix socket that is what resets the connection.
         let (sent, notes) = (exchange.reply.sent(), final_notes(exchange, false));
-        return (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes }, After::Cut);
+        return (
+            Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes, place: None },
+            After::Cut,
+        );
     }
     let complete = exchange.reply.finish();
     let sent = exchange.reply.sent();
@@ -60,7 +63,7 @@ pub(super) fn finish(
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
     let after = after(exchange);
-    (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes }, after)
+    (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes, place: None }, after)
 }
 
 /// What is to be said of the line in the log, now that the answer has gone.
@@ -91,6 +94,7 @@ fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outco
         exception: exchange.exception,
         read_failed: exchange.body.failed(),
         notes: final_notes(exchange, false),
+        place: None,
     };
     (outcome, after)
 }

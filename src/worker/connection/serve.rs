@@ -10,6 +10,7 @@ use super::answered::{After, Outcome};
 use super::finish::{finish, linger};
 use super::receive::Incoming;
 use crate::handler::LogNotes;
+use crate::otlp;
 use crate::sys::clock::epoch_us;
 use crate::sys::stream::Stream;
 use crate::worker::body::{RequestBody, Source, Ungathered};
@@ -24,6 +25,7 @@ use crate::worker::process::Worker;
 use crate::worker::reply::{DateText, Manner, Onlooker, Reply, Sent, Transfer};
 use crate::worker::routes::{Begun, Caller, Course, Routes, give, read};
 use crate::worker::shedding;
+use crate::worker::spans::tell_of_place;
 
 /// Where a request is served.
 pub(super) struct Stage<'c> {
@@ -94,9 +96,14 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         Some(course) => Ok(course.begin()),
         None => Ok(Begun::default()),
     };
+    let traced = worker.tracing().map(|tracing| tracing.place(asked));
     let Begun { block, answer: answer_of_rules, deadline_s } = match begun {
         Ok(begun) => begun,
-        Err(sent) => return overdue(sent, waited_us),
+        Err(sent) => return overdue(sent, waited_us, traced),
+    };
+    let block = match &traced {
+        Some(place) => tell_of_place(asked, block, place),
+        None => block,
     };
     let changed = block.as_deref().and_then(|block| read(block).ok());
     let head = changed.as_ref().unwrap_or(asked);
@@ -147,7 +154,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         }
         None => Ok(()),
     };
-    let (outcome, after) = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
+    let (mut outcome, after) = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
         if let Some(due_us) = due_us {
             place.guard.look_by(due_us);
         }
@@ -168,6 +175,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         }
         finish(&mut exchange, waited_us, routes)
     });
+    outcome.place = traced;
     let handed = exchange.reply.take_handed().filter(|_| after != After::Cut);
     let beyond = match after {
         After::Lingers if then == Then::Nothing && handed.is_none() => {
@@ -203,8 +211,8 @@ fn begin_in_time<'c>(
 
 /// What became of a request whose time was over before anything but rules had looked at it.
 #[cold]
-fn overdue(sent: Sent, waited_us: Option<u64>) -> Served {
-    let outcome = Outcome { sent, waited_us, ..Outcome::default() };
+fn overdue(sent: Sent, waited_us: Option<u64>, place: Option<otlp::Place>) -> Served {
+    let outcome = Outcome { sent, waited_us, place, ..Outcome::default() };
     Served { outcome, after: After::Ends, beyond: Vec::new(), block: None, handed: None }
 }
 

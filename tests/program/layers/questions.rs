@@ -16,10 +16,12 @@ const ASKING: &[(&str, &str)] = &[
     ("config/host.rs", "%t and the like: when the start began"),
     ("collector/desk.rs", "stamps of lines"),
     ("emperor/telling.rs", "moments in its report"),
+    ("exporter/mod.rs", "moments of its own metrics"),
     ("hooks.rs", "the date of a file that it touches"),
     ("log_places/mod.rs", "stamps of lines"),
     ("logging.rs", "stamps of lines, names of logs that are moved away"),
     ("master/acting.rs", "moments in the ledger that people read"),
+    ("master/attendance.rs", "moments of metrics"),
     ("master/certificates.rs", "certificates are valid until some day"),
     ("master/crons.rs", "when a run began, for people; how long it may run is the monotonic clock's"),
     ("master/driver.rs", "when the instance began, for people"),
@@ -32,6 +34,7 @@ const ASKING: &[(&str, &str)] = &[
     ("master/statistics/calendar.rs", "moments in a report"),
     ("master/statistics/telling.rs", "moments in a report"),
     ("master/subscribing/book.rs", "moments in signed announcements, each later than the one before"),
+    ("pushing/mod.rs", "moments that carbon is told"),
     ("router/rounds.rs", "the header Date, and when a request was whole, by which workers tell how long it has waited"),
     ("sys/ground.rs", "certificates are valid until some day"),
     ("sys/processes.rs", "when a process began, for people"),
@@ -46,8 +49,10 @@ const ASKING: &[(&str, &str)] = &[
     ("worker/routes/course.rs", "rules of routing that name the time"),
     ("worker/routes/ground.rs", "rules of routing that name the time, entries of caches"),
     ("worker/shedding.rs", "how long ago the web server took the request, by its stamp"),
+    ("worker/spans.rs", "moments that collectors are told"),
     ("worker/statics/send.rs", "the headers Date and Expires, boundaries of parts"),
     ("worker/supervisor.rs", "when a request that is struck began, for people"),
+    ("worker/tracing.rs", "ids that nobody else has"),
 ];
 
 #[test]

@@ -139,6 +139,12 @@ pub(crate) fn monitoring() -> Option<&'static Path> {
     PYTHON.get_or_init(|| installed("monitoring")).as_deref()
 }
 
+/// Graphite's carbon-cache.
+pub(crate) fn carbon() -> Option<&'static Path> {
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PROGRAM.get_or_init(|| installed("carbon")).as_deref()
+}
+
 /// The virtualenv with Django, Flask-Caching and Django's tests of caches.
 pub(crate) fn caches() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
