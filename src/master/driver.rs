@@ -26,7 +26,7 @@ use super::scaler::Scaler;
 use super::second_line::SecondLine;
 use super::signals::Signals;
 use super::spool_scaler::SpoolScaler;
-use super::statistics::Visitors;
+use super::statistics::{Documents, Visitors};
 use super::subscribing::Subscribing;
 use super::thresholds::ThresholdWatch;
 use super::trial::Trial;
@@ -101,6 +101,8 @@ pub(super) struct Driver<'a> {
     pub(super) stops_at_us: Option<u64>,
     /// Who is being told of the instance.
     pub(super) visitors: Visitors,
+    /// What they were told last.
+    pub(super) documents: Documents,
     /// What is known of workers that others are forked from.
     pub(super) refork: Reforking,
     /// What processes hold of the machine's memory.
@@ -167,6 +169,7 @@ impl<'a> Driver<'a> {
             subscribing: Subscribing::default(),
             stops_at_us: None,
             visitors: Visitors::default(),
+            documents: Documents::default(),
             refork: Reforking::default(),
             holdings: Holdings::default(),
             ledger: Ledger::begin(epoch_us()),

@@ -6,9 +6,11 @@
 
 mod beside;
 mod calendar;
+mod documents;
 mod gathering;
 mod shared;
 mod telling;
 mod visitors;
 
+pub(super) use documents::Documents;
 pub(super) use visitors::Visitors;

@@ -5,23 +5,10 @@ use std::rc::Rc;
 
 use super::super::doors::Manner;
 use super::super::driver::Driver;
+use super::documents::{Document, Documents};
 use super::visitors::Question;
-use crate::stats::{self, Brief, Form, Head, Page, Report, Request, Style};
+use crate::stats::{self, Brief, Form, Head, Page, Request, Style};
 use crate::sys::clock::{epoch_us, monotonic_us};
-
-/// The documents of one moment, as far as anybody has asked for them.
-#[derive(Default)]
-struct Documents {
-    report: Option<Report>,
-    made: Vec<(Document, Rc<[u8]>)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Document {
-    Uwsgi(Style),
-    Metrics(Form),
-    Brief,
-}
 
 impl Driver<'_> {
     /// Lets in whoever waits at a door.
@@ -44,13 +31,16 @@ impl Driver<'_> {
     }
 
     fn attend_to(&mut self, visitors: &[u32]) {
-        let mut documents = Documents::default();
+        let mut documents = std::mem::take(&mut self.documents);
+        documents.be_of(monotonic_us());
         for visitor in visitors {
             if let Some(question) = self.visitors.hear(*visitor, &self.poll) {
                 let parts = self.answer(question, &mut documents);
                 self.visitors.tell(*visitor, parts, &self.poll);
             }
         }
+        documents.report = None;
+        self.documents = documents;
     }
 
     /// Head and body of an answer.
@@ -89,7 +79,7 @@ impl Driver<'_> {
     }
 
     fn document(&mut self, document: Document, documents: &mut Documents) -> Rc<[u8]> {
-        let Documents { report, made } = documents;
+        let Documents { report, made, .. } = documents;
         if let Some((_, bytes)) = made.iter().find(|(other, _)| *other == document) {
             return Rc::clone(bytes);
         }
