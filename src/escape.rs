@@ -91,6 +91,14 @@ pub fn markup(text: &str) -> String {
 
 fn push_cut(line: &mut String, bytes: &[u8], escape: Escape, bytes_max: usize) {
     let shown = &bytes[..bytes.len().min(bytes_max)];
+    // Nearly everything is such, and nothing of it has to be looked at letter by letter.
+    let is_plain_ascii = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if shown.len() == bytes.len()
+        && shown.iter().all(is_plain_ascii)
+        && let Ok(text) = std::str::from_utf8(shown)
+    {
+        return line.push_str(text);
+    }
     for chunk in shown.utf8_chunks() {
         for character in chunk.valid().chars() {
             if is_plain(character, escape) {

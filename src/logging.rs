@@ -1,6 +1,7 @@
 //! The log: life-cycle lines through `log` and `env_logger`, each written whole with one write, and the time stamps
 //! that uWSGI's lines have. Every process.
 
+use std::cell::RefCell;
 use std::fs::{File, Permissions};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -280,6 +281,48 @@ pub fn ctime(epoch_us: u64) -> String {
 
 /// A moment in a strftime(3) pattern, in local time. A pattern that cannot be used is written out as it is.
 pub(crate) fn format_local(pattern: &str, epoch_us: u64) -> String {
+    // What tells parts of a second is another text each time.
+    if pattern.contains(['f', 'N']) {
+        return format_moment(pattern, epoch_us);
+    }
+    let written = WRITTEN.try_with(|written| match written.try_borrow_mut() {
+        Ok(mut written) => Some(written.text(pattern, epoch_us)),
+        Err(_) => None,
+    });
+    // A thread that ends has none any more.
+    written.ok().flatten().unwrap_or_else(|| format_moment(pattern, epoch_us))
+}
+
+thread_local! {
+    static WRITTEN: RefCell<Written> = const { RefCell::new(Written(Vec::new())) };
+}
+
+/// Seconds as they were written last, by their patterns: many lines come within one.
+struct Written(Vec<(String, u64, String)>);
+
+impl Written {
+    /// Most patterns that are remembered.
+    const MOST: usize = 4;
+
+    fn text(&mut self, pattern: &str, epoch_us: u64) -> String {
+        let second = epoch_us / 1_000_000;
+        let place = self.0.iter().position(|(other, ..)| other == pattern);
+        if let Some((_, of, text)) = place.and_then(|place| self.0.get_mut(place)) {
+            if *of != second {
+                (*of, *text) = (second, format_moment(pattern, epoch_us));
+            }
+            return text.clone();
+        }
+        let text = format_moment(pattern, epoch_us);
+        if self.0.len() == Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push((pattern.to_owned(), second, text.clone()));
+        text
+    }
+}
+
+fn format_moment(pattern: &str, epoch_us: u64) -> String {
     let Ok(moment) = Timestamp::from_microsecond(i64::try_from(epoch_us).unwrap_or(i64::MAX)) else {
         return pattern.to_owned();
     };
@@ -296,6 +339,18 @@ mod tests {
         for second in [1_793_664_000_u64, 1_793_707_200] {
             assert_eq!(ctime(second * 1_000_000).len(), 24, "{}", ctime(second * 1_000_000));
         }
+    }
+
+    #[test]
+    fn a_second_is_written_once_for_each_pattern_and_parts_of_one_each_time() {
+        let us = 1_793_664_000_000_000;
+        let patterns = ["%S", "%M:%S", "%H", "%j", "%Y-%S"];
+        for after_us in [0, 1, 999_999, 1_000_000, 999_998, 60_000_000] {
+            for pattern in patterns {
+                assert_eq!(format_local(pattern, us + after_us), format_moment(pattern, us + after_us), "{pattern}");
+            }
+        }
+        assert_ne!(format_local("%S.%6f", us), format_local("%S.%6f", us + 1));
     }
 
     #[test]
