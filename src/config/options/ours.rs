@@ -13,8 +13,8 @@ use super::reload::reload_on_term;
 use super::row::{Opt, address, count, flag, int, list, millis, pair, path, seconds, text, value};
 use super::schedule;
 use super::statistics::own_address;
-use super::vassals;
 use super::telemetry;
+use super::vassals;
 use crate::config::model::{NoReach, Undecided};
 
 /// What some of them mean together.
