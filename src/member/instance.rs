@@ -65,7 +65,7 @@ impl<'z> Instance<'z> {
 
     /// Requests of all workers that live now.
     pub fn requests(&self) -> u64 {
-        self.seats().map(|(_, seat)| seat.figures().requests).fold(0, u64::saturating_add)
+        self.seats().map(|(_, seat)| seat.requests()).fold(0, u64::saturating_add)
     }
 
     /// The sockets of the instance.

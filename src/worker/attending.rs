@@ -168,7 +168,7 @@ impl Books<'_> {
                 pid: *pid,
                 post: worker.member().post(),
                 core: *number,
-                requests: (worker.requests(), worker.member().instance().requests()),
+                requests: &|| (worker.requests(), worker.member().instance().requests()),
                 memory: logging.memory.then(memory::own_bytes),
                 read_errors,
                 write_errors,

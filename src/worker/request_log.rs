@@ -73,7 +73,8 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
         );
     }
     let app = if sent.status == 0 || *statically { -1 } else { 0 };
-    let _ = write!(line, "[pid: {}|app: {app}|req: {}/{}] ", entry.pid, entry.requests.0, entry.requests.1);
+    let (own, all) = (entry.requests)();
+    let _ = write!(line, "[pid: {}|app: {app}|req: {own}/{all}] ", entry.pid);
     push_escaped(line, client_address(logging, entry.request), Escape::Bytes);
     line.push_str(" (");
     push_escaped(line, head.remote_user, Escape::Bytes);

@@ -63,6 +63,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
         .option("req-logger", format!("file:{OWN_LOG}"))
         .option("log-format", "%(status) %(size) %(micros)")
         .option("max-requests", MAX_REQUESTS / share(lab))
+        .option("min-worker-lifetime", 0)
         .option("cheaper", 2)
         .option("cheaper-algo", "adaptive");
     let measured = setup.serve(lab).and_then(|mut server| {

@@ -235,7 +235,7 @@ mod tests {
             pid: 4_242,
             post: Post::worker(2),
             core: 6,
-            requests: (1, 2),
+            requests: &|| (1, 2),
             memory: logging.memory.then_some((3 << 20, 5 << 20)),
             read_errors: 1,
             write_errors: 10,

@@ -68,6 +68,12 @@ impl MasterSeat<'_> {
         figures
     }
 
+    /// Requests answered, alone: each line of the log tells how many all workers have.
+    pub fn requests(&self) -> u64 {
+        let cores = (0..self.cores()).filter_map(|index| core_words(self.words, index));
+        cores.map(|core| core[core_line::REQUESTS].load(Ordering::Relaxed)).fold(0, u64::saturating_add)
+    }
+
     /// What a core has done; `None` beyond the last one.
     pub fn core_figures(&self, index: usize) -> Option<CoreFigures> {
         core_words(self.words, index).map(CoreFigures::of)
