@@ -241,6 +241,8 @@ fn judge(findings: &mut Findings, told: &Told) {
         grown("rhinod_worker_ends_total{cause=\"limit\"}"),
         Bound::AtLeast(1.0),
     );
+    let mut back = Table::new("Counters that went back", &["which, and from what to what"]);
+    told.went_back.iter().for_each(|one| back.row(vec![Cell::text(one)]));
     let sleep_us = |uri: &str| CLIENTS.iter().find(|(page, ..)| *page == uri).map_or(0, |(_, _, us)| *us);
     let sleeps: Vec<u64> = told.seen.iter().map(|seen| sleep_us(&seen.uri)).collect();
     let over: Vec<u64> = told.seen.iter().map(|seen| seen.took_us.saturating_sub(sleep_us(&seen.uri))).collect();
@@ -262,6 +264,9 @@ fn judge(findings: &mut Findings, told: &Told) {
         }
     }
     findings.tables.extend([table, times]);
+    if !told.went_back.is_empty() {
+        findings.tables.push(back);
+    }
 }
 
 fn raised(told: &Told) -> f64 {

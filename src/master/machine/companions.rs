@@ -9,7 +9,8 @@ impl Machine {
         self.seats_numbered().filter_map(|(seat, child)| {
             let child = child.as_ref().filter(|child| child.nth > 0 && !child.rule().counts)?;
             child.generation()?;
-            Some(CompanionView { seat, post: child.post, pid: child.pid(), condition: condition(child) })
+            let (post, nth) = (child.post, child.nth);
+            Some(CompanionView { seat, post, nth, pid: child.pid(), condition: condition(child) })
         })
     }
 

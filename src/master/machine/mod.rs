@@ -139,6 +139,8 @@ pub struct CompanionView {
     pub seat: Seat,
     /// What it is, and its number.
     pub post: Post,
+    /// The how many-th in its post.
+    pub nth: u32,
     /// `None` while it is being forked.
     pub pid: Option<ProcessId>,
     /// What it is doing.

@@ -96,6 +96,7 @@ impl Driver<'_> {
             return (Companion { done: sum.done, failed: sum.failed, signals: sum.signals, ..gone }, 0);
         };
         let seat = self.children.board().and_then(|board| board.master(view.seat));
+        let seat = seat.filter(|seat| seat.author() == Some((view.post, view.nth)));
         let tasks = seat.map(|seat| seat.tasks()).unwrap_or_default();
         if let Some(seat) = seat {
             sum.add(seat);

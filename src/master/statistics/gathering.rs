@@ -144,6 +144,12 @@ fn rank(condition: Condition) -> u8 {
     }
 }
 
+/// Whether what stands in a seat is of who has it now. Where one is only about to be forked, it may be of a predecessor, whom the
+/// ledger has counted already.
+fn is_own(view: &WorkerView, seat: MasterSeat<'_>) -> bool {
+    seat.author() == Some((view.post, view.nth))
+}
+
 /// What is told of a number: `all` who have it, the one that stands for it first, and those of whom the ledger knows.
 fn worker(
     config: &Config,
@@ -152,12 +158,15 @@ fn worker(
     threads: u32,
     calendar: Calendar,
 ) -> Worker {
+    let own: Vec<(WorkerView, MasterSeat<'_>)> =
+        all.iter().filter(|(view, seat)| is_own(view, *seat)).copied().collect();
     let mut sum = slot.clone();
-    for (_, seat) in all {
+    for (_, seat) in &own {
         sum.add(*seat);
     }
     let first = all.first();
-    let figures = first.map(|(_, seat)| believed(seat.figures())).unwrap_or_default();
+    let first_own = first.filter(|(view, seat)| is_own(view, *seat));
+    let figures = first_own.map(|(_, seat)| believed(seat.figures())).unwrap_or_default();
     let status = match first.map(|(view, _)| view.condition) {
         None => WorkerStatus::Cheap,
         Some(Condition::Paused(_)) if figures.busy_cores == 0 => WorkerStatus::Paused,
@@ -175,7 +184,7 @@ fn worker(
         exceptions: sum.exceptions,
         harakiris: sum.harakiris,
         signals: sum.signals,
-        signal: first.and_then(|(_, seat)| seat.signals().under_way),
+        signal: first_own.and_then(|(_, seat)| seat.signals().under_way),
         rss_bytes: figures.rss_bytes,
         vsz_bytes: figures.vsz_bytes,
         holding: None,
@@ -185,7 +194,7 @@ fn worker(
         sent_bytes: sum.sent_bytes,
         average_us: if figures.average_us > 0 { figures.average_us } else { slot.average_us },
         application: Application { boot_us: figures.boot_us },
-        cores: (0..threads as usize).map(|index| core(config, &sum, all, index, calendar)).collect(),
+        cores: (0..threads as usize).map(|index| core(config, &sum, &own, index, calendar)).collect(),
     }
 }
 
@@ -226,7 +235,8 @@ fn running(living: &[WorkerView], board: Scoreboard<'_>) -> Vec<Running> {
 
 fn totals(ledger: &Ledger, living: &[WorkerView], board: Scoreboard<'_>) -> Totals {
     let mut totals = ledger.totals();
-    for seat in living.iter().filter_map(|view| board.master(view.seat)) {
+    let seats = living.iter().filter_map(|view| board.master(view.seat).filter(|seat| is_own(view, *seat)));
+    for seat in seats {
         let figures = believed(seat.figures());
         totals.requests = totals.requests.saturating_add(figures.requests);
         totals.exceptions = totals.exceptions.saturating_add(figures.exceptions);

@@ -68,6 +68,13 @@ impl MasterSeat<'_> {
         figures
     }
 
+    /// Who has written what stands here: its post, and the how many-th in it. Nobody, while the next one has not begun.
+    pub fn author(&self) -> Option<(Post, u32)> {
+        let word = self.words[worker_line::NUMBER].load(Ordering::Relaxed);
+        let post = Post::unpack(word as u32).filter(|post| post.number > 0)?;
+        Some((post, (word >> 32) as u32))
+    }
+
     /// Requests answered, alone: each line of the log tells how many all workers have.
     pub fn requests(&self) -> u64 {
         let cores = (0..self.cores()).filter_map(|index| core_words(self.words, index));
