@@ -76,6 +76,13 @@ impl Metrics {
         self.0.get(name).copied().unwrap_or(0.0)
     }
 
+    /// The samples of a family.
+    pub(super) fn family(&self, name: &str) -> impl Iterator<Item = (&str, f64)> {
+        let is_its =
+            move |sample: &str| sample.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'));
+        self.0.iter().filter(move |(sample, _)| is_its(sample)).map(|(sample, value)| (sample.as_str(), *value))
+    }
+
     /// What only grows and is less afterwards, or is not there any more.
     pub(super) fn gone_back(&self, after: &Self) -> Vec<String> {
         let grows = |name: &str| {

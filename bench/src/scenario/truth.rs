@@ -30,7 +30,7 @@ const QUANTILES: [(f64, &str); 3] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99")];
 /// How often it is looked whether a counter has gone back.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Requests after which a worker is replaced.
-const MAX_REQUESTS: u64 = 2_000;
+const MAX_REQUESTS: u64 = 1_000;
 /// With `--seconds`, a so much smaller run.
 const SHORTER: u64 = 20;
 
@@ -97,8 +97,14 @@ fn measure(lab: &Lab, server: &mut Server) -> Result<Told, Error> {
     let socket = server.dir().join("metrics.sock");
     let look = || Metrics::read(&socket).map_err(io_error("metrics"));
     let share = share(lab);
-    let skipped = (lines(&front_log)?.len(), lines(&server.dir().join(OWN_LOG))?.len());
-    let before = look()?;
+    // A line is written after its answer, also those of the requests by which it was seen that both serve.
+    let own_log = server.dir().join(OWN_LOG);
+    let mut before = look()?;
+    while (lines(&own_log)?.len() as f64) < before.value("rhinod_requests_total") {
+        lab.pause(LOOK_EVERY)?;
+        before = look()?;
+    }
+    let skipped = (lines(&front_log)?.len(), lines(&own_log)?.len());
     let mut went_back = Vec::new();
     let mut last = before.clone();
     let mut reloads = 0;
@@ -137,7 +143,7 @@ fn measure(lab: &Lab, server: &mut Server) -> Result<Told, Error> {
     let mut after = look()?;
     for _ in 0..500 {
         seen = lines(&front_log)?.split_off(skipped.0);
-        own_lines = lines(&server.dir().join(OWN_LOG))?.split_off(skipped.1);
+        own_lines = lines(&own_log)?.split_off(skipped.1);
         after = look()?;
         let counted = after.value("rhinod_requests_total") - before.value("rhinod_requests_total");
         let reloaded = after.value("rhinod_generation") == (reloads + 1) as f64;
@@ -241,6 +247,10 @@ fn judge(findings: &mut Findings, told: &Told) {
         grown("rhinod_worker_ends_total{cause=\"limit\"}"),
         Bound::AtLeast(1.0),
     );
+    let mut ends = Table::new("Ends of workers", &["cause", "how many"]);
+    for (cause, count) in told.after.family("rhinod_worker_ends_total") {
+        ends.row(vec![Cell::text(cause), Cell::Number(count, 0)]);
+    }
     let mut back = Table::new("Counters that went back", &["which, and from what to what"]);
     told.went_back.iter().for_each(|one| back.row(vec![Cell::text(one)]));
     let sleep_us = |uri: &str| CLIENTS.iter().find(|(page, ..)| *page == uri).map_or(0, |(_, _, us)| *us);
@@ -263,7 +273,7 @@ fn judge(findings: &mut Findings, told: &Told) {
             }
         }
     }
-    findings.tables.extend([table, times]);
+    findings.tables.extend([table, times, ends]);
     if !told.went_back.is_empty() {
         findings.tables.push(back);
     }
