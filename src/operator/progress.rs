@@ -18,7 +18,8 @@ pub(super) struct Progress(());
 impl Progress {
     /// Where standard error is a terminal.
     pub(super) fn on_terminal() -> Option<Self> {
-        io::stderr().is_terminal().then_some(Self(()))
+        // Not made where there is none: its end is drawn as well.
+        io::stderr().is_terminal().then(|| Self(()))
     }
 
     /// What it says from now on.

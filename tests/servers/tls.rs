@@ -197,6 +197,7 @@ fn a_certificate_that_changes_is_shown_without_a_reload_and_no_connection_ends()
         let processes = server.processes().into_iter();
         processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect()
     };
+    assert!(crate::harness::wait_until(|| router(&server).len() == 2));
     let (first, routers) = (shown(&server), router(&server));
     let mut kept = [1, 2].map(|number| connect(address(&server, number), &client(false)));
     let mut all_are_answered = || {
