@@ -16,7 +16,7 @@ const VISIT_US: u64 = 10_000_000;
 const SAID_BYTES_MAX: usize = 4_096;
 
 /// What is made of the document once a visitor has said what it wants; false: it has not yet. Asked anew whenever more has
-/// come, up to [`SAID_BYTES_MAX`].
+/// come, up to 4 KiB.
 pub type Hear = fn(said: &[u8], document: &mut Vec<u8>) -> bool;
 
 /// One who has not taken all of it yet.

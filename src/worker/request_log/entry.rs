@@ -14,7 +14,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) pid: u32,
     pub(crate) post: Post,
     pub(crate) core: usize,
-    /// Answereds of this worker, and of all workers of the instance.
+    /// Counts the requests of this worker, and of all workers of the instance.
     pub(crate) requests: &'a dyn Fn() -> (u64, u64),
     /// Resident and virtual size in bytes, with `memory-report`.
     pub(crate) memory: Option<(u64, u64)>,
