@@ -64,7 +64,7 @@ fn what_uwsgis_router_tells_ours_tells_as_well() {
         command.args(["--http", "127.0.0.1:0", "--http-to"]).arg(directory.path().join("nobody.sock"));
         command.arg("--http-stats").arg(&stats);
     });
-    assert!(wait_until(|| stats.exists()));
+    assert!(wait_until(|| UnixStream::connect(&stats).is_ok()), "uWSGI tells nothing");
     let kinds = |document: &Value| {
         let mut kinds = BTreeSet::new();
         places(document, "", &mut kinds);
