@@ -6,6 +6,9 @@ use std::os::fd::BorrowedFd;
 use crate::logging;
 use crate::sys::process::{close_all_but, set_name};
 
+/// Exit code of one that cannot do what it is for.
+pub(crate) const UNFIT: i32 = 1;
+
 /// Begins as this, with standard input, output and error and these descriptors.
 pub(crate) fn begin(name: &str, kept: &[BorrowedFd<'_>]) {
     set_name(name);

@@ -37,6 +37,11 @@ pub fn value(bytes: &[u8]) -> String {
     shown
 }
 
+/// A text on one line, whatever it holds: what is no letter is a blank.
+pub fn on_one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// A message of several lines for the log, such as a traceback: those behind the first one are indented, so that none
 /// begins where lines of the log do.
 pub fn lines(message: &str) -> String {

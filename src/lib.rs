@@ -69,6 +69,7 @@ pub mod metrics;
 mod operator;
 #[doc(hidden)]
 pub mod otlp;
+mod percent;
 mod pushing;
 pub mod remote;
 #[doc(hidden)]

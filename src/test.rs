@@ -25,7 +25,7 @@ use worker_protocol::pairs::{self, Block, PathInfo};
 use worker_protocol::response::{Head, Version, body_allowed};
 
 use crate::handler::request::DeclaredBody;
-use crate::handler::{Body, BodyWriter, Handler, LogNotes, Request, ResponseParts, WorkerInfo, decoded_path};
+use crate::handler::{Body, BodyWriter, Handler, LogNotes, Request, ResponseParts, WorkerInfo};
 
 /// A request in the making.
 ///
@@ -107,7 +107,7 @@ impl TestRequest {
     fn block(&self) -> Vec<u8> {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let length = self.body.len().to_string();
-        let path = decoded_path(path.as_bytes());
+        let path = crate::percent::decoded(path.as_bytes());
         let usual: [(&str, &[u8]); 10] = [
             ("REQUEST_METHOD", self.method.as_bytes()),
             ("REQUEST_URI", self.target.as_bytes()),

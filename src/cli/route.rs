@@ -24,7 +24,7 @@ impl Asked {
             None => (rest, "/"),
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let path = crate::handler::decoded_path(path.as_bytes());
+        let path = crate::percent::decoded(path.as_bytes());
         let mut block = Vec::new();
         let mut push = |name: &str, value: &[u8]| pairs::append(&mut block, 0, name.as_bytes(), value).ok();
         push("REQUEST_METHOD", self.method.as_bytes())?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 
 use super::Order;
 use super::alarms::{Raised, Watch};
@@ -14,6 +14,7 @@ use crate::escape;
 use crate::log_places::Places;
 use crate::logging::ctime;
 use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::datagrams::udp_towards;
 use crate::sys::mailbox::{Mailbox, Posted};
 
 /// Names of alarms that there are not of which it is said that there are not.
@@ -120,12 +121,7 @@ impl Desk {
 
 /// Sends a datagram, without waiting.
 fn send(to: SocketAddr, message: &[u8]) -> io::Result<()> {
-    let own: SocketAddr = match to {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(own)?;
-    socket.set_nonblocking(true)?;
+    let socket = udp_towards(to)?;
     socket.send_to(&message[..message.len().min(DATAGRAM_BYTES_MAX)], to)?;
     Ok(())
 }

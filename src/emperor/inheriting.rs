@@ -12,7 +12,7 @@ use super::driver::{CALLER, Driver, ELSEWHERE, KIND, LINE, now};
 use super::machine::Event;
 use super::roll::{self, Living};
 use super::succession::{Awaited, CALLERS_MAX, Caller};
-use crate::supervision::record::{BEGINS, CONTENT_MAX, HEADER, Kind, header};
+use crate::supervision::record::{BEGINS, Kind, rest};
 use crate::supervision::vassal::{EMPEROR_FD, ToVassal};
 use crate::sys::clock::monotonic_us;
 use crate::sys::files::replace_text;
@@ -57,14 +57,9 @@ impl Driver<'_> {
         if said == Said::Nothing {
             return;
         }
-        let (mut head, mut content) = ([0; HEADER], [0; CONTENT_MAX]);
-        let heard = (said == Said::Byte(BEGINS) && caller.line.hear_more(&mut head)).then(|| header(head)).flatten();
-        let name = heard.filter(|(kind, _)| *kind == Some(Kind::Returns)).and_then(|(_, length)| {
-            caller
-                .line
-                .hear_more(&mut content[..length])
-                .then(|| String::from_utf8_lossy(&content[..length]).into_owned())
-        });
+        let heard = if said == Said::Byte(BEGINS) { rest(|into| caller.line.hear_more(into)) } else { None };
+        let name = heard.filter(|(kind, _)| *kind == Some(Kind::Returns));
+        let name = name.map(|(_, content)| String::from_utf8_lossy(&content).into_owned());
         let Some(caller) = succession.callers.remove(&number) else { return };
         let raw = caller.line.as_fd().as_raw_fd();
         // It is registered anew as what it is.

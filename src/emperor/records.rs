@@ -3,27 +3,23 @@
 
 use super::driver::{Driver, now};
 use super::machine::Event;
+use crate::escape;
 use crate::scaling::budget::record;
-use crate::supervision::record::{CONTENT_MAX, HEADER, Kind, header};
+use crate::supervision::record::{Kind, rest};
 
 impl Driver<'_> {
     /// A record has begun on a vassal's line.
     pub(super) fn hear_record(&mut self, name: &str) {
         let Some(line) = self.court.get_mut(name).and_then(|seat| seat.line.as_ref()) else { return };
-        let (mut head, mut content) = ([0; HEADER], [0; CONTENT_MAX]);
-        let heard = line.hear_more(&mut head).then(|| header(head)).flatten();
-        let Some((kind, content)) = heard.and_then(|(kind, length)| {
-            let content = &mut content[..length];
-            line.hear_more(content).then_some((kind, content))
-        }) else {
+        let Some((kind, content)) = rest(|into| line.hear_more(into)) else {
             return log::warn!("[emperor] vassal {name} says something that breaks off");
         };
         match kind {
-            Some(Kind::Load) => match record::told(content) {
+            Some(Kind::Load) => match record::told(&content) {
                 Some((told, believed)) => self.share(name, told, believed),
                 None => log::warn!("[emperor] vassal {name} tells its load in a way that cannot be read"),
             },
-            Some(Kind::Stale) => self.note_stale(name, &String::from_utf8_lossy(content)),
+            Some(Kind::Stale) => self.note_stale(name, &String::from_utf8_lossy(&content)),
             // Of a later version.
             Some(Kind::Allowance | Kind::Returns) | None => {}
         }
@@ -35,7 +31,7 @@ impl Driver<'_> {
             self.machine.handle(now(), name, Event::Stale);
         }
         let Some(seat) = self.court.get_mut(name) else { return };
-        let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let reason = escape::on_one_line(reason);
         let stale = (!reason.trim().is_empty()).then(|| reason.trim().to_owned());
         match (&stale, &seat.stale) {
             (Some(reason), _) => {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use self::sender::{Counts, Parcel, Sender};
 use self::settings::Settings;
-use crate::attendant;
+use crate::attendant::{self, UNFIT};
 use crate::config::model::Otlp;
 use crate::inquiry::{Heard, Inquirer, Inquiry};
 use crate::otlp::{Envelope, Kind, Message, Metrics, SPAN_BYTES_MAX, Span, written};
@@ -36,9 +36,6 @@ const AT_ONCE: usize = 256;
 
 /// How long the end waits for what is still being sent; the master waits a second.
 const LAST_WITHIN: Duration = Duration::from_millis(800);
-
-/// Exit code of a process that cannot do what it is for.
-const UNFIT: i32 = 1;
 
 const CONTROL: u64 = 0;
 const SPANS: u64 = 1;

@@ -24,7 +24,6 @@ pub use application::{Handler, WorkerInfo};
 pub use cache::Cache;
 pub(crate) use cache::CacheLink;
 pub use configuration::Configuration;
-pub(crate) use encoded::decoded_path;
 pub use forwarding::{Wrapped, wrap};
 pub use header::{IntoHeaderName, IntoHeaderValue};
 pub(crate) use into_response::chain;

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use super::command::Reader;
 use super::datagram::Wrapping;
 use crate::config::model::LogPlace;
+use crate::sys::datagrams::udp_to;
 use crate::sys::files::{leads_to, open_to_write};
 use crate::sys::machine;
 
@@ -93,7 +94,7 @@ impl Sink {
             Self::Udp { to, socket, wrapping } => {
                 let socket = match socket {
                     Some(socket) => socket,
-                    None => socket.insert(udp_socket(*to)?),
+                    None => socket.insert(udp_to(*to)?),
                 };
                 socket.send(&wrapping.of(line, now_us)).map(drop)
             }
@@ -159,15 +160,6 @@ pub(super) fn open(path: &Path, mode: Option<u32>) -> io::Result<File> {
 
 fn unix_socket() -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-/// Connected, so that the network's word that nobody is there reaches us.
-fn udp_socket(to: SocketAddr) -> io::Result<UdpSocket> {
-    let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any)?;
-    socket.connect(to)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -12,6 +12,7 @@ use super::children::Mailboxes;
 use super::in_force::InForce;
 use super::machine::ProcessId;
 use super::wake::Wake;
+use crate::attendant::UNFIT;
 use crate::config::model::mailboxes::SPANS;
 use crate::config::model::{Otlp, Telemetry};
 use crate::exporter;
@@ -199,9 +200,6 @@ impl Attendant {
         Ok(())
     }
 }
-
-/// Exit code of one that cannot do what it is for.
-const UNFIT: i32 = 1;
 
 impl Task {
     fn name(&self) -> &'static str {

@@ -7,19 +7,20 @@ mod carbon;
 mod statsd;
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::ToSocketAddrs;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use self::carbon::Story;
 use self::statsd::Pushed;
-use crate::attendant;
+use crate::attendant::{self, UNFIT};
 use crate::config::model::{Push, Telemetry};
 use crate::inquiry::{Heard, Inquirer, Inquiry};
 use crate::remote::Line;
 use crate::stats::Figures;
 use crate::sys::clock::{epoch_us, monotonic_us};
+use crate::sys::datagrams::udp_to;
 use crate::sys::machine;
 use crate::sys::wait::{Interest, wait_ready};
 
@@ -31,9 +32,6 @@ pub(crate) struct Pushing {
     /// What its first socket is called.
     pub(crate) socket: String,
 }
-
-/// Exit code of a process that cannot do what it is for.
-const UNFIT: i32 = 1;
 
 /// Somebody who is sent figures.
 struct Receiver {
@@ -153,10 +151,6 @@ impl Receiver {
 /// There is no such host, nobody has taken the last ones, or there is no room.
 fn send_datagrams(to: &str, datagrams: &[String]) -> io::Result<()> {
     let to = to.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("there is no such host"))?;
-    let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any)?;
-    // Connected, so that the network's word that nobody is there reaches us.
-    socket.connect(to)?;
-    socket.set_nonblocking(true)?;
+    let socket = udp_to(to)?;
     datagrams.iter().try_for_each(|datagram| socket.send(datagram.as_bytes()).map(drop))
 }

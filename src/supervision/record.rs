@@ -21,10 +21,10 @@ pub const SHARES_MEMORY: &str = "memory";
 pub const BEGINS: u8 = 100;
 
 /// Bytes between that one and the content.
-pub const HEADER: usize = 3;
+const HEADER: usize = 3;
 
 /// Most bytes of content.
-pub const CONTENT_MAX: usize = 512;
+const CONTENT_MAX: usize = 512;
 
 /// What a record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +52,18 @@ pub fn record(kind: Kind, content: &[u8]) -> Vec<u8> {
     [&[BEGINS, kind][..], &length, content].concat()
 }
 
+/// The rest of a record that has begun, by what fills a buffer whole or not at all: what it is about, if that is known, and its
+/// content. `None`: it breaks off, or nobody can have said it.
+pub fn rest(fill: impl Fn(&mut [u8]) -> bool) -> Option<(Option<Kind>, Vec<u8>)> {
+    let mut head = [0; HEADER];
+    let (kind, length) = fill(&mut head).then(|| header(head)).flatten()?;
+    let mut content = vec![0; length];
+    fill(&mut content).then_some((kind, content))
+}
+
 /// What stands in a header: the kind, if it is one, and the length of the content. `None`: nobody can have said that.
 #[must_use]
-pub fn header([kind, low, high]: [u8; HEADER]) -> Option<(Option<Kind>, usize)> {
+fn header([kind, low, high]: [u8; HEADER]) -> Option<(Option<Kind>, usize)> {
     let length = usize::from(u16::from_le_bytes([low, high]));
     let kind = Kind::BYTES.iter().find(|(_, byte)| *byte == kind).map(|(kind, _)| *kind);
     (length <= CONTENT_MAX).then_some((kind, length))

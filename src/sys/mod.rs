@@ -10,6 +10,7 @@ pub mod certificates;
 mod cgroup;
 pub mod clock;
 pub mod control;
+pub mod datagrams;
 pub mod files;
 pub mod foreign;
 pub mod forks;

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -178,17 +178,9 @@ impl TaskFile {
     /// # Errors
     /// What the system says.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
-        let mut data = vec![0; usize::try_from(self.found.st_size).unwrap_or(0)];
-        let mut length = 0;
-        while length < data.len() {
-            match self.file.read(&mut data[length..]) {
-                Ok(0) => break,
-                Ok(count) => length += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        data.truncate(length);
+        let size = u64::try_from(self.found.st_size).unwrap_or(0);
+        let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        (&mut self.file).take(size).read_to_end(&mut data)?;
         Ok(data)
     }
 

@@ -34,7 +34,7 @@ impl Default for CronCommand {
 impl CronCommand {
     /// What the log calls it: its command on one line.
     pub fn title(&self) -> String {
-        self.command.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+        crate::escape::on_one_line(&self.command)
     }
 
     /// Whether it is the same one, however long it may run.

@@ -87,7 +87,7 @@ impl Default for Daemon {
 impl Daemon {
     /// What the log calls it: its command on one line.
     pub fn title(&self) -> String {
-        self.command.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+        crate::escape::on_one_line(&self.command)
     }
 
     /// Whether it goes on when the instance ends, and is found again.

@@ -6,6 +6,7 @@
 use worker_protocol::response::HEAD_BYTES_MAX;
 
 use super::draft::Draft;
+use super::header;
 use super::parsed::Parsed;
 use super::regex::is_regex;
 use super::row::{Opt, flag, int, list, pair, path, seconds, text};
@@ -157,15 +158,13 @@ fn sender(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 
 /// `add-header`: `Name: value`.
 fn add_header(draft: &mut Draft<'_>, value: &Parsed<'_>) {
-    let Some((name, content)) = value.text.split_once(':').map(|(name, content)| (name.trim(), content.trim())) else {
-        return draft.refuse("expected Name: value", "for example X-Frame-Options: DENY");
+    let Some((name, content)) = header::pair(value.text) else {
+        let problem = match value.text.contains(':') {
+            true => "expected the name of a header, a colon and its value",
+            false => "expected Name: value",
+        };
+        return draft.refuse(problem, "for example X-Frame-Options: DENY");
     };
-    let is_name =
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
-    if !is_name || content.chars().any(|char| char.is_control() && char != '\t') {
-        return draft
-            .refuse("expected the name of a header, a colon and its value", "for example X-Frame-Options: DENY");
-    }
     if FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
         return draft.refuse(format!("{name} says where an answer ends"), "leave it to the application and the server");
     }

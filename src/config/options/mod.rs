@@ -18,6 +18,7 @@ mod canary;
 mod change;
 mod draft;
 mod group;
+mod header;
 mod keys;
 mod kind;
 mod number;

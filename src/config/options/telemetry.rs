@@ -3,6 +3,7 @@
 //! Setters of rows in `ours` and `statistics`. Pure; runs wherever a configuration is read.
 
 use super::draft::Draft;
+use super::header;
 use super::parsed::Parsed;
 use crate::config::error::ConfigError;
 use crate::config::model::{Collector, Push, PushForm};
@@ -42,15 +43,9 @@ pub(super) fn otlp(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 
 /// `otlp-header`: a name and a value, as in HTTP.
 pub(super) fn header(draft: &mut Draft<'_>, value: &Parsed<'_>) {
-    let (name, text) = value.text.split_once(':').unwrap_or_default();
-    let (name, text) = (name.trim(), text.trim());
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty()
-        || !name.bytes().all(is_token)
-        || !text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
-    {
+    let Some((name, text)) = header::pair(value.text) else {
         return draft.refuse("expected NAME: VALUE", "for example Authorization: Bearer TOKEN");
-    }
+    };
     draft.config.telemetry.otlp.headers.push((name.to_owned(), text.to_owned()));
 }
 

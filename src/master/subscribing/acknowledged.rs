@@ -1,13 +1,14 @@
 //! Where routers say that they know the instance now (`subscription-notify-socket`). Master only.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use crate::config::model::Address;
+use crate::escape;
+use crate::sys::files::{Place, is_socket};
 
 /// Most that is heard at once, and most bytes of each.
 const AT_ONCE_MAX: usize = 64;
@@ -32,9 +33,7 @@ impl Door {
     pub(super) fn open(address: &Address) -> io::Result<Self> {
         let (socket, name) = match address {
             Address::Unix(path) => {
-                if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-                    fs::remove_file(path)?;
-                }
+                remove_socket(path)?;
                 let socket = UnixDatagram::bind(path)?;
                 socket.set_nonblocking(true)?;
                 (Socket::Unix(socket), path.display().to_string())
@@ -73,7 +72,7 @@ impl Door {
             match received {
                 Ok(length) => {
                     let text = String::from_utf8_lossy(&into[..length]);
-                    said.push(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect());
+                    said.push(escape::on_one_line(&text));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
@@ -87,9 +86,14 @@ impl Drop for Door {
     fn drop(&mut self) {
         if let Address::Unix(path) = &self.address {
             // Best effort: the next one removes it.
-            let _ = fs::remove_file(path);
+            let _ = remove_socket(path);
         }
     }
+}
+
+/// Removes a socket's file, through nobody else's links, and nothing else.
+fn remove_socket(path: &Path) -> io::Result<()> {
+    Place::of(path)?.remove_if(is_socket).map(drop)
 }
 
 impl AsFd for Door {

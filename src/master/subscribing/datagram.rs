@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use crate::config::model::Address;
+use crate::sys::datagrams::udp_towards;
 
 /// Sends one, or says why not.
 pub(super) fn send(to: &Address, packet: &[u8]) -> io::Result<()> {
@@ -17,7 +18,7 @@ pub(super) fn send(to: &Address, packet: &[u8]) -> io::Result<()> {
             socket.send_to(packet, path)?
         }
         Address::Tcp(address) => {
-            let socket = unbound(*address)?;
+            let socket = udp_towards(*address)?;
             socket.set_broadcast(true)?;
             socket.send_to(packet, *address)?
         }
@@ -30,16 +31,9 @@ pub(super) fn send(to: &Address, packet: &[u8]) -> io::Result<()> {
 pub(super) fn source_towards(to: &Address) -> Option<IpAddr> {
     let Address::Tcp(address) = to else { return Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
     // Connecting sends nothing: the kernel only chooses the way.
-    let socket = unbound(*address).ok()?;
+    let socket = udp_towards(*address).ok()?;
     socket.connect(*address).ok()?;
     Some(socket.local_addr().ok()?.ip())
-}
-
-fn unbound(towards: SocketAddr) -> io::Result<UdpSocket> {
-    let any = if towards.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
 }
 
 /// The text of a file that is not long.
@@ -55,6 +49,8 @@ pub(super) fn small_file(path: &Path, bytes_max: u64) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use super::super::driver::Driver;
 use super::line::Vassal;
 use crate::scaling::budget::Told;
 use crate::scaling::budget::record::{allowance, told_bytes};
-use crate::supervision::record::{CONTENT_MAX, HEADER, Kind, header, record};
+use crate::supervision::record::{self, Kind, record};
 use crate::sys::clock::monotonic_us;
 use crate::sys::memory;
 
@@ -60,15 +60,10 @@ impl Driver<'_> {
         let Some(Vassal { line, ours: Some(ours), .. }) = &mut self.vassal else {
             return log::warn!("the Emperor says something that means nothing here");
         };
-        let (mut head, mut content) = ([0; HEADER], [0; CONTENT_MAX]);
-        let heard = line.hear_more(&mut head).then(|| header(head)).flatten();
-        let Some((kind, content)) = heard.and_then(|(kind, length)| {
-            let content = &mut content[..length];
-            line.hear_more(content).then_some((kind, &*content))
-        }) else {
+        let Some((kind, content)) = record::rest(|into| line.hear_more(into)) else {
             return log::warn!("the Emperor says something that breaks off");
         };
-        if let (Some(Kind::Allowance), Some(workers)) = (kind, allowance(content)) {
+        if let (Some(Kind::Allowance), Some(workers)) = (kind, allowance(&content)) {
             ours.allowance = Some(workers);
             self.look_due = true;
         }

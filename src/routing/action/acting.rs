@@ -3,6 +3,7 @@
 use super::arguments;
 use super::kinds::{Action, FileTemplate, Operator, Since, Who};
 use super::step::{Failure, Step};
+use crate::percent;
 use crate::routing::answer::{Answer, FileAnswer};
 use crate::routing::pattern::Groups;
 use crate::routing::state::{NoRoom, Request};
@@ -156,27 +157,7 @@ fn rewrite(to: &[u8], request: &mut Request<'_>) -> Result<(), NoRoom> {
         let query = if old.is_empty() { query.to_vec() } else { [query, b"&", old].concat() };
         request.set_field(Field::Query, query)?;
     }
-    request.set_field(Field::Path, decoded(path))
-}
-
-/// Undoes percent-encoding; what is none stays.
-fn decoded(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, behind)) = rest.split_first() {
-        let digit = |at: usize| behind.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &behind[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
+    request.set_field(Field::Path, percent::decoded(path))
 }
 
 /// `fixpathinfo`: the path loses the script name.
@@ -296,7 +277,7 @@ mod tests {
 
     #[test]
     fn percent_codes_are_undone_once() {
-        assert_eq!(decoded(b"/a%2541%zz%4"), b"/a%41%zz%4");
+        assert_eq!(percent::decoded(b"/a%2541%zz%4"), b"/a%41%zz%4");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::handler::decoded_path;
+use crate::percent;
 
 /// A file as an application names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl NamedFile {
             }
             Self::Uri(uri) => {
                 let end = uri.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(uri.len());
-                Cow::Owned(decoded_path(&uri[..end]))
+                Cow::Owned(percent::decoded(&uri[..end]))
             }
         }
     }
