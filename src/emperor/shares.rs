@@ -36,10 +36,6 @@ impl Sharing {
         Ok(Self { budget: Budget::new(bytes), told_us: BTreeMap::new(), is_too_small: false })
     }
 
-    pub(super) fn budget(&self) -> &Budget {
-        &self.budget
-    }
-
     /// Whether the log may have a line of this vassal.
     pub(super) fn may_tell(&mut self, who: u32) -> bool {
         let now_us = monotonic_us();

@@ -44,7 +44,7 @@ impl Driver<'_> {
             cwd: std::env::current_dir().map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
             monitors: &self.config.emperor.monitors,
             tyrant: self.config.emperor.tyrant,
-            memory: self.sharing.as_ref().map(|sharing| (sharing.budget().bytes(), sharing.budget().held_bytes())),
+            memory: self.sharing.as_ref().map(|sharing| (sharing.budget.bytes(), sharing.budget.held_bytes())),
         };
         let seats = self.court.seats();
         let vassals = self.machine.vassals().iter().map(|(name, vassal)| {
@@ -52,7 +52,7 @@ impl Driver<'_> {
                 candidate: &seat.candidate,
                 pid: seat.pid.map(ProcessId::get),
                 stale: seat.stale.as_deref(),
-                share: self.sharing.as_ref().and_then(|sharing| sharing.budget().of(seat.number)),
+                share: self.sharing.as_ref().and_then(|sharing| sharing.budget.of(seat.number)),
             });
             (name, vassal, seat)
         });

@@ -142,18 +142,20 @@ impl<'c> Exporter<'c> {
             let Ok(Some(length)) = self.mailbox.receive(&mut bytes) else { return };
             match bytes.get(..length).and_then(Span::read) {
                 Some(span) => self.add(&span),
-                None => self.counts.unread.fetch_add(1, Relaxed),
-            };
+                None => {
+                    self.counts.unread.fetch_add(1, Relaxed);
+                }
+            }
         }
     }
 
-    fn add(&mut self, span: &Span<'_>) -> u64 {
+    fn add(&mut self, span: &Span<'_>) {
+        self.counts.lost.fetch_add(span.lost.into(), Relaxed);
         self.batch.push(written(span));
         self.batch_us.get_or_insert_with(|| monotonic_us().saturating_add(TOGETHER_US));
         if self.batch.len() >= SPANS_MAX {
             self.send_spans();
         }
-        self.counts.lost.fetch_add(span.lost.into(), Relaxed)
     }
 
     fn send_spans(&mut self) {
