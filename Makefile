@@ -58,6 +58,8 @@ doc: ## Build the documentation of the code, private items included; a broken li
 
 walks: ## Install rhinod as its users do, and walk through the commands of README and docs/EMBEDDING.md
 	@examples/need-programs python3-venv
+	@# The walks themselves use no network, and pip's builds ask for the crates of all systems.
+	$(CARGO) fetch --locked
 	$(CARGO) test --workspace --locked --test packaging -- --ignored
 
 features: ## Check the crate without any of its features, what it says then, and with all of them, their dependencies included
