@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, end};
 use crate::pythons::applications;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use rhinod_bench::client::{Reply, Target, exchange, wait_for_answer};
 use rhinod_bench::packet::Request;
@@ -93,11 +93,8 @@ impl Uwsgi {
 
 impl Drop for Uwsgi {
     fn drop(&mut self) {
-        // One that has not been seen to end is not reaped yet, so that the pid is its own. SIGINT ends it with its workers.
-        if let Ok(None) = self.child.try_wait() {
-            let _ = kill(self.master(), Signal::SIGINT);
-            let _ = self.child.wait();
-        }
+        // It ends with its workers.
+        end(&mut self.child, Signal::SIGINT);
     }
 }
 
@@ -124,6 +121,8 @@ pub(crate) fn uwsgi() -> Option<&'static Path> {
 /// The program of a uWSGI that knows routing rules.
 pub(crate) fn uwsgi_with_rules() -> Option<&'static Path> {
     static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    // It is the same one, which two installations at once would spoil.
+    uwsgi()?;
     BINARY.get_or_init(|| installed("uwsgi-routing")).as_deref()
 }
 
