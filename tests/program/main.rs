@@ -18,3 +18,4 @@ mod python_decisions;
 mod service;
 mod terminal;
 mod travel;
+mod within_time;

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::harness::{Instance, Launch, program_path, wait_until};
+use crate::harness::{Instance, Launch, output_of, program_path, wait_until};
 use crate::pythons::{applications, launch_in, one};
 use crate::reloading::{Held, RELOAD_FAILED, complaint, misdeed, operator, reload, unsteady, who};
 
@@ -119,7 +119,7 @@ fn stop_comes_back_when_the_instance_is_gone() {
     assert!(wait_until(|| status_code(&server) == Some(STOPPING)), "{}", server.log.tail());
     assert!(stop.try_wait().expect("our child").is_none(), "it came back while a request was under way");
     held.release();
-    let output = stop.wait_with_output().expect("the end of the command");
+    let output = output_of(stop);
     assert!(output.status.success() && said(&output) == "stopped\n", "{output:?}");
     // Whoever waited may start the next one at once.
     assert!(UnixStream::connect(server.socket()).is_err());

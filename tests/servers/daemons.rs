@@ -262,8 +262,9 @@ const LISTENER: &str = "for signal in HUP USR1 USR2; do trap \"echo got $signal;
 #[test]
 fn a_reload_sends_its_own_signal_and_a_touched_file_the_one_of_a_stop() {
     let launch = unsteady().set("workers", 1);
-    let (command, file) = (script(launch.dir(), "daemon.sh", LISTENER), place(&launch, "touched"));
-    let keys = format!("cmd={command},reloadsignal=10,stopsignal=SIGUSR2,touch={};/tmp", file.display());
+    let command = script(launch.dir(), "daemon.sh", LISTENER);
+    let [file, other] = ["touched", "other"].map(|name| place(&launch, name));
+    let keys = format!("cmd={command},reloadsignal=10,stopsignal=SIGUSR2,touch={};{}", file.display(), other.display());
     let mut server = launch.line(format!("attach-daemon2 = {keys}")).start();
     let first = nth(&server, 1, "listens ");
     reload(&server);

@@ -8,9 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{
-    HttpReply, Instance, Launch, PATIENCE, Process, await_exit, converse, daemon_program, free_address, wait_until,
-};
+use crate::harness::{HttpReply, Instance, Launch, converse, daemon_program, end, free_address, wait_until};
 
 /// What is spoken to the instance; the virtual host of that name passes requests on that way.
 const PROTOCOLS: [&str; 3] = ["fcgi", "scgi", "uwsgi"];
@@ -153,12 +151,7 @@ impl WebServer {
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        let process = Process { pid: i32::try_from(self.child.id()).expect("a pid is positive"), name: String::new() };
-        process.signal(Signal::SIGTERM);
-        if !await_exit(process.pid).within(PATIENCE) {
-            process.signal(Signal::SIGKILL);
-        }
-        let _ = self.child.wait();
+        end(&mut self.child, Signal::SIGTERM);
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Instance, program_path, wait_until};
+use crate::harness::{Instance, output_of, program_path, wait_until};
 use crate::monitoring::{metrics_path, telling};
 use crate::reloading::{RELOAD_FAILED, edit, operator, reload, tell, unsteady, wait_for_generation, who};
 use crate::trust_operators::name_of;
@@ -60,7 +60,7 @@ fn a_configuration_whose_source_hangs_holds_up_nothing_and_fails_in_time() {
     server.log.wait_for("Respawned uWSGI worker");
     assert_answers(&server);
     server.expect_log("the configuration was not read within 20 s");
-    let output = reloading.wait_with_output().expect("its end");
+    let output = output_of(reloading);
     assert_eq!(output.status.code(), Some(RELOAD_FAILED), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("not read within 20 s"), "{output:?}");
     edit(&server, |_| original);
@@ -77,14 +77,14 @@ fn a_newer_reload_ends_a_reading_that_hangs_and_so_does_a_stop() {
     wait_for_hanging(&server);
     edit(&server, |_| original);
     reload(&server);
-    let output = superseded.wait_with_output().expect("its end");
+    let output = output_of(superseded);
     assert!(output.status.success(), "who waited for the older waits for the newer: {output:?}");
     wait_for_generation(&server, 2);
     hang(&server);
     let refused = begin_reload(&server);
     wait_for_hanging(&server);
     server.stop();
-    let output = refused.wait_with_output().expect("its end");
+    let output = output_of(refused);
     assert!(!output.status.success(), "{output:?}");
 }
 
@@ -110,7 +110,7 @@ fn who_came_before_a_reload_hears_the_end_of_an_answer_while_a_source_hangs() {
     assert!(begun.elapsed() < AT_ONCE, "after {:?}", begun.elapsed());
     server.expect_log("the configuration was not read within 20 s");
     server.signal(Signal::SIGTERM);
-    drop(reloading.wait_with_output().expect("its end"));
+    drop(output_of(reloading));
     server.ends_with(0);
 }
 
@@ -124,7 +124,7 @@ fn a_pipe_in_the_configuration_is_read_when_somebody_writes_it() {
     assert_answers(&server);
     let opened = || fs::File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&fifo);
     assert!(wait_until(|| opened().is_ok_and(|mut fifo| fifo.write_all(b"told").is_ok())));
-    let output = reloading.wait_with_output().expect("its end");
+    let output = output_of(reloading);
     assert!(output.status.success(), "{output:?}");
     let named = || server.processes().iter().any(|process| process.title().starts_with("told "));
     assert!(wait_until(named), "{:?}", server.processes());

@@ -3,11 +3,9 @@
 
 use std::fs;
 
-use crate::harness::{Instance, Launch, Nginx, Process, wait_until};
+use crate::harness::{Gate, Instance, Launch, Nginx, Process, wait_until};
 use crate::pythons::{launch_in, one, supported};
 use nix::sys::signal::Signal;
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
 use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
@@ -142,7 +140,7 @@ fn with_reaper_no_child_that_has_ended_is_left() {
 fn with_reaper_threads_learn_how_their_children_ended() {
     let directory = files(ZOMBIES);
     let place = |name: &str| directory.path().join(name);
-    mkfifo(&place("fifo"), Mode::S_IRWXU).expect("a fifo");
+    let gate = Gate::at(place("fifo"));
     let launch = launch(&directory).set("reaper", true).set("threads", 2);
     let mut instance = launch.set("chdir", directory.path().display()).start();
     instance.expect_log("the application must be thread-safe");
@@ -150,7 +148,7 @@ fn with_reaper_threads_learn_how_their_children_ended() {
         let kept = scope.spawn(|| body(&instance, "/keep"));
         assert!(wait_until(|| place("held").exists()));
         assert_eq!(body(&instance, "/leave"), "left");
-        fs::write(place("fifo"), "go on").expect("write into the fifo");
+        gate.open(b"go on");
         assert_eq!(kept.join().expect("an answer"), "ended with 7");
     });
     // The thread that waited for its own reaps after its answer.
@@ -345,7 +343,7 @@ fn a_signal_to_all_processes_cuts_no_request() {
         (Signal::SIGUSR2, 1, false),
     ] {
         let directory = files(WAITING);
-        mkfifo(&directory.path().join("go"), Mode::S_IRUSR | Mode::S_IWUSR).expect("a fifo");
+        let gate = Gate::at(directory.path().join("go"));
         let mut instance = launch(&directory).set("threads", threads).set("workers", 2).start();
         instance.expect_log("the application must be thread-safe");
         std::thread::scope(|scope| {
@@ -357,7 +355,7 @@ fn a_signal_to_all_processes_cuts_no_request() {
             if signal == Signal::SIGHUP {
                 instance.log.wait_for("reload done: generation 2 serves");
             }
-            fs::write(directory.path().join("go"), "").expect("write a file");
+            gate.open(b"");
             assert!(held.join().expect("a client").starts_with("worker "), "{signal}");
         });
         if stops {

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Instance, Launch, wait_until, write_executable};
+use crate::harness::{Gate, Instance, Launch, wait_until, write_executable};
 use crate::monitoring::bytes_after;
 use crate::pythons::{Python, launch_in, one, supported, too_old};
 use nix::sys::signal::Signal;
@@ -440,9 +440,8 @@ fn whoever_connects_to_the_tracebacker_is_told_where_each_thread_is() {
     let application = "import os\ndef stuck_here():\n    open(os.environ['GATE']).read()\n\
         def application(environ, start_response):\n    stuck_here()\n    start_response('200 OK', [])\n    return [b'out']\n";
     let files = Files::new(&[("web.py", application)]);
-    let gate = files.path("gate");
-    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
-    let launch = files.launch(&one()).set("module", "web").set("workers", 1).env("GATE", gate.display());
+    let gate = Gate::at(files.path("gate"));
+    let launch = files.launch(&one()).set("module", "web").set("workers", 1).env("GATE", gate.path().display());
     let instance = launch.set("py-tracebacker", files.path("where.").display()).start();
     std::thread::scope(|scope| {
         let answer = scope.spawn(|| get(&instance, "/"));
@@ -450,7 +449,7 @@ fn whoever_connects_to_the_tracebacker_is_told_where_each_thread_is() {
         let found = wait_until(|| told().contains("function = stuck_here line = open(os.environ['GATE']).read()"));
         let last = told();
         // Before anything may fail: lets it go.
-        fs::write(&gate, "").expect("open the gate");
+        gate.open(b"");
         assert!(found && last.starts_with("*** uWSGI Python tracebacker output ***\n\nthread_id = "), "{last}");
         assert_eq!(answer.join().expect("an answer"), "out");
     });

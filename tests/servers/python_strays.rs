@@ -1,14 +1,12 @@
 //! Processes that an application makes and that outlive the instance: they hold what the instance held, and the next one
 //! starts all the same.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 
 use crate::dialogue::tcp_address;
-use crate::harness::{Instance, Launch, PATIENCE, Process, wait_until};
+use crate::harness::{Gate, Instance, Launch, PATIENCE, Process, wait_until};
 use crate::pythons::{launch_in, one};
 use nix::sys::signal::Signal;
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 /// A request forks a process that goes on by itself until the test opens the gate.
@@ -42,7 +40,7 @@ fn get(socket: &TempDir) -> Option<u16> {
 fn next_starts(code: i32, end: impl Fn(&mut Instance, &[Process])) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fs::write(directory.path().join("forking.py"), FORKING).expect("write the application");
-    mkfifo(&directory.path().join("gate"), Mode::S_IRWXU).expect("make the fifo");
+    let gate = Gate::at(directory.path().join("gate"));
     let mut first = launch(&directory, "127.0.0.1:0").start();
     let address = tcp_address(&first).to_string();
     let all = first.processes();
@@ -56,10 +54,12 @@ fn next_starts(code: i32, end: impl Fn(&mut Instance, &[Process])) {
         let strays = || instance.processes();
         assert!(wait_until(|| strays().len() == 1), "not one process: {:?}\n{}", strays(), instance.log.tail());
     }
-    // Both wait at the gate, which is open as long as somebody writes.
-    let gate = OpenOptions::new().write(true).open(directory.path().join("gate")).expect("open the gate");
-    drop(gate);
-    assert!(wait_until(|| first.processes().is_empty() && second.processes().is_empty()), "they are still there");
+    // The second may come to the gate when the first has gone through.
+    let gone = || {
+        drop(gate.try_meet());
+        first.processes().is_empty() && second.processes().is_empty()
+    };
+    assert!(wait_until(gone), "they are still there");
     first.ends_with(code);
     second.ends_with(0);
 }

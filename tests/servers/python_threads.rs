@@ -1,16 +1,14 @@
 //! Threads that an application starts while it is loaded: where they run, beside whom, and until when.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use crate::harness::{Instance, Launch, Process, wait_until};
+use crate::harness::{Gate, Instance, Launch, Process, wait_until};
 use crate::pythons::{Python, launch_in, one, supported};
 use crate::reloading::{goes, reload};
 use nix::sys::signal::Signal;
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
 use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
@@ -116,12 +114,10 @@ fn threads_of_a_replaced_generation_stand_still_while_its_last_workers_finish() 
     let mut instance = launch.set("pidfile", pid_file.display()).start();
     instance.expect_log(TOLD);
     let old = zygote(&instance);
-    let gate = directory.path().join("gate");
-    mkfifo(&gate, Mode::S_IRWXU).expect("make the fifo");
+    let gate = Gate::at(directory.path().join("gate"));
     let mut held = UnixStream::connect(instance.socket()).expect("connect");
     held.write_all(&Request::get("/hold").to_uwsgi().expect("a packet")).expect("send the request");
-    // Opens when the worker has opened its end.
-    let gate: File = OpenOptions::new().write(true).open(gate).expect("open the fifo");
+    let gate = gate.meet();
     reload(&instance);
 
     let new = instance.zygotes().into_iter().find(|zygote| zygote.pid != old.pid).expect("the new zygote");

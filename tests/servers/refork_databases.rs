@@ -8,13 +8,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{daemon_program, free_address, wait_until};
+use crate::harness::{daemon_program, end, free_address, wait_until};
 use crate::pythons::{EVALUATES, call, launch_in, one};
 use crate::refork::{are_all_of, mold};
 use crate::refork_services::owners;
 use crate::rivals::databases;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid, User, chown};
+use nix::sys::signal::Signal;
+use nix::unistd::{Uid, User, chown};
 use tempfile::TempDir;
 
 const WORKERS: usize = 2;
@@ -94,11 +94,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // One that has not been seen to end is not reaped yet, so that the pid is its own. SIGQUIT ends it with its children.
-        if let Ok(None) = self.child.try_wait() {
-            let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGQUIT);
-            let _ = self.child.wait();
-        }
+        // It ends with its children.
+        end(&mut self.child, Signal::SIGQUIT);
     }
 }
 

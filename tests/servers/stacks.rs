@@ -5,11 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
-use crate::harness::{Instance, Launch, program_path, wait_until};
+use crate::harness::{Gate, Instance, Launch, program_path, wait_until};
 use crate::pythons::{Python, launch_in, one, supported};
 
 /// A request waits for ever with the interpreter's lock in its hands, so that no Python code runs any more; another thread waits
@@ -72,9 +70,8 @@ fn calls<'t>(told: &'t str, function: &str) -> Vec<&'t str> {
 
 fn tells_of_a_worker_that_hangs(python: &Python) {
     let (files, launch) = serving(python, STUCK);
-    let gate = files.path().join("gate");
-    mkfifo(&gate, Mode::S_IRWXU).expect("a fifo");
-    let instance = launch.env("GATE", gate.display()).start();
+    let gate = Gate::at(files.path().join("gate"));
+    let instance = launch.env("GATE", gate.path().display()).start();
     std::thread::scope(|scope| {
         let answer = scope.spawn(|| instance.get("/"));
         let is_told = || {
@@ -84,7 +81,7 @@ fn tells_of_a_worker_that_hangs(python: &Python) {
         let found = wait_until(is_told);
         let told = stacks(&instance);
         // Before anything may fail: lets it go.
-        fs::write(&gate, "").expect("open the gate");
+        gate.open(b"");
         assert!(found, "{python:?}: {told}");
         let open = if python.version >= (3, 11) { "Door.open" } else { "open" };
         let at_the_door = ["web.py\", line 16, in application".to_owned(), format!("web.py\", line 12, in {open}")];

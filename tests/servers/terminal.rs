@@ -2,9 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
+
+use crate::harness::{PATIENCE, await_exit};
 
 /// A program on a terminal of 40 rows and 160 columns.
 pub(crate) struct Terminal {
@@ -27,17 +32,29 @@ impl Terminal {
         Self { side: File::from(pair.master), drawn: Vec::new(), program }
     }
 
+    /// Reads what comes next; 0 at the end, and when nothing comes until then.
+    fn read(&mut self, until: Instant) -> usize {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut side = [PollFd::new(self.side.as_fd(), PollFlags::POLLIN)];
+        let mut bytes = [0; 4096];
+        match poll(&mut side, PollTimeout::try_from(left).expect("less than 24 days")) {
+            Ok(1..) => {}
+            _ => return 0,
+        }
+        let count = self.side.read(&mut bytes).unwrap_or(0);
+        self.drawn.extend_from_slice(&bytes[..count]);
+        count
+    }
+
     /// Reads on until the program has drawn all of this, in any order, since the last time.
     pub(crate) fn wait_for(&mut self, all: &[&str]) {
-        let mut bytes = [0; 4096];
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let text = String::from_utf8_lossy(&self.drawn);
             if all.iter().all(|part| text.contains(part)) {
                 return self.drawn.clear();
             }
-            let count = self.side.read(&mut bytes).unwrap_or(0);
-            assert!(count > 0, "it ended without {all:?}: {}", String::from_utf8_lossy(&self.drawn));
-            self.drawn.extend_from_slice(&bytes[..count]);
+            assert!(self.read(deadline) > 0, "no {all:?} in time: {}", String::from_utf8_lossy(&self.drawn));
         }
     }
 
@@ -49,10 +66,10 @@ impl Terminal {
     /// Waits for the end of the program, which must be a success.
     pub(crate) fn ends_well(mut self) {
         // Whoever draws until the end needs somebody who takes it.
-        let mut bytes = [0; 4096];
-        while let Ok(count @ 1..) = self.side.read(&mut bytes) {
-            self.drawn.extend_from_slice(&bytes[..count]);
-        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.read(deadline) > 0 {}
+        let in_time = await_exit(self.program.id().cast_signed()).within(PATIENCE);
+        assert!(in_time, "it does not end: {}", String::from_utf8_lossy(&self.drawn));
         let ended = self.program.wait().expect("our child");
         assert!(ended.success(), "{ended}: {}", String::from_utf8_lossy(&self.drawn));
     }

@@ -230,7 +230,7 @@ port, version = int(sys.argv[1]), getattr(ssl.TLSVersion, sys.argv[2])
 context = ssl.create_default_context(cafile=sys.argv[3])
 context.minimum_version = context.maximum_version = version
 def ask(session):
-    with socket.create_connection(("127.0.0.1", port)) as plain:
+    with socket.create_connection(("127.0.0.1", port), 30) as plain:
         with context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
             secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             answer = b"".join(iter(lambda: secure.recv(4096), b""))

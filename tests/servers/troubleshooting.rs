@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use crate::harness::{Instance, Launch, Nginx, NginxSetup};
+use crate::harness::{Gate, Instance, Launch, Nginx, NginxSetup};
 use crate::pythons::{applications, launch_in, one};
 use crate::reloading::operator;
 
@@ -115,13 +115,12 @@ fn protocols_that_do_not_fit() {
 #[test]
 fn a_504_keeps_the_worker_busy() {
     let launch = python();
-    let fifo = launch.dir().join("until");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let gate = Gate::at(launch.dir().join("until"));
     let mut server = launch.start();
     let mut nginx = NginxSetup::default().location("uwsgi_read_timeout 200ms;").before(&server);
-    assert_eq!(nginx.get(&format!("/wait?{}", fifo.display())).status, 504);
+    assert_eq!(nginx.get(&format!("/wait?{}", gate.path().display())).status, 504);
     assert_nginx_says(&mut nginx, "upstream timed out (110: Connection timed out)");
-    fs::write(&fifo, "on").expect("let it go");
+    gate.open(b"on");
     assert_quoted("the client of GET /… went away before the end");
     server.expect_log("went away before the end");
     server.log.wait_for("the client of GET /wait");

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Instance, Log, Process, daemon_program, free_address, wait_until};
+use crate::harness::{Instance, Log, daemon_program, end, free_address, wait_until};
 use crate::reloading::unsteady;
 
 /// The port of a node, of its health, and of its agent.
@@ -95,9 +95,7 @@ impl Haproxy {
 
 impl Drop for Haproxy {
     fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).expect("a pid is positive");
-        Process { pid, name: String::new() }.signal(Signal::SIGTERM);
-        let _ = self.child.wait();
+        end(&mut self.child, Signal::SIGTERM);
     }
 }
 

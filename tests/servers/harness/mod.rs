@@ -6,6 +6,7 @@
 //! no process, and no line in any log that the test did not expect. Nothing is killed but what the test started, by
 //! pid. Runs in the test's process; nothing of this is part of the server.
 
+mod gate;
 mod http;
 mod instance;
 mod log;
@@ -18,11 +19,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+pub(crate) use gate::Gate;
 pub(crate) use http::{HttpReply, converse, http_get};
 pub(crate) use instance::{Failed, Instance, Launch, example_path, program_path};
 pub(crate) use log::Log;
 pub(crate) use nginx::{Nginx, NginxSetup};
-pub(crate) use process::{Process, await_exit, processes_with};
+pub(crate) use process::{Process, await_exit, end, output_of, processes_with};
 
 /// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,13 +4,15 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus, Output};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
+
+use super::PATIENCE;
 
 /// A process that lived when it was looked at. Equal to another look at the same process, whatever it calls itself and
 /// whoever its parent is by now.
@@ -97,6 +99,39 @@ impl Exit {
         // The sender goes only after it has told, or when there is no such child any more.
         !matches!(self.0.recv_timeout(limit), Err(RecvTimeoutError::Timeout))
     }
+}
+
+/// Ends a child of ours by a signal; by force, together with its children, when that does not end it in time.
+pub(crate) fn end(child: &mut Child, signal: Signal) -> ExitStatus {
+    // One that has not been seen to end is not reaped yet, so that the pid is its own.
+    if let Ok(None) = child.try_wait() {
+        let pid = child.id().cast_signed();
+        let _ = kill(Pid::from_raw(pid), signal);
+        if !await_exit(pid).within(PATIENCE) {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+            let children: Vec<i32> = children
+                .flat_map(|pids| pids.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+                .collect();
+            for pid in children.into_iter().chain([pid]) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+    child.wait().expect("it is our child")
+}
+
+/// What a child has said until its end, which must come in time.
+pub(crate) fn output_of(child: Child) -> Output {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let (tell, told) = crossbeam_channel::bounded(1);
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    if let Ok(output) = told.recv_timeout(PATIENCE) {
+        return output.expect("its output");
+    }
+    // Nobody has been told of its end, so that the pid is its own.
+    let _ = kill(pid, Signal::SIGKILL);
+    panic!("it does not end, and has said {:?}", told.recv_timeout(PATIENCE));
 }
 
 /// The exit code as a shell has it: 128 and the signal for a process that was killed.

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Instance, Launch, PATIENCE, wait_until};
+use crate::harness::{Instance, Launch, PATIENCE, output_of, wait_until};
 use crate::rivals;
 
 /// Where instances of these tests tell of themselves.
@@ -138,7 +138,7 @@ json.dump(samples, sys.stdout)
         .spawn()
         .expect("execute python");
     child.stdin.take().expect("its standard input").write_all(document).expect("hand the document over");
-    let output = child.wait_with_output().expect("python ends");
+    let output = output_of(child);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaint}\n{}", String::from_utf8_lossy(document));
     Some(serde_json::from_slice(&output.stdout).expect("samples as JSON"))

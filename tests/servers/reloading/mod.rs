@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 use rhinod_bench::client::{Load, Report, Target, Until, Wire};
 use rhinod_bench::packet::Request;
 
-use crate::harness::{Instance, Launch, PATIENCE, Process, program_path};
+use crate::harness::{Instance, Launch, PATIENCE, Process, output_of, program_path};
 
 /// Exit code of `rhinod --reload` when the old generation goes on.
 pub(crate) const RELOAD_FAILED: i32 = 75;
@@ -101,7 +101,14 @@ pub(crate) fn tell_fifo(fifo: &Path, letters: &str) {
 
 /// What an operator says to an instance by its pid file (`--reload`), and what comes back.
 pub(crate) fn operator(server: &Instance, command: &str) -> Output {
-    Command::new(program_path("rhinod")).arg(command).arg(server.dir().join("pid")).output().expect("execute rhinod")
+    let mut rhinod = Command::new(program_path("rhinod"));
+    rhinod
+        .arg(command)
+        .arg(server.dir().join("pid"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    output_of(rhinod.spawn().expect("execute rhinod"))
 }
 
 /// Reloads by the command line, which waits until the new generation serves.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, wait_until};
+use crate::harness::{PATIENCE, output_of, wait_until};
 use crate::rivals;
 
 /// One that listens.
@@ -239,7 +239,7 @@ json.dump(found, sys.stdout)
     }
     let mut stdin = child.stdin.take().expect("its standard input");
     let writing = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().expect("python ends");
+    let output = output_of(child);
     writing.join().expect("no panic").expect("hand the messages over");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
