@@ -187,6 +187,7 @@ complete -c rhinod -l reload-canary-time -x -d 'How long the trial of reload-can
 complete -c rhinod -l reload-canary-requests -x -d 'Fewer requests than this tell nothing at the end of the trial of reload-canary'
 complete -c rhinod -l reload-canary-verdict -x -a 'commit keep-waiting rollback' -d 'What becomes of a new generation of which too few requests tell: it takes over, is tried on, or goes'
 complete -c rhinod -l refork -x -d 'Fork workers from one that has answered so many requests (auto: when its memory says that it saves), so that they share what it has come to hold; uWSGI\'s switch of this name, a second fork after dropping privileges, does nothing'
+complete -c rhinod -l refork-immortal -d 'With refork the modules, classes and functions of an application live as long as the process, and references to them are not counted, so that workers do not write to what they share (CPython 3.12 and 3.13)'
 complete -c rhinod -l stop-delay -x -d 'Serve on for so long when told to stop, while /readyz says that the instance stops; told again it stops at once'
 complete -c rhinod -l oom-score-adj -x -d 'How much more readily the kernel kills workers than others when memory is short; the master keeps its own'
 complete -c rhinod -l no-new-privs -d 'Workers, and what they execute, never get more rights than they have (sudo and the like fail there)'

@@ -112,6 +112,8 @@ where
 
     fn scour(&mut self) {}
 
+    fn settle(&mut self, _config: &Config) {}
+
     fn part(&mut self, _config: &Config) {
         if let Some(handler) = self.handler.take() {
             end(ManuallyDrop::into_inner(handler));

@@ -3,7 +3,9 @@
 //! One value that every scenario gets. Runs in the measuring process; rivals are installed by a script of the tests, so
 //! that tests and measurements use the same ones.
 
+use std::env;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use thiserror::Error;
 
 use crate::client::{Load, Report};
 use crate::packet::PacketError;
+use crate::pythons;
 
 /// Why a scenario has no result.
 #[derive(Debug, Error)]
@@ -79,6 +82,8 @@ pub struct Lab {
     pub sizes: Sizes,
     /// Whether rivals take part.
     pub rivals: bool,
+    /// The Python that rivals and frameworks are installed with, if it is not `python3`, and its version.
+    pub python: Option<(PathBuf, String)>,
     /// Set when the run is to end.
     pub stop: Arc<AtomicBool>,
 }
@@ -96,14 +101,27 @@ impl Lab {
             return Err(Error::Unavailable(format!("{name}: rivals are left out on request")));
         }
         let script = self.root.join("tests/rivals").join(format!("{name}.sh"));
-        let output =
-            Command::new(&script).current_dir(&self.root).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let mut command = Command::new(&script);
+        if let Some((python, version)) = &self.python {
+            // Beside those of another Python.
+            let built = env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from);
+            command.env("RHINOD_RIVAL_PYTHON", python);
+            command.env("CARGO_TARGET_DIR", built.join(format!("python-{version}")));
+        }
+        let output = command.current_dir(&self.root).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         let output = output.map_err(|error| Error::Unavailable(format!("{}: {error}", script.display())))?;
         let text = String::from_utf8_lossy(&output.stdout);
         match text.lines().last() {
             Some(path) if output.status.success() && Path::new(path).is_file() => Ok(PathBuf::from(path)),
             _ => Err(Error::Unavailable(format!("{name} could not be installed ({})", output.status))),
         }
+    }
+
+    /// The same with one of these minor versions of Python 3 where there is one, and which it is.
+    pub(crate) fn in_python(&self, minors: RangeInclusive<u32>) -> (Self, String) {
+        let Some(python) = pythons::one_of(minors) else { return (self.clone(), "Python".to_owned()) };
+        let name = format!("Python {}", python.version);
+        (Self { python: Some((python.path, python.version)), ..self.clone() }, name)
     }
 
     /// Fails when the run is to end.

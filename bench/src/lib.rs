@@ -17,6 +17,7 @@ pub mod lab;
 mod nginx;
 pub mod packet;
 pub mod proc;
+mod pythons;
 pub mod scenario;
 pub mod server;
 pub mod statistics;

@@ -18,6 +18,7 @@ mod mounts;
 mod names;
 mod oddity;
 mod piece;
+mod program;
 mod runtime;
 mod service;
 mod spooler;

@@ -12,8 +12,9 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 use rhinod::companion::{Companion, CompanionRuntime};
-use rhinod::config::model::{Application, Config, MuleWork, Python as PythonConfig, Spoolers};
+use rhinod::config::model::{Application, Config, MuleWork, Python as PythonConfig, Refork, Spoolers};
 use rhinod::member::{Instance, LoadFailure, Runtime};
+use rhinod::sys::memory::give_back_free;
 use rhinod::worker::{Worker, WorkerRuntime};
 use worker_protocol::ids::Generation;
 use worker_protocol::post::Role;
@@ -26,6 +27,7 @@ use crate::file_wrapper::FileWrapper;
 use crate::harakiri::{self, Threads};
 use crate::mounts::Mounts;
 use crate::names::Names;
+use crate::program;
 use crate::service::WsgiService;
 
 /// The server's own modules: name and source.
@@ -84,7 +86,14 @@ impl Runtime for PythonRuntime {
     fn load(&mut self, config: &Config, generation: Generation) -> Result<(), LoadFailure> {
         let Some(loaded) = &mut self.loaded else { return Err(LoadFailure::new("load came before prepare")) };
         Python::attach(|py| match loaded.load(py) {
-            Ok(()) => loaded.freeze(py),
+            Ok(()) => {
+                loaded.freeze(py)?;
+                // With lazy-apps this process is forked from no more, unless it becomes the mold.
+                if config.refork != Refork::Never && !config.lazy_apps {
+                    loaded.settle(py, config);
+                }
+                Ok(())
+            }
             Err(failure) if config.need_app || generation != FIRST => Err(failure),
             Err(failure) => {
                 log::error!("{}", failure.told());
@@ -187,6 +196,12 @@ impl WorkerRuntime for PythonRuntime {
                 log::error!("refork: what nobody uses any more is not found\n{}", traceback(py, &error));
             }
         });
+    }
+
+    fn settle(&mut self, config: &Config) {
+        if let Some(loaded) = &self.loaded {
+            Python::attach(|py| loaded.settle(py, config));
+        }
     }
 
     fn part(&mut self, config: &Config) {
@@ -308,6 +323,21 @@ impl Loaded {
 
     fn freeze(&self, py: Python<'_>) -> Result<(), LoadFailure> {
         self.loader.bind(py).call_method0("freeze").map(drop).map_err(|error| internal(py, &error))
+    }
+
+    /// Has the program be shared for good, where the configuration and the interpreter let it.
+    fn settle(&self, py: Python<'_>, config: &Config) {
+        if !config.refork_immortal {
+            return;
+        }
+        match program::keep(py, &[self.loader.bind(py).clone().into_any()]) {
+            Ok(kept) => {
+                // What the walk needed is not for those who are forked.
+                give_back_free();
+                log::debug!("refork: {kept} more objects of the program live for ever");
+            }
+            Err(error) => log::error!("refork: the program is not shared for good\n{}", traceback(py, &error)),
+        }
     }
 
     /// The life of a worker, from its hooks to the end of its interpreter.

@@ -40,6 +40,9 @@ pub trait WorkerRuntime: CompanionRuntime {
     /// (`refork`) and still holds something.
     fn scour(&mut self);
 
+    /// Makes last what the workers that are about to be forked from this process (`refork`) share with it.
+    fn settle(&mut self, config: &Config);
+
     /// Ends what [`WorkerRuntime::work`] has left as it is for the workers that were to be forked from this one (`refork`): it
     /// cannot become their mold.
     fn part(&mut self, config: &Config);

@@ -288,6 +288,11 @@ impl<'z> Zygote<'z> {
             runtime.part(self.instance.config());
             return code;
         }
+        // Once for each loading: what is kept for good then, and replaced later, is there twice at most, however often a mold
+        // comes from the worker of another.
+        if !self.instance.is_grown() {
+            runtime.settle(self.instance.config());
+        }
         match self.become_mold(generation) {
             Ok(()) => self.serve(runtime),
             Err(error) => {

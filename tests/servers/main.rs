@@ -55,6 +55,7 @@ mod realm;
 mod refork;
 mod refork_auto;
 mod refork_databases;
+mod refork_immortal;
 mod refork_services;
 mod reload_canary;
 mod reload_forms;

@@ -45,8 +45,10 @@ const AFTER_BOTH: u64 = 1_500;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Error> {
-    let mut findings = held(lab)?;
-    findings.take_in(noticed(lab)?);
+    // Where references to the program need not be counted (`refork-immortal`), if there is one.
+    let (lab, python) = lab.in_python(12..=13);
+    let mut findings = held(&lab, &python)?;
+    findings.take_in(noticed(&lab)?);
     Ok(findings)
 }
 
@@ -62,7 +64,7 @@ fn reforked(setup: Setup, after: impl Display) -> Setup {
     setup.named(&name).option("refork", after)
 }
 
-fn held(lab: &Lab) -> Result<Findings, Error> {
+fn held(lab: &Lab, python: &str) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let (ours, theirs) = (site(Contender::Django), site(Contender::UwsgiDjango));
     let sites = [ours.clone(), reforked(ours.clone(), AFTER), theirs.clone()];
@@ -78,7 +80,7 @@ fn held(lab: &Lab) -> Result<Findings, Error> {
         if setup.name() == pools[2].name() { settled(lab, setup, server) } else { weigh(server) }
     })?;
     let columns = ["contender", "processes", "worker private KiB (largest)", "whole tree PSS KiB"];
-    let mut table = Table::new(format!("{WORKERS} workers after {REQUESTS} requests"), &columns);
+    let mut table = Table::new(format!("{WORKERS} workers after {REQUESTS} requests, {python}"), &columns);
     for (name, sample) in of_sites.iter().chain(&of_pools).flat_map(|one| one.samples.iter().map(|s| (&one.name, s))) {
         table.row(vec![
             Cell::text(name),

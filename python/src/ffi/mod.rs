@@ -7,6 +7,7 @@
 pub(crate) mod accept_loop;
 pub(crate) mod descriptor;
 pub(crate) mod fork;
+pub(crate) mod immortal;
 pub(crate) mod interrupt;
 pub(crate) mod landmarks;
 pub(crate) mod lease;

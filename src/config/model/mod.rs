@@ -167,6 +167,8 @@ pub struct Config {
     pub canary: Canary,
     /// When workers are forked from one that has served.
     pub refork: Refork,
+    /// Whether what is forked from then keeps the program for good, so that nobody writes to it (`refork-immortal`).
+    pub refork_immortal: bool,
     /// How long the master waits for what it asked for.
     pub patience: Patience,
     /// What is logged, where to, and how.
@@ -281,6 +283,7 @@ impl Default for Config {
             resources: Resources::default(),
             canary: Canary::default(),
             refork: Refork::default(),
+            refork_immortal: true,
             patience: Patience::default(),
             logging: Logging::default(),
             statistics: Statistics::default(),

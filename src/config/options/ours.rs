@@ -42,6 +42,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("What becomes of a new generation of which too few requests tell: it takes over, is tried on, or goes"),
     text("refork").sets(refork::after).works()
         .says("Fork workers from one that has answered so many requests (auto: when its memory says that it saves), so that they share what it has come to hold; uWSGI's switch of this name, a second fork after dropping privileges, does nothing"),
+    flag("refork-immortal").default("true").sets(|d, v| d.config.refork_immortal = v.on()).works()
+        .says("With refork the modules, classes and functions of an application live as long as the process, and references to them are not counted, so that workers do not write to what they share (CPython 3.12 and 3.13)"),
     seconds("stop-delay").default("0").sets(|d, v| d.config.patience.stop_delay = v.duration_unless_zero()).works()
         .says("Serve on for so long when told to stop, while /readyz says that the instance stops; told again it stops at once"),
     int("oom-score-adj", -1000, 1000)

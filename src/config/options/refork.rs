@@ -32,6 +32,10 @@ pub(super) fn after(draft: &mut Draft<'_>, value: &Parsed<'_>) {
 
 /// What it means together with others.
 pub(super) fn judge(draft: &mut Draft<'_>) {
+    if let (Some(directive), Refork::Never) = (draft.given("refork-immortal"), draft.config.refork) {
+        let problem = "does nothing without refork: no worker is forked from one that has served";
+        draft.idle(ConfigError::about(directive, problem).suggest("refork = 1000, or refork = auto"));
+    }
     let Some(directive) = draft.given("refork").filter(|_| draft.config.refork != Refork::Never) else { return };
     if draft.config.workers < 2 {
         let problem = "there is nothing to share: one worker cannot be spared to fork others from";

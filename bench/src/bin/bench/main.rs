@@ -142,7 +142,8 @@ fn prepare(given: Given) -> Result<(Lab, PathBuf, Vec<Scenario>), String> {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(|error| error.to_string())?;
     }
-    let lab = Lab { programs, root: absolute(&given.root)?, sizes: given.sizes, rivals: given.rivals, stop };
+    let root = absolute(&given.root)?;
+    let lab = Lab { programs, root, sizes: given.sizes, rivals: given.rivals, python: None, stop };
     Ok((lab, out, scenarios))
 }
 
