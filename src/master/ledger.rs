@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use worker_protocol::post::Post;
-use worker_protocol::scoreboard::{CoreFigures, Histogram, MasterSeat, WorkerFigures};
+use worker_protocol::scoreboard::{CoreFigures, CoreState, Histogram, MasterSeat, WorkerFigures};
 
 use super::machine::{Announcement, Event, ExitStatus, Farewell, LeaveReason, Note, Outcome, Reload, Word};
 use crate::stats::{Decision, ScaledBy, Tally, Totals};
@@ -36,6 +36,7 @@ pub(super) struct Ledger {
     waits: Histogram,
     boots: Histogram,
     failed_forks: u64,
+    lost_requests: u64,
     ends: Tally,
     reloads: BTreeMap<String, Tally>,
     decisions: ScaledBy,
@@ -98,6 +99,7 @@ impl Ledger {
             self.durations.add(&core.durations);
             self.waits.add(&core.waits);
         }
+        self.lost_requests = self.lost_requests.saturating_add(held(seat));
     }
 
     /// Keeps the figures of a mule or a spooler process that is gone.
@@ -182,6 +184,7 @@ impl Ledger {
             boots: self.boots,
             spawns: sum(|slot| slot.spawns),
             failed_forks: self.failed_forks,
+            lost_requests: self.lost_requests,
             ends: self.ends.clone(),
             reloads: self.reloads.clone(),
             decisions: self.decisions.clone(),
@@ -223,6 +226,12 @@ impl CompanionSlot {
         self.failed = self.failed.saturating_add(tasks.failed.min(OF_ONE_MAX));
         self.signals = self.signals.saturating_add(seat.signals().handled.min(OF_ONE_MAX));
     }
+}
+
+/// Requests that a worker that is gone has not finished.
+fn held(seat: MasterSeat<'_>) -> u64 {
+    let states = (0..seat.cores()).filter_map(|index| seat.core_state(index));
+    states.filter(|state| matches!(state, CoreState::Entering { .. } | CoreState::Busy { .. })).count() as u64
 }
 
 /// Figures as far as they are believed.

@@ -248,6 +248,8 @@ pub struct Totals {
     pub spawns: u64,
     /// Forks that failed.
     pub failed_forks: u64,
+    /// Requests that workers held when they died.
+    pub lost_requests: u64,
     /// Ends of workers, by cause.
     pub ends: Tally,
     /// Reloads, by kind and then by outcome.

@@ -110,6 +110,25 @@ fn nothing_that_only_grows_goes_back_when_workers_die_or_are_replaced() {
 }
 
 #[test]
+fn what_a_worker_holds_when_it_dies_is_counted_and_what_another_has_answered_is_not() {
+    let launch = unsteady().set("workers", 2);
+    let metrics = metrics_path(launch.dir());
+    let mut server = launch.set("metrics", metrics.display()).start();
+    server.expect_log("DAMN");
+    let held = Held::begin(&server);
+    wait_for_value(&server, "rhinod_requests_running", 1.0);
+    assert_eq!(value(&server, "rhinod_lost_requests_total"), Some(0.0));
+    for worker in server.workers() {
+        worker.signal(Signal::SIGKILL);
+    }
+    wait_for_value(&server, "rhinod_worker_ends_total{cause=\"SIGKILL\"}", 2.0);
+    assert_eq!(value(&server, "rhinod_lost_requests_total"), Some(1.0));
+    drop(held);
+    server.get("/");
+    assert_eq!(value(&server, "rhinod_lost_requests_total"), Some(1.0));
+}
+
+#[test]
 fn a_decision_is_counted_by_its_reason() {
     let launch = unsteady().set("workers", 2).set("cheaper", 1);
     let (metrics, fifo) = (metrics_path(launch.dir()), launch.dir().join("fifo"));

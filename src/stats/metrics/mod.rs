@@ -91,6 +91,8 @@ fn totals(out: &mut Exposition, totals: &Totals) {
     out.family("rhinod_worker_boot_seconds", Histogram, "How long workers took to be ready.").histogram(&totals.boots);
     out.family("rhinod_worker_spawns", Counter, "Workers forked.").whole(&[], totals.spawns);
     out.family("rhinod_fork_failures", Counter, "Workers that could not be forked.").whole(&[], totals.failed_forks);
+    out.family("rhinod_lost_requests", Counter, "Requests that workers held when they died.")
+        .whole(&[], totals.lost_requests);
     out.family("rhinod_harakiris", Counter, "Workers killed since a request took too long.")
         .whole(&[], totals.harakiris);
     tally(out, "rhinod_worker_ends", "Workers that ended, by cause.", "cause", &totals.ends);
