@@ -9,6 +9,7 @@ use worker_protocol::wire::Protocol;
 
 use super::accept_loop::{A_MOMENT, Core, Hears, Turn, served};
 use super::peer::Bringer;
+use super::share::Whose;
 use crate::config::model::Peer;
 use crate::member::born::Listening;
 use crate::sys::stream::{accept, accept_with_address};
@@ -39,8 +40,13 @@ impl Core<'_> {
     }
 
     pub(super) fn accept_from(&mut self, index: usize) -> io::Result<Turn> {
-        if !self.share.may_take() {
-            return Ok(Turn::Nothing);
+        match self.share.decide() {
+            Whose::Ours => {}
+            Whose::OursAfterAll => {
+                // The moment that it was left to the others is not what its request takes.
+                self.look_at_clock();
+            }
+            Whose::Theirs => return Ok(Turn::Nothing),
         }
         match self.try_accept(index) {
             Ok(turn) => Ok(turn),

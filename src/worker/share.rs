@@ -16,6 +16,17 @@ const REST_US: u64 = 20_000;
 /// Most that a thread on trial sleeps: the end of the trial is told by a word in memory.
 pub(super) const PATIENCE_MS: u64 = 100;
 
+/// Who may accept the connection that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// This thread.
+    Ours,
+    /// This thread, after a moment that it has left it to the others.
+    OursAfterAll,
+    /// The others.
+    Theirs,
+}
+
 /// One thread's part in dividing the connections.
 #[derive(Debug)]
 pub(super) struct Share<'z> {
@@ -46,15 +57,15 @@ impl<'z> Share<'z> {
         self.on_trial && self.trial.turn(self.own) == Turn::Ours
     }
 
-    /// Whether to accept the connection that waits. Where it belongs to the generation on trial, that one has a moment
-    /// to come for it.
-    pub(super) fn may_take(&mut self) -> bool {
+    /// Whose the connection is that waits. Where it belongs to the generation on trial, that one has a moment to come for
+    /// it.
+    pub(super) fn decide(&mut self) -> Whose {
         match self.trial.turn(self.own) {
-            Turn::Anyone | Turn::Ours => true,
-            Turn::Theirs if self.on_trial => false,
+            Turn::Anyone | Turn::Ours => Whose::Ours,
+            Turn::Theirs if self.on_trial => Whose::Theirs,
             Turn::Theirs => {
                 self.leave_for_a_moment();
-                true
+                Whose::OursAfterAll
             }
         }
     }
