@@ -136,12 +136,14 @@ impl Driver<'_> {
         Some(sides)
     }
 
-    /// What the workers that live have answered in their lives.
+    /// What the workers that live have answered in their lives. Where one is only about to be forked, its seat may have the
+    /// words of a predecessor, who is buried.
     fn answered(&self) -> Vec<(Generation, Seat, Answered)> {
         let Some(board) = self.children.board() else { return Vec::new() };
+        let own = |worker: &WorkerView| {
+            board.master(worker.seat).filter(|seat| seat.author() == Some((worker.post, worker.nth)))
+        };
         let workers = self.machine.workers();
-        workers
-            .filter_map(|worker| Some((worker.generation, worker.seat, answered(board.master(worker.seat)?))))
-            .collect()
+        workers.filter_map(|worker| Some((worker.generation, worker.seat, answered(own(&worker)?)))).collect()
     }
 }
