@@ -6,22 +6,27 @@ use worker_protocol::scoreboard::Histogram;
 use super::evidence::Evidence;
 use super::failing::by_chance;
 use super::growth::{Growth, Holding};
-use super::slowness::{Milliseconds, quantile_us, slower};
+use super::slowness::{Course, Level, Milliseconds, PARTS, quantile_us};
 use crate::config::model::{Canary, Undecided};
 
 const SECOND_US: u64 = 1_000_000;
 
-/// How often to look.
-pub(crate) const LOOK_EVERY_US: u64 = SECOND_US;
+/// How often to look at the memory.
+pub(crate) const WEIGH_EVERY_US: u64 = SECOND_US;
+
+/// How often to look at what both have answered: so often that the parts of a trial can be told apart (`slowness`).
+const LOOK_EVERY_US: u64 = SECOND_US / 10;
+const LOOKS_MIN: u64 = 32;
 
 /// How often, of all trials of a generation that fails as often as the old one, it is refused for failures: before the
 /// end, and at the end. Together below one of a hundred.
 const EARLY: f64 = 0.0005;
 const AT_THE_END: f64 = 0.009;
 
-/// The same for slowness, at each look and at the end. That it must be twice as slow as well makes both rare.
-const SLOW_EARLY: f64 = 1e-6;
-const SLOW_AT_THE_END: f64 = 0.0005;
+/// The same for slowness, at each look and at the end, and in how many of the trial's parts it must be slower: by chance in
+/// one of 65,536 trials, and in 17. That it must be twice as slow as well makes both rare.
+const SLOW_EARLY: Level = Level { by_chance: 1e-6, parts: PARTS };
+const SLOW_AT_THE_END: Level = Level { by_chance: 0.0005, parts: PARTS - 1 };
 
 /// What one side has answered since the trial began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +46,7 @@ pub(crate) struct Judge {
     ends_us: u64,
     evidence: Evidence,
     growth: Growth,
+    course: Course,
     /// Requests and failures as of the last look, the old generation's and the new one's.
     seen: [(u64, u64); 2],
 }
@@ -49,7 +55,14 @@ impl Judge {
     /// Of a trial that begins now.
     pub(crate) fn new(rules: Canary, now_us: u64) -> Self {
         let ends_us = now_us.saturating_add(u64::try_from(rules.time.as_micros()).unwrap_or(u64::MAX));
-        Self { rules, ends_us, evidence: Evidence::default(), growth: Growth::default(), seen: [(0, 0); 2] }
+        let (evidence, growth, course) = (Evidence::default(), Growth::default(), Course::default());
+        Self { rules, ends_us, evidence, growth, course, seen: [(0, 0); 2] }
+    }
+
+    /// How often to look.
+    pub(crate) fn look_every_us(&self) -> u64 {
+        let time_us = u64::try_from(self.rules.time.as_micros()).unwrap_or(u64::MAX);
+        (time_us / LOOKS_MIN).clamp(1_000, LOOK_EVERY_US)
     }
 
     /// What workers of both sides hold at a look that comes now, the old generation's first.
@@ -61,11 +74,12 @@ impl Judge {
     /// `None`: the trial goes on.
     pub(crate) fn look(&mut self, now_us: u64, old: &Answered, new: &Answered) -> Option<Result<String, String>> {
         self.gather(old, new);
+        self.course.note(&old.durations, &new.durations);
         if self.evidence.by_chance() <= EARLY {
             return Some(Err(fails(old, new)));
         }
         let enough = new.requests >= self.rules.requests;
-        if enough && let Some(slower) = slower(&old.durations, &new.durations, SLOW_EARLY) {
+        if enough && let Some(slower) = self.course.slower(SLOW_EARLY) {
             return Some(Err(slower));
         }
         if now_us < self.ends_us {
@@ -74,7 +88,7 @@ impl Judge {
         if !enough {
             return self.undecided(new.requests);
         }
-        Some(conclude(old, new).and_then(|passes| self.growth.grows().map_or(Ok(passes), Err)))
+        Some(self.conclude(old, new))
     }
 
     /// How far it is, and what both sides have answered by now.
@@ -94,6 +108,17 @@ impl Judge {
         self.evidence.add(new.1, old.1, share(new.0, old.0));
     }
 
+    fn conclude(&self, old: &Answered, new: &Answered) -> Result<String, String> {
+        let failures = old.failures.saturating_add(new.failures);
+        if by_chance(failures, new.failures, share(new.requests, old.requests)) <= AT_THE_END {
+            return Err(fails(old, new));
+        }
+        match self.course.slower(SLOW_AT_THE_END).or_else(|| self.growth.grows()) {
+            Some(why) => Err(why),
+            None => Ok(format!("{}{}", fails(old, new), medians(old, new).unwrap_or_default())),
+        }
+    }
+
     fn undecided(&self, requests: u64) -> Option<Result<String, String>> {
         let told = format!("only {requests} requests came, and {} are to tell", self.rules.requests);
         match self.rules.undecided {
@@ -101,17 +126,6 @@ impl Judge {
             Undecided::KeepWaiting => None,
             Undecided::Rollback => Some(Err(told)),
         }
-    }
-}
-
-fn conclude(old: &Answered, new: &Answered) -> Result<String, String> {
-    let failures = old.failures.saturating_add(new.failures);
-    if by_chance(failures, new.failures, share(new.requests, old.requests)) <= AT_THE_END {
-        return Err(fails(old, new));
-    }
-    match slower(&old.durations, &new.durations, SLOW_AT_THE_END) {
-        Some(slower) => Err(slower),
-        None => Ok(format!("{}{}", fails(old, new), medians(old, new).unwrap_or_default())),
     }
 }
 
@@ -179,14 +193,57 @@ mod tests {
     #[test]
     fn one_that_takes_three_times_as_long_is_refused_as_soon_as_there_are_enough_requests() {
         let mut judge = Judge::new(rules(), 0);
-        let mut slow = answered(0, 0);
-        (0..499).for_each(|_| slow.durations.count(6_000));
-        slow.requests = 499;
-        assert_eq!(judge.look(SECOND, &answered(4_500, 0), &slow), None);
-        slow.durations.count(6_000);
+        let (mut old, mut slow) = (answered(0, 0), answered(0, 0));
+        for look in 1..50 {
+            (old.requests, slow.requests) = (90 * look, 10 * look);
+            (0..90).for_each(|_| old.durations.count(2_000));
+            (0..10).for_each(|_| slow.durations.count(6_000));
+            assert_eq!(judge.look(look * SECOND / 10, &old, &slow), None);
+        }
+        (0..10).for_each(|_| slow.durations.count(6_000));
         slow.requests = 500;
-        let verdict = judge.look(2 * SECOND, &answered(4_500, 0), &slow).expect("a verdict");
+        let verdict = judge.look(5 * SECOND, &old, &slow).expect("a verdict");
         assert!(verdict.expect_err("refused").starts_with("half of its 500 requests took longer than"));
+    }
+
+    #[test]
+    fn it_looks_ten_times_a_second_and_more_often_in_a_short_trial() {
+        for (time_ms, every_ms) in [(0, 1), (1_600, 50), (20_000, 100), (u64::MAX, 100)] {
+            let judge = Judge::new(Canary { time: Duration::from_millis(time_ms), ..rules() }, 0);
+            assert_eq!(judge.look_every_us(), every_ms * 1_000, "{time_ms}");
+        }
+    }
+
+    /// How many of so many trials are refused on a machine on which others take the processor away: now and then all that a
+    /// worker answers takes 20 ms more for a while. Each of eight old workers and the canary answers five requests between two looks,
+    /// the new one each after so many times 5 ms.
+    fn refused_on_a_busy_machine(trials: u64, times: u64) -> usize {
+        let mut dice = fastrand::Rng::with_seed(22);
+        let refused = |_: &u64| {
+            let rules = Canary { time: Duration::from_millis(1_600), requests: 50, ..rules() };
+            let mut judge = Judge::new(rules, 0);
+            let (mut old, mut new) = (Answered::default(), Answered::default());
+            let mut is_late = [false; 9];
+            let verdict = (1..).find_map(|look| {
+                for (worker, is_late) in is_late.iter_mut().enumerate() {
+                    *is_late = if *is_late { dice.u8(..4) > 0 } else { dice.u8(..100) == 0 };
+                    let (side, times) = if worker == 0 { (&mut new, times) } else { (&mut old, 1) };
+                    for _ in 0..5 {
+                        side.requests += 1;
+                        side.durations.count(times * (5_100 + dice.u64(..500)) + u64::from(*is_late) * 20_000);
+                    }
+                }
+                judge.look(look * judge.look_every_us(), &old, &new)
+            });
+            verdict.expect("a verdict").is_err()
+        };
+        (0..trials).filter(refused).count()
+    }
+
+    #[test]
+    fn on_a_busy_machine_as_well_less_than_one_equal_generation_in_a_hundred_is_refused_and_a_slow_one_is_found() {
+        assert!(refused_on_a_busy_machine(2_000, 1) <= 20);
+        assert!(refused_on_a_busy_machine(500, 3) >= 495);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use worker_protocol::scoreboard::{Histogram, MasterSeat};
 
 use super::ledger::believed_core;
 use super::machine::{Generation, Seat};
-use crate::canary::{Answered, Holding, Judge, LOOK_EVERY_US};
+use crate::canary::{Answered, Holding, Judge, WEIGH_EVERY_US};
 use crate::config::model::Canary;
 
 /// One trial under way.
@@ -18,6 +18,7 @@ pub(super) struct Trial {
     old: Account,
     new: Account,
     pub(super) next_look_us: u64,
+    next_weighing_us: u64,
     /// Whether it has been said that memory is not judged.
     pub(super) is_blind: bool,
 }
@@ -37,10 +38,11 @@ impl Trial {
         living: Vec<(Generation, Seat, Answered)>,
         now_us: u64,
     ) -> Self {
-        let next_look_us = now_us.saturating_add(LOOK_EVERY_US);
         let judge = Judge::new(rules.clone(), now_us);
+        let next_look_us = now_us.saturating_add(judge.look_every_us());
+        let next_weighing_us = now_us.saturating_add(WEIGH_EVERY_US);
         let (old, new) = (Account::default(), Account::default());
-        let mut trial = Self { generation, judge, old, new, next_look_us, is_blind: false };
+        let mut trial = Self { generation, judge, old, new, next_look_us, next_weighing_us, is_blind: false };
         for (of, seat, answered) in living {
             trial.side(of).before.insert(seat, answered);
         }
@@ -52,6 +54,15 @@ impl Trial {
         self.generation == generation
     }
 
+    /// Whether it is time to look at the memory as well, which costs more than what both have answered.
+    pub(super) fn weighs(&mut self, now_us: u64) -> bool {
+        let is_due = self.next_weighing_us <= now_us;
+        if is_due {
+            self.next_weighing_us = now_us.saturating_add(WEIGH_EVERY_US);
+        }
+        is_due
+    }
+
     /// A look at what both sides have answered by now, and at what they hold of the memory, where that is known, the old
     /// generation first. The verdict, if there is one.
     pub(super) fn look(
@@ -60,7 +71,7 @@ impl Trial {
         held: Option<[Holding; 2]>,
         now_us: u64,
     ) -> Option<Result<String, String>> {
-        self.next_look_us = now_us.saturating_add(LOOK_EVERY_US);
+        self.next_look_us = now_us.saturating_add(self.judge.look_every_us());
         let [old, new] = self.sums(living);
         if let Some([of_old, of_new]) = held {
             self.judge.weigh([(of_old, &old), (of_new, &new)]);

@@ -1,4 +1,4 @@
-//! Carrying out the trial of a new generation (`reload-canary`): what both sides have answered is looked at once a second, and
+//! Carrying out the trial of a new generation (`reload-canary`): what both sides have answered is looked at again and again, and
 //! the machine hears the judge's verdict. What is kept meanwhile is in `trial`. Master only.
 
 use worker_protocol::scoreboard::Share;
@@ -82,7 +82,10 @@ impl Driver<'_> {
             return;
         }
         let living = self.answered();
-        let held = self.held_on_trial(generation, &living);
+        let held = match self.trial.as_mut().is_some_and(|trial| trial.weighs(now_us)) {
+            true => self.held_on_trial(generation, &living),
+            false => None,
+        };
         if let Some(verdict) = self.trial.as_mut().and_then(|trial| trial.look(&living, held, now_us)) {
             self.handle(Event::TrialEnds { generation, verdict });
         }
