@@ -3,9 +3,10 @@
 //! The file that `UNSTEADY_FILE` names says how, read anew at each load and at each start of a worker; without it all
 //! is well. Each line holds a moment and a misdeed: `load fail`, `load panic`, `load exit`, `load abort`,
 //! `load segfault`, `load hang`, `load slow MILLISECONDS`, or the same with `start`, `thread panic`, of the second thread
-//! only, `answer fail N`, every N-th request with an error, and `answer slow MILLISECONDS`, each so much later. Requests: `/` says which worker
-//! answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers after
-//! so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance,
+//! only, `answer fail N`, every N-th request with an error, `answer slow MILLISECONDS`, each so much later, and
+//! `answer times N`, each after N times as long as it would have taken. Requests: `/` says which
+//! worker answers, `/hold?until=PATH` sends one line, then a second one once the file PATH is there, `/sleep?ms=N` answers
+//! after so long, `/stream?ms=N` streams for so long, `/reload` asks for a reload of the instance,
 //! `/break?how=error|panic|writer|length|early` answers with a body that breaks off, `/fail` is an error,
 //! `/spin` computes for ever, `/own?ms=N` gives itself so long and then sleeps for a minute, `/half` sends five of ten
 //! bytes before it does, `/read` counts the bytes of its body,
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rhinod::{BoxError, Handler, IntoResponse, Request, Response, WorkerInfo};
 
@@ -26,8 +27,12 @@ fn main() -> ExitCode {
         misbehave("load")?;
         let greeting = configuration.option("greeting").unwrap_or("no greeting").to_owned();
         let times = configuration.parsed("times")?.unwrap_or(1);
-        let answers =
-            Answers { fail: number_of("answer fail"), slow_ms: number_of("answer slow"), given: AtomicU64::new(0) };
+        let answers = Answers {
+            fail: number_of("answer fail"),
+            slow_ms: number_of("answer slow"),
+            times: number_of("answer times"),
+            given: AtomicU64::new(0),
+        };
         Ok(Unsteady { worker: None, greeting: greeting.repeat(times), answers })
     })
 }
@@ -42,6 +47,7 @@ struct Unsteady {
 struct Answers {
     fail: u64,
     slow_ms: u64,
+    times: u64,
     given: AtomicU64,
 }
 
@@ -77,6 +83,21 @@ impl Handler for Unsteady {
         if self.answers.given.fetch_add(1, Ordering::Relaxed) % self.answers.fail.max(1) + 1 == self.answers.fail {
             return Response::text("told to fail\n").with_status(500);
         }
+        let started = Instant::now();
+        let response = self.respond(request);
+        thread::sleep(started.elapsed() * u32::try_from(self.answers.times.saturating_sub(1)).unwrap_or(0));
+        response
+    }
+}
+
+impl Drop for Unsteady {
+    fn drop(&mut self) {
+        log::info!("{} is dropped", self.name().trim_end());
+    }
+}
+
+impl Unsteady {
+    fn respond(&self, request: &mut Request<'_>) -> Response {
         match request.path_bytes() {
             b"/" => Response::text(self.name()),
             b"/hold" => hold(PathBuf::from(request.query_value("until").unwrap_or_default())),
@@ -113,15 +134,7 @@ impl Handler for Unsteady {
             _ => Response::text("Not found\n").with_status(404),
         }
     }
-}
 
-impl Drop for Unsteady {
-    fn drop(&mut self) {
-        log::info!("{} is dropped", self.name().trim_end());
-    }
-}
-
-impl Unsteady {
     fn name(&self) -> String {
         match &self.worker {
             Some(worker) => format!("worker {} of generation {}\n", worker.number, worker.generation),

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::process::{Signal, kill_process};
 
-use crate::client::{Report, Until};
+use crate::client::{Counts, Report, Until};
 use crate::contender::{Contender, MISDEED_FILE, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
+use crate::scenario::metrics::Metrics;
 use crate::server::Server;
 use crate::statistics::Spread;
 
@@ -28,6 +29,11 @@ const TRIAL_REQUESTS: u64 = 50;
 /// Longer than all of it takes.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
 const PID_FILE: &str = "pid";
+const METRICS: &str = "metrics.sock";
+/// What is said of a process that was killed.
+const KILLED: &str = "killed by signal 9";
+/// What the log says of a generation that has passed.
+const PASSED: &str = "takes over: ";
 const SEED: u64 = 22;
 /// With five rounds a hundred deployments of each kind are judged, and a thousand of all kinds are disturbed.
 const JUDGED_EACH_ROUND: usize = 20;
@@ -64,7 +70,7 @@ impl Kind {
         match self {
             Self::Good => "",
             Self::Failing => "answer fail 5\n",
-            Self::Slow => "answer slow 10\n",
+            Self::Slow => "answer times 3\n",
         }
     }
 }
@@ -74,39 +80,46 @@ struct Deployed {
     kind: Kind,
     took_over: bool,
     seconds: f64,
-    /// Which part of the requests the canary had, where the verdict says so.
-    share: Option<f64>,
+    /// What was said of it.
+    said: String,
+}
+
+impl Deployed {
+    /// Whether it was refused since one of its processes was killed, which is no verdict.
+    fn was_killed(&self) -> bool {
+        !self.took_over && self.said.contains(KILLED)
+    }
+
+    fn is_wrong(&self) -> bool {
+        !self.was_killed() && self.took_over != (self.kind == Kind::Good)
+    }
 }
 
 /// Verdicts of deployments that nobody disturbs.
 pub(super) fn judged(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let Some(server) = served(lab, &mut findings)? else { return Ok(findings) };
-    let (deployed, report) = deploy_all(lab, &server, JUDGED_EACH_ROUND * lab.sizes.rounds, |_| ())?;
-    let columns = ["deployed", "times", "wrong verdicts", "median s", "max s", "canary's share", "max share"];
-    let title = format!("9 workers and a canary, 8 clients of 5 ms, trials of {TRIAL_SECONDS} s");
-    let mut table = Table::new(title, &columns);
-    for (kind, wrong_max) in KINDS.into_iter().zip(WRONG_MAX) {
-        let of_kind: Vec<&Deployed> = deployed.iter().filter(|one| one.kind == kind).collect();
-        let wrong = of_kind.iter().filter(|one| one.took_over != (kind == Kind::Good)).count();
-        let seconds: Vec<f64> = of_kind.iter().map(|one| one.seconds).collect();
-        let shares: Vec<f64> = of_kind.iter().filter_map(|one| one.share).collect();
+    let (deployed, report) =
+        deploy_all(lab, &server, JUDGED_EACH_ROUND * lab.sizes.rounds / share_of_all(lab), |_| ())?;
+    judge(&mut findings, &deployed);
+    let columns = ["deployed", "median s", "max s", "canary's share", "max share"];
+    let mut table = Table::new("until the verdict", &columns);
+    for kind in KINDS {
+        let of_kind = || deployed.iter().filter(move |one| one.kind == kind);
+        let seconds: Vec<f64> = of_kind().map(|one| one.seconds).collect();
+        let shares: Vec<f64> = of_kind().filter_map(|one| share(&one.said)).collect();
         let (seconds, shares) = (Spread::of(&seconds), Spread::of(&shares));
         let number = |value: Option<f64>, decimals| value.map_or(Cell::Nothing, |value| Cell::Number(value, decimals));
         table.row(vec![
             Cell::text(kind.name()),
-            Cell::count(of_kind.len() as u64),
-            Cell::count(wrong as u64),
             number(seconds.map(|all| all.median), 1),
             number(seconds.map(|all| all.max), 1),
             number(shares.map(|all| all.median), 3),
             number(shares.map(|all| all.max), 3),
         ]);
-        let part = wrong as f64 / of_kind.len().max(1) as f64;
-        let check = |what: &str, measured, target| Check::new(format!("{}: {what}", kind.name()), measured, target);
-        findings.checks.push(check("wrong verdicts", part, Target::AtMost(wrong_max)));
         if let Some(shares) = shares {
-            findings.checks.push(check("share of the requests", shares.median, Target::AtMost(SHARE_MAX)));
+            let what = format!("{}: share of the requests", kind.name());
+            findings.checks.push(Check::new(what, shares.median, Target::AtMost(SHARE_MAX)));
         }
     }
     let lost = (report.counts.failed() - report.counts.bad_status) as f64;
@@ -115,40 +128,72 @@ pub(super) fn judged(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
-/// The same with a random worker killed now and then: what is lost beside what the killed ones held.
+/// The same with a random worker killed now and then: what is lost beside what the killed ones held, by their own records.
 pub(super) fn disturbed(lab: &Lab) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let Some(server) = served(lab, &mut findings)? else { return Ok(findings) };
     let mut random = Rng::with_seed(SEED);
     let mut next = Instant::now();
     let mut kills = 0;
-    let (deployed, report) =
-        deploy_all(lab, &server, DISTURBED_EACH_ROUND * lab.sizes.rounds / KINDS.len(), |server| {
-            if Instant::now() < next {
-                return;
-            }
-            next = Instant::now() + KILL_EVERY.mul_f64(2.0 * random.f64());
-            let workers = server.workers();
-            // One that has just ended by itself does not count.
-            kills += random.choice(&workers).map_or(0, |pid| u64::from(kill_process(*pid, Signal::KILL).is_ok()));
-        })?;
-    let lost = report.counts.failed() - report.counts.bad_status;
-    let columns = ["deployments", "taken over", "refused", "kills", "requests", "answered 500", "lost"];
-    let mut table = Table::new("the same, a random worker killed every 2 s on the average", &columns);
-    let taken = deployed.iter().filter(|one| one.took_over).count();
-    table.row(vec![
-        Cell::count(deployed.len() as u64),
-        Cell::count(taken as u64),
-        Cell::count((deployed.len() - taken) as u64),
-        Cell::count(kills),
-        Cell::count(report.counts.ok + report.counts.failed()),
-        Cell::count(report.counts.bad_status),
-        Cell::count(lost),
-    ]);
+    let times = DISTURBED_EACH_ROUND * lab.sizes.rounds / KINDS.len() / share_of_all(lab);
+    let (deployed, report) = deploy_all(lab, &server, times, |server| {
+        if Instant::now() < next {
+            return;
+        }
+        next = Instant::now() + KILL_EVERY.mul_f64(2.0 * random.f64());
+        let workers = server.workers();
+        // One that has just ended by itself does not count.
+        kills += random.choice(&workers).map_or(0, |pid| u64::from(kill_process(*pid, Signal::KILL).is_ok()));
+    })?;
+    judge(&mut findings, &deployed);
+    let metrics = Metrics::read(&server.dir().join(METRICS)).map_err(io_error("metrics"))?;
+    let held = metrics.value("rhinod_lost_requests_total") as u64;
+    let Counts { refused, reset, short, empty, malformed, timed_out, ok, bad_status, .. } = report.counts;
+    let lost = refused + reset + short + empty + malformed + timed_out;
+    let columns = ["kills", "requests", "answered 500", "held by the killed", "reset", "empty", "short", "others lost"];
+    let mut table = Table::new("what clients met", &columns);
+    let others = refused + malformed + timed_out;
+    table.row([kills, ok + bad_status + lost, bad_status, held, reset, empty, short, others].map(Cell::count).into());
+    let beside = lost.saturating_sub(held) as f64;
+    findings.checks.push(Check::new("requests lost that no killed worker held", beside, Target::AtMost(0.0)));
     let for_each = lost as f64 / kills.max(1) as f64;
     findings.checks.push(Check::new("requests lost for each kill", for_each, Target::AtMost(1.0)));
     findings.tables.push(table);
     Ok(findings)
+}
+
+/// How many verdicts were right, and what was said at those that were not.
+fn judge(findings: &mut Findings, deployed: &[Deployed]) {
+    let columns = ["deployed", "times", "took over", "refused", "killed on trial", "wrong verdicts"];
+    let title = format!("9 workers and a canary, 8 clients of 5 ms, trials of {TRIAL_SECONDS} s");
+    let mut table = Table::new(title, &columns);
+    let mut wrong_ones = Table::new("wrong verdicts", &["deployed", "what was said"]);
+    for (kind, wrong_max) in KINDS.into_iter().zip(WRONG_MAX) {
+        let of_kind = || deployed.iter().filter(move |one| one.kind == kind);
+        let [times, took_over, killed, wrong]: [usize; 4] = [
+            of_kind().count(),
+            of_kind().filter(|one| one.took_over).count(),
+            of_kind().filter(|one| one.was_killed()).count(),
+            of_kind().filter(|one| one.is_wrong()).count(),
+        ];
+        let counts = [times, took_over, times - took_over - killed, killed, wrong];
+        table.row(std::iter::once(Cell::text(kind.name())).chain(counts.map(|all| Cell::count(all as u64))).collect());
+        for one in of_kind().filter(|one| one.is_wrong()) {
+            wrong_ones.row(vec![Cell::text(kind.name()), Cell::text(one.said.trim())]);
+        }
+        let part = wrong as f64 / (times - killed).max(1) as f64;
+        let what = format!("{}: wrong verdicts", kind.name());
+        findings.checks.push(Check::new(what, part, Target::AtMost(wrong_max)));
+    }
+    findings.tables.push(table);
+    if deployed.iter().any(Deployed::is_wrong) {
+        findings.tables.push(wrong_ones);
+    }
+}
+
+/// With `--seconds`, which part of all deployments is made.
+fn share_of_all(lab: &Lab) -> usize {
+    if lab.sizes.time_max.is_some() { 4 } else { 1 }
 }
 
 fn served(lab: &Lab, findings: &mut Findings) -> Result<Option<Server>, Error> {
@@ -158,7 +203,8 @@ fn served(lab: &Lab, findings: &mut Findings) -> Result<Option<Server>, Error> {
         .option("reload-canary", "10%%")
         .option("reload-canary-time", TRIAL_SECONDS)
         .option("reload-canary-requests", TRIAL_REQUESTS)
-        .option("reload-canary-verdict", "keep-waiting");
+        .option("reload-canary-verdict", "keep-waiting")
+        .option("metrics", METRICS);
     match setup.serve(lab) {
         Ok(server) => Ok(Some(server)),
         Err(Error::Unavailable(reason)) => {
@@ -183,12 +229,26 @@ fn deploy_all(
     std::thread::scope(|scope| {
         let client = scope.spawn(|| load.run(&over));
         let deployed: Result<Vec<Deployed>, Error> =
-            plan.iter().map(|kind| deploy(lab, server, *kind, &mut meanwhile)).collect();
+            plan.iter().map(|kind| deploy_beside_good(lab, server, *kind, &mut meanwhile)).collect();
         over.store(true, Ordering::Relaxed);
         let report = client.join().unwrap_or_else(|_| Err(std::io::Error::other("the client's thread panicked")));
         let report = report.map_err(io_error("load"))?;
         deployed.map(|deployed| (deployed, report))
     })
+}
+
+/// Deploys, and has a good one serve again where another has taken over, since a trial tells nothing but which of two is worse.
+fn deploy_beside_good(
+    lab: &Lab,
+    server: &Server,
+    kind: Kind,
+    meanwhile: &mut impl FnMut(&Server),
+) -> Result<Deployed, Error> {
+    let deployed = deploy(lab, server, kind, meanwhile)?;
+    if deployed.took_over && kind != Kind::Good {
+        while !deploy(lab, server, Kind::Good, meanwhile)?.took_over {}
+    }
+    Ok(deployed)
 }
 
 fn deploy(lab: &Lab, server: &Server, kind: Kind, meanwhile: &mut impl FnMut(&Server)) -> Result<Deployed, Error> {
@@ -208,7 +268,13 @@ fn deploy(lab: &Lab, server: &Server, kind: Kind, meanwhile: &mut impl FnMut(&Se
         Some(REFUSED) => false,
         _ => return Err(server.error(format!("the reload ended with {}: {}", output.status, said(&output)))),
     };
-    Ok(Deployed { kind, took_over, seconds, share: share(&said(&output)) })
+    let said = if took_over { passed(&server.log()) } else { said(&output) };
+    Ok(Deployed { kind, took_over, seconds, said })
+}
+
+/// What the log says last of a generation that has passed.
+fn passed(log: &str) -> String {
+    log.lines().rfind(|line| line.contains(PASSED)).unwrap_or_default().to_owned()
 }
 
 fn said(output: &Output) -> String {
