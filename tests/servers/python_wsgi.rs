@@ -298,6 +298,7 @@ fn the_environ_has_the_keys_and_types_of_the_reference() {
             ("wsgi.multiprocess", "bool", "true"),
             ("wsgi.run_once", "bool", "false"),
             ("uwsgi.version", "bytes", "\"b'2.0.31'\""),
+            ("rhinod.generation", "int", "1"),
         ];
         for (key, kind, value) in expected {
             assert_eq!(entry(key), (kind, value.to_owned()), "{key} under {python:?}");

@@ -87,9 +87,9 @@ fn what_comes_of_too_few_requests_is_as_configured() {
 }
 
 #[test]
-fn a_canary_that_dies_or_is_stuck_is_taken_back() {
-    let mut server = tried("1").set("harakiri", 1).set("reload-canary-time", 60).start();
-    for word in ["failed", "HARAKIRI", "harakiri", "killed", "died", "DAMN"] {
+fn a_canary_that_dies_is_taken_back() {
+    let mut server = tried("1").set("reload-canary-time", 60).start();
+    for word in ["failed", "killed", "died", "DAMN"] {
         server.expect_log(word);
     }
     let old = server.workers();
@@ -100,6 +100,25 @@ fn a_canary_that_dies_or_is_stuck_is_taken_back() {
     server.log.wait_for("the old goes on serving");
     assert!((0..8).all(|_| who(&server).ends_with("of generation 1")));
     assert!(old.iter().all(|worker| worker.is_alive()));
+}
+
+#[test]
+fn a_canary_whose_requests_get_stuck_is_taken_back_by_their_number() {
+    let mut server = tried("1").set("harakiri", 1).set("reload-canary-time", 60).start();
+    for word in ["failed", "HARAKIRI", "harakiri", "killed", "died", "DAMN"] {
+        server.expect_log(word);
+    }
+    misdeed(server.dir(), "answer slow 60000");
+    let traffic = Traffic::start(&server, 4, "/sleep?ms=1");
+    let output = operator(&server, "--reload");
+    assert_eq!(output.status.code(), Some(RELOAD_FAILED), "{output:?}");
+    let told = complaint(&output);
+    let (_, told) = told.split_once("reload failed").unwrap_or(("", &told));
+    let [failed, new, _, failed_old, ..] = numbers(told)[..] else { panic!("{told}") };
+    // Each has cost a worker, and all that the canary was asked for were such.
+    assert!(failed >= 2.0 && failed == new && failed_old == 0.0, "{told}");
+    traffic.stop();
+    assert!((0..8).all(|_| who(&server).ends_with("of generation 1")));
 }
 
 #[test]

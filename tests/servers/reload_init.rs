@@ -80,6 +80,23 @@ fn systemd_hears_that_a_reload_failed_and_that_the_instance_is_ready_all_the_sam
 }
 
 #[test]
+fn systemd_hears_of_a_trial_and_why_its_generation_was_refused() {
+    let canary = unsteady().set("reload-canary", 1).set("reload-canary-time", 60).set("reload-canary-requests", 100);
+    let (launch, heard) = notifying(canary);
+    let mut server = launch.start();
+    heard.until("READY=1");
+    server.expect_log("failed");
+    misdeed(server.dir(), "answer fail 2");
+    let traffic = Traffic::start(&server, 4, "/sleep?ms=1");
+    server.signal(Signal::SIGHUP);
+    heard.until("RELOADING=1");
+    heard.until("STATUS=generation 2 on trial, ");
+    let last = heard.until("READY=1").pop().unwrap_or_default();
+    assert!(last.contains("STATUS=reload failed: ") && last.contains(" requests failed, of the old"), "{last}");
+    traffic.stop();
+}
+
+#[test]
 fn the_status_line_counts_the_workers() {
     let (launch, heard) = notifying(unsteady());
     let _server = launch.start();
