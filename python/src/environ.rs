@@ -36,6 +36,13 @@ struct Variable {
     value_text: Py<PyString>,
 }
 
+/// A value that differs from the last request's, and where in all bytes that one begins.
+struct Changed<'v> {
+    index: usize,
+    at: usize,
+    value: &'v [u8],
+}
+
 impl Remembered {
     /// The environ of a request: `base` and its variables, each key once.
     pub(crate) fn environ<'py>(
@@ -60,14 +67,17 @@ impl Remembered {
     fn follows(&mut self, py: Python<'_>, head: &RequestHead<'_>) -> PyResult<bool> {
         let mut changed = Vec::new();
         let mut known = self.iter().enumerate();
+        let mut at = 0;
         for (key, value) in head.variables() {
             let Some((index, (known_key, known_value, _))) = known.next() else { return Ok(false) };
             if known_key != key {
                 return Ok(false);
             }
+            at += known_key.len();
             if known_value != value {
-                changed.push((index, value));
+                changed.push(Changed { index, at, value });
             }
+            at += known_value.len();
         }
         if known.next().is_some() {
             return Ok(false);
@@ -78,17 +88,23 @@ impl Remembered {
     }
 
     /// Takes other values, of a request that has the same keys.
-    fn renew(&mut self, py: Python<'_>, head: &RequestHead<'_>, changed: &[(usize, &[u8])]) -> PyResult<()> {
-        if changed.is_empty() {
-            return Ok(());
-        }
-        for (index, value) in changed {
+    fn renew(&mut self, py: Python<'_>, head: &RequestHead<'_>, changed: &[Changed<'_>]) -> PyResult<()> {
+        let mut all_fit = true;
+        for Changed { index, at, value } in changed {
             let known = &mut self.variables[*index];
             known.value_text = from_latin1(py, value)?.unbind();
-            known.value_bytes = value.len();
             if let Some(kept) = &self.kept {
                 kept.bind(py).set_item(&known.key_text, &known.value_text)?;
             }
+            match known.value_bytes == value.len() {
+                // As ports of clients do nearly always.
+                true => self.bytes[*at..*at + value.len()].copy_from_slice(value),
+                false => all_fit = false,
+            }
+            known.value_bytes = value.len();
+        }
+        if all_fit {
+            return Ok(());
         }
         self.bytes.clear();
         for (key, value) in head.variables() {

@@ -411,6 +411,8 @@ impl Loaded {
         let uwsgi = py.import("uwsgi")?;
         let base = PyDict::new(py);
         base.set_item("wsgi.version", (1, 0))?;
+        // Its place, so that no table grows for it with each request.
+        base.set_item("wsgi.input", py.None())?;
         base.set_item("wsgi.errors", self.loader.bind(py).call_method0("error_stream")?)?;
         base.set_item("wsgi.url_scheme", "http")?;
         base.set_item("wsgi.multithread", config.threads > 1)?;
