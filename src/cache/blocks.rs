@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::entry::Run;
-use super::memory::{Head, Memory};
+use super::memory::{Head, Memory, bit};
 
 impl Memory<'_> {
     /// How many blocks a value of this length takes.
@@ -68,8 +68,4 @@ impl Memory<'_> {
     fn map_word(&self, block: usize) -> u64 {
         self.word(self.places.map + block / 64).load(Ordering::Relaxed)
     }
-}
-
-fn bit(block: usize) -> u64 {
-    1 << (block % 64)
 }

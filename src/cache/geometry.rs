@@ -1,11 +1,13 @@
 //! How large a cache is, and where in its memory what stands.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 
 /// `RHCA` and the version of the layout. It changes with the layout and with the hash.
-const FORMAT: u64 = 0x5248_4341_0000_0001;
+const FORMAT: u64 = 0x5248_4341_0000_0002;
 
 /// Words of the header, of which the first belong to the lock.
 pub(super) const HEADER_WORDS: usize = 64;
@@ -13,10 +15,12 @@ pub(super) const HEADER_WORDS: usize = 64;
 pub(super) const STRIPES: usize = 256;
 /// Places in which hits and misses are counted.
 pub(super) const SHARDS: usize = 16;
+/// Words of a line, the part of memory that a processor fetches at a time.
+const LINE_WORDS: usize = 8;
 /// Words of a shard: a line, so that no two processes write into one.
-pub(super) const SHARD_WORDS: usize = 8;
+pub(super) const SHARD_WORDS: usize = LINE_WORDS;
 /// Words of a slot before its key.
-pub(super) const SLOT_HEAD_WORDS: usize = 8;
+pub(super) const SLOT_HEAD_WORDS: usize = LINE_WORDS;
 
 /// Most bytes that are laid out: more than any machine has, and far from where numbers wrap.
 const BYTES_MAX: u128 = 1 << 46;
@@ -52,18 +56,39 @@ pub(super) struct Places {
     pub(super) stripes: usize,
     pub(super) shards: usize,
     pub(super) buckets: usize,
-    /// When each slot's entry expires.
+    /// Which slots have an entry: a bit for each.
+    pub(super) living: usize,
+    pub(super) living_words: usize,
+    /// When each slot's entry expires, for who looks at all of them.
     pub(super) expiries: usize,
-    /// When each slot's entry was used last; 0 where there is none.
+    /// When each slot's entry was used last, where that is kept.
     pub(super) uses: usize,
     /// Which blocks are taken.
     pub(super) map: usize,
     pub(super) map_words: usize,
+    /// Slots, each with its key and, unless values have blocks elsewhere, its value: a look at an entry is one at a place.
     pub(super) slots: usize,
     pub(super) slot_words: usize,
+    /// Blocks that are not in slots.
     pub(super) data: usize,
     pub(super) block_words: usize,
     pub(super) end: usize,
+}
+
+/// How a cache is laid out, calculated once.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    geometry: Geometry,
+    pub(super) places: Places,
+    pub(super) slots: usize,
+}
+
+impl Deref for Layout {
+    type Target = Geometry;
+
+    fn deref(&self) -> &Geometry {
+        &self.geometry
+    }
 }
 
 impl Geometry {
@@ -91,7 +116,7 @@ impl Geometry {
     }
 
     /// Slots: one for each entry, and one for the writer.
-    pub(super) fn slots(&self) -> usize {
+    fn slots(&self) -> usize {
         self.entries + 1
     }
 
@@ -108,29 +133,36 @@ impl Geometry {
     /// How many bytes, in numbers that do not wrap.
     fn bytes(&self) -> u128 {
         let wide = |number: usize| number as u128;
-        let slot = wide(SLOT_HEAD_WORDS) + wide(self.key_bytes.div_ceil(8)) + 2;
+        let slot = wide(SLOT_HEAD_WORDS) + wide(self.key_bytes.div_ceil(8)) + wide(LINE_WORDS) + 3;
         let slots = (wide(self.entries) + 1) * slot;
-        let data = wide(self.blocks) * (wide(self.block_bytes.div_ceil(8)) + 1);
-        8 * (slots + data + wide(self.buckets) + wide(HEADER_WORDS + STRIPES + SHARDS * SHARD_WORDS))
+        // At least as many as slots.
+        let data = wide(self.blocks.max(self.entries)) * (wide(self.block_bytes.div_ceil(8)) + 1);
+        let rest = wide(self.buckets) + wide(HEADER_WORDS + STRIPES + SHARDS * SHARD_WORDS + LINE_WORDS + 1);
+        8 * (slots + data + rest)
     }
 
-    pub(super) fn places(&self) -> Places {
+    fn places(&self) -> Places {
         let slots = self.slots();
-        let slot_words = SLOT_HEAD_WORDS + self.key_bytes.div_ceil(8);
         let block_words = self.block_bytes.div_ceil(8);
-        let map_words = if self.spans { self.blocks.div_ceil(64) } else { 0 };
+        let own_words = if self.spans { 0 } else { block_words };
+        let slot_words = (SLOT_HEAD_WORDS + self.key_bytes.div_ceil(8) + own_words).next_multiple_of(LINE_WORDS);
+        let (map_words, blocks) = if self.spans { (self.blocks.div_ceil(64), self.blocks) } else { (0, 0) };
+        let living_words = slots.div_ceil(64);
         let stripes = HEADER_WORDS;
         let shards = stripes + STRIPES;
         let buckets = shards + SHARDS * SHARD_WORDS;
-        let expiries = buckets + self.buckets;
+        let living = buckets + self.buckets;
+        let expiries = living + living_words;
         let uses = expiries + slots;
         let map = uses + slots;
-        let first_slot = map + map_words;
+        let first_slot = (map + map_words).next_multiple_of(LINE_WORDS);
         let data = first_slot + slots * slot_words;
         Places {
             stripes,
             shards,
             buckets,
+            living,
+            living_words,
             expiries,
             uses,
             map,
@@ -139,8 +171,13 @@ impl Geometry {
             slot_words,
             data,
             block_words,
-            end: data + self.blocks * block_words,
+            end: data + blocks * block_words,
         }
+    }
+
+    /// The same, with everything that follows from it.
+    pub fn layout(&self) -> Layout {
+        Layout { places: self.places(), slots: self.slots(), geometry: self.clone() }
     }
 
     /// The numbers that stand in the header, for whoever finds the memory again.

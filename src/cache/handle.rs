@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use super::geometry::Geometry;
+use super::geometry::Layout;
 use super::memory::Memory;
 use super::policy::Policy;
 
@@ -27,8 +27,8 @@ pub struct Cache<'m, L> {
 impl<'m, L: Lock> Cache<'m, L> {
     /// The cache in this memory, which must have room for it. `shard`: any number of this process, so that those that
     /// count do not all count in one place.
-    pub fn new(words: &'m [AtomicU64], geometry: &Geometry, policy: Policy, lock: L, shard: usize) -> Self {
-        Self { memory: Memory::new(words, geometry), policy, lock, shard }
+    pub fn new(words: &'m [AtomicU64], layout: &'m Layout, policy: Policy, lock: L, shard: usize) -> Self {
+        Self { memory: Memory::new(words, layout), policy, lock, shard }
     }
 
     /// Does something as the owner of the lock. `None`: there is no lock any more.

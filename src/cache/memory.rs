@@ -1,15 +1,19 @@
 //! The words of a cache, by what they mean: header, chains, slots and data. Everything else in `cache` reads and writes
 //! through this.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::geometry::{Geometry, HEADER_WORDS, Places, SHARD_WORDS, SHARDS, STRIPES};
+use super::geometry::{HEADER_WORDS, Layout, SHARD_WORDS, SHARDS, STRIPES};
 
 /// Words at the beginning that belong to the lock.
 pub const LOCK_WORDS: usize = 16;
 
 /// What is read where there is nothing.
 static NOWHERE: AtomicU64 = AtomicU64::new(0);
+
+/// The moment that does not come.
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// That memory holds something else than was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +43,7 @@ pub(super) enum Head {
     Given,
     /// How many entries there are.
     Count,
-    /// No entry expires before; 0 where that is not known.
+    /// No entry expires before, [`NEVER`] if none does; 0 where that is not known.
     NextExpiry,
     /// When the last sweep was.
     SweptAt,
@@ -59,39 +63,25 @@ pub(super) enum Head {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory<'m> {
     words: &'m [AtomicU64],
-    pub(super) places: Places,
-    pub(super) entries: usize,
-    pub(super) slots: usize,
-    pub(super) key_bytes: usize,
-    pub(super) block_bytes: usize,
-    pub(super) blocks: usize,
-    pub(super) buckets: usize,
-    pub(super) spans: bool,
-    pub(super) checked: bool,
-    numbers: [u64; 8],
+    layout: &'m Layout,
+}
+
+impl Deref for Memory<'_> {
+    type Target = Layout;
+
+    fn deref(&self) -> &Layout {
+        self.layout
+    }
 }
 
 impl<'m> Memory<'m> {
-    pub(super) fn new(words: &'m [AtomicU64], geometry: &Geometry) -> Self {
-        let Geometry { entries, key_bytes, block_bytes, blocks, buckets, spans, checked, .. } = *geometry;
-        Self {
-            words,
-            places: geometry.places(),
-            entries,
-            slots: geometry.slots(),
-            key_bytes,
-            block_bytes,
-            blocks,
-            buckets,
-            spans,
-            checked,
-            numbers: geometry.numbers(),
-        }
+    pub(super) fn new(words: &'m [AtomicU64], layout: &'m Layout) -> Self {
+        Self { words, layout }
     }
 
     /// Makes it an empty cache. The memory is zero but for the lock, or nobody else uses it.
     pub(super) fn format(&self, seed: u64) {
-        for (index, number) in self.numbers.iter().enumerate() {
+        for (index, number) in self.numbers().iter().enumerate() {
             self.word(Head::Numbers as usize + index).store(*number, Ordering::Relaxed);
         }
         self.head(Head::Seed).store(seed, Ordering::Relaxed);
@@ -101,10 +91,11 @@ impl<'m> Memory<'m> {
     /// Whether it holds a cache such as this one.
     pub(super) fn judge(&self) -> Result<(), Foreign> {
         let found = |index: usize| self.word(Head::Numbers as usize + index).load(Ordering::Relaxed);
-        if found(0) != self.numbers[0] || self.words.len() < self.places.end {
-            return Err(if found(0) == self.numbers[0] { Foreign::Sizes } else { Foreign::Format });
+        let numbers = self.numbers();
+        if found(0) != numbers[0] || self.words.len() < self.places.end {
+            return Err(if found(0) == numbers[0] { Foreign::Sizes } else { Foreign::Format });
         }
-        match self.numbers.iter().enumerate().all(|(index, number)| found(index) == *number) {
+        match numbers.iter().enumerate().all(|(index, number)| found(index) == *number) {
             true => Ok(()),
             false => Err(Foreign::Sizes),
         }
@@ -133,8 +124,9 @@ impl<'m> Memory<'m> {
         self.head(head).store(value, Ordering::Release);
     }
 
+    /// The chain of a hash: the product's upper half, which takes a fraction of what a remainder takes.
     pub(super) fn bucket_of(&self, hash: u64) -> usize {
-        (hash % self.buckets as u64) as usize
+        ((u128::from(hash) * self.buckets as u128) >> 64) as usize
     }
 
     /// The word with the first slot of a chain, counted from 1.
@@ -159,13 +151,40 @@ impl<'m> Memory<'m> {
         (0..STRIPES.min(self.buckets)).for_each(|bucket| self.note_swap(bucket));
     }
 
+    /// When the entry of a slot expires, beside the slots: zero where that is never, and where there is none.
     pub(super) fn expiry(&self, slot: usize) -> &'m AtomicU64 {
         self.word(self.places.expiries + slot)
     }
 
-    /// When the entry of a slot was used last; 0 where there is none.
+    /// When the entry of a slot was used last, where that is kept.
     pub(super) fn last_use(&self, slot: usize) -> &'m AtomicU64 {
         self.word(self.places.uses + slot)
+    }
+
+    /// Whether a slot has an entry, linked or about to be.
+    pub(super) fn is_living(&self, slot: usize) -> bool {
+        self.word(self.places.living + slot / 64).load(Ordering::Relaxed) & bit(slot) != 0
+    }
+
+    /// For the owner of the lock.
+    pub(super) fn set_living(&self, slot: usize, is_living: bool) {
+        let word = self.word(self.places.living + slot / 64);
+        let value = word.load(Ordering::Relaxed);
+        word.store(if is_living { value | bit(slot) } else { value & !bit(slot) }, Ordering::Release);
+    }
+
+    /// The words that say which slots have entries.
+    pub(super) fn living(&self) -> &'m [AtomicU64] {
+        self.range(self.places.living, self.places.living_words)
+    }
+
+    /// The slots that have entries, from this one on.
+    pub(super) fn living_from(&self, first: usize) -> impl Iterator<Item = usize> + use<'m> {
+        let words = self.living().iter().enumerate().skip(first / 64);
+        words.flat_map(move |(place, word)| {
+            let before = if place == first / 64 { bit(first) - 1 } else { 0 };
+            bits(word.load(Ordering::Relaxed) & !before).map(move |nth| place * 64 + nth)
+        })
     }
 
     /// The counters of hits and misses of a shard.
@@ -173,11 +192,20 @@ impl<'m> Memory<'m> {
         let start = self.places.shards + shard % SHARDS * SHARD_WORDS;
         [self.word(start), self.word(start + 1)]
     }
+}
 
-    /// Whether something of a time is over.
-    pub(super) fn is_over(expiry: u64, now_us: u64) -> bool {
-        expiry != 0 && expiry <= now_us
-    }
+/// The bit of a slot or a block in its word.
+pub(super) fn bit(number: usize) -> u64 {
+    1 << (number % 64)
+}
+
+/// The places of the bits of a word.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(lowest)
+    })
 }
 
 /// A writer that dies before any look at the memory, for tests.

@@ -31,9 +31,9 @@ mod writing;
 mod tests;
 
 pub use figures::Figures;
-pub use geometry::{Geometry, TooLarge};
+pub use geometry::{Geometry, Layout, TooLarge};
 pub use handle::{Cache, Lock};
-pub use lifetime::expiry;
+pub use lifetime::{Asked, Clock, expiry};
 pub use making::{create, figures, reopen};
 pub use memory::{Foreign, LOCK_WORDS};
 pub use policy::Policy;

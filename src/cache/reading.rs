@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::entry::Slot;
 use super::handle::{Cache, Lock};
-use super::memory::Memory;
+use super::lifetime::{Clock, is_over};
 
 /// An entry that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +15,14 @@ pub struct Found {
 
 impl<L: Lock> Cache<'_, L> {
     /// Appends the value of a key to `out`. Counts a hit or a miss.
-    pub fn get(&self, key: &[u8], now_us: u64, out: &mut Vec<u8>) -> Option<Found> {
+    pub fn get(&self, key: &[u8], now: impl Clock, out: &mut Vec<u8>) -> Option<Found> {
         let start = out.len();
         let read = |slot: Slot<'_>| {
             out.truncate(start);
-            let last_use = self.memory.last_use(slot.index).load(Ordering::Relaxed);
+            let last_use = self.policy.purges.then(|| self.memory.last_use(slot.index).load(Ordering::Relaxed));
             slot.copy_value(out).then_some((slot.index, last_use))
         };
-        let found = self.look(key, now_us, read).and_then(|(whole, expires_us)| Some((whole?, expires_us)));
+        let found = self.look(key, &now, read).and_then(|(whole, expires_us)| Some((whole?, expires_us)));
         let [hits, misses] = self.memory.counters(self.shard);
         let Some(((index, last_use), expires_us)) = found else {
             out.truncate(start);
@@ -30,53 +30,48 @@ impl<L: Lock> Cache<'_, L> {
             return None;
         };
         hits.fetch_add(1, Ordering::Relaxed);
-        if self.policy.purges && last_use != 0 {
+        if let Some(last_use) = last_use {
             // Unless the slot has another entry by now.
             let word = self.memory.last_use(index);
-            let _ = word.compare_exchange(last_use, now_us.max(1), Ordering::Relaxed, Ordering::Relaxed);
+            let _ = word.compare_exchange(last_use, now.now_us(), Ordering::Relaxed, Ordering::Relaxed);
         }
         Some(Found { expires_us })
     }
 
     /// Whether there is such a key. Counts nothing.
-    pub fn exists(&self, key: &[u8], now_us: u64) -> bool {
-        self.look(key, now_us, |_| ()).is_some()
+    pub fn exists(&self, key: &[u8], now: impl Clock) -> bool {
+        self.look(key, &now, |_| ()).is_some()
     }
 
     /// The number that a counter stands at; 0 where there is none.
-    pub fn number(&self, key: &[u8], now_us: u64) -> i64 {
+    pub fn number(&self, key: &[u8], now: impl Clock) -> i64 {
         let mut value = Vec::with_capacity(8);
-        self.get(key, now_us, &mut value);
+        self.get(key, now, &mut value);
         <[u8; 8]>::try_from(value).map_or(0, i64::from_ne_bytes)
     }
 
     /// All keys.
-    pub fn keys(&self, now_us: u64) -> Vec<Vec<u8>> {
+    pub fn keys(&self, now: impl Clock) -> Vec<Vec<u8>> {
         let memory = &self.memory;
         let all = |_: &Self| {
-            let living = (0..memory.slots).filter(|slot| is_alive(memory, *slot, now_us));
-            living.map(|slot| memory.slot(slot).key()).collect()
+            let living = memory.living_from(0).map(|slot| memory.slot(slot));
+            living.filter(|slot| !is_over(slot.expiry(), &now)).map(|slot| slot.key()).collect()
         };
         self.locked(all).unwrap_or_default()
     }
 
-    fn look<R>(&self, key: &[u8], now_us: u64, mut take: impl FnMut(Slot<'_>) -> R) -> Option<(R, u64)> {
+    fn look<R>(&self, key: &[u8], now: impl Clock, mut take: impl FnMut(Slot<'_>) -> R) -> Option<(R, u64)> {
         if key.is_empty() || key.len() > self.memory.key_bytes {
             return None;
         }
         let hash = self.memory.hash_of(key);
         let mut read = |slot: Slot<'_>| {
-            let expiry = self.memory.expiry(slot.index).load(Ordering::Relaxed);
-            (!Memory::is_over(expiry, now_us)).then(|| (take(slot), expiry))
+            let expiry = slot.expiry();
+            (!is_over(expiry, &now)).then(|| (take(slot), expiry))
         };
         match self.memory.look(hash, key, &mut read) {
             Ok(found) => found.flatten(),
             Err(_) => self.locked(|_| self.memory.find(hash, key).and_then(|place| read(place.slot))).flatten(),
         }
     }
-}
-
-fn is_alive(memory: &Memory<'_>, slot: usize, now_us: u64) -> bool {
-    let expiry = memory.expiry(slot).load(Ordering::Relaxed);
-    memory.last_use(slot).load(Ordering::Relaxed) != 0 && !Memory::is_over(expiry, now_us)
 }

@@ -5,7 +5,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::memory::{Head, Memory};
+use super::entry::Slot;
+use super::memory::{Head, Memory, NEVER};
 
 impl Memory<'_> {
     /// Finishes or undoes what a writer before has left. For the owner of the lock, before anything else; mostly there is
@@ -18,8 +19,8 @@ impl Memory<'_> {
         // The slot that was to be new: linked, or nobody's.
         self.settle(taken);
         self.settle(given);
-        let living = (0..self.slots).filter(|slot| self.last_use(*slot).load(Ordering::Relaxed) != 0).count();
-        self.write(Head::Count, living as u64);
+        let living = self.living().iter().map(|word| u64::from(word.load(Ordering::Relaxed).count_ones())).sum();
+        self.write(Head::Count, living);
         self.write(Head::NextExpiry, 0);
         self.note_swaps();
         self.write(Head::Taken, 0);
@@ -48,26 +49,26 @@ impl Memory<'_> {
         for head in [Head::Free, Head::Taken, Head::Given, Head::Count, Head::NextExpiry, Head::SweptAt] {
             self.write(head, 0);
         }
-        let used = self.range(places.uses, self.slots).iter().rposition(|word| word.load(Ordering::Relaxed) != 0);
-        let used = used.map_or(0, |last| last + 1);
+        let used = self.living_from(0).last().map_or(0, |last| (last + 1).min(self.slots));
         self.write(Head::Used, used as u64);
+        clear(places.expiries, used);
         for index in (0..used).rev() {
-            if !self.restore(index) {
-                self.slot(index).set_run(None);
-                self.give_back(self.slot(index));
+            let slot = self.slot(index);
+            if !self.restore(&slot) {
+                slot.set_run(None);
+                self.give_back(slot);
             }
         }
         self.note_swaps();
         if used == 0 {
-            self.write(Head::NextExpiry, u64::MAX);
+            self.write(Head::NextExpiry, NEVER);
         }
         self.read(Head::Count)
     }
 
     /// Links the entry of a slot again, if it is whole and the newest of its key. What it replaces is given back.
-    fn restore(&self, index: usize) -> bool {
-        let slot = self.slot(index);
-        if self.last_use(index).load(Ordering::Relaxed) == 0 || !slot.is_whole() {
+    fn restore(&self, slot: &Slot<'_>) -> bool {
+        if !self.is_living(slot.index) || !slot.is_whole() {
             return false;
         }
         let key = slot.key();
@@ -86,9 +87,10 @@ impl Memory<'_> {
             let Some(run) = run.filter(|run| self.is_free(*run)) else { return false };
             self.mark(run, true);
         }
+        self.expiry(slot.index).store(slot.expiry(), Ordering::Relaxed);
         let bucket = self.bucket(self.bucket_of(hash));
         slot.link().store(bucket.load(Ordering::Relaxed), Ordering::Relaxed);
-        bucket.store(index as u64 + 1, Ordering::Release);
+        bucket.store(slot.index as u64 + 1, Ordering::Release);
         self.write(Head::Count, self.read(Head::Count) + 1);
         true
     }

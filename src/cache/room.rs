@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::chains::Place;
 use super::handle::{Cache, Lock};
-use super::memory::{Head, Memory};
+use super::lifetime::{Clock, is_over};
+use super::memory::{Head, Memory, NEVER};
 
 /// How many slots are looked at for the one to purge. In a cache of no more entries it is exactly the one that was used
 /// least recently; in a larger one the least recent of so many, taken in turn.
@@ -32,9 +33,12 @@ impl<L: Lock> Cache<'_, L> {
     }
 
     /// Sweeps, if that has not been done for some time and there is something to sweep.
-    pub(super) fn sweep_if_due(&self, now_us: u64) {
+    pub(super) fn sweep_if_due(&self, now: &impl Clock) {
         let Some(every_us) = self.policy.sweep_every_us else { return };
-        let swept = self.memory.read(Head::SweptAt);
+        if self.memory.read(Head::NextExpiry) == NEVER {
+            return;
+        }
+        let (now_us, swept) = (now.now_us(), self.memory.read(Head::SweptAt));
         if now_us.saturating_sub(swept) >= every_us && self.memory.may_have_expired(now_us) {
             self.memory.sweep(now_us);
         }
@@ -56,14 +60,17 @@ impl Memory<'_> {
 
     /// Removes what has expired. Returns how much.
     fn sweep(&self, now_us: u64) -> usize {
-        let (mut removed, mut next) = (0, u64::MAX);
-        for slot in 0..self.slots {
-            let expiry = self.expiry(slot).load(Ordering::Relaxed);
-            if !Memory::is_over(expiry, now_us) {
+        let (mut removed, mut next) = (0, NEVER);
+        for (slot, word) in self.range(self.places.expiries, self.slots).iter().enumerate() {
+            let expiry = word.load(Ordering::Relaxed);
+            if !is_over(expiry, now_us) {
                 next = if expiry == 0 { next } else { next.min(expiry) };
-            } else if let Some(place) = self.place_of(slot) {
+            } else if let Some(place) = self.place_of(slot).filter(|place| place.slot.expiry() == expiry) {
                 self.remove(&place);
                 removed += 1;
+            } else {
+                // What a fall of the machine has left.
+                word.store(0, Ordering::Relaxed);
             }
         }
         self.write(Head::NextExpiry, next);
@@ -74,23 +81,17 @@ impl Memory<'_> {
     /// Removes an entry that was not used for long. False: there is none.
     fn purge(&self) -> bool {
         let start = self.read(Head::PurgeHand) as usize % self.slots;
-        let turn = (0..self.slots).map(|step| (start + step) % self.slots);
-        let mut looked_at = 0;
-        let mut oldest: Option<(u64, usize)> = None;
-        for slot in turn {
+        let turn = self.living_from(start).chain(self.living_from(0).take_while(|slot| *slot < start));
+        let sample = turn.take(PURGE_SAMPLE);
+        let (mut oldest, mut last) = (None, start);
+        for slot in sample {
             let last_use = self.last_use(slot).load(Ordering::Relaxed);
-            if last_use == 0 {
-                continue;
-            }
             if oldest.is_none_or(|(least, _)| last_use < least) {
                 oldest = Some((last_use, slot));
             }
-            looked_at += 1;
-            if looked_at == PURGE_SAMPLE {
-                self.write(Head::PurgeHand, (slot + 1) as u64);
-                break;
-            }
+            last = slot;
         }
+        self.write(Head::PurgeHand, (last + 1) as u64);
         let place = oldest.and_then(|(_, slot)| self.place_of(slot));
         place.is_some_and(|place| {
             self.remove(&place);

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::chains::Place;
 use super::entry::{Content, Slot};
 use super::handle::{Cache, Lock};
+use super::lifetime::{Clock, is_over};
 use super::memory::{Head, Memory};
 
 /// What came of a change.
@@ -55,117 +56,121 @@ impl Arithmetic {
 /// How often at most it is told that a cache is full.
 const TELL_FULL_EVERY_US: u64 = 60_000_000;
 
-impl<L: Lock> Cache<'_, L> {
+impl<'m, L: Lock> Cache<'m, L> {
     /// Stores a value under a key that there is not yet. `expires_us`: since the epoch; 0: never.
-    pub fn add(&self, key: &[u8], value: &[u8], expires_us: u64, now_us: u64) -> Outcome {
-        self.store(key, value, expires_us, now_us, false)
+    pub fn add(&self, key: &[u8], value: &[u8], expires_us: u64, now: impl Clock) -> Outcome {
+        self.store(key, value, expires_us, now, false)
     }
 
     /// Stores a value, whether there is such a key or not.
-    pub fn put(&self, key: &[u8], value: &[u8], expires_us: u64, now_us: u64) -> Outcome {
-        self.store(key, value, expires_us, now_us, true)
+    pub fn put(&self, key: &[u8], value: &[u8], expires_us: u64, now: impl Clock) -> Outcome {
+        self.store(key, value, expires_us, now, true)
     }
 
-    fn store(&self, key: &[u8], value: &[u8], expiry: u64, now_us: u64, replaces: bool) -> Outcome {
+    fn store(&self, key: &[u8], value: &[u8], expiry: u64, now: impl Clock, replaces: bool) -> Outcome {
         let hash = self.memory.hash_of(key);
-        let content = Content { hash, key, value, expiry, now_us };
-        self.change(now_us, |cache| match cache.living(hash, key, now_us) {
-            Some(_) if !replaces => Outcome::Exists,
-            _ => cache.place(&content),
+        let content = Content { hash, key, value, expiry };
+        self.change(&now, |cache| {
+            let old = cache.memory.find(hash, key);
+            match old.filter(|old| !replaces && !has_expired(old, &now)) {
+                Some(_) => Outcome::Exists,
+                None => cache.place(&content, old, &now),
+            }
         })
     }
 
     /// Stores a value in the place of `old`, if that is what the key has; otherwise nothing is changed.
-    pub fn swap(&self, key: &[u8], old: &[u8], value: &[u8], expires_us: u64, now_us: u64) -> Outcome {
+    pub fn swap(&self, key: &[u8], old: &[u8], value: &[u8], expires_us: u64, now: impl Clock) -> Outcome {
         let hash = self.memory.hash_of(key);
-        let content = Content { hash, key, value, expiry: expires_us, now_us };
-        self.change(now_us, |cache| {
-            let Some(place) = cache.living(hash, key, now_us) else { return Outcome::Absent };
+        let content = Content { hash, key, value, expiry: expires_us };
+        self.change(&now, |cache| {
+            let Some(place) = cache.living(hash, key, &now) else { return Outcome::Absent };
             let mut there = Vec::with_capacity(old.len());
             match place.slot.copy_value(&mut there) && there == old {
-                true => cache.place(&content),
+                true => cache.place(&content, Some(place), &now),
                 false => Outcome::Exists,
             }
         })
     }
 
     /// Removes an entry.
-    pub fn delete(&self, key: &[u8], now_us: u64) -> Outcome {
+    pub fn delete(&self, key: &[u8], now: impl Clock) -> Outcome {
         let hash = self.memory.hash_of(key);
-        self.change(now_us, |cache| {
+        self.change(&now, |cache| {
             let Some(place) = cache.memory.find(hash, key) else { return Outcome::Absent };
-            let was_alive = !cache.is_over(&place, now_us);
+            let was_alive = !has_expired(&place, &now);
             cache.memory.remove(&place);
             if was_alive { Outcome::Done } else { Outcome::Absent }
         })
     }
 
     /// Removes all entries.
-    pub fn clear(&self, now_us: u64) -> Outcome {
-        self.change(now_us, |cache| {
+    pub fn clear(&self, now: impl Clock) -> Outcome {
+        self.change(&now, |cache| {
             cache.memory.remove_all();
             Outcome::Done
         })
     }
 
     /// Calculates with a counter, which begins where the configuration says. Its expiry is that of its first value.
-    pub fn calculate(&self, key: &[u8], what: Arithmetic, number: i64, expires_us: u64, now_us: u64) -> Outcome {
+    pub fn calculate(&self, key: &[u8], what: Arithmetic, number: i64, expires_us: u64, now: impl Clock) -> Outcome {
         let hash = self.memory.hash_of(key);
-        self.change(now_us, |cache| {
+        self.change(&now, |cache| {
             let mut bytes = Vec::with_capacity(8);
-            let (old, expiry) = match cache.living(hash, key, now_us) {
+            let found = cache.memory.find(hash, key);
+            let (old, expiry) = match found.filter(|place| !has_expired(place, &now)) {
                 None => (cache.policy.math_initial, expires_us),
                 Some(place) => {
                     place.slot.copy_value(&mut bytes);
                     let Ok(old) = <[u8; 8]>::try_from(bytes.as_slice()) else { return Outcome::Unfit };
-                    let expiry = cache.memory.expiry(place.slot.index).load(Ordering::Relaxed);
-                    (i64::from_ne_bytes(old), expiry)
+                    (i64::from_ne_bytes(old), place.slot.expiry())
                 }
             };
             let value = what.apply(old, number).to_ne_bytes();
-            cache.place(&Content { hash, key, value: &value, expiry, now_us })
+            cache.place(&Content { hash, key, value: &value, expiry }, found, &now)
         })
     }
 
-    fn change(&self, now_us: u64, act: impl FnOnce(&Self) -> Outcome) -> Outcome {
+    fn change(&self, now: &impl Clock, act: impl FnOnce(&Self) -> Outcome) -> Outcome {
         let changed = self.locked(|cache| {
-            cache.sweep_if_due(now_us);
+            cache.sweep_if_due(now);
             let outcome = act(cache);
             if cache.policy.dates && outcome == Outcome::Done {
-                cache.memory.write(Head::ChangedAt, now_us / 1_000_000);
+                cache.memory.write(Head::ChangedAt, now.now_us() / 1_000_000);
             }
             outcome
         });
         changed.unwrap_or(Outcome::Spoilt)
     }
 
-    fn living(&self, hash: u64, key: &[u8], now_us: u64) -> Option<Place<'_>> {
-        self.memory.find(hash, key).filter(|place| !self.is_over(place, now_us))
+    fn living(&self, hash: u64, key: &[u8], now: &impl Clock) -> Option<Place<'m>> {
+        self.memory.find(hash, key).filter(|place| !has_expired(place, now))
     }
 
-    fn is_over(&self, place: &Place<'_>, now_us: u64) -> bool {
-        Memory::is_over(self.memory.expiry(place.slot.index).load(Ordering::Relaxed), now_us)
-    }
-
-    /// Stores an entry in the place of the one that has its key, making room where there is none.
-    fn place(&self, content: &Content<'_>) -> Outcome {
+    /// Stores an entry in the place of the one that has its key (`old`), making room where there is none.
+    fn place(&self, content: &Content<'_>, mut old: Option<Place<'m>>, now: &impl Clock) -> Outcome {
         let Content { hash, key, value, .. } = *content;
         let memory = &self.memory;
-        let most = if memory.spans { memory.block_bytes.saturating_mul(memory.blocks) } else { memory.block_bytes };
-        if key.is_empty() || key.len() > memory.key_bytes || value.is_empty() || value.len() > most {
+        let fits = (1..=memory.key_bytes).contains(&key.len()) && (1..=memory.value_bytes_max()).contains(&value.len());
+        if !fits {
             return Outcome::Unfit;
         }
         loop {
-            let old = memory.find(hash, key);
             if let Some(slot) = memory.take_slot(value.len(), old.is_some()) {
-                slot.fill(content);
-                memory.link(slot, old);
+                let written_us = if memory.checked { now.now_us() } else { 0 };
+                slot.fill(content, written_us);
+                if self.policy.purges {
+                    memory.last_use(slot.index).store(now.now_us(), Ordering::Release);
+                }
+                memory.link(slot, old, hash);
                 self.note_expiry(content.expiry);
                 return Outcome::Done;
             }
-            if !self.make_room(old, content.now_us) {
-                return Outcome::Full { tell: self.note_full(content.now_us) };
+            if !self.make_room(old, now.now_us()) {
+                return Outcome::Full { tell: self.note_full(now.now_us()) };
             }
+            // It may have gone for it.
+            old = memory.find(hash, key);
         }
     }
 
@@ -179,6 +184,10 @@ impl<L: Lock> Cache<'_, L> {
         }
         tell
     }
+}
+
+fn has_expired(place: &Place<'_>, now: &impl Clock) -> bool {
+    is_over(place.slot.expiry(), now)
 }
 
 impl<'m> Memory<'m> {
@@ -214,9 +223,9 @@ impl<'m> Memory<'m> {
     }
 
     /// Has everybody see a slot that is filled, in the place of `old` if there is one.
-    fn link(&self, slot: Slot<'m>, old: Option<Place<'m>>) {
+    fn link(&self, slot: Slot<'m>, old: Option<Place<'m>>, hash: u64) {
         let number = slot.index as u64 + 1;
-        let bucket = self.bucket_of(slot.hash());
+        let bucket = self.bucket_of(hash);
         match old {
             Some(old) => {
                 slot.link().store(old.slot.link().load(Ordering::Relaxed), Ordering::Release);
@@ -248,9 +257,8 @@ impl<'m> Memory<'m> {
 
     /// Gives back a slot that is not linked, with its blocks.
     pub(super) fn give_back(&self, slot: Slot<'m>) {
-        self.last_use(slot.index).store(0, Ordering::Release);
-        self.expiry(slot.index).store(0, Ordering::Release);
-        if let Some(run) = slot.run() {
+        slot.vacate();
+        if let Some(run) = slot.run().filter(|_| self.spans) {
             self.mark(run, false);
             slot.set_run(None);
         }
@@ -260,7 +268,7 @@ impl<'m> Memory<'m> {
 
     /// Removes all entries.
     pub(super) fn remove_all(&self) {
-        for slot in (0..self.slots).filter(|slot| self.last_use(*slot).load(Ordering::Relaxed) != 0) {
+        for slot in self.living_from(0) {
             if let Some(place) = self.place_of(slot) {
                 self.remove(&place);
             }

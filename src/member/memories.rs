@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::AtomicU64;
 
 use super::shared_queue::{QueueHome, SharedQueue};
-use crate::cache::{Cache, Geometry, Lock, Outcome, Policy};
+use crate::cache::{Cache, Geometry, Layout, Lock, Outcome, Policy};
 use crate::config::model::metrics::MEMORY as METRICS;
 use crate::config::model::{Area, CacheSettings, Config, QueueSettings};
 use crate::ring;
@@ -36,7 +36,7 @@ struct MetricsHome {
 #[derive(Debug)]
 struct CacheHome {
     name: String,
-    geometry: Geometry,
+    layout: Layout,
     policy: Policy,
     words: SharedWords,
 }
@@ -100,13 +100,13 @@ impl CacheHome {
             return Err(io::Error::other(format!("the memory of the cache {} is too small", settings.name)));
         }
         let (name, policy) = (settings.name.clone(), Policy::of(settings, sweep_every_s));
-        Ok(Self { name, geometry, policy, words })
+        Ok(Self { name, layout: geometry.layout(), policy, words })
     }
 
     fn open(&self) -> Option<SharedCache<'_>> {
         let lock = WriteLock(RobustLock::at(self.words.words())?);
         let shard = forks::own_process() as usize;
-        let cache = Cache::new(self.words.words(), &self.geometry, self.policy, lock, shard);
+        let cache = Cache::new(self.words.words(), &self.layout, self.policy, lock, shard);
         Some(SharedCache { name: &self.name, cache })
     }
 }

@@ -4,7 +4,7 @@
 use pyo3::exceptions::PyLookupError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use rhinod::cache::Outcome;
+use rhinod::cache::{Asked, Outcome};
 use rhinod::member::{Instance, SharedCache};
 use rhinod::sys::clock::epoch_us;
 
@@ -22,7 +22,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyo3(signature = (cache, key, /))]
 fn cache_entry<'py>(py: Python<'py>, cache: &str, key: Octets<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, u64)>> {
     let mut value = Vec::new();
-    let found = with_cache(py, cache, |shared| shared.cache.get(&key, epoch_us(), &mut value))?;
+    let found = with_cache(py, cache, |shared| shared.cache.get(&key, Asked::by(epoch_us), &mut value))?;
     Ok(found.map(|found| (PyBytes::new(py, &value), found.expires_us)))
 }
 
@@ -39,12 +39,12 @@ fn cache_store<'py>(
     old: Option<&[u8]>,
 ) -> PyResult<&'static str> {
     let outcome = with_cache(py, cache, |shared| {
-        let (cache, now_us) = (&shared.cache, epoch_us());
+        let (cache, now) = (&shared.cache, &Asked::by(epoch_us));
         let outcome = match old {
-            None => cache.put(&key, &value, expires_us, now_us),
+            None => cache.put(&key, &value, expires_us, now),
             // No value is empty.
-            Some(b"") => cache.add(&key, &value, expires_us, now_us),
-            Some(old) => cache.swap(&key, old, &value, expires_us, now_us),
+            Some(b"") => cache.add(&key, &value, expires_us, now),
+            Some(old) => cache.swap(&key, old, &value, expires_us, now),
         };
         shared.settle(outcome);
         outcome

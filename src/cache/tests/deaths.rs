@@ -105,9 +105,7 @@ fn a_file_that_is_opened_again_has_all_entries_that_are_whole() {
         let cache = home.cache();
         // One of two blocks never reached the disk.
         let slot = cache.memory.find(cache.memory.hash_of(b"old"), b"old").expect("an entry").slot;
-        let block = slot.run().map_or(slot.index, |run| run.first);
-        let word = cache.memory.places.data + block * cache.memory.places.block_words;
-        home.words[word].store(0, std::sync::atomic::Ordering::Relaxed);
+        slot.value_words(3)[0].store(0, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(reopen(&home.words, &home.geometry), Ok(2));
         cache.inspect();
         assert_eq!(cache.value("old", 60), None, "it is not whole");

@@ -7,7 +7,7 @@ mod threads;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Cache, Geometry, Lock, Policy, create};
+use super::{Cache, Geometry, Layout, Lock, Policy, create};
 use crate::cache::Settings as CacheSettings;
 
 /// A lock for threads.
@@ -31,6 +31,7 @@ impl Lock for &SpinLock {
 pub(super) struct Home {
     words: Vec<AtomicU64>,
     geometry: Geometry,
+    layout: Layout,
     policy: Policy,
     lock: SpinLock,
 }
@@ -40,11 +41,12 @@ impl Home {
         let geometry = Geometry::of(settings).expect("a small cache");
         let words: Vec<AtomicU64> = (0..geometry.words()).map(|_| AtomicU64::new(0)).collect();
         create(&words, &geometry, 7);
-        Self { words, geometry, policy: Policy::of(settings, 3), lock: SpinLock::default() }
+        let layout = geometry.layout();
+        Self { words, geometry, layout, policy: Policy::of(settings, 3), lock: SpinLock::default() }
     }
 
     pub(super) fn cache(&self) -> Cache<'_, &SpinLock> {
-        Cache::new(&self.words, &self.geometry, self.policy, &self.lock, 0)
+        Cache::new(&self.words, &self.layout, self.policy, &self.lock, 0)
     }
 }
 
@@ -74,7 +76,8 @@ impl Cache<'_, &SpinLock> {
                 seen[slot.index] += 1;
                 assert!(seen[slot.index] == 1, "slot {} is linked twice", slot.index);
                 assert_eq!(memory.bucket_of(slot.hash()), bucket);
-                assert_ne!(memory.last_use(slot.index).load(Ordering::Relaxed), 0);
+                assert!(memory.is_living(slot.index));
+                assert_eq!(memory.expiry(slot.index).load(Ordering::Relaxed), slot.expiry());
                 let run = slot.run().map_or(0..0, |run| run.first..run.first + run.count);
                 run.for_each(|block| blocks[block] += 1);
                 linked += 1;
@@ -84,7 +87,9 @@ impl Cache<'_, &SpinLock> {
         let mut free = memory.read(super::memory::Head::Free);
         while free != 0 {
             seen[free as usize - 1] += 1;
-            assert_eq!(memory.last_use(free as usize - 1).load(Ordering::Relaxed), 0);
+            let slot = memory.slot(free as usize - 1);
+            let expiry = memory.expiry(slot.index).load(Ordering::Relaxed);
+            assert!(!memory.is_living(slot.index) && (slot.expiry(), expiry) == (0, 0), "a free slot has an entry");
             free = memory.slot(free as usize - 1).link().load(Ordering::Relaxed);
         }
         assert!(seen[..used].iter().all(|count| *count == 1), "a slot is lost, or at two places: {seen:?}");

@@ -32,7 +32,8 @@ pub(super) fn fill(
     now_us: u64,
 ) -> Result<(), StartFailure> {
     let policy = Policy::of(settings, config.caches.sweep_every_s);
-    let cache = Cache::new(words.words(), geometry, policy, Alone, 0);
+    let layout = geometry.layout();
+    let cache = Cache::new(words.words(), &layout, policy, Alone, 0);
     let meant = |named: &Option<String>| named.as_ref().is_none_or(|name| *name == settings.name);
     for item in config.caches.preloaded.iter().filter(|item| meant(&item.cache)) {
         let option = if item.value.is_some() { "add-cache-item" } else { "load-file-in-cache" };
