@@ -11,4 +11,5 @@ pub(crate) mod immortal;
 pub(crate) mod interrupt;
 pub(crate) mod landmarks;
 pub(crate) mod lease;
+pub(crate) mod quick;
 pub(crate) mod text;

@@ -33,7 +33,7 @@ pub(crate) enum Latin1<'py> {
 impl<'py> Latin1<'py> {
     /// An exception (`UnicodeEncodeError`) if a character is above U+00FF.
     pub(crate) fn of(text: Bound<'py, PyString>) -> PyResult<Self> {
-        match utf8_of(&text) {
+        match utf8_of(text.as_borrowed()) {
             Some(utf8) if utf8.is_ascii() => Ok(Self::Ascii { bytes: NonNull::from(utf8), _text: text }),
             // SAFETY: the argument is a live `str`. The result is a new reference to `bytes`, or null with an exception
             // set.
@@ -58,7 +58,7 @@ impl Deref for Latin1<'_> {
 }
 
 /// The interpreter's own UTF-8 form of a text; none if it has lone surrogates.
-fn utf8_of<'t>(text: &'t Bound<'_, PyString>) -> Option<&'t [u8]> {
+pub(super) fn utf8_of<'t>(text: Borrowed<'t, '_, PyString>) -> Option<&'t [u8]> {
     // SAFETY: the declaration is that of CPython's documentation. In the stable ABI from 3.10 on, so that PyO3 does not
     // name it for 3.9, which has the same function.
     unsafe extern "C" {
@@ -96,7 +96,7 @@ impl<'py> FromPyObject<'_, 'py> for Octets<'py> {
             return Ok(Self::Lent { bytes: NonNull::from(bytes.as_bytes()), _object: object.to_owned() });
         }
         if let Ok(text) = object.cast::<PyString>() {
-            if let Some(utf8) = utf8_of(&text) {
+            if let Some(utf8) = utf8_of(text) {
                 return Ok(Self::Lent { bytes: NonNull::from(utf8), _object: object.to_owned() });
             }
             // It has lone surrogates, of which the interpreter tells.
