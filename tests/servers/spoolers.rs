@@ -197,7 +197,7 @@ fn how_often_spoolers_look_can_be_changed_while_they_run() {
     let spool = directory.path().join("spool");
     fs::write(directory.path().join("web.py"), format!("{NOTING}{EVALUATES}")).expect("write the application");
     let launch = launch_in(&one(), directory.path()).set("module", "web").set("spooler-frequency", 3_600);
-    let instance = launch.set("spooler", spool.display()).set("spooler-no-sync", true).start();
+    let instance = launch.set("spooler", spool.display()).set("spooler-sync", true).start();
     instance.log.wait_for("spawned the uWSGI spooler on dir ");
     assert_eq!(call(&instance, "uwsgi.set_spooler_frequency(1)"), "True");
     // Nobody is told of one that another program writes.

@@ -36,7 +36,7 @@ pub struct Spoolers {
     pub retry_delay: Duration,
     /// Processes that a task may take with it before it is set aside (`spooler-max-crashes`, ours); 0: any number.
     pub max_crashes: u64,
-    /// Whether a task is on the disk when it has been written (`spooler-no-sync`, ours).
+    /// Whether a task is on the disk when it has been written (`spooler-sync`, ours).
     pub durable: bool,
 }
 
@@ -82,7 +82,7 @@ impl Default for Spoolers {
             imports: Vec::new(),
             retry_delay: Duration::ZERO,
             max_crashes: 3,
-            durable: true,
+            durable: false,
         }
     }
 }

@@ -43,8 +43,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds that a task waits that is to be run again, doubled each time; 0: until the next look (not in uWSGI)"),
     count("spooler-max-crashes").default("3").sets(|d, v| d.config.spoolers.max_crashes = v.amount()).works()
         .says("Set a task aside that has taken so many processes with it; 0 never does (not in uWSGI)"),
-    flag("spooler-no-sync").sets(|d, v| d.config.spoolers.durable = !v.on()).works()
-        .says("Let uwsgi.spool return before its task is on the disk, as in uWSGI: a fall of the machine may lose it (not in uWSGI)"),
+    flag("spooler-sync").sets(|d, v| d.config.spoolers.durable = v.on()).works()
+        .says("Let uwsgi.spool return when its task is on the disk, so that it outlives a fall of the machine (not in uWSGI)"),
     list("mule").optional().sets(companions::mule).works()
         .says("Start a mule: a process that runs a file (FILE.py) or MODULE:CALLABLE, or waits for messages and signals"),
     count(MULES).sets(companions::mules).works().says("Start so many mules that wait for messages and signals"),
