@@ -52,6 +52,16 @@ pub fn name_of_runs(task: &[u8]) -> Vec<u8> {
     [RUNS.as_bytes(), task.strip_prefix(PREFIX.as_bytes()).unwrap_or(task)].concat()
 }
 
+/// Whether this is the name of a task as it is being written.
+pub fn is_being_written(name: &[u8]) -> bool {
+    name.starts_with(WRITTEN.as_bytes())
+}
+
+/// The task that a file tells of whose name is that of [`name_of_runs`].
+pub fn task_of_runs(name: &[u8]) -> Option<Vec<u8>> {
+    name.strip_prefix(RUNS.as_bytes()).map(|task| [PREFIX.as_bytes(), task].concat())
+}
+
 /// Whether this is the name of a task.
 pub fn is_task(name: &[u8]) -> bool {
     name.starts_with(PREFIX.as_bytes())
@@ -71,6 +81,9 @@ mod tests {
         let [written, found] = names_of_new("host", 7, 1, 9, 1_600_000_000_000_042);
         assert_eq!(found, "uwsgi_spoolfile_on_host_7_1_9_1600000000_42");
         assert!(is_task(found.as_bytes()) && !is_task(written.as_bytes()));
+        assert!(is_being_written(written.as_bytes()) && !is_being_written(found.as_bytes()));
+        assert_eq!(task_of_runs(&name_of_runs(found.as_bytes())).as_deref(), Some(found.as_bytes()));
+        assert_eq!(task_of_runs(written.as_bytes()), None);
         assert_eq!(name_of_runs(found.as_bytes()), b".uwsgi_spoolfile_runs_host_7_1_9_1600000000_42");
         assert_eq!(["10", "", "1a", ASIDE].map(|name| is_priority(name.as_bytes())), [true, false, false, false]);
     }

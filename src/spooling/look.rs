@@ -13,12 +13,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::escape;
-use crate::spool::{ASIDE, Malformed, Manner, Runs, Task, by_version, is_priority, is_task, name_of_runs};
+use crate::spool::{
+    ASIDE, Malformed, Manner, Runs, Task, by_version, is_being_written, is_priority, is_task, name_of_runs,
+    task_of_runs,
+};
 use crate::sys::clock::epoch_us;
 use crate::sys::task_files::{TaskDirectory, TaskFile};
 
 /// For so long a file that is cut short may be one that uWSGI writes under the name of a task.
 const BEING_WRITTEN_US: u64 = 10_000_000;
+
+/// For so long a file that nobody holds may be one that somebody has just made and is about to lock. As often it is looked
+/// whether there is one that was left.
+const BEING_MADE_US: u64 = 60_000_000;
 
 /// Where no frequency is given.
 const FREQUENCY_LEAST: Duration = Duration::from_secs(1);
@@ -41,6 +48,8 @@ pub struct Spooler {
     waiting: usize,
     looked_us: u64,
     next_look_us: u64,
+    /// When it is to be looked again for what others have left who were killed.
+    next_clearing_us: u64,
     running: Option<Box<Running>>,
 }
 
@@ -83,6 +92,7 @@ impl Spooler {
             waiting: 0,
             looked_us: 0,
             next_look_us: 0,
+            next_clearing_us: 0,
             running: None,
         }
     }
@@ -97,7 +107,11 @@ impl Spooler {
         (self.next, self.opened) = (0, None);
         self.names.clear();
         self.directories.clear();
-        self.list(self.directory.clone())?;
+        let clears = self.looked_us >= self.next_clearing_us;
+        self.list(self.directory.clone(), clears)?;
+        if clears {
+            self.next_clearing_us = self.looked_us.saturating_add(BEING_MADE_US);
+        }
         if !self.manner.is_ordered {
             // Each begins elsewhere, so that they do not meet at every task.
             let (own, all) = self.manner.share;
@@ -113,29 +127,61 @@ impl Spooler {
         Ok(())
     }
 
-    fn list(&mut self, directory: PathBuf) -> io::Result<()> {
+    fn list(&mut self, directory: PathBuf, clears: bool) -> io::Result<()> {
         let place = self.directories.len();
         let is_ordered = self.manner.is_ordered;
-        let mut found = Vec::new();
+        let (mut found, mut left) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
             let name = entry.file_name();
             let is_priority = is_ordered && is_priority(name.as_bytes());
             if is_task(name.as_bytes()) || (is_priority && entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 found.push((name, is_priority));
+            } else if clears {
+                left.push(name);
             }
         }
         if is_ordered {
             found.sort_unstable_by(|(one, _), (other, _)| by_version(one.as_bytes(), other.as_bytes()));
         }
         self.directories.push(directory);
+        for name in left {
+            if let Err(error) = self.clear(place, &name) {
+                let (directory, name) = (self.directories[place].display(), escape::value(name.as_bytes()));
+                log::error!("[spooler {directory}] {name} was left and cannot be removed: {error}");
+            }
+        }
         for (name, is_priority) in found {
             if is_priority {
                 // One that has gone has no tasks; one that cannot be read is nobody's to run.
-                let _ = self.list(self.directories[place].join(name));
+                let _ = self.list(self.directories[place].join(name), clears);
             } else {
                 self.names.push((place, name));
             }
+        }
+        Ok(())
+    }
+
+    /// Removes what somebody has left who was killed: a task that he was writing, which nobody holds any more; what he noted of
+    /// one that is done.
+    fn clear(&mut self, place: usize, name: &OsStr) -> io::Result<()> {
+        let looked_us = self.looked_us;
+        let tasks = self.opened(place)?;
+        if is_being_written(name.as_bytes()) {
+            let Some(file) = tasks.find(name)? else { return Ok(()) };
+            let is_old = looked_us.saturating_sub(file.touched_us()) >= BEING_MADE_US;
+            if is_old && file.lock() {
+                tasks.remove(name)?;
+                let name = escape::value(name.as_bytes());
+                log::warn!(
+                    "[spooler {}] {name} is removed: whoever wrote it has died before it was a task",
+                    self.directory.display()
+                );
+            }
+        } else if let Some(task) = task_of_runs(name.as_bytes())
+            && !tasks.has(OsStr::from_bytes(&task))?
+        {
+            tasks.remove(name)?;
         }
         Ok(())
     }
@@ -421,6 +467,29 @@ mod tests {
         };
         assert_eq!(ends(ran(Manner { is_ordered: true, ..MANNER })), ["b", "a", "9", "10"]);
         assert_eq!(ran(MANNER).len(), 2, "priorities are none without an order");
+    }
+
+    #[test]
+    fn what_somebody_leaves_who_is_killed_goes_unless_somebody_holds_it() {
+        let there = tempfile::tempdir().expect("a directory");
+        let tasks = TaskDirectory::open(there.path(), true).expect("a directory");
+        let held = tasks.make(".uwsgi_spoolfile_written_by_one_who_lives").expect("a file");
+        drop(tasks.make(".uwsgi_spoolfile_written_by_one_who_died").expect("a file"));
+        let others =
+            [".uwsgi_spoolfile_runs_done", ".uwsgi_spoolfile_runs_waits", "uwsgi_spoolfile_on_waits", ".other"];
+        for name in others {
+            fs::write(there.path().join(name), [17, 0, 0, 0]).expect("a file");
+        }
+        let mut one = Spooler::new(there.path().to_owned(), MANNER);
+        one.look().expect("a directory");
+        assert_eq!(names(there.path()).len(), 5, "somebody may be about to hold it, but nobody knows of what is done");
+        one.looked_us += BEING_MADE_US;
+        one.list(there.path().to_owned(), true).expect("a directory");
+        let left = [".other", ".uwsgi_spoolfile_runs_waits", ".uwsgi_spoolfile_written_by_one_who_lives"];
+        assert_eq!(names(there.path()), [&left[..], &["uwsgi_spoolfile_on_waits"]].concat());
+        drop(held);
+        one.list(there.path().to_owned(), true).expect("a directory");
+        assert_eq!(names(there.path()), [left[0], left[1], "uwsgi_spoolfile_on_waits"]);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl, openat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, futimens, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, fcntl, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, futimens, mkdirat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -56,7 +56,20 @@ impl TaskDirectory {
         Ok(is_regular.then(|| TaskFile { file: File::from(opened), found }))
     }
 
-    /// Makes a file that there is not yet, for this user only, and locks it.
+    /// Whether there is anything of this name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn has(&self, name: &OsStr) -> io::Result<bool> {
+        match fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a file that there is not yet, for this user only, and locks it: who dies before it has another name leaves one
+    /// that nobody holds.
     ///
     /// # Errors
     /// What the system says.
@@ -64,7 +77,10 @@ impl TaskDirectory {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | INSIDE;
         let made = openat(&self.0, name, flags, PRIVATE)?;
         let found = fstat(&made)?;
-        Ok(TaskFile { file: File::from(made), found })
+        let file = TaskFile { file: File::from(made), found };
+        // Where there are no locks, nobody takes it for one that was left.
+        file.lock();
+        Ok(file)
     }
 
     /// Gives a file another name.
@@ -147,8 +163,12 @@ impl TaskFile {
 
     /// When it was changed, or is to be run, in microseconds since the epoch.
     pub fn changed_us(&self) -> u64 {
-        let seconds = u64::try_from(self.found.st_mtime).unwrap_or(0);
-        seconds.saturating_mul(1_000_000).saturating_add(self.found.st_mtime_nsec as u64 / 1_000)
+        micros(self.found.st_mtime, self.found.st_mtime_nsec)
+    }
+
+    /// When anything of it was changed, whatever it is dated, in microseconds since the epoch.
+    pub fn touched_us(&self) -> u64 {
+        micros(self.found.st_ctime, self.found.st_ctime_nsec)
     }
 
     /// Whether its sticky bit is set, which means nothing for files (chmod(2)).
@@ -199,6 +219,11 @@ impl TaskFile {
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
+}
+
+fn micros(seconds: i64, nanoseconds: i64) -> u64 {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    seconds.saturating_mul(1_000_000).saturating_add(nanoseconds as u64 / 1_000)
 }
 
 #[cfg(test)]
