@@ -5,6 +5,7 @@ Compiled into the extension module; runs as a thread of each worker. Python 3.9 
 
 import os
 import socket
+import stat
 import sys
 import threading
 import traceback
@@ -15,6 +16,7 @@ PATIENCE_S = 4
 
 def start(path):
     """Listens at `path`, in a thread. What a worker before has left there goes."""
+    _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     fresh = "%s.%d" % (path, os.getpid())
     mask = os.umask(0o177)
@@ -26,6 +28,20 @@ def start(path):
     # Nobody finds the path without a listener, nor a listener without the path.
     os.rename(fresh, path)
     threading.Thread(target=_serve, args=(listener,), name="rhinod tracebacker", daemon=True).start()
+
+
+def _clear(path):
+    """Removes the sockets of workers that died before theirs had their name."""
+    directory, name = os.path.split(path)
+    for found in os.scandir(directory or "."):
+        base, _, process = found.name.rpartition(".")
+        if base == name and process.isdigit() and not os.path.exists("/proc/" + process):
+            try:
+                if stat.S_ISSOCK(found.stat(follow_symlinks=False).st_mode):
+                    os.unlink(found.path)
+            except OSError:
+                # Somebody else has removed it, or it is somebody else's.
+                continue
 
 
 def _serve(listener):

@@ -442,6 +442,9 @@ fn whoever_connects_to_the_tracebacker_is_told_where_each_thread_is() {
     let files = Files::new(&[("web.py", application)]);
     let gate = Gate::at(files.path("gate"));
     let launch = files.launch(&one()).set("module", "web").set("workers", 1).env("GATE", gate.path().display());
+    // Of a worker that died before it had its name.
+    let left = files.path("where.1.4294967295");
+    drop(std::os::unix::net::UnixListener::bind(&left).expect("a socket"));
     let instance = launch.set("py-tracebacker", files.path("where.").display()).start();
     std::thread::scope(|scope| {
         let answer = scope.spawn(|| get(&instance, "/"));
@@ -453,6 +456,7 @@ fn whoever_connects_to_the_tracebacker_is_told_where_each_thread_is() {
         assert!(found && last.starts_with("*** uWSGI Python tracebacker output ***\n\nthread_id = "), "{last}");
         assert_eq!(answer.join().expect("an answer"), "out");
     });
+    assert!(!left.exists(), "it is still there");
 }
 
 /// Writes a file anew, so that its time is surely another one.
