@@ -89,6 +89,47 @@ fn the_functions_of_caches_answer_as_under_uwsgi() {
 }
 
 #[test]
+fn files_are_in_caches_from_the_beginning_as_they_are_and_packed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let (plain, long) = (file("plain", "as it is"), file("long", &"x".repeat(5_000)));
+    let caches = || {
+        let named = ["first", "pages"].map(|name| format!("cache2 = name={name},items=9,blocksize=100"));
+        named.into_iter().fold(launch(&one(), "calls"), Launch::line)
+    };
+    let instance = caches()
+        .line(format!("load-file-in-cache = {plain}"))
+        .line(format!("load-file-in-cache-gzip = pages {long}"))
+        .start();
+    let both = format!("uwsgi.cache_get('{plain}'), uwsgi.cache_get('{plain}', 'pages'), uwsgi.cache_get('{long}')");
+    assert_eq!(call(&instance, &both), "(b'as it is', b'as it is', None)");
+    let packed = format!("uwsgi.cache_get('{long}', 'pages')");
+    assert_eq!(call(&instance, &format!("len({packed}) < 100")), "True");
+    let unpacked = format!("__import__('gzip').decompress({packed}) == b'x' * 5000");
+    assert_eq!(call(&instance, &unpacked), "True");
+    instance.stop();
+    for (line, why) in [
+        (format!("load-file-in-cache-gzip = pages {plain}.none"), "No such file"),
+        (format!("load-file-in-cache-gzip = none {plain}"), "there is no cache none"),
+        (format!("load-file-in-cache-gzip = first {}", file("noise", &noise())), "too long"),
+    ] {
+        let failed = caches().line(&line).fails();
+        let said = failed.lines.iter().any(|said| said.contains(why) && said.contains("load-file-in-cache-gzip"));
+        assert!(said, "{line}: {:?}", failed.lines);
+    }
+}
+
+/// Nothing that could be packed into a few bytes.
+fn noise() -> String {
+    let mut random = fastrand::Rng::with_seed(1);
+    std::iter::repeat_with(|| random.alphanumeric()).take(500).collect()
+}
+
+#[test]
 fn handlers_in_rust_count_over_all_workers_and_what_they_counted_outlives_them() {
     let mut server = Launch::hello().set("workers", 3).line(CACHES[0]).start();
     server.expect_log("DAMN");

@@ -15,7 +15,7 @@ pub struct Caches {
     pub list: Vec<CacheSettings>,
     /// How long entries that have expired may stay where nobody needs their room, in seconds (`cache-expire-freq`).
     pub sweep_every_s: u64,
-    /// What is in them from the beginning (`add-cache-item`, `load-file-in-cache`).
+    /// What is in them from the beginning (`add-cache-item`, `load-file-in-cache`, `load-file-in-cache-gzip`).
     pub preloaded: Vec<Preloaded>,
 }
 
@@ -34,4 +34,18 @@ pub struct Preloaded {
     pub key: String,
     /// Its value; `None`: what is in the file.
     pub value: Option<String>,
+    /// Whether that is packed with gzip.
+    #[serde(default)]
+    pub packed: bool,
+}
+
+impl Preloaded {
+    /// The option that asks for it.
+    pub fn option(&self) -> &'static str {
+        match (&self.value, self.packed) {
+            (Some(_), _) => "add-cache-item",
+            (None, false) => "load-file-in-cache",
+            (None, true) => "load-file-in-cache-gzip",
+        }
+    }
 }

@@ -167,8 +167,7 @@ pub(super) fn judge_caches(draft: &mut Draft<'_>) {
     };
     if let Some(homeless) = draft.config.caches.preloaded.iter().find(homeless) {
         let wanted = homeless.cache.as_deref().unwrap_or("to take it");
-        let option = if homeless.value.is_some() { "add-cache-item" } else { "load-file-in-cache" };
-        if let Some(directive) = draft.given(option) {
+        if let Some(directive) = draft.given(homeless.option()) {
             let problem = format!("there is no cache {wanted} for {}", homeless.key);
             complaints.push(ConfigError::about(directive, problem).suggest("cache2 = name=...,items=... makes one"));
         }

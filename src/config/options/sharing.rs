@@ -42,10 +42,10 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Have the cache called `default` keep the time of its last change, for the statistics"),
     list("add-cache-item").sets(add_item).works()
         .says("An entry that is there from the beginning, as [CACHE ]KEY=VALUE; in all caches if none is named"),
-    list("load-file-in-cache").sets(load_file).works()
+    list("load-file-in-cache").sets(|d, v| load_file(d, v, false)).works()
         .says("A file whose content is there from the beginning under its path, as [CACHE ]PATH"),
-    list("load-file-in-cache-gzip").not_yet("compressed files in a cache")
-        .says("Cache a file's gzip-compressed content at start"),
+    list("load-file-in-cache-gzip").sets(|d, v| load_file(d, v, true)).works()
+        .says("The same, packed with gzip"),
     count("locks").works().says("Number of the last user lock; the first one is 0, and always there"),
     list("sharedarea").short('A').sets(areas::area).works()
         .says("An area of memory that all workers share byte by byte: pages of 4096 bytes, or KEY=VALUE,...: pages, size, file, \
@@ -78,13 +78,13 @@ fn add_item(draft: &mut Draft<'_>, value: &Parsed<'_>) {
         _ => return draft.refuse("expected KEY=VALUE", "for example greeting=hello, or mycache greeting=hello"),
     };
     let (cache, key) = named(before);
-    draft.config.caches.preloaded.push(Preloaded { cache, key, value: Some(item) });
+    draft.config.caches.preloaded.push(Preloaded { cache, key, value: Some(item), packed: false });
 }
 
-/// `load-file-in-cache`.
-fn load_file(draft: &mut Draft<'_>, value: &Parsed<'_>) {
+/// `load-file-in-cache`, and the same `packed`.
+fn load_file(draft: &mut Draft<'_>, value: &Parsed<'_>, packed: bool) {
     let (cache, key) = named(value.text);
-    draft.config.caches.preloaded.push(Preloaded { cache, key, value: None });
+    draft.config.caches.preloaded.push(Preloaded { cache, key, value: None, packed });
 }
 
 fn named(text: &str) -> (Option<String>, String) {

@@ -1,7 +1,10 @@
-//! What is in a cache from the beginning (`add-cache-item`, `load-file-in-cache`). Master only, before anybody else has the
-//! memory.
+//! What is in a cache from the beginning (`add-cache-item`, `load-file-in-cache`, `load-file-in-cache-gzip`). Master only,
+//! before anybody else has the memory.
 
 use std::io::Read;
+
+use flate2::Compression;
+use flate2::read::GzEncoder;
 
 use crate::cache::{Cache, Geometry, Lock, Outcome, Policy};
 use crate::config::model::{CacheSettings, Config};
@@ -36,10 +39,10 @@ pub(super) fn fill(
     let cache = Cache::new(words.words(), &layout, policy, Alone, 0);
     let meant = |named: &Option<String>| named.as_ref().is_none_or(|name| *name == settings.name);
     for item in config.caches.preloaded.iter().filter(|item| meant(&item.cache)) {
-        let option = if item.value.is_some() { "add-cache-item" } else { "load-file-in-cache" };
+        let (option, most) = (item.option(), geometry.value_bytes_max());
         let value = match &item.value {
             Some(value) => value.clone().into_bytes(),
-            None => read(&item.key, geometry.value_bytes_max()).map_err(|error| {
+            None => read(&item.key, most, item.packed).map_err(|error| {
                 StartFailure::no_input(format!("cannot load {} into a cache: {error}", item.key)).about(option)
             })?,
         };
@@ -52,10 +55,14 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// A file, or as much of it as shows that it is too long.
-fn read(path: &str, most: usize) -> std::io::Result<Vec<u8>> {
+/// A file (`packed`: with gzip), or as much of it as shows that it is too long.
+fn read(path: &str, most: usize, packed: bool) -> std::io::Result<Vec<u8>> {
+    let (file, enough) = (open_regular(path.as_ref())?, most as u64 + 1);
     let mut bytes = Vec::new();
-    open_regular(path.as_ref())?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    match packed {
+        true => GzEncoder::new(file, Compression::default()).take(enough).read_to_end(&mut bytes)?,
+        false => file.take(enough).read_to_end(&mut bytes)?,
+    };
     Ok(bytes)
 }
 
