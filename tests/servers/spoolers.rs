@@ -207,3 +207,55 @@ fn how_often_spoolers_look_can_be_changed_while_they_run() {
     instance.log.wait_for("ran [(\"b'a'\", b'2')]");
     instance.stop();
 }
+
+const HANGING: &str = r#"
+import os, threading
+import uwsgi, uwsgidecorators
+
+def say(text):
+    os.write(1, (text + '\n').encode())
+
+@uwsgidecorators.spool
+def work(task):
+    say('begun ' + task['name'])
+    if task['name'] == 'hangs':
+        threading.Event().wait()
+
+def hang_at_a_signal(number):
+    say('a mule hangs')
+    threading.Event().wait()
+
+uwsgi.register_signal(7, 'mule', hang_at_a_signal)
+"#;
+
+#[test]
+fn spoolers_and_mules_that_hang_are_killed_and_spoolers_are_replaced_when_they_are_to_be() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (spool, touched) = (directory.path().join("spool"), directory.path().join("touched"));
+    fs::write(directory.path().join("web.py"), format!("{HANGING}{EVALUATES}")).expect("write the application");
+    let imported = "import os, uwsgi\nos.write(1, b'imported in a spooler %r\\n' % uwsgi.i_am_the_spooler())\n";
+    fs::write(directory.path().join("imported.py"), imported).expect("write a module");
+    fs::write(&touched, "").expect("a file");
+    let launch = launch_in(&one(), directory.path()).set("module", "web").set("spooler", spool.display());
+    let launch = launch.set("spooler-harakiri", 1).set("spooler-max-crashes", 1).set("spooler-import", "imported");
+    let launch = launch.set("spooler-max-tasks", 2).set("touch-spoolers-reload", touched.display());
+    let mut instance = launch.line("mule =").set("mule-harakiri", 1).start();
+    instance.log.wait_for("imported in a spooler True");
+    for said in ["*** HARAKIRI ON ", "OOOPS ", "is set aside in ", "respawning too fast !!!"] {
+        instance.expect_log(said);
+    }
+    assert_eq!(call(&instance, "work(name='hangs') is not None"), "True");
+    instance.log.wait_for("*** HARAKIRI ON THE SPOOLER (pid: ");
+    instance.log.wait_for("it has taken 1 processes with it");
+    assert_eq!(call(&instance, "[work(name=name) is None for name in 'ab']"), "[False, False]");
+    instance.log.wait_for("maximum number of tasks reached (2) recycling ...");
+    instance.log.wait_for_count(3, "imported in a spooler True");
+    fs::write(&touched, "again").expect("the file");
+    instance.log.wait_for_count(4, "imported in a spooler True");
+    assert_eq!(call(&instance, "work(name='c') is not None"), "True");
+    instance.log.wait_for("begun c");
+    assert_eq!(call(&instance, "uwsgi.signal(7)"), "None");
+    instance.log.wait_for("a mule hangs");
+    instance.log.wait_for("*** HARAKIRI ON MULE 1 (pid: ");
+    instance.stop();
+}
