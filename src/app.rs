@@ -177,7 +177,9 @@ fn serve(reader: &Reader) -> ExitCode {
 fn run_master(reader: &Reader, config: Config) -> i32 {
     let ended = match config.emperor.monitors.is_empty() {
         true => master::run(config, reader),
-        false => emperor::run(&config, &reader.invocation.directory),
+        false => master::upgrade::own_path()
+            .map_err(|error| StartFailure::system("find this program", &error))
+            .and_then(|program| emperor::run(&config, &reader.invocation.directory, &program)),
     };
     match ended.map_err(|failure| reader.locate(failure)) {
         Ok(number) => number,

@@ -156,15 +156,12 @@ impl Driver<'_> {
 
 /// `own`: the number of the line to the Emperor above, which is inherited.
 fn execute_anew(program: &Path, own: Option<i32>) -> io::Result<()> {
-    use std::ffi::{CString, OsStr, OsString};
+    use std::ffi::{CString, OsString};
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let text = |word: OsString| CString::new(word.into_vec()).map_err(io::Error::other);
     let mut words: Vec<CString> = std::env::args_os().map(text).collect::<Result<_, _>>()?;
-    // A binary that was replaced is called so by the kernel, for the one that is gone.
-    let path = program.as_os_str().as_bytes();
-    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     match words.first_mut() {
-        Some(first) => *first = text(OsStr::from_bytes(path).to_owned())?,
+        Some(first) => *first = text(program.as_os_str().to_owned())?,
         None => return Err(io::ErrorKind::InvalidInput.into()),
     }
     let variable = |(name, value): (OsString, OsString)| {

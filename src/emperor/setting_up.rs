@@ -25,11 +25,12 @@ use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::process;
 use crate::sys::visitors::Visitors;
 
-/// Runs an Emperor from start to end; returns the exit code. `start` is the directory that it was called in.
+/// Runs an Emperor from start to end; returns the exit code. `start` is the directory that it was called in, `program`
+/// where it is.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
+pub(crate) fn run(config: &Config, start: &Path, program: &Path) -> Result<i32, StartFailure> {
     let system = |what| move |error: io::Error| StartFailure::system(what, &error);
     process::close_strangers_on_exec();
     crate::sys::resources::adjust_descriptor_limit();
@@ -39,7 +40,6 @@ pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
     let poll = Poll::new().map_err(system("set up the event loop"))?;
     title(config);
     become_who_it_is(config)?;
-    let program = std::env::current_exe().map_err(system("find this program"))?;
     let own = std::env::var(EMPEROR_FD).ok().and_then(|number| number.parse().ok());
     let own = own.map(Line::inherited).transpose().map_err(system("hear the Emperor above"))?;
     let door = config.emperor.stats.as_ref().map(|address| {
@@ -54,7 +54,7 @@ pub(crate) fn run(config: &Config, start: &Path) -> Result<i32, StartFailure> {
         })?;
     }
     let monitors = Monitors::new(&config.emperor, start);
-    let court = Court::new(config, &program);
+    let court = Court::new(config, program);
     let machine = Machine::new(policy(config));
     let (questions, visitors) = (Questions::default(), Visitors::default());
     let succession = config.emperor.survive.as_deref().map(Succession::begin).transpose();

@@ -26,6 +26,7 @@ pub mod loan;
 pub mod machine;
 pub mod mailbox;
 pub mod memory;
+pub mod own_path;
 pub mod pipe;
 pub mod process;
 pub mod processes;

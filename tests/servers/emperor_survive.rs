@@ -1,6 +1,7 @@
 //! What outlives an Emperor (`emperor-survive`): vassals go on when it is killed or executed anew, and the next one goes on with
 //! them and with nobody else.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use nix::unistd::Pid;
 use rhinod_bench::client::{Target, Wire};
 use serde_json::Value;
 
-use crate::harness::{Instance, Launch, wait_until};
+use crate::harness::{Instance, Launch, example_path, wait_until, write_executable};
 use crate::realm::{Realm, start};
 use crate::reloading::Traffic;
 
@@ -105,5 +106,31 @@ fn who_was_no_vassal_of_the_emperor_before_is_none_of_the_next_one() {
     emperor.wait_for_expected("comes for a vassal that it is not");
     assert_eq!(pid(&realm, "a"), before[0]);
     assert_ne!(realm.told("a"), Value::Null);
+    emperor.stop();
+}
+
+#[test]
+fn an_emperor_that_is_executed_anew_is_the_release_that_a_link_leads_to_by_now() {
+    let realm = Realm::new();
+    realm.write("a", "disable-logging = true");
+    let (releases, current) = (realm.path().join("releases"), realm.path().join("current"));
+    for number in ["1", "2"] {
+        std::fs::create_dir_all(releases.join(number)).expect("a release");
+        let program = std::fs::read(example_path("unsteady")).expect("the example");
+        write_executable(&releases.join(number).join("unsteady"), &program);
+    }
+    std::os::unix::fs::symlink(releases.join("1"), &current).expect("a link");
+    let words: [OsString; 4] = ["sh".into(), "-c".into(), "exec \"$0\" \"$2\"".into(), current.join("unsteady").into()];
+    let mut emperor = start(surviving(&realm).through(words));
+    emperor.expect_log("going on until there is another one");
+    realm.wait_for("a", "of generation 1", &emperor);
+    assert!(wait_until(|| realm.told("a")["loyal"] == 1));
+    let executed = || std::fs::read_link(format!("/proc/{}/exe", emperor.pid())).expect("its binary");
+    assert_eq!(executed(), releases.join("1/unsteady"));
+    std::os::unix::fs::symlink(releases.join("2"), realm.path().join("next")).expect("a link");
+    std::fs::rename(realm.path().join("next"), &current).expect("the link is switched");
+    emperor.signal(Signal::SIGUSR2);
+    emperor.log.wait_for("vassal a.ini goes on");
+    assert_eq!(executed(), releases.join("2/unsteady"));
     emperor.stop();
 }

@@ -11,8 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::upgrade::own_path;
 use super::interpreter;
-use super::own_path::own_path;
 use crate::config::ground::Who;
 use crate::config::model::{Application, Config};
 use crate::hindrance::is_closed_to;

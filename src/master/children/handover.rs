@@ -10,12 +10,12 @@ use worker_protocol::scoreboard::{Layout, Scoreboard};
 
 use super::super::machine::{Generation, ProcessId, Seat};
 use super::super::passed::Passed;
+use super::super::upgrade::own_path;
 use super::super::wake::Wake;
 use super::ahead::Ahead;
 use super::budget::Budget;
 use super::executed::{Executed, ExecutedHandover};
 use super::mailboxes::{MailboxHandover, Mailboxes};
-use super::own_path::own_path;
 use super::registry::{Calling, Children, Grown, Member, Zygote};
 use super::router_ears::{RouterEars, RouterEarsHandover};
 use crate::sys::control::ControlSocket;

@@ -16,7 +16,6 @@ mod mailboxes;
 mod members;
 mod molds;
 mod orders;
-mod own_path;
 mod python_version;
 mod reaping;
 mod registry;

@@ -9,12 +9,12 @@ use worker_protocol::ids::Life;
 use worker_protocol::scoreboard::{Layout, Scoreboard};
 
 use super::super::machine::{Generation, Machine, Plan, ProcessId, Seat};
+use super::super::upgrade::own_path;
 use super::ahead::Ahead;
 use super::budget::Budget;
 use super::executed::Executed;
 use super::mailboxes::Mailboxes;
 use super::orders::ForkOrders;
-use super::own_path::own_path;
 use super::router_ears::RouterEars;
 use crate::config::model::Config;
 use crate::sys::clock::monotonic_us;

@@ -71,6 +71,11 @@ pub(crate) fn start_directory() -> io::Result<PathBuf> {
     Ok(DIRECTORY.get_or_init(|| directory).clone())
 }
 
+/// Where this program is: after an upgrade the path leads to the new binary.
+pub(crate) fn own_path() -> io::Result<PathBuf> {
+    crate::sys::own_path::own_path(own_name(), &start_directory()?)
+}
+
 /// The name that this program was called by.
 pub(crate) fn own_name() -> &'static OsStr {
     arguments().first().map_or(OsStr::new("rhinod"), OsString::as_os_str)

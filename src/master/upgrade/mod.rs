@@ -13,5 +13,5 @@ mod mutants;
 mod replacing;
 mod resuming;
 
-pub(crate) use images::{Image, first_arguments, own_name, start_directory};
+pub(crate) use images::{Image, first_arguments, own_path, start_directory};
 pub(crate) use resuming::{resume, understand};

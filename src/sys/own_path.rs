@@ -1,4 +1,5 @@
-//! Where this program is, for the zygotes and images of the master that are executed from there. Master only.
+//! Where this program is, for what is executed from there: zygotes, vassals, the next images of a master and of an Emperor.
+//! Master and Emperor.
 //!
 //! By the name that it was called by, if that leads to it: where the name leads over a link that a deployment switches,
 //! the next generation has the next release's program, also when the one of the start is deleted.
@@ -8,12 +9,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::super::upgrade::{own_name, start_directory};
-
-/// The path, from when it started: after an upgrade it leads to the new binary.
-pub(super) fn own_path() -> io::Result<PathBuf> {
+/// The path, from when it started: after an upgrade it leads to the new binary. `name`: by which it was called, `start`: in
+/// which directory.
+///
+/// # Errors
+/// What the system says where the name does not lead to it.
+pub fn own_path(name: &OsStr, start: &Path) -> io::Result<PathBuf> {
     let search_path = std::env::var_os("PATH").unwrap_or_default();
-    match called_by(own_name(), &start_directory()?, &search_path, Path::new("/proc/self/exe")) {
+    match called_by(name, start, &search_path, Path::new("/proc/self/exe")) {
         Some(path) => Ok(path),
         None => told_by_kernel(),
     }
