@@ -208,3 +208,21 @@ fn one_that_starts_unsubscribed_is_announced_when_the_fifo_says_so() {
     tell(&server, "S");
     assert_eq!(heard(&router).0, 0);
 }
+
+#[test]
+fn during_a_reload_no_requests_are_to_come_where_that_is_asked_for() {
+    let router = UdpSocket::bind("127.0.0.1:0").expect("a router");
+    router.set_read_timeout(Some(PATIENCE)).expect("a patience");
+    let to = format!("{}:a", router.local_addr().expect("its address"));
+    let launch = unsteady().set("subscribe-to", to).set("unsubscribe-on-graceful-reload", true);
+    let server = launch.set("subscribe-freq", 1_000).start();
+    assert_eq!(heard(&router).0, 0);
+    for generation in 2..4 {
+        server.signal(Signal::SIGHUP);
+        assert_eq!(heard(&router).0, 1, "it is taken back when the reload begins");
+        assert_eq!(heard(&router).0, 0, "and announced when the new generation serves");
+        server.log.wait_for(&format!("reload done: generation {generation} serves"));
+    }
+    server.stop();
+    assert_eq!(heard(&router).0, 1);
+}
