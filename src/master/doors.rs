@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use mio::Poll;
 use mio::unix::SourceFd;
@@ -12,6 +12,7 @@ use super::sockets::bind_options;
 use super::wake::Wake;
 use crate::config::model::{Address, Config, Listener};
 use crate::failure::StartFailure;
+use crate::sys::journal;
 use crate::sys::listeners::{BindOptions, BoundSocket};
 use crate::sys::machine;
 
@@ -35,6 +36,19 @@ pub(super) enum Manner {
     Sockets,
     /// Those of the pool at this place (`zerg-pool`).
     Pool(usize),
+    /// Instances announce themselves to routers, who wait there in the master's place (`http-subscription-server`).
+    Announcements,
+}
+
+impl Manner {
+    /// Whether it is the routers' alone.
+    fn is_of_routers(self) -> bool {
+        matches!(self, Manner::Router | Manner::Announcements)
+    }
+
+    fn takes_datagrams(self) -> bool {
+        self == Manner::Announcements
+    }
 }
 
 /// One of them.
@@ -49,11 +63,16 @@ pub(super) struct Door {
 pub(super) struct Doors {
     open: BTreeMap<u32, Door>,
     next: u32,
+    /// In which routers tell each other of announcements; it stays while the instance does.
+    journal: Option<OwnedFd>,
 }
 
 /// Those that a configuration has and the one in force has not.
 #[derive(Default)]
-pub(super) struct NewDoors(Vec<BoundSocket>);
+pub(super) struct NewDoors {
+    sockets: Vec<BoundSocket>,
+    journal: Option<OwnedFd>,
+}
 
 impl Doors {
     /// Opens those of a configuration, and has them wake the master.
@@ -72,9 +91,14 @@ impl Doors {
     ///
     /// # Errors
     /// When they cannot be watched.
-    pub(super) fn adopt(sockets: Vec<BoundSocket>, config: &Config, poll: &Poll) -> Result<Self, StartFailure> {
+    pub(super) fn adopt(
+        sockets: Vec<BoundSocket>,
+        journal: Option<OwnedFd>,
+        config: &Config,
+        poll: &Poll,
+    ) -> Result<Self, StartFailure> {
         let mut doors = Self::default();
-        doors.change_to(NewDoors(sockets), config);
+        doors.change_to(NewDoors { sockets, journal }, config);
         doors.watch(poll)?;
         Ok(doors)
     }
@@ -89,6 +113,16 @@ impl Doors {
         self.open.values().find(|door| door.manner == Manner::Router).map(|door| &door.socket)
     }
 
+    /// Where instances announce themselves to routers, and in what those tell each other of it.
+    pub(super) fn of_announcements(&self) -> impl Iterator<Item = &BoundSocket> {
+        self.open.values().filter(|door| door.manner == Manner::Announcements).map(|door| &door.socket)
+    }
+
+    /// In what routers tell each other of announcements.
+    pub(super) fn journal(&self) -> Option<&OwnedFd> {
+        self.journal.as_ref()
+    }
+
     pub(super) fn get(&self, number: u32) -> Option<&Door> {
         self.open.get(&number)
     }
@@ -101,7 +135,7 @@ impl Doors {
         let all = BindOptions { backlog: BACKLOG, ..bind_options(config)? };
         let mut new = NewDoors::default();
         for (address, manner) in wanted(config) {
-            let is_it = |socket: &BoundSocket| socket.listener.address == *address && socket.is_at_its_name();
+            let is_it = |socket: &BoundSocket| is_behind(socket, address, manner) && socket.is_at_its_name();
             if self.sockets().any(is_it) {
                 continue;
             }
@@ -114,15 +148,20 @@ impl Doors {
                     let mode = config.statistics.mode(config.chmod_socket, machine::umask());
                     BindOptions { mode: Some(mode), ..all.clone() }
                 }
+                Manner::Announcements => BindOptions { datagrams: true, ..all.clone() },
                 _ => all.clone(),
             };
             match BoundSocket::bind(&listener, &options) {
-                Ok(socket) => new.0.push(socket),
+                Ok(socket) => new.sockets.push(socket),
                 Err(error) => {
                     new.withdraw();
                     return Err(StartFailure::from(error).about(option_of(config, address, manner)));
                 }
             }
+        }
+        if config.routers.hearing.is_on() && self.journal.is_none() {
+            let made = journal::make().map_err(|error| StartFailure::system("make the routers' journal", &error));
+            new.journal = Some(made.inspect_err(|_| new.withdraw())?);
         }
         Ok(new)
     }
@@ -131,13 +170,15 @@ impl Doors {
     pub(super) fn change_to(&mut self, new: NewDoors, config: &Config) {
         let wanted: Vec<_> = wanted(config).collect();
         let manner_of = |socket: &BoundSocket| {
-            wanted.iter().find(|(address, _)| **address == socket.listener.address).map(|(_, manner)| *manner)
+            wanted.iter().find(|(address, manner)| is_behind(socket, address, *manner)).map(|(_, manner)| *manner)
         };
-        let is_replaced =
-            |old: &BoundSocket| new.0.iter().any(|socket| socket.listener.address == old.listener.address);
+        let is_same = |old: &BoundSocket, socket: &BoundSocket| {
+            (&socket.listener.address, socket.datagrams) == (&old.listener.address, old.datagrams)
+        };
+        let is_replaced = |old: &BoundSocket| new.sockets.iter().any(|socket| is_same(old, socket));
         self.open.retain(|_, door| match manner_of(&door.socket).filter(|_| !is_replaced(&door.socket)) {
             Some(manner) => {
-                door.is_watched &= (door.manner == Manner::Router) == (manner == Manner::Router);
+                door.is_watched &= door.manner.is_of_routers() == manner.is_of_routers();
                 door.manner = manner;
                 true
             }
@@ -146,7 +187,8 @@ impl Doors {
                 false
             }
         });
-        for socket in new.0 {
+        self.journal = self.journal.take().or(new.journal);
+        for socket in new.sockets {
             if let Some(manner) = manner_of(&socket) {
                 self.open.insert(self.next, Door { socket, manner, is_watched: false });
                 self.next = self.next.wrapping_add(1);
@@ -160,7 +202,7 @@ impl Doors {
     /// When the event loop does not take one.
     pub(super) fn watch(&mut self, poll: &Poll) -> Result<(), StartFailure> {
         for (number, door) in self.open.iter_mut().filter(|(_, door)| !door.is_watched) {
-            if door.manner == Manner::Router {
+            if door.manner.is_of_routers() {
                 // Known only if it had another manner before.
                 let _ = poll.registry().deregister(&mut SourceFd(&door.socket.as_fd().as_raw_fd()));
             } else {
@@ -175,6 +217,7 @@ impl Doors {
                 Manner::Metrics => log::info!("metrics are told on {name}"),
                 Manner::Agent => log::info!("HAProxy's agent is told on {name}"),
                 Manner::Router => log::info!("routers tell of themselves on {name}"),
+                Manner::Announcements => log::info!("routers hear announcements on {name}"),
                 Manner::Sockets => log::info!("zerg server enabled on {name}"),
                 Manner::Pool(_) => log::info!("zerg pool enabled on {name}"),
             }
@@ -205,7 +248,7 @@ impl Doors {
 impl NewDoors {
     /// Removes what was made for a configuration that does not come into force.
     pub(super) fn withdraw(&self) {
-        for socket in &self.0 {
+        for socket in &self.sockets {
             // Best effort: what kept them from being used is what the operator must read.
             let _ = socket.remove_file();
         }
@@ -223,7 +266,13 @@ fn wanted(config: &Config) -> impl Iterator<Item = (&Address, Manner)> {
     let pools = config.zerg.pools.iter().enumerate().map(|(place, pool)| (&pool.door, Manner::Pool(place)));
     let metrics = metrics.map(|address| (address, Manner::Metrics));
     let routers = config.routers.statistics.as_ref().map(|address| (address, Manner::Router));
-    server.into_iter().chain(metrics).chain(agent).chain(routers).chain(zergs).chain(pools)
+    let heard = config.routers.hearing.at.iter().map(|address| (address, Manner::Announcements));
+    server.into_iter().chain(metrics).chain(agent).chain(routers).chain(heard).chain(zergs).chain(pools)
+}
+
+/// Whether a socket is the one for an address of a configuration: the ports of UDP are not those of TCP.
+fn is_behind(socket: &BoundSocket, address: &Address, manner: Manner) -> bool {
+    socket.listener.address == *address && socket.datagrams == manner.takes_datagrams()
 }
 
 /// The option that has a door opened.
@@ -231,6 +280,7 @@ fn option_of(config: &Config, address: &Address, manner: Manner) -> &'static str
     match manner {
         Manner::Agent => "agent-check",
         Manner::Router => "http-stats",
+        Manner::Announcements => "http-subscription-server",
         Manner::Sockets => "zerg-server",
         Manner::Pool(_) => "zergpool",
         _ if config.statistics.metrics.as_ref() == Some(address) => "metrics",

@@ -48,7 +48,8 @@ impl Driver<'_> {
             return;
         }
         self.watching_queue = wanted;
-        for socket in &self.in_force.sockets {
+        // Where a router takes the connections, no worker can.
+        for socket in self.in_force.sockets.iter().filter(|socket| !socket.listener.is_routed()) {
             let changed =
                 if wanted { Wake::Queue.when_readable(socket, &self.poll) } else { no_more(socket, &self.poll) };
             if let Err(error) = changed {

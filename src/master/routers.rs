@@ -1,7 +1,7 @@
 //! Executing routers: what each gets is what is in force. Master only; what a router does is `crate::router`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use super::children::environment;
@@ -11,7 +11,7 @@ use super::in_force::InForce;
 use super::machine::{Event, Post, RecipeId, Seat};
 use crate::config::model::{Address, Daemon};
 use crate::router::birth::RouterBirth;
-use crate::router::settings::{Gate, RoutedDoor, Settings, Telling};
+use crate::router::settings::{Gate, Listening, RoutedDoor, Settings, Telling};
 use crate::sys::control::ControlSocket;
 use crate::sys::listeners::BoundSocket;
 use crate::sys::shared_memory::memory_file;
@@ -32,7 +32,7 @@ impl Driver<'_> {
             program: self.children.own_path().to_owned(),
             settings,
             control: theirs,
-            doors: routed(&self.in_force).chain(self.in_force.doors.of_routers()).map(AsFd::as_fd).collect(),
+            doors: listened(&self.in_force).map(AsFd::as_fd).chain(journal(&self.in_force)).collect(),
             // Else the master itself has become that user, and the router is it as well.
             identity: config.identity.master_as_root.then_some(&config.identity),
             environment: environment::for_children(&config.environment),
@@ -53,8 +53,7 @@ pub(super) type Held = Vec<(Address, Option<(PathBuf, u64, u64)>)>;
 
 /// Those of what is in force.
 pub(super) fn held(in_force: &InForce) -> Held {
-    let all = routed(in_force).chain(in_force.doors.of_routers());
-    all.map(|socket| (socket.listener.address.clone(), socket.file.clone())).collect()
+    listened(in_force).map(|socket| (socket.listener.address.clone(), socket.file.clone())).collect()
 }
 
 /// Whether one of them was made anew at the same place, since nobody found the old one there any more: routers whose settings
@@ -69,6 +68,16 @@ fn equip(in_force: &InForce, post: Post) -> io::Result<(OwnedFd, ControlSocket, 
     let (ours, theirs) = ControlSocket::pair()?;
     let settings = settings(in_force, post, theirs.as_fd().as_raw_fd());
     Ok((memory_file(&ROUTER.pack(&settings)?)?, ours, theirs))
+}
+
+/// All sockets that a router is given.
+fn listened(in_force: &InForce) -> impl Iterator<Item = &BoundSocket> {
+    routed(in_force).chain(in_force.doors.of_routers()).chain(in_force.doors.of_announcements())
+}
+
+/// In what routers tell each other of announcements.
+fn journal(in_force: &InForce) -> Option<BorrowedFd<'_>> {
+    in_force.doors.journal().map(AsFd::as_fd).filter(|_| in_force.config.routers.hearing.is_on())
 }
 
 fn routed(in_force: &InForce) -> impl Iterator<Item = &BoundSocket> {
@@ -102,6 +111,10 @@ fn settings(in_force: &InForce, post: Post, control: RawFd) -> Settings {
         added: config.answers.added.clone(),
         logging: config.logging.clone(),
         telling: in_force.doors.of_routers().map(telling),
+        listening: journal(in_force).map(|journal| Listening {
+            sockets: in_force.doors.of_announcements().map(|socket| socket.as_fd().as_raw_fd()).collect(),
+            journal: journal.as_raw_fd(),
+        }),
         control,
     }
 }

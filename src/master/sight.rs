@@ -183,7 +183,8 @@ impl Sight {
     }
 
     fn add_queue(&self, sample: &mut Sample, in_force: &InForce) {
-        for queue in in_force.sockets.iter().filter_map(|socket| self.probe.queue_of(socket)) {
+        let served = in_force.sockets.iter().filter(|socket| !socket.listener.is_routed());
+        for queue in served.filter_map(|socket| self.probe.queue_of(socket)) {
             sample.queue = Some(sample.queue.unwrap_or(0) + queue.waiting);
             // `listen` as it is configured: what the kernel allows on top is not for waiting.
             sample.queue_max = in_force.config.listen;

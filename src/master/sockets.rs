@@ -63,6 +63,7 @@ pub(super) fn bind_options(config: &Config) -> Result<BindOptions, StartFailure>
         owner: config.chown_socket.as_deref().map(parse_owner).transpose()?,
         defer_accept: config.request.socket_timeout,
         tuning: config.socket_tuning.clone(),
+        datagrams: false,
     })
 }
 

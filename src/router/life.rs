@@ -4,15 +4,18 @@ use std::io;
 
 use worker_protocol::wire::Protocol;
 
+use super::announced::Table;
 #[cfg(feature = "tls")]
 use super::certificates::secure;
 use super::conversation::Terms;
 use super::doors::Door;
+use super::hearing::Ears;
 use super::nodes::Nodes;
 use super::rounds::Router;
-use super::settings::{RoutedDoor, Settings};
+use super::settings::{Listening, RoutedDoor, Settings};
 use super::telling::Telling;
-use crate::config::model::Address;
+use super::whom::Whom;
+use crate::config::model::{Address, Routers};
 use crate::exit::Exit;
 use crate::sys::control::ControlSocket;
 use crate::sys::machine::host_name;
@@ -40,11 +43,16 @@ fn begin(number: i32) -> io::Result<Router> {
     let introduces = settings.http.proxy_protocol;
     let doors = settings.doors.iter().map(|door| open(door, introduces)).collect::<io::Result<Vec<_>>>()?;
     let telling = settings.telling.as_ref().map(Telling::new).transpose()?;
-    let Settings { gates, routers, http, limits, added, .. } = settings;
-    let own = gates.iter().find(|gate| gate.protocol == Protocol::Uwsgi);
+    let Settings { gates, routers, http, limits, added, listening, .. } = settings;
+    let ears = listening.map(|listening| open_ears(&listening, &routers)).transpose()?;
+    let asks_own = routers.to.is_empty() && (ears.is_none() || routers.hearing.falls_to_workers);
+    let own = gates.iter().find(|gate| asks_own && gate.protocol == Protocol::Uwsgi);
     let own = own.map(|gate| Address::Abstract(gate.name.clone()));
-    let nodes = if routers.to.is_empty() { own.into_iter().collect() } else { routers.to.clone() };
-    let nodes = Nodes::new(nodes, routers.grace);
+    let fixed = own.into_iter().chain(routers.to.iter().cloned()).collect();
+    let whom = Whom {
+        fixed: Nodes::new(fixed, routers.grace),
+        announced: ears.as_ref().map(|_| Table::new(&routers.hearing, routers.grace)),
+    };
     let terms = Terms {
         limits,
         routers,
@@ -54,7 +62,13 @@ fn begin(number: i32) -> io::Result<Router> {
         added,
         is_leaving: false,
     };
-    Router::new(doors, control, gates, nodes, terms, std::env::temp_dir(), telling)
+    Router::new(doors, control, gates, whom, terms, std::env::temp_dir(), telling, ears)
+}
+
+/// Where instances announce themselves.
+fn open_ears(listening: &Listening, routers: &Routers) -> io::Result<Ears> {
+    let sockets = listening.sockets.iter().map(|number| adopt_descriptor(*number)).collect::<io::Result<_>>()?;
+    Ears::new(sockets, adopt_descriptor(listening.journal)?, routers.hearing.clone())
 }
 
 /// A socket to take connections from, with what its certificate makes of them.

@@ -3,9 +3,11 @@
 //! code of an application, and no worker has a key in its memory.
 //!
 //! `life` makes what the master has said; `rounds` has the loop; a connection is a `tunnel`, whose bytes are passed on, or a
-//! `session`, whose requests are read: what is to be done about those is decided in `conversation`.
+//! `session`, whose requests are read: what is to be done about those is decided in `conversation`. Instances that announce
+//! themselves are heard in `hearing`, and kept in `announced`; `whom` says who is asked.
 
 mod alarms;
+mod announced;
 pub(crate) mod birth;
 #[cfg(feature = "tls")]
 mod certificates;
@@ -13,6 +15,7 @@ mod client;
 mod connection;
 mod conversation;
 mod doors;
+mod hearing;
 mod life;
 mod nodes;
 mod pipe;
@@ -26,5 +29,6 @@ mod source;
 mod telling;
 mod tunnel;
 mod turn;
+mod whom;
 
 pub(crate) use life::run;

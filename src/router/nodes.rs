@@ -65,11 +65,6 @@ impl Nodes {
         };
         self.all.iter().map(told).collect()
     }
-
-    /// How it is called.
-    pub(super) fn name(&self, number: usize) -> String {
-        self.all.get(number).map(|node| node.address.to_string()).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

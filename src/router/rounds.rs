@@ -17,18 +17,20 @@ use worker_protocol::http::date::DateText;
 use worker_protocol::wire::Protocol;
 
 use super::alarms::{Alarms, micros};
+use super::announced::Table;
 #[cfg(feature = "tls")]
 use super::certificates;
 use super::connection::{Connection, Side};
 use super::conversation::{Moment, Terms};
 use super::doors::Door;
-use super::nodes::Nodes;
+use super::hearing::{Ears, tell_of_silent};
 use super::report::{Report, Tally};
 use super::session::{Desk, Watched};
 use super::settings::Gate;
 use super::telling::{Telling, Tokens};
 use super::tunnel::Hall;
 use super::turn::Next;
+use super::whom::Whom;
 use crate::config::model::Address;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::control::{ControlSocket, Received};
@@ -44,7 +46,10 @@ pub(super) struct Router {
     doors: Vec<Door>,
     gates: Vec<Gate>,
     terms: Terms,
-    nodes: Nodes,
+    whom: Whom,
+    /// Where instances announce themselves, if they do, and whether something may have been said there.
+    ears: Option<Ears>,
+    is_spoken_to: bool,
     /// Where what is too long for memory goes.
     room: PathBuf,
     /// Where it tells of itself, if it does.
@@ -74,6 +79,8 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 const CONTROL: Token = Token(usize::MAX - 2);
 
 /// Higher than the numbers of connections get.
+const EARS: Token = Token(usize::MAX - 4);
+
 const TELLING: Tokens = Tokens { door: Token(usize::MAX - 3), visitors: 1 << (usize::BITS - 2) };
 
 /// Bytes that are moved at once.
@@ -91,14 +98,16 @@ const EVENTS_MAX: usize = 256;
 const ACCEPTED_AT_ONCE: usize = 64;
 
 impl Router {
+    #[expect(clippy::too_many_arguments, reason = "each is another thing that the master has given it")]
     pub(super) fn new(
         doors: Vec<Door>,
         control: ControlSocket,
         gates: Vec<Gate>,
-        nodes: Nodes,
+        whom: Whom,
         terms: Terms,
         room: PathBuf,
         telling: Option<Telling>,
+        ears: Option<Ears>,
     ) -> io::Result<Router> {
         let poll = Poll::new()?;
         // Only the master says when it is to go.
@@ -109,6 +118,7 @@ impl Router {
             poll.registry().register(&mut SourceFd(&door.socket.as_raw_fd()), Token(index), Interest::READABLE)?;
         }
         telling.as_ref().map_or(Ok(()), |telling| telling.watch(poll.registry(), TELLING))?;
+        ears.as_ref().map_or(Ok(()), |ears| ears.watch(poll.registry(), EARS))?;
         let next = doors.len();
         Ok(Router {
             poll,
@@ -117,7 +127,10 @@ impl Router {
             doors,
             gates,
             terms,
-            nodes,
+            whom,
+            // What others have heard is there already.
+            is_spoken_to: ears.is_some(),
+            ears,
             room,
             telling,
             tally: Tally::default(),
@@ -146,6 +159,7 @@ impl Router {
                 match event.token() {
                     SIGNALS => self.hear_signals(),
                     CONTROL => self.hear_master(),
+                    EARS => self.is_spoken_to = true,
                     token if token == TELLING.door => self.tell_of_itself(),
                     Token(token) if token >= TELLING.visitors => {
                         self.telling.iter_mut().for_each(|telling| telling.go_on(token, TELLING));
@@ -157,6 +171,7 @@ impl Router {
                     }
                 }
             }
+            self.listen();
             for number in callers {
                 self.attend(number);
             }
@@ -171,18 +186,35 @@ impl Router {
         Ok(())
     }
 
+    /// Hears who announces himself, here or to another router, and lets go who has not for too long.
+    fn listen(&mut self) {
+        let (Some(ears), Some(table)) = (&mut self.ears, &mut self.whom.announced) else { return };
+        if std::mem::take(&mut self.is_spoken_to) {
+            self.is_spoken_to = ears.hear(table);
+        }
+        ears.share(table);
+        let now_us = monotonic_us();
+        // What is still to be heard may be a word of theirs.
+        if !self.is_spoken_to && table.due_us().is_some_and(|due_us| due_us <= now_us) {
+            let silent = table.expire(now_us);
+            tell_of_silent(&silent, table);
+        }
+    }
+
     fn has_ended(&self) -> bool {
         let is_telling = self.telling.as_ref().is_some_and(Telling::is_busy);
         self.doors.is_empty() && self.connections.is_empty() && !is_telling
     }
 
     fn patience(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.is_spoken_to {
             return Some(Duration::ZERO);
         }
-        let moment = (self.starved || !self.blocked.is_empty()).then_some(A_MOMENT);
+        let owes = self.ears.as_ref().is_some_and(Ears::is_owing);
+        let moment = (self.starved || owes || !self.blocked.is_empty()).then_some(A_MOMENT);
         let visit_us = self.telling.as_ref().and_then(Telling::due_us);
-        let alarm_us = self.alarms.next_us().into_iter().chain(visit_us).min();
+        let silence_us = self.whom.announced.as_ref().and_then(Table::due_us);
+        let alarm_us = self.alarms.next_us().into_iter().chain(visit_us).chain(silence_us).min();
         let alarm = alarm_us.map(|at_us| Duration::from_micros(at_us.saturating_sub(monotonic_us()) + 1_000));
         moment.into_iter().chain(alarm).min()
     }
@@ -198,6 +230,7 @@ impl Router {
             let _ = self.poll.registry().deregister(&mut SourceFd(&door.socket.as_raw_fd()));
         }
         self.telling.iter_mut().for_each(|telling| telling.close(self.poll.registry()));
+        self.ears.iter_mut().for_each(|ears| ears.close(self.poll.registry()));
         self.starved = false;
         // Who has said nothing yet may be about to.
         self.terms.routers.head_patience = PARTING_PATIENCE;
@@ -282,6 +315,7 @@ impl Router {
         let Some(telling) = &mut self.telling else { return };
         let names: Vec<String> = self.doors.iter().map(|door| door.name.clone()).collect();
         let cwd = std::env::current_dir().map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned());
+        let (now_us, epoch_s) = (monotonic_us(), epoch_us() / 1_000_000);
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
@@ -290,8 +324,8 @@ impl Router {
             cwd: &cwd,
             active_sessions: self.connections.len(),
             http: &names,
-            static_nodes: self.nodes.told(monotonic_us()),
-            subscriptions: [],
+            static_nodes: self.whom.fixed.told(now_us),
+            subscriptions: self.whom.announced.as_ref().map_or_else(Vec::new, |table| table.told(now_us, epoch_s)),
             cheap: 0,
             router: telling.router,
             asking: self.connections.values().filter(|watch| watch.worker.is_some()).count(),
@@ -318,7 +352,7 @@ impl Router {
         };
         let mut desk = Desk {
             terms: &self.terms,
-            nodes: &mut self.nodes,
+            whom: &mut self.whom,
             tally: &mut self.tally,
             room: &self.room,
             moment,

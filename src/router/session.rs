@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::client::Client;
 use super::conversation::{Conversation, Ending, Failure, Moment, Piece, Remark, Terms};
-use super::nodes::Nodes;
 use super::report::Tally;
 use super::turn::{Next, STEPS_MAX, Stop};
+use super::whom::{Asked, Chosen, Who, Whom};
 use crate::config::model::ToHttps;
 use crate::sys::stream::Stream;
 use crate::sys::unlinked::unlinked_file;
@@ -25,12 +25,14 @@ pub(super) struct Session {
     workers_count: u64,
     /// What of a body is too long for memory.
     file: Option<File>,
+    /// Who has just failed with this request.
+    avoided: Option<Who>,
 }
 
-/// A worker that was connected to.
+/// A worker, or a node, that was connected to.
 struct Worker {
     stream: Stream,
-    node: usize,
+    asked: Asked,
     /// Whether there may be something to be read, and whether its end is among that.
     readable: bool,
     ends: bool,
@@ -41,7 +43,7 @@ struct Worker {
 /// What all sessions have in common.
 pub(super) struct Desk<'d> {
     pub(super) terms: &'d Terms,
-    pub(super) nodes: &'d mut Nodes,
+    pub(super) whom: &'d mut Whom,
     pub(super) tally: &'d mut Tally,
     /// Where a file may be made.
     pub(super) room: &'d Path,
@@ -75,6 +77,7 @@ impl Session {
             worker: None,
             workers_count: 0,
             file: None,
+            avoided: None,
         }
     }
 
@@ -123,9 +126,9 @@ impl Session {
 
     /// It has waited long enough; for one who does not let himself be connected to, another may.
     fn expire(&mut self, desk: &mut Desk<'_>) {
-        let unheard = self.worker.as_ref().filter(|_| !self.conversation.has_begun_upload());
-        match unheard.map(|worker| worker.node) {
-            Some(node) => self.miss(node, &ErrorKind::TimedOut.into(), desk),
+        let unheard = self.worker.take_if(|_| !self.conversation.has_begun_upload());
+        match unheard {
+            Some(worker) => self.miss(&worker.asked, &ErrorKind::TimedOut.into(), desk),
             None => self.conversation.expire(desk.terms, &desk.moment),
         }
     }
@@ -191,7 +194,7 @@ impl Session {
     /// Lets go of what the request needed that has been answered: another one is another worker's.
     fn release(&mut self) {
         if !self.conversation.wants_worker() {
-            self.worker = None;
+            (self.worker, self.avoided) = (None, None);
             self.file = self.file.take().filter(|_| self.conversation.is_collecting());
         }
     }
@@ -201,29 +204,37 @@ impl Session {
         if self.worker.is_some() {
             return Ok(false);
         }
-        let Some((node, address)) = desk.nodes.choose(desk.moment.us) else {
-            self.conversation.lose_worker(Failure::Unreachable, desk.terms, &desk.moment);
-            return Ok(true);
+        let asked = match desk.whom.choose(self.conversation.host(), desk.moment.us, self.avoided) {
+            Chosen::One(asked) => asked,
+            Chosen::Nobody => {
+                self.conversation.lose_worker(Failure::Unreachable, desk.terms, &desk.moment);
+                return Ok(true);
+            }
+            Chosen::Unknown => {
+                self.conversation.refuse_unknown_host(desk.terms, &desk.moment);
+                return Ok(true);
+            }
         };
-        match Stream::connect(address) {
+        match Stream::connect(&asked.address) {
             Ok(stream) => {
-                desk.nodes.note_hit(node);
+                desk.whom.note_hit(asked.who);
+                self.conversation.address_to(asked.modifiers.unwrap_or(desk.terms.routers.modifiers));
                 self.workers_count += 1;
-                self.worker = Some(Worker { stream, node, readable: false, ends: false, takes: true });
+                self.worker = Some(Worker { stream, asked, readable: false, ends: false, takes: true });
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(Stop::Blocked),
-            Err(error) => self.miss(node, &error, desk),
+            Err(error) => self.miss(&asked, &error, desk),
         }
         Ok(true)
     }
 
     /// One cannot be connected to.
-    fn miss(&mut self, node: usize, error: &io::Error, desk: &mut Desk<'_>) {
+    fn miss(&mut self, asked: &Asked, error: &io::Error, desk: &mut Desk<'_>) {
         if !desk.terms.routers.quiet {
-            log::error!("the router cannot connect to {}: {error}", desk.nodes.name(node));
+            log::error!("the router cannot connect to {}: {error}", asked.address);
         }
-        desk.nodes.shun(node, desk.moment.us);
-        self.worker = None;
+        desk.whom.shun(asked.who, desk.moment.us);
+        (self.worker, self.avoided) = (None, Some(asked.who));
         let failure = if error.kind() == ErrorKind::TimedOut { Failure::Late } else { Failure::Unreachable };
         self.conversation.lose_worker(failure, desk.terms, &desk.moment);
     }
@@ -253,8 +264,9 @@ impl Session {
                     break;
                 }
                 Err(error) if !self.conversation.has_begun_upload() => {
-                    let node = worker.node;
-                    self.miss(node, &error, desk);
+                    if let Some(worker) = self.worker.take() {
+                        self.miss(&worker.asked, &error, desk);
+                    }
                     return true;
                 }
                 // It reads nothing more; but it may have said something.
@@ -291,7 +303,8 @@ impl Session {
             }
             Err(_) => Failure::Broken,
         };
-        self.worker = None;
+        // Another one may do better.
+        self.avoided = self.worker.take().map(|worker| worker.asked.who);
         self.conversation.lose_worker(failure, desk.terms, &desk.moment);
         true
     }

@@ -25,6 +25,9 @@ pub(crate) struct Settings {
     pub(crate) logging: Logging,
     /// Where it tells of itself, if it does.
     pub(crate) telling: Option<Telling>,
+    /// Where instances announce themselves, if they do.
+    #[serde(default)]
+    pub(crate) listening: Option<Listening>,
     /// On which the master says where the log goes meanwhile; passed by its number.
     pub(crate) control: RawFd,
 }
@@ -54,6 +57,15 @@ pub(crate) struct Telling {
     pub(crate) minified: bool,
     /// Its own number among all routers, from 1.
     pub(crate) router: u32,
+}
+
+/// Where instances announce themselves; all passed by their numbers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Listening {
+    /// Sockets for datagrams.
+    pub(crate) sockets: Vec<RawFd>,
+    /// In which routers of the instance tell each other.
+    pub(crate) journal: RawFd,
 }
 
 /// What certificate a door shows from now on.

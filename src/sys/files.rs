@@ -2,7 +2,7 @@
 //! user has made leads it elsewhere, and judged, changed and removed by what was opened. Master, and whoever opens a log.
 
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -77,6 +77,16 @@ pub fn open_to_write(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+/// The text of a regular file that is not longer than so many bytes.
+///
+/// # Errors
+/// What the system says, and when it is no regular file, too long or no text.
+pub fn short_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let read = open_regular(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    if read as u64 > bytes_max { Err(io::Error::other("it is too long")) } else { Ok(text) }
 }
 
 /// Makes a text the whole of a file, opened as by [`open_to_write`].

@@ -8,6 +8,7 @@ use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt::PassCred};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::files::{Place, SocketFile, is_socket};
@@ -28,6 +29,8 @@ pub struct BoundSocket {
     /// Whether it was handed in, by the init system or by another instance, and so is neither in the configuration nor ours
     /// to close.
     pub activated: bool,
+    /// Whether it takes datagrams, and no connections.
+    pub datagrams: bool,
     socket: OwnedFd,
 }
 
@@ -45,6 +48,8 @@ pub struct BindOptions {
     pub defer_accept: Duration,
     /// What the kernel is told beside that.
     pub tuning: SocketTuning,
+    /// Whether datagrams are to come, and no connections.
+    pub datagrams: bool,
 }
 
 /// Why a socket does not listen.
@@ -74,6 +79,7 @@ impl BoundSocket {
             }
             Address::Abstract(name) => (bind_abstract(name)?, None),
             Address::BehindRouter(_) => (bind_unnamed(&listener.address)?, None),
+            Address::Tcp(address) if options.datagrams => (bind_udp(*address)?, None),
             Address::Tcp(address) => (bind_tcp(*address, listener.reuse_port, options.tuning.freebind)?, None),
             Address::Inherited(number) => {
                 let name = format!("fd://{number}");
@@ -88,7 +94,10 @@ impl BoundSocket {
         };
         socket.set_nonblocking(true).map_err(failed)?;
         let (listener, socket) = (listener.clone(), socket.into());
-        let bound = Self { listener, name: name.clone(), file, activated: false, socket };
+        let bound = Self { listener, name: name.clone(), file, activated: false, datagrams: options.datagrams, socket };
+        if bound.datagrams {
+            return Ok(bound);
+        }
         bound.tune(&options.tuning).map_err(failed)?;
         // The queue opens last: whoever can connect finds permissions and owner in place.
         bound.defer_accept(options.defer_accept).and_then(|()| bound.set_backlog(options.backlog)).map_err(failed)?;
@@ -105,7 +114,8 @@ impl BoundSocket {
         let socket = Socket::from(socket);
         socket.set_nonblocking(true)?;
         let name = name_of(&listener.address, &socket);
-        Ok(Self { listener, name, file, activated, socket: socket.into() })
+        let datagrams = socket.r#type()? == Type::DGRAM;
+        Ok(Self { listener, name, file, activated, datagrams, socket: socket.into() })
     }
 
     /// Sets the length of the queue; the socket listens from then on. Who handed a socket in may have meant a longer
@@ -228,8 +238,13 @@ fn bind_path(path: &Path, options: &BindOptions) -> Result<(Socket, (PathBuf, u6
     let refused = |error| ListenError::Refused(name.clone(), error);
     let address = SockAddr::unix(path).map_err(refused)?;
     let place = Place::of(path).map_err(refused)?;
-    clear_stale(&place, path, &name)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None).map_err(refused)?;
+    let kind = if options.datagrams { Type::DGRAM } else { Type::STREAM };
+    clear_stale(&place, path, &name, kind)?;
+    let socket = Socket::new(Domain::UNIX, kind.cloexec(), None).map_err(refused)?;
+    if options.datagrams {
+        // Whose process sends something is told with it, also of what comes before anybody looks.
+        setsockopt(&socket, PassCred, &true).map_err(|error| refused(error.into()))?;
+    }
     socket.bind(&address).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => ListenError::InUse(name.clone()),
         _ => refused(error),
@@ -253,20 +268,20 @@ fn dress(file: &SocketFile, options: &BindOptions) -> io::Result<()> {
 }
 
 /// Removes a socket file behind which nobody listens. A living server is left alone.
-fn clear_stale(place: &Place, path: &Path, name: &str) -> Result<(), ListenError> {
+fn clear_stale(place: &Place, path: &Path, name: &str, kind: Type) -> Result<(), ListenError> {
     let Some(found) = place.found() else { return Ok(()) };
     if !is_socket(&found) {
         return Err(ListenError::NotASocket(name.to_owned()));
     }
-    if someone_listens(path) {
+    if someone_listens(path, kind) {
         return Err(ListenError::InUse(name.to_owned()));
     }
     place.remove_if(is_socket).map_err(|error| ListenError::Refused(name.to_owned(), error)).map(|_| ())
 }
 
-fn someone_listens(path: &Path) -> bool {
+fn someone_listens(path: &Path, kind: Type) -> bool {
     // Non-blocking: a server whose queue is full would hold us up, and is alive.
-    let Ok(probe) = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None) else { return false };
+    let Ok(probe) = Socket::new(Domain::UNIX, kind.cloexec(), None) else { return false };
     let Ok(address) = SockAddr::unix(path) else { return false };
     if probe.set_nonblocking(true).is_err() {
         return false;
@@ -299,6 +314,25 @@ fn bind_unnamed(address: &Address) -> Result<Socket, ListenError> {
     nix::sys::socket::bind(socket.as_raw_fd(), &nix::sys::socket::UnixAddr::new_unnamed())
         .map_err(|error| refused(error.into()))?;
     Ok(socket)
+}
+
+/// A socket for datagrams of UDP; of a group's address also for what is sent to the group (ip(7)).
+fn bind_udp(address: std::net::SocketAddr) -> Result<Socket, ListenError> {
+    let bind = || -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.cloexec(), None)?;
+        socket.bind(&address.into())?;
+        match address.ip() {
+            std::net::IpAddr::V4(group) if group.is_multicast() => {
+                socket.join_multicast_v4(&group, &std::net::Ipv4Addr::UNSPECIFIED)?;
+            }
+            _ => {}
+        }
+        Ok(socket)
+    };
+    bind().map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => ListenError::InUse(address.to_string()),
+        _ => ListenError::Refused(address.to_string(), error),
+    })
 }
 
 fn bind_tcp(address: std::net::SocketAddr, reuse_port: bool, freebind: bool) -> Result<Socket, ListenError> {

@@ -19,6 +19,7 @@ pub mod handing;
 pub mod holder;
 pub mod identity;
 pub mod impatient;
+pub mod journal;
 pub mod kept_memory;
 pub mod line;
 pub mod listeners;

@@ -13,6 +13,11 @@ pub(crate) fn remark(_tls: &Tls, _material: &Material, _now_s: i64) -> Option<St
     None
 }
 
+/// No signature is confirmed.
+pub(crate) fn verify(_pem: &str, _digest: Digest, _bytes: &[u8], _signature: &[u8]) -> Result<(), String> {
+    Err("TLS is not built into this program (rhinod's feature `tls`)".to_owned())
+}
+
 /// No key signs anything.
 #[derive(Debug)]
 pub(crate) enum Seal {}

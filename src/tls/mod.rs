@@ -9,15 +9,21 @@ mod absent;
 #[cfg(feature = "tls")]
 mod chooser;
 #[cfg(feature = "tls")]
+mod der;
+#[cfg(feature = "tls")]
 mod server_side;
 #[cfg(feature = "tls")]
 mod signing;
 #[cfg(feature = "tls")]
 mod validity;
+#[cfg(feature = "tls")]
+mod verifying;
 
 #[cfg(not(feature = "tls"))]
-pub(crate) use absent::{Seal, judge, remark};
+pub(crate) use absent::{Seal, judge, remark, verify};
 #[cfg(feature = "tls")]
 pub(crate) use server_side::{judge, remark, server_side};
 #[cfg(feature = "tls")]
 pub(crate) use signing::Seal;
+#[cfg(feature = "tls")]
+pub(crate) use verifying::verify;

@@ -1,6 +1,8 @@
-//! From when until when a certificate is valid, read out of its bytes (RFC 5280, section 4.1; the encoding is X.690's DER).
+//! From when until when a certificate is valid, read out of its bytes (RFC 5280, section 4.1).
 //!
 //! Only that: whether it is trusted is for clients to say. Pure.
+
+use super::der::{SEQUENCE, any, element};
 
 /// Seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +13,6 @@ pub(crate) struct Validity {
     pub(crate) not_after_s: i64,
 }
 
-const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 /// The tag of the version, which is left out for version 1.
@@ -45,27 +46,6 @@ pub(super) fn day(seconds: i64) -> String {
         Ok(moment) => moment.strftime("%Y-%m-%d").to_string(),
         Err(_) => "a day that no calendar has".to_owned(),
     }
-}
-
-/// The content of an element with this tag, and what follows it.
-fn element(bytes: &[u8], expected: u8) -> Option<(&[u8], &[u8])> {
-    let (tag, content, rest) = any(bytes)?;
-    (tag == expected).then_some((content, rest))
-}
-
-/// Tag and content of the first element, and what follows it.
-fn any(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&[tag, first], rest) = bytes.split_first_chunk()?;
-    let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
-        _ => {
-            let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let fits = length.len() <= 4;
-            (fits.then(|| length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))?, rest)
-        }
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
 }
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.

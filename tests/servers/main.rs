@@ -99,6 +99,7 @@ mod stacks;
 mod static_files;
 mod stats_document;
 mod stats_metrics;
+mod subscription_server;
 mod subscriptions;
 mod telemetry;
 mod terminal;

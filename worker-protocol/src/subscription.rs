@@ -1,5 +1,5 @@
 //! The datagram by which an instance announces itself to a router: packets with `modifier1` 224 (uWSGI's manual, "The uWSGI
-//! subscription server"). Pure; used in the master.
+//! subscription server"). Pure; written in the master of the instance, read (`heard`) in the router.
 //!
 //! `modifier2` says whether requests are to come or not any more. The pairs are text, in the order in which uWSGI sends them;
 //! what is signed are the bytes of all pairs before the signature, which comes last.
@@ -15,8 +15,11 @@
 //! # Ok::<(), Unfit>(())
 //! ```
 
+mod heard;
+
 use thiserror::Error;
 
+pub use self::heard::{Flaw, Heard, Signed};
 use crate::pairs::append;
 use crate::uwsgi::Header;
 
@@ -58,6 +61,8 @@ pub struct Announcement<'a> {
     pub load: u64,
     /// Its part of the requests, compared with others.
     pub weight: u64,
+    /// 0: it is asked like all others; else only while nobody with a lower number can be. Of uWSGI 2.1; 2.0 ignores it.
+    pub backup: u64,
     /// Files on the router's machine for those who come by TLS: key, certificate, authority.
     pub sni: [Option<&'a str>; 3],
     /// To which address the router sends that it knows the instance now.
@@ -123,8 +128,9 @@ impl Announcement<'_> {
             return Err(Unfit::Notify);
         }
         let moment = moment.map(|(epoch_s, command)| epoch_s.saturating_add(u64::from(command.byte())).to_string());
-        let numbers = [u64::from(self.modifier1), u64::from(self.modifier2), self.cores, self.load, self.weight];
-        let [modifier1, modifier2, cores, load, weight] = numbers.map(|number| number.to_string());
+        let [modifier1, modifier2] = [self.modifier1, self.modifier2].map(u64::from);
+        let numbers = [modifier1, modifier2, self.cores, self.load, self.weight, self.backup];
+        let [modifier1, modifier2, cores, load, weight, backup] = numbers.map(|number| number.to_string());
         let [sni_key, sni_crt, sni_ca] = self.sni;
         let all = [
             ("key", Some(self.key)),
@@ -134,6 +140,7 @@ impl Announcement<'_> {
             ("cores", Some(&cores)),
             ("load", Some(&load)),
             ("weight", Some(&weight)),
+            ("backup", Some(backup.as_str()).filter(|_| self.backup > 0)),
             ("sni_key", sni_key),
             ("sni_crt", sni_crt),
             ("sni_ca", sni_ca),
@@ -163,6 +170,7 @@ mod tests {
         cores: 1,
         load: 0,
         weight: 0,
+        backup: 0,
         sni: [None; 3],
         notify: None,
     };

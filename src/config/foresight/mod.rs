@@ -93,7 +93,7 @@ fn judge_application(findings: &mut Findings<'_>, called: &Invocation, all_was_r
             places::judge_program(findings, line, &path);
         }
         Application::Embedded if findings.ways.ground.embeds_application() || !all_was_read => {}
-        Application::Embedded if findings.config.sockets.is_empty() => {}
+        Application::Embedded if findings.config.sockets.is_empty() || findings.config.is_router_only() => {}
         Application::Embedded => {
             let problem = "no application is named, so that the start ends with 22";
             let remedy = "for Python write `module = wsgi:app` (file wsgi.py, its variable app), for a program in Rust \

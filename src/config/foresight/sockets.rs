@@ -22,6 +22,7 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
             address => judge_address(findings, line, who, address),
         }
     }
+    judge_hearing(findings, who);
     let statistics = &findings.config.statistics;
     for (option, address) in [
         ("stats", &statistics.server),
@@ -37,6 +38,14 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
         } else {
             judge_address(findings, line, who, address);
         }
+    }
+}
+
+/// Where routers hear announcements is another kind of socket, which has its addresses for itself.
+fn judge_hearing(findings: &mut Findings<'_>, who: Who<'_>) {
+    for address in &findings.config.routers.hearing.at {
+        let line = findings.line("http-subscription-server", |value| value.ends_with(&address.to_string()));
+        judge_address(findings, line, who, address);
     }
 }
 

@@ -20,6 +20,7 @@ mod daemon;
 mod directory;
 mod emperor;
 mod harakiri;
+mod hearing;
 mod hook;
 mod http;
 mod identity;
@@ -73,6 +74,7 @@ pub use crons::{CronCommand, CronTime};
 pub use daemon::{Daemon, Daemons};
 pub use emperor::{Emperor, OnDemand, Plea, SharedMemory, VassalPatience, VassalStart};
 pub use harakiri::Harakiri;
+pub use hearing::{Hearing, SignCheck, Turns};
 pub use hook::{Hook, HookAction, HookPhase, SignalFunction};
 pub use http::HttpSockets;
 pub use identity::{EnvironmentChange, Identity};
@@ -349,6 +351,13 @@ impl Config {
             true => Bounds::new(number(self.scaling.minimum), number(self.scaling.initial), number(self.workers)),
             false => Bounds::fixed(number(self.workers)),
         }
+    }
+
+    /// Whether no application was named and no socket needs one, since a router passes all on to others.
+    pub fn is_router_only(&self) -> bool {
+        let is_passed_on = |listener: &Listener| listener.reads_requests;
+        let has_sockets = !self.sockets.is_empty() && self.sockets.iter().all(is_passed_on);
+        has_sockets && self.application == Application::Embedded
     }
 
     /// The file that holds the log, if one does: the last of those that were opened at start.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hearing::Hearing;
 use super::listener::Address;
 
 /// What holds for all of them.
@@ -42,6 +43,8 @@ pub struct Routers {
     pub packs: bool,
     /// Where each of them tells of itself (`http-stats`).
     pub statistics: Option<Address>,
+    /// What they make of instances that announce themselves.
+    pub hearing: Hearing,
 }
 
 impl Default for Routers {
@@ -62,6 +65,7 @@ impl Default for Routers {
             quiet: false,
             packs: false,
             statistics: None,
+            hearing: Hearing::default(),
         }
     }
 }

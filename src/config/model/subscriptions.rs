@@ -44,6 +44,9 @@ pub struct Subscription {
     pub announced: Announced,
     /// The part of the requests; `None`: the instance's.
     pub weight: Option<u64>,
+    /// 0: it is asked like all others; else only while nobody with a lower number can be.
+    #[serde(default)]
+    pub backup: u64,
     /// What the router puts into requests.
     pub modifier1: u8,
     /// The same.

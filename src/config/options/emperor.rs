@@ -3,10 +3,14 @@
 //! The rows of the option table for the group [`Emperor`](super::Group::Emperor).
 //! Read in the master before anything else, and by the commands.
 
+use std::time::Duration;
+
 use super::draft::Draft;
-use super::row::{Opt, address, bytes, count, flag, list, millis, seconds, text};
+use super::kind::Kind;
+use super::row::{Opt, address, bytes, count, flag, list, millis, seconds, text, value};
 use super::statistics::own_address;
-use super::{subscriptions, vassals, zerg};
+use super::{hearing, subscriptions, vassals, zerg};
+use crate::config::model::Turns;
 
 // What stands behind several rows.
 const SPACES: &str = "vassals get no namespaces from the Emperor; have emperor-wrapper execute unshare(1), or use the unit of the Emperor";
@@ -122,20 +126,29 @@ pub(super) const OPTIONS: &[Opt] = &[
     list("legion-scroll").unsupported(CLUSTER).says("Free text announced to the legion"),
     bytes("legion-scroll-max-size").default("4096").unsupported(CLUSTER).says("Bytes for one scroll"),
     bytes("legion-scroll-list-max-size").default("32768").unsupported(CLUSTER).says("Bytes for the list of scrolls"),
-    text("subscriptions-sign-check").unsupported(CLUSTER).says("digest:directory used to verify signed subscriptions"),
-    count("subscriptions-sign-check-tolerance").default("86400").unsupported(CLUSTER)
-        .says("Allowed clock skew for signed subscriptions"),
-    list("subscriptions-sign-skip-uid").unsupported(CLUSTER).says("Skip signature check for this peer uid"),
-    list("subscriptions-credentials-check").unsupported(CLUSTER).says("Directory with per-key credential rules"),
-    flag("subscriptions-use-credentials").unsupported(CLUSTER).says("Use UNIX peer credentials in subscriptions"),
-    text("subscription-algo").default("wrr").unsupported(CLUSTER).says("Balancing algorithm: wrr, lrc, wlrc"),
-    flag("subscription-dotsplit").unsupported(CLUSTER).says("Retry key lookup dropping leading domain labels"),
+    text("subscriptions-sign-check").sets(hearing::signatures).works()
+        .says("DIGEST:DIRECTORY: a router believes who signs with the key whose public half is in the directory as KEY.pem"),
+    seconds("subscriptions-sign-check-tolerance").default("86400")
+        .sets(|d, v| d.config.routers.hearing.skew = v.duration()).works()
+        .says("Seconds that the moment of a signed announcement may be from a router's clock"),
+    list("subscriptions-sign-skip-uid").sets(hearing::trust_user).works()
+        .says("Number of a user whose processes need not sign what they announce on a unix socket"),
+    list("subscriptions-credentials-check")
+        .sets(|d, v| d.config.routers.hearing.credentials.push(v.text.into())).works()
+        .says("A router believes who announces a key, on a unix socket, if a file KEY in this directory is his user's and group's"),
+    flag("subscriptions-use-credentials").accepted("on unix sockets the kernel always says whose process announces something")
+        .says("Use UNIX peer credentials in subscriptions"),
+    value("subscription-algo", Kind::Choice(Turns::NAMES)).default("wrr").sets(hearing::turns).works()
+        .says("How a router's requests go to the nodes of a host: wrr in turns by weight, lrc and wlrc to who has the fewest"),
+    flag("subscription-dotsplit").sets(|d, v| d.config.routers.hearing.splits_dots = v.on()).works()
+        .says("A router asks the nodes of .example for a.example, which nobody has announced"),
     list("subscribe-to").aka(&["st", "subscribe"]).sets(subscriptions::to).works()
         .says("Announce this instance to a router: addr:key[,sign]"),
     list("subscribe2").sets(subscriptions::by_keys).works().says("Announce to a router with key=value syntax"),
     seconds("subscribe-freq").default("10").sets(|d, v| d.config.subscriptions.every = v.duration()).works().says("Seconds between announcements"),
-    seconds("subscription-tolerance").default("17").unsupported(CLUSTER)
-        .says("Seconds before a silent node is dropped"),
+    seconds("subscription-tolerance").default("17")
+        .sets(|d, v| d.config.routers.hearing.tolerance = v.duration().max(Duration::from_secs(1))).works()
+        .says("Seconds without an announcement after which a router asks a node no more"),
     flag("unsubscribe-on-graceful-reload").sets(|d, v| d.config.subscriptions.pauses_for_reloads = v.on()).works().says("Also unsubscribe during graceful reload"),
     flag("start-unsubscribed").sets(|d, v| d.config.subscriptions.begins_silent = v.on()).works().at_start().says("Do not announce until told via FIFO"),
     text("subscribe-with-modifier1").sets(subscriptions::modifier1).works().says("modifier1 sent with announcements"),

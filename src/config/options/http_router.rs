@@ -9,7 +9,7 @@ use super::kind::Kind;
 use super::known_address::look_up;
 use super::parsed::Parsed;
 use super::secure;
-use super::sockets::listen_at;
+use super::sockets::{listen_at, want_no_worker};
 use super::statistics::own_address;
 use crate::config::error::ConfigError;
 use crate::config::model::{Address, Listener, Protocol, Routers, ToHttps};
@@ -115,6 +115,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
         let Some(to) = to else { continue };
         // The workers answer for a socket of this very instance, whoever comes first.
         let is_own = draft.config.sockets.iter().any(|listener| listener.address == to);
+        draft.config.routers.hearing.falls_to_workers |= is_own;
         if !is_own && is_reachable(&to) {
             draft.config.routers.to.push(to);
             draft.router_from.push(line);
@@ -148,11 +149,16 @@ pub(super) fn open_behind(draft: &mut Draft<'_>) {
         move |listener: &Listener| listener.tls.is_some() && !listener.reads_requests && listener.protocol == protocol
     };
     let reads = |listener: &Listener| listener.reads_requests && listener.to_https.is_none();
-    let asks = draft.config.routers.to.is_empty() && sockets.iter().any(reads);
+    let hearing = &draft.config.routers.hearing;
+    let is_meant = !hearing.is_on() || hearing.falls_to_workers;
+    let asks = draft.config.routers.to.is_empty() && is_meant && sockets.iter().any(reads);
     let http = sockets.iter().any(passes_on(Protocol::Http));
     let uwsgi = asks || sockets.iter().any(passes_on(Protocol::Uwsgi));
     for protocol in [http.then_some(Protocol::Http), uwsgi.then_some(Protocol::Uwsgi)].into_iter().flatten() {
         draft.config.sockets.push(Listener { protocol, ..Listener::on(Address::BehindRouter(protocol)) });
+    }
+    if draft.config.is_router_only() {
+        want_no_worker(draft);
     }
 }
 

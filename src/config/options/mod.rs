@@ -31,6 +31,7 @@ mod crons;
 mod daemons;
 mod emperor;
 mod files;
+mod hearing;
 mod helpers;
 mod hooks;
 mod http_router;

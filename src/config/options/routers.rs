@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::kind::Kind;
 use super::parsed::Parsed;
 use super::row::{Opt, address, bytes, count, flag, list, seconds, text, value};
-use super::{http_router, secure};
+use super::{hearing, http_router, secure};
 
 use crate::config::model::HttpSockets;
 
@@ -46,8 +46,10 @@ pub(super) const OPTIONS: &[Opt] = &[
     text("http-use-pattern").not_yet(HTTP).says("Map Host to UNIX socket with a pattern"),
     text("http-use-base").not_yet(HTTP).says("Map Host to UNIX socket below directory"),
     count("http-events").default("64").accepted("a router takes what there is, up to a bound of its own").says("Events handled per router cycle"),
-    address("http-subscription-server").list().not_yet(HTTP).says("Address accepting backend announcements"),
-    text("http-subscription-fallback-key").not_yet(HTTP).says("Key used when Host is unknown"),
+    address("http-subscription-server").list().sets(hearing::listen).works()
+        .says("Where a router hears instances announce themselves: IP:PORT of UDP, or a path; requests go to the nodes of their host"),
+    text("http-subscription-fallback-key").sets(hearing::fall_back).works()
+        .says("Whose nodes a router asks for hosts that nobody has announced"),
     seconds("http-timeout").default("60").sets(|d, v| d.config.routers.patience = v.duration()).works()
         .says("Seconds of silence on a connection of a router's, or of offload-threads with an answer unread; elsewhere socket-timeout holds"),
     count("http-manage-expect").optional().accepted("`100-continue` is answered when the body is wanted; `limit-post` bounds it").says("Answer Expect: 100-continue (optional size limit)"),
@@ -65,7 +67,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Seconds for which a router leaves a server of http-to alone that cannot be connected to, while there are others"),
     flag("http-quiet").required().sets(|d, v| d.config.routers.quiet = v.on()).works()
         .says("A router says nothing of workers, or servers, that cannot be asked or do not answer"),
-    flag("http-cheap").accepted("there is always somebody to ask: the workers, or the servers of `http-to`").says("Accept only while backends exist"),
+    flag("http-cheap").accepted("nobody waits for a node to announce itself: whose host nobody serves is told so (404)").says("Accept only while backends exist"),
     address("http-stats").aka(&["http-stats-server", "http-ss"]).sets(http_router::tell).works()
         .says("A router tells of itself as JSON to whoever connects to this address (TCP, UNIX)"),
     seconds("http-harakiri").default("0").accepted("nothing of the application's runs in a router").says("Kill a stuck router process after N seconds"),
@@ -178,6 +180,7 @@ pub(super) const OPTIONS: &[Opt] = &[
 
 /// What options mean together.
 pub(super) fn judge(draft: &mut Draft<'_>) {
+    hearing::judge(draft);
     http_router::judge(draft);
     secure::judge(draft);
     http_router::open_behind(draft);

@@ -169,7 +169,7 @@ pub(super) fn judge(draft: &mut Draft<'_>) {
 }
 
 /// No worker is wanted, and so no application is loaded, until a reload brings a socket and somebody connects to it.
-fn want_no_worker(draft: &mut Draft<'_>) {
+pub(super) fn want_no_worker(draft: &mut Draft<'_>) {
     draft.config.lazy_apps = true;
     draft.config.scaling.cheap = true;
 }

@@ -106,6 +106,7 @@ fn keyed(text: &str) -> Result<Subscription, String> {
             "addr" => made.announced = Announced::Text(value.to_owned()),
             "socket" => socket = Some(number(value)?),
             "weight" => made.weight = Some(number(value)?),
+            "backup" => made.backup = number(value)?,
             "modifier1" => made.modifier1 = number(value)?,
             "modifier2" => made.modifier2 = number(value)?,
             "sign" => made.signer = Some(signer(value)?),
@@ -115,8 +116,8 @@ fn keyed(text: &str) -> Result<Subscription, String> {
             "sni_ca" => made.sni[2] = Some(value.to_owned()),
             other => {
                 return Err(format!(
-                    "there is no `{other}` here: server, key, addr, socket, weight, modifier1, modifier2, sign, check, \
-                     sni_key, sni_crt and sni_ca are known"
+                    "there is no `{other}` here: server, key, addr, socket, weight, backup, modifier1, modifier2, sign, \
+                     check, sni_key, sni_crt and sni_ca are known"
                 ));
             }
         }
@@ -136,6 +137,7 @@ fn subscription(text: &str, server: Address, keys: Keys) -> Subscription {
         keys,
         announced: Announced::Socket(0),
         weight: None,
+        backup: 0,
         modifier1: 0,
         modifier2: 0,
         signer: None,
@@ -161,19 +163,22 @@ fn address(text: &str) -> Result<Address, String> {
 }
 
 fn signer(text: &str) -> Result<Signer, String> {
-    let (digest, key) = text.split_once(':').ok_or("a signature is DIGEST:KEYFILE")?;
-    let digest = match digest.to_ascii_lowercase().as_str() {
-        "sha256" => Digest::Sha256,
-        "sha384" => Digest::Sha384,
-        "sha512" => Digest::Sha512,
-        other => {
-            return Err(format!("`{other}` is no digest to sign with: sha256, sha384 or sha512 (sha1 can be forged)"));
-        }
-    };
+    let (name, key) = text.split_once(':').ok_or("a signature is DIGEST:KEYFILE")?;
+    let digest = digest(name)?;
     if key.is_empty() {
         Err("the file of the key is missing".to_owned())
     } else {
         Ok(Signer { digest, key: key.into() })
+    }
+}
+
+/// What is signed of the bytes, by its name.
+pub(super) fn digest(name: &str) -> Result<Digest, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "sha256" => Ok(Digest::Sha256),
+        "sha384" => Ok(Digest::Sha384),
+        "sha512" => Ok(Digest::Sha512),
+        other => Err(format!("`{other}` is no digest to sign with: sha256, sha384 or sha512 (sha1 can be forged)")),
     }
 }
 
@@ -208,9 +213,9 @@ mod tests {
 
     #[test]
     fn the_long_form_has_pairs() {
-        let made =
-            keyed("server=127.0.0.1:4040,key=a,socket=1,weight=3,modifier2=9,check=/run/on,sni_crt=/c").expect("one");
-        assert_eq!((made.announced, made.weight, made.modifier2), (Announced::Socket(1), Some(3), 9));
+        let made = keyed("server=127.0.0.1:4040,key=a,socket=1,weight=3,backup=1,modifier2=9,check=/run/on,sni_crt=/c")
+            .expect("one");
+        assert_eq!((made.announced, made.weight, made.backup, made.modifier2), (Announced::Socket(1), Some(3), 1, 9));
         assert_eq!((made.check, made.sni[1].as_deref()), (Some("/run/on".into()), Some("/c")));
     }
 

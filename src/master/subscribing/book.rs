@@ -7,9 +7,11 @@ use worker_protocol::subscription::{Announcement, Command};
 use super::super::in_force::InForce;
 use super::super::wake::Wake;
 use super::acknowledged::Door;
-use super::datagram;
+use super::source::source_towards;
 use crate::config::model::{Address, Announced, Keys, Signer, Subscription};
 use crate::sys::clock::{epoch_s, monotonic_us};
+use crate::sys::datagrams;
+use crate::sys::files::short_text;
 use crate::tls::Seal;
 
 /// How soon it is announced again where an acknowledgement is missing: at first, twice as long each time.
@@ -73,7 +75,7 @@ impl Subscribing {
             Keys::One(key) => return vec![(key.clone(), None)],
             Keys::In(file) => file,
         };
-        match datagram::small_file(file, FILE_BYTES_MAX) {
+        match short_text(file, FILE_BYTES_MAX) {
             Ok(text) => keys_in(&text),
             Err(error) => {
                 self.complain(format!("{}: cannot read {}: {error}", subscription.text, file.display()));
@@ -97,7 +99,7 @@ impl Subscribing {
     ) {
         let sent = self.packet(command, to, subscription, in_force, load);
         let sent =
-            sent.and_then(|packet| datagram::send(&subscription.server, &packet).map_err(|error| error.to_string()));
+            sent.and_then(|packet| datagrams::send(&subscription.server, &packet).map_err(|error| error.to_string()));
         match sent {
             Ok(()) => self.complaints.retain(|said| !said.starts_with(&subscription.text)),
             Err(problem) => self.complain(format!("{}: {problem}", subscription.text)),
@@ -124,6 +126,7 @@ impl Subscribing {
             cores,
             load: u64::from(load),
             weight: subscription.weight.unwrap_or(if general.auto_weight { cores } else { general.weight }),
+            backup: subscription.backup,
             sni: [0, 1, 2].map(|which| subscription.sni[which].as_deref()),
             notify,
         };
@@ -181,7 +184,7 @@ impl Subscribing {
 /// The key that signs, read anew each time: it may have been replaced.
 fn seal(signer: &Signer) -> Result<Seal, String> {
     let about = |problem: String| format!("{}: {problem}", signer.key.display());
-    let text = datagram::small_file(&signer.key, FILE_BYTES_MAX).map_err(|error| about(error.to_string()))?;
+    let text = short_text(&signer.key, FILE_BYTES_MAX).map_err(|error| about(error.to_string()))?;
     Seal::of(&text, signer.digest).map_err(about)
 }
 
@@ -197,7 +200,7 @@ fn address_of(subscription: &Subscription, in_force: &InForce) -> Option<String>
             .filter(|_| matches!(socket.listener.address, Address::Unix(_) | Address::Tcp(_)));
     };
     if address.ip().is_unspecified() {
-        address.set_ip(datagram::source_towards(&subscription.server)?);
+        address.set_ip(source_towards(&subscription.server)?);
     }
     Some(address.to_string())
 }

@@ -8,6 +8,6 @@
 mod acknowledged;
 mod announcing;
 mod book;
-mod datagram;
+mod source;
 
 pub(super) use book::Subscribing;

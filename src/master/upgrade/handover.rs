@@ -65,6 +65,9 @@ pub(crate) struct Handover {
     /// Where the instance tells of itself.
     #[serde(default)]
     pub(super) doors: Vec<SocketHandover>,
+    /// In which routers tell each other of announcements.
+    #[serde(default)]
+    pub(super) journal: Option<Passed>,
     /// Sockets that are held for zergs, pool by pool.
     #[serde(default)]
     pub(super) pools: Vec<Vec<SocketHandover>>,
@@ -127,7 +130,7 @@ impl SocketHandover {
         let Self { listener, descriptor, file, activated } = self;
         let name = listener.address.to_string();
         let socket = BoundSocket::adopt(listener, descriptor.take()?, file, activated)?;
-        if !socket.listens() {
+        if !socket.datagrams && !socket.listens() {
             return Err(io::Error::other(format!("what was passed for {name} does not listen")));
         }
         Ok(socket)
@@ -175,7 +178,9 @@ impl Handover {
         let pools = self.pools.into_iter().map(|pool| pool.into_iter().map(SocketHandover::adopt).collect());
         let pools = pools.collect::<io::Result<_>>().map_err(system("take over the sockets of the zerg pools"))?;
         in_force.pools = Pools::adopt(pools);
-        in_force.doors = Doors::adopt(doors, &in_force.config, &poll)?;
+        let journal = self.journal.map(Passed::take).transpose();
+        let journal = journal.map_err(system("take over the routers' journal"))?;
+        in_force.doors = Doors::adopt(doors, journal, &in_force.config, &poll)?;
         in_force.memories = Memories::adopt(self.memories, &in_force.config)?;
         in_force.fifos = adopt_fifos(&in_force.config, self.fifo, &poll)?;
         in_force.schedule = Schedule::of(&in_force.config.scaling)?;

@@ -126,6 +126,7 @@ impl Driver<'_> {
                 .iter()
                 .map(|pool| pool.iter().map(SocketHandover::of).collect())
                 .collect::<io::Result<_>>()?,
+            journal: in_force.doors.journal().map(Passed::on).transpose()?,
             doors: in_force.doors.sockets().map(SocketHandover::of).collect::<io::Result<_>>()?,
             memories: in_force.memories.hand_over()?,
             ledger: Some(self.ledger.clone()),

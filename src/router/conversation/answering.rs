@@ -18,6 +18,9 @@ const KEPT_BYTES_MAX: usize = 4_096;
 /// How often a request is passed on at most.
 const TRIES_MAX: usize = 3;
 
+/// How many may be found not to be there meanwhile, which costs next to nothing: several may have gone at once.
+const MISSES_MAX: usize = 8;
+
 /// Why a request was passed on to nobody, where that took too long.
 pub(super) const LATE: &str = "nobody could be connected to in time (http-connect-timeout)";
 
@@ -38,6 +41,7 @@ impl Conversation {
     /// A request is whole.
     pub(super) fn ask(&mut self, mut request: Request, body: Option<Collecting>, terms: &Terms, moment: &Moment) {
         let length = body.as_ref().and_then(Collecting::untold_length);
+        let host = terms.routers.hearing.is_on().then(|| request.host()).flatten();
         let Ok(packet) = request.pack(terms, moment, length) else {
             let answer = OwnAnswer::new(431, "the variables of the request do not fit a packet");
             return self.refuse(&answer, request.asked.is_head, terms, moment);
@@ -49,7 +53,7 @@ impl Conversation {
         self.moved_us = moment.us;
         let delivery = Delivery::new(request.asked);
         let is_repeatable = request.is_repeatable;
-        self.phase = Phase::Asking(Box::new(Asking { upload, delivery, is_repeatable, tries: 0 }));
+        self.phase = Phase::Asking(Box::new(Asking { upload, delivery, is_repeatable, tries: 0, misses: 0, host }));
     }
 
     /// What of the body that is coming is to be written to a file.
@@ -73,6 +77,30 @@ impl Conversation {
     /// Whether a worker is to be connected to, or to stay so.
     pub(in crate::router) fn wants_worker(&self) -> bool {
         matches!(self.phase, Phase::Asking(_) | Phase::Switched { .. })
+    }
+
+    /// The host that was asked for, in lower case, where that says whom to ask.
+    pub(in crate::router) fn host(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Asking(asking) => asking.host.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The modifiers of the packet are those that the one wants who is asked. Nothing of it has been sent.
+    pub(in crate::router) fn address_to(&mut self, modifiers: (u8, u8)) {
+        if let Phase::Asking(asking) = &mut self.phase {
+            asking.upload.address_to(modifiers);
+        }
+    }
+
+    /// Nobody serves the host that was asked for.
+    pub(in crate::router) fn refuse_unknown_host(&mut self, terms: &Terms, moment: &Moment) {
+        let Phase::Asking(asking) = &self.phase else { return };
+        let is_head = asking.delivery.is_head();
+        let host = asking.host.as_deref().unwrap_or("no host").escape_debug();
+        let answer = OwnAnswer::new(404, format!("nobody serves {host} here"));
+        self.refuse(&answer, is_head, terms, moment);
     }
 
     /// Whether a body is coming.
@@ -213,7 +241,10 @@ impl Conversation {
     /// Nothing has come of the request: it is passed on once more, if that asks for nothing else.
     fn try_another(&mut self, failure: Failure, terms: &Terms, moment: &Moment) {
         let Phase::Asking(asking) = &mut self.phase else { return };
-        asking.tries += 1;
+        match failure {
+            Failure::Unreachable => asking.misses += 1,
+            Failure::Late | Failure::Ended | Failure::Broken => asking.tries += 1,
+        }
         // What nobody has seen can be passed on to another worker, who does not come to harm by it either.
         let is_harmless = match failure {
             Failure::Unreachable | Failure::Late => true,
@@ -221,7 +252,7 @@ impl Conversation {
                 !asking.upload.has_begun() || asking.is_repeatable && asking.tries < TRIES_MAX - 1
             }
         };
-        if is_harmless && asking.tries < TRIES_MAX {
+        if is_harmless && asking.tries < TRIES_MAX && asking.misses < MISSES_MAX {
             asking.upload.begin_again();
             self.moved_us = moment.us;
             return;

@@ -61,6 +61,12 @@ impl Request {
         })
     }
 
+    /// The host that is asked for, with its port if it has one, in lower case.
+    pub(super) fn host(&self) -> Option<String> {
+        let block = Block::parse(self.packet.get(HEADER_BYTES..)?, usize::MAX).ok()?;
+        Some(String::from_utf8_lossy(block.get(b"HTTP_HOST")?).to_ascii_lowercase())
+    }
+
     /// Where the same is, by https: at the host that was asked for (RFC 9110 section 7.2).
     pub(super) fn by_https(&self, to: ToHttps, terms: &Terms) -> String {
         let block = Block::parse(&self.packet[HEADER_BYTES..], usize::MAX).unwrap_or_default();

@@ -63,6 +63,10 @@ pub(super) struct Asking {
     pub(super) delivery: Delivery,
     pub(super) is_repeatable: bool,
     pub(super) tries: usize,
+    /// How many could not be connected to.
+    pub(super) misses: usize,
+    /// The host that was asked for, in lower case, where that says whom to ask.
+    pub(super) host: Option<String>,
 }
 
 /// How a connection ends.

@@ -463,6 +463,9 @@ fn what_asks_for_nothing_else_is_asked_for_again() {
     refused(&order, 502);
     let unseen = World::of(&[Act::IsAway, Act::IsAway, Act::Answers(HELLO)]).sends(&post("Content-Length: 1", "a"));
     assert!(unseen.got().ends_with("hello") && unseen.request(2).1 == "a");
+    let many =
+        World::of(&[&[Act::IsAway; 7][..], &[Act::Answers(HELLO)]].concat()).sends(&post("Content-Length: 1", "a"));
+    assert!(many.got().ends_with("hello"), "several have gone at once");
     refused(&World::of(&[Act::IsAway]).sends(&get("")), 502);
     refused(&World::of(&[Act::Answers("no answer\r\n\r\n")]).sends(&get("")), 502);
     refused(&World::of(&[Act::Answers("HTTP/1.1 200 O")]).sends(&get("")), 502);

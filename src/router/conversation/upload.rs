@@ -1,6 +1,8 @@
 //! What a worker is sent of a request: its packet, then the body, from a file and from memory. It is kept until there is
 //! an answer, so that it can be sent again. Pure; used in the router.
 
+use worker_protocol::uwsgi::HEADER_BYTES;
+
 /// All of it, and how far it has been sent.
 #[derive(Debug)]
 pub(super) struct Upload {
@@ -29,6 +31,13 @@ impl Upload {
             packet.append(&mut rest);
         }
         Upload { packet, file_bytes, rest, sent: 0 }
+    }
+
+    /// The packet is for one who wants these modifiers.
+    pub(super) fn address_to(&mut self, (modifier1, modifier2): (u8, u8)) {
+        if let (Some(header), 0) = (self.packet.first_chunk_mut::<HEADER_BYTES>(), self.sent) {
+            (header[0], header[3]) = (modifier1, modifier2);
+        }
     }
 
     pub(super) fn next(&self) -> Piece<'_> {
@@ -78,6 +87,9 @@ mod tests {
     fn a_body_follows_its_packet_from_wherever_it_is() {
         let mut small = Upload::new(b"packet".to_vec(), 0, b"body".to_vec());
         assert_eq!(small.next(), Piece::Bytes(b"packetbody"));
+        small.address_to((5, 9));
+        assert_eq!(small.next(), Piece::Bytes(b"\x05ac\x09etbody"));
+        small.address_to((b'p', b'k'));
         small.pass(8);
         assert_eq!(small.next(), Piece::Bytes(b"dy"));
         small.pass(2);

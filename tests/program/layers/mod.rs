@@ -29,6 +29,7 @@ const PURE: &[&str] = &[
     "metrics.rs",
     "otlp",
     "percent.rs",
+    "router/announced",
     "routing",
     "stacks",
     "test.rs",

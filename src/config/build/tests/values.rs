@@ -367,3 +367,77 @@ fn a_socket_is_mapped_to_workers() {
     let seen: Vec<_> = built.config.sockets.into_iter().map(|one| one.workers).collect();
     assert_eq!(seen, [vec![1, 2], vec![3], vec![]]);
 }
+
+#[test]
+fn announcements_are_heard_where_and_believed_how_the_lines_say() {
+    let text = "http = :80\nhttp-subscription-server = 127.0.0.1:4040\nhttp-subscription-server = /run/ears\n\
+                http-subscription-fallback-key = Other\nsubscription-algo = wlrc\nsubscription-dotsplit = true\n\
+                subscription-tolerance = 5\nsubscriptions-sign-check = SHA512:/keys\nsubscriptions-sign-check-tolerance = 60\n\
+                subscriptions-sign-skip-uid = 33";
+    let alone = built_on(&roomy(), text).expect("it starts");
+    let tcp = |text: &str| Address::Tcp(text.parse().expect("an address of the test"));
+    let expected = Hearing {
+        at: vec![tcp("127.0.0.1:4040"), Address::Unix("/run/ears".into())],
+        fallback_key: Some("other".to_owned()),
+        splits_dots: true,
+        turns: Turns::LeastBusyWeighted,
+        tolerance: Duration::from_secs(5),
+        signatures: Some(SignCheck { digest: Digest::Sha512, directory: "/keys".into() }),
+        skew: Duration::from_secs(60),
+        trusted_users: vec![33],
+        ..Hearing::default()
+    };
+    assert_eq!((alone.config.routers.hearing, alone.warnings), (expected, vec![]));
+}
+
+#[test]
+fn who_may_announce_himself_to_whom_is_told_of_where_that_is_anybody() {
+    let warnings = |lines: &str| -> Vec<String> {
+        let built = built(&format!("http = 127.0.0.1:80\n{lines}"));
+        [built.warnings, built.idle].concat().iter().map(ToString::to_string).collect()
+    };
+    let open = "http-subscription-server = 10.0.0.1:4040";
+    let told = warnings(open);
+    assert!(
+        told.len() == 1 && told[0].contains("app.ini:2") && told[0].contains("subscriptions-sign-check"),
+        "{told:?}"
+    );
+    assert_eq!(warnings(&format!("{open}\nsubscriptions-sign-check = sha256:/keys")), Vec::<String>::new());
+    assert_eq!(warnings("http-subscription-server = /run/ears"), Vec::<String>::new());
+    let nobody = warnings("http-subscription-server = 127.0.0.1:1\nsubscriptions-credentials-check = /sites");
+    assert!(nobody.len() == 1 && nobody[0].contains("over UDP"), "{nobody:?}");
+    let idle = warnings("subscription-tolerance = 3");
+    assert!(idle.len() == 1 && idle[0].contains("without `http-subscription-server`"), "{idle:?}");
+    let wrong = |line: &str| built_on(&roomy(), &format!("http = :80\n{line}")).expect_err(line).to_string();
+    for (line, said) in [
+        ("http-subscription-server = @name", "IP:PORT or a path"),
+        ("http-subscription-server = =0", "shared socket"),
+        ("http-subscription-server = nowhere:4040", "the host's name is not known"),
+        ("subscriptions-sign-check = md5:/keys", "`md5` is no digest"),
+        ("subscriptions-sign-check = sha256", "DIGEST:DIRECTORY"),
+        ("subscriptions-sign-skip-uid = www-data", "the number of a user"),
+        ("subscription-algo = ip-hash", "one of wrr, lrc, wlrc"),
+    ] {
+        assert!(wrong(line).contains(said), "{line}: {}", wrong(line));
+    }
+}
+
+#[test]
+fn an_instance_that_is_only_a_router_wants_no_worker() {
+    let alone = |text: &str| {
+        let config = built_on(&roomy(), text).expect("it starts").config;
+        (config.is_router_only(), config.scaling.cheap)
+    };
+    assert_eq!(alone("http = :80\nhttp-to = /run/app.sock"), (true, true));
+    assert_eq!(alone("http = :80\nhttp-subscription-server = /run/ears"), (true, true));
+    assert_eq!(alone("http = :80\nhttp-to-https = :81\nhttp-to = /run/app.sock"), (true, true));
+    for other in [
+        "http = :80",
+        "http = :80\nhttp-processes = 2",
+        "http = :80\nhttp-to = /run/app.sock\nmodule = app",
+        "http = :80\nhttp-to = /run/app.sock\nsocket = /run/own.sock",
+        "http = :80\nhttp-subscription-server = /run/ears\nsocket = /run/own.sock\nhttp-to = /run/own.sock",
+    ] {
+        assert_eq!(alone(other), (false, false), "{other}");
+    }
+}
