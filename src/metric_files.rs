@@ -6,11 +6,10 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::attendant;
+use crate::attendant::{self, Ties};
 use crate::metrics;
 use crate::sys::files::{open_regular, replace_text};
 use crate::sys::shared_memory::SharedWords;
@@ -40,11 +39,12 @@ impl PartialEq for MetricFiles {
 }
 
 /// The life of the process that writes; returns its exit code.
-pub(crate) fn live(files: &MetricFiles, control: &UnixStream) -> i32 {
-    attendant::begin("rhinod metrics", &[control.as_fd(), files.words.as_fd()]);
+pub(crate) fn live(files: &MetricFiles, ties: &Ties) -> i32 {
+    attendant::begin("rhinod metrics", ties, &[files.words.as_fd()]);
     let mut written = vec![None; files.names.len()];
     let mut is_told = false;
     loop {
+        ties.heed();
         let failed = write_changed(files, &mut written).err();
         match &failed {
             Some(error) if !is_told => log::error!("metrics-dir {}: {error}", files.directory.display()),
@@ -56,7 +56,7 @@ pub(crate) fn live(files: &MetricFiles, control: &UnixStream) -> i32 {
             // What was there may not be any more.
             written.fill(None);
         }
-        match wait_ready(control, Interest::Readable, LOOK_EVERY_US) {
+        match wait_ready(&ties.control, Interest::Readable, LOOK_EVERY_US) {
             Ok(false) => {}
             // The master has ended, or wants an end.
             Ok(true) | Err(_) => return i32::from(write_changed(files, &mut written).is_err()),

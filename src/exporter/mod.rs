@@ -9,14 +9,13 @@ mod sender;
 mod settings;
 
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use self::sender::{Counts, Parcel, Sender};
 use self::settings::Settings;
-use crate::attendant::{self, UNFIT};
+use crate::attendant::{self, Ties, UNFIT};
 use crate::config::model::Otlp;
 use crate::inquiry::{Heard, Inquirer, Inquiry};
 use crate::otlp::{Envelope, Kind, Message, Metrics, SPAN_BYTES_MAX, Span, written};
@@ -39,20 +38,21 @@ const LAST_WITHIN: Duration = Duration::from_millis(800);
 
 const CONTROL: u64 = 0;
 const SPANS: u64 = 1;
+const LOG: u64 = 2;
 
 /// The life of the process; returns its exit code.
-pub(crate) fn live(otlp: &Otlp, mailbox: &Mailbox, control: &UnixStream) -> i32 {
-    attendant::begin("rhinod otlp", &[control.as_fd(), mailbox.outlet()]);
+pub(crate) fn live(otlp: &Otlp, mailbox: &Mailbox, ties: &Ties) -> i32 {
+    attendant::begin("rhinod otlp", ties, &[mailbox.outlet()]);
     let environment = |name: &str| std::env::var(name).ok();
     let host = machine::host_name();
     let settings = match Settings::of(otlp, &environment, &host, std::os::unix::process::parent_id()) {
         Ok(settings) => settings,
         Err(why) => {
             log::error!("otlp: {why}; nothing is sent");
-            return idle(control);
+            return idle(ties);
         }
     };
-    match Exporter::new(settings, otlp, mailbox, control) {
+    match Exporter::new(settings, otlp, mailbox, ties) {
         Ok(mut exporter) => exporter.run(),
         Err(error) => {
             log::error!("otlp: {error}");
@@ -62,9 +62,15 @@ pub(crate) fn live(otlp: &Otlp, mailbox: &Mailbox, control: &UnixStream) -> i32 
 }
 
 /// Does nothing until the master wants an end.
-fn idle(control: &UnixStream) -> i32 {
-    let ended = crate::sys::wait::wait_any(&[control.as_fd()]);
-    if ended.is_ok() { 0 } else { UNFIT }
+fn idle(ties: &Ties) -> i32 {
+    const CONTROL: usize = 0;
+    loop {
+        match crate::sys::wait::wait_any(&[ties.control.as_fd(), ties.ear()]) {
+            Ok(ready) if ready.contains(&CONTROL) => return 0,
+            Ok(_) => ties.heed(),
+            Err(_) => return UNFIT,
+        }
+    }
 }
 
 struct Exporter<'c> {
@@ -73,6 +79,7 @@ struct Exporter<'c> {
     counts: Arc<Counts>,
     mailbox: &'c Mailbox,
     master: Inquirer<'c>,
+    ties: &'c Ties,
     waiting: WaitSet,
     interval_us: u64,
     /// When metrics are due.
@@ -84,9 +91,10 @@ struct Exporter<'c> {
 }
 
 impl<'c> Exporter<'c> {
-    fn new(settings: Settings, otlp: &Otlp, mailbox: &'c Mailbox, control: &'c UnixStream) -> std::io::Result<Self> {
+    fn new(settings: Settings, otlp: &Otlp, mailbox: &'c Mailbox, ties: &'c Ties) -> std::io::Result<Self> {
         let waiting = WaitSet::new()?;
-        waiting.add(control, CONTROL)?;
+        waiting.add(&ties.control, CONTROL)?;
+        waiting.add(&ties.ear(), LOG)?;
         waiting.add(&mailbox.outlet(), SPANS)?;
         let counts = Arc::new(Counts::default());
         Ok(Self {
@@ -94,7 +102,8 @@ impl<'c> Exporter<'c> {
             sender: Sender::begin(settings, Arc::clone(&counts))?,
             counts,
             mailbox,
-            master: Inquirer::over(control)?,
+            master: Inquirer::over(&ties.control)?,
+            ties,
             waiting,
             interval_us: otlp.interval.as_micros().try_into().unwrap_or(u64::MAX),
             // The first at once: what is not right shows soon.
@@ -125,6 +134,7 @@ impl<'c> Exporter<'c> {
                     Heard::Answer(metrics) => self.send_metrics(metrics),
                     Heard::End => return self.end(),
                 },
+                Ok(Some(LOG)) => self.ties.heed(),
                 Ok(Some(_)) => self.take_spans(),
                 Ok(None) => {}
                 Err(error) => {

@@ -3,7 +3,7 @@
 //! is over. Not for those that the state machine minds. Master only.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use mio::Poll;
@@ -12,7 +12,7 @@ use super::children::Mailboxes;
 use super::in_force::InForce;
 use super::machine::ProcessId;
 use super::wake::Wake;
-use crate::attendant::UNFIT;
+use crate::attendant::{Ties, UNFIT};
 use crate::config::model::mailboxes::SPANS;
 use crate::config::model::{Otlp, Telemetry};
 use crate::exporter;
@@ -54,7 +54,7 @@ struct Process {
     pid: ProcessId,
     /// By which the event loop tells of it; no later one has it.
     number: u32,
-    control: UnixStream,
+    ties: Ties,
     /// What it was answered and has not taken yet.
     untaken: Vec<u8>,
 }
@@ -92,10 +92,12 @@ impl Attendants {
         }
     }
 
-    /// Lets all of them go, so that others take their places, which write to the log where it is now.
-    pub(super) fn begin_anew(&mut self) {
+    /// Has them write to a log that has moved. In the place of one that does not hear comes another one, which begins there.
+    pub(super) fn log_to(&mut self, file: BorrowedFd<'_>) {
         for one in &mut self.list {
-            (one.process, one.begun_us) = (None, None);
+            if one.process.as_ref().is_some_and(|process| process.ties.log_to(file).is_err()) {
+                (one.process, one.begun_us) = (None, None);
+            }
         }
     }
 
@@ -104,7 +106,7 @@ impl Attendants {
         let process = self.process(number)?;
         process.go_on();
         let mut letters = [0; 16];
-        match process.control.read(&mut letters) {
+        match process.ties.control.read(&mut letters) {
             Ok(count) if process.untaken.is_empty() => Inquiry::of(*letters[..count].last()?),
             _ => None,
         }
@@ -134,8 +136,8 @@ impl Attendants {
     pub(super) fn finish(&mut self) {
         let deadline_us = monotonic_us() + FINISH_WITHIN.as_micros() as u64;
         for one in &self.list {
-            let Some(Process { control, .. }) = &one.process else { continue };
-            if let Err(error) = control.shutdown(std::net::Shutdown::Write) {
+            let Some(Process { ties, .. }) = &one.process else { continue };
+            if let Err(error) = ties.control.shutdown(std::net::Shutdown::Write) {
                 log::warn!("the process for {} does not hear the end: {error}", one.task.name());
             }
         }
@@ -152,7 +154,7 @@ impl Process {
     /// Writes what it has room for.
     fn go_on(&mut self) {
         while !self.untaken.is_empty() {
-            match self.control.write(&self.untaken) {
+            match self.ties.control.write(&self.untaken) {
                 Ok(0) => return,
                 Ok(count) => drop(self.untaken.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -167,12 +169,12 @@ impl Process {
     fn has_ended(&self, deadline_us: u64) -> bool {
         loop {
             let left_us = deadline_us.saturating_sub(monotonic_us());
-            match wait_ready(&self.control, Interest::Readable, left_us) {
+            match wait_ready(&self.ties.control, Interest::Readable, left_us) {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return false,
             }
             // It may have asked something before it heard.
-            match (&self.control).read(&mut [0; 16]) {
+            match (&self.ties.control).read(&mut [0; 16]) {
                 Ok(count) if count > 0 => {}
                 _ => return true,
             }
@@ -186,8 +188,7 @@ impl Attendant {
     }
 
     fn begin(&mut self, number: u32, mailboxes: &Mailboxes, poll: &Poll) -> io::Result<()> {
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
+        let (ours, theirs) = Ties::pair()?;
         let task = self.task.clone();
         let spans = mailboxes.get(SPANS);
         let pid = fork_companion(|| match &task {
@@ -195,8 +196,8 @@ impl Attendant {
             Task::Export(otlp) => spans.map_or(UNFIT, |spans| exporter::live(otlp, spans, &theirs)),
             Task::Push(pushing) => pushing::live(pushing, &theirs),
         })?;
-        Wake::Attendant(number).when_ready(&ours, poll)?;
-        self.process = Some(Process { pid, number, control: ours, untaken: Vec::new() });
+        Wake::Attendant(number).when_ready(&ours.control, poll)?;
+        self.process = Some(Process { pid, number, ties: ours, untaken: Vec::new() });
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::candidate::NewLog;
@@ -39,8 +40,7 @@ impl Driver<'_> {
                 if let Err(error) = redirect_output(file) {
                     log::error!("the master goes on logging where it did: {error}");
                 }
-                self.children.log_to(file);
-                self.attendants.begin_anew();
+                self.have_all_log_to(file);
             }
         }
     }
@@ -54,12 +54,17 @@ impl Driver<'_> {
                 let moved = file.try_clone().and_then(|file| self.collect_anew(file));
                 moved.inspect(|()| crate::logging::arrive(&path))
             }
-            None => crate::logging::reopen(&path, file, || self.children.log_to(file)),
+            None => crate::logging::reopen(&path, file, || self.have_all_log_to(file)),
         };
-        match moved {
-            Ok(()) => self.attendants.begin_anew(),
-            Err(error) => log::error!("the log goes on where it was: {error}"),
+        if let Err(error) = moved {
+            log::error!("the log goes on where it was: {error}");
         }
+    }
+
+    /// Has everybody below write there.
+    fn have_all_log_to(&mut self, file: &File) {
+        self.children.log_to(file);
+        self.attendants.log_to(file.as_fd());
     }
 
     /// Begins another collector in the place of one that has ended. False: a process that has ended is not it.
@@ -93,7 +98,7 @@ impl Driver<'_> {
     pub(super) fn collect_anew(&mut self, beneath: File) -> io::Result<()> {
         let new = Collecting::begin(&self.in_force.config.logging, beneath)?;
         redirect_output(new.pipe())?;
-        self.children.log_to(new.pipe());
+        self.have_all_log_to(new.pipe());
         self.in_force.collecting = Some(new);
         Ok(())
     }

@@ -8,13 +8,11 @@ mod statsd;
 
 use std::io;
 use std::net::ToSocketAddrs;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use self::carbon::Story;
 use self::statsd::Pushed;
-use crate::attendant::{self, UNFIT};
+use crate::attendant::{self, Ties, UNFIT};
 use crate::config::model::{Push, Telemetry};
 use crate::inquiry::{Heard, Inquirer, Inquiry};
 use crate::remote::Line;
@@ -22,7 +20,10 @@ use crate::stats::Figures;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::datagrams::udp_to;
 use crate::sys::machine;
-use crate::sys::wait::{Interest, wait_ready};
+use crate::sys::wait::WaitSet;
+
+const CONTROL: u64 = 0;
+const LOG: u64 = 1;
 
 /// What is sent, and what is said of the instance in names.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,10 +51,11 @@ enum To {
 }
 
 /// The life of the process; returns its exit code.
-pub(crate) fn live(pushing: &Pushing, control: &UnixStream) -> i32 {
-    attendant::begin("rhinod pushing", &[control.as_fd()]);
+pub(crate) fn live(pushing: &Pushing, ties: &Ties) -> i32 {
+    attendant::begin("rhinod pushing", ties, &[]);
     let mut receivers = receivers(pushing, monotonic_us());
-    let Ok(mut master) = Inquirer::over(control) else { return UNFIT };
+    let Ok(waiting) = waiting(ties) else { return UNFIT };
+    let Ok(mut master) = Inquirer::over(&ties.control) else { return UNFIT };
     let mut is_asked = false;
     loop {
         let now_us = monotonic_us();
@@ -64,10 +66,14 @@ pub(crate) fn live(pushing: &Pushing, control: &UnixStream) -> i32 {
                 return 0;
             }
         }
-        let patience_us = if is_asked { u64::MAX } else { due_us.saturating_sub(now_us) };
-        match wait_ready(control, Interest::Readable, patience_us) {
-            Ok(true) => {}
-            Ok(false) => continue,
+        let patience_ms = (!is_asked).then(|| due_us.saturating_sub(now_us).div_ceil(1_000));
+        match waiting.wait(patience_ms) {
+            Ok(Some(CONTROL)) => {}
+            Ok(Some(_)) => {
+                ties.heed();
+                continue;
+            }
+            Ok(None) => continue,
             Err(_) => return UNFIT,
         }
         match master.hear() {
@@ -84,6 +90,14 @@ pub(crate) fn live(pushing: &Pushing, control: &UnixStream) -> i32 {
             }
         }
     }
+}
+
+/// What it waits for.
+fn waiting(ties: &Ties) -> io::Result<WaitSet> {
+    let waiting = WaitSet::new()?;
+    waiting.add(&ties.control, CONTROL)?;
+    waiting.add(&ties.ear(), LOG)?;
+    Ok(waiting)
 }
 
 fn receivers(pushing: &Pushing, now_us: u64) -> Vec<Receiver> {

@@ -6,7 +6,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Launch, PATIENCE, free_address, wait_until};
+use crate::harness::{Launch, PATIENCE, free_address, wait_for_text, wait_until};
 use crate::rivals;
 
 /// A socket for datagrams, and where it is.
@@ -204,5 +204,36 @@ fn a_real_carbon_keeps_what_it_is_told() {
             .map(|worker| file(&format!("{worker}/requests.wsp")).and_then(|file| newest(&python, &file)))
     };
     assert!(wait_until(|| of_workers().into_iter().flatten().sum::<f64>() == 25.0), "{:?}", of_workers());
+    server.stop();
+}
+
+/// What counters had grown by since the last datagram is told behind the move as well.
+#[test]
+fn a_log_that_moves_costs_statsd_no_counts() {
+    let (socket, address) = receiver();
+    let launch = Launch::hello().set("workers", 2).line(format!("stats-push = statsd:{address},shop"));
+    let (log, fifo) = (launch.dir().join("log"), launch.dir().join("fifo"));
+    let launch = launch.set("logto", log.display()).set("master-fifo", fifo.display());
+    let server = launch.set("stats-pusher-default-freq", 1).spawn();
+    wait_for_text(&log, "ready to serve");
+    let pusher = || server.processes().into_iter().find(|process| process.name == "rhinod pushing").map(|one| one.pid);
+    wait_for(&socket, |line| (statsd(line).0 == "shop.core.idle_workers").then_some(()));
+    let (before, mut sum) = (pusher(), 0);
+    for round in 1..=3 {
+        (0..7).for_each(|_| drop(server.get("/")));
+        fs::rename(&log, log.with_extension(round.to_string())).expect("the log");
+        fs::write(&fifo, "l").expect("the fifo");
+        wait_for_text(&log, "reopened.");
+        wait_for(&socket, |line| match statsd(line) {
+            ("shop.worker.0.requests", grown, "c") => {
+                sum += grown;
+                (sum == 7 * round).then_some(())
+            }
+            _ => None,
+        });
+    }
+    assert_eq!(pusher(), before, "the same process goes on");
+    let descriptor = fs::read_link(format!("/proc/{}/fd/2", before.expect("a process"))).expect("its log");
+    assert_eq!(descriptor, log, "and writes where the log is now");
     server.stop();
 }
