@@ -1,5 +1,5 @@
 //! Where a request stands in its trace: the header `traceparent` (<https://www.w3.org/TR/trace-context/>), taken on where it
-//! is valid, and begun anew where it is not. Pure; workers.
+//! is valid, and begun anew where it is not; and `tracestate`, what others say of that trace. Pure; workers.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -68,6 +68,38 @@ impl TraceContext {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("00-{}-{}-{:02x}", hex(&self.trace), hex(&self.span), u8::from(self.is_sampled))
     }
+}
+
+/// Most bytes of `tracestate` that are passed on; others have to pass on 512.
+pub(super) const STATE_BYTES_MAX: usize = 1_024;
+
+/// Most of its members.
+const MEMBERS_MAX: usize = 32;
+
+/// What the header `tracestate` says, of which whole members are left out where it is too long; nothing where it is not valid.
+pub fn state(header: &[u8]) -> &[u8] {
+    let header = header.trim_ascii();
+    let members = || header.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let count = members().filter(|member| !member.is_empty()).count();
+    if count > MEMBERS_MAX || !members().all(|member| member.is_empty() || is_member(member)) {
+        return &[];
+    }
+    match header.get(..=STATE_BYTES_MAX) {
+        None => header,
+        Some(beginning) => beginning.iter().rposition(|byte| *byte == b',').map_or(&[], |comma| &header[..comma]),
+    }
+}
+
+/// `KEY=VALUE`, as they may look.
+fn is_member(member: &[u8]) -> bool {
+    const BYTES_MAX: usize = 256;
+    let Some(equals) = member.iter().position(|byte| *byte == b'=') else { return false };
+    let (key, value) = (&member[..equals], &member[equals + 1..]);
+    let begins = key.first().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_of_key = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(byte);
+    let is_of_value = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'=';
+    let are_short = key.len() <= BYTES_MAX && (1..=BYTES_MAX).contains(&value.len());
+    begins && are_short && key.iter().all(is_of_key) && value.iter().all(is_of_value)
 }
 
 /// Bytes of twice as many digits, which are lower case.
@@ -170,6 +202,22 @@ mod tests {
         let place = Place::of(VALID.as_bytes(), 0, &dice());
         assert_eq!(place.parent.map(u64::from_be_bytes), Some(0x00f0_67aa_0ba9_02b7));
         assert!(place.own.is_sampled && place.own.header()[..36] == VALID[..36] && place.own.header() != VALID);
+    }
+
+    #[test]
+    fn a_state_is_passed_on_whole_or_by_whole_members_or_not_at_all() {
+        for valid in ["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "a=1 , b=2", "t@v=x y", "a=1,,b=2", "0a_-*/@b=!~"] {
+            assert_eq!(state(format!(" {valid}\t").as_bytes()), valid.as_bytes());
+        }
+        let many = |count: usize| (0..count).map(|number| format!("k{number}=v")).collect::<Vec<_>>().join(",");
+        let wrong = ["", "a", "a=", "=b", "A=b", "a=b=c", "a=\x07", "a=\u{e4}", "a b=c", &many(33), "_a=1"];
+        for wrong in wrong.map(str::to_owned).into_iter().chain([format!("a={}", "x".repeat(257))]) {
+            assert_eq!(state(wrong.as_bytes()), b"", "{wrong}");
+        }
+        assert_eq!(state(many(32).as_bytes()), many(32).as_bytes());
+        let long = (0..32).map(|number| format!("k{number}={}", "v".repeat(100))).collect::<Vec<_>>().join(",");
+        let kept = state(long.as_bytes());
+        assert!(kept.len() <= STATE_BYTES_MAX && kept.len() > 900 && long.as_bytes()[kept.len()] == b',');
     }
 
     #[test]

@@ -25,5 +25,6 @@ pub(super) fn example() -> Span<'static> {
         protocol: b"HTTP/1.1",
         agent: b"curl/8",
         client: b"10.0.0.9",
+        state: b"congo=t61rcWkgMzE",
     }
 }

@@ -19,7 +19,7 @@ mod reply;
 mod span;
 mod spans;
 
-pub use context::{Dice, Place, TraceContext};
+pub use context::{Dice, Place, TraceContext, state};
 pub use envelope::{Envelope, pairs_of_environment};
 pub use metrics::{Kind, Metrics};
 pub use protobuf::Message;

@@ -2,13 +2,13 @@
 //! lengths. What arrives is read as whatever a worker may have sent, since an application's code can write there as well.
 //! Pure; workers write, the exporter reads.
 
-use super::context::{Place, TraceContext};
+use super::context::{Place, STATE_BYTES_MAX, TraceContext};
 
-/// How many texts there are.
-const TEXTS: usize = 8;
+/// How many texts there are. The last one is left out where it is empty: spans of before had one less.
+const TEXTS: usize = 9;
 
 /// Most bytes of each text; what is longer is cut.
-const TEXT_BYTES_MAX: usize = 1_024;
+const TEXT_BYTES_MAX: usize = STATE_BYTES_MAX;
 
 /// Bytes before the texts.
 const HEAD_BYTES: usize = 16 + 8 + 8 + 1 + 8 + 8 + 8 + 4 + 4 + 4 + 2 + 4;
@@ -60,6 +60,8 @@ pub struct Span<'a> {
     pub agent: &'a [u8],
     /// Where the client is.
     pub client: &'a [u8],
+    /// What others say of the trace (`tracestate`).
+    pub state: &'a [u8],
 }
 
 impl<'a> Span<'a> {
@@ -83,7 +85,8 @@ impl<'a> Span<'a> {
         }
         bytes.extend_from_slice(&self.status.to_le_bytes());
         bytes.extend_from_slice(&self.lost.to_le_bytes());
-        for text in self.texts() {
+        let texts = self.texts();
+        for text in texts.iter().take(if self.state.is_empty() { TEXTS - 1 } else { TEXTS }) {
             let text = &text[..text.len().min(TEXT_BYTES_MAX)];
             bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
             bytes.extend_from_slice(text);
@@ -106,13 +109,16 @@ impl<'a> Span<'a> {
         let status = u16::from_le_bytes(take(from)?);
         let lost = u32::from_le_bytes(take(from)?);
         let mut texts = [&[][..]; TEXTS];
-        for text in &mut texts {
+        for (number, text) in texts.iter_mut().enumerate() {
+            if number == TEXTS - 1 && from.is_empty() {
+                break;
+            }
             let length = usize::from(u16::from_le_bytes(take(from)?));
             let rest;
             (*text, rest) = from.split_at_checked(length.min(TEXT_BYTES_MAX))?;
             *from = rest;
         }
-        let [method, path, scheme, host, port, protocol, agent, client] = texts;
+        let [method, path, scheme, host, port, protocol, agent, client, state] = texts;
         from.is_empty().then_some(Self {
             place: Place { own, parent },
             began_ns,
@@ -132,11 +138,13 @@ impl<'a> Span<'a> {
             protocol,
             agent,
             client,
+            state,
         })
     }
 
     fn texts(&self) -> [&'a [u8]; TEXTS] {
-        [self.method, self.path, self.scheme, self.host, self.port, self.protocol, self.agent, self.client]
+        let Self { method, path, scheme, host, port, protocol, agent, client, state, .. } = *self;
+        [method, path, scheme, host, port, protocol, agent, client, state]
     }
 }
 
@@ -160,6 +168,9 @@ mod tests {
         let without = Span { place: Place { parent: None, ..span.place }, waited_us: None, has_failed: true, ..span };
         without.write(&mut bytes);
         assert_eq!(Span::read(&bytes), Some(without));
+        let without = Span { state: b"", ..span };
+        without.write(&mut bytes);
+        assert_eq!(Span::read(&bytes), Some(without));
     }
 
     #[test]
@@ -169,7 +180,8 @@ mod tests {
         Span { path: &long, agent: &long, ..example() }.write(&mut bytes);
         assert!(bytes.len() < SPAN_BYTES_MAX);
         assert_eq!(Span::read(&bytes).map(|span| (span.path.len(), span.agent.len())), Some((1_024, 1_024)));
-        assert!((0..bytes.len()).all(|end| Span::read(&bytes[..end]).is_none()));
+        let last = bytes.len() - 2 - example().state.len();
+        assert!((0..bytes.len()).all(|end| (Span::read(&bytes[..end]).is_some()) == (end == last)));
         bytes.push(0);
         assert_eq!(Span::read(&bytes), None);
         assert_eq!(Span::read(&[0; SPAN_BYTES_MAX]), None, "nobody's trace");

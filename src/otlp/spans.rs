@@ -27,6 +27,9 @@ pub fn written(span: &Span<'_>) -> Message {
     let known = METHODS.into_iter().find(|known| *known == method);
     let mut out = Message::new();
     out.bytes(1, &span.place.own.trace).bytes(2, &span.place.own.span);
+    if !span.state.is_empty() {
+        out.text(3, &String::from_utf8_lossy(span.state));
+    }
     if let Some(parent) = &span.place.parent {
         out.bytes(4, parent);
     }

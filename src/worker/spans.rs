@@ -7,7 +7,7 @@ use super::connection::Answered;
 use super::process::Worker;
 use super::routes::read;
 use super::tracing::{PARENT, STATE};
-use crate::otlp::{Place, Span};
+use crate::otlp::{self, Place, Span};
 use crate::routing::Request;
 use crate::sys::clock::epoch_us;
 
@@ -37,6 +37,8 @@ pub(super) fn tell(worker: &Worker<'_>, request: &Answered<'_>, took_us: u64, th
         protocol: head.protocol.as_bytes(),
         agent: head.user_agent,
         client: head.remote_addr,
+        // It belongs to the trace that was taken on.
+        state: if place.parent.is_some() { otlp::state(head.block().get(STATE).unwrap_or_default()) } else { &[] },
     });
 }
 

@@ -70,6 +70,7 @@ fn a_request_is_a_span_below_its_callers_and_above_those_of_its_application() {
     let of =
         |id: &str| spans.iter().find(|other| other["spanId"] == id).unwrap_or_else(|| panic!("no {id}: {spans:#?}"));
     let below = of(span);
+    assert_eq!(below["traceState"], "vendor=1");
     assert_eq!((below["traceId"].as_str(), below["parentSpanId"].as_str()), (Some(TRACE), Some(CALLER)));
     assert_eq!((below["name"].as_str(), below["kind"].as_str()), (Some("GET"), Some("SPAN_KIND_SERVER")));
     assert_eq!(below["flags"], 0x301, "sampled, and the parent is elsewhere");
@@ -85,6 +86,7 @@ fn a_request_is_a_span_below_its_callers_and_above_those_of_its_application() {
     assert_eq!(resource["deployment.environment.name"], "test");
     assert_eq!(resource["process.pid"], instance.pid().to_string());
     let root = of(new_span);
+    assert!(root.get("traceState").is_none(), "it belongs to a trace that was not taken on: {root:#}");
     assert_eq!((root["traceId"].as_str(), root["parentSpanId"].as_str()), (Some(new_trace), Some("")));
     let failed = spans.iter().find(|span| span["name"] == "HTTP").expect("the failed one");
     let attributes = &failed["attributes"];
