@@ -4,6 +4,7 @@
 //! Nobody waits for it: workers put spans into a mailbox if there is room, and the master answers what it asks. One thread takes
 //! what comes, another one sends (`sender`), and between them is room for so much and no more; what finds none is counted.
 
+mod authorities;
 mod post;
 mod sender;
 mod settings;
@@ -23,6 +24,7 @@ use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::machine;
 use crate::sys::mailbox::Mailbox;
 use crate::sys::wait::WaitSet;
+use crate::tls::ClientSide;
 
 /// Most spans that are sent together.
 const SPANS_MAX: usize = 512;
@@ -45,14 +47,16 @@ pub(crate) fn live(otlp: &Otlp, mailbox: &Mailbox, ties: &Ties) -> i32 {
     attendant::begin("rhinod otlp", ties, &[mailbox.outlet()]);
     let environment = |name: &str| std::env::var(name).ok();
     let host = machine::host_name();
-    let settings = match Settings::of(otlp, &environment, &host, std::os::unix::process::parent_id()) {
-        Ok(settings) => settings,
+    let settings = Settings::of(otlp, &environment, &host, std::os::unix::process::parent_id());
+    let secured = settings.and_then(|settings| Ok((authorities::client_side(&settings)?, settings)));
+    let (secure, settings) = match secured {
+        Ok(both) => both,
         Err(why) => {
             log::error!("otlp: {why}; nothing is sent");
             return idle(ties);
         }
     };
-    match Exporter::new(settings, otlp, mailbox, ties) {
+    match Exporter::new((settings, secure), otlp, mailbox, ties) {
         Ok(mut exporter) => exporter.run(),
         Err(error) => {
             log::error!("otlp: {error}");
@@ -91,7 +95,12 @@ struct Exporter<'c> {
 }
 
 impl<'c> Exporter<'c> {
-    fn new(settings: Settings, otlp: &Otlp, mailbox: &'c Mailbox, ties: &'c Ties) -> std::io::Result<Self> {
+    fn new(
+        (settings, secure): (Settings, Option<ClientSide>),
+        otlp: &Otlp,
+        mailbox: &'c Mailbox,
+        ties: &'c Ties,
+    ) -> std::io::Result<Self> {
         let waiting = WaitSet::new()?;
         waiting.add(&ties.control, CONTROL)?;
         waiting.add(&ties.ear(), LOG)?;
@@ -99,7 +108,7 @@ impl<'c> Exporter<'c> {
         let counts = Arc::new(Counts::default());
         Ok(Self {
             envelope: Envelope::of(&settings.attributes, env!("CARGO_PKG_VERSION")),
-            sender: Sender::begin(settings, Arc::clone(&counts))?,
+            sender: Sender::begin(settings, secure, Arc::clone(&counts))?,
             counts,
             mailbox,
             master: Inquirer::over(&ties.control)?,

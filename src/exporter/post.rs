@@ -1,10 +1,11 @@
 //! One request to a collector and its answer. The exporter.
 
-use std::io;
+use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 use super::settings::Settings;
 use crate::remote::Line;
+use crate::tls::ClientSide;
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,21 +22,54 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// Sends a message and waits for the answer.
+/// Sends a message and waits for the answer; with this side of TLS, where there is one.
 ///
 /// # Errors
-/// Nobody is there, or says nothing that is an answer in time.
-pub(super) fn post(settings: &Settings, path: &str, body: &[u8]) -> io::Result<Answer> {
+/// Nobody is there, or is not who it should be, or says nothing that is an answer in time.
+pub(super) fn post(settings: &Settings, secure: Option<&ClientSide>, path: &str, body: &[u8]) -> io::Result<Answer> {
+    let line = Stream(Line::to(&settings.collector.authority, PATIENCE)?);
+    match secure {
+        None => converse(line, settings, path, body),
+        Some(side) => {
+            let connection = side.speak(settings.collector.host(), line).map_err(io::Error::other)?;
+            converse(connection, settings, path, body)
+        }
+    }
+}
+
+/// A connection as rustls wants it.
+struct Stream(Line);
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn converse(mut with: impl Read + Write, settings: &Settings, path: &str, body: &[u8]) -> io::Result<Answer> {
     let Settings { collector, headers, .. } = settings;
-    let line = Line::to(&collector.authority, PATIENCE)?;
-    line.send(&head(&collector.path, &collector.authority, headers, path, body.len()))?;
-    line.send(body)?;
+    with.write_all(&head(&collector.path, &collector.authority, headers, path, body.len()))?;
+    with.write_all(body)?;
+    with.flush()?;
     let mut said = Vec::new();
     let mut bytes = [0; 4 * 1024];
     while said.len() < ANSWER_BYTES_MAX && !is_whole(&said) {
-        match line.read(&mut bytes)? {
-            0 => break,
-            count => said.extend_from_slice(&bytes[..count]),
+        match with.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(count) => said.extend_from_slice(&bytes[..count]),
+            // The other side has ended without a word of TLS; what it has said is read as far as it goes.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && !said.is_empty() => break,
+            Err(error) => return Err(error),
         }
     }
     read(&said).ok_or_else(|| io::Error::other("it answers no HTTP"))

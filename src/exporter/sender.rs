@@ -15,6 +15,7 @@ use super::settings::Settings;
 use crate::otlp::{Verdict, pause, rejected, verdict};
 use crate::sys::clock::monotonic_us;
 use crate::sys::machine;
+use crate::tls::ClientSide;
 
 /// Most messages that wait to be sent.
 const PARCELS_MAX: usize = 4;
@@ -60,11 +61,12 @@ impl Sender {
     ///
     /// # Errors
     /// There is no room for a thread.
-    pub(super) fn begin(settings: Settings, counts: Arc<Counts>) -> io::Result<Self> {
+    pub(super) fn begin(settings: Settings, secure: Option<ClientSide>, counts: Arc<Counts>) -> io::Result<Self> {
         let (parcels, waiting) = bounded(PARCELS_MAX);
         let (hurry, hurried) = bounded(0);
         let (end, ended) = bounded(0);
-        let mut delivery = Delivery { settings, counts: Arc::clone(&counts), hurried, is_told: false, missed: 0 };
+        let counted = Arc::clone(&counts);
+        let mut delivery = Delivery { settings, secure, counts: counted, hurried, is_told: false, missed: 0 };
         std::thread::Builder::new().name("rhinod sender".to_owned()).spawn(move || {
             waiting.iter().for_each(|parcel| delivery.deliver(&parcel));
             drop(end);
@@ -91,6 +93,7 @@ impl Sender {
 /// What the thread does.
 struct Delivery {
     settings: Settings,
+    secure: Option<ClientSide>,
     counts: Arc<Counts>,
     hurried: Receiver<()>,
     /// Whether it was told that the collector takes nothing.
@@ -124,7 +127,7 @@ impl Delivery {
     }
 
     fn try_to_send(&mut self, parcel: &Parcel) -> Result<(), Failure> {
-        let answer = post(&self.settings, parcel.path, &parcel.body);
+        let answer = post(&self.settings, self.secure.as_ref(), parcel.path, &parcel.body);
         let answer = answer.map_err(|error| Failure::Later(None, error.to_string()))?;
         match verdict(answer.status, answer.retry_after.as_deref()) {
             Verdict::Taken => {

@@ -2,6 +2,8 @@
 //! says nothing from the environment, by OpenTelemetry's names
 //! (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>). The exporter.
 
+use std::path::PathBuf;
+
 use crate::config::model::{Collector, Otlp};
 use crate::otlp::pairs_of_environment;
 
@@ -12,6 +14,8 @@ const USUAL: &str = "http://localhost:4318";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) collector: Collector,
+    /// The file with the authorities whose certificates it may have; the system's without.
+    pub(super) authorities: Vec<PathBuf>,
     pub(super) headers: Vec<(String, String)>,
     /// Attributes of the resource; the last of a name holds.
     pub(super) attributes: Vec<(String, String)>,
@@ -40,6 +44,8 @@ impl Settings {
                 })?
             }
         };
+        const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+        let authorities = otlp.certificate.clone().or_else(|| given(CERTIFICATE).map(PathBuf::from));
         let headers = match otlp.headers.as_slice() {
             [] => pairs("OTEL_EXPORTER_OTLP_HEADERS").into_iter().filter(is_header).collect(),
             given => given.to_vec(),
@@ -58,7 +64,7 @@ impl Settings {
         attributes.extend(otlp.attributes.iter().cloned());
         let service = otlp.service.clone().or_else(|| given("OTEL_SERVICE_NAME"));
         attributes.extend(service.map(|service| pair("service.name", &service)));
-        Ok(Self { collector, headers, attributes })
+        Ok(Self { collector, authorities: authorities.into_iter().collect(), headers, attributes })
     }
 }
 
@@ -115,10 +121,17 @@ mod tests {
 
     #[test]
     fn an_environment_that_names_no_collector_is_told_of_with_advice() {
-        let why = settings(&Otlp::default(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://far:4318")]).unwrap_err();
-        assert!(
-            why.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && why.contains("no TLS") && why.contains("127.0.0.1"),
-            "{why}"
-        );
+        let why = settings(&Otlp::default(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://far:4317")]).unwrap_err();
+        assert!(why.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && why.contains("127.0.0.1"), "{why}");
+    }
+
+    #[test]
+    fn authorities_are_those_of_the_configuration_or_of_the_environment_or_the_systems() {
+        let environment = [("OTEL_EXPORTER_OTLP_CERTIFICATE", "/env.pem")];
+        let of = |otlp: &Otlp, environment: &[(&str, &str)]| settings(otlp, environment).unwrap().authorities;
+        assert!(of(&Otlp::default(), &[]).is_empty());
+        assert_eq!(of(&Otlp::default(), &environment), [PathBuf::from("/env.pem")]);
+        let own = Otlp { certificate: Some("/own.pem".into()), ..Otlp::default() };
+        assert_eq!(of(&own, &environment), [PathBuf::from("/own.pem")]);
     }
 }

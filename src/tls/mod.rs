@@ -9,6 +9,8 @@ mod absent;
 #[cfg(feature = "tls")]
 mod chooser;
 #[cfg(feature = "tls")]
+mod client_side;
+#[cfg(feature = "tls")]
 mod der;
 #[cfg(feature = "tls")]
 mod server_side;
@@ -20,7 +22,9 @@ mod validity;
 mod verifying;
 
 #[cfg(not(feature = "tls"))]
-pub(crate) use absent::{Seal, judge, remark, verify};
+pub(crate) use absent::{ClientSide, Seal, judge, remark, verify};
+#[cfg(feature = "tls")]
+pub(crate) use client_side::ClientSide;
 #[cfg(feature = "tls")]
 pub(crate) use server_side::{judge, remark, server_side};
 #[cfg(feature = "tls")]

@@ -68,9 +68,23 @@ pub(super) fn judge(findings: &mut Findings<'_>) {
             judge_written(findings, line, who, &chdir.join(path));
         }
     }
+    judge_authorities(findings, &chdir);
     judge_served(findings, &chdir);
     judge_watched(findings, &chdir);
     judge_time_zones(findings);
+}
+
+/// Whether the authorities that a collector may be of are there to be read.
+fn judge_authorities(findings: &mut Findings<'_>, chdir: &Path) {
+    let (Some(path), Some(who)) = (&findings.config.telemetry.otlp.certificate, findings.server) else { return };
+    let path = chdir.join(path);
+    let line = findings.line("otlp-certificate", |_| true);
+    if let Some(obstacle) = findings.ways.obstacle(who, &path) {
+        findings.blame_obstacle(line, &obstacle);
+    } else if let Err(error) = findings.ways.ground.access(who, &path, Access::Read) {
+        let problem = format!("{} cannot read it{}", findings.ways.ground.name_of(who), reason(&error));
+        findings.blame_line(line, problem, "name a file with the authorities' certificates (PEM)");
+    }
 }
 
 /// Whether the machine has the time zones of a schedule.

@@ -3,6 +3,7 @@
 //! A section of the configuration. Not for those who come for it (`statistics`), and not for sending (`crate::exporter`,
 //! `crate::pushing`). Pure; the master and its attendants read it, and workers whether they are to tell of requests.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Otlp {
     pub is_wanted: bool,
     /// Where it is; `None`: as the environment says.
     pub collector: Option<Collector>,
+    /// The file with the authorities whose certificates it may have (`otlp-certificate`).
+    pub certificate: Option<PathBuf>,
     /// What each request to it says as well (`otlp-header`).
     pub headers: Vec<(String, String)>,
     /// What the instance is called (`otlp-service-name`).
@@ -51,6 +54,16 @@ pub struct Collector {
     pub authority: String,
     /// What its paths begin with; empty, or without a slash at its end.
     pub path: String,
+    /// Whether TLS is spoken with it.
+    #[serde(default)]
+    pub is_secure: bool,
+}
+
+impl Collector {
+    /// Its name, without the port.
+    pub fn host(&self) -> &str {
+        self.authority.rsplit_once(':').map_or(&self.authority, |(host, _)| host)
+    }
 }
 
 /// Somebody who is sent figures as datagrams.
@@ -132,6 +145,7 @@ impl Default for Otlp {
         Self {
             is_wanted: false,
             collector: None,
+            certificate: None,
             headers: Vec::new(),
             service: None,
             attributes: Vec::new(),
@@ -177,10 +191,10 @@ impl IdleAverage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoCollector {
     /// TLS is not spoken here.
-    #[error("rhinod speaks no TLS to collectors")]
+    #[error("TLS is not built into this program (rhinod's feature `tls`)")]
     Secure,
     /// gRPC, or a mistake.
-    #[error("expected http://HOST:PORT, perhaps with a path")]
+    #[error("expected http://HOST:PORT or https://HOST:PORT, perhaps with a path")]
     Other,
 }
 
@@ -199,25 +213,26 @@ impl FromStr for Collector {
 
     fn from_str(text: &str) -> Result<Self, NoCollector> {
         let (scheme, rest) = text.trim().split_once("://").ok_or(NoCollector::Other)?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" => {}
+        let (is_secure, usual_port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => (false, "80"),
+            "https" if cfg!(feature = "tls") => (true, "443"),
             "https" => return Err(NoCollector::Secure),
             _ => return Err(NoCollector::Other),
-        }
+        };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
         };
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port),
-            _ => (authority, "80"),
+            _ => (authority, usual_port),
         };
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"@?#\"<>\\".contains(&byte));
         let is_host = !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
         if !is_host || !is_plain(rest) || port.parse::<u16>().is_err() {
             return Err(NoCollector::Other);
         }
-        Ok(Self { authority: format!("{host}:{port}"), path: path.trim_end_matches('/').to_owned() })
+        Ok(Self { authority: format!("{host}:{port}"), path: path.trim_end_matches('/').to_owned(), is_secure })
     }
 }
 
@@ -233,7 +248,16 @@ mod tests {
         assert_eq!(read("HTTP://collector/"), is("collector:80", ""));
         assert_eq!(read("http://[::1]:4318/a/b/"), is("[::1]:4318", "/a/b"));
         assert_eq!(read("http://[::1]"), is("[::1]:80", ""));
-        assert_eq!(read("https://collector:4318"), Err(NoCollector::Secure));
+        let secure =
+            |text: &str| text.parse().map(|one: Collector| (one.is_secure, one.host().to_owned(), one.authority));
+        let collector = "collector".to_owned();
+        let expected = if cfg!(feature = "tls") {
+            Ok((true, collector, "collector:443".to_owned()))
+        } else {
+            Err(NoCollector::Secure)
+        };
+        assert_eq!(secure("https://collector/base"), expected);
+        assert_eq!(secure("http://[::1]"), Ok((false, "[::1]".to_owned(), "[::1]:80".to_owned())));
         for wrong in [
             "",
             "127.0.0.1:4318",

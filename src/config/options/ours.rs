@@ -72,7 +72,9 @@ pub(super) const OPTIONS: &[Opt] = &[
     address("agent-check").sets(|d, v| d.config.statistics.agent = own_address(d, v)).works()
         .says("Tell HAProxy's agent at this address how much is spare (ready up 75%), and to drain while the instance stops"),
     value("otlp", Kind::FlagOrText).optional().sets(telemetry::otlp).works()
-        .says("Send metrics, and a span for each request, to the OpenTelemetry collector at http://HOST:PORT; true: where OTEL_EXPORTER_OTLP_ENDPOINT says, else http://localhost:4318"),
+        .says("Send metrics, and a span for each request, to the OpenTelemetry collector at http://HOST:PORT or https://HOST:PORT; true: where OTEL_EXPORTER_OTLP_ENDPOINT says, else http://localhost:4318"),
+    path("otlp-certificate").sets(|d, v| d.config.telemetry.otlp.certificate = Some(v.path())).works()
+        .says("File with the certificates of the authorities that a collector at https:// may have one of (PEM); else OTEL_EXPORTER_OTLP_CERTIFICATE, else the system's"),
     list("otlp-header").sets(telemetry::header).works()
         .says("Header of each request to the collector, NAME: VALUE; else those of OTEL_EXPORTER_OTLP_HEADERS"),
     text("otlp-service-name").sets(|d, v| d.config.telemetry.otlp.service = Some(v.string())).works()

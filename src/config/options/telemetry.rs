@@ -9,7 +9,8 @@ use crate::config::error::ConfigError;
 use crate::config::model::{Collector, Push, PushForm};
 
 /// Rows that say more of `otlp`.
-const OF_OTLP: &[&str] = &["otlp-header", "otlp-service-name", "otlp-attribute", "otlp-interval", "otlp-sampled"];
+const OF_OTLP: &[&str] =
+    &["otlp-certificate", "otlp-header", "otlp-service-name", "otlp-attribute", "otlp-interval", "otlp-sampled"];
 
 /// Rows that say more of `carbon`.
 const OF_CARBON: &[&str] = &[

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
 use self::collector::{Collector, Manner};
-use crate::harness::{Instance, Launch, PATIENCE, wait_until};
+use crate::harness::{Instance, Launch, NginxSetup, PATIENCE, free_address, wait_until};
 use crate::monitoring::{metrics_path, page};
 use crate::pythons::{EVALUATES, launch_in, one, target_of};
 
@@ -252,6 +252,48 @@ fn a_reload_begins_and_ends_telling_and_the_last_spans_are_told_at_the_end() {
     instance.stop();
     let spans = collector.spans().expect("as before");
     assert_eq!(spans.len(), 2, "{spans:#?}");
+}
+
+/// nginx takes TLS off in front of the collector.
+#[test]
+fn a_collector_is_spoken_to_with_tls_if_it_has_a_certificate_of_an_authority_that_is_believed() {
+    let collector = Collector::begin();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+    let file = |name: &str| data.join(name).display().to_string();
+    let address = free_address();
+    let tls = format!(
+        "server {{ listen {address} ssl; listen 127.0.0.2:{} ssl; ssl_certificate {}; ssl_certificate_key {}; \
+         location / {{ proxy_pass http://{}; }} }}",
+        address.port(),
+        file("server.crt"),
+        file("server.key"),
+        collector.address
+    );
+    let mut nginx = NginxSetup::default().http(&tls).start("unix:/nowhere");
+    nginx.expect_log("SSL_do_handshake() failed");
+    nginx.expect_log("shutdown() failed");
+    let launch = |otlp: String| {
+        let launch = Launch::hello().set("otlp", otlp).set("otlp-interval", 1);
+        launch.set("otlp-certificate", file("ca.crt"))
+    };
+    let url = format!("https://localhost:{}/base", address.port());
+    let server = launch(url.clone()).start();
+    server.get("/");
+    let metrics = || collector.messages("/base/v1/metrics").len();
+    assert!(wait_until(|| metrics() > 0 && !collector.messages("/base/v1/traces").is_empty()), "they arrive");
+    server.stop();
+    for (launch, why) in [
+        (launch(url.clone()).without("otlp-certificate"), "invalid peer certificate: UnknownIssuer"),
+        (launch(url.replace("localhost", "127.0.0.2")), "invalid peer certificate: "),
+        (launch(collector.url().replace("http:", "https:")), "does not take what is sent"),
+    ] {
+        let mut server = launch.start();
+        server.expect_log("does not take what is sent");
+        let said = server.log.wait_for("does not take what is sent: ").text;
+        assert!(said.contains(why), "{said}");
+        server.get("/");
+        server.stop();
+    }
 }
 
 fn ini_name(instance: &Instance) -> String {
