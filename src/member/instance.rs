@@ -59,8 +59,7 @@ impl<'z> Instance<'z> {
     /// The seats of all workers, as the master sees them.
     pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> + use<'z> {
         let scoreboard = self.scoreboard;
-        let seats = (0..scoreboard.layout().seats()).map(Seat);
-        seats.filter_map(move |seat| Some((seat, scoreboard.master(seat)?)))
+        scoreboard.used_seats().filter_map(move |seat| Some((seat, scoreboard.master(seat)?)))
     }
 
     /// Requests of all workers that live now.

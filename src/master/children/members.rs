@@ -61,8 +61,13 @@ impl Children {
     fn send_order(&mut self, generation: Generation, order: ForkOrder, poll: &Poll) -> io::Result<()> {
         let ForkOrder { seat, post, nth } = order;
         let life = Life(self.lives.0 + 1);
-        if let Some(own) = self.board().and_then(|board| board.master(seat)) {
+        if let Some(board) = self.board()
+            && let Some(own) = board.master(seat)
+        {
             own.vacate();
+            // Those of before may be of an image that did not say so.
+            self.members.last_key_value().into_iter().for_each(|(last, _)| board.use_seat(*last));
+            board.use_seat(seat);
         }
         let zygote = self.zygotes.get(&generation).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
         let (ours, theirs) = ControlSocket::pair()?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::capacity::{CORES_MAX, Capacity};
-use super::layout::{CAPACITY_WORD, Error, Layout, MAGIC, NOTICES_WORD, TRIAL_WORD};
+use super::layout::{CAPACITY_WORD, Error, Layout, MAGIC, NOTICES_WORD, TRIAL_WORD, USED_WORD};
 use super::master::MasterSeat;
 use super::notices::Notices;
 use super::trial::{TRIAL_WORDS, Trial};
@@ -95,6 +95,19 @@ impl<'a> Scoreboard<'a> {
     /// Which generation is on trial, and its share of the connections.
     pub fn trial(&self) -> Trial<'a> {
         Trial { words: &self.words[TRIAL_WORD..TRIAL_WORD + TRIAL_WORDS] }
+    }
+
+    /// Master: a seat is about to be used.
+    pub fn use_seat(&self, seat: Seat) {
+        self.words[USED_WORD].fetch_max(u64::from(seat.0).saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// The seats that have ever been used, or may have been: whoever looks at all of them looks at no others.
+    pub fn used_seats(&self) -> impl Iterator<Item = Seat> + use<> {
+        let seats = self.layout.seats();
+        let used = self.words[USED_WORD].load(Ordering::Relaxed);
+        let used = u32::try_from(used).ok().filter(|used| (1..=seats).contains(used)).unwrap_or(seats);
+        (0..used).map(Seat)
     }
 
     /// The worker's side of a seat; `None` beyond the last one.

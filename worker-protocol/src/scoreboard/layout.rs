@@ -22,6 +22,8 @@ pub(super) const CAPACITY_WORD: usize = LINE_WORDS;
 pub(super) const NOTICES_WORD: usize = LINE_WORDS + 1;
 /// The first of the trial's words.
 pub(super) const TRIAL_WORD: usize = LINE_WORDS + 2;
+/// How many seats have ever been used; 0 where nobody says.
+pub(super) const USED_WORD: usize = 4;
 /// Lines of a seat before its cores: the master's and the worker's.
 pub(super) const SEAT_HEAD_LINES: usize = 2;
 /// Lines of a core: state and figures, two histograms, what else is counted.
