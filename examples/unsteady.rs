@@ -131,6 +131,7 @@ impl Unsteady {
             b"/fail" => failing().into_response(),
             b"/break" => breaking(request),
             b"/exit" => std::process::exit(3),
+            b"/kill" => kill_self(),
             _ => Response::text("Not found\n").with_status(404),
         }
     }
@@ -238,6 +239,12 @@ fn breaking(request: &Request<'_>) -> Response {
 }
 
 /// Waits in small steps: the other side is a file, which nobody announces.
+/// Dies of a signal that nobody can be told of.
+fn kill_self() -> Response {
+    let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+    Response::new(500)
+}
+
 fn hold(until: PathBuf) -> Response {
     Response::writer("text/plain", move |out| {
         out.write_all(b"held\n")?;

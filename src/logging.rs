@@ -1,11 +1,14 @@
 //! The log: life-cycle lines through `log` and `env_logger`, each written whole with one write, and the time stamps
-//! that uWSGI's lines have. Every process.
+//! that uWSGI's lines have. Every process. `waiting`: request lines that are written many at once.
+
+pub(crate) mod shelf;
+pub(crate) mod waiting;
 
 use std::cell::RefCell;
 use std::fs::{File, Permissions};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -20,6 +23,9 @@ use crate::config::report::paint::{Colour, Paint};
 use crate::escape;
 use crate::sys::files::open_to_write;
 use crate::sys::impatient::Impatient;
+
+/// How far back the log is looked through for lines that may have been written: what others have written meanwhile.
+const LAST_BYTES: u64 = 1 << 20;
 
 /// The date that each line begins with, as a pattern. The logger is one for the whole process, so this is, too; only the
 /// master changes it after the start, at a reload.
@@ -39,6 +45,7 @@ struct Out;
 
 impl Write for Out {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        waiting::send();
         match &mut *IMPATIENT.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(impatient) => impatient.write_line(line),
             None => io::stderr().write_all(line)?,
@@ -66,6 +73,29 @@ pub(crate) fn put(line: &str) {
     let whole = format!("{}\n", line.trim_end_matches('\n'));
     // Standard error is where the log is; if it cannot be written, there is nowhere left to say so.
     let _ = Out.write_all(whole.as_bytes());
+}
+
+/// Writes lines of another process's, which it could not write any more, to standard error as they are.
+pub(crate) fn put_for(lines: &[u8]) {
+    if !lines.is_empty() {
+        let _ = Out.write_all(lines);
+    }
+}
+
+/// The end of the log, where it is a file that can be read.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn end_of_log() -> io::Result<Vec<u8>> {
+    let log = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open("/proc/self/fd/2")?;
+    let found = log.metadata()?;
+    if !found.is_file() {
+        return Ok(Vec::new());
+    }
+    let from = found.len().saturating_sub(LAST_BYTES);
+    let mut last = vec![0; (found.len() - from) as usize];
+    log.read_exact_at(&mut last, from)?;
+    Ok(last)
 }
 
 /// Starts logging to standard error. `RUST_LOG` selects levels and modules; the default is `info`.
@@ -281,16 +311,24 @@ pub fn ctime(epoch_us: u64) -> String {
 
 /// A moment in a strftime(3) pattern, in local time. A pattern that cannot be used is written out as it is.
 pub(crate) fn format_local(pattern: &str, epoch_us: u64) -> String {
+    let mut text = String::new();
+    push_local(&mut text, pattern, epoch_us);
+    text
+}
+
+/// Appends such a moment.
+pub(crate) fn push_local(line: &mut String, pattern: &str, epoch_us: u64) {
     // What tells parts of a second is another text each time.
     if pattern.contains(['f', 'N']) {
-        return format_moment(pattern, epoch_us);
+        return line.push_str(&format_moment(pattern, epoch_us));
     }
-    let written = WRITTEN.try_with(|written| match written.try_borrow_mut() {
-        Ok(mut written) => Some(written.text(pattern, epoch_us)),
-        Err(_) => None,
+    let written = WRITTEN.try_with(|written| {
+        written.try_borrow_mut().map(|mut written| line.push_str(written.text(pattern, epoch_us))).is_ok()
     });
     // A thread that ends has none any more.
-    written.ok().flatten().unwrap_or_else(|| format_moment(pattern, epoch_us))
+    if written != Ok(true) {
+        line.push_str(&format_moment(pattern, epoch_us));
+    }
 }
 
 thread_local! {
@@ -304,20 +342,19 @@ impl Written {
     /// Most patterns that are remembered.
     const MOST: usize = 4;
 
-    fn text(&mut self, pattern: &str, epoch_us: u64) -> String {
+    fn text(&mut self, pattern: &str, epoch_us: u64) -> &str {
         let second = epoch_us / 1_000_000;
-        let place = self.0.iter().position(|(other, ..)| other == pattern);
-        if let Some((_, of, text)) = place.and_then(|place| self.0.get_mut(place)) {
-            if *of != second {
-                (*of, *text) = (second, format_moment(pattern, epoch_us));
+        let place = self.0.iter().position(|(other, ..)| other == pattern).unwrap_or_else(|| {
+            if self.0.len() == Self::MOST {
+                self.0.remove(0);
             }
-            return text.clone();
+            self.0.push((pattern.to_owned(), second, format_moment(pattern, epoch_us)));
+            self.0.len() - 1
+        });
+        let (_, of, text) = &mut self.0[place];
+        if *of != second {
+            (*of, *text) = (second, format_moment(pattern, epoch_us));
         }
-        let text = format_moment(pattern, epoch_us);
-        if self.0.len() == Self::MOST {
-            self.0.remove(0);
-        }
-        self.0.push((pattern.to_owned(), second, text.clone()));
         text
     }
 }

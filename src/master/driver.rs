@@ -247,6 +247,7 @@ impl<'a> Driver<'a> {
             Event::Ready { boot_us, .. } => self.ledger.note_boot(*boot_us),
             Event::ForkFailed { .. } => self.ledger.note_failed_fork(),
             _ => {
+                self.write_left_lines(*seat);
                 if let Some(worker) = self.machine.workers().find(|worker| worker.seat == *seat) {
                     self.ledger.bury(worker.post.number, own);
                 }

@@ -28,6 +28,7 @@ mod greeting;
 mod holdings;
 mod in_force;
 mod ledger;
+mod left_lines;
 mod load;
 mod log_size;
 mod logs;
@@ -141,7 +142,7 @@ pub fn run(config: Config, origin: &dyn Origin) -> Result<i32, StartFailure> {
 /// What a master has beside its configuration when it starts.
 fn equip(config: &Config, poll: &Poll) -> Result<(Machine, Children, Doorbell, Operators), StartFailure> {
     let system = |what| move |error: io::Error| StartFailure::system(what, &error);
-    let plan = Plan { seats: startup::seats(config), ..Plan::of(config) };
+    let plan = Plan::of_start(config);
     let machine = Machine::start(Time(monotonic_us()), plan.clone()).map_err(StartFailure::configuration)?;
     let children = Children::new(&plan, config).map_err(system("make the scoreboard"))?;
     let bell = Doorbell::new().map_err(system("make a doorbell"))?;

@@ -263,9 +263,3 @@ fn blame_identity(error: IdentityError, who: &Identity) -> StartFailure {
     let option = to_blame(&error, who);
     StartFailure::from(error).about(option)
 }
-
-/// How many seats the scoreboard has: room for reloads that ask for more workers. Untouched seats cost no memory.
-pub(super) fn seats(config: &Config) -> u32 {
-    const ROOM: u32 = 256;
-    super::machine::Plan::of(config).seats.max(super::machine::Plan::seats_for(ROOM))
-}

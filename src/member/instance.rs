@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use worker_protocol::ids::{Generation, Seat};
@@ -14,6 +15,7 @@ use crate::config::model::Config;
 use crate::routing::Rules;
 use crate::sys::listeners;
 use crate::sys::mailbox::Mailbox;
+use crate::sys::shared_memory::SharedWords;
 
 /// What a process has in common with the others of its instance.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,11 @@ impl<'z> Instance<'z> {
     pub fn seats(&self) -> impl Iterator<Item = (Seat, MasterSeat<'z>)> + use<'z> {
         let scoreboard = self.scoreboard;
         scoreboard.used_seats().filter_map(move |seat| Some((seat, scoreboard.master(seat)?)))
+    }
+
+    /// Where lines of the log wait.
+    pub(crate) fn lines(&self) -> Option<Arc<SharedWords>> {
+        self.common.memories.lines()
     }
 
     /// Requests of all workers that live now.

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::shared_queue::{QueueHome, SharedQueue};
 use crate::cache::{Cache, Geometry, Layout, Lock, Outcome, Policy};
 use crate::config::model::metrics::MEMORY as METRICS;
 use crate::config::model::{Area, CacheSettings, Config, QueueSettings};
+use crate::logging::shelf::MEMORY as LINES;
 use crate::ring;
 use crate::sys::forks;
 use crate::sys::robust_lock::RobustLock;
@@ -23,6 +25,8 @@ pub(crate) struct Memories {
     queue: Option<QueueHome>,
     /// By their numbers.
     areas: BTreeMap<usize, SharedWords>,
+    /// Lines of the log that wait.
+    lines: Option<Arc<SharedWords>>,
 }
 
 /// The metrics of the application, and where they are.
@@ -55,6 +59,8 @@ impl Memories {
             } else if name == METRICS {
                 let names = config.metrics.list.iter().map(|metric| metric.name.clone());
                 memories.metrics = Some(MetricsHome { places: names.zip(0..).collect(), words });
+            } else if name == LINES {
+                memories.lines = Some(Arc::new(words));
             } else if name == QueueSettings::MEMORY_NAME {
                 let geometry = ring::Geometry::of(&config.queue).map_err(io::Error::other)?;
                 memories.queue = Some(QueueHome { geometry, words });
@@ -71,6 +77,11 @@ impl Memories {
     pub(super) fn metric(&self, name: &str) -> Option<&AtomicU64> {
         let MetricsHome { places, words } = self.metrics.as_ref()?;
         words.words().get(*places.get(name)?)
+    }
+
+    /// Where lines of the log wait.
+    pub(super) fn lines(&self) -> Option<Arc<SharedWords>> {
+        self.lines.clone()
     }
 
     /// The queue, if there is one.

@@ -157,6 +157,11 @@ impl<'z> Member<'z> {
         &self.seat
     }
 
+    /// Which seat that is.
+    pub(crate) fn seat_number(&self) -> u32 {
+        self.birth.seat.0
+    }
+
     /// The sockets of the instance, each with what is spoken on it, to be accepted on.
     pub(crate) fn listeners(&self) -> &'z [Listening] {
         self.instance.listeners()

@@ -22,6 +22,8 @@ use super::process::Worker;
 use super::rush::Rush;
 use super::share::{self, Share};
 use super::spare::Spare;
+use super::supervisor::LINES_WAIT_US;
+use crate::logging::waiting;
 use crate::member::born::Listening;
 use crate::sys::clock::monotonic_us;
 use crate::sys::machine;
@@ -148,6 +150,10 @@ impl<'w> Core<'w> {
     }
 
     fn take<S: Service + ?Sized>(&mut self, service: &S, turn: Turn) -> io::Result<()> {
+        if waiting::any() {
+            // What comes now may take its time.
+            self.desk.mind_lines(self.now_us + LINES_WAIT_US);
+        }
         match turn {
             Turn::Accepted(stream, protocol, from) => {
                 let (now_us, left) = self.desk.answer(service, (stream, from), protocol, self.now_us, &mut self.rush);
@@ -296,8 +302,20 @@ impl<'w> Core<'w> {
         }
         match self.look_for_a_moment()? {
             Some(token) => Ok(Some(token)),
-            None => self.waiting.wait(self.patience_ms()),
+            None => self.wait_in_earnest(),
         }
+    }
+
+    /// Waits as long as it takes: no line of the log waits as well.
+    fn wait_in_earnest(&mut self) -> io::Result<Option<u64>> {
+        if waiting::any() {
+            let there_already = self.waiting.wait(Some(0))?;
+            if there_already.is_some() {
+                return Ok(there_already);
+            }
+            waiting::send();
+        }
+        self.waiting.wait(self.patience_ms())
     }
 
     /// Looks for an event again and again for a moment, if that promises to spare a sleep.
@@ -333,6 +351,7 @@ impl<'w> Core<'w> {
 
     /// Takes nothing until the order changes.
     fn pause(&mut self) -> io::Result<()> {
+        waiting::send();
         match self.hears {
             Hears::Master => {
                 wait_any(&[self.worker.member().control()])?;

@@ -85,6 +85,11 @@ impl<'w> Desk<'w> {
         (now_us.unwrap_or_else(monotonic_us), left)
     }
 
+    /// Has it seen to that lines of the log which wait are written by then.
+    pub(super) fn mind_lines(&self, due_us: u64) {
+        self.place.guard.mind_lines(due_us);
+    }
+
     /// A new connection that may bring several requests.
     pub(super) fn welcome(
         &self,

@@ -9,6 +9,7 @@ use std::io;
 
 use super::accept_loop::{BACK, Core, Hears};
 use super::exchange::Service;
+use crate::logging::waiting;
 
 /// How long.
 const FAREWELL_US: u64 = 1_000_000;
@@ -16,6 +17,7 @@ const FAREWELL_US: u64 = 1_000_000;
 impl Core<'_> {
     /// Serves out what is kept.
     pub(super) fn take_leave<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {
+        waiting::send();
         if self.keeping.is_empty() {
             return Ok(());
         }
@@ -45,6 +47,7 @@ impl Core<'_> {
 
     fn await_last_words<S: Service + ?Sized>(&mut self, service: &S) -> io::Result<()> {
         let patience_ms = self.keeping.patience_us(self.now_us).map(|patience_us| patience_us.div_ceil(1_000));
+        waiting::send();
         let token = self.waiting.wait(patience_ms)?;
         self.look_at_clock();
         match token {

@@ -17,4 +17,7 @@ pub(crate) struct Place<'c> {
 pub(crate) trait Guard: Sync + Debug {
     /// There is something to look at by then.
     fn look_by(&self, due_us: u64);
+
+    /// Lines of the log wait, and are to be written by then.
+    fn mind_lines(&self, due_us: u64);
 }

@@ -99,10 +99,14 @@ impl<'z> Worker<'z> {
             // A collector that falls behind costs lines and no request.
             crate::logging::wait_for_nobody();
         }
+        if let Some(memory) = self.member.instance().lines().filter(|_| !self.member.config().logging.at_once) {
+            crate::logging::waiting::begin(memory, self.member.seat_number());
+        }
         let code = match self.member.begin(runtime) {
             Ok(()) => runtime.work(self),
             Err(failure) => self.member.refuse(&failure),
         };
+        crate::logging::waiting::end();
         if self.member.config().skip_atexit && self.member.calling().is_none() {
             process::end_at_once(code);
         }

@@ -5,21 +5,26 @@
 //! line.
 
 mod entry;
+mod pieces;
 mod slow;
 mod template;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 pub(crate) use self::entry::Entry;
 use self::entry::{client_address, strings_count};
+use self::pieces::Piece::{Foreign, Number, Text};
+use self::pieces::push_all;
 pub(crate) use self::slow::story;
 pub(crate) use self::template::Template;
 use super::connection::{Answered, Outcome};
 use super::reply::Sent;
 use crate::config::model::Logging;
-use crate::escape::{Escape, push_escaped};
 use crate::log_places::Places;
+use crate::logging::{CTIME, push_local, waiting};
+
+/// The line of a request that took this long, in microseconds, waits for no other: what a write costs is nothing beside it.
+const LONG_US: u64 = 500;
 
 /// Whether a request is logged at all (uWSGI's manual, "Formatting uWSGI requests logs").
 pub(crate) fn wanted(logging: &Logging, request: &Answered<'_>, took_us: u64) -> bool {
@@ -38,7 +43,7 @@ fn meets_condition(logging: &Logging, sent: &Sent, took_us: u64, io_error: bool)
         || logging.slow.is_some_and(|slow| took_us >= slow.as_micros() as u64)
 }
 
-/// Writes the line, whole, with one write.
+/// Writes the line, whole; with others, if the request was short and others follow on it.
 pub(crate) fn write(
     line: &mut String,
     logging: &Logging,
@@ -58,8 +63,10 @@ pub(crate) fn write(
         return crate::logging::put(line);
     }
     line.push('\n');
-    // Standard error is where the log is; if it cannot be written, there is nowhere left to say so.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    waiting::put(line);
+    if entry.took_us >= LONG_US {
+        waiting::send();
+    }
 }
 
 fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
@@ -72,28 +79,61 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
             resident >> 20
         );
     }
-    let app = if sent.status == 0 || *statically { -1 } else { 0 };
+    let app = if sent.status == 0 || *statically { "|app: -1|req: " } else { "|app: 0|req: " };
     let (own, all) = (entry.requests)();
-    let _ = write!(line, "[pid: {}|app: {app}|req: {own}/{all}] ", entry.pid);
-    push_escaped(line, client_address(logging, entry.request), Escape::Bytes);
-    line.push_str(" (");
-    push_escaped(line, head.remote_user, Escape::Bytes);
-    let _ = write!(line, ") {{{} vars in {} bytes}} [", strings_count(entry.request), envelope.block_bytes);
-    line.push_str(&crate::logging::ctime(entry.started_epoch_us));
-    line.push_str("] ");
-    push_escaped(line, head.method.as_bytes(), Escape::Bytes);
-    line.push(' ');
-    push_escaped(line, head.uri, Escape::Bytes);
-    let (time, unit) = if logging.micros { (entry.took_us, "micros") } else { (entry.took_us / 1_000, "msecs") };
-    let via = match (sent.by_offload, sent.by_sendfile) {
-        (true, _) => " via offload() ",
-        (false, true) => " via sendfile() ",
-        (false, false) => " ",
-    };
-    let _ = write!(
+    push_all(
         line,
-        " => generated {} bytes in {time} {unit}{via}({} {}) {} headers in {} bytes ({} switches on core {})",
-        sent.body_bytes, head.protocol, sent.status, sent.headers_count, sent.head_bytes, sent.chunks, entry.core
+        &[
+            Text("[pid: "),
+            Number(entry.pid.into()),
+            Text(app),
+            Number(own),
+            Text("/"),
+            Number(all),
+            Text("] "),
+            Foreign(client_address(logging, entry.request)),
+            Text(" ("),
+            Foreign(head.remote_user),
+            Text(") {"),
+            Number(strings_count(entry.request) as u64),
+            Text(" vars in "),
+            Number(envelope.block_bytes as u64),
+            Text(" bytes} ["),
+        ],
+    );
+    push_local(line, CTIME, entry.started_epoch_us);
+    let (time, unit) = if logging.micros { (entry.took_us, " micros") } else { (entry.took_us / 1_000, " msecs") };
+    let via = match (sent.by_offload, sent.by_sendfile) {
+        (true, _) => " via offload() (",
+        (false, true) => " via sendfile() (",
+        (false, false) => " (",
+    };
+    push_all(
+        line,
+        &[
+            Text("] "),
+            Foreign(head.method.as_bytes()),
+            Text(" "),
+            Foreign(head.uri),
+            Text(" => generated "),
+            Number(sent.body_bytes),
+            Text(" bytes in "),
+            Number(time),
+            Text(unit),
+            Text(via),
+            Text(head.protocol),
+            Text(" "),
+            Number(sent.status.into()),
+            Text(") "),
+            Number(sent.headers_count as u64),
+            Text(" headers in "),
+            Number(sent.head_bytes as u64),
+            Text(" bytes ("),
+            Number(sent.chunks),
+            Text(" switches on core "),
+            Number(entry.core as u64),
+            Text(")"),
+        ],
     );
 }
 

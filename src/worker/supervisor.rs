@@ -1,8 +1,8 @@
-//! The supervisor of a worker: a thread that minds the deadlines of requests. It strikes what is over its time, says where
-//! it is stuck, and has the worker replaced if the thread does not come back. `deadlines` decides what is due, `watch` is
-//! what it looks at. Worker only.
+//! The supervisor of a worker: a thread that minds the deadlines of requests, and that no line of the log waits for long. It
+//! strikes what is over its time, says where it is stuck, and has the worker replaced if the thread does not come back.
+//! `deadlines` decides what is due, `watch` is what it looks at. Worker only.
 //!
-//! It begins with the first request that has a deadline. It sleeps until the first deadline that it knows of; whoever
+//! It begins with the first request that has a deadline, or that comes while lines wait. It sleeps until the first deadline that it knows of; whoever
 //! begins a request that is due earlier wakes it, so that nearly all requests begin and end without a word to it. The
 //! master is told by when it looks again, and minds that (`master/second_line.rs`).
 
@@ -17,6 +17,7 @@ use super::place::Guard;
 use super::process::{ORDERLY, Worker};
 use super::watch::{Overdue, Watch};
 use crate::escape;
+use crate::logging::waiting;
 use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::process;
 use crate::sys::queue::QueueProbe;
@@ -24,6 +25,9 @@ use crate::sys::thread::heed_nudges;
 
 /// What its stack takes: it composes lines of the log.
 const STACK_BYTES: usize = 256 * 1024;
+
+/// How long a line of the log waits at most for others to be written with, in microseconds.
+pub(super) const LINES_WAIT_US: u64 = 50_000;
 
 /// The supervisor, and whoever has it begin.
 pub(super) struct Supervisor<'scope, 'env, S: ?Sized> {
@@ -50,6 +54,13 @@ impl<S: Service + ?Sized> Guard for Supervisor<'_, '_, S> {
     fn look_by(&self, due_us: u64) {
         if self.worker.supervision.looks_after(due_us) {
             self.wake(due_us);
+        }
+    }
+
+    fn mind_lines(&self, due_us: u64) {
+        if self.worker.supervision.looks_after(due_us) {
+            self.begin_once();
+            self.worker.supervision.ring();
         }
     }
 }
@@ -85,10 +96,12 @@ impl<'scope, S: Service + ?Sized> Supervisor<'scope, '_, S> {
         loop {
             // Whoever begins something while it looks wakes it.
             supervision.plan(None);
-            let next_us = self.look();
+            let deadline_us = self.look();
+            let lines_us = waiting::tend().then(|| monotonic_us() + LINES_WAIT_US);
+            let next_us = deadline_us.into_iter().chain(lines_us).min();
             supervision.plan(next_us);
             self.end_without_the_stuck();
-            seat.set_look_due_us(next_us);
+            seat.set_look_due_us(deadline_us);
             if !supervision.sleep(next_us) {
                 return seat.set_look_due_us(None);
             }

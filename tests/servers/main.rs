@@ -34,6 +34,7 @@ mod http_router;
 mod identity_rival;
 mod log_collector;
 mod log_places;
+mod log_waiting;
 mod master_waits;
 mod monitoring;
 mod mules;

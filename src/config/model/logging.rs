@@ -39,6 +39,8 @@ pub struct Logging {
     pub format_json: bool,
     /// `log-micros`.
     pub micros: bool,
+    /// `log-at-once` (ours): each request line is written by itself, also where short requests follow on each other.
+    pub at_once: bool,
     /// `log-x-forwarded-for`.
     pub forwarded_for: bool,
     /// `logto` (opened before privileges are dropped).
@@ -96,6 +98,7 @@ impl Default for Logging {
             format_strftime: false,
             format_json: false,
             micros: false,
+            at_once: false,
             forwarded_for: false,
             to: None,
             to2: None,

@@ -89,6 +89,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         .says("Mode of the unix socket of `stats`, which tells what requests are about; without it what chmod-socket or the umask gives, but nothing for users beside owner and group"),
     flag("stats-variables").sets(|d, v| d.config.statistics.variables = v.on()).works()
         .says("Tell all variables of requests under way in `stats`, also query strings, cookies and credentials"),
+    flag("log-at-once").sets(|d, v| d.config.logging.at_once = v.on()).works()
+        .says("Write each request line by itself, also where requests of less than a millisecond follow on each other, whose lines are written many with one call"),
     flag("log-format-json").sets(|d, v| d.config.logging.format_json = v.on()).works()
         .says("Escape values in log-format as the insides of JSON strings"),
     path("x-sendfile").sets(|d, v| d.config.answers.named_below = Some(v.path())).works()

@@ -74,6 +74,14 @@ impl Plan {
         }
     }
 
+    /// The plan of a start: with seats for reloads that ask for more workers. Untouched ones cost no memory.
+    #[must_use]
+    pub fn of_start(config: &Config) -> Plan {
+        const ROOM: u32 = 256;
+        let plan = Plan::of(config);
+        Plan { seats: plan.seats.max(Plan::seats_for(ROOM)), ..plan }
+    }
+
     /// The fewest seats that a plan of so many workers needs.
     #[must_use]
     pub fn seats_for(workers: u32) -> u32 {

@@ -1,4 +1,5 @@
-//! Memories that all processes of the instance share, besides the scoreboard: caches, metrics, the queue, areas. Made before any zygote, which gets
+//! Memories that all processes of the instance share, besides the scoreboard: caches, metrics, the queue, areas, lines of the log
+//! that wait. Made before any zygote, which gets
 //! their descriptors; so they outlive workers and reloads, and the next image of the master goes on with them. What is
 //! configured as before keeps its memory. Master only.
 //!
@@ -19,11 +20,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use serde::{Deserialize, Serialize};
 
 use self::disk::Disk;
+use super::machine::{Plan, Seat};
 use super::passed::Passed;
 use crate::cache::{self, Figures, Geometry};
 use crate::config::model::metrics::MEMORY as METRICS;
 use crate::config::model::{Area, CacheSettings, Config, Metrics};
 use crate::failure::StartFailure;
+use crate::logging::shelf::{self, Left, Shelf};
 use crate::metric_files;
 use crate::metrics::{self, Change};
 use crate::sys::clock::epoch_us;
@@ -57,6 +60,8 @@ enum Shape {
     Queue(crate::ring::Geometry, Option<std::path::PathBuf>),
     /// A shared area.
     Area(Area),
+    /// Lines of the log that wait, of workers in so many seats.
+    Lines(u32),
 }
 
 /// A memory on its way to the next image of the master.
@@ -93,7 +98,25 @@ impl Memories {
         list.extend(self.queue(&config.queue, within_us)?);
         let areas = config.areas.iter().enumerate().map(|(number, area)| self.area(number, area));
         list.extend(areas.collect::<Result<Vec<_>, _>>()?);
+        list.push(self.lines(config).map_err(|error| StartFailure::system("make room for lines of the log", &error))?);
         Ok(Self { list })
+    }
+
+    /// Where lines of the log wait. There is one for the life of the instance, whatever its configuration says: workers of
+    /// another one may have lines there.
+    fn lines(&self, config: &Config) -> io::Result<Memory> {
+        if let Some(found) = self.list.iter().find(|memory| matches!(memory.shape, Shape::Lines(_))) {
+            return Ok(found.clone());
+        }
+        let seats = Plan::of_start(config).seats;
+        let words = SharedWords::named(c"rhinod-lines", seats as usize * shelf::WORDS)?;
+        Ok(Memory { name: shelf::MEMORY.to_owned(), shape: Shape::Lines(seats), words: Rc::new(words), disk: None })
+    }
+
+    /// What the worker in a seat has left, which is dead.
+    pub(super) fn take_lines(&self, seat: Seat) -> Option<Left> {
+        let memory = self.list.iter().find(|memory| matches!(memory.shape, Shape::Lines(_)))?;
+        Shelf::of(memory.words.words(), seat.0)?.take()
     }
 
     /// One that there is and that may be kept.
@@ -192,7 +215,7 @@ impl Memories {
         let memory = self.list.iter().find(|memory| memory.name == settings.memory_name())?;
         match &memory.shape {
             Shape::Cache(geometry, _) => Some(cache::figures(memory.words.words(), geometry)),
-            Shape::Metrics(_) | Shape::Queue(..) | Shape::Area(_) => None,
+            Shape::Metrics(_) | Shape::Queue(..) | Shape::Area(_) | Shape::Lines(_) => None,
         }
     }
 
@@ -235,7 +258,7 @@ impl Memory {
     fn place(&self, metric: &str) -> Option<usize> {
         match &self.shape {
             Shape::Metrics(names) => names.iter().position(|name| name == metric),
-            Shape::Cache(..) | Shape::Queue(..) | Shape::Area(_) => None,
+            Shape::Cache(..) | Shape::Queue(..) | Shape::Area(_) | Shape::Lines(_) => None,
         }
     }
 

@@ -44,7 +44,7 @@ impl Memories {
     pub(in crate::master) fn queue_items(&self) -> Option<u32> {
         self.list.iter().find_map(|memory| match &memory.shape {
             Shape::Queue(geometry, _) => Some(Ring::at(memory.words.words(), geometry)?.between_ends()),
-            Shape::Cache(..) | Shape::Metrics(_) | Shape::Area(_) => None,
+            Shape::Cache(..) | Shape::Metrics(_) | Shape::Area(_) | Shape::Lines(_) => None,
         })
     }
 }

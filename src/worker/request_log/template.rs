@@ -6,9 +6,10 @@
 use std::fmt::Write as _;
 
 use super::entry::{Entry, client_address, strings_count};
+use super::pieces;
 use crate::config::model::Logging;
 use crate::escape::{Escape, push_escaped};
-use crate::logging::{CTIME, format_local};
+use crate::logging::{CTIME, push_local};
 
 /// The date in the logs of web servers: `23/Nov/2026:08:22:57 +0000`.
 const LTIME: &str = "%d/%b/%Y:%H:%M:%S %z";
@@ -173,15 +174,13 @@ fn split_at_item(text: &str) -> Option<(&str, &str, &str)> {
 
 fn push_number(line: &mut String, number: Option<u64>) {
     match number {
-        Some(number) => {
-            let _ = write!(line, "{number}");
-        }
+        Some(number) => pieces::push_number(line, number),
         None => line.push(NOTHING),
     }
 }
 
 fn push_start(line: &mut String, pattern: &str, entry: &Entry<'_>) {
-    line.push_str(&format_local(pattern, entry.started_epoch_us));
+    push_local(line, pattern, entry.started_epoch_us);
 }
 
 #[cfg(test)]
@@ -195,6 +194,7 @@ mod tests {
 
     use super::*;
     use crate::handler::LogNotes;
+    use crate::logging::format_local;
     use crate::worker::connection::{Answered, Outcome};
     use crate::worker::reply::Sent;
 
