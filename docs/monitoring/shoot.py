@@ -22,6 +22,9 @@ import urllib.error
 import urllib.request
 
 SECONDS = 75
+# A wave in the last ten of every thirty seconds, so that a picture that is taken three seconds into one shows how it began.
+CALM, CYCLE = 20, 30
+TERMINAL_AT = CYCLE + CALM + 3
 ROWS, COLUMNS = 32, 120
 HERE = os.path.dirname(os.path.abspath(__file__))
 COLOURS = {"1": "font-weight:bold", "2": "color:#888", "31": "color:#e66", "32": "color:#6c6", "7": "background:#ddd;color:#111"}
@@ -46,13 +49,13 @@ def ask(path, target):
             pass
 
 
-def press(path, number, end):
-    """Two clients always, twelve more for ten seconds of every thirty."""
-    while time.time() < end:
-        if number < 2 or time.time() % 30 < 10:
+def press(path, number, begin):
+    """Two clients always, fourteen more in a wave, who come at once."""
+    while (now := time.time() - begin) < SECONDS:
+        if number < 2 or now % CYCLE >= CALM:
             ask(path, "/sleep?ms=%d" % (20 + 3 * number))
         else:
-            time.sleep(0.05)
+            time.sleep(min(CALM - now % CYCLE, SECONDS - now))
 
 
 def patient_server(metrics_port):
@@ -131,19 +134,18 @@ def main(binaries):
                 if server.poll() is not None:
                     sys.exit("%s ended with code %d" % (" ".join(command), server.returncode))
                 time.sleep(0.05)
-            end = time.time() + SECONDS
-            clients = [threading.Thread(target=press, args=(path, number, end)) for number in range(14)]
-            for client in clients:
-                client.start()
+            begin = time.time()
+            threads = [threading.Thread(target=press, args=(path, number, begin)) for number in range(16)]
+            page = "http://127.0.0.1:%d/" % patient_server(metrics)
+            threads.append(threading.Thread(target=screenshot, args=(page, "page.png", (1400, 860))))
+            for thread in threads:
+                thread.start()
             terminal = Terminal(rhinod, pid_file, directory)
-            screenshot("http://127.0.0.1:%d/" % patient_server(metrics), "page.png", (1400, 860))
-            # In the middle of a wave.
-            while time.time() % 30 > 8 and time.time() < end - 2:
-                time.sleep(0.2)
+            time.sleep(begin + TERMINAL_AT - time.time())
             shown = terminal.capture()
             terminal.close()
-            for client in clients:
-                client.join()
+            for thread in threads:
+                thread.join()
         finally:
             server.terminate()
             server.wait()
