@@ -57,10 +57,7 @@ fn numbered(count: usize) -> Vec<String> {
 }
 
 fn unsteady() -> Launch {
-    logging_to_a_file(Launch::example("unsteady").set("workers", 1))
-}
-
-fn logging_to_a_file(launch: Launch) -> Launch {
+    let launch = Launch::example("unsteady").set("workers", 1);
     let log = launch.dir().join("log");
     launch.set("logto", log.display())
 }
@@ -154,7 +151,10 @@ fn lines_of_a_process_are_in_order() {
 #[test]
 fn workers_that_are_killed_at_any_moment_lose_no_lines() {
     const KILLS: usize = 25;
-    let server = begun(logging_to_a_file(Launch::hello().set("workers", 2)));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let log = directory.path().join("log");
+    let server = Launch::hello().set("workers", 2).set("logto", log.display()).spawn();
+    wait_for_text(&log, "ready to serve");
     let (over, next) = (AtomicBool::new(false), AtomicUsize::new(0));
     let ask = || {
         let mut answered = Vec::new();
