@@ -5,14 +5,20 @@
 //! what is signed are the bytes of all pairs before the signature, which comes last.
 //!
 //! ```
-//! use worker_protocol::subscription::{Announcement, Command, Unfit};
+//! use worker_protocol::subscription::{Announcement, Command, Flaw, Heard, Signed, Unfit};
 //!
 //! let site = Announcement { key: "a.example", address: "127.0.0.1:7301", cores: 1, ..Announcement::default() };
 //! let pairs = site.pairs(None)?;
 //! let packet = Command::Subscribe.packet(pairs, None)?;
 //! assert_eq!(packet[..4], [0xe0, 0x63, 0, 0]);
 //! assert_eq!(Announcement { key: "", ..site }.pairs(None), Err(Unfit::Key));
-//! # Ok::<(), Unfit>(())
+//!
+//! // The router.
+//! let heard: Heard<'_> = Heard::read(&packet)?;
+//! let signed: Option<Signed<'_>> = heard.signed;
+//! assert_eq!((heard.announcement.key, signed), ("a.example", None));
+//! assert_eq!(Heard::read(b"no packet"), Err(Flaw::Packet));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod heard;

@@ -208,6 +208,7 @@ fn the_words_are_where_the_page_says() {
         },
     );
     assert!(!core.begin_request(5_000));
+    board.use_seat(Seat(0));
     board.trial().begin(Generation(3), Share::of(1, 2));
     [2, 3, 3].into_iter().for_each(|number| board.trial().count(Generation(number)));
     let tellers = [board.notices(), board.notices()];
@@ -216,7 +217,7 @@ fn the_words_are_where_the_page_says() {
     let word_at = |byte: usize| words[byte / 8].load(Ordering::Relaxed);
     let capacity = 3 << 41 | 1 << 40 | 7 << 20 | 1;
     let stride_words = (128 + 6 * 64 * 2) / 8;
-    let expected = [scoreboard::MAGIC, 2, 2, stride_words, capacity, 1, 3 << 32 | 1 << 15, 3, 2];
+    let expected = [scoreboard::MAGIC, 2, 2, stride_words, 1, capacity, 1, 3 << 32 | 1 << 15, 3, 2];
     let heading = "| byte | written by | word |";
     assert_eq!(offsets(&table("## Shared memory", heading)).map(word_at).collect::<Vec<_>>(), expected);
     assert!(page().contains(&format!("{:#018x}", scoreboard::MAGIC)));

@@ -3,7 +3,7 @@
 //! By weight the turns are spread evenly (smooth weighted round robin, as nginx has it): weights 1, 2 and 3 give `c b a c b c`,
 //! where uWSGI gives `c a b b c c`.
 
-use super::table::Node;
+use super::node::Node;
 use crate::config::model::Turns;
 
 /// The place of the node whose turn it is. `avoid`: one that has just failed. Nodes that are left alone for now, and that one, are

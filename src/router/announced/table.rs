@@ -2,10 +2,10 @@
 //! used in the router. All of it is bounded: anybody may announce something.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::choosing::choose;
+use super::node::{Held, Node};
 use super::record::Record;
 use crate::config::model::{Address, Hearing, Turns};
 use crate::router::alarms::micros;
@@ -53,26 +53,6 @@ struct Pool {
     empty_since_us: u64,
 }
 
-/// One node.
-#[derive(Debug)]
-pub(super) struct Node {
-    /// No other one has had it.
-    pub(super) id: u64,
-    pub(super) record: Record,
-    pub(super) shunned_until_us: u64,
-    pub(super) requests: u64,
-    /// The same since it was last heard.
-    pub(super) since_heard: u64,
-    pub(super) failures: u64,
-    /// What turns by weight go by.
-    pub(super) credit: i64,
-    held: Held,
-}
-
-/// Something that each request has of its node while that has it.
-#[derive(Debug, Clone, Default)]
-pub(in crate::router) struct Held(Rc<()>);
-
 /// What an announcement comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::router) enum Applied {
@@ -106,17 +86,6 @@ pub(in crate::router) enum Choice {
     Nobody,
     /// Nobody serves that.
     Unknown,
-}
-
-impl Node {
-    /// Requests of this router's that it has.
-    pub(super) fn open(&self) -> u64 {
-        (Rc::strong_count(&self.held.0) - 1) as u64
-    }
-
-    pub(super) fn weight(&self) -> u64 {
-        self.record.weight.max(1)
-    }
 }
 
 impl Table {

@@ -35,6 +35,7 @@ const ASKING: &[(&str, &str)] = &[
     ("master/statistics/telling.rs", "moments in a report"),
     ("master/subscribing/book.rs", "moments in signed announcements, each later than the one before"),
     ("pushing/mod.rs", "moments that carbon is told"),
+    ("router/hearing.rs", "moments in signed announcements, each later than the one before"),
     ("router/rounds.rs", "the header Date, and when a request was whole, by which workers tell how long it has waited"),
     ("sys/ground.rs", "certificates are valid until some day"),
     ("sys/processes.rs", "when a process began, for people"),
