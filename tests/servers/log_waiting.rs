@@ -78,6 +78,15 @@ fn count(log: &Path, needle: &str) -> usize {
     fs::read_to_string(log).expect("the log").lines().filter(|line| line.contains(needle)).count()
 }
 
+/// The workers that a log names, in this order, with those that are gone.
+fn workers_of(log: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(log).expect("the log");
+    let named =
+        text.lines().filter(|line| line.contains("spawned uWSGI worker ") || line.contains("Respawned uWSGI worker "));
+    let pids = named.filter_map(|line| line.split_once("pid: ")?.1.split([',', ')']).next()?.parse().ok());
+    pids.collect()
+}
+
 /// Writes that a process has made so far (proc(5), `io`).
 fn writes_of(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/io")).expect("its figures");
@@ -90,7 +99,7 @@ fn lines_of_requests_that_follow_on_each_other_are_written_together() {
     const REQUESTS: usize = 20;
     let writes = |at_once: bool| {
         let server = begun(unsteady().set("log-at-once", at_once));
-        let pid = server.workers()[0].pid;
+        let pid = workers_of(&log_of(&server))[0];
         let rush = Rush::of(&server, &numbered(REQUESTS));
         let before = writes_of(pid);
         end_of(rush.begin());
@@ -176,7 +185,8 @@ fn workers_that_are_killed_at_any_moment_lose_no_lines() {
         for _ in 0..KILLS {
             let from = next.load(Ordering::Relaxed);
             assert!(wait_until(|| next.load(Ordering::Relaxed) > from + 100));
-            server.workers().first().inspect(|worker| worker.signal(Signal::SIGKILL));
+            let worker = || server.processes().into_iter().find(|process| workers_of(&log).contains(&process.pid));
+            assert!(wait_until(|| worker().inspect(|worker| worker.signal(Signal::SIGKILL)).is_some()), "no worker");
         }
         over.store(true, Ordering::Relaxed);
         clients.into_iter().flat_map(|client| client.join().expect("no panic")).collect()

@@ -105,7 +105,7 @@ fn a_canary_that_dies_is_taken_back() {
 #[test]
 fn a_canary_whose_requests_get_stuck_is_taken_back_by_their_number() {
     let mut server = tried("1").set("harakiri", 1).set("reload-canary-time", 60).start();
-    for word in ["failed", "HARAKIRI", "harakiri", "killed", "died", "DAMN"] {
+    for word in ["failed", "HARAKIRI", "harakiri", "killed", "died", "DAMN", "cannot be interrupted", "stuck"] {
         server.expect_log(word);
     }
     misdeed(server.dir(), "answer slow 60000");

@@ -48,6 +48,7 @@ const NOT_HERE: &[&str] = &[
     "parsefile",
     "ready_fd",
     "recv",
+    "route",
     "scrolls",
     "send",
     "set_warning_message",

@@ -98,7 +98,10 @@ impl Memories {
         list.extend(self.queue(&config.queue, within_us)?);
         let areas = config.areas.iter().enumerate().map(|(number, area)| self.area(number, area));
         list.extend(areas.collect::<Result<Vec<_>, _>>()?);
-        list.push(self.lines(config).map_err(|error| StartFailure::system("make room for lines of the log", &error))?);
+        match self.lines(config) {
+            Ok(lines) => list.push(lines),
+            Err(error) => log::warn!("there is no room for request lines that wait, each is written at once: {error}"),
+        }
         Ok(Self { list })
     }
 

@@ -62,12 +62,10 @@ pub(crate) fn with_http_socket(launch: Launch) -> Launch {
     launch.set("http-socket", path.display())
 }
 
-/// The address of the instance's TCP socket, from the log.
+/// The address of the instance's TCP socket, from the log, once it stands there.
 pub(crate) fn tcp_address(server: &Instance) -> SocketAddr {
-    let line = server.log.lines().into_iter().find_map(|line| {
-        let (_, address) = line.split_once("bound to 127.0.0.1:")?;
-        Some(format!("127.0.0.1:{address}"))
-    });
+    let said = server.log.wait_for("bound to 127.0.0.1:").text;
+    let line = said.split_once("bound to 127.0.0.1:").map(|(_, address)| format!("127.0.0.1:{address}"));
     line.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no TCP socket:\n{}", server.log.tail()))
 }
 
