@@ -172,12 +172,12 @@ impl Ears {
 
     fn try_share(&mut self, table: &mut Table) -> io::Result<()> {
         let now_us = monotonic_us();
-        learn(self.journal.news()?, table, now_us);
+        learn(self.journal.news()?, &self.pending, table, now_us);
         if self.pending.is_empty() {
             return Ok(());
         }
         let Some(mut journal) = self.journal.write()? else { return Ok(()) };
-        learn(journal.news()?, table, now_us);
+        learn(journal.news()?, &self.pending, table, now_us);
         let mut lines = Vec::new();
         self.pending.iter().for_each(|record| write_line(record, &mut lines));
         if journal.is_broken()? || journal.length() > JOURNAL_BYTES.max(2 * self.whole_bytes) {
@@ -207,7 +207,8 @@ pub(super) fn tell_of_silent(silent: &[Parting], table: &Table) {
     }
 }
 
-fn learn(news: News, table: &mut Table, now_us: u64) {
+/// What others have heard. Who reads all of it anew still knows what it has heard itself and not told yet.
+fn learn(news: News, pending: &VecDeque<Record>, table: &mut Table, now_us: u64) {
     match news {
         News::None => {}
         News::More(bytes) => {
@@ -215,7 +216,11 @@ fn learn(news: News, table: &mut Table, now_us: u64) {
                 table.learn(&record, now_us);
             }
         }
-        News::Whole(bytes) => table.learn_whole(&read_lines(&bytes), now_us),
+        News::Whole(bytes) => {
+            let mut all = read_lines(&bytes);
+            all.extend(pending.iter().cloned());
+            table.learn_whole(&all, now_us);
+        }
     }
 }
 
@@ -257,4 +262,36 @@ fn signed_by(file: &Path, digest: Digest, bytes: &[u8], signature: &[u8]) -> Res
     let about = |problem: String| format!("{}: {problem}", file.display());
     let pem = short_text(file, KEY_BYTES_MAX).map_err(|error| about(error.to_string()))?;
     tls::verify(&pem, digest, bytes, signature).map_err(about)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::model::Hearing as Terms;
+    use crate::router::announced::Choice;
+
+    #[test]
+    fn what_a_router_has_heard_and_not_told_yet_survives_that_it_reads_the_journal_from_its_beginning() {
+        let mut table = Table::new(&Terms::default(), Duration::from_secs(10));
+        let record = Record {
+            at_us: 5,
+            goes: false,
+            key: "a.example".to_owned(),
+            address: Address::Unix("/site".into()),
+            modifiers: (0, 0),
+            cores: 1,
+            load: 0,
+            weight: 1,
+            backup: 0,
+            moment_s: None,
+            process: (0, 0, 0),
+        };
+        table.apply(&record);
+        learn(News::Whole(Vec::new()), &VecDeque::from([record]), &mut table, 6);
+        assert!(matches!(table.choose(Some("a.example"), 6, None), Choice::Node { .. }));
+        learn(News::Whole(Vec::new()), &VecDeque::new(), &mut table, 6);
+        assert!(!matches!(table.choose(Some("a.example"), 6, None), Choice::Node { .. }));
+    }
 }

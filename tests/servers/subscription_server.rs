@@ -400,7 +400,8 @@ fn hosts_that_nobody_announces_go_to_others_where_the_configuration_has_some() {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         converse(address, &head, &[]).expect("a reply").text()
     };
-    assert!(text("a.b.example").contains("of generation 1"));
+    let told = text("a.b.example");
+    assert!(told.contains("of generation 1"), "{told}");
     assert_eq!(text("elsewhere"), "Hello, world\n");
     site.stop();
     server.stop();
