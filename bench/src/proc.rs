@@ -198,7 +198,7 @@ fn field(text: &str, key: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
     use std::process::{Child, ChildStdout, Command, Stdio};
 
     use super::*;
@@ -284,14 +284,18 @@ mod tests {
     }
 
     #[test]
-    fn memory_and_switches_of_this_process_are_there() {
+    fn memory_and_switches_of_a_process_are_there() {
         let here = rustix::process::getpid();
         let memory = memory(here).expect("our own");
         assert!(memory.resident_kib >= memory.proportional_kib && memory.proportional_kib >= memory.private_kib);
         assert!(memory.private_kib > 0);
-        let before = context_switches(&tree(here));
-        std::thread::sleep(Duration::from_millis(1));
-        assert!(context_switches(&tree(here)) > before);
+        // Of a child: threads of this process come and go with other tests. It switches when it waits for its own.
+        let (mut shell, mut output) = Shell::run("echo here; read go; (true); echo there; read end");
+        assert_eq!(line(&mut output), "here\n");
+        let before = context_switches(&tree(shell.pid()));
+        shell.0.stdin.as_mut().expect("its input").write_all(b"go\n").expect("a line");
+        assert_eq!(line(&mut output), "there\n");
+        assert!(context_switches(&tree(shell.pid())) > before);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum Foreign {
 /// Words of the header, behind the lock.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Head {
-    /// The first of [`Geometry::numbers`].
+    /// The first of [`numbers`](super::geometry::Geometry::numbers).
     Numbers = LOCK_WORDS as isize,
     /// What keys are hashed with.
     Seed = LOCK_WORDS as isize + 8,

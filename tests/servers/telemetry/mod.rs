@@ -272,6 +272,8 @@ fn a_collector_is_spoken_to_with_tls_if_it_has_a_certificate_of_an_authority_tha
     let mut nginx = NginxSetup::default().http(&tls).start("unix:/nowhere");
     nginx.expect_log("SSL_do_handshake() failed");
     nginx.expect_log("shutdown() failed");
+    // A stop ends what is under way.
+    nginx.expect_log("recv() failed");
     let launch = |otlp: String| {
         let launch = Launch::hello().set("otlp", otlp).set("otlp-interval", 1);
         launch.set("otlp-certificate", file("ca.crt"))
