@@ -54,14 +54,14 @@ pub(crate) struct Judge {
 impl Judge {
     /// Of a trial that begins now.
     pub(crate) fn new(rules: Canary, now_us: u64) -> Self {
-        let ends_us = now_us.saturating_add(u64::try_from(rules.time.as_micros()).unwrap_or(u64::MAX));
+        let ends_us = now_us.saturating_add(time_us(&rules));
         let (evidence, growth, course) = (Evidence::default(), Growth::default(), Course::default());
         Self { rules, ends_us, evidence, growth, course, seen: [(0, 0); 2] }
     }
 
     /// How often to look.
     pub(crate) fn look_every_us(&self) -> u64 {
-        let time_us = u64::try_from(self.rules.time.as_micros()).unwrap_or(u64::MAX);
+        let time_us = time_us(&self.rules);
         (time_us / LOOKS_MIN).clamp(1_000, LOOK_EVERY_US)
     }
 
@@ -93,7 +93,7 @@ impl Judge {
 
     /// How far it is, and what both sides have answered by now.
     pub(crate) fn told(&self, now_us: u64, old: &Answered, new: &Answered) -> String {
-        let time_us = u64::try_from(self.rules.time.as_micros()).unwrap_or(u64::MAX);
+        let time_us = time_us(&self.rules);
         let passed_s = now_us.saturating_sub(self.ends_us.saturating_sub(time_us)) / SECOND_US;
         format!("for {passed_s} of {} s: {}", self.rules.time.as_secs(), fails(old, new))
     }
@@ -127,6 +127,11 @@ impl Judge {
             Undecided::Rollback => Some(Err(told)),
         }
     }
+}
+
+/// How long a trial is.
+fn time_us(rules: &Canary) -> u64 {
+    u64::try_from(rules.time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The new generation's part of the requests, from 0 to 1.

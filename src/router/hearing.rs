@@ -275,19 +275,7 @@ mod tests {
     #[test]
     fn what_a_router_has_heard_and_not_told_yet_survives_that_it_reads_the_journal_from_its_beginning() {
         let mut table = Table::new(&Terms::default(), Duration::from_secs(10));
-        let record = Record {
-            at_us: 5,
-            goes: false,
-            key: "a.example".to_owned(),
-            address: Address::Unix("/site".into()),
-            modifiers: (0, 0),
-            cores: 1,
-            load: 0,
-            weight: 1,
-            backup: 0,
-            moment_s: None,
-            process: (0, 0, 0),
-        };
+        let record = Record::of("a.example", Address::Unix("/site".into()), 5);
         table.apply(&record);
         learn(News::Whole(Vec::new()), &VecDeque::from([record]), &mut table, 6);
         assert!(matches!(table.choose(Some("a.example"), 6, None), Choice::Node { .. }));

@@ -37,6 +37,14 @@ pub(in crate::router) struct Record {
 }
 
 impl Record {
+    /// One for tests, unsigned, with nothing that would set it apart.
+    #[cfg(test)]
+    pub(in crate::router) fn of(key: &str, address: Address, at_us: u64) -> Self {
+        let (key, modifiers, process) = (key.to_owned(), (0, 0), (0, 0, 0));
+        let (goes, cores, load, weight, backup, moment_s) = (false, 1, 0, 1, 0, None);
+        Self { at_us, goes, key, address, modifiers, cores, load, weight, backup, moment_s, process }
+    }
+
     /// Whether it has been signed too early to be news after another one.
     pub(in crate::router) fn is_stale_after(&self, moment_s: Option<u64>) -> bool {
         matches!((self.moment_s, moment_s), (Some(own), Some(known)) if own <= known)

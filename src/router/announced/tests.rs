@@ -21,19 +21,7 @@ fn address(port: u16) -> Address {
 }
 
 fn record(key: &str, port: u16, at_us: u64) -> Record {
-    Record {
-        at_us,
-        goes: false,
-        key: key.to_owned(),
-        address: address(port),
-        modifiers: (0, 0),
-        cores: 1,
-        load: 0,
-        weight: 1,
-        backup: 0,
-        moment_s: None,
-        process: (0, 0, 0),
-    }
+    Record::of(key, address(port), at_us)
 }
 
 fn departs(key: &str, port: u16, at_us: u64) -> Record {

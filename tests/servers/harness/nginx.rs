@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::http::{HttpReply, converse};
 use super::instance::Instance;
 use super::log::Log;
-use super::process::{Exit, Process, await_exit, shell_code};
+use super::process::{end, shell_code};
 use super::{PATIENCE, daemon_program, free_address};
 
 /// How nginx is to be configured.
@@ -82,9 +82,7 @@ impl NginxSetup {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(writer);
         let child = command.spawn().expect("execute nginx");
         drop(command);
-        let pid = i32::try_from(child.id()).expect("a pid is positive");
-        let mut nginx =
-            Nginx { log: Log::of(reader), address, exit: await_exit(pid), child, pid, _dir: dir, expected: Vec::new() };
+        let mut nginx = Nginx { log: Log::of(reader), address, child, _dir: dir, expected: Vec::new() };
         if nginx.log.wait_for_or_end("start worker process ").is_some() {
             return Some(nginx);
         }
@@ -162,8 +160,6 @@ pub(crate) struct Nginx {
     /// Where it listens.
     pub address: SocketAddr,
     child: Child,
-    pid: i32,
-    exit: Exit,
     _dir: TempDir,
     expected: Vec<String>,
 }
@@ -220,20 +216,14 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let master = Process { pid: self.pid, name: String::new() };
-        master.signal(Signal::SIGTERM);
-        let ended = self.exit.within(PATIENCE);
-        if !ended {
-            master.signal(Signal::SIGKILL);
-        }
-        let code = self.child.wait().map(shell_code);
+        let code = shell_code(end(&mut self.child, Signal::SIGTERM));
         if std::thread::panicking() {
             eprintln!("nginx says:\n{}", self.log.tail());
             return;
         }
         assert!(self.log.wait_for_end(PATIENCE), "a process of nginx is left:\n{}", self.log.tail());
         if !self.expected.iter().any(String::is_empty) {
-            assert!(ended && matches!(code, Ok(0)), "nginx ended with {code:?}:\n{}", self.log.tail());
+            assert_eq!(code, 0, "the exit code of nginx:\n{}", self.log.tail());
             self.log.assert_clean(is_remarkable, &self.expected);
         }
     }
