@@ -83,6 +83,9 @@ pub(super) enum Turn {
 /// How long is waited where nothing tells when to go on.
 pub(super) const A_MOMENT: Duration = Duration::from_millis(100);
 
+/// How long lines of the log wait for the next request, where one comes soon after the other.
+const LINES_PATIENCE_MS: u64 = 2;
+
 /// Turns of a spin loop between two looks: a fraction of a microsecond.
 const LOOK_EVERY: u32 = 16;
 
@@ -306,16 +309,20 @@ impl<'w> Core<'w> {
         }
     }
 
-    /// Waits as long as it takes: no line of the log waits as well.
+    /// Waits as long as it takes. Lines of the log wait as well while one request follows soon on the other, and not
+    /// longer than one is worth being waited for.
     fn wait_in_earnest(&mut self) -> io::Result<Option<u64>> {
+        let patience_ms = self.patience_ms();
         if waiting::any() {
-            let there_already = self.waiting.wait(Some(0))?;
-            if there_already.is_some() {
-                return Ok(there_already);
+            let soon_ms = patience_ms.unwrap_or(LINES_PATIENCE_MS).min(LINES_PATIENCE_MS);
+            if self.rush.is_close()
+                && let Some(token) = self.waiting.wait(Some(soon_ms))?
+            {
+                return Ok(Some(token));
             }
             waiting::send();
         }
-        self.waiting.wait(self.patience_ms())
+        self.waiting.wait(patience_ms)
     }
 
     /// Looks for an event again and again for a moment, if that promises to spare a sleep.

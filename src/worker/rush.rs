@@ -18,6 +18,9 @@ const AT_ONCE_US: u64 = 3;
 /// There is a wait again when the last one is this long ago, in microseconds.
 const WAIT_EVERY_US: u64 = 10_000;
 
+/// A wait that took no longer, in microseconds: what comes next may be done with what came before it.
+const CLOSE_US: u64 = 1_000;
+
 /// What the last connections say of the next one.
 #[derive(Debug, Default)]
 pub(super) struct Rush {
@@ -25,6 +28,8 @@ pub(super) struct Rush {
     row: u32,
     /// When the last wait ended.
     waited_at_us: u64,
+    /// How long it took.
+    waited_us: u64,
     /// How long the last request took.
     took_us: u64,
 }
@@ -38,11 +43,17 @@ impl Rush {
     /// A wait began and ended. One in between, after the proof, says nothing if it was long: the thread may have been
     /// preempted in it.
     pub(super) fn waited(&mut self, began_us: u64, ended_us: u64) {
+        self.waited_us = ended_us.saturating_sub(began_us);
         if self.row < PROOF {
-            let at_once = ended_us.saturating_sub(began_us) <= AT_ONCE_US;
+            let at_once = self.waited_us <= AT_ONCE_US;
             self.row = if at_once { self.row + 1 } else { 0 };
         }
         self.waited_at_us = ended_us;
+    }
+
+    /// Whether one came soon after the other, so that the next may, too.
+    pub(super) fn is_close(&self) -> bool {
+        self.waited_us <= CLOSE_US
     }
 
     /// A request was answered.
@@ -58,7 +69,7 @@ impl Rush {
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE_US, LONG_US, PROOF, Rush, WAIT_EVERY_US};
+    use super::{AT_ONCE_US, CLOSE_US, LONG_US, PROOF, Rush, WAIT_EVERY_US};
 
     fn on(now_us: u64) -> Rush {
         let mut rush = Rush::default();
@@ -99,6 +110,14 @@ mod tests {
             rush.waited(5_100, 5_100 + asleep_us);
             assert_eq!(rush.expects_another(5_200), asleep_us == 0);
             rush.missed();
+        }
+    }
+    #[test]
+    fn the_last_wait_says_whether_another_comes_soon() {
+        let mut rush = on(5_000);
+        for (waited_us, close) in [(CLOSE_US, true), (CLOSE_US + 1, false), (0, true)] {
+            rush.waited(10_000, 10_000 + waited_us);
+            assert_eq!(rush.is_close(), close);
         }
     }
 }
