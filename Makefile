@@ -32,7 +32,7 @@ run-rust: build ## Serve the hello example, a Rust application, behind nginx (PO
 	@examples/run-hello $(PORT)
 
 test: check ## Check format and lints, run every test
-	@examples/need-programs nginx haproxy apache2-bin lighttpd libpcre2-dev postgresql redis-server python3-venv
+	@examples/need-programs nginx haproxy apache2-bin lighttpd chromium libpcre2-dev postgresql redis-server python3-venv
 	tests/run-all $(CARGO)
 
 # How long `make soak` goes on, and the first seed of its random tests: by default another one each time.

@@ -1,7 +1,7 @@
 //! Request lines that wait for a moment, so that many are written with one call: a call costs as much as all else of a line.
 //! Worker only; one for the process, so that what it writes is in order.
 //!
-//! They wait only as long as one request follows on the other. A thread that is about to sleep for long sends what there is
+//! They wait only as long as one request follows on the other. A thread that sleeps where that is not so sends what there is
 //! (`worker/accept_loop.rs`), a line of the log takes those before it along, and the supervisor sees to the rest
 //! (`worker/supervisor.rs`). What waits stands in shared memory as well, for the master to write if this process dies
 //! (`shelf`). A process that the application forks has none of it.

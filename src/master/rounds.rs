@@ -106,7 +106,9 @@ impl Driver<'_> {
         self.mind_deadlines();
         self.mind_memory();
         self.mind_trial();
-        self.handle(Event::Elapsed);
+        if self.machine.deadline().is_some_and(|deadline| deadline.0 <= monotonic_us()) {
+            self.handle(Event::Elapsed);
+        }
         self.scale_spools();
         self.scale();
         self.notifier.keep_alive();

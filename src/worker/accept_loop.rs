@@ -83,9 +83,6 @@ pub(super) enum Turn {
 /// How long is waited where nothing tells when to go on.
 pub(super) const A_MOMENT: Duration = Duration::from_millis(100);
 
-/// How long lines of the log wait for the next request, where one comes soon after the other.
-const LINES_PATIENCE_MS: u64 = 2;
-
 /// Turns of a spin loop between two looks: a fraction of a microsecond.
 const LOOK_EVERY: u32 = 16;
 
@@ -309,20 +306,16 @@ impl<'w> Core<'w> {
         }
     }
 
-    /// Waits as long as it takes. Lines of the log wait as well while one request follows soon on the other, and not
-    /// longer than one is worth being waited for.
+    /// Waits as long as it takes. Lines of the log wait as well where one request follows soon on the other; not by a limit of
+    /// this wait, as a timer for each sleep costs more than what is spared.
     fn wait_in_earnest(&mut self) -> io::Result<Option<u64>> {
-        let patience_ms = self.patience_ms();
         if waiting::any() {
-            let soon_ms = patience_ms.unwrap_or(LINES_PATIENCE_MS).min(LINES_PATIENCE_MS);
-            if self.rush.is_close()
-                && let Some(token) = self.waiting.wait(Some(soon_ms))?
-            {
-                return Ok(Some(token));
+            match self.rush.is_close() {
+                true => self.desk.mind_lines(self.now_us + LINES_WAIT_US),
+                false => waiting::send(),
             }
-            waiting::send();
         }
-        self.waiting.wait(patience_ms)
+        self.waiting.wait(self.patience_ms())
     }
 
     /// Looks for an event again and again for a moment, if that promises to spare a sleep.

@@ -28,8 +28,8 @@ pub(super) struct Rush {
     row: u32,
     /// When the last wait ended.
     waited_at_us: u64,
-    /// How long it took.
-    waited_us: u64,
+    /// Whether it was short.
+    is_close: bool,
     /// How long the last request took.
     took_us: u64,
 }
@@ -43,9 +43,10 @@ impl Rush {
     /// A wait began and ended. One in between, after the proof, says nothing if it was long: the thread may have been
     /// preempted in it.
     pub(super) fn waited(&mut self, began_us: u64, ended_us: u64) {
-        self.waited_us = ended_us.saturating_sub(began_us);
+        let waited_us = ended_us.saturating_sub(began_us);
+        self.is_close = waited_us <= CLOSE_US;
         if self.row < PROOF {
-            let at_once = self.waited_us <= AT_ONCE_US;
+            let at_once = waited_us <= AT_ONCE_US;
             self.row = if at_once { self.row + 1 } else { 0 };
         }
         self.waited_at_us = ended_us;
@@ -53,7 +54,7 @@ impl Rush {
 
     /// Whether one came soon after the other, so that the next may, too.
     pub(super) fn is_close(&self) -> bool {
-        self.waited_us <= CLOSE_US
+        self.is_close
     }
 
     /// A request was answered.

@@ -100,6 +100,7 @@ mod stacks;
 mod static_files;
 mod stats_document;
 mod stats_metrics;
+mod stats_page;
 mod subscription_server;
 mod subscriptions;
 mod telemetry;

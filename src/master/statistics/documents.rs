@@ -12,25 +12,29 @@ pub(in crate::master) struct Documents {
     pub(super) made: Vec<(Document, Rc<[u8]>)>,
     /// Which moment.
     made_us: u64,
-    /// How often somebody has asked, and since when.
+    /// How often somebody has asked in this second, since when that is, and whether it was very often in the one before.
     asked: u32,
     since_us: u64,
+    was_often: bool,
 }
 
 /// Who asks when others have asked so often within a second is told what was so a moment ago.
 const OFTEN: u32 = 100;
 
 /// How long ago that is at most.
-const A_MOMENT_US: u64 = 10_000;
+const A_MOMENT_US: u64 = 20_000;
 
 impl Documents {
     /// Has none that are older than they may be.
     pub(super) fn be_of(&mut self, now_us: u64) {
-        if now_us.saturating_sub(self.since_us) >= 1_000_000 {
+        let since_us = now_us.saturating_sub(self.since_us);
+        if since_us >= 1_000_000 {
+            self.was_often = self.asked > OFTEN && since_us < 2_000_000;
             (self.since_us, self.asked) = (now_us, 0);
         }
         self.asked = self.asked.saturating_add(1);
-        if self.asked <= OFTEN || now_us.saturating_sub(self.made_us) >= A_MOMENT_US {
+        let is_often = self.was_often || self.asked > OFTEN;
+        if !is_often || now_us.saturating_sub(self.made_us) >= A_MOMENT_US {
             self.made.clear();
             self.made_us = now_us;
         }
@@ -60,8 +64,12 @@ mod tests {
         };
         assert!((0..100).all(|number| !is_kept(5_000_000 + number)));
         assert!((100..1_000).all(|number| is_kept(5_000_000 + number)));
-        assert!(!is_kept(5_010_100), "it is too old");
-        assert!(is_kept(5_010_101));
-        assert!(!is_kept(6_000_000), "nobody has asked so often in this second");
+        assert!(!is_kept(5_020_100), "it is too old");
+        assert!(is_kept(5_020_101));
+        assert!(!is_kept(6_000_000), "it is much too old");
+        assert!(is_kept(6_000_001), "they have asked very often in the second before");
+        assert!(!is_kept(7_000_002) && !is_kept(7_000_003), "nobody has asked so often in that second");
+        assert!((0..200).any(|number| is_kept(7_000_004 + number)));
+        assert!(!is_kept(9_500_000) && !is_kept(9_500_001), "that was long ago");
     }
 }
