@@ -2,6 +2,10 @@
 //!
 //! Cargo builds for a test program the commands of its own package, not the libraries of another. Runs in the test's
 //! process.
+//!
+//! What cargo builds for tests has the features that the packages of tests ask of others (The Cargo Book, "Feature
+//! unification"): without them rhinod and much of what it needs would be compiled a second time. They are there when
+//! an example is built beside it, which the tests need anyway.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +14,8 @@ use std::process::Command;
 pub(crate) fn rhinod() -> PathBuf {
     let rhinod = Path::new(env!("CARGO_BIN_EXE_rhinod"));
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--package", "rhinod-python", "--profile", testkit::profile(rhinod)])
+        .args(["build", "--locked", "--workspace", "--lib", "--example", "hello"])
+        .args(["--profile", testkit::profile(rhinod)])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("execute cargo");
