@@ -915,10 +915,9 @@ impl World {
         ensure(self.reloads_ordered == self.reloads_answered + due, || {
             format!("{} reloads ordered, {} answered, {due} due", self.reloads_ordered, self.reloads_answered)
         })?;
-        ensure(self.machine.deadline().is_none_or(|at| at > self.machine.looked), || {
-            "a deadline that stays".to_owned()
-        })?;
-        self.check_patience()?;
+        let deadline = self.machine.deadline();
+        ensure(deadline.is_none_or(|at| at > self.machine.looked), || "a deadline that stays".to_owned())?;
+        self.check_patience(deadline)?;
         self.check_programs()?;
         self.check_companions()?;
         if self.machine.is_stopping() {
@@ -931,7 +930,6 @@ impl World {
         ensure(self.serving() >= needed, || format!("{} serve where {needed} did", self.serving()))
     }
 
-    /// Whoever is on the way out or in has a deadline, and the machine wants to be woken by then.
     /// Never two at once in the post of a companion, whatever the zygotes do: its work may be to be done once.
     fn check_companions(&self) -> Check {
         let mut busy = BTreeSet::new();
@@ -943,7 +941,8 @@ impl World {
         Ok(())
     }
 
-    fn check_patience(&self) -> Check {
+    /// Whoever is on the way out or in has a deadline, and the machine wants to be woken by then.
+    fn check_patience(&self, deadline: Option<Time>) -> Check {
         if self.exited {
             return Ok(());
         }
@@ -957,7 +956,7 @@ impl World {
                 | Phase::Leaving { until, .. }
                 | Phase::Retiring { until, .. } => Some(until),
             };
-            let woken = bounded.is_some_and(|until| self.machine.deadline().is_some_and(|at| at <= until));
+            let woken = bounded.is_some_and(|until| deadline.is_some_and(|at| at <= until));
             ensure(woken, || format!("nothing ends the patience with {worker:?}"))?;
         }
         Ok(())

@@ -226,10 +226,12 @@ impl World {
         let Count { ready, starting, leaving, .. } = self.machine.count();
         let seated = self.machine.seats.iter().flatten().filter(|child| child.post.role == Role::Worker).count();
         ensure((ready + starting + leaving) as usize <= seated, || "a program is counted".to_owned())?;
+        if !matches!(self.machine.stage, Stage::Starting) {
+            return Ok(());
+        }
         let ready: BTreeSet<Post> = self.machine.workers().filter(is_ready).map(|worker| worker.post).collect();
         let all_ready = self.machine.posts.workers().all(|(post, state)| !state.active || ready.contains(&post));
-        let waits = matches!(self.machine.stage, Stage::Starting) && all_ready;
-        ensure(!waits, || "all workers are ready, and the instance is not".to_owned())
+        ensure(!all_ready, || "all workers are ready, and the instance is not".to_owned())
     }
 
     /// Nobody is left but those who are to go on.
