@@ -86,6 +86,8 @@ pub struct Machine {
     /// How many seats the scoreboard has.
     shared_seats: u32,
     posts: Posts,
+    /// No worker of a mold takes the place of one that serves before this moment.
+    next_of_mold: Time,
     /// For those who died young because others have killed them.
     killed: Allowance,
     paused: bool,
@@ -196,6 +198,7 @@ impl Machine {
             seats,
             shared_seats,
             posts,
+            next_of_mold: Time::default(),
             killed: Allowance::default(),
             paused,
             change: None,
@@ -286,7 +289,8 @@ impl Machine {
         let children = self.seats.iter().flatten().filter_map(Child::until);
         let zygotes = self.zygotes.iter().filter_map(Zygote::until);
         let posts = self.posts.active().map(|(_, post)| post.back_off.not_before());
-        let all = children.chain(zygotes).chain(posts).chain(stop).chain(self.switch_deadline());
+        let all =
+            children.chain(zygotes).chain(posts).chain(stop).chain(self.switch_deadline()).chain(self.mold_deadline());
         all.filter(|at| *at > self.looked).min()
     }
 

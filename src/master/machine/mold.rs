@@ -9,7 +9,7 @@
 use super::action::Action;
 use super::child::{Child, Phase, Wear};
 use super::farewell::Farewell;
-use super::identity::{Generation, Post, ProcessId, Seat};
+use super::identity::{Generation, Post, ProcessId, Seat, Time};
 use super::note::Note;
 use super::zygote::{Phase as ZygotePhase, Zygote};
 use super::{Machine, Stage};
@@ -17,6 +17,10 @@ use crate::supervision::role::Rule;
 
 /// So few are no gain, and one cannot be spared.
 const WORKERS_MIN: u32 = 2;
+
+/// How long after the mold, or a worker of it, the next one takes the place of one that serves: a fork, the end of the other, and
+/// the first requests, with which a worker makes pages its own, cost some 30 ms of a processor, which clients are not to feel.
+pub(super) const APART_US: u64 = 250_000;
 
 impl Machine {
     /// The generation that was loaded from which the current one comes; itself, unless it has a mold.
@@ -84,8 +88,20 @@ impl Machine {
         // It is not wanted any more where something else has begun meanwhile.
         if self.change.is_none() && child.is_of(self.current) && matches!(self.stage, Stage::Serving) {
             self.current = generation;
+            self.rest_mold();
             self.tell_of_mold(child.post, pid, generation);
         }
+    }
+
+    /// The next worker of the mold takes the place of another one a while later.
+    pub(super) fn rest_mold(&mut self) {
+        self.next_of_mold = self.after_us(APART_US);
+    }
+
+    /// When the next one does, while there are workers that do not come from it.
+    pub(super) fn mold_deadline(&self) -> Option<Time> {
+        let old = |child: &Child| child.rule().counts && child.stays() && !child.is_of(self.current);
+        (self.has_mold() && self.seats.iter().flatten().any(old)).then_some(self.next_of_mold)
     }
 
     fn tell_of_mold(&mut self, post: Post, pid: ProcessId, generation: Generation) {

@@ -196,7 +196,9 @@ impl Machine {
     fn fork_successors(&mut self, duties: &[Duty]) {
         let chain = matches!(self.change, Some(Change::Rolling { reload: Reload::Chain }));
         let is_busy = |duty: &Duty| duty.rule().counts && duty.is_being_replaced();
-        if chain && self.chain_is_busy() || self.has_mold() && duties.iter().any(is_busy) {
+        let is_paced = self.mold_deadline().is_some_and(|next| next > self.now);
+        let waits = is_paced || self.has_mold() && duties.iter().any(is_busy);
+        if chain && self.chain_is_busy() || waits {
             return;
         }
         for duty in duties.iter().filter(|duty| duty.needs_successor()) {
@@ -206,9 +208,9 @@ impl Machine {
             if chain {
                 return self.note(Note::ChainNext { post: duty.post });
             }
-            // From a mold they come one at a time as well.
+            // From a mold they come one at a time as well, and not at once.
             if self.has_mold() && duty.rule().counts {
-                return;
+                return self.rest_mold();
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Refork, rule by rule.
 
+use super::super::mold::APART_US;
 use super::*;
 
 /// Three workers, of whom the one in seat 1 is to become the mold; who is told so does not answer yet.
@@ -36,12 +37,43 @@ fn workers_are_replaced_one_by_one_from_the_mold_and_what_was_loaded_stays() {
         bench.count(|action| matches!(action, Action::Fork { generation, .. } if *generation == Generation(of)))
     };
     assert_eq!((bench.machine.current(), bench.machine.root()), (Generation(2), Generation(1)));
+    assert_eq!(forks(&bench, 2), 0, "not at once: {:?}", bench.log);
+    bench.wait(SECOND);
     assert_eq!(forks(&bench, 2), 1, "one at a time: {:?}", bench.log);
     bench.gets_ready = true;
     let under_way = bench.machine.workers().find(|worker| worker.condition == Condition::Starting).expect("one");
     bench.send(Event::Ready { seat: under_way.seat, boot_us: MS, pid: None });
+    bench.wait(SECOND);
     assert_eq!((forks(&bench, 2), forks(&bench, 1), bench.ready()), (3, 0, vec![1, 2, 3]));
     assert_eq!(bench.count(|action| matches!(action, Action::StopZygote { .. })), 0, "{:?}", bench.log);
+}
+
+#[test]
+fn a_while_passes_from_one_worker_of_the_mold_that_takes_the_place_of_another_to_the_next() {
+    let mut bench = molded();
+    let of_mold = |bench: &Bench| bench.machine.workers().filter(|worker| worker.generation == Generation(2)).count();
+    let mut seen = vec![of_mold(&bench)];
+    for _ in 0..6 {
+        bench.wait(APART_US / 2);
+        seen.push(of_mold(&bench));
+    }
+    seen.dedup();
+    assert_eq!(seen.first(), seen.iter().min(), "{seen:?}");
+    assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1), "one after the other: {seen:?}");
+    assert_eq!((seen.last(), bench.ready()), (Some(&3), vec![1, 2, 3]));
+}
+
+#[test]
+fn a_worker_that_dies_meanwhile_has_a_successor_at_once() {
+    let mut bench = molded();
+    let old = |bench: &Bench| bench.machine.workers().find(|worker| worker.generation == Generation(1));
+    let seat = old(&bench).expect("one that was there before").seat;
+    let exit = bench.exit(seat, ExitStatus::Signal(9));
+    bench.send(exit);
+    let serves = |worker: &WorkerView| matches!(worker.condition, Condition::Ready(_));
+    let generations: Vec<_> = bench.machine.workers().filter(serves).map(|worker| worker.generation.0).collect();
+    assert_eq!(generations.len(), 3, "{generations:?}");
+    assert_eq!(generations.iter().filter(|generation| **generation == 2).count(), 1, "{generations:?}");
 }
 
 #[test]
@@ -58,6 +90,7 @@ fn a_mold_whose_workers_cannot_serve_is_forsaken() {
     let mut bench = seasoned();
     bench.gets_ready = false;
     bench.send(Event::Molded { seat: Seat(1) });
+    bench.wait(SECOND);
     let under_way = bench.machine.workers().find(|worker| worker.condition == Condition::Starting).expect("one");
     bench.gets_ready = true;
     bench.send(Event::NotReady { seat: under_way.seat, exit_code: 1, reason: "a lock is held".to_owned() });
