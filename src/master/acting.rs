@@ -147,7 +147,7 @@ impl Driver<'_> {
 }
 
 /// The master sleeps from here on, mostly.
-fn forget_code() {
+pub(super) fn forget_code() {
     if let Err(error) = memory::forget_code() {
         log::debug!("pages of code stay resident: {error}");
     }

@@ -222,7 +222,11 @@ impl<'a> Driver<'a> {
             Event::ZygoteLoaded { generation, .. } => Some(*generation),
             _ => None,
         };
+        let is_end = matches!(event, Event::Exited { .. });
         self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));
+        if is_end {
+            self.note_settled();
+        }
         // The first one, or one in the place of a zygote that has died; what a reload brings holds when it is in force.
         if let Some(generation) = loaded.filter(|generation| *generation == self.machine.current()) {
             self.take_timetable_over(generation);

@@ -148,14 +148,36 @@ pub fn give_back_free() {
 
 /// Gives back the pages of program code that are mapped into this process: after a start or a reload nobody needs the
 /// parsers and tables again that most of them hold. What is needed is in the page cache and comes back as it is used.
+///
+/// # Errors
+/// The system does not say what is mapped, or keeps the pages.
 pub fn forget_code() -> io::Result<()> {
-    for mapping in fs::read_to_string("/proc/self/maps")?.lines().filter_map(code_mapping) {
+    for mapping in unchanged_code(&fs::read_to_string("/proc/self/smaps")?) {
         let (start, length) = (std::ptr::without_provenance_mut(mapping.start), mapping.end - mapping.start);
-        // SAFETY: the range is a private mapping of a file that is executed and was never writable, so that every page
-        // of it can be read again from the file, as it was (madvise(2), MADV_DONTNEED).
+        // SAFETY: the range is a private mapping of a file that is executed and not writable, and no page of it is other than
+        // in the file, so that every page of it can be read again from there (madvise(2), MADV_DONTNEED).
         Errno::result(unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) })?;
     }
     Ok(())
+}
+
+/// The mappings of code of which no page was ever written to, as a library's is that had to be relocated, by the text of a file
+/// `smaps` (proc_pid_smaps(5)).
+fn unchanged_code(smaps: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut is_of_last = false;
+    for line in smaps.lines() {
+        let key = line.split_ascii_whitespace().next().unwrap_or_default();
+        if !key.ends_with(':') {
+            let code = code_mapping(line);
+            is_of_last = code.is_some();
+            found.extend(code);
+        } else if is_of_last && ["Anonymous:", "Swap:"].contains(&key) && !line.trim_end().ends_with(" 0 kB") {
+            found.pop();
+            is_of_last = false;
+        }
+    }
+    found
 }
 
 /// The addresses of a mapping of code, from its line in `/proc/PID/maps` (proc(5)).
@@ -198,6 +220,20 @@ mod tests {
         ] {
             assert_eq!(code_mapping(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn code_that_was_written_to_is_kept() {
+        let mapping = |start: &str, permissions: &str, anonymous: u32, swap: u32| {
+            format!(
+                "{start}000-{start}fff {permissions} 00000000 fe:00 7    /usr/lib/a.so\nSize:  4 kB\n\
+                 Anonymous:      {anonymous} kB\nSwap:           {swap} kB\nSwapPss:        0 kB\nVmFlags: rd ex mr\n"
+            )
+        };
+        let text = [mapping("1", "r-xp", 0, 0), mapping("2", "r-xp", 4, 0), mapping("3", "r-xp", 0, 10)].concat()
+            + &[mapping("4", "rw-p", 0, 0), mapping("5", "r-xp", 0, 0)].concat();
+        assert_eq!(unchanged_code(&text), [0x1000..0x1fff, 0x5000..0x5fff]);
+        assert!(unchanged_code("").is_empty());
     }
 
     #[test]
