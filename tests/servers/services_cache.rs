@@ -197,19 +197,23 @@ fn a_cache_with_a_file_outlives_the_instance_and_a_kill_of_all_its_processes() {
 /// The long form: `CACHE_KILLS=10000 cargo test --release --test servers killed_writers`.
 #[test]
 fn killed_writers_leave_nothing_half_done_and_keep_nobody_waiting() {
-    let kills: u32 = std::env::var("CACHE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    /// In one request, which is answered in time with that.
+    const KILLS: usize = 150;
+    let kills: usize = std::env::var("CACHE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     for keys in [
         "name=plain,items=40,blocksize=100,ignore_full=1",
         "name=runs,items=40,blocksize=16,blocks=240,bitmap=1,purge_lru=1",
     ] {
         let instance = launch(&one(), "calls").set("cache2", keys).start();
-        let told = call(&instance, &format!("killed_writers({kills}, 40)"));
-        let numbers: Vec<u64> =
-            told.trim_matches(['(', ')']).split(", ").filter_map(|word| word.parse().ok()).collect();
-        let [longest_ms, torn, room] = numbers[..] else { panic!("{told}") };
-        // The machine may be busy with other things; what counts is that nobody waits for the dead.
-        assert!(longest_ms < 1_000, "a reader waited {longest_ms} ms");
-        assert_eq!(torn, 0, "values that are not whole");
-        assert_eq!(room, if keys.contains("purge_lru") { 80 } else { 40 }, "slots or blocks are lost");
+        for done in (0..kills).step_by(KILLS) {
+            let told = call(&instance, &format!("killed_writers({}, 40)", KILLS.min(kills - done)));
+            let words = told.trim_matches(['(', ')']).split(", ");
+            let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
+            let [longest_ms, torn, room] = numbers[..] else { panic!("{told}") };
+            // The machine may be busy with other things; what counts is that nobody waits for the dead.
+            assert!(longest_ms < 1_000, "a reader waited {longest_ms} ms");
+            assert_eq!(torn, 0, "values that are not whole");
+            assert_eq!(room, if keys.contains("purge_lru") { 80 } else { 40 }, "slots or blocks are lost");
+        }
     }
 }
