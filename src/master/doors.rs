@@ -41,6 +41,11 @@ pub(super) enum Manner {
 }
 
 impl Manner {
+    /// Whether whoever comes is told something, and that is all.
+    pub(super) fn only_tells(self) -> bool {
+        matches!(self, Manner::Document | Manner::Pages | Manner::Metrics | Manner::Agent)
+    }
+
     /// Whether it is the routers' alone.
     fn is_of_routers(self) -> bool {
         matches!(self, Manner::Router | Manner::Announcements)

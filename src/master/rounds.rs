@@ -28,7 +28,9 @@ impl Driver<'_> {
                 return self.end(code);
             }
             self.attend_collector();
-            match self.poll.poll(&mut events, self.timeout()) {
+            let due_us = self.due_us();
+            let patience = due_us.map(|due_us| Duration::from_micros(due_us.saturating_sub(monotonic_us())));
+            match self.poll.poll(&mut events, patience) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -36,11 +38,12 @@ impl Driver<'_> {
                     return Err(StartFailure::system("wait for events", &error));
                 }
             }
-            self.take_in(&events);
+            self.take_in(&events, due_us);
         }
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    /// When something is to be done though nobody wakes the master.
+    fn due_us(&self) -> Option<u64> {
         let deadline_us = self.machine.deadline().map(|deadline| deadline.0);
         let look_us = self.may_scale().then(|| self.scaler.next_look_us()).flatten();
         let others = [
@@ -71,16 +74,23 @@ impl Driver<'_> {
             self.subscriptions_due_us(),
             self.in_force.memories.due_us(),
         ];
-        let earliest_us = deadline_us.into_iter().chain(others.into_iter().flatten()).min()?;
-        Some(Duration::from_micros(earliest_us.saturating_sub(monotonic_us())))
+        deadline_us.into_iter().chain(others.into_iter().flatten()).min()
     }
 
-    fn take_in(&mut self, woken: &Events) {
+    /// Does what the events ask for, and whatever is due by now.
+    fn take_in(&mut self, woken: &Events, due_us: Option<u64>) {
+        let mut changes_nothing = !woken.is_empty();
         for event in woken {
             match Wake::of(event.token()) {
-                Some(wake) => self.wake_up(wake),
+                Some(wake) => {
+                    changes_nothing &= self.only_tells(wake);
+                    self.wake_up(wake);
+                }
                 None => log::error!("the event loop tells of {:?}, for which nobody has asked", event.token()),
             }
+        }
+        if changes_nothing && due_us.is_none_or(|due_us| monotonic_us() < due_us) {
+            return;
         }
         self.hear_shared_fifo();
         self.follow_changed_files();
@@ -112,6 +122,12 @@ impl Driver<'_> {
         self.scale_spools();
         self.scale();
         self.notifier.keep_alive();
+    }
+
+    /// Whether somebody wants to be told of the instance, which goes on as if he had not come.
+    fn only_tells(&self, wake: Wake) -> bool {
+        let tells = |number| self.in_force.doors.get(number).is_some_and(|door| door.manner.only_tells());
+        matches!(wake, Wake::Visitor(_)) || matches!(wake, Wake::Door(number) if tells(number))
     }
 
     fn wake_up(&mut self, wake: Wake) {
