@@ -7,8 +7,11 @@ use super::driver::Driver;
 use super::in_force::InForce;
 use super::machine::{Action, Announcement, Generation, Note, Outcome, Reload};
 use super::reason::in_one_line;
-use crate::sys::clock::epoch_us;
+use crate::sys::clock::{epoch_us, monotonic_us};
 use crate::sys::memory;
+
+/// How long after the first word of a process all that follows from it has been carried out, mostly.
+const WORDS_LAST_US: u64 = 1_000_000;
 
 impl Driver<'_> {
     /// Carries out all actions there are. The exit code, once there is one.
@@ -112,6 +115,19 @@ impl Driver<'_> {
         }
     }
 
+    /// A process has said something, or has ended: once that is carried out the master mostly sleeps again.
+    pub(super) fn note_word(&mut self) {
+        self.code_due_us.get_or_insert_with(|| monotonic_us() + WORDS_LAST_US);
+    }
+
+    /// Gives back the code that was needed for that.
+    pub(super) fn mind_code(&mut self) {
+        if self.code_due_us.is_some_and(|due_us| due_us <= monotonic_us()) {
+            self.code_due_us = None;
+            forget_code();
+        }
+    }
+
     fn reload_done(&mut self, reload: Reload, outcome: &Outcome) {
         match outcome {
             Outcome::Done => {
@@ -147,7 +163,7 @@ impl Driver<'_> {
 }
 
 /// The master sleeps from here on, mostly.
-pub(super) fn forget_code() {
+fn forget_code() {
     if let Err(error) = memory::forget_code() {
         log::debug!("pages of code stay resident: {error}");
     }

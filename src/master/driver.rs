@@ -78,6 +78,8 @@ pub(super) struct Driver<'a> {
     pub(super) second_line: SecondLine,
     /// When to look at how much memory workers take.
     pub(super) memory_look_us: Option<u64>,
+    /// When the code goes that was needed for what processes have said.
+    pub(super) code_due_us: Option<u64>,
     /// Whom the kernel kills when memory is short.
     pub(super) oom_watch: OomWatch,
     pub(super) operators: Operators,
@@ -156,6 +158,7 @@ impl<'a> Driver<'a> {
             spools: SpoolScaler::default(),
             second_line: SecondLine::default(),
             memory_look_us: None,
+            code_due_us: None,
             oom_watch: OomWatch::default(),
             operators,
             descriptors,
@@ -222,11 +225,7 @@ impl<'a> Driver<'a> {
             Event::ZygoteLoaded { generation, .. } => Some(*generation),
             _ => None,
         };
-        let is_end = matches!(event, Event::Exited { .. });
         self.machine.handle_together(Time(monotonic_us()), std::iter::once(event).chain(unfit));
-        if is_end {
-            self.note_settled();
-        }
         // The first one, or one in the place of a zygote that has died; what a reload brings holds when it is in force.
         if let Some(generation) = loaded.filter(|generation| *generation == self.machine.current()) {
             self.take_timetable_over(generation);

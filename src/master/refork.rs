@@ -16,8 +16,6 @@ pub(super) struct Reforking {
     pub(super) tried: Option<Generation>,
     /// When all workers were weighed last.
     pub(super) weighed_us: Option<u64>,
-    /// The mold from which all workers come since none of those before is left.
-    pub(super) settled: Option<Generation>,
     /// What a worker held of its own on the average when the last mold was made.
     pub(super) before_bytes: Option<u64>,
 }

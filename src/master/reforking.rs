@@ -1,7 +1,6 @@
 //! Forking workers from one that has served (`refork`): who says that it has, whether that is taken up, and what came of it.
 //! What becomes of the workers is the machine's to decide. Master only.
 
-use super::acting::forget_code;
 use super::driver::Driver;
 use super::machine::{Condition, Event, Seat};
 use super::refork::{pays, saved};
@@ -38,7 +37,6 @@ impl Driver<'_> {
         self.refork.weighed_us = Some(now_us);
         let Some((generation, fresh)) = self.refork.fresh else { return false };
         let held = self.private_bytes();
-        forget_code();
         let count = u32::try_from(held.len()).unwrap_or(u32::MAX);
         generation == self.machine.current() && pays(fresh, mean(&held), count)
     }
@@ -91,16 +89,6 @@ impl Driver<'_> {
              uwsgi.before_refork (uwsgidecorators.before_refork, Handler::cool_down); until the next reload all are forked from \
              what was loaded"
         );
-    }
-
-    /// A child has ended: where it was the last worker that did not come from the mold, the master sleeps again.
-    pub(super) fn note_settled(&mut self) {
-        let current = self.machine.current();
-        let all_come_from_it = || self.machine.workers().all(|worker| worker.generation == current);
-        if current != self.machine.root() && self.refork.settled != Some(current) && all_come_from_it() {
-            self.refork.settled = Some(current);
-            forget_code();
-        }
     }
 
     /// What the mold has saved so far, if there is one.

@@ -51,6 +51,7 @@ impl Driver<'_> {
             self.spools.due_us(),
             self.second_line.due_us(),
             self.memory_look_us,
+            self.code_due_us,
             self.trial_due_us(),
             self.in_force.watches.due_us(),
             self.in_force.fifos.due_us(),
@@ -116,6 +117,7 @@ impl Driver<'_> {
         self.mind_deadlines();
         self.mind_memory();
         self.mind_trial();
+        self.mind_code();
         if self.machine.deadline().is_some_and(|deadline| deadline.0 <= monotonic_us()) {
             self.handle(Event::Elapsed);
         }
@@ -153,14 +155,17 @@ impl Driver<'_> {
             },
             Wake::Collector => self.hear_collector(),
             Wake::Zygote(generation) => {
+                self.note_word();
                 let said = self.children.hear_zygote(generation, &self.poll);
                 self.listen(said);
             }
             Wake::Member(seat) => {
+                self.note_word();
                 let said = self.children.hear_member(seat);
                 self.listen(said);
             }
             Wake::Ended(seat) => {
+                self.note_word();
                 let ended = self.children.note_end(seat);
                 self.handle_all(ended);
             }

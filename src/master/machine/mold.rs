@@ -20,7 +20,7 @@ const WORKERS_MIN: u32 = 2;
 
 /// How long after the mold, or a worker of it, the next one takes the place of one that serves: a fork, the end of the other, and
 /// the first requests, with which a worker makes pages its own, cost some 30 ms of a processor, which clients are not to feel.
-pub(super) const APART_US: u64 = 250_000;
+pub(super) const APART_US: u64 = 500_000;
 
 impl Machine {
     /// The generation that was loaded from which the current one comes; itself, unless it has a mold.
