@@ -15,12 +15,8 @@ const LOOKED_MS: u32 = 6_000;
 /// A headless Chromium that looks at a page, and prints what has become of it. It finds no other host.
 fn browser(server: &Instance, address: &str) -> Child {
     let mut command = Command::new("chromium");
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    ]);
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
+    command.arg("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1");
     command.arg(format!("--user-data-dir={}", server.dir().join("browser").display()));
     // What else it writes goes with the instance, too.
     command.env("HOME", server.dir()).env("TMPDIR", server.dir());
