@@ -119,9 +119,7 @@ impl Driver<'_> {
         if self.is_lavish && self.machine.starting(now()) == 0 {
             self.is_lavish = false;
             memory::forget_heap();
-            if let Err(error) = memory::forget_code() {
-                log::debug!("pages of code stay resident: {error}");
-            }
+            memory::forget_code();
         }
     }
 

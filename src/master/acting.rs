@@ -105,11 +105,11 @@ impl Driver<'_> {
                 }
                 crate::logging::forget_starter();
                 log::info!("ready to serve: {}", self.machine.count());
-                forget_code();
+                memory::forget_code();
             }
             Announcement::ReloadDone { reload, outcome } => {
                 self.reload_done(*reload, outcome);
-                forget_code();
+                memory::forget_code();
             }
             Announcement::Reloading(_) | Announcement::Stopping | Announcement::Status(_) => {}
         }
@@ -124,7 +124,7 @@ impl Driver<'_> {
     pub(super) fn mind_code(&mut self) {
         if self.code_due_us.is_some_and(|due_us| due_us <= monotonic_us()) {
             self.code_due_us = None;
-            forget_code();
+            memory::forget_code();
         }
     }
 
@@ -159,12 +159,5 @@ impl Driver<'_> {
                 self.operators.reload_ended(Err("the instance is stopping"));
             }
         }
-    }
-}
-
-/// The master sleeps from here on, mostly.
-fn forget_code() {
-    if let Err(error) = memory::forget_code() {
-        log::debug!("pages of code stay resident: {error}");
     }
 }

@@ -148,10 +148,14 @@ pub fn give_back_free() {
 
 /// Gives back the pages of program code that are mapped into this process: after a start or a reload nobody needs the
 /// parsers and tables again that most of them hold. What is needed is in the page cache and comes back as it is used.
-///
-/// # Errors
-/// The system does not say what is mapped, or keeps the pages.
-pub fn forget_code() -> io::Result<()> {
+/// Where the system does not say what is mapped, or keeps the pages, the log says so to whoever looks for faults.
+pub fn forget_code() {
+    if let Err(error) = try_to_forget_code() {
+        log::debug!("pages of code stay resident: {error}");
+    }
+}
+
+fn try_to_forget_code() -> io::Result<()> {
     for mapping in unchanged_code(&fs::read_to_string("/proc/self/smaps")?) {
         let (start, length) = (std::ptr::without_provenance_mut(mapping.start), mapping.end - mapping.start);
         // SAFETY: the range is a private mapping of a file that is executed and not writable, and no page of it is other than
@@ -264,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_program_goes_on_without_its_code() {
-        forget_code().expect("the kernel takes the pages back");
+        try_to_forget_code().expect("the kernel takes the pages back");
         assert!(own_bytes().0 > 0);
     }
 }

@@ -132,9 +132,7 @@ impl<'z> Zygote<'z> {
         warn_of_missing_pages(&self.instance.config().answers);
         warn_of_missing_users(self.instance.rules());
         // From here on it only forks. Its children read what they need of it themselves.
-        if let Err(error) = memory::forget_code() {
-            log::debug!("pages of code stay resident: {error}");
-        }
+        memory::forget_code();
         self.report(&FromZygote::Loaded { boot_us: crate::sys::clock::monotonic_us() - started }).map_err(|_| 1)
     }
 
