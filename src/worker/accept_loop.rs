@@ -28,7 +28,7 @@ use crate::member::born::Listening;
 use crate::sys::clock::monotonic_us;
 use crate::sys::machine;
 use crate::sys::stream::Stream;
-use crate::sys::wait::{WaitSet, wait_any};
+use crate::sys::wait::{Alarm, News, WaitSet, wait_any};
 
 /// How a thread hears of orders while it waits for connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub(super) struct Core<'w> {
     pub(super) worker: &'w Worker<'w>,
     pub(super) hears: Hears,
     pub(super) waiting: WaitSet,
+    /// What the last wait told beside what was done since.
+    news: News,
+    alarm: Alarm,
     pub(super) desk: Desk<'w>,
     pub(super) keeping: Keeping,
     /// Where connections come back to whose answers others have sent.
@@ -90,6 +93,7 @@ const LOOK_EVERY: u32 = 16;
 pub(super) const ORDERS: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
 pub(super) const BACK: u64 = u64::MAX - 2;
+const ALARM: u64 = u64::MAX - 3;
 
 impl<'w> Core<'w> {
     pub(super) fn new(worker: &'w Worker<'w>, place: Place<'w>, hears: Hears) -> io::Result<Self> {
@@ -120,6 +124,8 @@ impl<'w> Core<'w> {
             worker,
             hears,
             waiting,
+            news: News::none(),
+            alarm: Alarm::default(),
             desk: Desk::new(worker, place)?,
             keeping: Keeping::new(member.listeners().len()),
             home,
@@ -271,8 +277,12 @@ impl<'w> Core<'w> {
         {
             return Ok(turn);
         }
+        let began_us = self.now_us;
+        let waits = self.news.is_empty();
         let woken = self.wait_for_event()?;
-        let began_us = std::mem::replace(&mut self.now_us, monotonic_us());
+        if waits {
+            self.look_at_clock();
+        }
         self.rush.waited(began_us, self.now_us);
         match woken {
             Some(ORDERS) => {
@@ -284,6 +294,11 @@ impl<'w> Core<'w> {
             }
             Some(SIGNALS) => Ok(Turn::Signalled),
             Some(BACK) => Ok(Turn::Back),
+            Some(ALARM) => {
+                self.alarm.rang();
+                self.worker.retire_if_worn_out(self.now_us);
+                Ok(Turn::Nothing)
+            }
             Some(token) => match self.keeping.number_of(token) {
                 Some(number) => Ok(Turn::Again(number)),
                 None => self.accept_from(token as usize),
@@ -297,8 +312,8 @@ impl<'w> Core<'w> {
     }
 
     fn wait_for_event(&mut self) -> io::Result<Option<u64>> {
-        if self.keeping.has_ready() {
-            return self.waiting.wait(Some(0));
+        if self.keeping.has_ready() || !self.news.is_empty() {
+            return self.look();
         }
         match self.look_for_a_moment()? {
             Some(token) => Ok(Some(token)),
@@ -315,7 +330,12 @@ impl<'w> Core<'w> {
                 false => waiting::send(),
             }
         }
-        self.waiting.wait(self.patience_ms())
+        let patience_ms = self.patience_ms();
+        self.waiting.wait_for_news(&mut self.news, patience_ms)
+    }
+
+    fn look(&mut self) -> io::Result<Option<u64>> {
+        self.waiting.wait_for_news(&mut self.news, Some(0))
     }
 
     /// Looks for an event again and again for a moment, if that promises to spare a sleep.
@@ -324,14 +344,14 @@ impl<'w> Core<'w> {
             self.eagerness.waited();
             return Ok(None);
         }
-        let there_already = self.waiting.wait(Some(0))?;
+        let there_already = self.look()?;
         if there_already.is_some() {
             return Ok(there_already);
         }
         let end_us = monotonic_us() + MOMENT_US;
         while monotonic_us() < end_us {
             (0..LOOK_EVERY).for_each(|_| std::hint::spin_loop());
-            let came = self.waiting.wait(Some(0))?;
+            let came = self.look()?;
             if came.is_some() {
                 self.eagerness.found();
                 return Ok(came);
@@ -341,12 +361,20 @@ impl<'w> Core<'w> {
         Ok(None)
     }
 
-    fn patience_ms(&self) -> Option<u64> {
+    /// How long a wait may take, where the alarm cannot end it.
+    fn patience_ms(&mut self) -> Option<u64> {
+        let patience_us = self.patience_us()?;
+        let due_us = self.now_us.saturating_add(patience_us);
+        let rings = self.alarm.ring_by(due_us, &self.waiting, ALARM);
+        // It lacks a descriptor.
+        rings.is_err().then(|| patience_us.div_ceil(1_000))
+    }
+
+    fn patience_us(&self) -> Option<u64> {
         let until_old = self.worker.member().time_to_live_us(self.now_us);
         let until_kept = self.keeping.patience_us(self.now_us);
-        let shortest = until_old.into_iter().chain(until_kept).min();
-        let until_passed = self.share.is_on_trial().then_some(share::PATIENCE_MS);
-        shortest.map(|patience_us| patience_us.div_ceil(1_000)).into_iter().chain(until_passed).min()
+        let until_passed = self.share.is_on_trial().then_some(share::PATIENCE_US);
+        until_old.into_iter().chain(until_kept).chain(until_passed).min()
     }
 
     /// Takes nothing until the order changes.

@@ -119,7 +119,7 @@ impl<'w> Desk<'w> {
             buffers,
             service,
             || books.borrow_mut().begin(started_us),
-            |request| now_us = Some(books.borrow_mut().account(request, started_us, rush)),
+            |request| *now_us.insert(books.borrow_mut().account(request, started_us, rush)),
         );
         if let Some(now_us) = now_us {
             worker.after_request(now_us);

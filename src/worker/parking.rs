@@ -2,9 +2,14 @@
 //! They occupy nothing but memory and a descriptor. Decides, and does nothing; worker only.
 //!
 //! A connection has its place from its first wait until it ends, since the place is what the wait set knows it by; while
-//! it is served the place stands empty. What it owes has a deadline.
+//! it is served the place stands empty. What it owes has a deadline. Deadlines mostly move away, with each request, and are
+//! noted anew only when what is noted has come, or is long before them: so a connection that is used often costs no more
+//! than a look at its place, and one that is silent wakes nobody long before its time.
 
 use std::collections::BTreeSet;
+
+/// How long before its deadline one may be noted, in microseconds.
+const AHEAD_US: u64 = 1_000_000;
 
 /// Where a connection waits. It stays the same between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +37,8 @@ pub(crate) enum Owes {
 struct Slot<T> {
     /// `None` while it is served.
     parked: Option<Parked<T>>,
+    /// Under what its place is among the deadlines: not later than its own.
+    noted_us: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -46,12 +53,14 @@ struct Parked<T> {
 pub(crate) struct Parking<T> {
     slots: Vec<Slot<T>>,
     free: BTreeSet<Place>,
+    /// Each place once at most.
     deadlines: BTreeSet<(u64, Place)>,
+    waiting: usize,
 }
 
 impl<T> Default for Parking<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: BTreeSet::new(), deadlines: BTreeSet::new() }
+        Self { slots: Vec::new(), free: BTreeSet::new(), deadlines: BTreeSet::new(), waiting: 0 }
     }
 }
 
@@ -59,7 +68,7 @@ impl<T> Parking<T> {
     /// A place for a connection that is about to wait for the first time.
     pub(crate) fn reserve(&mut self) -> Place {
         self.free.pop_first().unwrap_or_else(|| {
-            self.slots.push(Slot { parked: None });
+            self.slots.push(Slot { parked: None, noted_us: None });
             Place(self.slots.len() - 1)
         })
     }
@@ -67,15 +76,26 @@ impl<T> Parking<T> {
     /// The connection has ended: its place is free.
     pub(crate) fn release(&mut self, place: Place) {
         drop(self.take(place));
+        self.note(place, None);
         self.free.insert(place);
     }
 
     /// A connection waits at its place until the deadline.
     pub(crate) fn park(&mut self, place: Place, connection: T, owes: Owes, deadline_us: u64) {
-        if let Some(slot) = self.slots.get_mut(place.0) {
-            slot.parked = Some(Parked { connection, owes, deadline_us });
-            self.deadlines.insert((deadline_us, place));
+        let Some(slot) = self.slots.get_mut(place.0) else { return };
+        slot.parked = Some(Parked { connection, owes, deadline_us });
+        self.waiting += 1;
+        let noted = slot.noted_us.is_some_and(|noted_us| noted_us <= deadline_us && deadline_us - noted_us <= AHEAD_US);
+        if !noted {
+            self.note(place, Some(deadline_us));
         }
+    }
+
+    fn note(&mut self, place: Place, deadline_us: Option<u64>) {
+        let Some(slot) = self.slots.get_mut(place.0) else { return };
+        let before_us = std::mem::replace(&mut slot.noted_us, deadline_us);
+        before_us.map(|before_us| self.deadlines.remove(&(before_us, place)));
+        deadline_us.map(|deadline_us| self.deadlines.insert((deadline_us, place)));
     }
 
     /// Takes the connection whose place has this number, since it can be read from. `None`: nobody waits there.
@@ -86,57 +106,58 @@ impl<T> Parking<T> {
 
     fn take(&mut self, place: Place) -> Option<T> {
         let parked = self.slots.get_mut(place.0)?.parked.take()?;
-        self.deadlines.remove(&(parked.deadline_us, place));
+        self.waiting -= 1;
         Some(parked.connection)
     }
 
-    /// When the first of them has waited long enough.
+    /// Before when none of them has waited long enough.
     pub(crate) fn next_deadline_us(&self) -> Option<u64> {
         self.deadlines.first().map(|(deadline_us, _)| *deadline_us)
     }
 
     /// Takes one that has waited long enough, and says for what.
     pub(crate) fn take_expired(&mut self, now_us: u64) -> Option<(Place, T, Owes)> {
-        let &(deadline_us, place) = self.deadlines.first()?;
-        if deadline_us > now_us {
-            return None;
+        while let Some(&(noted_us, place)) = self.deadlines.first()
+            && noted_us <= now_us
+        {
+            let parked = self.slots.get(place.0)?.parked.as_ref();
+            let (deadline_us, owes) = parked.map(|parked| (parked.deadline_us, parked.owes)).unzip();
+            self.note(place, deadline_us.filter(|deadline_us| *deadline_us > now_us));
+            if let Some(owes) = owes.filter(|_| deadline_us <= Some(now_us)) {
+                return Some((place, self.take(place)?, owes));
+            }
         }
-        let owes = self.slots.get(place.0)?.parked.as_ref()?.owes;
-        Some((place, self.take(place)?, owes))
+        None
     }
 
     /// Takes the one that is owed no answer and would be the next to be told off: descriptors are short.
     pub(crate) fn take_idlest(&mut self) -> Option<(Place, T)> {
-        let place = self
-            .deadlines
-            .iter()
-            .map(|(_, place)| *place)
-            .find(|place| matches!(self.owes(*place), Some(Owes::Request | Owes::End)))?;
+        let idle = self.parked().filter(|(_, parked)| parked.owes != Owes::Rest);
+        let (place, _) = idle.min_by_key(|(place, parked)| (parked.deadline_us, *place))?;
         Some((place, self.take(place)?))
     }
 
     /// Brings the deadlines of those that have not begun a request forward to this one. A request that has begun keeps
     /// its time.
     pub(crate) fn hurry(&mut self, latest_us: u64) {
-        let late: Vec<(u64, Place)> =
-            self.deadlines.range((latest_us.saturating_add(1), Place(0))..).copied().collect();
-        for (deadline_us, place) in late {
-            let slot = self.slots.get_mut(place.0).and_then(|slot| slot.parked.as_mut());
-            if let Some(parked) = slot.filter(|parked| parked.owes != Owes::Rest) {
-                self.deadlines.remove(&(deadline_us, place));
+        let late = self.parked().filter(|(_, parked)| parked.owes != Owes::Rest && parked.deadline_us > latest_us);
+        let late: Vec<Place> = late.map(|(place, _)| place).collect();
+        for place in late {
+            if let Some(parked) = self.slots.get_mut(place.0).and_then(|slot| slot.parked.as_mut()) {
                 parked.deadline_us = latest_us;
-                self.deadlines.insert((latest_us, place));
             }
+            self.note(place, Some(latest_us));
         }
+    }
+
+    fn parked(&self) -> impl Iterator<Item = (Place, &Parked<T>)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(number, slot)| Some((Place(number), slot.parked.as_ref()?)))
     }
 
     /// Whether nobody waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.deadlines.is_empty()
-    }
-
-    fn owes(&self, place: Place) -> Option<Owes> {
-        self.slots.get(place.0)?.parked.as_ref().map(|parked| parked.owes)
+        self.waiting == 0
     }
 }
 
@@ -177,7 +198,7 @@ mod tests {
         assert_eq!(parking.take_expired(25), None);
         assert!(!parking.is_empty());
         assert_eq!(parking.take_number(0), Some((places[0], 0)));
-        assert!(parking.is_empty() && parking.next_deadline_us().is_none());
+        assert!(parking.is_empty());
     }
 
     #[test]
@@ -187,6 +208,29 @@ mod tests {
         assert_eq!(parking.take_expired(100), None);
         parking.park(places[0], 7, Owes::Request, 50);
         assert_eq!((parking.take_expired(49), parking.next_deadline_us()), (None, Some(50)));
+    }
+
+    #[test]
+    fn a_deadline_that_moved_away_is_noted_when_it_was_to_come() {
+        let (mut parking, places) = parked(&[(10, Owes::Request), (25, Owes::Request)]);
+        for deadline_us in [20, 30] {
+            parking.take_number(0);
+            parking.park(places[0], 0, Owes::Request, deadline_us);
+            assert_eq!(parking.next_deadline_us(), Some(10), "which is too early, once");
+        }
+        assert_eq!((parking.take_expired(10), parking.next_deadline_us()), (None, Some(25)));
+        assert_eq!(parking.take_expired(30), Some((places[1], 1, Owes::Request)));
+        assert_eq!(parking.take_expired(30), Some((places[0], 0, Owes::Request)));
+        assert!(parking.is_empty() && parking.next_deadline_us().is_none());
+        parking.park(places[0], 0, Owes::Request, 40);
+        parking.take_number(0);
+        parking.park(places[0], 0, Owes::Rest, 35);
+        assert_eq!(parking.next_deadline_us(), Some(35), "one that comes nearer counts at once");
+        parking.take_number(0);
+        parking.park(places[0], 0, Owes::Request, 36 + AHEAD_US);
+        assert_eq!(parking.next_deadline_us(), Some(36 + AHEAD_US), "and so does one that is far away");
+        parking.release(places[0]);
+        assert!(parking.is_empty() && parking.next_deadline_us().is_none());
     }
 
     #[test]

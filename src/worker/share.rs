@@ -14,7 +14,7 @@ const LEFT_US: u64 = 500;
 const REST_US: u64 = 20_000;
 
 /// Most that a thread on trial sleeps: the end of the trial is told by a word in memory.
-pub(super) const PATIENCE_MS: u64 = 100;
+pub(super) const PATIENCE_US: u64 = 100_000;
 
 /// Who may accept the connection that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

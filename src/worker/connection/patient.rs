@@ -130,14 +130,14 @@ impl Patient {
     }
 
     /// Reads what is there, and has a request answered if that makes one whole. `begin` is called before, `account`
-    /// after it is answered.
+    /// after it is answered; it tells the time.
     pub(crate) fn attend<S: Service + ?Sized>(
         &mut self,
         visit: &Visit<'_>,
         buffers: &mut Buffers,
         service: &S,
         begin: impl FnOnce(),
-        account: impl FnOnce(&Answered<'_>),
+        account: impl FnOnce(&Answered<'_>) -> u64,
     ) -> Next {
         match self.phase {
             Phase::Rest { bytes_left } => return self.read_and_forget(buffers, bytes_left, LINGER_US),
@@ -265,7 +265,7 @@ impl Patient {
         (envelope, gathered): (&Envelope, Option<Gathered>),
         service: &S,
         begin: impl FnOnce(),
-        account: impl FnOnce(&Answered<'_>),
+        account: impl FnOnce(&Answered<'_>) -> u64,
     ) -> Next {
         let Asks::Request(path_info) = envelope.asks else { return Next::Ended };
         let Buffers { received, answer, clock } = buffers;
@@ -294,30 +294,30 @@ impl Patient {
         let Served { outcome, after, beyond, block, handed } = serve(service, &mut incoming, stage);
         let changed = block.as_deref().and_then(|block| read(block).ok());
         let head = changed.as_ref().unwrap_or(&incoming.head);
-        account(&Answered { head, envelope: incoming.envelope, outcome });
+        let now_us = account(&Answered { head, envelope: incoming.envelope, outcome });
         match handed {
             Some(transfer) => self.hand_over(Box::new(Handed { transfer, after, beyond })),
-            None => self.go_on(visit, after, beyond),
+            None => self.go_on(visit, after, beyond, now_us),
         }
     }
 
     /// What becomes of it after an answer.
-    fn go_on(&mut self, visit: &Visit<'_>, after: After, beyond: Vec<u8>) -> Next {
+    fn go_on(&mut self, visit: &Visit<'_>, after: After, beyond: Vec<u8>, now_us: u64) -> Next {
         match after {
             After::Ends => Next::Ended,
             After::Lingers => self.forget_the_rest(u64::MAX),
-            After::Persists => self.await_another(visit, beyond),
+            After::Persists => self.await_another(visit, beyond, now_us),
             After::Cut if self.stream.will_reset() => Next::Ended,
             After::Cut => self.fall_silent(),
         }
     }
 
     /// The answer is sent, and another request may follow.
-    fn await_another(&mut self, visit: &Visit<'_>, beyond: Vec<u8>) -> Next {
+    fn await_another(&mut self, visit: &Visit<'_>, beyond: Vec<u8>, now_us: u64) -> Next {
         self.receiver.next_request();
         self.carried = beyond;
         self.phase = Phase::Another;
-        self.since_us = monotonic_us();
+        self.since_us = now_us;
         if self.carried.is_empty() { self.waits(visit, Owes::Request) } else { Next::Ready }
     }
 

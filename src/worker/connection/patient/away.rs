@@ -4,6 +4,7 @@
 use std::io;
 
 use super::{Next, Patient, Visit};
+use crate::sys::clock::monotonic_us;
 use crate::worker::connection::answered::After;
 use crate::worker::connection::handed::Handed;
 use crate::worker::reply::Moved;
@@ -35,9 +36,9 @@ impl Patient {
     pub(crate) fn come_back(&mut self, visit: &Visit<'_>) -> Next {
         match self.handed.take().map(|handed| *handed) {
             Some(Handed { after: After::Persists, .. }) if visit.is_last => Next::Ended,
-            Some(Handed { after, beyond, .. }) => self.go_on(visit, after, beyond),
+            Some(Handed { after, beyond, .. }) => self.go_on(visit, after, beyond, monotonic_us()),
             // Its client must not take what it has for the whole.
-            None => self.go_on(visit, After::Cut, Vec::new()),
+            None => self.go_on(visit, After::Cut, Vec::new(), monotonic_us()),
         }
     }
 }

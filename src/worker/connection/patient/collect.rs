@@ -54,7 +54,7 @@ impl Patient {
         mut collecting: Box<Collecting>,
         service: &S,
         begin: impl FnOnce(),
-        account: impl FnOnce(&Answered<'_>),
+        account: impl FnOnce(&Answered<'_>) -> u64,
     ) -> Next {
         match self.take_in(visit, buffers, &mut collecting) {
             Ok(_) if collecting.is_whole() => {}
