@@ -12,7 +12,7 @@ use worker_protocol::wire::Form;
 use super::error::StartError;
 use super::onlooker::Onlooker;
 use crate::config::model::Answers;
-use crate::sys::clock::epoch_us;
+use crate::sys::clock::coarse_epoch_s;
 use crate::worker::claim::Claim;
 use crate::worker::offloading::Berths;
 
@@ -163,7 +163,7 @@ impl Manner<'_> {
                     paused.add(head, "Connection", connection.as_bytes());
                 }
                 if !said.date {
-                    paused.add(head, "Date", self.clock.at(epoch_us() / 1_000_000));
+                    paused.add(head, "Date", self.clock.at(coarse_epoch_s()));
                 }
                 if self.names_server && !said.server {
                     paused.add(head, "Server", b"rhinod");

@@ -9,7 +9,8 @@ use super::imports;
 use super::sources::{Source, sources};
 
 /// Names of `src/sys/clock.rs` that stand for the wall clock, and the standard library's.
-const WALL: &[&str] = &["epoch_us()", "by(epoch_us)", "epoch_s()", "utc_offset_s(", "SystemTime::now"];
+const WALL: &[&str] =
+    &["epoch_us()", "by(epoch_us)", "epoch_s()", "coarse_epoch_s()", "utc_offset_s(", "SystemTime::now"];
 
 /// Every file that asks it, and what for.
 const ASKING: &[(&str, &str)] = &[

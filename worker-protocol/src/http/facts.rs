@@ -98,6 +98,11 @@ impl Seen {
     }
 
     fn note_connection(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        // What nearly all clients say, and nothing else.
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+            return Ok(());
+        }
         for option in list(value) {
             if !is_token(option) {
                 return Err(Refusal::ConnectionInvalid);

@@ -24,6 +24,9 @@ pub use super::source::Peer;
 /// Header lines that can be read at most, whatever the limits say: what the reader keeps room for on its stack.
 pub const HEADERS_MAX: usize = 1024;
 
+/// Header lines of nearly all requests: room that takes less memory, and so less time.
+const HEADERS_FEW: usize = 48;
+
 /// A request whose variables have been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
@@ -50,9 +53,34 @@ pub struct Request {
 /// The first rule that is broken.
 pub fn read(head: &[u8], peer: &Peer<'_>, limits: &Limits, block: &mut Vec<u8>) -> Result<Request, Refusal> {
     judge_version(head)?;
+    let mut few = [const { MaybeUninit::uninit() }; HEADERS_FEW];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, &mut few) {
+        Err(httparse::Error::TooManyHeaders) => read_many(head, peer, limits, block),
+        outcome => write(&parsed, outcome, head, peer, limits, block),
+    }
+}
+
+/// The same with more headers than most requests have.
+#[cold]
+#[inline(never)]
+fn read_many(head: &[u8], peer: &Peer<'_>, limits: &Limits, block: &mut Vec<u8>) -> Result<Request, Refusal> {
     let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(head, &mut room) {
+    let outcome = parsed.parse_with_uninit_headers(head, &mut room);
+    write(&parsed, outcome, head, peer, limits, block)
+}
+
+/// Judges what was parsed, and appends its variables to `block`.
+fn write(
+    parsed: &httparse::Request<'_, '_>,
+    outcome: httparse::Result<usize>,
+    head: &[u8],
+    peer: &Peer<'_>,
+    limits: &Limits,
+    block: &mut Vec<u8>,
+) -> Result<Request, Refusal> {
+    match outcome {
         Ok(httparse::Status::Complete(end)) if end == head.len() => {}
         Ok(_) => return Err(Refusal::RequestLine),
         Err(error) => return Err(diagnose(head, error)),

@@ -116,6 +116,22 @@ fn each_case_leaves_what_follows_alone() {
 
 /// Every byte in every place of a small request: what is let through is what the tables of the RFC say.
 #[test]
+fn headers_are_all_read_however_many_there_are() {
+    for count in (1..=100).step_by(9).chain(46..=52) {
+        let lines: String = (1..count).map(|number| format!("X-{number}: {number}\r\n")).collect();
+        let (seen, end) = read(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n").as_bytes());
+        assert!(matches!(end, End::Idle), "{count}: {end:?}");
+        for number in 1..count {
+            let told = seen[0].variable(&format!("HTTP_X_{number}"));
+            assert_eq!(told, number.to_string().as_bytes(), "of {count}");
+        }
+        // A fault is told by its line behind as many.
+        let (_, end) = read(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}X : 1\r\n\r\n").as_bytes());
+        assert_eq!(end.status(), Some(400), "{count}: {end:?}");
+    }
+}
+
+#[test]
 fn every_byte_in_every_place() {
     let request = b"GET /a?b HTTP/1.1\r\nHost: abc\r\nX-Ab: cd\r\n\r\n";
     let places = |what: &[u8]| request.windows(what.len()).position(|window| window == what).expect("there");
