@@ -13,8 +13,7 @@ use std::fmt::Write as _;
 
 pub(crate) use self::entry::Entry;
 use self::entry::{client_address, strings_count};
-use self::pieces::Piece::{Foreign, Number, Text};
-use self::pieces::push_all;
+use self::pieces::Line;
 pub(crate) use self::slow::story;
 pub(crate) use self::template::Template;
 use super::connection::{Answered, Outcome};
@@ -81,26 +80,22 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
     }
     let app = if sent.status == 0 || *statically { "|app: -1|req: " } else { "|app: 0|req: " };
     let (own, all) = (entry.requests)();
-    push_all(
-        line,
-        &[
-            Text("[pid: "),
-            Number(entry.pid.into()),
-            Text(app),
-            Number(own),
-            Text("/"),
-            Number(all),
-            Text("] "),
-            Foreign(client_address(logging, entry.request)),
-            Text(" ("),
-            Foreign(head.remote_user),
-            Text(") {"),
-            Number(strings_count(entry.request) as u64),
-            Text(" vars in "),
-            Number(envelope.block_bytes as u64),
-            Text(" bytes} ["),
-        ],
-    );
+    Line(line)
+        .text("[pid: ")
+        .number(entry.pid.into())
+        .text(app)
+        .number(own)
+        .text("/")
+        .number(all)
+        .text("] ")
+        .foreign(client_address(logging, entry.request))
+        .text(" (")
+        .foreign(head.remote_user)
+        .text(") {")
+        .number(strings_count(entry.request) as u64)
+        .text(" vars in ")
+        .number(envelope.block_bytes as u64)
+        .text(" bytes} [");
     push_local(line, CTIME, entry.started_epoch_us);
     let (time, unit) = if logging.micros { (entry.took_us, " micros") } else { (entry.took_us / 1_000, " msecs") };
     let via = match (sent.by_offload, sent.by_sendfile) {
@@ -108,33 +103,29 @@ fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
         (false, true) => " via sendfile() (",
         (false, false) => " (",
     };
-    push_all(
-        line,
-        &[
-            Text("] "),
-            Foreign(head.method.as_bytes()),
-            Text(" "),
-            Foreign(head.uri),
-            Text(" => generated "),
-            Number(sent.body_bytes),
-            Text(" bytes in "),
-            Number(time),
-            Text(unit),
-            Text(via),
-            Text(head.protocol),
-            Text(" "),
-            Number(sent.status.into()),
-            Text(") "),
-            Number(sent.headers_count as u64),
-            Text(" headers in "),
-            Number(sent.head_bytes as u64),
-            Text(" bytes ("),
-            Number(sent.chunks),
-            Text(" switches on core "),
-            Number(entry.core as u64),
-            Text(")"),
-        ],
-    );
+    Line(line)
+        .text("] ")
+        .foreign(head.method.as_bytes())
+        .text(" ")
+        .foreign(head.uri)
+        .text(" => generated ")
+        .number(sent.body_bytes)
+        .text(" bytes in ")
+        .number(time)
+        .text(unit)
+        .text(via)
+        .text(head.protocol)
+        .text(" ")
+        .number(sent.status.into())
+        .text(") ")
+        .number(sent.headers_count as u64)
+        .text(" headers in ")
+        .number(sent.head_bytes as u64)
+        .text(" bytes (")
+        .number(sent.chunks)
+        .text(" switches on core ")
+        .number(entry.core as u64)
+        .text(")");
 }
 
 #[cfg(test)]

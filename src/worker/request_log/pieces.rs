@@ -1,41 +1,42 @@
 //! A line put together of texts, numbers and bytes from outside, for each of which `write!` would take its time. Pure; worker
 //! only.
 
+use worker_protocol::decimal;
+
 use crate::escape::{Escape, push_escaped};
 
-/// One of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Piece<'p> {
-    Text(&'p str),
-    Number(u64),
-    /// What a client chose.
-    Foreign(&'p [u8]),
-}
+/// A line in the making.
+pub(super) struct Line<'l>(pub(super) &'l mut String);
 
-pub(super) fn push_all(line: &mut String, pieces: &[Piece<'_>]) {
-    for piece in pieces {
-        match *piece {
-            Piece::Text(text) => line.push_str(text),
-            Piece::Number(number) => push_number(line, number),
-            Piece::Foreign(bytes) => push_escaped(line, bytes, Escape::Bytes),
-        }
+impl Line<'_> {
+    /// Appends a text of ours.
+    #[inline]
+    pub(super) fn text(self, text: &str) -> Self {
+        self.0.push_str(text);
+        self
+    }
+
+    /// Appends a number in decimal digits.
+    #[inline]
+    pub(super) fn number(self, number: u64) -> Self {
+        push_number(self.0, number);
+        self
+    }
+
+    /// Appends what a client chose.
+    pub(super) fn foreign(self, bytes: &[u8]) -> Self {
+        push_escaped(self.0, bytes, Escape::Bytes);
+        self
     }
 }
 
 /// Appends a number in decimal digits.
 pub(super) fn push_number(line: &mut String, number: u64) {
-    /// Those of the largest one.
-    const DIGITS: usize = 20;
-    let (mut digits, mut first, mut rest) = ([b'0'; DIGITS], DIGITS, number);
-    loop {
-        first -= 1;
-        digits[first] += (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+    // Most of a line are that short.
+    if number < 10 {
+        return line.push(char::from(b'0' + number as u8));
     }
-    line.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
+    line.push_str(std::str::from_utf8(decimal::format(number, &mut [0; 20])).unwrap_or_default());
 }
 
 #[cfg(test)]
