@@ -138,6 +138,12 @@ pub(crate) fn monitoring() -> Option<&'static Path> {
     PYTHON.get_or_init(|| installed("monitoring")).as_deref()
 }
 
+/// The program of a collector of OpenTelemetry's.
+pub(crate) fn collector() -> Option<&'static Path> {
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PROGRAM.get_or_init(|| installed("collector")).as_deref()
+}
+
 /// Graphite's carbon-cache.
 pub(crate) fn carbon() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -131,7 +131,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         }
         _ => {
             state.lock().expect("the state").taken.push(message);
-            "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n".to_owned()
+            const TAKEN: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n";
+            format!("{TAKEN}Connection: close\r\n\r\n")
         }
     };
     // One who has gone does not wait for it.
@@ -144,8 +145,9 @@ fn message(stream: &mut TcpStream) -> Option<Message> {
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).expect("a head is text");
-            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse::<usize>().ok());
-            let length = length.expect("a length");
+            let fields = head.lines().filter_map(|line| line.split_once(": "));
+            let mut lengths = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            let length: usize = lengths.next().and_then(|(_, value)| value.parse().ok()).expect("a length");
             if bytes.len() >= end + 4 + length {
                 return Some(Message { head, body: bytes[end + 4..end + 4 + length].to_vec() });
             }
@@ -160,7 +162,7 @@ fn message(stream: &mut TcpStream) -> Option<Message> {
 /// Has the official package read messages. It must know every field of them.
 fn read(kind: &str, messages: &[Message]) -> Option<Vec<Value>> {
     const READ: &str = r#"
-import json, struct, sys
+import gzip, json, struct, sys
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -180,7 +182,10 @@ while True:
     if not length:
         break
     request = ExportTraceServiceRequest() if sys.argv[1] == "traces" else ExportMetricsServiceRequest()
-    request.ParseFromString(sys.stdin.buffer.read(struct.unpack("<I", length)[0]))
+    body = sys.stdin.buffer.read(struct.unpack("<I", length)[0])
+    # Those of collectors from elsewhere, and never of ours: a message begins otherwise.
+    packed = body.startswith(b"\x1f\x8b")
+    request.ParseFromString(gzip.decompress(body) if packed else body)
     size = request.ByteSize()
     request.DiscardUnknownFields()
     assert request.ByteSize() == size, "there are fields that nobody knows"

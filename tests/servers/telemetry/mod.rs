@@ -1,5 +1,6 @@
 //! OpenTelemetry: what a collector gets, and that nobody waits for one.
 
+mod agent;
 mod collector;
 
 use std::fs;
@@ -8,16 +9,22 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 
+use self::agent::Agent;
 use self::collector::{Collector, Manner};
 use crate::harness::{Instance, Launch, NginxSetup, PATIENCE, free_address, wait_until};
 use crate::monitoring::{metrics_path, page};
 use crate::pythons::{EVALUATES, launch_in, one, target_of};
+use crate::rivals;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
 /// An instance whose application says what it is asked, and fails where it is told to.
 fn evaluating(directory: &std::path::Path, collector: &Collector) -> Launch {
+    evaluating_for(directory, &collector.url())
+}
+
+fn evaluating_for(directory: &std::path::Path, url: &str) -> Launch {
     let fails = "\nevaluates = application\n\
                  def application(environ, start_response):\n    \
                      if environ['PATH_INFO'] == '/fails':\n        raise ValueError('as it should')\n    \
@@ -25,7 +32,7 @@ fn evaluating(directory: &std::path::Path, collector: &Collector) -> Launch {
     fs::write(directory.join("web.py"), format!("{EVALUATES}{fails}")).expect("write the application");
     let launch = launch_in(&one(), directory).set("module", "web");
     let metrics = metrics_path(launch.dir());
-    launch.set("metrics", metrics.display()).set("otlp", collector.url()).set("otlp-interval", 1)
+    launch.set("metrics", metrics.display()).set("otlp", url).set("otlp-interval", 1)
 }
 
 /// What the application is told of the trace of a request that came with this header.
@@ -112,6 +119,29 @@ fn a_request_is_a_span_below_its_callers_and_above_those_of_its_application() {
         !messages.iter().any(|message| String::from_utf8_lossy(&message.body).contains("secret")),
         "no query strings"
     );
+    instance.stop();
+}
+
+/// What a collector that others wrote has understood it passes on, whole.
+#[test]
+fn a_real_collector_takes_what_it_gets() {
+    let Some(program) = rivals::collector() else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let behind = Collector::begin();
+    let agent = Agent::start(program, &behind.url());
+    let instance = evaluating_for(directory.path(), &agent.url()).start();
+    let taken_on = told(&instance, &format!("00-{TRACE}-{CALLER}-01"));
+    let Some(spans) = behind.wait_for_spans(1) else { return };
+    let span = &spans[0];
+    assert_eq!((span["traceId"].as_str(), span["spanId"].as_str()), (Some(TRACE), Some(parts(&taken_on).1)));
+    assert_eq!((span["parentSpanId"].as_str(), span["traceState"].as_str()), (Some(CALLER), Some("vendor=1")));
+    assert_eq!(span["attributes"]["http.response.status_code"], 200);
+    assert_eq!(span["resource"]["process.pid"], instance.pid().to_string());
+    assert!(wait_until(|| behind.metric("rhinod_requests") == Some(1.0)), "{:#?}", behind.metrics());
+    let samples = behind.metrics().expect("as before");
+    let duration = samples.iter().find(|sample| sample["key"] == "rhinod_request_duration_seconds");
+    let duration = duration.unwrap_or_else(|| panic!("no durations: {samples:#?}"));
+    assert_eq!((&duration["kind"], &duration["value"]), (&"histogram".into(), &1.into()));
     instance.stop();
 }
 
