@@ -92,25 +92,31 @@ pub(super) fn rules(lab: &Lab) -> Result<Findings, Error> {
     Ok(findings)
 }
 
-/// A line of the log for each request, into a file, against none.
+/// A line of the log for each request, into a file, against none: of the shortest of requests, and of one to Django.
 pub(super) fn logging(lab: &Lab) -> Result<Findings, Error> {
-    let silent = |contender| Setup::pool(contender, 2);
+    let silent = |contender| match contender {
+        Contender::Django | Contender::UwsgiDjango => Setup::pool(contender, 2).page("/hello"),
+        _ => Setup::pool(contender, 2),
+    };
     let pair =
         |contender, name: &str| [silent(contender), silent(contender).named(name).option("disable-logging", false)];
     let setups = [
         pair(Contender::Wsgi, "rhinod wsgi, logging"),
         pair(Contender::Uwsgi, "uwsgi wsgi, logging"),
         pair(Contender::Hello, "rhinod hello, logging"),
+        pair(Contender::Django, "rhinod django, logging"),
+        pair(Contender::UwsgiDjango, "uwsgi django, logging"),
     ];
     let (mut findings, series) = compare(lab, "Request log on and off, 2 workers", BATCHES, &setups.concat())?;
     let mut table = Table::new("CPU time with the log, by that without", &["contender", "ratio median", "min", "max"]);
-    for name in ["rhinod wsgi", "uwsgi wsgi", "rhinod hello"] {
+    for name in ["rhinod wsgi", "uwsgi wsgi", "rhinod hello", "rhinod django", "uwsgi django"] {
         let Some(ratio) = cpu_ratio(&series, &format!("{name}, logging"), name) else { continue };
         let mut cells = vec![Cell::text(name)];
         cells.extend(spread_cells(Some(ratio), 3));
         table.row(cells);
-        if name == "rhinod wsgi" {
-            findings.checks.push(Check::new("CPU time with the log / without", ratio.median, Target::AtMost(1.10)));
+        if matches!(name, "rhinod wsgi" | "rhinod django") {
+            let what = format!("{name}: CPU time with the log / without");
+            findings.checks.push(Check::new(what, ratio.median, Target::AtMost(1.10)));
         }
     }
     findings.tables.push(table);

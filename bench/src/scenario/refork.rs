@@ -19,6 +19,8 @@ use crate::server::Server;
 use crate::statistics::Spread;
 
 const WORKERS: usize = 8;
+/// How often the example in Rust is weighed.
+const POOL_ROUNDS: usize = 5;
 const REQUESTS: u64 = 10_000;
 const CLIENTS: usize = 32;
 /// Which part of the visitors comes to the admin's pages.
@@ -75,7 +77,8 @@ fn held(lab: &Lab, python: &str) -> Result<Findings, Error> {
     let hello = Setup::pool(Contender::Hello, WORKERS);
     // It has hardly anything to share, which auto sees; a number has it done all the same, for one more process.
     let pools = [hello.clone(), reforked(hello.clone(), "auto"), reforked(hello.clone(), AFTER)];
-    let of_pools = in_turns(lab, 1, &pools, &mut findings, |setup, server| {
+    // So small that it depends on chance which pages of the program are in memory.
+    let of_pools = in_turns(lab, lab.sizes.rounds.min(POOL_ROUNDS), &pools, &mut findings, |setup, server| {
         lab.run(&server.load(CLIENTS, Until::Requests(REQUESTS))?)?;
         if setup.name() == pools[2].name() { settled(lab, setup, server) } else { weigh(server) }
     })?;
