@@ -318,15 +318,12 @@ pub(crate) fn format_local(pattern: &str, epoch_us: u64) -> String {
 
 /// Appends such a moment.
 pub(crate) fn push_local(line: &mut String, pattern: &str, epoch_us: u64) {
-    // What tells parts of a second is another text each time.
-    if pattern.contains(['f', 'N']) {
-        return line.push_str(&format_moment(pattern, epoch_us));
-    }
     let written = WRITTEN.try_with(|written| {
-        written.try_borrow_mut().map(|mut written| line.push_str(written.text(pattern, epoch_us))).is_ok()
+        let mut written = written.try_borrow_mut().ok()?;
+        written.text(pattern, epoch_us).map(|text| line.push_str(text))
     });
-    // A thread that ends has none any more.
-    if written != Ok(true) {
+    // A thread that ends remembers none any more.
+    if !matches!(written, Ok(Some(()))) {
         line.push_str(&format_moment(pattern, epoch_us));
     }
 }
@@ -342,20 +339,25 @@ impl Written {
     /// Most patterns that are remembered.
     const MOST: usize = 4;
 
-    fn text(&mut self, pattern: &str, epoch_us: u64) -> &str {
+    /// `None` where the pattern tells parts of a second, which are another text each time.
+    fn text(&mut self, pattern: &str, epoch_us: u64) -> Option<&str> {
         let second = epoch_us / 1_000_000;
-        let place = self.0.iter().position(|(other, ..)| other == pattern).unwrap_or_else(|| {
-            if self.0.len() == Self::MOST {
-                self.0.remove(0);
+        let place = match self.0.iter().position(|(other, ..)| other == pattern) {
+            Some(place) => place,
+            None if pattern.contains(['f', 'N']) => return None,
+            None => {
+                if self.0.len() == Self::MOST {
+                    self.0.remove(0);
+                }
+                self.0.push((pattern.to_owned(), second, format_moment(pattern, epoch_us)));
+                self.0.len() - 1
             }
-            self.0.push((pattern.to_owned(), second, format_moment(pattern, epoch_us)));
-            self.0.len() - 1
-        });
+        };
         let (_, of, text) = &mut self.0[place];
         if *of != second {
             (*of, *text) = (second, format_moment(pattern, epoch_us));
         }
-        text
+        Some(text)
     }
 }
 
