@@ -32,11 +32,10 @@ impl Line<'_> {
 
 /// Appends a number in decimal digits.
 pub(super) fn push_number(line: &mut String, number: u64) {
-    // Most of a line are that short.
-    if number < 10 {
-        return line.push(char::from(b'0' + number as u8));
+    // One by one, as they are few.
+    for digit in decimal::format(number, &mut [0; 20]) {
+        line.push(char::from(*digit));
     }
-    line.push_str(std::str::from_utf8(decimal::format(number, &mut [0; 20])).unwrap_or_default());
 }
 
 #[cfg(test)]
