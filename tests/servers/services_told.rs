@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::harness::Instance;
-use crate::monitoring::{bytes_after, document, page, parsed, places, stats_path, wait_for};
+use crate::monitoring::{document, page, places, stats_path, told_by_uwsgi, wait_for};
 use crate::pythons::{EVALUATES, call, launch_in, one};
 use crate::reloading::{operator, reload};
 use crate::rivals::{self, Uwsgi};
@@ -92,7 +92,7 @@ fn as_uwsgi_tells(ours: &Value, directory: &std::path::Path) {
         command.arg("--stats").arg(&theirs).arg("--spooler").arg(directory.join("their-spool"));
         command.args(["--cache2", "name=c,items=10", "--cron", "0 0 1 1 -1 true", "--attach-daemon", "sleep 1000"]);
     });
-    let theirs = parsed(&bytes_after(&theirs, b""));
+    let theirs = told_by_uwsgi(&theirs);
     drop(uwsgi);
     let [mut expected, mut found] = [BTreeSet::new(), BTreeSet::new()];
     places(&theirs, "", &mut expected);

@@ -11,8 +11,10 @@ use nix::sys::signal::Signal;
 use rhinod_bench::packet::Request;
 use serde_json::Value;
 
-use crate::harness::{Instance, PATIENCE, wait_until};
-use crate::monitoring::{bytes_after, document, figure, page, parsed, places, stats_path, sum, telling, wait_for};
+use crate::harness::{Instance, PATIENCE};
+use crate::monitoring::{
+    bytes_after, document, figure, page, parsed, places, stats_path, sum, telling, told_by_uwsgi, wait_for,
+};
 use crate::reloading::{edit, operator, reload, tell, unsteady};
 use crate::rivals::{self, Uwsgi};
 use crate::terminal::Terminal;
@@ -49,9 +51,7 @@ fn every_field_of_a_real_uwsgis_document_is_there_and_of_the_same_kind() {
     let uwsgi = Uwsgi::start_with(binary, "rows", "/hello", |command| {
         command.arg("--stats").arg(&theirs);
     });
-    // It serves before it tells.
-    assert!(wait_until(|| UnixStream::connect(&theirs).is_ok()), "uWSGI tells nothing");
-    let theirs = parsed(&bytes_after(&theirs, b""));
+    let theirs = told_by_uwsgi(&theirs);
     drop(uwsgi);
     let server = telling().set("workers", 1).start();
     // uWSGI may not be done with its request, so that ours has one under way as well.

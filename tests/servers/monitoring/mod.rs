@@ -39,6 +39,12 @@ pub(crate) fn bytes_after(path: &Path, sent: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What a real uWSGI tells of itself. It may answer requests before it listens there.
+pub(crate) fn told_by_uwsgi(stats: &Path) -> Value {
+    assert!(wait_until(|| UnixStream::connect(stats).is_ok()), "uWSGI listens on {}", stats.display());
+    parsed(&bytes_after(stats, b""))
+}
+
 /// What comes must be JSON.
 pub(crate) fn parsed(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
