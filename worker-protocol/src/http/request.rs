@@ -53,34 +53,23 @@ pub struct Request {
 /// The first rule that is broken.
 pub fn read(head: &[u8], peer: &Peer<'_>, limits: &Limits, block: &mut Vec<u8>) -> Result<Request, Refusal> {
     judge_version(head)?;
-    let mut few = [const { MaybeUninit::uninit() }; HEADERS_FEW];
-    let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(head, &mut few) {
-        Err(httparse::Error::TooManyHeaders) => read_many(head, peer, limits, block),
-        outcome => write(&parsed, outcome, head, peer, limits, block),
+    match read_with::<HEADERS_FEW>(head, peer, limits, block) {
+        Err(Refusal::TooManyHeaders { .. }) => read_with::<HEADERS_MAX>(head, peer, limits, block),
+        outcome => outcome,
     }
 }
 
-/// The same with more headers than most requests have.
-#[cold]
+/// The same with room for so many headers, on a stack of its own.
 #[inline(never)]
-fn read_many(head: &[u8], peer: &Peer<'_>, limits: &Limits, block: &mut Vec<u8>) -> Result<Request, Refusal> {
-    let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-    let mut parsed = httparse::Request::new(&mut []);
-    let outcome = parsed.parse_with_uninit_headers(head, &mut room);
-    write(&parsed, outcome, head, peer, limits, block)
-}
-
-/// Judges what was parsed, and appends its variables to `block`.
-fn write(
-    parsed: &httparse::Request<'_, '_>,
-    outcome: httparse::Result<usize>,
+fn read_with<const HEADERS: usize>(
     head: &[u8],
     peer: &Peer<'_>,
     limits: &Limits,
     block: &mut Vec<u8>,
 ) -> Result<Request, Refusal> {
-    match outcome {
+    let mut room = [const { MaybeUninit::uninit() }; HEADERS];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, &mut room) {
         Ok(httparse::Status::Complete(end)) if end == head.len() => {}
         Ok(_) => return Err(Refusal::RequestLine),
         Err(error) => return Err(diagnose(head, error)),

@@ -113,9 +113,6 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
 }
 
 fn is_name(text: &[u8]) -> bool {
-    if text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
-        return !text.is_empty();
-    }
     let mut rest = text;
     loop {
         rest = match rest {
