@@ -91,11 +91,14 @@ impl<T> Parking<T> {
         }
     }
 
+    /// Has a place stand among the deadlines under this one, or under none.
     fn note(&mut self, place: Place, deadline_us: Option<u64>) {
         let Some(slot) = self.slots.get_mut(place.0) else { return };
         let before_us = std::mem::replace(&mut slot.noted_us, deadline_us);
-        before_us.map(|before_us| self.deadlines.remove(&(before_us, place)));
-        deadline_us.map(|deadline_us| self.deadlines.insert((deadline_us, place)));
+        if let Some(before_us) = before_us {
+            self.deadlines.remove(&(before_us, place));
+        }
+        self.deadlines.extend(deadline_us.map(|deadline_us| (deadline_us, place)));
     }
 
     /// Takes the connection whose place has this number, since it can be read from. `None`: nobody waits there.
@@ -120,11 +123,12 @@ impl<T> Parking<T> {
         while let Some(&(noted_us, place)) = self.deadlines.first()
             && noted_us <= now_us
         {
+            self.note(place, None);
             let parked = self.slots.get(place.0)?.parked.as_ref();
-            let (deadline_us, owes) = parked.map(|parked| (parked.deadline_us, parked.owes)).unzip();
-            self.note(place, deadline_us.filter(|deadline_us| *deadline_us > now_us));
-            if let Some(owes) = owes.filter(|_| deadline_us <= Some(now_us)) {
-                return Some((place, self.take(place)?, owes));
+            match parked.map(|parked| (parked.deadline_us, parked.owes)) {
+                Some((deadline_us, owes)) if deadline_us <= now_us => return Some((place, self.take(place)?, owes)),
+                Some((deadline_us, _)) => self.note(place, Some(deadline_us)),
+                None => {}
             }
         }
         None
