@@ -14,7 +14,7 @@ use super::parking::Owes;
 use super::peer::{Bringer, Door};
 use super::place::Place;
 use super::process::Worker;
-use super::request_log::{self, Sheet, Template};
+use super::request_log::{self, Template};
 use super::routes::Routes;
 use super::rush::Rush;
 use super::spans;
@@ -38,7 +38,7 @@ struct Books<'w> {
     number: usize,
     seat: scoreboard::Core<'w>,
     template: Option<Template>,
-    sheet: Sheet,
+    line: String,
     places: Places,
     pid: u32,
 }
@@ -53,7 +53,7 @@ impl<'w> Desk<'w> {
             number,
             seat,
             template,
-            sheet: Sheet::default(),
+            line: String::new(),
             places: Places::for_requests(&member.config().logging),
             pid: std::process::id(),
         };
@@ -150,7 +150,7 @@ impl Books<'_> {
 
     /// It was answered. Returns the time.
     fn account(&mut self, request: &Answered<'_>, started_us: u64, rush: &mut Rush) -> u64 {
-        let Self { worker, number, seat, template, sheet, places, pid } = self;
+        let Self { worker, number, seat, template, line, places, pid } = self;
         let now_us = monotonic_us();
         if let Some(waited_us) = request.outcome.waited_us {
             seat.count_wait(waited_us);
@@ -179,7 +179,7 @@ impl Books<'_> {
                 write_errors,
                 metric: &|name| worker.metric(name),
             };
-            request_log::write(sheet, logging, template.as_ref(), &entry, places);
+            request_log::write(line, logging, template.as_ref(), &entry, places);
         }
         if logging.slow.is_some_and(|slow| took_us >= slow.as_micros() as u64) {
             log::info!("{}", request_log::story(request, took_us, worker.member().post().number, *number));

@@ -20,18 +20,10 @@ use super::connection::{Answered, Outcome};
 use super::reply::Sent;
 use crate::config::model::Logging;
 use crate::log_places::Places;
-use crate::logging::{ctime, waiting};
+use crate::logging::{CTIME, waiting};
 
 /// The line of a request that took this long, in microseconds, waits for no other: what a write costs is nothing beside it.
 const LONG_US: u64 = 500;
-
-/// What the lines of one thread are written on.
-#[derive(Debug, Default)]
-pub(crate) struct Sheet {
-    line: String,
-    second: Option<u64>,
-    ctime: String,
-}
 
 /// Whether a request is logged at all (uWSGI's manual, "Formatting uWSGI requests logs").
 pub(crate) fn wanted(logging: &Logging, request: &Answered<'_>, took_us: u64) -> bool {
@@ -52,18 +44,17 @@ fn meets_condition(logging: &Logging, sent: &Sent, took_us: u64, io_error: bool)
 
 /// Writes the line, whole; with others, if the request was short and others follow on it.
 pub(crate) fn write(
-    sheet: &mut Sheet,
+    line: &mut String,
     logging: &Logging,
     template: Option<&Template>,
     entry: &Entry<'_>,
     places: &mut Places,
 ) {
-    sheet.line.clear();
+    line.clear();
     match template {
-        Some(template) => template.fill(&mut sheet.line, entry),
-        None => sheet.compose(logging, entry),
+        Some(template) => template.fill(line, entry),
+        None => compose(line, logging, entry),
     }
-    let line = &mut sheet.line;
     if !places.is_empty() {
         return places.take(line);
     }
@@ -77,76 +68,64 @@ pub(crate) fn write(
     }
 }
 
-impl Sheet {
-    fn compose(&mut self, logging: &Logging, entry: &Entry<'_>) {
-        self.tell_second(entry.started_epoch_us);
-        let Self { line, ctime, .. } = self;
-        let Answered { head, envelope, outcome: Outcome { sent, statically, .. } } = entry.request;
-        if let Some((resident, virtual_size)) = entry.memory {
-            let _ = write!(
-                line,
-                "{{address space usage: {virtual_size} bytes/{}MB}} {{rss usage: {resident} bytes/{}MB}} ",
-                virtual_size >> 20,
-                resident >> 20
-            );
-        }
-        let app = if sent.status == 0 || *statically { "|app: -1|req: " } else { "|app: 0|req: " };
-        let (own, all) = (entry.requests)();
-        Line(line)
-            .text("[pid: ")
-            .number(entry.pid.into())
-            .text(app)
-            .number(own)
-            .text("/")
-            .number(all)
-            .text("] ")
-            .foreign(client_address(logging, entry.request))
-            .text(" (")
-            .foreign(head.remote_user)
-            .text(") {")
-            .number(strings_count(entry.request) as u64)
-            .text(" vars in ")
-            .number(envelope.block_bytes as u64)
-            .text(" bytes} [")
-            .text(ctime)
-            .text("] ");
-        let (time, unit) = if logging.micros { (entry.took_us, " micros") } else { (entry.took_us / 1_000, " msecs") };
-        let via = match (sent.by_offload, sent.by_sendfile) {
-            (true, _) => " via offload() (",
-            (false, true) => " via sendfile() (",
-            (false, false) => " (",
-        };
-        Line(line)
-            .foreign(head.method.as_bytes())
-            .text(" ")
-            .foreign(head.uri)
-            .text(" => generated ")
-            .number(sent.body_bytes)
-            .text(" bytes in ")
-            .number(time)
-            .text(unit)
-            .text(via)
-            .text(head.protocol)
-            .text(" ")
-            .number(sent.status.into())
-            .text(") ")
-            .number(sent.headers_count as u64)
-            .text(" headers in ")
-            .number(sent.head_bytes as u64)
-            .text(" bytes (")
-            .number(sent.chunks)
-            .text(" switches on core ")
-            .number(entry.core as u64)
-            .text(")");
+fn compose(line: &mut String, logging: &Logging, entry: &Entry<'_>) {
+    let Answered { head, envelope, outcome: Outcome { sent, statically, .. } } = entry.request;
+    if let Some((resident, virtual_size)) = entry.memory {
+        let _ = write!(
+            line,
+            "{{address space usage: {virtual_size} bytes/{}MB}} {{rss usage: {resident} bytes/{}MB}} ",
+            virtual_size >> 20,
+            resident >> 20
+        );
     }
-
-    /// Has the second written down in which a request began: many lines come within one.
-    fn tell_second(&mut self, epoch_us: u64) {
-        let second = epoch_us / 1_000_000;
-        if self.second != Some(second) {
-            (self.second, self.ctime) = (Some(second), ctime(epoch_us));
-        }
-    }
+    let app = if sent.status == 0 || *statically { "|app: -1|req: " } else { "|app: 0|req: " };
+    let (own, all) = (entry.requests)();
+    Line(line)
+        .text("[pid: ")
+        .number(entry.pid.into())
+        .text(app)
+        .number(own)
+        .text("/")
+        .number(all)
+        .text("] ")
+        .foreign(client_address(logging, entry.request))
+        .text(" (")
+        .foreign(head.remote_user)
+        .text(") {")
+        .number(strings_count(entry.request) as u64)
+        .text(" vars in ")
+        .number(envelope.block_bytes as u64)
+        .text(" bytes} [")
+        .moment(CTIME, entry.started_epoch_us)
+        .text("] ");
+    let (time, unit) = if logging.micros { (entry.took_us, " micros") } else { (entry.took_us / 1_000, " msecs") };
+    let via = match (sent.by_offload, sent.by_sendfile) {
+        (true, _) => " via offload() (",
+        (false, true) => " via sendfile() (",
+        (false, false) => " (",
+    };
+    Line(line)
+        .foreign(head.method.as_bytes())
+        .text(" ")
+        .foreign(head.uri)
+        .text(" => generated ")
+        .number(sent.body_bytes)
+        .text(" bytes in ")
+        .number(time)
+        .text(unit)
+        .text(via)
+        .text(head.protocol)
+        .text(" ")
+        .number(sent.status.into())
+        .text(") ")
+        .number(sent.headers_count as u64)
+        .text(" headers in ")
+        .number(sent.head_bytes as u64)
+        .text(" bytes (")
+        .number(sent.chunks)
+        .text(" switches on core ")
+        .number(entry.core as u64)
+        .text(")");
 }
 
 #[cfg(test)]

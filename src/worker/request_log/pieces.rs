@@ -4,6 +4,7 @@
 use worker_protocol::decimal;
 
 use crate::escape::{Escape, push_escaped};
+use crate::logging::push_local;
 
 /// A line in the making.
 pub(super) struct Line<'l>(pub(super) &'l mut String);
@@ -20,6 +21,12 @@ impl Line<'_> {
     #[inline]
     pub(super) fn number(self, number: u64) -> Self {
         push_number(self.0, number);
+        self
+    }
+
+    /// Appends a moment, in microseconds since the epoch, in a strftime(3) pattern and local time.
+    pub(super) fn moment(self, pattern: &str, epoch_us: u64) -> Self {
+        push_local(self.0, pattern, epoch_us);
         self
     }
 
