@@ -1,20 +1,14 @@
 #!/bin/sh
-# Installs Django and Flask-Caching from PyPI into target/rivals/caches, once, and beside them Django's own tests of caches, as
-# its source distribution has them (tests/cache). Prints the path of its python. Needs a network and a python3 with venv.
+# Installs Django and Flask-Caching from PyPI, once, and beside them Django's own tests of caches, as its source distribution has
+# them (tests/cache). Prints the path of their python (see `virtualenv`).
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
-home="${CARGO_TARGET_DIR:-$root/target}/rivals/caches"
-django="$(grep -i '^Django==' "$root/examples/django/requirements.txt")"
-packages="$django Flask-Caching==2.5.1"
-if [ "$(cat "$home/made-from" 2>/dev/null)" != "$packages" ]; then
-    echo "installing Django, its tests and Flask-Caching from PyPI into $home (once)" >&2
-    "${RHINOD_RIVAL_PYTHON:-python3}" -m venv --clear "$home" >&2
-    # shellcheck disable=SC2086  # two words
-    "$home/bin/python" -m pip install --quiet --disable-pip-version-check $packages >&2
-    "$home/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary django \
-        --dest "$home" "$django" >&2
-    tar --extract --gzip --strip-components=1 --wildcards --directory "$home" --file "$home"/[Dd]jango-*.tar.gz '*/tests/cache'
-    echo "$packages" >"$home/made-from"
+here=$(dirname "$0")
+django="$(grep -i '^Django==' "$here/../../examples/django/requirements.txt")"
+home=$("$here/virtualenv" caches "$django" Flask-Caching==2.5.1)
+if [ ! -e "$home/tests-made" ]; then
+    "$here/virtualenv" caches --source "$django" >&2
+    tar --extract --gzip --strip-components=1 --wildcards --directory "$home" --file "$home"/source/[Dd]jango-*.tar.gz '*/tests/cache'
+    touch "$home/tests-made"
 fi
 "$home/bin/python" -c 'import django, flask_caching'
 echo "$home/bin/python"

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Once, OnceLock};
+use std::sync::{Mutex, Once, OnceLock};
 
 use crate::harness::{Instance, Launch};
 
@@ -26,7 +26,8 @@ const OLDEST: (u32, u32) = (3, 9);
 pub(crate) fn supported() -> &'static [Python] {
     static SUPPORTED: OnceLock<Vec<Python>> = OnceLock::new();
     SUPPORTED.get_or_init(|| {
-        let found: Vec<Python> = all().into_iter().filter(|python| python.version >= OLDEST).collect();
+        let found = all().into_iter().filter(|python| python.version >= OLDEST);
+        let found: Vec<Python> = found.map(bare).collect();
         assert!(!found.is_empty(), "there is no Python from 3.9 on");
         // Not through a macro, whose output only failing tests show.
         let _ = writeln!(std::io::stderr(), "interpreters: {}", list(&found));
@@ -36,8 +37,31 @@ pub(crate) fn supported() -> &'static [Python] {
 
 /// The one to use where one is enough: `python3` of PATH if it is new enough.
 pub(crate) fn one() -> Python {
-    let of_path = probe(Path::new("python3")).filter(|python| python.version >= OLDEST);
-    of_path.unwrap_or_else(|| supported()[0].clone())
+    static ONE: OnceLock<Python> = OnceLock::new();
+    let of_path = || probe(Path::new("python3")).filter(|python| python.version >= OLDEST).map(bare);
+    ONE.get_or_init(|| of_path().unwrap_or_else(|| supported()[0].clone())).clone()
+}
+
+/// The same interpreter without what the machine has installed for it: a virtualenv that holds nothing, in the target
+/// directory. No test shall find packages there by chance, nor wait for what they do at each start.
+fn bare(python: Python) -> Python {
+    // Of several threads that want it, one makes it.
+    static MAKES: Mutex<()> = Mutex::new(());
+    let _makes = MAKES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let place =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{}.{}", python.version.0, python.version.1));
+    let path = place.join("bin/python3");
+    let is_it = || probe(&path).is_some_and(|made| made.version == python.version);
+    if !is_it() {
+        let mut make = Command::new(&python.path);
+        make.args(["-m", "venv", "--clear", "--without-pip"]).arg(&place).stdin(Stdio::null());
+        assert!(
+            make.status().is_ok_and(|made| made.success()) && is_it(),
+            "{} makes a virtualenv",
+            python.path.display()
+        );
+    }
+    Python { path, ..python }
 }
 
 /// A Python 3 that is too old, if there is one.
