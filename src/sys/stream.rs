@@ -118,6 +118,13 @@ impl Stream {
         retry(|| recv(self.descriptor.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
     }
 
+    /// Whether something is there that was not read: bytes or an error, but not the end.
+    pub fn has_unread(&self) -> bool {
+        let mut byte = [0];
+        let looked = recv(self.descriptor.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+        !matches!(looked, Ok(0) | Err(Errno::EAGAIN | Errno::EINTR))
+    }
+
     /// Reads what is there, or waits for it: one call to the system less than asking whether something is there,
     /// waiting and reading. `WouldBlock` when nothing came within the time, `Interrupted` when a signal did.
     pub fn read_within(&self, buffer: &mut [u8], timeout_us: u64) -> io::Result<usize> {
@@ -202,9 +209,7 @@ impl Stream {
         let is_unix = getsockname::<SockaddrStorage>(self.descriptor.as_raw_fd())
             .is_ok_and(|address| address.family() == Some(AddressFamily::Unix));
         if is_unix {
-            let mut byte = [0];
-            let looked = recv(self.descriptor.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
-            return !matches!(looked, Ok(0) | Err(Errno::EAGAIN | Errno::EINTR));
+            return self.has_unread();
         }
         // If this fails the peer has gone, so that there is nobody to tell.
         let _ = setsockopt(&self.descriptor, Linger, &libc::linger { l_onoff: 1, l_linger: 0 });

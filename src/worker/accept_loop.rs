@@ -16,6 +16,7 @@ use super::eagerness::{Eagerness, MOMENT_US};
 use super::exchange::Service;
 use super::home::{Home, Traveller};
 use super::keeping::{Keeping, Kept};
+use super::parking::Owes;
 use super::peer::{Bringer, Door};
 use super::place::Place;
 use super::process::Worker;
@@ -147,7 +148,7 @@ impl<'w> Core<'w> {
                 SeatOrder::Retire => return self.take_leave(service),
                 SeatOrder::Pause => self.pause()?,
                 SeatOrder::Run => {
-                    self.expire()?;
+                    self.expire(service, false)?;
                     let turn = self.next_turn()?;
                     self.take(service, turn)?;
                 }
@@ -242,9 +243,14 @@ impl<'w> Core<'w> {
         self.settle(kept, next)
     }
 
-    /// Ends or answers whoever has not sent in time what it owes.
-    pub(super) fn expire(&mut self) -> io::Result<()> {
+    /// Ends or answers whoever has not sent in time what it owes. `is_last`: no request is taken after this one.
+    pub(super) fn expire<S: Service + ?Sized>(&mut self, service: &S, is_last: bool) -> io::Result<()> {
         while let Some((mut kept, owes)) = self.keeping.take_expired(self.now_us) {
+            if owes != Owes::End && kept.patient.stream().has_unread() {
+                // It may have come in time, and this thread had something else to do.
+                self.attend(service, kept, is_last)?;
+                continue;
+            }
             let next = self.desk.expire(&mut kept, owes, &self.doors);
             self.settle(kept, next)?;
         }

@@ -59,6 +59,6 @@ impl Core<'_> {
             }
             None => {}
         }
-        self.expire()
+        self.expire(service, true)
     }
 }

@@ -65,6 +65,26 @@ fn a_client_with_many_requests_at_once_keeps_nobody_waiting() {
     assert!(began.elapsed() < Duration::from_millis(1_000), "{:?} behind 99 requests of 20 ms", began.elapsed());
 }
 
+/// Who has sent in time what it owes is answered, however late the worker gets to see it.
+#[test]
+fn a_worker_that_was_busy_for_longer_does_not_give_up_who_was_in_time() {
+    let server = hello().set("http-keepalive", 2).set("socket-timeout", 2).start();
+    let mut clients = [(); 3].map(|()| Dialogue::with(&server));
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    // Half of its next request, which the worker has seen when the next one is answered.
+    clients[1].send("GET / HTTP/1.1\r\nHo");
+    let mut other = Dialogue::with(&server);
+    assert_eq!(other.get("/").status, 200);
+    other.send("GET /sleep?ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(wait_until(|| server.workers()[0].sleeps()));
+    clients[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    clients[1].send("st: a\r\n\r\n");
+    clients[2].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    for client in clients.iter_mut().chain([&mut other]) {
+        assert_eq!(client.reply("GET").status, 200);
+    }
+}
+
 #[test]
 fn clients_that_say_nothing_or_half_a_request_keep_nobody_waiting() {
     let mut server = hello().start();

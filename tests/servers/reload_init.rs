@@ -207,14 +207,9 @@ fn a_stop_finishes_what_every_worker_has_accepted() {
     server.ends_with(0);
 }
 
-/// How many workers sleep in a request: in `nanosleep`, as the system call's number tells.
+/// How many workers sleep in a request.
 fn busy(server: &Instance) -> usize {
-    let sleeps = |process: &Process| {
-        let call = fs::read_to_string(format!("/proc/{}/syscall", process.pid)).unwrap_or_default();
-        let number = call.split(' ').next().and_then(|number| number.parse::<i64>().ok());
-        number == Some(libc::SYS_clock_nanosleep) || number == Some(libc::SYS_nanosleep)
-    };
-    server.workers().iter().filter(|process| sleeps(process)).count()
+    server.workers().iter().filter(|process| process.sleeps()).count()
 }
 
 #[test]
