@@ -1,12 +1,13 @@
 //! Instances that announce themselves to the router (uWSGI's manual, "The uWSGI subscription server"): the nodes of each key.
 //! Pure; used in the router, `hearing` has the sockets.
 //!
-//! `judging` says who is believed; `table` has the nodes (`node`), `choosing` which one is next; `record` is what routers of one instance
+//! `judging` says who is believed; `table` has the nodes (`node`) and those that have gone (`graves`), `choosing` which one is next; `record` is what routers of one instance
 //! tell each other. Differs from uWSGI where that is at fault: packets are read strictly and what they ask for is bounded; the
 //! order to go must be as new as any; hosts are compared without regard to case; who goes by weight is spread evenly.
 
 mod choosing;
 mod complaints;
+mod graves;
 mod judging;
 mod node;
 mod record;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::choosing::choose;
+use super::graves::Graves;
 use super::node::{Held, Node};
 use super::record::Record;
 use crate::config::model::{Address, Hearing, Turns};
@@ -17,9 +18,6 @@ pub(super) const NODES_MAX: usize = 4_096;
 /// Most nodes of one key: all of them are looked at for each request.
 pub(super) const NODES_OF_KEY_MAX: usize = 256;
 
-/// Most nodes that have gone whose last signature is remembered, so that nobody says the same again for them.
-pub(super) const GONE_MAX: usize = 4_096;
-
 /// How many names of a host are looked for (`subscription-dotsplit`).
 const SPLITS_MAX: usize = 5;
 
@@ -28,10 +26,7 @@ const SPLITS_MAX: usize = 5;
 pub(in crate::router) struct Table {
     pools: BTreeMap<String, Pool>,
     nodes_count: usize,
-    /// The last moment that was signed by nodes that have gone.
-    gone: BTreeMap<(String, String), u64>,
-    /// Whoever is new and signed no later is not believed: more have gone than are remembered.
-    gone_until_s: Option<u64>,
+    gone: Graves,
     turns: Turns,
     splits_dots: bool,
     fallback_key: Option<String>,
@@ -93,8 +88,7 @@ impl Table {
         Table {
             pools: BTreeMap::new(),
             nodes_count: 0,
-            gone: BTreeMap::new(),
-            gone_until_s: None,
+            gone: Graves::default(),
             turns: terms.turns,
             splits_dots: terms.splits_dots,
             fallback_key: terms.fallback_key.clone(),
@@ -120,11 +114,11 @@ impl Table {
         match known {
             Some(place) if record.goes => {
                 self.remove(&record.key, place, record.at_us);
-                self.bury(record);
+                self.gone.bury(record);
                 Applied::Gone
             }
             None if record.goes => {
-                self.bury(record);
+                self.gone.bury(record);
                 Applied::Nothing
             }
             Some(place) => {
@@ -175,7 +169,7 @@ impl Table {
     pub(in crate::router) fn whole(&self) -> Vec<Record> {
         let gone = self.gone.iter().filter_map(|((key, address), moment_s)| {
             let address = serde_json::from_str(address).ok()?;
-            Some(departure(key, &address, *moment_s))
+            Some(departure(key, &address, moment_s))
         });
         let nodes = self.pools.values().flat_map(|pool| pool.nodes.iter().map(|node| node.record.clone()));
         gone.chain(nodes).collect()
@@ -224,7 +218,7 @@ impl Table {
         for record in &silent {
             if let Some(place) = self.place(&record.key, &record.address) {
                 self.remove(&record.key, place, now_us);
-                self.bury(record);
+                self.gone.bury(record);
             }
         }
         let grace_us = self.grace_us;
@@ -293,7 +287,7 @@ impl Table {
     fn last_moment_s(&self, record: &Record, place: Option<usize>) -> Option<u64> {
         match place {
             Some(place) => self.pools.get(&record.key)?.nodes.get(place)?.record.moment_s,
-            None => self.gone.get(&grave(record)).copied().max(self.gone_until_s),
+            None => self.gone.last_moment_s(record),
         }
     }
 
@@ -316,7 +310,7 @@ impl Table {
         });
         self.next_id += 1;
         self.nodes_count += 1;
-        self.gone.remove(&grave(record));
+        self.gone.remove(record);
         let due_us = record.at_us.saturating_add(self.tolerance_us).saturating_add(1);
         self.due_us = Some(self.due_us.map_or(due_us, |earlier_us| earlier_us.min(due_us)));
         Applied::New
@@ -340,22 +334,6 @@ impl Table {
             self.due_us = Some(self.due_us.map_or(due_us, |earlier_us| earlier_us.min(due_us)));
         }
     }
-
-    /// Remembers the last signature of who has gone.
-    fn bury(&mut self, record: &Record) {
-        let Some(moment_s) = record.moment_s else { return };
-        self.gone.insert(grave(record), moment_s);
-        while self.gone.len() > GONE_MAX {
-            let oldest = self.gone.iter().min_by_key(|(_, moment_s)| **moment_s).map(|(place, _)| place.clone());
-            let forgotten = oldest.and_then(|place| self.gone.remove(&place));
-            self.gone_until_s = self.gone_until_s.max(forgotten);
-        }
-    }
-}
-
-/// Under what a node that has gone is remembered.
-fn grave(record: &Record) -> (String, String) {
-    (record.key.clone(), serde_json::to_string(&record.address).unwrap_or_default())
 }
 
 /// What is told of a node that has gone.

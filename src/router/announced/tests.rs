@@ -9,7 +9,8 @@ use testkit::mutation::mutate;
 use testkit::seeds::Seeds;
 use worker_protocol::subscription::{Announcement, Command, Heard};
 
-use super::table::{GONE_MAX, NODES_MAX, NODES_OF_KEY_MAX};
+use super::graves::GONE_MAX;
+use super::table::{NODES_MAX, NODES_OF_KEY_MAX};
 use super::*;
 use crate::config::model::{Address, Digest, Hearing, SignCheck, Turns};
 

@@ -30,6 +30,15 @@ pub fn run(world: &World, scaler: &Scaler, load: &Load, watch: &mut dyn FnMut(&S
     engine.finish()
 }
 
+/// The earlier one, as far as there are any. Asked for at each step of each server.
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(a), Some(b)) if b < a => other,
+        (None, _) => other,
+        _ => one,
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// A request has finished everything.
@@ -152,7 +161,7 @@ impl<'a> Engine<'a> {
     pub(super) fn next_time(&self) -> Option<u64> {
         let event = self.events.peek().map(|Reverse((when, ..))| *when);
         let arrival = self.load.jobs.get(self.next_job).map(|job| job.at_us);
-        [event, arrival, self.cores.next_finish_us()].into_iter().flatten().min()
+        earlier(earlier(event, arrival), self.cores.next_finish_us())
     }
 
     pub(super) fn advance(&mut self, now_us: u64) {
