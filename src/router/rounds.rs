@@ -375,12 +375,12 @@ impl Router {
         }
     }
 
-    /// It has waited long enough: a session knows for what, and says so.
+    /// It has waited long enough, unless something is there that nobody has heard of yet.
     fn expire(&mut self, number: usize) {
-        match self.connections.get(&number).map(|watch| &watch.connection) {
-            Some(Connection::Session(_)) => self.attend(number),
-            Some(Connection::Tunnel(_)) | None => self.end(number),
+        if let Some(watch) = self.connections.get_mut(&number) {
+            [Side::Client, Side::Worker].into_iter().for_each(|side| watch.connection.wake(side, false));
         }
+        self.attend(number);
     }
 
     fn end(&mut self, number: usize) {

@@ -106,17 +106,22 @@ impl Session {
         self.conversation.hurry(moment);
     }
 
-    /// Moves what can be moved.
+    /// Moves what can be moved. Its time is over only if nothing can: what came before may still be unread.
     pub(super) fn advance(&mut self, desk: &mut Desk<'_>) -> Next {
-        if self.conversation.until_us(desk.terms) <= desk.moment.us {
-            self.expire(desk);
-        }
+        let mut has_expired = false;
         for _ in 0..STEPS_MAX {
             let stepped = self.step(desk);
             self.tell(desk);
             match stepped {
                 Ok(true) => {}
-                Ok(false) => return Next::Waits { until_us: self.conversation.until_us(desk.terms) },
+                Ok(false) => {
+                    let until_us = self.conversation.until_us(desk.terms);
+                    if has_expired || desk.moment.us < until_us {
+                        return Next::Waits { until_us };
+                    }
+                    self.expire(desk);
+                    has_expired = true;
+                }
                 Err(Stop::Blocked) => return Next::Blocked,
                 Err(Stop::Ended) => return Next::Ended,
             }

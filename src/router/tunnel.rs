@@ -74,12 +74,15 @@ impl Tunnel {
         self.worker.as_ref()
     }
 
-    /// Moves what can be moved.
+    /// Moves what can be moved. Its time is over only if nothing can: what came before may still be unread.
     pub(super) fn advance(&mut self, hall: &Hall<'_>, scratch: &mut [u8], now_us: u64) -> Next {
         for _ in 0..STEPS_MAX {
             match self.step(hall, scratch, now_us) {
                 Ok(true) => self.moved_us = now_us,
-                Ok(false) => return Next::Waits { until_us: self.until_us(hall) },
+                Ok(false) => match self.until_us(hall) {
+                    until_us if until_us <= now_us => return Next::Ended,
+                    until_us => return Next::Waits { until_us },
+                },
                 Err(Stop::Blocked) => return Next::Blocked,
                 Err(Stop::Ended) => return Next::Ended,
             }

@@ -121,6 +121,28 @@ fn clients_that_keep_their_connections_notice_no_reload() {
     server.stop();
 }
 
+/// Who has sent in time what it owes is answered, however late the router gets to see it, and however many they are.
+#[test]
+fn a_router_that_was_kept_from_running_does_not_give_up_who_was_in_time() {
+    let server = routed().set("http-headers-timeout", 1).set("http-keepalive", 2).start();
+    let connect = |_| Dialogue::over_tcp(tcp_address(&server));
+    let mut halves: Vec<Dialogue> = (0..300).map(connect).collect();
+    halves.iter_mut().for_each(|client| client.send("GET / HTTP/1.1\r\nHo"));
+    // It has read the others when it answers this one.
+    let mut kept = connect(0);
+    assert_eq!(kept.get("/").status, 200);
+    let router = server.processes().into_iter().find(|process| process.name.contains("router")).expect("a router");
+    router.signal(Signal::SIGSTOP);
+    halves.iter_mut().for_each(|client| client.send("st: a\r\n\r\n"));
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Longer than any of them may take.
+    std::thread::sleep(Duration::from_millis(2_500));
+    router.signal(Signal::SIGCONT);
+    for client in halves.iter_mut().chain([&mut kept]) {
+        assert_eq!(client.reply("GET").status, 200);
+    }
+}
+
 /// The pids of the routers of the moment.
 fn routers(server: &Instance) -> Vec<i32> {
     let processes = server.processes().into_iter();
