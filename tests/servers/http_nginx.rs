@@ -138,12 +138,16 @@ fn bodies_come_through_each_way_buffered_and_as_they_arrive() {
     }
 }
 
-/// nginx keeps its connections, and a reload or a worker that has done enough does not show.
+/// nginx keeps its connections, and a reload or a worker that has done enough does not show. FastCGI has no word for the last answer
+/// of a connection: nginx may ask on one that is just being closed, says so, and asks again.
 #[test]
 fn kept_connections_survive_everything_that_ends_a_worker() {
     for way in [Way::HttpKept, Way::FastcgiKept] {
         let server = way.launch().set("workers", 2).set("max-requests", 50).set("disable-logging", true).start();
-        let nginx = way.nginx(&server).before(&server);
+        let mut nginx = way.nginx(&server).before(&server);
+        if way == Way::FastcgiKept {
+            nginx.expect_log("upstream prematurely closed connection while reading response header");
+        }
         for number in 0..400 {
             if number % 100 == 50 {
                 server.signal(nix::sys::signal::Signal::SIGHUP);
