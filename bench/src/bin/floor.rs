@@ -3,8 +3,8 @@
 //! N processes share one listening socket; each loops over accept4, read, write, close, without looking at the
 //! request, and answers what the hello example answers, byte for byte as long. With `--keep-alive` each loops over
 //! epoll_wait, read and write, and closes nothing by itself: the floor for HTTP connections that bring many requests.
-//! The first process binds the socket and starts the others as itself with `--serve`, the socket being their standard
-//! input. They end with it.
+//! The first process binds the socket and starts the others as itself with `--serve` and its pid, the socket being their
+//! standard input. They end with it.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +17,7 @@ use lexopt::prelude::*;
 use rhinod_bench::client::Target;
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with, sockopt};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 /// The hello example's reply.
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world\n";
@@ -35,7 +35,7 @@ enum Role {
     /// Binds the socket and starts the processes that serve it.
     Parent { target: Target, processes: usize, keeps_alive: bool },
     /// Serves the socket that is its standard input.
-    Serve { keeps_alive: bool },
+    Serve { parent: i32, keeps_alive: bool },
 }
 
 fn main() -> ExitCode {
@@ -43,8 +43,10 @@ fn main() -> ExitCode {
         Role::Parent { target, processes, keeps_alive } => {
             supervise(&target, processes, keeps_alive).map_err(|error| error.to_string())
         }
-        Role::Serve { keeps_alive: false } => serve(io::stdin().as_fd()).map_err(|error| error.to_string()),
-        Role::Serve { keeps_alive: true } => serve_kept(io::stdin().as_fd()).map_err(|error| error.to_string()),
+        Role::Serve { parent, keeps_alive } => {
+            let serve = if keeps_alive { serve_kept } else { serve };
+            end_with(parent).and_then(|()| serve(io::stdin().as_fd())).map_err(|error| error.to_string())
+        }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,11 +58,11 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Role, String> {
-    let (mut target, mut processes, mut serves, mut keeps_alive) = (None, 2, false, false);
+    let (mut target, mut processes, mut parent, mut keeps_alive) = (None, 2, None, false);
     let mut read = || -> Result<(), lexopt::Error> {
         while let Some(argument) = arguments.next()? {
             match argument {
-                Long("serve") => serves = true,
+                Long("serve") => parent = Some(arguments.value()?.parse()?),
                 Long("keep-alive") => keeps_alive = true,
                 Long("socket") => target = Some(arguments.value()?.parse()?),
                 Long("processes") => processes = arguments.value()?.parse()?,
@@ -70,8 +72,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Role, String> {
         Ok(())
     };
     read().map_err(|error| format!("{error}\n{USAGE}"))?;
-    if serves {
-        return Ok(Role::Serve { keeps_alive });
+    if let Some(parent) = parent {
+        return Ok(Role::Serve { parent, keeps_alive });
     }
     let target = target.ok_or(USAGE)?;
     Ok(Role::Parent { target, processes, keeps_alive })
@@ -83,7 +85,8 @@ fn supervise(target: &Target, processes: usize, keeps_alive: bool) -> io::Result
     let program = std::env::current_exe()?;
     let start = |_| -> io::Result<Child> {
         let more = keeps_alive.then_some("--keep-alive");
-        Command::new(&program).arg("--serve").args(more).stdin(Stdio::from(listener.try_clone()?)).spawn()
+        let own = std::process::id().to_string();
+        Command::new(&program).args(["--serve", &own]).args(more).stdin(Stdio::from(listener.try_clone()?)).spawn()
     };
     let mut children = (0..processes).map(start).collect::<io::Result<Vec<_>>>()?;
     let Some(first) = children.first_mut() else { return Ok(()) };
@@ -118,9 +121,17 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Has this process end with the one that started it, even if that has ended already.
+fn end_with(parent: i32) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    match getppid() {
+        Some(own) if own.as_raw_nonzero().get() == parent => Ok(()),
+        _ => Err(io::Error::other("the process that started it has gone")),
+    }
+}
+
 /// The bare loop. Returns only when the socket fails.
 fn serve(listener: BorrowedFd<'_>) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut request = vec![0; REQUEST_BYTES_MAX];
     loop {
         let connection = accept_with(listener, SocketFlags::CLOEXEC)?;
@@ -133,7 +144,6 @@ fn serve(listener: BorrowedFd<'_>) -> io::Result<()> {
 
 /// The same for connections that are kept. Returns only when the socket or epoll fails.
 fn serve_kept(listener: BorrowedFd<'_>) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
     // Another process may be faster at the same event.
     rustix::io::ioctl_fionbio(listener, true)?;
     let waiting = epoll::create(epoll::CreateFlags::CLOEXEC)?;
