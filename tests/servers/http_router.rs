@@ -6,7 +6,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 
 use crate::dialogue::websocket::Client;
@@ -117,7 +118,7 @@ fn clients_that_keep_their_connections_notice_no_reload() {
             }
         }),
     );
-    assert_eq!(routers(&server), [before]);
+    assert_eq!(server.routers(), [before]);
     server.stop();
 }
 
@@ -131,28 +132,22 @@ fn a_router_that_was_kept_from_running_does_not_give_up_who_was_in_time() {
     // It has read the others when it answers this one.
     let mut kept = connect(0);
     assert_eq!(kept.get("/").status, 200);
-    let router = server.processes().into_iter().find(|process| process.name.contains("router")).expect("a router");
-    router.signal(Signal::SIGSTOP);
+    let router = Pid::from_raw(router(&server));
+    kill(router, Signal::SIGSTOP).expect("the router is there");
     halves.iter_mut().for_each(|client| client.send("st: a\r\n\r\n"));
     kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     // Longer than any of them may take.
     std::thread::sleep(Duration::from_millis(2_500));
-    router.signal(Signal::SIGCONT);
+    kill(router, Signal::SIGCONT).expect("the router is there");
     for client in halves.iter_mut().chain([&mut kept]) {
         assert_eq!(client.reply("GET").status, 200);
     }
 }
 
-/// The pids of the routers of the moment.
-fn routers(server: &Instance) -> Vec<i32> {
-    let processes = server.processes().into_iter();
-    processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect()
-}
-
 /// The pid of the only one, as soon as there is one.
 fn router(server: &Instance) -> i32 {
-    assert!(wait_until(|| routers(server).len() == 1), "{:?}", routers(server));
-    routers(server)[0]
+    assert!(wait_until(|| server.routers().len() == 1), "{:?}", server.routers());
+    server.routers()[0]
 }
 
 /// Each reload changes what routers are told: another one takes its place beside it, and ends its connections with their next
@@ -176,7 +171,7 @@ fn a_router_that_is_replaced_lets_go_of_its_clients_one_by_one() {
         let before = router(&server);
         edit(&server, |text| text.replace(&format!("TURN={}", turn - 1), &format!("TURN={turn}")));
         reload();
-        assert!(wait_until(|| matches!(routers(&server)[..], [one] if one != before)), "{before}");
+        assert!(wait_until(|| matches!(server.routers()[..], [one] if one != before)), "{before}");
         let variables = Dialogue::over_tcp(address).get("/env").text();
         assert!(variables.contains(&format!("TURN={turn}\n")), "{variables}");
     });
@@ -208,15 +203,15 @@ fn a_router_that_is_replaced_stays_until_the_last_of_its_connections_has_ended()
     edit(&server, |text| text.replace("TURN=0", "TURN=1"));
     server.signal(Signal::SIGHUP);
     server.log.wait_for("reload done: generation 2 serves");
-    assert!(wait_until(|| routers(&server).len() == 2), "{:?}", routers(&server));
+    assert!(wait_until(|| server.routers().len() == 2), "{:?}", server.routers());
     // Who says nothing is let go; who has begun is answered.
     idle.assert_ends();
-    assert!(routers(&server).contains(&before));
+    assert!(server.routers().contains(&before));
     slow.send("def");
     let reply = slow.reply("POST");
     assert!(reply.text() == "abcdef" && reply.is_last(), "{reply:?}");
     slow.assert_ends();
-    assert!(wait_until(|| matches!(routers(&server)[..], [one] if one != before)), "{:?}", routers(&server));
+    assert!(wait_until(|| matches!(server.routers()[..], [one] if one != before)), "{:?}", server.routers());
     server.stop();
 }
 

@@ -75,12 +75,6 @@ fn wait_for_nodes(server: &Instance, count: usize) {
     assert!(wait_until(|| nodes(server).len() == count), "not {count}: {:#}\n{}", told(server), server.log.tail());
 }
 
-/// The pids of the routers of the moment.
-fn routers(server: &Instance) -> Vec<i32> {
-    let processes = server.processes().into_iter();
-    processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect()
-}
-
 fn announce(to: SocketAddr, command: Command, announcement: Announcement<'_>) {
     let packet = announcement.pairs(None).and_then(|pairs| command.packet(pairs, None)).expect("a packet");
     send(to, &packet);
@@ -163,19 +157,19 @@ fn a_router_that_is_replaced_or_dies_or_whose_master_is_replaced_knows_the_nodes
     wait_for_nodes(&server, 1);
     let ask = |count: usize| (0..count).for_each(|_| assert_eq!(status(address, HOST), 200, "{}", server.log.tail()));
     ask(8);
-    let before = routers(&server);
+    let before = server.routers();
     edit(&server, |text| text.replace("TURN=0", "TURN=1"));
     server.signal(Signal::SIGHUP);
     let is_replaced = |before: &[i32]| {
-        let now = routers(&server);
+        let now = server.routers();
         now.len() == 2 && now.iter().all(|pid| !before.contains(pid))
     };
-    assert!(wait_until(|| is_replaced(&before)), "{before:?} {:?}", routers(&server));
+    assert!(wait_until(|| is_replaced(&before)), "{before:?} {:?}", server.routers());
     ask(8);
     let kill_routers = || {
-        let before = routers(&server);
+        let before = server.routers();
         before.iter().for_each(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).expect("it lives"));
-        assert!(wait_until(|| is_replaced(&before)), "{before:?} {:?}", routers(&server));
+        assert!(wait_until(|| is_replaced(&before)), "{before:?} {:?}", server.routers());
     };
     kill_routers();
     ask(8);
@@ -318,7 +312,7 @@ fn whatever_is_sent_there_the_router_goes_on_and_says_a_few_lines() {
     server.expect_log("is not believed");
     let site = node(to).start();
     wait_for_nodes(&server, 1);
-    let before = routers(&server);
+    let before = server.routers();
     let long = "x".repeat(255);
     let good = Announcement { key: HOST, address: "127.0.0.1:9", ..Announcement::default() };
     let packet = good.pairs(None).and_then(|pairs| Command::Subscribe.packet(pairs, None)).expect("a packet");
@@ -339,7 +333,7 @@ fn whatever_is_sent_there_the_router_goes_on_and_says_a_few_lines() {
     announce(to, Command::Subscribe, Announcement { key: &long, address: "/nobody", ..Announcement::default() });
     assert!(wait_until(|| told(&server)["subscriptions"].as_array().is_some_and(|all| all.len() > 1)));
     assert_eq!(status(address, HOST), 200);
-    assert_eq!(routers(&server), before);
+    assert_eq!(server.routers(), before);
     let said = server.log.lines_with("is not believed").len();
     assert!((1..=40).contains(&said), "{said} lines");
     site.stop();

@@ -193,12 +193,8 @@ fn a_reload_takes_a_renewed_certificate_and_none_that_does_not_fit() {
 fn a_certificate_that_changes_is_shown_without_a_reload_and_no_connection_ends() {
     let read = secure("https = 127.0.0.1:0,site.crt,site.key").set("http-processes", 2);
     let mut server = read.line("https-socket = 127.0.0.1:0,site.crt,site.key").start();
-    let router = |server: &Instance| -> Vec<i32> {
-        let processes = server.processes().into_iter();
-        processes.filter(|process| process.name.contains("router")).map(|process| process.pid).collect()
-    };
-    assert!(crate::harness::wait_until(|| router(&server).len() == 2));
-    let (first, routers) = (shown(&server), router(&server));
+    assert!(crate::harness::wait_until(|| server.routers().len() == 2));
+    let (first, routers) = (shown(&server), server.routers());
     let mut kept = [1, 2].map(|number| connect(address(&server, number), &client(false)));
     let mut all_are_answered = || {
         for connection in &mut kept {
@@ -218,7 +214,7 @@ fn a_certificate_that_changes_is_shown_without_a_reload_and_no_connection_ends()
     // Each of both routers takes some of the connections.
     assert!(crate::harness::wait_until(|| (0..4).all(|_| shown(&server) == renewed.to_vec())));
     all_are_answered();
-    assert_eq!(router(&server), routers);
+    assert_eq!(server.routers(), routers);
     server.stop();
 }
 

@@ -30,10 +30,11 @@ impl Graves {
     /// Remembers a node that goes, if it has signed anything.
     pub(super) fn bury(&mut self, record: &Record) {
         let Some(moment_s) = record.moment_s else { return };
-        self.remove(record);
         let grave = grave(record);
-        self.by_moment.insert((moment_s, grave.clone()));
-        self.moments_s.insert(grave, moment_s);
+        if let Some(before_s) = self.moments_s.insert(grave.clone(), moment_s) {
+            self.by_moment.remove(&(before_s, grave.clone()));
+        }
+        self.by_moment.insert((moment_s, grave));
         while self.moments_s.len() > GONE_MAX
             && let Some((moment_s, grave)) = self.by_moment.pop_first()
         {

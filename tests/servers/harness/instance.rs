@@ -281,6 +281,11 @@ impl Instance {
         pids.filter_map(look_up).collect()
     }
 
+    /// The pids of its routers of the moment.
+    pub(crate) fn routers(&self) -> Vec<i32> {
+        self.named("rhinod router").into_iter().map(|process| process.pid).collect()
+    }
+
     fn named(&self, start: &str) -> Vec<Process> {
         self.processes().into_iter().filter(|process| process.name.starts_with(start)).collect()
     }
