@@ -128,7 +128,7 @@ impl Service for WsgiService {
 impl WsgiService {
     /// Calls the application and delivers what it returns.
     fn answer(&self, py: Python<'_>, exchange: &mut Exchange<'_>) -> PyResult<()> {
-        let Some(chosen) = self.mounts.choose(exchange.head.script_name, exchange.head.path) else {
+        let Some(chosen) = self.mounts.choose(exchange.head.script_name(), exchange.head.path()) else {
             log::error!("--- no python application found, check your startup logs for errors ---");
             exchange.answer_plainly(500, ERROR_PAGE);
             return Ok(());

@@ -28,7 +28,7 @@ impl Request<'_> {
     /// # Errors
     /// 400 with what is missing or cannot be read, when a handler returns it.
     pub fn query_as<T: DeserializeOwned>(&self) -> Result<T, StatusError> {
-        serde_html_form::from_bytes(self.head.query)
+        serde_html_form::from_bytes(self.head.query())
             .map_err(|error| StatusError::new(400, format!("the query: {error}")))
     }
 

@@ -74,27 +74,27 @@ impl<'r> Request<'r> {
 
     /// The decoded path below [`Request::script_name`], with what is not UTF-8 replaced.
     pub fn path(&self) -> Cow<'r, str> {
-        String::from_utf8_lossy(self.head.path)
+        String::from_utf8_lossy(self.head.path())
     }
 
     /// The decoded path as it came (`PATH_INFO`).
     pub fn path_bytes(&self) -> &'r [u8] {
-        self.head.path
+        self.head.path()
     }
 
     /// Where the application is mounted (`SCRIPT_NAME`), usually empty.
     pub fn script_name(&self) -> Cow<'r, str> {
-        String::from_utf8_lossy(self.head.script_name)
+        String::from_utf8_lossy(self.head.script_name())
     }
 
     /// Path and query as the client sent them, still encoded (`REQUEST_URI`).
     pub fn uri(&self) -> &'r [u8] {
-        self.head.uri
+        self.head.uri()
     }
 
     /// The query without its question mark, still encoded.
     pub fn query(&self) -> Cow<'r, str> {
-        String::from_utf8_lossy(self.head.query)
+        String::from_utf8_lossy(self.head.query())
     }
 
     /// The first value of a parameter of the query, percent-decoded, with `+` as a space
@@ -110,7 +110,7 @@ impl<'r> Request<'r> {
 
     /// All parameters of the query in order, percent-decoded, with `+` as a space. One without `=` has an empty value.
     pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> + use<'r> {
-        pairs(self.head.query)
+        pairs(self.head.query())
     }
 
     /// A header by its name, in any case; the last one where it is repeated and the web server did not join them.
@@ -164,13 +164,13 @@ impl<'r> Request<'r> {
 
     /// The `Host` header.
     pub fn host(&self) -> Cow<'r, str> {
-        String::from_utf8_lossy(self.head.host)
+        String::from_utf8_lossy(self.head.host())
     }
 
     /// Address and port of the client, as the web server saw it (`REMOTE_ADDR`, `REMOTE_PORT`).
     pub fn peer(&self) -> Option<SocketAddr> {
-        let address = std::str::from_utf8(self.head.remote_addr).ok()?.parse().ok()?;
-        let port = std::str::from_utf8(self.head.remote_port).ok().and_then(|port| port.parse().ok()).unwrap_or(0);
+        let address = std::str::from_utf8(self.head.remote_addr()).ok()?.parse().ok()?;
+        let port = std::str::from_utf8(self.head.remote_port()).ok().and_then(|port| port.parse().ok()).unwrap_or(0);
         Some(SocketAddr::new(address, port))
     }
 
@@ -226,7 +226,7 @@ impl<'r> Request<'r> {
     /// # Errors
     /// When method, target or a header is not what that crate accepts.
     pub fn to_http(&self) -> Result<http::Request<()>, http::Error> {
-        let target = if self.head.uri.is_empty() { b"/".as_slice() } else { self.head.uri };
+        let target = if self.head.uri().is_empty() { b"/".as_slice() } else { self.head.uri() };
         let mut builder = http::Request::builder().method(self.method()).uri(target);
         for (name, value) in self.headers() {
             builder = builder.header(name.replace('_', "-").to_ascii_lowercase(), value);
@@ -252,7 +252,7 @@ impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method())
-            .field("uri", &String::from_utf8_lossy(self.head.uri))
+            .field("uri", &String::from_utf8_lossy(self.head.uri()))
             .field("content_length", &self.content_length())
             .finish_non_exhaustive()
     }

@@ -50,9 +50,13 @@ impl Relay {
     /// The request cannot be said in these words.
     pub fn head(&self, head: &RequestHead<'_>, scheme: &str, body_bytes: u64) -> Result<Vec<u8>, Unspeakable> {
         match &self.words {
-            Words::Http { host, uri } => {
-                http(head, host.as_deref().unwrap_or(head.host), uri.as_deref().unwrap_or(head.uri), scheme, body_bytes)
-            }
+            Words::Http { host, uri } => http(
+                head,
+                host.as_deref().unwrap_or(head.host()),
+                uri.as_deref().unwrap_or(head.uri()),
+                scheme,
+                body_bytes,
+            ),
             Words::Uwsgi { modifiers } => packet(head, *modifiers, body_bytes),
         }
     }
@@ -98,8 +102,8 @@ fn http(
         add(&mut text, "content-length", body_bytes.to_string().as_bytes())?;
     }
     let before = variable(b"HTTP_X_FORWARDED_FOR");
-    let glue: &[u8] = if before.is_empty() || head.remote_addr.is_empty() { b"" } else { b", " };
-    let clients = [before, glue, head.remote_addr].concat();
+    let glue: &[u8] = if before.is_empty() || head.remote_addr().is_empty() { b"" } else { b", " };
+    let clients = [before, glue, head.remote_addr()].concat();
     if !clients.is_empty() {
         add(&mut text, "x-forwarded-for", &clients)?;
     }

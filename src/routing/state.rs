@@ -100,8 +100,8 @@ impl<'r> Request<'r> {
 
     fn original(&self, name: &[u8]) -> &'r [u8] {
         match name {
-            b"PATH_INFO" => self.head.path,
-            b"SCRIPT_NAME" => self.head.script_name,
+            b"PATH_INFO" => self.head.path(),
+            b"SCRIPT_NAME" => self.head.script_name(),
             _ => self.head.block().get(name).unwrap_or_default(),
         }
     }
@@ -112,15 +112,15 @@ impl<'r> Request<'r> {
             return set;
         }
         match field {
-            Field::Path => self.head.path,
-            Field::Uri => self.head.uri,
-            Field::Query => self.head.query,
-            Field::Host if self.head.host.is_empty() => self.head.server_name,
-            Field::Host => self.head.host,
-            Field::Address => self.head.remote_addr,
-            Field::Agent => self.head.user_agent,
-            Field::User => self.head.remote_user,
-            Field::Referer => self.head.referer,
+            Field::Path => self.head.path(),
+            Field::Uri => self.head.uri(),
+            Field::Query => self.head.query(),
+            Field::Host if self.head.host().is_empty() => self.head.server_name(),
+            Field::Host => self.head.host(),
+            Field::Address => self.head.remote_addr(),
+            Field::Agent => self.head.user_agent(),
+            Field::User => self.head.remote_user(),
+            Field::Referer => self.head.referer(),
         }
     }
 

@@ -97,12 +97,12 @@ impl Deadline<'_> {
 impl<'c> Exchange<'c> {
     /// The request for a line of the log: method and URI.
     pub fn named(&self) -> String {
-        format!("{} {}", escape::value(self.head.method_or_get().as_bytes()), escape::value(self.head.uri))
+        format!("{} {}", escape::value(self.head.method_or_get().as_bytes()), escape::value(self.head.uri()))
     }
 
     /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
     pub fn trusts_forwarded(&self) -> bool {
-        self.worker.limits().trusts(self.asked.remote_addr)
+        self.worker.limits().trusts(self.asked.remote_addr())
     }
 
     /// Says in the log that the application has read so many bytes of the body into memory at once, if those are too many

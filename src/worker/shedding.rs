@@ -18,9 +18,11 @@ use crate::sys::stream::Stream;
 /// Whether a request is not to be served any more. Only where it has waited because nobody was free: all workers are there
 /// that there may be, and all of them have something to do.
 pub(super) fn is_too_late(worker: &Worker<'_>, stream: &Stream, head: &RequestHead<'_>) -> bool {
-    let limits = worker.limits();
-    let Some(timeout) = limits.queue_timeout else { return false };
-    has_waited_for(timeout, stream, head) && !is_spared(limits, head) && nobody_is_free(worker)
+    worker.limits().queue_timeout.is_some_and(|timeout| is_in_vain(timeout, worker, stream, head))
+}
+
+fn is_in_vain(timeout: Duration, worker: &Worker<'_>, stream: &Stream, head: &RequestHead<'_>) -> bool {
+    has_waited_for(timeout, stream, head) && !is_spared(worker.limits(), head) && nobody_is_free(worker)
 }
 
 fn has_waited_for(timeout: Duration, stream: &Stream, head: &RequestHead<'_>) -> bool {
@@ -31,7 +33,7 @@ fn has_waited_for(timeout: Duration, stream: &Stream, head: &RequestHead<'_>) ->
 /// Whether it is served however long it has waited: health checks, which would otherwise end an instance that has too much
 /// to do.
 fn is_spared(limits: &RequestLimits, head: &RequestHead<'_>) -> bool {
-    let path = head.uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = head.uri().split(|byte| *byte == b'?').next().unwrap_or_default();
     limits.queue_spared.iter().any(|spared| spared.as_bytes() == path)
 }
 

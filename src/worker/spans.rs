@@ -17,7 +17,7 @@ pub(super) fn tell(worker: &Worker<'_>, request: &Answered<'_>, took_us: u64, th
     let Some(tracing) = worker.tracing() else { return };
     let Some(place) = outcome.place.filter(|place| place.own.is_sampled) else { return };
     let ended_ns = epoch_us().saturating_mul(1_000);
-    let trusts = worker.limits().trusts(head.remote_addr);
+    let trusts = worker.limits().trusts(head.remote_addr());
     tracing.post(&Span {
         place,
         began_ns: ended_ns.saturating_sub(took_us.saturating_mul(1_000)),
@@ -30,13 +30,13 @@ pub(super) fn tell(worker: &Worker<'_>, request: &Answered<'_>, took_us: u64, th
         has_failed: outcome.exception,
         lost: 0,
         method: head.method_or_get().as_bytes(),
-        path: head.uri.split(|byte| *byte == b'?').next().unwrap_or_default(),
+        path: head.uri().split(|byte| *byte == b'?').next().unwrap_or_default(),
         scheme: head.scheme(trusts).as_bytes(),
-        host: if head.host.is_empty() { head.server_name } else { head.host },
-        port: head.server_port,
+        host: if head.host().is_empty() { head.server_name() } else { head.host() },
+        port: head.server_port(),
         protocol: head.protocol.as_bytes(),
-        agent: head.user_agent,
-        client: head.remote_addr,
+        agent: head.user_agent(),
+        client: head.remote_addr(),
         // It belongs to the trace that was taken on.
         state: if place.parent.is_some() { otlp::state(head.block().get(STATE).unwrap_or_default()) } else { &[] },
     });

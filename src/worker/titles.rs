@@ -29,7 +29,7 @@ impl Titles {
     pub(super) fn begin(&self, head: &RequestHead<'_>) {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         *busy += 1;
-        self.title.show(&of_request(&self.own, head.method_or_get(), head.uri, *busy));
+        self.title.show(&of_request(&self.own, head.method_or_get(), head.uri(), *busy));
     }
 
     /// It has answered it.

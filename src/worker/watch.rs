@@ -228,11 +228,11 @@ impl Turn {
     fn arm(&mut self, head: &RequestHead<'_>, now_us: u64) {
         self.since_us = now_us;
         self.about.clear();
-        self.about.extend_from_slice(head.remote_addr);
+        self.about.extend_from_slice(head.remote_addr());
         self.ends[0] = self.about.len();
         self.about.extend_from_slice(head.method_or_get().as_bytes());
         self.ends[1] = self.about.len();
-        self.about.extend_from_slice(head.uri);
+        self.about.extend_from_slice(head.uri());
     }
 
     fn told(&self) -> String {

@@ -309,5 +309,5 @@ impl Session {
 
 /// The request for a line of the log.
 fn named(exchange: &Exchange<'_>) -> String {
-    format!("\"{}\" ({})", exchange.named(), crate::escape::value(exchange.head.remote_addr))
+    format!("\"{}\" ({})", exchange.named(), crate::escape::value(exchange.head.remote_addr()))
 }

@@ -20,9 +20,15 @@
 //! # Ok::<(), Misfit>(())
 //! ```
 
+mod marks;
+mod writer;
+
 use std::iter::FusedIterator;
 
 use thiserror::Error;
+
+pub(crate) use self::marks::{Field, Marks};
+pub(crate) use self::writer::{Overflow, Writer};
 
 /// A key and its value.
 pub type Pair<'a> = (&'a [u8], &'a [u8]);
@@ -63,6 +69,12 @@ pub enum Error {
         /// Pairs the limits allow.
         variables_max: usize,
     },
+    /// More than 65,535 bytes.
+    #[error("request block of {bytes} bytes, of at most 65535")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+    },
     /// A key of length zero.
     #[error("empty key at offset {offset} of the request block")]
     EmptyKey {
@@ -98,7 +110,7 @@ pub enum Error {
 impl Error {
     /// The HTTP status that answers it.
     pub fn status(self) -> u16 {
-        if matches!(self, Error::TooManyVariables { .. }) { 431 } else { 400 }
+        if matches!(self, Error::TooManyVariables { .. } | Error::TooLarge { .. }) { 431 } else { 400 }
     }
 }
 
@@ -113,11 +125,21 @@ impl Error {
 /// assert_eq!((block.count(), block.get(b"REQUEST_METHOD")), (1, Some(b"GET".as_slice())));
 /// # Ok::<(), worker_protocol::pairs::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Block<'a> {
     bytes: &'a [u8],
     count: usize,
+    /// Where its fields stand, if whoever walked over it has noted that.
+    marks: Option<&'a Marks>,
 }
+
+impl PartialEq for Block<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Block<'_> {}
 
 impl<'a> Block<'a> {
     /// Walks over the whole of it. An empty one is a block without pairs.
@@ -125,12 +147,26 @@ impl<'a> Block<'a> {
     /// # Errors
     /// The first flaw, or more than `variables_max` pairs.
     pub fn parse(bytes: &'a [u8], variables_max: usize) -> Result<Block<'a>, Error> {
-        Ok(Block { bytes, count: validate(bytes, variables_max)? })
+        let count = walk(bytes, variables_max, |_, _, _| ())?;
+        Ok(Block { bytes, count, marks: None })
     }
 
-    /// A block that has been walked over before, and had so many pairs.
-    pub(crate) fn validated(bytes: &'a [u8], count: usize) -> Block<'a> {
-        Block { bytes, count }
+    /// A block that has been walked over before, had so many pairs, and its fields where `marks` says.
+    pub(crate) fn validated(bytes: &'a [u8], count: usize, marks: &'a Marks) -> Block<'a> {
+        Block { bytes, count, marks: Some(marks) }
+    }
+
+    /// Where its fields stand.
+    #[inline]
+    pub(crate) fn marks(&self) -> Marks {
+        self.marks.copied().unwrap_or_else(|| Marks::of(self.pairs()))
+    }
+
+    /// The value of a field by its place; `None` when it is absent.
+    #[inline]
+    pub(crate) fn find(&self, marks: &Marks, field: Field) -> Option<&'a [u8]> {
+        let (start, end) = marks.find(field)?;
+        self.bytes.get(start..end)
     }
 
     /// Its pairs in wire order, repeated keys included.
@@ -180,8 +216,18 @@ impl<'a> Iterator for Pairs<'a> {
 impl ExactSizeIterator for Pairs<'_> {}
 impl FusedIterator for Pairs<'_> {}
 
-/// Walks over a whole block; returns the number of its pairs.
-pub(crate) fn validate(block: &[u8], variables_max: usize) -> Result<usize, Error> {
+/// Walks over a whole block and notes its fields; returns the number of its pairs.
+pub(crate) fn validate(block: &[u8], variables_max: usize, marks: &mut Marks) -> Result<usize, Error> {
+    *marks = Marks::default();
+    walk(block, variables_max, |key, start, bytes| marks.note(key, start, bytes))
+}
+
+/// Walks over a whole block; returns the number of its pairs. `note` is told each key, and where its value stands.
+#[inline(always)]
+fn walk(block: &[u8], variables_max: usize, mut note: impl FnMut(&[u8], usize, usize)) -> Result<usize, Error> {
+    if block.len() > usize::from(u16::MAX) {
+        return Err(Error::TooLarge { bytes: block.len() });
+    }
     let mut rest = block;
     let mut count = 0;
     while !rest.is_empty() {
@@ -191,6 +237,7 @@ pub(crate) fn validate(block: &[u8], variables_max: usize) -> Result<usize, Erro
         if count > variables_max {
             return Err(Error::TooManyVariables { variables_max });
         }
+        note(split.key, block.len() - rest.len() - split.value.len(), split.value.len());
     }
     Ok(count)
 }
@@ -252,96 +299,6 @@ pub enum Misfit {
     /// A key or value of more than 65,535 bytes, or a block of more.
     #[error("the pair does not fit the 65535 bytes of a block")]
     TooLarge,
-}
-
-/// A block that a codec makes of what its protocol brings.
-#[derive(Debug)]
-pub(crate) struct Writer<'o> {
-    out: &'o mut Vec<u8>,
-    start: usize,
-    limits: Limits,
-    count: usize,
-}
-
-/// Why a pair is not written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Overflow {
-    /// The block would have more bytes than the limits allow.
-    Bytes,
-    /// It would have more pairs.
-    Pairs,
-}
-
-impl<'o> Writer<'o> {
-    /// A block that begins where `out` ends, with room for so many bytes.
-    pub(crate) fn new(out: &'o mut Vec<u8>, limits: Limits, room: usize) -> Writer<'o> {
-        out.reserve(room);
-        Writer { start: out.len(), out, limits, count: 0 }
-    }
-
-    /// Appends a pair. Whoever calls sees to it that the key is not empty.
-    #[inline]
-    pub(crate) fn pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), Overflow> {
-        self.length(key.len())?;
-        self.out.extend_from_slice(key);
-        self.length(value.len())?;
-        self.out.extend_from_slice(value);
-        self.end_pair()
-    }
-
-    /// Appends a header: `HTTP_` and its name in capitals, with `_` for each `-`.
-    pub(crate) fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), Overflow> {
-        const PREFIX: &[u8] = b"HTTP_";
-        self.length(PREFIX.len() + name.len())?;
-        self.out.extend_from_slice(PREFIX);
-        let start = self.out.len();
-        self.out.extend_from_slice(name);
-        // In place, so that the compiler does it for many bytes at once.
-        for byte in &mut self.out[start..] {
-            *byte = if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
-        }
-        self.length(value.len())?;
-        self.out.extend_from_slice(value);
-        self.end_pair()
-    }
-
-    /// Appends a pair whose value `make` appends; its length is written afterwards.
-    pub(crate) fn made<E: From<Overflow>>(
-        &mut self,
-        key: &[u8],
-        make: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.pair(key, b"")?;
-        let start = self.out.len();
-        make(self.out)?;
-        let length = length(self.out.len() - start)?;
-        self.out[start - length.len()..start].copy_from_slice(&length);
-        Ok(())
-    }
-
-    /// The number of pairs, if the limits hold for the whole.
-    pub(crate) fn finish(self) -> Result<usize, Overflow> {
-        if self.out.len() - self.start > usize::from(self.limits.block_bytes_max) {
-            return Err(Overflow::Bytes);
-        }
-        Ok(self.count)
-    }
-
-    #[inline]
-    fn length(&mut self, bytes: usize) -> Result<(), Overflow> {
-        self.out.extend_from_slice(&length(bytes)?);
-        Ok(())
-    }
-
-    #[inline]
-    fn end_pair(&mut self) -> Result<(), Overflow> {
-        self.count += 1;
-        if self.count > self.limits.variables_max { Err(Overflow::Pairs) } else { Ok(()) }
-    }
-}
-
-fn length(bytes: usize) -> Result<[u8; 2], Overflow> {
-    Ok(u16::try_from(bytes).map_err(|_| Overflow::Bytes)?.to_le_bytes())
 }
 
 /// Appends a pair to the block that begins at `start` in `out`. On an error `out` is as before.

@@ -173,6 +173,17 @@ impl<'b> Head<'b> {
         if let Some(byte) = first_dangerous(value) {
             return Err(Error::Value { name: shown(name), byte });
         }
+        self.append(name, value)
+    }
+
+    /// Appends `Content-Length`.
+    pub fn content_length(&mut self, bytes: u64) -> Result<(), Error> {
+        self.append(b"Content-Length", decimal::format(bytes, &mut [0; 20]))
+    }
+
+    /// Appends a header that is valid, if there is room for it.
+    #[inline]
+    fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
         let head_bytes = self.out.len() - self.start + name.len() + 2 + value.len() + 2 + 2;
         if head_bytes > self.bytes_max {
             return Err(Error::TooLarge { name: shown(name), bytes_max: self.bytes_max });
@@ -180,11 +191,6 @@ impl<'b> Head<'b> {
         append_header(self.out, name, value);
         self.headers_count += 1;
         Ok(())
-    }
-
-    /// Appends `Content-Length`.
-    pub fn content_length(&mut self, bytes: u64) -> Result<(), Error> {
-        self.header("Content-Length", decimal::format(bytes, &mut [0; 20]))
     }
 
     /// Appends the blank line.

@@ -28,7 +28,7 @@
 use thiserror::Error;
 
 use crate::Fault;
-use crate::pairs::{Block, Limits, Overflow, PathInfo, Writer};
+use crate::pairs::{Block, Limits, Marks, Overflow, PathInfo, Writer};
 use crate::progress::{Asks, Envelope, Form, Message, Progress};
 
 /// Why bytes are no request. Offsets count from the start of the netstring's content.
@@ -100,6 +100,7 @@ impl Error {
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
     block: Vec<u8>,
+    marks: Marks,
 }
 
 impl Receiver {
@@ -120,7 +121,7 @@ impl Receiver {
             return Err(Error::Comma);
         }
         self.block.clear();
-        let variables_count = append_pairs(content, limits, &mut self.block)?;
+        let variables_count = append_pairs(content, limits, (&mut self.block, &mut self.marks))?;
         Ok(Progress::Head(Envelope {
             asks: Asks::Request(PathInfo::AsSent),
             modifiers: (0, 0),
@@ -133,7 +134,7 @@ impl Receiver {
 
     /// The variables of the head that it has yielded.
     pub fn block(&self, envelope: &Envelope) -> Block<'_> {
-        Block::validated(&self.block, envelope.variables_count)
+        Block::validated(&self.block, envelope.variables_count, &self.marks)
     }
 }
 
@@ -172,12 +173,12 @@ fn beginning(byte: u8) -> Error {
     }
 }
 
-fn append_pairs(content: &[u8], limits: &Limits, block: &mut Vec<u8>) -> Result<usize, Error> {
+fn append_pairs(content: &[u8], limits: &Limits, (block, marks): (&mut Vec<u8>, &mut Marks)) -> Result<usize, Error> {
     let overflow = |overflow| match overflow {
         Overflow::Bytes => Error::TooLarge { block_bytes_max: limits.block_bytes_max },
         Overflow::Pairs => Error::TooManyVariables { variables_max: limits.variables_max },
     };
-    let mut block = Writer::new(block, *limits, 2 * content.len());
+    let mut block = Writer::new(block, marks, *limits, 2 * content.len());
     let mut rest = content;
     while !rest.is_empty() {
         let offset = content.len() - rest.len();
@@ -186,7 +187,7 @@ fn append_pairs(content: &[u8], limits: &Limits, block: &mut Vec<u8>) -> Result<
             return Err(Error::EmptyName { offset });
         }
         let (value, after) = split(after).ok_or(Error::Unterminated { offset: offset + name.len() + 1 })?;
-        block.pair(name, value).map_err(overflow)?;
+        block.pair(name, value);
         rest = after;
     }
     block.finish().map_err(overflow)

@@ -28,7 +28,7 @@
 use thiserror::Error;
 
 use crate::Fault;
-use crate::pairs::{self, Block, Limits, Misfit, PathInfo};
+use crate::pairs::{self, Block, Limits, Marks, Misfit, PathInfo};
 use crate::progress::{Asks, Envelope, Form, Message, Offer, Progress};
 
 /// Bytes of the packet's header.
@@ -136,6 +136,7 @@ impl Error {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Receiver {
     accepted: Option<(Header, Asks)>,
+    marks: Marks,
 }
 
 impl Receiver {
@@ -161,7 +162,7 @@ impl Receiver {
             return Ok(Progress::Need(consumed - received.len()));
         };
         let variables_count = match asks {
-            Asks::Request(_) => pairs::validate(block, limits.variables_max)?,
+            Asks::Request(_) => pairs::validate(block, limits.variables_max, &mut self.marks)?,
             Asks::Ping { .. } | Asks::Offer(_) => 0,
         };
         let modifiers = (header.modifier1, header.modifier2);
@@ -176,9 +177,9 @@ impl Receiver {
 
     /// The variables of the packet that it has found whole in the same bytes. Empty for what is no web request.
     #[inline]
-    pub fn block<'a>(&self, received: &'a [u8], envelope: &Envelope) -> Block<'a> {
+    pub fn block<'a>(&'a self, received: &'a [u8], envelope: &Envelope) -> Block<'a> {
         match (envelope.asks, received.get(HEADER_BYTES..envelope.consumed)) {
-            (Asks::Request(_), Some(block)) => Block::validated(block, envelope.variables_count),
+            (Asks::Request(_), Some(block)) => Block::validated(block, envelope.variables_count, &self.marks),
             _ => Block::default(),
         }
     }

@@ -68,12 +68,12 @@ fn fields_of_the_captures() {
         (vectors::V5, "GET", "/r", "/r", "", None, "40005"),
     ] {
         let head = captured(hex);
-        assert_eq!((head.method, head.uri, head.path), (method, uri.as_bytes(), path.as_bytes()));
-        assert_eq!((head.query, head.content_length), (query.as_bytes(), length));
+        assert_eq!((head.method, head.uri(), head.path()), (method, uri.as_bytes(), path.as_bytes()));
+        assert_eq!((head.query(), head.content_length()), (query.as_bytes(), length));
         assert_eq!((head.protocol, head.response_version()), ("HTTP/1.1", Version::Http11));
-        assert_eq!((head.remote_addr, head.remote_port), (b"127.0.0.1".as_slice(), port.as_bytes()));
-        assert_eq!((head.server_name, head.server_port), (b"app.example".as_slice(), b"18080".as_slice()));
-        assert_eq!((head.host, head.script_name, head.remote_user), (b"app.example".as_slice(), none, none));
+        assert_eq!((head.remote_addr(), head.remote_port()), (b"127.0.0.1".as_slice(), port.as_bytes()));
+        assert_eq!((head.server_name(), head.server_port()), (b"app.example".as_slice(), b"18080".as_slice()));
+        assert_eq!((head.host(), head.script_name(), head.remote_user()), (b"app.example".as_slice(), none, none));
         assert_eq!((head.scheme(true), head.arrival_us(true)), ("http", None));
     }
 }
@@ -91,9 +91,12 @@ fn every_field_has_its_variable() {
         ("HTTP_X_FORWARDED_FOR", "10.0.0.9"),
     ];
     let head = request(&own);
-    assert_eq!([head.script_name, head.content_type, head.remote_user], [b"/app".as_slice(), b"text/plain", b"joe"]);
-    assert_eq!([head.host, head.user_agent, head.referer], [b"h:8080".as_slice(), b"agent", b"referer"]);
-    assert_eq!([head.cookie, head.forwarded_for], [b"a=1".as_slice(), b"10.0.0.9"]);
+    assert_eq!(
+        [head.script_name(), head.content_type(), head.remote_user()],
+        [b"/app".as_slice(), b"text/plain", b"joe"]
+    );
+    assert_eq!([head.host(), head.user_agent(), head.referer()], [b"h:8080".as_slice(), b"agent", b"referer"]);
+    assert_eq!([head.cookie(), head.forwarded_for()], [b"a=1".as_slice(), b"10.0.0.9"]);
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn repeated_keys() {
         ("HTTP_PROXY", "y"),
     ];
     let head = request(&own);
-    assert_eq!((head.path, head.cookie), (b"/last".as_slice(), b"b".as_slice()));
+    assert_eq!((head.path(), head.cookie()), (b"/last".as_slice(), b"b".as_slice()));
     let expected = [
         ("REQUEST_METHOD", "GET"),
         ("SERVER_PROTOCOL", "HTTP/1.1"),
@@ -250,7 +253,7 @@ fn content_length_is_strict() {
         ("٣", Err(Error::ContentLengthInvalid)),
     ] {
         let list = [("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", value)];
-        let read = read(&list, PathInfo::AsSent).map(|head| head.content_length);
+        let read = read(&list, PathInfo::AsSent).map(|head| head.content_length());
         assert_eq!(read, expected, "{value:?}");
     }
 }
@@ -259,7 +262,7 @@ fn content_length_is_strict() {
 fn lengths_must_agree() {
     let both = |first, second| {
         let list = [("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", first), ("CONTENT_LENGTH", second)];
-        read(&list, PathInfo::AsSent).map(|head| head.content_length)
+        read(&list, PathInfo::AsSent).map(|head| head.content_length())
     };
     assert_eq!(both("7", "7"), Ok(Some(7)));
     assert_eq!(both("7", "007"), Ok(Some(7)));
@@ -274,10 +277,10 @@ fn lengths_must_agree() {
 fn transfer_encoding_changes_nothing() {
     let own = [("CONTENT_LENGTH", "7"), ("HTTP_TRANSFER_ENCODING", "chunked")];
     let head = request(&own);
-    assert_eq!(head.content_length, Some(7));
+    assert_eq!(head.content_length(), Some(7));
     let own = [("HTTP_TRANSFER_ENCODING", "chunked"), ("HTTP_CONTENT_LENGTH", "9")];
     let head = request(&own);
-    assert_eq!(head.content_length, None);
+    assert_eq!(head.content_length(), None);
 }
 
 #[test]
@@ -330,7 +333,7 @@ fn required_variables_are_added() {
         let head = read(&list, PathInfo::AsSent).expect("a request");
         let added = &seen(&head)[list.len()..];
         assert_eq!(added, [("SERVER_PROTOCOL", "HTTP/1.0"), ("SERVER_NAME", name), ("SERVER_PORT", port)], "{own:?}");
-        assert_eq!((text(head.server_name), text(head.server_port)), (name, port));
+        assert_eq!((text(head.server_name()), text(head.server_port())), (name, port));
     }
     let complete = [("SERVER_NAME", ""), ("SERVER_PORT", "")];
     assert_eq!(seen(&request(&complete)).len(), 4, "empty is not absent");
@@ -353,10 +356,10 @@ fn modifier_30_cuts_only_a_real_prefix() {
     ] {
         let own = [("SCRIPT_NAME", script), ("PATH_INFO", path)];
         let head = read(&[&LEAST, own.as_slice()].concat(), PathInfo::WithoutScriptName).expect("a request");
-        assert_eq!((text(head.script_name), text(head.path)), (script_read, path_read), "{script} {path}");
+        assert_eq!((text(head.script_name()), text(head.path())), (script_read, path_read), "{script} {path}");
         assert_eq!(seen(&head)[2..4], [("SCRIPT_NAME", script_read), ("PATH_INFO", path_read)], "{script} {path}");
         let head = request(&own);
-        assert_eq!((text(head.script_name), text(head.path)), (script, path), "modifier 0 cuts nothing");
+        assert_eq!((text(head.script_name()), text(head.path())), (script, path), "modifier 0 cuts nothing");
         assert_eq!(seen(&head)[2..4], own);
     }
 }
@@ -451,6 +454,6 @@ fn arrival_in_every_form() {
 fn values_are_opaque() {
     let own = [("PATH_INFO", "/a\r\nb\0c"), ("HTTP_X", "\u{7f}")];
     let head = request(&own);
-    assert_eq!(head.path, b"/a\r\nb\0c");
+    assert_eq!(head.path(), b"/a\r\nb\0c");
     assert!(seen(&head).contains(&("HTTP_X", "\u{7f}")));
 }

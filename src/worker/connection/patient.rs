@@ -271,13 +271,12 @@ impl Patient {
         let Buffers { received, answer, clock } = buffers;
         let (received, body_max) = (&received[..filled], visit.worker.limits().body_max.unwrap_or(u64::MAX));
         let (block, wrapped) = self.receiver.open(received, envelope, body_max);
-        let head = match RequestHead::read(block, path_info) {
-            Ok(head) => head,
+        let rest = &received[envelope.consumed..];
+        let mut incoming = match RequestHead::read(block, path_info) {
+            Ok(head) => Incoming { head, envelope: *envelope, rest, wrapped, gathered },
             Err(error) => return self.refuse(visit, buffers, &Refusal::with(error.status(), error)),
         };
         begin();
-        let mut incoming =
-            Incoming { head, envelope: *envelope, rest: &received[envelope.consumed..], wrapped, gathered };
         let keeps = self.protocol != Protocol::Http || !http(visit).keep_alive.is_zero();
         let then = if visit.is_last || !keeps { Then::Waiting } else { Then::Requests };
         let stage = Stage {

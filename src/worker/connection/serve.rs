@@ -82,7 +82,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     if let Some(titles) = &worker.titles {
         titles.begin(head);
     }
-    let arrival_us = head.arrival_us(limits.trusts(head.remote_addr));
+    let arrival_us = head.arrival_us(limits.trusts(head.remote_addr()));
     let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
     let too_late = shedding::is_too_late(worker, stream, head);
     let asked = head;
@@ -111,8 +111,14 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
     // Who has sent some of it does not wait.
     let awaited = (message.expects_continue && rest.is_empty() && gathered.is_none()).then_some(&awaited);
     let length_max = limits.body_max.unwrap_or(u64::MAX);
-    let source =
-        Source { buffered: rest, length: asked.content_length, length_max, wrapped, awaited, claim: Some(place.watch) };
+    let source = Source {
+        buffered: rest,
+        length: asked.content_length(),
+        length_max,
+        wrapped,
+        awaited,
+        claim: Some(place.watch),
+    };
     let manner = Manner {
         form: message.answer,
         by_router: from == Bringer::Router && asked.block().get(b"UWSGI_ROUTER") == Some(b"http"),
@@ -142,7 +148,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         notes: LogNotes::default(),
         websocket: None,
     };
-    let is_too_long = asked.content_length.is_some_and(|length| length > length_max);
+    let is_too_long = asked.content_length().is_some_and(|length| length > length_max);
     // Before its time begins to run.
     let gathered = match gathered {
         Some(gathered) => {

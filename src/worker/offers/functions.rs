@@ -175,6 +175,6 @@ mod tests {
     fn a_call_stands_in_the_log_as_a_request() {
         let block = block_of(b"add");
         let head = RequestHead::read(Block::parse(&block, VARIABLES_MAX).unwrap(), PathInfo::AsSent).unwrap();
-        assert_eq!((head.method, head.uri), ("RPC", &b"/add"[..]));
+        assert_eq!((head.method, head.uri()), ("RPC", &b"/add"[..]));
     }
 }

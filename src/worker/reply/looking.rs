@@ -24,26 +24,31 @@ impl<'c> Reply<'c> {
 
     /// Shows a head that is ready to the rules, if it is about to go. True: what the application sends is dropped.
     /// So it is of what comes after the end of the body, which others send, and beside a file that stands for it.
+    #[inline]
     pub(super) fn is_settled_otherwise(&mut self, goes: bool) -> bool {
         if self.handed.is_some() || self.named.is_some() {
             return true;
         }
-        if let Some(onlooker) = self.manner.onlooker
-            && goes
-            && self.state == State::HeadReady
-            && !std::mem::replace(&mut self.seen.is_judged, true)
-        {
-            match onlooker.judge(self.sent.status) {
-                Opinion::Goes => self.add_set(onlooker, self.seen.headers),
-                Opinion::Cleared(status, reason) => self.clear(onlooker, status, reason.as_deref()),
-                Opinion::Replaced => {
-                    self.seen.is_replaced = true;
-                    self.state = State::Nothing;
-                }
-            }
-            self.seen.watches_body = !self.seen.is_replaced && onlooker.watches_body(self.sent.status);
+        if let Some(onlooker) = self.manner.onlooker.filter(|_| goes && self.state == State::HeadReady) {
+            self.show(onlooker);
         }
         self.seen.is_replaced
+    }
+
+    /// Shows a head that is about to go to the rules, unless they have seen it.
+    fn show(&mut self, onlooker: &dyn Onlooker) {
+        if std::mem::replace(&mut self.seen.is_judged, true) {
+            return;
+        }
+        match onlooker.judge(self.sent.status) {
+            Opinion::Goes => self.add_set(onlooker, self.seen.headers),
+            Opinion::Cleared(status, reason) => self.clear(onlooker, status, reason.as_deref()),
+            Opinion::Replaced => {
+                self.seen.is_replaced = true;
+                self.state = State::Nothing;
+            }
+        }
+        self.seen.watches_body = !self.seen.is_replaced && onlooker.watches_body(self.sent.status);
     }
 
     /// Who looks at it.

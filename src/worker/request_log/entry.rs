@@ -34,5 +34,5 @@ pub(super) fn strings_count(request: &Answered<'_>) -> usize {
 /// The client, as the operator wants it named.
 pub(super) fn client_address<'r>(logging: &Logging, request: &Answered<'r>) -> &'r [u8] {
     let head = &request.head;
-    if logging.forwarded_for && !head.forwarded_for.is_empty() { head.forwarded_for } else { head.remote_addr }
+    if logging.forwarded_for && !head.forwarded_for().is_empty() { head.forwarded_for() } else { head.remote_addr() }
 }

@@ -7,7 +7,7 @@ use crate::worker::connection::{Answered, Outcome};
 pub(crate) fn story(request: &Answered<'_>, took_us: u64, worker: u32, core: usize) -> String {
     let Answered { head, outcome: Outcome { sent, waited_us, received_us, .. }, .. } = request;
     let spent = Spent { took_us, queued_us: *waited_us, receiving_us: *received_us, sending_us: sent.waited_us };
-    let (method, uri) = (escape::value(head.method_or_get().as_bytes()), escape::value(head.uri));
+    let (method, uri) = (escape::value(head.method_or_get().as_bytes()), escape::value(head.uri()));
     format!("slow request: {method} {uri} took {} (worker {worker}, core {core})", spent.told())
 }
 

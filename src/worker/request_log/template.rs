@@ -55,14 +55,14 @@ enum Value {
 
 /// The reference's table; `ftime`, `var.` and `metric.` are not in it.
 const VALUES: &[(&str, Value)] = &[
-    ("uri", Value::Text(|entry| entry.request.head.uri)),
+    ("uri", Value::Text(|entry| entry.request.head.uri())),
     ("method", Value::Text(|entry| entry.request.head.method.as_bytes())),
-    ("user", Value::Text(|entry| entry.request.head.remote_user)),
+    ("user", Value::Text(|entry| entry.request.head.remote_user())),
     ("addr", Value::ClientAddress),
-    ("host", Value::Text(|entry| entry.request.head.host)),
+    ("host", Value::Text(|entry| entry.request.head.host())),
     ("proto", Value::Text(|entry| entry.request.head.protocol.as_bytes())),
-    ("uagent", Value::Text(|entry| entry.request.head.user_agent)),
-    ("referer", Value::Text(|entry| entry.request.head.referer)),
+    ("uagent", Value::Text(|entry| entry.request.head.user_agent())),
+    ("referer", Value::Text(|entry| entry.request.head.referer())),
     ("status", Value::Number(|entry| entry.request.outcome.sent.status.into())),
     (
         "size",
@@ -70,7 +70,7 @@ const VALUES: &[(&str, Value)] = &[
     ),
     ("rsize", Value::Number(|entry| entry.request.outcome.sent.body_bytes)),
     ("hsize", Value::Number(|entry| entry.request.outcome.sent.head_bytes as u64)),
-    ("cl", Value::Number(|entry| entry.request.head.content_length.unwrap_or(0))),
+    ("cl", Value::Number(|entry| entry.request.head.content_length().unwrap_or(0))),
     ("pktsize", Value::Number(|entry| entry.request.envelope.block_bytes as u64)),
     ("vars", Value::Number(|entry| strings_count(entry.request) as u64)),
     ("headers", Value::Number(|entry| entry.request.outcome.sent.headers_count as u64)),

@@ -62,9 +62,9 @@ impl<'c> Course<'c> {
         head: &'c RequestHead<'c>,
         caller: Caller<'c>,
     ) -> Self {
-        let explains = worker.limits().trusts(head.remote_addr) && head.block().get(EXPLAIN).is_some();
-        let named =
-            explains.then(|| format!("{} {}", escape::value(head.method_or_get().as_bytes()), escape::value(head.uri)));
+        let explains = worker.limits().trusts(head.remote_addr()) && head.block().get(EXPLAIN).is_some();
+        let named = explains
+            .then(|| format!("{} {}", escape::value(head.method_or_get().as_bytes()), escape::value(head.uri())));
         Self {
             ground: Ground { routes, worker, caller, started_us: epoch_us(), sent_bytes: AtomicU64::new(0) },
             state: Mutex::new(State {

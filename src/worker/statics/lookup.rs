@@ -38,7 +38,7 @@ impl FoundFile<'_> {
 
 /// The first file that there is for the request.
 pub(super) fn find<'r>(config: &'r StaticFiles, exchange: &Exchange<'r>) -> Option<FoundFile<'r>> {
-    let path = exchange.asked.path;
+    let path = exchange.asked.path();
     if is_skipped(config, path) {
         return None;
     }

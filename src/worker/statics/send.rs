@@ -106,8 +106,8 @@ impl Statics<'_> {
         media_type: Option<&str>,
         modified_s: u64,
     ) -> Option<u64> {
-        let (file, path) = (file.to_string_lossy(), String::from_utf8_lossy(exchange.asked.path));
-        let uri = String::from_utf8_lossy(exchange.asked.uri);
+        let (file, path) = (file.to_string_lossy(), String::from_utf8_lossy(exchange.asked.path()));
+        let uri = String::from_utf8_lossy(exchange.asked.uri());
         let now_s = epoch_us() / 1_000_000;
         self.expiries.until_s(&About { file: &file, path: &path, uri: &uri, media_type, now_s, modified_s })
     }

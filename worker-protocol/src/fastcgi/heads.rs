@@ -2,7 +2,7 @@
 //! [`receive::Receiver`], which sees each byte once. Pure.
 
 use super::{Error, receive};
-use crate::pairs::{Block, Limits, PathInfo};
+use crate::pairs::{Block, Limits, Marks, PathInfo};
 use crate::progress::{Asks, Coming, Envelope, Form, Message, Progress};
 
 /// Most memory that a connection keeps between two requests, so that many that wait take little.
@@ -13,6 +13,7 @@ const KEPT_BYTES_MAX: usize = 4_096;
 pub struct Receiver {
     records: receive::Receiver,
     block: Vec<u8>,
+    marks: Marks,
     /// Bytes of the request that the records have been fed.
     fed: usize,
 }
@@ -20,7 +21,12 @@ pub struct Receiver {
 impl Receiver {
     /// For a connection of which nothing was read. `capacity`: how many requests the instance takes at a time.
     pub fn new(limits: Limits, capacity: u32) -> Receiver {
-        Receiver { records: receive::Receiver::new(limits, capacity), block: Vec::new(), fed: 0 }
+        Receiver {
+            records: receive::Receiver::new(limits, capacity),
+            block: Vec::new(),
+            marks: Marks::default(),
+            fed: 0,
+        }
     }
 
     /// `received`: all that has come so far since the last request was done with.
@@ -44,7 +50,7 @@ impl Receiver {
 
     fn head(&mut self, status_line: bool) -> Result<Progress<Error>, Error> {
         self.block.clear();
-        let variables_count = self.records.append_variables(&mut self.block)?;
+        let variables_count = self.records.append_noting((&mut self.block, &mut self.marks))?;
         let message = Message {
             body: Coming::Wrapped,
             answer: self.form(status_line).unwrap_or(Form::Plain),
@@ -68,12 +74,12 @@ impl Receiver {
 
     /// The variables of the head that it has yielded.
     pub fn block(&self, envelope: &Envelope) -> Block<'_> {
-        Block::validated(&self.block, envelope.variables_count)
+        Block::validated(&self.block, envelope.variables_count, &self.marks)
     }
 
     /// The same, and what unwraps the body.
     pub fn open(&mut self, envelope: &Envelope) -> (Block<'_>, &mut receive::Receiver) {
-        (Block::validated(&self.block, envelope.variables_count), &mut self.records)
+        (Block::validated(&self.block, envelope.variables_count, &self.marks), &mut self.records)
     }
 
     /// How many bytes at the start of what was received are of no use any more. They are to be removed: the next call

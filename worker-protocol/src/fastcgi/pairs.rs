@@ -2,7 +2,7 @@
 //! in four with the top bit set. Pure.
 
 use super::Error;
-use crate::pairs::{Limits, Overflow, Writer};
+use crate::pairs::{Limits, Marks, Overflow, Writer};
 
 /// A pair and what follows it.
 struct Split<'a> {
@@ -41,12 +41,16 @@ pub(super) fn names(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Writes the parameters of a request as the block of a uwsgi packet; returns how many there are.
-pub(super) fn append_block(params: &[u8], limits: &Limits, block: &mut Vec<u8>) -> Result<usize, Error> {
+pub(super) fn append_block(
+    params: &[u8],
+    limits: &Limits,
+    (block, marks): (&mut Vec<u8>, &mut Marks),
+) -> Result<usize, Error> {
     let overflow = |overflow| match overflow {
         Overflow::Bytes => Error::ParamsTooLarge { block_bytes_max: limits.block_bytes_max },
         Overflow::Pairs => Error::TooManyVariables { variables_max: limits.variables_max },
     };
-    let mut block = Writer::new(block, *limits, 2 * params.len());
+    let mut block = Writer::new(block, marks, *limits, 2 * params.len());
     let mut rest = params;
     while !rest.is_empty() {
         let offset = params.len() - rest.len();
@@ -54,7 +58,7 @@ pub(super) fn append_block(params: &[u8], limits: &Limits, block: &mut Vec<u8>) 
         if name.is_empty() {
             return Err(Error::EmptyName { offset });
         }
-        block.pair(name, value).map_err(overflow)?;
+        block.pair(name, value);
         rest = after;
     }
     match block.finish().map_err(overflow)? {

@@ -8,7 +8,7 @@ use super::answer::{Outcome, append_outcome};
 use super::record::{HEADER_BYTES, Header, append, kind};
 use super::request::{AUTHORIZER, KEEP_CONNECTION, RESPONDER};
 use super::{Error, pairs};
-use crate::pairs::Limits;
+use crate::pairs::{Limits, Marks};
 
 /// Most bytes of a record that has to be there whole. A question for three names has less than 60.
 const COLLECTED_BYTES_MAX: usize = 1_024;
@@ -127,7 +127,12 @@ impl Receiver {
     /// # Errors
     /// What is wrong with them.
     pub fn append_variables(&mut self, block: &mut Vec<u8>) -> Result<usize, Error> {
-        let outcome = pairs::append_block(&self.params, &self.limits, block);
+        self.append_noting((block, &mut Marks::default()))
+    }
+
+    /// The same, and where in the block the variables with a meaning are.
+    pub(super) fn append_noting(&mut self, into: (&mut Vec<u8>, &mut Marks)) -> Result<usize, Error> {
+        let outcome = pairs::append_block(&self.params, &self.limits, into);
         self.params.clear();
         outcome
     }

@@ -3,7 +3,7 @@
 use crate::decimal;
 
 /// What tells it, as received.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival<'a> {
     pub(super) request_msec: &'a [u8],
     pub(super) x_request_start: &'a [u8],
@@ -19,6 +19,9 @@ impl Arrival<'_> {
 /// A time since the epoch, in microseconds: `t=` optional, then seconds with a fraction, or a whole number of seconds
 /// (up to 11 digits), milliseconds (12 to 14), microseconds (15 to 17) or nanoseconds (18 and 19).
 fn epoch_us(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
     let text = text.strip_prefix(b"t=").unwrap_or(text);
     if let Some(point) = text.iter().position(|&byte| byte == b'.') {
         let (seconds, fraction) = (&text[..point], &text[point + 1..]);

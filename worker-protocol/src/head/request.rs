@@ -2,112 +2,141 @@
 
 use super::arrival::Arrival;
 use super::error::Error;
-use super::fields::{Fields, method, name_of_host, valid_protocol, without_script_name};
+use super::fields::{content_length, content_length_of_all, method, name_of_host, valid_protocol, without_script_name};
 use super::scheme::Secure;
 use super::seen_keys::SeenKeys;
 use super::variables::{ADDITIONS_MAX, Joined, Replaced, Variables};
-use crate::pairs::{Block, Pair, PathInfo};
+use crate::pairs::{Block, Field, Marks, Pair, PathInfo};
 use crate::response::Version;
 
-/// A request without its body. Text fields are the bytes received, empty when the variable is absent.
+/// A request without its body. Values are the bytes received, empty when the variable is absent.
 #[derive(Debug, Clone)]
 pub struct RequestHead<'a> {
     /// `REQUEST_METHOD`, a token, as sent (methods are case-sensitive); empty when absent, see
     /// [`RequestHead::method_or_get`].
     pub method: &'a str,
-    /// `REQUEST_URI`: path and query, still encoded.
-    pub uri: &'a [u8],
-    /// `PATH_INFO`: decoded by the web server, below `script_name`.
-    pub path: &'a [u8],
-    /// `SCRIPT_NAME`: where the application is mounted.
-    pub script_name: &'a [u8],
-    /// `QUERY_STRING`, without the question mark.
-    pub query: &'a [u8],
     /// `SERVER_PROTOCOL`, always of the form `HTTP/x.y`; `HTTP/1.0` when absent or of another form.
     pub protocol: &'a str,
-    /// `CONTENT_TYPE`.
-    pub content_type: &'a [u8],
-    /// `CONTENT_LENGTH` in bytes; `None` when absent or empty: no body.
-    pub content_length: Option<u64>,
-    /// `HTTP_HOST`, with its port if any.
-    pub host: &'a [u8],
-    /// `SERVER_NAME`; made from `host` or `localhost` when absent (RFC 3875 4.1.14 requires it).
-    pub server_name: &'a [u8],
-    /// `SERVER_PORT`; made from the scheme when absent.
-    pub server_port: &'a [u8],
-    /// `REMOTE_ADDR`.
-    pub remote_addr: &'a [u8],
-    /// `REMOTE_PORT`.
-    pub remote_port: &'a [u8],
-    /// `REMOTE_USER`. Nothing here authenticates it: whoever reaches the socket sets it.
-    pub remote_user: &'a [u8],
-    /// `HTTP_USER_AGENT`.
-    pub user_agent: &'a [u8],
-    /// `HTTP_REFERER`.
-    pub referer: &'a [u8],
-    /// `HTTP_COOKIE`; the last line when there are several, see [`RequestHead::joined`].
-    pub cookie: &'a [u8],
-    /// `HTTP_X_FORWARDED_FOR`; the last line when there are several.
-    pub forwarded_for: &'a [u8],
+    content_length: Option<u64>,
     block: Block<'a>,
+    marks: Marks,
     path_info: PathInfo,
-    secure: Secure<'a>,
-    arrival: Arrival<'a>,
-    synthesised: Synthesised,
 }
 
-/// Which required variables the web server left out, so that they are added for the application.
-#[derive(Debug, Clone, Copy, Default)]
-struct Synthesised {
-    server_name: bool,
-    server_port: bool,
-    protocol: bool,
+/// The values that are told as they came.
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident = $field:ident;)*) => {
+        impl<'a> RequestHead<'a> {
+            $(
+                $(#[$doc])*
+                #[inline]
+                pub fn $name(&self) -> &'a [u8] {
+                    self.get(Field::$field)
+                }
+            )*
+        }
+    };
+}
+
+fields! {
+    /// `REQUEST_URI`: path and query, still encoded.
+    uri = Uri;
+    /// `QUERY_STRING`, without the question mark.
+    query = Query;
+    /// `CONTENT_TYPE`.
+    content_type = ContentType;
+    /// `HTTP_HOST`, with its port if any.
+    host = Host;
+    /// `REMOTE_ADDR`.
+    remote_addr = RemoteAddr;
+    /// `REMOTE_PORT`.
+    remote_port = RemotePort;
+    /// `REMOTE_USER`. Nothing here authenticates it: whoever reaches the socket sets it.
+    remote_user = RemoteUser;
+    /// `HTTP_USER_AGENT`.
+    user_agent = UserAgent;
+    /// `HTTP_REFERER`.
+    referer = Referer;
+    /// `HTTP_COOKIE`; the last line when there are several, see [`RequestHead::joined`].
+    cookie = Cookie;
+    /// `HTTP_X_FORWARDED_FOR`; the last line when there are several.
+    forwarded_for = ForwardedFor;
 }
 
 impl<'a> RequestHead<'a> {
-    /// Gives the pairs their meaning, in one pass.
+    /// Gives the pairs their meaning.
     ///
     /// # Errors
     /// The first thing that makes them no request.
     #[inline]
     pub fn read(block: Block<'a>, path_info: PathInfo) -> Result<Self, Error> {
-        let fields = Fields::of(block.pairs())?;
-        let method = method(fields.method)?;
-        let protocol = fields.protocol.and_then(valid_protocol);
-        let (script_name, path) = match path_info {
-            PathInfo::AsSent => (fields.script_name, fields.path),
-            PathInfo::WithoutScriptName => without_script_name(fields.script_name, fields.path),
+        let marks = block.marks();
+        let find = |field| block.find(&marks, field);
+        let content_length = match marks.repeats_length {
+            false => content_length(find(Field::ContentLength).unwrap_or_default())?,
+            true => content_length_of_all(block)?,
         };
-        let synthesised = Synthesised {
-            server_name: fields.server_name.is_none(),
-            server_port: fields.server_port.is_none(),
-            protocol: fields.protocol.is_none(),
-        };
-        Ok(RequestHead {
-            method,
-            uri: fields.uri,
-            path,
-            script_name,
-            query: fields.query,
-            protocol: protocol.unwrap_or("HTTP/1.0"),
-            content_type: fields.content_type,
-            content_length: fields.content_length.value,
-            host: fields.host,
-            server_name: fields.server_name.unwrap_or_else(|| name_of_host(fields.host)),
-            server_port: fields.server_port.unwrap_or_else(|| fields.secure.port()),
-            remote_addr: fields.remote_addr,
-            remote_port: fields.remote_port,
-            remote_user: fields.remote_user,
-            user_agent: fields.user_agent,
-            referer: fields.referer,
-            cookie: fields.cookie,
-            forwarded_for: fields.forwarded_for,
-            block,
-            path_info,
-            secure: fields.secure,
-            arrival: fields.arrival,
-            synthesised,
-        })
+        let method = method(find(Field::Method).unwrap_or_default())?;
+        let protocol = find(Field::Protocol).and_then(valid_protocol).unwrap_or("HTTP/1.0");
+        Ok(RequestHead { method, protocol, content_length, block, marks, path_info })
+    }
+
+    /// The bytes received; `None` when the variable is absent.
+    #[inline]
+    fn find(&self, field: Field) -> Option<&'a [u8]> {
+        self.block.find(&self.marks, field)
+    }
+
+    /// The same, empty when it is absent.
+    #[inline]
+    fn get(&self, field: Field) -> &'a [u8] {
+        self.find(field).unwrap_or_default()
+    }
+
+    /// `CONTENT_LENGTH` in bytes; `None` when absent or empty: no body.
+    #[inline]
+    pub fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// `PATH_INFO`: decoded by the web server, below [`RequestHead::script_name`].
+    #[inline]
+    pub fn path(&self) -> &'a [u8] {
+        self.script_name_and_path().1
+    }
+
+    /// `SCRIPT_NAME`: where the application is mounted.
+    #[inline]
+    pub fn script_name(&self) -> &'a [u8] {
+        self.script_name_and_path().0
+    }
+
+    #[inline]
+    fn script_name_and_path(&self) -> (&'a [u8], &'a [u8]) {
+        let (script_name, path) = (self.get(Field::ScriptName), self.get(Field::Path));
+        match self.path_info {
+            PathInfo::AsSent => (script_name, path),
+            PathInfo::WithoutScriptName => without_script_name(script_name, path),
+        }
+    }
+
+    /// `SERVER_NAME`; made from the host or `localhost` when absent (RFC 3875 4.1.14 requires it).
+    pub fn server_name(&self) -> &'a [u8] {
+        self.find(Field::ServerName).unwrap_or_else(|| name_of_host(self.host()))
+    }
+
+    /// `SERVER_PORT`; made from the scheme when absent.
+    pub fn server_port(&self) -> &'a [u8] {
+        self.find(Field::ServerPort).unwrap_or_else(|| self.secure().port())
+    }
+
+    fn secure(&self) -> Secure<'a> {
+        Secure {
+            told: self.get(Field::Scheme),
+            https: self.get(Field::Https),
+            https_or_forwarded_ssl: self.get(Field::HttpsOrForwardedSsl),
+            forwarded_proto: self.get(Field::ForwardedProto),
+        }
     }
 
     /// The method that the request is taken to have: GET where the web server names none, as one does that sends the
@@ -128,12 +157,12 @@ impl<'a> RequestHead<'a> {
     /// server sets and a client cannot. `HTTPS` means `https` when it is `on`, `1` or `https` in any case; uWSGI took
     /// any word that begins with `on`.
     pub fn scheme(&self, trust_forwarded: bool) -> &'static str {
-        self.secure.scheme(trust_forwarded)
+        self.secure().scheme(trust_forwarded)
     }
 
     /// Whether an `X-Forwarded-Proto` that is not trusted would make `https` of it.
     pub fn is_https_by_hearsay(&self) -> bool {
-        self.secure.is_https_by_hearsay()
+        self.find(Field::ForwardedProto).is_some() && self.secure().is_https_by_hearsay()
     }
 
     /// When the web server received the request, in microseconds since the epoch, if it says so.
@@ -142,7 +171,9 @@ impl<'a> RequestHead<'a> {
     /// (`t=` optional; seconds with or without a fraction, milliseconds, or microseconds, told apart by magnitude)
     /// counts only with `trust_forwarded`, as a client can send it.
     pub fn arrival_us(&self, trust_forwarded: bool) -> Option<u64> {
-        self.arrival.epoch_us(trust_forwarded)
+        let arrival =
+            Arrival { request_msec: self.get(Field::RequestMsec), x_request_start: self.get(Field::RequestStart) };
+        arrival.epoch_us(trust_forwarded)
     }
 
     /// Whether a key is repeated, so that [`RequestHead::joined`] differs from [`RequestHead::variables`].
@@ -151,13 +182,14 @@ impl<'a> RequestHead<'a> {
     /// through the variables: an application that takes them one by one need not pay for the answer.
     pub fn has_duplicates(&self) -> bool {
         let mut seen = SeenKeys::default();
-        for (index, (key, _)) in self.block.pairs().enumerate() {
-            seen.note(key, || self.block.pairs().take(index));
+        for (index, (key, _)) in self.block().pairs().enumerate() {
+            seen.note(key, || self.block().pairs().take(index));
         }
         seen.any_repeated()
     }
 
     /// The variables as received, those included that the application does not see.
+    #[inline]
     pub fn block(&self) -> Block<'a> {
         self.block
     }
@@ -166,10 +198,10 @@ impl<'a> RequestHead<'a> {
     /// left out (`SERVER_PROTOCOL`, `SERVER_NAME`, `SERVER_PORT`; PEP 3333) follow at the end.
     pub fn variables(&self) -> Variables<'a> {
         let replaced = Replaced {
-            path: (self.path_info == PathInfo::WithoutScriptName).then_some((self.path, self.script_name)),
+            path: (self.path_info == PathInfo::WithoutScriptName).then(|| (self.path(), self.script_name())),
             protocol: self.protocol.as_bytes(),
         };
-        Variables::new(self.block.pairs(), replaced, self.additions())
+        Variables::new(self.block().pairs(), replaced, self.additions())
     }
 
     /// What the application sees, each key once: repeated `HTTP_*` keys are joined with `", "` (`HTTP_COOKIE` with
@@ -181,11 +213,11 @@ impl<'a> RequestHead<'a> {
     }
 
     fn additions(&self) -> [Option<Pair<'a>>; ADDITIONS_MAX] {
-        let Synthesised { server_name, server_port, protocol } = self.synthesised;
+        let absent = |field| self.find(field).is_none();
         [
-            protocol.then_some((b"SERVER_PROTOCOL".as_slice(), self.protocol.as_bytes())),
-            server_name.then_some((b"SERVER_NAME".as_slice(), self.server_name)),
-            server_port.then_some((b"SERVER_PORT".as_slice(), self.server_port)),
+            absent(Field::Protocol).then(|| (b"SERVER_PROTOCOL".as_slice(), self.protocol.as_bytes())),
+            absent(Field::ServerName).then(|| (b"SERVER_NAME".as_slice(), self.server_name())),
+            absent(Field::ServerPort).then(|| (b"SERVER_PORT".as_slice(), self.server_port())),
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a request came over `http` or `https`, by what the web server and those before it say. Runs in the worker.
 
 /// What tells the scheme, as received.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Secure<'a> {
     /// `UWSGI_SCHEME`.
     pub(super) told: &'a [u8],

@@ -5,7 +5,7 @@ use super::chunked::Decoder;
 use super::request::{self, Body, Peer};
 use super::scan::Scan;
 use super::{Limits, Refusal};
-use crate::pairs::{self, Block, PathInfo};
+use crate::pairs::{self, Block, Marks, PathInfo};
 use crate::progress::{Asks, Coming, Envelope, Form, Message, Progress};
 
 /// Most memory that a connection keeps between two requests, so that many that wait take little.
@@ -16,12 +16,13 @@ const KEPT_BYTES_MAX: usize = 4_096;
 pub struct Receiver {
     scan: Scan,
     block: Vec<u8>,
+    marks: Marks,
     decoder: Decoder,
 }
 
 impl Default for Receiver {
     fn default() -> Receiver {
-        Receiver { scan: Scan::default(), block: Vec::new(), decoder: Decoder::new(u64::MAX) }
+        Receiver { scan: Scan::default(), block: Vec::new(), marks: Marks::default(), decoder: Decoder::new(u64::MAX) }
     }
 }
 
@@ -40,7 +41,7 @@ impl Receiver {
         let Some(head) = self.scan.advance(received, &Limits::within(limits))? else { return Ok(Progress::Need(1)) };
         self.block.clear();
         let consumed = head.end;
-        let request = request::read(&received[head], peer, limits, &mut self.block)?;
+        let request = request::read_noting(&received[head], peer, limits, (&mut self.block, &mut self.marks))?;
         let message = Message {
             body: if request.body == Body::Chunked { Coming::Wrapped } else { Coming::Declared },
             answer: Form::Http,
@@ -59,13 +60,13 @@ impl Receiver {
 
     /// The variables of the head that it has yielded.
     pub fn block(&self, envelope: &Envelope) -> Block<'_> {
-        Block::validated(&self.block, envelope.variables_count)
+        Block::validated(&self.block, envelope.variables_count, &self.marks)
     }
 
     /// The same, and what decodes a body in chunks, of at most so many bytes.
     pub fn open(&mut self, envelope: &Envelope, body_bytes_max: u64) -> (Block<'_>, &mut Decoder) {
         self.decoder = Decoder::new(body_bytes_max);
-        (Block::validated(&self.block, envelope.variables_count), &mut self.decoder)
+        (Block::validated(&self.block, envelope.variables_count, &self.marks), &mut self.decoder)
     }
 
     /// The request is done with; the next one's bytes follow.

@@ -14,7 +14,7 @@ use core::mem::MaybeUninit;
 use super::facts::Facts;
 use super::source::Source;
 use super::{Refusal, forwarded, target, variables};
-use crate::pairs::Limits;
+use crate::pairs::{Limits, Marks};
 use crate::response::Version;
 use crate::token::is_token;
 
@@ -52,9 +52,19 @@ pub struct Request {
 /// # Errors
 /// The first rule that is broken.
 pub fn read(head: &[u8], peer: &Peer<'_>, limits: &Limits, block: &mut Vec<u8>) -> Result<Request, Refusal> {
+    read_noting(head, peer, limits, (block, &mut Marks::default()))
+}
+
+/// The same, and where in the block the variables with a meaning are.
+pub(super) fn read_noting(
+    head: &[u8],
+    peer: &Peer<'_>,
+    limits: &Limits,
+    (block, marks): (&mut Vec<u8>, &mut Marks),
+) -> Result<Request, Refusal> {
     judge_version(head)?;
-    match read_with::<HEADERS_FEW>(head, peer, limits, block) {
-        Err(Refusal::TooManyHeaders { .. }) => read_with::<HEADERS_MAX>(head, peer, limits, block),
+    match read_with::<HEADERS_FEW>(head, peer, limits, (block, marks)) {
+        Err(Refusal::TooManyHeaders { .. }) => read_with::<HEADERS_MAX>(head, peer, limits, (block, marks)),
         outcome => outcome,
     }
 }
@@ -65,7 +75,7 @@ fn read_with<const HEADERS: usize>(
     head: &[u8],
     peer: &Peer<'_>,
     limits: &Limits,
-    block: &mut Vec<u8>,
+    into: (&mut Vec<u8>, &mut Marks),
 ) -> Result<Request, Refusal> {
     let mut room = [const { MaybeUninit::uninit() }; HEADERS];
     let mut parsed = httparse::Request::new(&mut []);
@@ -81,7 +91,7 @@ fn read_with<const HEADERS: usize>(
     let client = peer.trusts.map(|trusts| forwarded::client(parsed.headers, trusts));
     let (headers, client) = (&*parsed.headers, client.as_ref());
     let source = Source { method, target: &target, version, headers, peer, client, head_bytes: head.len() };
-    let written = variables::write(block, &source, &facts, limits)?;
+    let written = variables::write(into, &source, &facts, limits)?;
     Ok(Request {
         version,
         body: facts.body,

@@ -7,6 +7,8 @@ use super::Refusal;
 /// A target, in parts. Everything as it came, still encoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
+    /// Path and query, if there is a path.
+    pub(super) uri: &'a [u8],
     /// The path; empty for an absolute URI that ends with its authority, which means `/`.
     pub(super) path: &'a [u8],
     /// The query with its question mark; empty without one.
@@ -19,6 +21,12 @@ impl<'a> Target<'a> {
     /// The query without its question mark.
     pub(super) fn query(&self) -> &'a [u8] {
         self.marked_query.strip_prefix(b"?").unwrap_or_default()
+    }
+
+    /// Whether the path has nothing that [`append_decoded`] would change.
+    pub(super) fn is_decoded(&self) -> bool {
+        let mut before = 0;
+        self.path.iter().all(|&byte| byte != b'%' && !(std::mem::replace(&mut before, byte) == b'/' && byte == b'.'))
     }
 
     /// The path, never empty.
@@ -34,7 +42,7 @@ pub(super) fn read<'a>(method: &str, target: &'a [u8], is_secure: bool) -> Resul
     }
     judge_bytes(target)?;
     match target {
-        b"*" if method == "OPTIONS" => Ok(Target { path: target, marked_query: b"", authority: None }),
+        b"*" if method == "OPTIONS" => Ok(Target { uri: target, path: target, marked_query: b"", authority: None }),
         b"*" => Err(Refusal::Asterisk),
         [b'/', ..] => Ok(split_query(target, None)),
         _ => read_absolute(target, is_secure),
@@ -60,10 +68,10 @@ fn read_absolute(target: &[u8], is_secure: bool) -> Result<Target<'_>, Refusal> 
     Ok(split_query(path, Some(authority)))
 }
 
-fn split_query<'a>(path: &'a [u8], authority: Option<&'a [u8]>) -> Target<'a> {
-    let end = path.iter().position(|&byte| byte == b'?').unwrap_or(path.len());
-    let (path, marked_query) = path.split_at(end);
-    Target { path, marked_query, authority }
+fn split_query<'a>(uri: &'a [u8], authority: Option<&'a [u8]>) -> Target<'a> {
+    let end = uri.iter().position(|&byte| byte == b'?').unwrap_or(uri.len());
+    let (path, marked_query) = uri.split_at(end);
+    Target { uri, path, marked_query, authority }
 }
 
 /// What a byte may be part of.
@@ -108,21 +116,34 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
         let address = std::str::from_utf8(&rest[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
         return address.is_some() && is_port(&rest[end + 1..]);
     }
-    let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-    is_name(&text[..end]) && is_port(&text[end..])
+    name_bytes(text).is_some_and(|end| is_port(&text[end..]))
 }
 
-fn is_name(text: &[u8]) -> bool {
-    let mut rest = text;
+/// How long the name is that `text` begins with; `None` for none.
+fn name_bytes(text: &[u8]) -> Option<usize> {
+    let mut end = 0;
     loop {
-        rest = match rest {
-            [] => return !text.is_empty(),
-            [b'%', first, second, rest @ ..] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => rest,
-            [b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~', rest @ ..] => rest,
-            _ => return false,
-        };
+        end += text[end..].iter().take_while(|byte| NAME_BYTES[usize::from(**byte)]).count();
+        match &text[end..] {
+            [b'%', first, second, ..] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => end += 3,
+            _ => return (end > 0).then_some(end),
+        }
     }
 }
+
+/// What names are made of, escapes apart.
+const NAME_BYTES: [bool; 256] = {
+    let mut names = [false; 256];
+    let mut byte = 0;
+    while byte < names.len() {
+        names[byte] = matches!(
+            byte as u8,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~'
+        );
+        byte += 1;
+    }
+    names
+};
 
 /// Nothing, or a colon and a port, which may be empty.
 fn is_port(text: &[u8]) -> bool {
@@ -313,6 +334,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_path_that_is_decoded_stays_as_it_is(text in "(/(\\.|\\.\\.|%41|[ab.]{0,3}))+") {
+            let target = read("GET", text.as_bytes(), false).expect("a target");
+            prop_assert_eq!(target.is_decoded(), !text.contains('%') && !text.contains("/."));
+            if target.is_decoded() {
+                prop_assert_eq!(path(&text), Ok(text));
+            }
+        }
+
         #[test]
         fn dot_segments_are_resolved_by_the_book(text in "(/(\\.|\\.\\.|[ab.]{0,3}))+") {
             if let Ok(resolved) = path(&text) {

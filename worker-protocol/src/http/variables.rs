@@ -4,7 +4,7 @@ use super::facts::{Body, Facts};
 use super::source::Source;
 use super::{Refusal, target};
 use crate::decimal;
-use crate::pairs::{Limits, Overflow, Writer};
+use crate::pairs::{Limits, Marks, Writer};
 
 /// What was written.
 pub(super) struct Written {
@@ -12,81 +12,87 @@ pub(super) struct Written {
     pub(super) dropped: usize,
 }
 
-/// Appends the variables of a request to `block`.
+/// Appends the variables of a request to `block`, and notes in `marks` where they are.
 pub(super) fn write(
-    block: &mut Vec<u8>,
+    (block, marks): (&mut Vec<u8>, &mut Marks),
     source: &Source<'_>,
     facts: &Facts,
     limits: &Limits,
 ) -> Result<Written, Refusal> {
     // Hardly ever too little, and never much too much: a header grows by a few bytes.
-    let mut block = Writer::new(block, *limits, source.head_bytes + 512);
+    let mut block = Writer::new(block, marks, *limits, source.head_bytes + 512);
     write_line(&mut block, source)?;
-    write_peer(&mut block, source)?;
-    let dropped = write_headers(&mut block, source, facts)?;
+    write_peer(&mut block, source);
+    let dropped = write_headers(&mut block, source, facts);
     Ok(Written { count: block.finish()?, dropped })
 }
 
 fn write_line(block: &mut Writer<'_>, source: &Source<'_>) -> Result<(), Refusal> {
     let target = source.target;
-    block.pair(b"REQUEST_METHOD", source.method.as_bytes())?;
-    block.made(b"REQUEST_URI", |out| {
-        out.extend_from_slice(target.path());
-        out.extend_from_slice(target.marked_query);
-        Ok::<(), Refusal>(())
-    })?;
-    block.made(b"PATH_INFO", |out| target::append_decoded(target.path(), out))?;
-    block.pair(b"QUERY_STRING", target.query())?;
-    block.pair(b"SERVER_PROTOCOL", source.version.as_str().as_bytes())?;
-    Ok(block.pair(b"SCRIPT_NAME", b"")?)
-}
-
-/// What the connection tells, or a trusted proxy of its client in the place of it.
-fn write_peer(block: &mut Writer<'_>, source: &Source<'_>) -> Result<(), Overflow> {
-    let peer = source.peer;
-    block.pair(b"SERVER_NAME", peer.server_name)?;
-    block.pair(b"SERVER_PORT", peer.server_port)?;
-    match source.client.and_then(|client| client.address) {
-        Some(address) => {
-            block.pair(b"REMOTE_ADDR", address.to_string().as_bytes())?;
-            if let Some(port) = source.client.and_then(|client| client.port) {
-                block.pair(b"REMOTE_PORT", port.to_string().as_bytes())?;
-            }
-        }
-        None => {
-            block.pair(b"REMOTE_ADDR", peer.remote_addr)?;
-            block.pair(b"REMOTE_PORT", peer.remote_port)?;
-        }
+    block.known(b"REQUEST_METHOD", source.method.as_bytes());
+    match target.path {
+        [] => block.made(b"REQUEST_URI", |out| {
+            out.extend_from_slice(target.path());
+            out.extend_from_slice(target.marked_query);
+            Ok::<(), Refusal>(())
+        })?,
+        _ => block.known(b"REQUEST_URI", target.uri),
     }
-    if source.client.and_then(|client| client.https).unwrap_or(peer.https) {
-        block.pair(b"HTTPS", b"on")?;
+    match target.is_decoded() {
+        true => block.known(b"PATH_INFO", target.path()),
+        false => block.made(b"PATH_INFO", |out| target::append_decoded(target.path(), out))?,
     }
+    block.known(b"QUERY_STRING", target.query());
+    block.known(b"SERVER_PROTOCOL", source.version.as_str().as_bytes());
+    block.known(b"SCRIPT_NAME", b"");
     Ok(())
 }
 
+/// What the connection tells, or a trusted proxy of its client in the place of it.
+fn write_peer(block: &mut Writer<'_>, source: &Source<'_>) {
+    let peer = source.peer;
+    block.known(b"SERVER_NAME", peer.server_name);
+    block.known(b"SERVER_PORT", peer.server_port);
+    match source.client.and_then(|client| client.address) {
+        Some(address) => {
+            block.known(b"REMOTE_ADDR", address.to_string().as_bytes());
+            if let Some(port) = source.client.and_then(|client| client.port) {
+                block.known(b"REMOTE_PORT", port.to_string().as_bytes());
+            }
+        }
+        None => {
+            block.known(b"REMOTE_ADDR", peer.remote_addr);
+            block.known(b"REMOTE_PORT", peer.remote_port);
+        }
+    }
+    if source.client.and_then(|client| client.https).unwrap_or(peer.https) {
+        block.known(b"HTTPS", b"on");
+    }
+}
+
 /// Returns how many headers were left out.
-fn write_headers(block: &mut Writer<'_>, source: &Source<'_>, facts: &Facts) -> Result<usize, Overflow> {
+fn write_headers(block: &mut Writer<'_>, source: &Source<'_>, facts: &Facts) -> usize {
     let mut dropped = 0;
     let authority = source.target.authority;
     if let Some(authority) = authority {
-        block.pair(b"HTTP_HOST", authority)?;
+        block.known(b"HTTP_HOST", authority);
     }
     if let Body::Length(length) = facts.body {
-        block.pair(b"CONTENT_LENGTH", decimal::format(length, &mut [0; 20]))?;
+        block.known(b"CONTENT_LENGTH", decimal::format(length, &mut [0; 20]));
     }
     for header in source.headers {
         let is = |known: &str| header.name.eq_ignore_ascii_case(known);
         match header.name.len() {
             4 if authority.is_some() && is("host") => {}
-            12 if is("content-type") => block.pair(b"CONTENT_TYPE", header.value)?,
+            12 if is("content-type") => block.known(b"CONTENT_TYPE", header.value),
             14 if is("content-length") => {}
-            15 if source.client.is_some() && is("x-request-start") => {
-                block.pair(b"REQUEST_MSEC", header.value)?;
-                block.header(header.name.as_bytes(), header.value)?;
+            length => {
+                if length == 15 && source.client.is_some() && is("x-request-start") {
+                    block.known(b"REQUEST_MSEC", header.value);
+                }
+                dropped += usize::from(!block.header(header.name.as_bytes(), header.value));
             }
-            _ if header.name.contains('_') => dropped += 1,
-            _ => block.header(header.name.as_bytes(), header.value)?,
         }
     }
-    Ok(dropped)
+    dropped
 }

@@ -30,7 +30,7 @@ impl Patient {
         }
         let body_max = limits.body_max.unwrap_or(u64::MAX);
         let (block, wrapped) = self.receiver.open(received, envelope, body_max);
-        let length = RequestHead::read(block, path_info).ok().and_then(|head| head.content_length).unwrap_or(0);
+        let length = RequestHead::read(block, path_info).ok().and_then(|head| head.content_length()).unwrap_or(0);
         let here = &received[envelope.consumed..];
         if wrapped.is_some() || length <= here.len() as u64 || length > body_max {
             return Ok(None);
