@@ -90,10 +90,8 @@ impl Cluster {
             false => ["agent down", "agent up"],
         };
         self.haproxy.tell(&format!("set server {name} {lie}"));
-        // What it thinks of the agent ends with the agent's next word, perhaps before anybody has seen it.
-        if lie.starts_with("state") {
-            self.haproxy.wait_for(number + 1, "away", |status, _| status != "UP");
-        }
+        // It lasts for a look, or until the agent's next word: that says `ready` and `up`, so that nobody may get to see it.
+        self.haproxy.node(number + 1);
         self.haproxy.tell(&format!("set server {name} {truth}"));
         self.wait_up(number);
         self.begins(number);

@@ -68,14 +68,15 @@ fn a_client_with_many_requests_at_once_keeps_nobody_waiting() {
 /// Who has sent in time what it owes is answered, however late the worker gets to see it.
 #[test]
 fn a_worker_that_was_busy_for_longer_does_not_give_up_who_was_in_time() {
-    let server = hello().set("http-keepalive", 2).set("socket-timeout", 2).start();
+    // Time enough for a busy machine to come to the long request below.
+    let server = hello().set("http-keepalive", 6).set("socket-timeout", 6).start();
     let mut clients = [(); 3].map(|()| Dialogue::with(&server));
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
     // Half of its next request, which the worker has seen when the next one is answered.
     clients[1].send("GET / HTTP/1.1\r\nHo");
     let mut other = Dialogue::with(&server);
     assert_eq!(other.get("/").status, 200);
-    other.send("GET /sleep?ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    other.send("GET /sleep?ms=7000 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(wait_until(|| server.workers()[0].sleeps()));
     clients[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     clients[1].send("st: a\r\n\r\n");
