@@ -257,6 +257,7 @@ fn start(reply: &mut Reply<'_>, response: &Response) -> Result<(), StartError> {
     })
 }
 
+#[inline(always)]
 fn send_body(reply: &mut Reply<'_>, body: Body) -> io::Result<()> {
     if !reply.body_allowed() {
         return Ok(());

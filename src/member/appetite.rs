@@ -19,6 +19,7 @@ pub(super) struct Appetite {
 impl Appetite {
     /// Writes down what this process takes now, if that was not done within the last second. Of several threads that come
     /// at once one does.
+    #[inline(always)]
     pub(super) fn note(&self, seat: &WorkerSeat<'_>, now_us: u64) {
         let due_us = self.next_look_us.load(Ordering::Relaxed);
         let next_us = now_us.saturating_add(BETWEEN_LOOKS_US);

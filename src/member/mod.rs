@@ -249,6 +249,7 @@ impl<'z> Member<'z> {
     }
 
     /// Tells whoever reads the seat how much memory this process takes, once in a while.
+    #[inline(always)]
     pub(crate) fn note_memory(&self, now_us: u64) {
         self.appetite.note(&self.seat, now_us);
     }

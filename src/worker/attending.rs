@@ -142,6 +142,7 @@ impl<'w> Desk<'w> {
 
 impl Books<'_> {
     /// A request has come. `started_us`: when the wait for it ended.
+    #[inline(always)]
     fn begin(&mut self, started_us: u64) {
         if self.seat.begin_request(started_us) {
             self.worker.member().ring_master();

@@ -6,6 +6,7 @@ use worker_protocol::head::RequestHead;
 use super::process::Worker;
 
 /// Writes down what the request of a thread is about, if anybody may ask.
+#[inline(always)]
 pub(super) fn describe(worker: &Worker<'_>, core: usize, head: &RequestHead<'_>) {
     if worker.member().config().statistics.describes_requests() {
         write(worker, core, head);

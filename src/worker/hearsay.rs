@@ -7,6 +7,7 @@ use super::process::Worker;
 
 /// Says, once for each instance, that `X-Forwarded-Proto` is not believed, where that makes a difference: uWSGI believes
 /// it, whoever sends it, so that a site which worked behind a proxy for TLS would stop working without a word.
+#[inline(always)]
 pub(super) fn tell_of_hearsay(worker: &Worker<'_>, head: &RequestHead<'_>) {
     let nobody_is_trusted = worker.limits().trusted_proxies.is_empty();
     if nobody_is_trusted && head.is_https_by_hearsay() && worker.member().instance().is_news(Notice::UntrustedScheme) {

@@ -8,6 +8,7 @@ use super::process::Worker;
 /// Says, once for each instance, that a request came without its method. It is served, as uWSGI serves it: the web
 /// server sends the variables of its configuration and no others. But applications rarely expect it (PEP 3333 has the
 /// key always there).
+#[inline(always)]
 pub(super) fn tell_of_omission(worker: &Worker<'_>, head: &RequestHead<'_>) {
     if head.method.is_empty() && worker.member().instance().is_news(Notice::NoMethod) {
         log::warn!(

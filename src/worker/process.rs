@@ -208,12 +208,14 @@ impl<'z> Worker<'z> {
     }
 
     /// What a finished request is followed by.
+    #[inline(always)]
     pub(super) fn after_request(&self, now_us: u64) {
         self.reap_children();
         self.member.note_memory(now_us);
         self.retire_if_worn_out(now_us);
     }
 
+    #[inline(always)]
     pub(super) fn retire_if_worn_out(&self, now_us: u64) {
         self.member.retire_if_worn_out(now_us, self.requests());
     }

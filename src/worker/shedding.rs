@@ -17,6 +17,7 @@ use crate::sys::stream::Stream;
 
 /// Whether a request is not to be served any more. Only where it has waited because nobody was free: all workers are there
 /// that there may be, and all of them have something to do.
+#[inline(always)]
 pub(super) fn is_too_late(worker: &Worker<'_>, stream: &Stream, head: &RequestHead<'_>) -> bool {
     worker.limits().queue_timeout.is_some_and(|timeout| is_in_vain(timeout, worker, stream, head))
 }

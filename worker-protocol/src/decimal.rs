@@ -13,6 +13,7 @@ pub fn parse(digits: &[u8]) -> Option<u64> {
 }
 
 /// The digits of a number, written at the end of `room`.
+#[inline]
 pub fn format(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut start = room.len();
     loop {

@@ -60,6 +60,7 @@ impl Default for RequestLimits {
 
 impl RequestLimits {
     /// Whether the `X-Forwarded-*` headers of a request from this peer (`REMOTE_ADDR`) are believed.
+    #[inline(always)]
     pub fn trusts(&self, remote_addr: &[u8]) -> bool {
         !self.trusted_proxies.is_empty() && Peer::named(remote_addr).is_some_and(|peer| self.trusts_peer(peer))
     }

@@ -100,6 +100,7 @@ pub struct Sent {
 }
 
 impl<'c> Reply<'c> {
+    #[inline(always)]
     pub(crate) fn new(stream: &'c Stream, silence_max_us: u64, head: &'c mut Vec<u8>, manner: Manner<'c>) -> Self {
         head.clear();
         Self {

@@ -65,6 +65,7 @@ impl Wrapping {
     }
 
     /// Completes `buffer`, which may begin with a head, by what comes before a part of so many bytes.
+    #[inline(always)]
     pub(super) fn begin_part(&self, buffer: &mut Vec<u8>, bytes: u64) {
         match self {
             Self::Nothing => {}

@@ -76,6 +76,7 @@ impl Reply<'_> {
 
     /// Puts what comes before a part of so many bytes into the buffer, behind the head if that is still here. False:
     /// there is nothing in it.
+    #[inline(always)]
     fn begin_part(&mut self, bytes: u64) -> io::Result<bool> {
         self.check()?;
         if self.state == State::HeadReady {

@@ -62,7 +62,6 @@ pub(super) fn read_noting(
     limits: &Limits,
     (block, marks): (&mut Vec<u8>, &mut Marks),
 ) -> Result<Request, Refusal> {
-    judge_version(head)?;
     match read_with::<HEADERS_FEW>(head, peer, limits, (block, marks)) {
         Err(Refusal::TooManyHeaders { .. }) => read_with::<HEADERS_MAX>(head, peer, limits, (block, marks)),
         outcome => outcome,
@@ -81,8 +80,8 @@ fn read_with<const HEADERS: usize>(
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(head, &mut room) {
         Ok(httparse::Status::Complete(end)) if end == head.len() => {}
-        Ok(_) => return Err(Refusal::RequestLine),
-        Err(error) => return Err(diagnose(head, error)),
+        Ok(_) => return Err(judge_version(head).err().unwrap_or(Refusal::RequestLine)),
+        Err(error) => return Err(judge_version(head).err().unwrap_or_else(|| diagnose(head, error))),
     }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(Refusal::RequestLine) };
     let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
@@ -103,8 +102,9 @@ fn read_with<const HEADERS: usize>(
     })
 }
 
-/// The end of the request line, before httparse gets to see it: a version that is well formed but not spoken here has
-/// a status of its own.
+/// The end of the request line of a head that httparse has refused: a version that is well formed but not spoken here has a
+/// status of its own.
+#[cold]
 fn judge_version(head: &[u8]) -> Result<(), Refusal> {
     let line = first_line(head);
     match line.split_last_chunk() {
