@@ -7,12 +7,10 @@ use super::Refusal;
 /// A target, in parts. Everything as it came, still encoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
-    /// Path and query, if there is a path.
+    /// Path and query.
     pub(super) uri: &'a [u8],
-    /// The path; empty for an absolute URI that ends with its authority, which means `/`.
+    /// The path, which `uri` begins with; empty for an absolute URI that ends with its authority, which means `/`.
     pub(super) path: &'a [u8],
-    /// The query with its question mark; empty without one.
-    pub(super) marked_query: &'a [u8],
     /// The authority of an absolute URI, in the place of `Host`.
     pub(super) authority: Option<&'a [u8]>,
 }
@@ -20,13 +18,12 @@ pub(super) struct Target<'a> {
 impl<'a> Target<'a> {
     /// The query without its question mark.
     pub(super) fn query(&self) -> &'a [u8] {
-        self.marked_query.strip_prefix(b"?").unwrap_or_default()
+        self.uri.get(self.path.len() + 1..).unwrap_or_default()
     }
 
     /// Whether the path has nothing that [`append_decoded`] would change.
     pub(super) fn is_decoded(&self) -> bool {
-        let mut before = 0;
-        self.path.iter().all(|&byte| byte != b'%' && !(std::mem::replace(&mut before, byte) == b'/' && byte == b'.'))
+        memchr::memchr(b'%', self.path).is_none() && !may_have_dot_segments(self.path)
     }
 
     /// The path, never empty.
@@ -42,7 +39,7 @@ pub(super) fn read<'a>(method: &str, target: &'a [u8], is_secure: bool) -> Resul
     }
     judge_bytes(target)?;
     match target {
-        b"*" if method == "OPTIONS" => Ok(Target { uri: target, path: target, marked_query: b"", authority: None }),
+        b"*" if method == "OPTIONS" => Ok(Target { uri: target, path: target, authority: None }),
         b"*" => Err(Refusal::Asterisk),
         [b'/', ..] => Ok(split_query(target, None)),
         _ => read_absolute(target, is_secure),
@@ -70,8 +67,7 @@ fn read_absolute(target: &[u8], is_secure: bool) -> Result<Target<'_>, Refusal> 
 
 fn split_query<'a>(uri: &'a [u8], authority: Option<&'a [u8]>) -> Target<'a> {
     let end = uri.iter().position(|&byte| byte == b'?').unwrap_or(uri.len());
-    let (path, marked_query) = uri.split_at(end);
-    Target { uri, path, marked_query, authority }
+    Target { uri, path: &uri[..end], authority }
 }
 
 /// What a byte may be part of.
@@ -171,10 +167,14 @@ pub(super) fn append_decoded(path: &[u8], out: &mut Vec<u8>) -> Result<(), Refus
         };
     }
     out.extend_from_slice(rest);
-    if out[start..].windows(2).any(|pair| pair == b"/.") {
+    if may_have_dot_segments(&out[start..]) {
         resolve_dot_segments(out, start)?;
     }
     Ok(())
+}
+
+fn may_have_dot_segments(path: &[u8]) -> bool {
+    path.windows(2).any(|pair| pair == b"/.")
 }
 
 fn decoded(high: u8, low: u8) -> Result<u8, Refusal> {

@@ -33,7 +33,7 @@ fn write_line(block: &mut Writer<'_>, source: &Source<'_>) -> Result<(), Refusal
     match target.path {
         [] => block.made(b"REQUEST_URI", |out| {
             out.extend_from_slice(target.path());
-            out.extend_from_slice(target.marked_query);
+            out.extend_from_slice(target.uri);
             Ok::<(), Refusal>(())
         })?,
         _ => block.known(b"REQUEST_URI", target.uri),

@@ -31,9 +31,7 @@ impl<'o> Writer<'o> {
 
     /// Appends a pair. Whoever calls sees to it that the key is not empty.
     pub(crate) fn pair(&mut self, key: &[u8], value: &[u8]) {
-        self.out.extend_from_slice(&length(key.len()));
-        self.out.extend_from_slice(key);
-        self.end_pair(value);
+        self.append(key, value);
         self.note(key, value.len());
     }
 
@@ -75,9 +73,7 @@ impl<'o> Writer<'o> {
 
     /// Appends a pair whose value `make` appends; its length is written afterwards.
     pub(crate) fn made<E>(&mut self, key: &[u8], make: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
-        self.out.extend_from_slice(&length(key.len()));
-        self.out.extend_from_slice(key);
-        self.end_pair(b"");
+        self.append(key, b"");
         let start = self.out.len();
         make(self.out)?;
         let bytes = self.out.len() - start;
@@ -101,6 +97,14 @@ impl<'o> Writer<'o> {
     #[inline(always)]
     fn note(&mut self, key: &[u8], value_bytes: usize) {
         self.marks.note(key, self.out.len() - value_bytes - self.start, value_bytes);
+    }
+
+    /// Appends a pair that is not noted.
+    #[inline]
+    fn append(&mut self, key: &[u8], value: &[u8]) {
+        self.out.extend_from_slice(&length(key.len()));
+        self.out.extend_from_slice(key);
+        self.end_pair(value);
     }
 
     /// Appends what follows a key.
