@@ -19,7 +19,7 @@ fn write(worker: &Worker<'_>, core: usize, head: &RequestHead<'_>) {
         seat.describe_request(head.variables().flat_map(|(key, value)| [key, b"=", value, b"\0"]));
     } else {
         // A query string may hold a token, and everything else a secret.
-        let path = head.uri().split(|byte| *byte == b'?').next().unwrap_or_default();
+        let path = head.uri_path();
         let told: [(&[u8], &[u8]); 5] = [
             (b"REQUEST_METHOD", head.method.as_bytes()),
             (b"REQUEST_URI", path),

@@ -34,7 +34,7 @@ fn has_waited_for(timeout: Duration, stream: &Stream, head: &RequestHead<'_>) ->
 /// Whether it is served however long it has waited: health checks, which would otherwise end an instance that has too much
 /// to do.
 fn is_spared(limits: &RequestLimits, head: &RequestHead<'_>) -> bool {
-    let path = head.uri().split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = head.uri_path();
     limits.queue_spared.iter().any(|spared| spared.as_bytes() == path)
 }
 

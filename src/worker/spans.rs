@@ -30,7 +30,7 @@ pub(super) fn tell(worker: &Worker<'_>, request: &Answered<'_>, took_us: u64, th
         has_failed: outcome.exception,
         lost: 0,
         method: head.method_or_get().as_bytes(),
-        path: head.uri().split(|byte| *byte == b'?').next().unwrap_or_default(),
+        path: head.uri_path(),
         scheme: head.scheme(trusts).as_bytes(),
         host: if head.host().is_empty() { head.server_name() } else { head.host() },
         port: head.server_port(),

@@ -93,6 +93,11 @@ impl<'a> RequestHead<'a> {
         self.find(field).unwrap_or_default()
     }
 
+    /// The path of `REQUEST_URI`, still encoded, without the query: that may hold a token.
+    pub fn uri_path(&self) -> &'a [u8] {
+        self.uri().split(|byte| *byte == b'?').next().unwrap_or_default()
+    }
+
     /// `CONTENT_LENGTH` in bytes; `None` when absent or empty: no body.
     #[inline]
     pub fn content_length(&self) -> Option<u64> {
