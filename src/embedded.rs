@@ -189,6 +189,7 @@ impl<H: Handler> Service for HandlerService<H> {
     /// Nothing interrupts a handler but the end of what it reads and sends.
     fn interrupt(&self, _core: usize, _watch: &Watch) {}
 
+    #[inline(always)]
     fn serve(&self, exchange: &mut Exchange<'_>) {
         // Only the answer matters after a panic; what the handler shares between requests is its own to keep whole,
         // as with any thread that unwinds.
@@ -209,6 +210,7 @@ impl<H: Handler> Service for HandlerService<H> {
 }
 
 impl<H: Handler> HandlerService<H> {
+    #[inline(always)]
     fn answer(&self, exchange: &mut Exchange<'_>) {
         let response = {
             let (trust_forwarded, worker) = (exchange.trusts_forwarded(), exchange.worker);
@@ -251,6 +253,7 @@ impl<H: Handler> HandlerService<H> {
     }
 }
 
+#[inline(always)]
 fn start(reply: &mut Reply<'_>, response: &Response) -> Result<(), StartError> {
     reply.start(response.status, None, response.known_length(), |headers| {
         response.headers.iter().try_for_each(|(name, value)| headers.add(name.as_bytes(), value.as_ref()))

@@ -281,6 +281,7 @@ impl<'z> Member<'z> {
     }
 
     /// Asks for a successor, or leaves, if it has lived, worked or grown enough.
+    #[inline(always)]
     pub(crate) fn retire_if_worn_out(&self, now_us: u64, requests: u64) {
         match self.wear.due(now_us, requests) {
             Some(Due::Successor(reason)) => self.tell(&FromWorker::Worn { reason }),

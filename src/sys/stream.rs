@@ -113,6 +113,7 @@ impl Stream {
     }
 
     /// Reads what is there. `WouldBlock` when there is nothing; 0 at the end.
+    #[inline(always)]
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // recv(2) and send(2) do the same as read(2) and write(2), without the file layer's checks on the way.
         retry(|| recv(self.descriptor.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
@@ -172,6 +173,7 @@ impl Stream {
     }
 
     /// Writes what fits of the parts, one after the other; any of them may be empty. `WouldBlock` when nothing does.
+    #[inline(always)]
     pub fn write_parts(&self, parts: [&[u8]; 3]) -> io::Result<usize> {
         match parts {
             [only, [], []] | [[], only, []] | [[], [], only] => self.write(only),

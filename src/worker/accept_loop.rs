@@ -156,6 +156,7 @@ impl<'w> Core<'w> {
         }
     }
 
+    #[inline(always)]
     fn take<S: Service + ?Sized>(&mut self, service: &S, turn: Turn) -> io::Result<()> {
         if waiting::any() {
             // What comes now may take its time.
@@ -203,6 +204,7 @@ impl<'w> Core<'w> {
     }
 
     /// Puts a connection where it belongs after it was attended to.
+    #[inline(always)]
     fn settle(&mut self, kept: Kept, next: Next) -> io::Result<()> {
         let handed = self.keeping.settle(kept, next, &self.waiting)?;
         if let (Some(patient), Some(offloading), Some(home)) = (handed, self.worker.offloading(), &self.home) {

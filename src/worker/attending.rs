@@ -102,6 +102,7 @@ impl<'w> Desk<'w> {
     }
 
     /// Attends to a kept connection that can be read from. Returns what becomes of it, and the time.
+    #[inline(always)]
     pub(super) fn attend<S: Service + ?Sized>(
         &mut self,
         service: &S,
@@ -150,6 +151,7 @@ impl Books<'_> {
     }
 
     /// It was answered. Returns the time.
+    #[inline(always)]
     fn account(&mut self, request: &Answered<'_>, started_us: u64, rush: &mut Rush) -> u64 {
         let Self { worker, number, seat, template, line, places, pid } = self;
         let now_us = monotonic_us();

@@ -101,6 +101,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// Whether the `X-Forwarded-*` headers of this request are believed (`trusted-proxy`).
+    #[inline(always)]
     pub fn trusts_forwarded(&self) -> bool {
         self.worker.limits().trusts(self.asked.remote_addr())
     }

@@ -70,6 +70,7 @@ impl Keeping {
     }
 
     /// One that has waited long enough, and for what.
+    #[inline(always)]
     pub(super) fn take_expired(&mut self, now_us: u64) -> Option<(Kept, Owes)> {
         let (place, patient, owes) = self.parking.take_expired(now_us)?;
         Some((Kept { place: Some(place), patient }, owes))
@@ -101,6 +102,7 @@ impl Keeping {
     }
 
     /// Puts one where it belongs after it was attended to. Returns one that others are to go on with.
+    #[inline(always)]
     pub(super) fn settle(&mut self, kept: Kept, next: Next, waiting: &WaitSet) -> io::Result<Option<Box<Patient>>> {
         if next != Next::HandedOver {
             return self.place(kept, next, waiting).map(|()| None);
@@ -113,6 +115,7 @@ impl Keeping {
         Ok(Some(kept.patient))
     }
 
+    #[inline(always)]
     fn place(&mut self, mut kept: Kept, next: Next, waiting: &WaitSet) -> io::Result<()> {
         match next {
             Next::Ended | Next::HandedOver => self.end(kept, waiting),

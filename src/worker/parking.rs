@@ -81,6 +81,7 @@ impl<T> Parking<T> {
     }
 
     /// A connection waits at its place until the deadline.
+    #[inline(always)]
     pub(crate) fn park(&mut self, place: Place, connection: T, owes: Owes, deadline_us: u64) {
         let Some(slot) = self.slots.get_mut(place.0) else { return };
         slot.parked = Some(Parked { connection, owes, deadline_us });
@@ -102,11 +103,13 @@ impl<T> Parking<T> {
     }
 
     /// Takes the connection whose place has this number, since it can be read from. `None`: nobody waits there.
+    #[inline(always)]
     pub(crate) fn take_number(&mut self, number: usize) -> Option<(Place, T)> {
         let place = Place(number);
         Some((place, self.take(place)?))
     }
 
+    #[inline(always)]
     fn take(&mut self, place: Place) -> Option<T> {
         let parked = self.slots.get_mut(place.0)?.parked.take()?;
         self.waiting -= 1;

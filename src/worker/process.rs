@@ -181,6 +181,7 @@ impl<'z> Worker<'z> {
 
     /// `reaper`: buries the application's children that have ended. Not while another thread answers a request, which may
     /// be about to wait for one of them.
+    #[inline(always)]
     fn reap_children(&self) {
         if self.member.config().reaper && self.member.busy_cores() == 0 {
             while process::reap(None).is_some() {}

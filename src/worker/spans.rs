@@ -6,15 +6,21 @@ use worker_protocol::head::RequestHead;
 use super::connection::Answered;
 use super::process::Worker;
 use super::routes::read;
-use super::tracing::{PARENT, STATE};
+use super::tracing::{PARENT, STATE, Tracing};
 use crate::otlp::{self, Place, Span};
 use crate::routing::Request;
 use crate::sys::clock::epoch_us;
 
 /// Tells of a request that was answered, if its trace is told of.
+#[inline(always)]
 pub(super) fn tell(worker: &Worker<'_>, request: &Answered<'_>, took_us: u64, thread: usize) {
+    if let Some(tracing) = worker.tracing() {
+        post(tracing, worker, request, took_us, thread);
+    }
+}
+
+fn post(tracing: &Tracing<'_>, worker: &Worker<'_>, request: &Answered<'_>, took_us: u64, thread: usize) {
     let Answered { head, outcome, .. } = request;
-    let Some(tracing) = worker.tracing() else { return };
     let Some(place) = outcome.place.filter(|place| place.own.is_sampled) else { return };
     let ended_ns = epoch_us().saturating_mul(1_000);
     let trusts = worker.limits().trusts(head.remote_addr());

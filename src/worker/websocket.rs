@@ -116,7 +116,7 @@ impl Exchange<'_> {
         }
         let us = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut incoming = Incoming::new(config.message_bytes_max);
-        self.body.beyond().iter().for_each(|bytes| incoming.feed(bytes));
+        incoming.feed(&self.body.beyond());
         let liveness = Liveness::new(config.ask_after.map(us), us(config.answer_within), monotonic_us());
         Ok(Session { incoming, liveness, waiting, standing: Standing::Open, is_at_rest: false, last: None })
     }

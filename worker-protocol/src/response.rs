@@ -138,6 +138,7 @@ impl<'b> Head<'b> {
         Head::start_with(out, "Status:", status, reason)
     }
 
+    #[inline(always)]
     fn start_with(out: &'b mut Vec<u8>, start: &str, status: u16, reason: Option<&[u8]>) -> Result<Self, Error> {
         if !matches!(status, 101 | 200..=999) {
             return Err(Error::Status(status));
@@ -165,6 +166,7 @@ impl<'b> Head<'b> {
     }
 
     /// Appends one header. On an error nothing of it is written.
+    #[inline(always)]
     pub fn header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), Error> {
         let (name, value) = (name.as_ref(), value.as_ref());
         if !is_token(name) {
@@ -182,7 +184,7 @@ impl<'b> Head<'b> {
     }
 
     /// Appends a header that is valid, if there is room for it.
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
         let head_bytes = self.out.len() - self.start + name.len() + 2 + value.len() + 2 + 2;
         if head_bytes > self.bytes_max {
@@ -210,6 +212,7 @@ impl<'b> Head<'b> {
     }
 }
 
+#[inline(always)]
 fn append_header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");

@@ -226,7 +226,7 @@ impl Receiver {
     }
 
     /// The same, for a protocol whose head does not say who sends it.
-    #[inline]
+    #[inline(always)]
     pub fn feed_from(&mut self, received: &[u8], peer: &Peer<'_>) -> Progress {
         let status_line = matches!(self.protocol, Protocol::ScgiNph | Protocol::FastcgiNph);
         match &mut self.codec {

@@ -165,9 +165,11 @@ impl<'c> RequestBody<'c> {
     }
 
     /// What was read beyond its end: the beginning of the next request. Only once nothing is left of it.
-    pub(crate) fn beyond(&self) -> [&[u8]; 2] {
-        let read = self.unwrapping.as_ref().map_or(&[][..], Unwrapping::beyond);
-        [self.buffered, read]
+    pub(crate) fn beyond(&self) -> Vec<u8> {
+        match (self.buffered, &self.unwrapping) {
+            ([], None) => Vec::new(),
+            (buffered, unwrapping) => [buffered, unwrapping.as_ref().map_or(&[][..], Unwrapping::beyond)].concat(),
+        }
     }
 
     /// Waits at most so long for each read from here on.

@@ -45,13 +45,13 @@ pub(crate) struct Answered<'b> {
     pub(crate) head: &'b RequestHead<'b>,
     /// What the protocol says of the request besides its variables.
     pub(crate) envelope: Envelope,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: &'b Outcome,
 }
 
 impl Answered<'_> {
     /// The same, as the scoreboard counts it.
     pub(crate) fn served(&self) -> Served {
-        let Outcome { sent, statically, exception, read_failed, .. } = &self.outcome;
+        let Outcome { sent, statically, exception, read_failed, .. } = self.outcome;
         Served {
             sent_bytes: sent.head_bytes as u64 + sent.body_bytes,
             statically: *statically,

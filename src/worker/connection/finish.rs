@@ -23,17 +23,16 @@ pub(super) const LINGER_BYTES_MAX: u64 = 1 << 20;
 /// Most bytes of a body that nobody read which are read for the sake of the next request on the connection.
 const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
 
-/// Ends an exchange: whatever is missing of the answer is sent. What is left of the body is read if it is here already;
+/// Ends an exchange, and notes what came of it: whatever is missing of the answer is sent. What is left of the body is read if it is here already;
 /// for the rest of it the connection must be waited on.
-pub(super) fn finish(
-    exchange: &mut Exchange<'_>,
-    waited_us: Option<u64>,
-    routes: Option<&Routes<'_>>,
-) -> (Outcome, After) {
+#[inline(always)]
+pub(super) fn finish(exchange: &mut Exchange<'_>, routes: Option<&Routes<'_>>, outcome: &mut Outcome) -> After {
     if exchange.place.watch.is_struck() {
-        return finish_overdue(exchange, waited_us);
+        return finish_overdue(exchange, outcome);
     }
-    exchange.end_websocket();
+    if exchange.websocket.is_some() {
+        exchange.end_websocket();
+    }
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
     }
@@ -42,31 +41,35 @@ pub(super) fn finish(
         exchange.reply.settle();
         give_instead(routes, exchange);
     }
-    let (exception, read_failed, statically) = (exchange.exception, exchange.body.failed(), exchange.statically);
-    let received_us = exchange.body.waited_us();
+    note(exchange, outcome);
     let broken_off = exchange.broken_off;
-    if exception || broken_off {
+    if exchange.exception || broken_off {
         exchange.reply.break_off();
     }
     if broken_off && exchange.reply.ends_by_closing() {
         // What is left of the request stays unread: on a unix socket that is what resets the connection.
-        let (sent, notes) = (exchange.reply.sent(), final_notes(exchange, false));
-        return (
-            Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes, place: None },
-            After::Cut,
-        );
+        (outcome.sent, outcome.notes) = (exchange.reply.sent(), final_notes(exchange, false));
+        return After::Cut;
     }
     let complete = exchange.reply.finish();
-    let sent = exchange.reply.sent();
-    let notes = final_notes(exchange, complete);
-    if !complete && !sent.write_failed && !broken_off {
+    (outcome.sent, outcome.notes) = (exchange.reply.sent(), final_notes(exchange, complete));
+    if !complete && !outcome.sent.write_failed && !broken_off {
         log::warn!("the answer to {} ended before its announced length", exchange.named());
     }
-    let after = after(exchange);
-    (Outcome { sent, waited_us, received_us, statically, exception, read_failed, notes, place: None }, after)
+    after(exchange)
+}
+
+/// Notes what does not change any more, whatever becomes of the answer.
+#[inline(always)]
+fn note(exchange: &Exchange<'_>, outcome: &mut Outcome) {
+    outcome.received_us = exchange.body.waited_us();
+    outcome.statically = exchange.statically;
+    outcome.exception = exchange.exception;
+    outcome.read_failed = exchange.body.failed();
 }
 
 /// What is to be said of the line in the log, now that the answer has gone.
+#[inline(always)]
 fn final_notes(exchange: &mut Exchange<'_>, is_whole: bool) -> LogNotes {
     if let Some(onlooker) = exchange.reply.onlooker() {
         let sent = exchange.reply.sent();
@@ -78,7 +81,7 @@ fn final_notes(exchange: &mut Exchange<'_>, is_whole: bool) -> LogNotes {
 
 /// The same for one whose time is over, which has been answered, or cut off, by others.
 #[cold]
-fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outcome, After) {
+fn finish_overdue(exchange: &mut Exchange<'_>, outcome: &mut Outcome) -> After {
     exchange.reply.break_off();
     let answered = exchange.place.watch.answered();
     let after = match answered {
@@ -86,19 +89,13 @@ fn finish_overdue(exchange: &mut Exchange<'_>, waited_us: Option<u64>) -> (Outco
         Some(_) => After::Ends,
         None => After::Cut,
     };
-    let outcome = Outcome {
-        sent: answered.unwrap_or(exchange.reply.sent()),
-        waited_us,
-        received_us: exchange.body.waited_us(),
-        statically: exchange.statically,
-        exception: exchange.exception,
-        read_failed: exchange.body.failed(),
-        notes: final_notes(exchange, false),
-        place: None,
-    };
-    (outcome, after)
+    note(exchange, outcome);
+    outcome.sent = answered.unwrap_or(exchange.reply.sent());
+    outcome.notes = final_notes(exchange, false);
+    after
 }
 
+#[inline(always)]
 fn after(exchange: &mut Exchange<'_>) -> After {
     if exchange.is_websocket_to_linger() {
         return After::Lingers;

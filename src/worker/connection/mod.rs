@@ -85,7 +85,8 @@ pub(crate) fn handle<S: Service + ?Sized>(
         }
     };
     let stage = Stage { worker, place, stream: &stream, from, routes, answer, clock, then: Then::Nothing };
-    let Served { outcome, after, block, handed, .. } = serve(service, &mut request, stage);
+    let mut outcome = Outcome::default();
+    let Served { after, block, handed, .. } = serve(service, &mut request, stage, &mut outcome);
     let left = match handed {
         Some(transfer) => Some(Leftover::Handed(stream, Box::new(Handed { transfer, after, beyond: Vec::new() }))),
         None if after == After::Cut && !stream.will_reset() => Some(Leftover::Silent(stream)),
@@ -96,7 +97,7 @@ pub(crate) fn handle<S: Service + ?Sized>(
     };
     let changed = block.as_deref().and_then(|block| read(block).ok());
     let head = changed.as_ref().unwrap_or(&request.head);
-    account(&Answered { head, envelope: request.envelope, outcome });
+    account(&Answered { head, envelope: request.envelope, outcome: &outcome });
     left
 }
 

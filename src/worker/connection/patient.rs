@@ -13,7 +13,7 @@ use worker_protocol::http::caller::Caller;
 use worker_protocol::wire::{Asks, Envelope, Progress, Protocol, Receiver};
 use worker_protocol::{pairs, proxy};
 
-use super::answered::{After, Answered};
+use super::answered::{After, Answered, Outcome};
 use super::buffers::Buffers;
 use super::collecting::Collecting;
 use super::finish::{LINGER_BYTES_MAX, LINGER_US, refuse};
@@ -131,6 +131,7 @@ impl Patient {
 
     /// Reads what is there, and has a request answered if that makes one whole. `begin` is called before, `account`
     /// after it is answered; it tells the time.
+    #[inline(always)]
     pub(crate) fn attend<S: Service + ?Sized>(
         &mut self,
         visit: &Visit<'_>,
@@ -172,6 +173,7 @@ impl Patient {
     }
 
     /// Reads until a head is whole. `None`: no more is there, and it is not.
+    #[inline(always)]
     fn receive(
         &mut self,
         visit: &Visit<'_>,
@@ -202,6 +204,7 @@ impl Patient {
     }
 
     /// What the bytes mean that are there.
+    #[inline(always)]
     fn understand(
         &mut self,
         visit: &Visit<'_>,
@@ -257,6 +260,7 @@ impl Patient {
     }
 
     #[allow(clippy::too_many_arguments, reason = "private, and each of them is something else")]
+    #[inline(always)]
     fn serve<S: Service + ?Sized>(
         &mut self,
         visit: &Visit<'_>,
@@ -290,10 +294,11 @@ impl Patient {
             clock,
             then,
         };
-        let Served { outcome, after, beyond, block, handed } = serve(service, &mut incoming, stage);
+        let mut outcome = Outcome::default();
+        let Served { after, beyond, block, handed } = serve(service, &mut incoming, stage, &mut outcome);
         let changed = block.as_deref().and_then(|block| read(block).ok());
         let head = changed.as_ref().unwrap_or(&incoming.head);
-        let now_us = account(&Answered { head, envelope: incoming.envelope, outcome });
+        let now_us = account(&Answered { head, envelope: incoming.envelope, outcome: &outcome });
         match handed {
             Some(transfer) => self.hand_over(Box::new(Handed { transfer, after, beyond })),
             None => self.go_on(visit, after, beyond, now_us),
@@ -301,6 +306,7 @@ impl Patient {
     }
 
     /// What becomes of it after an answer.
+    #[inline(always)]
     fn go_on(&mut self, visit: &Visit<'_>, after: After, beyond: Vec<u8>, now_us: u64) -> Next {
         match after {
             After::Ends => Next::Ended,
@@ -312,6 +318,7 @@ impl Patient {
     }
 
     /// The answer is sent, and another request may follow.
+    #[inline(always)]
     fn await_another(&mut self, visit: &Visit<'_>, beyond: Vec<u8>, now_us: u64) -> Next {
         self.receiver.next_request();
         self.carried = beyond;
@@ -334,6 +341,7 @@ impl Patient {
         self.waits(visit, if idle { Owes::Request } else { Owes::Rest })
     }
 
+    #[inline(always)]
     fn waits(&self, visit: &Visit<'_>, owes: Owes) -> Next {
         let patience = match (owes, self.phase) {
             (Owes::Request, Phase::Another) => idle_time(http(visit)),

@@ -10,7 +10,6 @@ use super::answered::{After, Outcome};
 use super::finish::{finish, linger};
 use super::receive::Incoming;
 use crate::handler::LogNotes;
-use crate::otlp;
 use crate::sys::clock::epoch_us;
 use crate::sys::stream::Stream;
 use crate::worker::body::{RequestBody, Source, Ungathered};
@@ -58,7 +57,6 @@ pub(super) enum Then {
 
 /// A request that was served.
 pub(super) struct Served {
-    pub(super) outcome: Outcome,
     pub(super) after: After,
     /// The beginning of the next request.
     pub(super) beyond: Vec<u8>,
@@ -68,8 +66,15 @@ pub(super) struct Served {
     pub(super) handed: Option<Box<Transfer>>,
 }
 
-/// Has a request answered, up to the last byte of the answer.
-pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>, stage: Stage<'_>) -> Served {
+/// Has a request answered, up to the last byte of the answer. `outcome` is of no request so far: it is large, and filled in
+/// where it is needed.
+#[inline(always)]
+pub(super) fn serve<S: Service + ?Sized>(
+    service: &S,
+    request: &mut Incoming<'_>,
+    stage: Stage<'_>,
+    outcome: &mut Outcome,
+) -> Served {
     let Stage { worker, place, stream, from, routes, answer, clock, then } = stage;
     let limits = worker.limits();
     let silence_us = limits.socket_timeout.as_micros() as u64;
@@ -83,7 +88,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         titles.begin(head);
     }
     let arrival_us = head.arrival_us(limits.trusts(head.remote_addr()));
-    let waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
+    outcome.waited_us = arrival_us.map(|arrival_us| epoch_us().saturating_sub(arrival_us));
     let too_late = shedding::is_too_late(worker, stream, head);
     let asked = head;
     let asked_for = Asked { form: message.answer, version: asked.response_version(), is_head: asked.method == "HEAD" };
@@ -96,12 +101,16 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         Some(course) => Ok(course.begin()),
         None => Ok(Begun::default()),
     };
-    let traced = worker.tracing().map(|tracing| tracing.place(asked));
+    outcome.place = worker.tracing().map(|tracing| tracing.place(asked));
     let Begun { block, answer: answer_of_rules, deadline_s } = match begun {
         Ok(begun) => begun,
-        Err(sent) => return overdue(sent, waited_us, traced),
+        // Its time was over before anything but rules had looked at it.
+        Err(sent) => {
+            outcome.sent = sent;
+            return Served { after: After::Ends, beyond: Vec::new(), block: None, handed: None };
+        }
     };
-    let block = match &traced {
+    let block = match &outcome.place {
         Some(place) => tell_of_place(asked, block, place),
         None => block,
     };
@@ -160,7 +169,7 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
         }
         None => Ok(()),
     };
-    let (mut outcome, after) = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
+    let after = place.watch.during(stream, asked, asked_for, worker.harakiri_us(), |due_us| {
         if let Some(due_us) = due_us {
             place.guard.look_by(due_us);
         }
@@ -179,19 +188,18 @@ pub(super) fn serve<S: Service + ?Sized>(service: &S, request: &mut Incoming<'_>
                 _ => service.serve(&mut exchange),
             }
         }
-        finish(&mut exchange, waited_us, routes)
+        finish(&mut exchange, routes, outcome)
     });
-    outcome.place = traced;
     let handed = exchange.reply.take_handed().filter(|_| after != After::Cut);
     let beyond = match after {
         After::Lingers if then == Then::Nothing && handed.is_none() => {
             linger(&mut exchange);
             Vec::new()
         }
-        After::Persists => exchange.body.beyond().concat(),
+        After::Persists => exchange.body.beyond(),
         After::Lingers | After::Ends | After::Cut => Vec::new(),
     };
-    Served { outcome, after, beyond, block, handed }
+    Served { after, beyond, block, handed }
 }
 
 /// Has rules look at a request that may take long over it: they have the deadline of a request. What others have answered in
@@ -213,13 +221,6 @@ fn begin_in_time<'c>(
         place.watch.lift();
         if place.watch.is_struck() { Err(place.watch.answered().unwrap_or_default()) } else { Ok(begun) }
     })
-}
-
-/// What became of a request whose time was over before anything but rules had looked at it.
-#[cold]
-fn overdue(sent: Sent, waited_us: Option<u64>, place: Option<otlp::Place>) -> Served {
-    let outcome = Outcome { sent, waited_us, place, ..Outcome::default() };
-    Served { outcome, after: After::Ends, beyond: Vec::new(), block: None, handed: None }
 }
 
 /// The body is not whole: the application is not asked.

@@ -63,7 +63,7 @@ pub(super) fn answer<S: Service + ?Sized>(
         }
     });
     let outcome = Outcome { sent, ..Outcome::default() };
-    account(&Answered { head: &head, envelope: question.envelope, outcome });
+    account(&Answered { head: &head, envelope: question.envelope, outcome: &outcome });
 }
 
 /// What is called, and how the result goes.

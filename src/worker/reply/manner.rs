@@ -92,6 +92,7 @@ pub(super) enum Fate {
 
 impl Said {
     /// Takes in a header of an answer to an HTTP client.
+    #[inline(always)]
     pub(super) fn note(&mut self, status: u16, name: &[u8], value: &[u8]) -> Result<Fate, StartError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match name.len() {
@@ -128,6 +129,7 @@ impl Manner<'_> {
     }
 
     /// What the answer ends with, and the headers that say so, added to its head.
+    #[inline(always)]
     pub(super) fn seal(
         &mut self,
         head: &mut Vec<u8>,

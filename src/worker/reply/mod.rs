@@ -131,6 +131,7 @@ impl<'c> Reply<'c> {
     ///
     /// # Errors
     /// What is wrong with status or headers, or what `headers` returned; no status is set then.
+    #[inline(always)]
     pub fn start<E: From<StartError>>(
         &mut self,
         status: u16,
@@ -246,6 +247,7 @@ impl<'c> Reply<'c> {
     ///
     /// # Errors
     /// As for [`Reply::send`].
+    #[inline(always)]
     pub fn send_whole(&mut self, body: &[u8]) -> io::Result<()> {
         if self.is_settled_otherwise(!body.is_empty()) {
             return Ok(());
@@ -303,6 +305,7 @@ impl<'c> Reply<'c> {
     }
 
     /// The end of the answer: sends what is left of it. False when the answer is not what it announced.
+    #[inline(always)]
     pub(crate) fn finish(&mut self) -> bool {
         self.is_settled_otherwise(true);
         if self.state == State::HeadReady {

@@ -23,6 +23,7 @@ const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
 
 impl Reply<'_> {
     /// Writes the head, if it is still here, and `piece`, in one system call if the socket takes them.
+    #[inline(always)]
     pub(super) fn write_out(&mut self, piece: &[u8], last: Last) -> io::Result<()> {
         if self.seen.watches_body
             && let Some(onlooker) = self.manner.onlooker
@@ -44,6 +45,7 @@ impl Reply<'_> {
         }
     }
 
+    #[inline(always)]
     fn write_part(&mut self, piece: &[u8], last: Last) -> io::Result<()> {
         let begun = self.begin_part(piece.len() as u64)?;
         let wrapping = self.wrapping;
@@ -102,6 +104,7 @@ impl Reply<'_> {
     }
 
     /// Completes the head.
+    #[inline(always)]
     pub(super) fn seal(&mut self) {
         let (mut paused, said) = self.ready;
         let ending = self.manner.seal(self.head, &mut paused, self.sent.status, self.left, said);
@@ -111,6 +114,7 @@ impl Reply<'_> {
         self.wrapping.seal(ending.chunked);
     }
 
+    #[inline(always)]
     fn write_head_and(&mut self, parts: [&[u8]; 2]) -> io::Result<()> {
         // What is written must not change meanwhile, and waiting changes only what is noted of it.
         let head = std::mem::take(self.head);

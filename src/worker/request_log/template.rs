@@ -226,7 +226,7 @@ mod tests {
                 consumed: 0,
                 message: Message::single(Form::Plain),
             },
-            outcome: Outcome { sent, notes, ..Outcome::default() },
+            outcome: &Outcome { sent, notes, ..Outcome::default() },
         };
         let entry = Entry {
             request: &request,

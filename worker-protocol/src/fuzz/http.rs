@@ -3,10 +3,11 @@
 
 use crate::head::RequestHead;
 use crate::http::chunked::{self, Decoder};
-use crate::http::request::{self, Body, Peer};
+use crate::http::receive::take_head;
+use crate::http::request::{Body, Peer, Request};
 use crate::http::scan::Scan;
 use crate::http::{Limits, Refusal};
-use crate::pairs::{self, Block, PathInfo};
+use crate::pairs::{self, Block, Marks, PathInfo};
 use crate::response::Version;
 
 /// A request that was seen to its end.
@@ -119,19 +120,16 @@ impl Reader {
     }
 
     fn read_head(&mut self) -> bool {
-        let head = match self.scan.advance(&self.unread, &self.limits) {
+        let (mut block, mut marks) = (Vec::new(), Marks::default());
+        let (limits, into) = ((&self.limits, &BLOCK_LIMITS), (&mut block, &mut marks));
+        let (request, consumed) = match take_head(&mut self.scan, &self.unread, &PEER, limits, into) {
             Ok(None) => return false,
-            Ok(Some(head)) => head,
-            Err(refusal) => return self.refuse(refusal),
-        };
-        let mut block = Vec::new();
-        let request = match request::read(&self.unread[head.clone()], &PEER, &BLOCK_LIMITS, &mut block) {
-            Ok(request) => request,
+            Ok(Some(taken)) => taken,
             Err(refusal) => return self.refuse(refusal),
         };
         let block = Block::parse(&block, BLOCK_LIMITS.variables_max).expect("what was written is a block");
         let visible = check_block(block, &request);
-        self.unread.drain(..head.end);
+        self.unread.drain(..consumed);
         self.scan = Scan::default();
         let seen = Seen {
             variables: block.pairs().map(|(key, value)| (key.to_vec(), value.to_vec())).collect(),
@@ -258,7 +256,7 @@ fn decode(bytes: &[u8], step: usize, body_bytes_max: u64) -> (Vec<u8>, Result<Op
     (body, Ok(None))
 }
 
-fn check_block(block: Block<'_>, request: &request::Request) -> Vec<Vec<u8>> {
+fn check_block(block: Block<'_>, request: &Request) -> Vec<Vec<u8>> {
     assert_eq!(block.count(), request.variables_count);
     let head = RequestHead::read(block, PathInfo::AsSent).expect("what was written is a request");
     assert_eq!(head.protocol, request.version.as_str());

@@ -68,7 +68,7 @@ impl<'a> RequestHead<'a> {
     ///
     /// # Errors
     /// The first thing that makes them no request.
-    #[inline]
+    #[inline(always)]
     pub fn read(block: Block<'a>, path_info: PathInfo) -> Result<Self, Error> {
         let marks = block.marks();
         let find = |field| block.find(&marks, field);

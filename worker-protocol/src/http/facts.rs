@@ -6,7 +6,7 @@ use super::list::{list, trim};
 use super::{Refusal, target};
 use crate::decimal;
 use crate::response::Version;
-use crate::token::is_token;
+use crate::token::{is_token, is_word};
 
 /// How long the request's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    #[inline(always)]
     pub(super) fn of(headers: &[Header<'_>], version: Version) -> Result<Facts, Refusal> {
         let mut seen = Seen::default();
         for header in headers {
@@ -63,16 +64,16 @@ enum Coding {
 }
 
 impl Seen {
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Refusal> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let name = name.as_bytes();
         match name.len() {
-            4 if is("host") => self.note_host(value)?,
-            6 if is("expect") => self.note_expectations(value)?,
-            7 if is("upgrade") => self.upgrade = true,
-            10 if is("connection") => self.note_connection(value)?,
-            14 if is("content-length") => self.note_length(value)?,
-            17 if is("transfer-encoding") => self.note_codings(value),
+            4 if is_word(name, b"host") => self.note_host(value)?,
+            6 if is_word(name, b"expect") => self.note_expectations(value)?,
+            7 if is_word(name, b"upgrade") => self.upgrade = true,
+            10 if is_word(name, b"connection") => self.note_connection(value)?,
+            14 if is_word(name, b"content-length") => self.note_length(value)?,
+            17 if is_word(name, b"transfer-encoding") => self.note_codings(value),
             _ => {}
         }
         Ok(())
@@ -99,7 +100,7 @@ impl Seen {
 
     fn note_connection(&mut self, value: &[u8]) -> Result<(), Refusal> {
         // What nearly all clients say, and nothing else.
-        if value.eq_ignore_ascii_case(b"keep-alive") {
+        if is_word(value, b"keep-alive") {
             self.keep_alive = true;
             return Ok(());
         }
@@ -140,6 +141,7 @@ impl Seen {
         }
     }
 
+    #[inline(always)]
     fn finish(self, version: Version) -> Result<Facts, Refusal> {
         let is_11 = version == Version::Http11;
         if is_11 && self.hosts == 0 {

@@ -2,7 +2,7 @@
 //! [`Receiver`] for each connection.
 
 use super::chunked::Decoder;
-use super::request::{self, Body, Peer};
+use super::request::{self, Body, Peer, Request};
 use super::scan::Scan;
 use super::{Limits, Refusal};
 use crate::pairs::{self, Block, Marks, PathInfo};
@@ -10,6 +10,28 @@ use crate::progress::{Asks, Coming, Envelope, Form, Message, Progress};
 
 /// Most memory that a connection keeps between two requests, so that many that wait take little.
 const KEPT_BYTES_MAX: usize = 4_096;
+
+/// Takes the head that `received` begins with, if all of it has come: the request, whose variables are in `block` then, and how
+/// many bytes it was.
+#[inline(always)]
+pub(crate) fn take_head(
+    scan: &mut Scan,
+    received: &[u8],
+    peer: &Peer<'_>,
+    (of_head, limits): (&Limits, &pairs::Limits),
+    (block, marks): (&mut Vec<u8>, &mut Marks),
+) -> Result<Option<(Request, usize)>, Refusal> {
+    block.clear();
+    if !scan.has_begun()
+        && let Some(request) = request::read_at_once(received, peer, (of_head, limits), (block, marks))
+    {
+        return Ok(Some((request, received.len())));
+    }
+    let Some(head) = scan.advance(received, of_head)? else { return Ok(None) };
+    block.clear();
+    let consumed = head.end;
+    Ok(Some((request::read_noting(&received[head], peer, limits, (block, marks))?, consumed)))
+}
 
 /// Receives the heads of a connection's requests.
 #[derive(Debug, Clone)]
@@ -28,20 +50,23 @@ impl Default for Receiver {
 
 impl Receiver {
     /// `received`: all that has come so far, from the first byte of the request on.
+    #[inline(always)]
     pub fn feed(&mut self, received: &[u8], peer: &Peer<'_>, limits: &pairs::Limits) -> Progress<Refusal> {
         self.advance(received, peer, limits).unwrap_or_else(Progress::Refused)
     }
 
+    #[inline(always)]
     fn advance(
         &mut self,
         received: &[u8],
         peer: &Peer<'_>,
         limits: &pairs::Limits,
     ) -> Result<Progress<Refusal>, Refusal> {
-        let Some(head) = self.scan.advance(received, &Limits::within(limits))? else { return Ok(Progress::Need(1)) };
-        self.block.clear();
-        let consumed = head.end;
-        let request = request::read_noting(&received[head], peer, limits, (&mut self.block, &mut self.marks))?;
+        let limits = (&Limits::within(limits), limits);
+        let into = (&mut self.block, &mut self.marks);
+        let Some((request, consumed)) = take_head(&mut self.scan, received, peer, limits, into)? else {
+            return Ok(Progress::Need(1));
+        };
         let message = Message {
             body: if request.body == Body::Chunked { Coming::Wrapped } else { Coming::Declared },
             answer: Form::Http,

@@ -83,12 +83,59 @@ fn read_with<const HEADERS: usize>(
         Ok(_) => return Err(judge_version(head).err().unwrap_or(Refusal::RequestLine)),
         Err(error) => return Err(judge_version(head).err().unwrap_or_else(|| diagnose(head, error))),
     }
+    give_meaning(&parsed, head, peer, limits, into)
+}
+
+/// Reads what has come as one head that came all at once and is short, as nearly all are, without having it scanned before.
+/// `None`: it is no such head, or one with a flaw, and the scan is to say which.
+///
+/// What httparse lets through and the scan does not is looked for here: lines that end with a mere LF, an empty line before the
+/// first, `PROXY`, too many headers. (A CR without an LF is an error to it, and so is a line that begins with a blank.)
+#[inline(never)]
+pub(super) fn read_at_once(
+    received: &[u8],
+    peer: &Peer<'_>,
+    (of_head, limits): (&super::Limits, &Limits),
+    into: (&mut Vec<u8>, &mut Marks),
+) -> Option<Request> {
+    let bytes_max = of_head.head_bytes_max.min(usize::from(of_head.line_bytes_max));
+    if received.len() > bytes_max || !received.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let mut room = [const { MaybeUninit::uninit() }; HEADERS_FEW];
+    let mut parsed = httparse::Request::new(&mut []);
+    let Ok(httparse::Status::Complete(end)) = parsed.parse_with_uninit_headers(received, &mut room) else {
+        return None;
+    };
+    let starts = |part: &str| part.as_ptr().addr().wrapping_sub(received.as_ptr().addr());
+    let follows_line = |header: &httparse::Header<'_>| {
+        received.get(..starts(header.name)).is_some_and(|before| before.ends_with(b"\r\n"))
+    };
+    if end != received.len()
+        || parsed.method.is_none_or(|method| starts(method) > 0 || method == "PROXY")
+        || parsed.headers.len() > of_head.headers_max
+        || !parsed.headers.iter().all(follows_line)
+    {
+        return None;
+    }
+    give_meaning(&parsed, received, peer, limits, into).ok()
+}
+
+/// Writes the variables of a head that httparse has taken.
+#[inline(always)]
+fn give_meaning(
+    parsed: &httparse::Request<'_, '_>,
+    head: &[u8],
+    peer: &Peer<'_>,
+    limits: &Limits,
+    into: (&mut Vec<u8>, &mut Marks),
+) -> Result<Request, Refusal> {
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(Refusal::RequestLine) };
     let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
     let target = target::read(method, target.as_bytes(), peer.https)?;
     let facts = Facts::of(parsed.headers, version)?;
     let client = peer.trusts.map(|trusts| forwarded::client(parsed.headers, trusts));
-    let (headers, client) = (&*parsed.headers, client.as_ref());
+    let (headers, client) = (&parsed.headers[..], client.as_ref());
     let source = Source { method, target: &target, version, headers, peer, client, head_bytes: head.len() };
     let written = variables::write(into, &source, &facts, limits)?;
     Ok(Request {

@@ -56,6 +56,12 @@ impl Scan {
         }
     }
 
+    /// Whether it has looked at anything of this head.
+    #[inline]
+    pub(super) fn has_begun(&self) -> bool {
+        self.at > 0
+    }
+
     /// Whether nothing of a request has arrived: at most the empty line that some clients send after a body.
     pub fn is_idle(&self, buffer: &[u8]) -> bool {
         self.lines == 0 && buffer.len() <= self.start.max(b"\r\n".len()) && b"\r\n".starts_with(buffer)

@@ -33,6 +33,7 @@ impl<'a> Target<'a> {
 }
 
 /// Takes a target apart. `is_secure`: whether a request for `https` may come here.
+#[inline(always)]
 pub(super) fn read<'a>(method: &str, target: &'a [u8], is_secure: bool) -> Result<Target<'a>, Refusal> {
     if method == "CONNECT" {
         return Err(Refusal::Connect);
@@ -65,6 +66,7 @@ fn read_absolute(target: &[u8], is_secure: bool) -> Result<Target<'_>, Refusal> 
     Ok(split_query(path, Some(authority)))
 }
 
+#[inline(always)]
 fn split_query<'a>(uri: &'a [u8], authority: Option<&'a [u8]>) -> Target<'a> {
     let end = uri.iter().position(|&byte| byte == b'?').unwrap_or(uri.len());
     Target { uri, path: &uri[..end], authority }
@@ -119,7 +121,8 @@ pub(super) fn is_authority(text: &[u8]) -> bool {
 fn name_bytes(text: &[u8]) -> Option<usize> {
     let mut end = 0;
     loop {
-        end += text[end..].iter().take_while(|byte| NAME_BYTES[usize::from(**byte)]).count();
+        let rest = &text[end..];
+        end += rest.iter().position(|byte| !NAME_BYTES[usize::from(*byte)]).unwrap_or(rest.len());
         match &text[end..] {
             [b'%', first, second, ..] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => end += 3,
             _ => return (end > 0).then_some(end),

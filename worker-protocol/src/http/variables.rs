@@ -5,6 +5,7 @@ use super::source::Source;
 use super::{Refusal, target};
 use crate::decimal;
 use crate::pairs::{Limits, Marks, Writer};
+use crate::token::is_word;
 
 /// What was written.
 pub(super) struct Written {
@@ -13,6 +14,7 @@ pub(super) struct Written {
 }
 
 /// Appends the variables of a request to `block`, and notes in `marks` where they are.
+#[inline(always)]
 pub(super) fn write(
     (block, marks): (&mut Vec<u8>, &mut Marks),
     source: &Source<'_>,
@@ -81,16 +83,16 @@ fn write_headers(block: &mut Writer<'_>, source: &Source<'_>, facts: &Facts) -> 
         block.known(b"CONTENT_LENGTH", decimal::format(length, &mut [0; 20]));
     }
     for header in source.headers {
-        let is = |known: &str| header.name.eq_ignore_ascii_case(known);
-        match header.name.len() {
-            4 if authority.is_some() && is("host") => {}
-            12 if is("content-type") => block.known(b"CONTENT_TYPE", header.value),
-            14 if is("content-length") => {}
+        let name = header.name.as_bytes();
+        match name.len() {
+            4 if authority.is_some() && is_word(name, b"host") => {}
+            12 if is_word(name, b"content-type") => block.known(b"CONTENT_TYPE", header.value),
+            14 if is_word(name, b"content-length") => {}
             length => {
-                if length == 15 && source.client.is_some() && is("x-request-start") {
+                if length == 15 && source.client.is_some() && is_word(name, b"x-request-start") {
                     block.known(b"REQUEST_MSEC", header.value);
                 }
-                dropped += usize::from(!block.header(header.name.as_bytes(), header.value));
+                dropped += usize::from(!block.header(name, header.value));
             }
         }
     }

@@ -55,12 +55,13 @@ impl<'o> Writer<'o> {
         let before = self.out.len();
         let [low, high] = length(b"HTTP_".len() + name.len());
         self.out.extend_from_slice(&[low, high, b'H', b'T', b'T', b'P', b'_']);
-        let mut is_ambiguous = false;
+        let mut any = 0;
         self.out.extend(name.iter().map(|&byte| {
-            is_ambiguous |= byte == b'_';
-            KEY_BYTE[usize::from(byte)]
+            let byte = KEY_BYTE[usize::from(byte)];
+            any |= byte;
+            byte
         }));
-        if is_ambiguous {
+        if any & AMBIGUOUS != 0 {
             self.out.truncate(before);
             return false;
         }
@@ -119,16 +120,23 @@ impl<'o> Writer<'o> {
 /// Most bytes of a key that is written in one piece with its lengths.
 const KNOWN_BYTES_MAX: usize = 20;
 
-/// What a byte of a header's name becomes in a key.
+/// What a byte of a header's name becomes in a key. A name is a token, so that none of its bytes is beyond ASCII.
 const KEY_BYTE: [u8; 256] = {
-    let mut table = [0; 256];
+    let mut table = [AMBIGUOUS; 256];
     let mut byte = 0;
-    while byte < table.len() {
-        table[byte] = if byte as u8 == b'-' { b'_' } else { (byte as u8).to_ascii_uppercase() };
+    while byte < 0x80 {
+        table[byte] = match byte as u8 {
+            b'-' => b'_',
+            b'_' => AMBIGUOUS,
+            other => other.to_ascii_uppercase(),
+        };
         byte += 1;
     }
     table
 };
+
+/// The bit that tells a byte which may not be in a name, as another one is the same in a key.
+const AMBIGUOUS: u8 = 0x80;
 
 /// A length as it is written. One that does not fit makes a block that is too large, which [`Writer::finish`] finds.
 fn length(bytes: usize) -> [u8; 2] {

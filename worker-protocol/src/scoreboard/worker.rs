@@ -118,6 +118,7 @@ impl Core<'_> {
     }
 
     /// The request is over. Without effect when none is under way.
+    #[inline(always)]
     pub fn end_request(&self, now_us: u64, served: Served) {
         let CoreState::Busy { since_us } = self.state() else { return };
         self.account(now_us.saturating_sub(since_us), served);
@@ -152,6 +153,7 @@ impl Core<'_> {
         unpack_io_errors(self.words[core_line::IO_ERRORS].load(Ordering::Relaxed))
     }
 
+    #[inline(always)]
     fn leave(&self, since_us: u64) {
         description::clear(self.description);
         self.set_state(CoreState::Leaving { since_us });
@@ -167,6 +169,7 @@ impl Core<'_> {
         self.words[core_line::STATE].store(state.pack(), Ordering::Release);
     }
 
+    #[inline(always)]
     fn account(&self, took_us: u64, served: Served) {
         let Served { sent_bytes, statically, offloaded, exception, failed, read_error, write_error } = served;
         self.add(core_line::REQUESTS, 1);

@@ -17,7 +17,21 @@ use crate::worker::parking::Owes;
 impl Patient {
     /// Whether the body of a request is to be waited for, as everything else that a client owes: it is declared, and not all of
     /// it is here. (One that comes in chunks is read by the thread that has the request.)
+    #[inline(always)]
     pub(super) fn begin_to_collect(
+        &mut self,
+        visit: &Visit<'_>,
+        received: &[u8],
+        envelope: &Envelope,
+    ) -> Result<Option<Box<Collecting>>, Refusal> {
+        if !visit.worker.limits().gathers || self.protocol != Protocol::Http {
+            return Ok(None);
+        }
+        self.begin_to_gather(visit, received, envelope)
+    }
+
+    /// The same, where bodies are to be whole before the application runs.
+    fn begin_to_gather(
         &mut self,
         visit: &Visit<'_>,
         received: &[u8],
@@ -25,9 +39,6 @@ impl Patient {
     ) -> Result<Option<Box<Collecting>>, Refusal> {
         let limits = visit.worker.limits();
         let Asks::Request(path_info) = envelope.asks else { return Ok(None) };
-        if !limits.gathers || self.protocol != Protocol::Http {
-            return Ok(None);
-        }
         let body_max = limits.body_max.unwrap_or(u64::MAX);
         let (block, wrapped) = self.receiver.open(received, envelope, body_max);
         let length = RequestHead::read(block, path_info).ok().and_then(|head| head.content_length()).unwrap_or(0);
