@@ -23,8 +23,8 @@ pub(super) const LINGER_BYTES_MAX: u64 = 1 << 20;
 /// Most bytes of a body that nobody read which are read for the sake of the next request on the connection.
 const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
 
-/// Ends an exchange, and notes what came of it: whatever is missing of the answer is sent. What is left of the body is read if it is here already;
-/// for the rest of it the connection must be waited on.
+/// Ends an exchange, and notes what came of it: whatever is missing of the answer is sent. What is left of the body is read
+/// if it is here already; for the rest of it the connection must be waited on.
 #[inline(always)]
 pub(super) fn finish(exchange: &mut Exchange<'_>, routes: Option<&Routes<'_>>, outcome: &mut Outcome) -> After {
     if exchange.place.watch.is_struck() {
