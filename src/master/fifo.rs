@@ -44,6 +44,15 @@ struct Others {
     look_us: u64,
 }
 
+impl Others {
+    /// Of a fifo that was opened just now and has so many bytes in it. In one that we have made they are ours already: somebody
+    /// writes as soon as it is there.
+    fn of(bytes: usize, is_new: bool, now_us: u64) -> Option<Self> {
+        let others = Self { bytes, until_us: now_us.saturating_add(LEAVE_WITHIN_US), look_us: now_us };
+        (bytes > 0 && !is_new).then_some(others)
+    }
+}
+
 /// The fifos on their way to the next image of the master.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -117,10 +126,7 @@ impl Fifos {
             let (fifo, is_new) = Place::of(path)
                 .and_then(|place| place.fifo())
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-            let now_us = monotonic_us();
-            let bytes = bytes_waiting(&fifo);
-            let others = Others { bytes, until_us: now_us.saturating_add(LEAVE_WITHIN_US), look_us: now_us };
-            self.others = (bytes > 0).then_some(others);
+            self.others = Others::of(bytes_waiting(&fifo), is_new, monotonic_us());
             self.open = Some(fifo);
             if is_new {
                 self.made.push(path.clone());
@@ -298,6 +304,13 @@ mod tests {
         old.others = old.others.map(|others| Others { until_us: 0, ..others });
         write("r");
         assert_eq!(old.read(), [wanted(Order::Reload(Reload::Graceful))]);
+    }
+
+    #[test]
+    fn letters_in_a_fifo_that_was_made_here_are_ours() {
+        assert!(Others::of(1, true, 7).is_none(), "written between its making and the look into it");
+        assert!(Others::of(0, false, 7).is_none());
+        assert!(Others::of(1, false, 7).is_some_and(|others| (others.bytes, others.look_us) == (1, 7)));
     }
 
     #[test]
