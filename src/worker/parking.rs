@@ -55,12 +55,14 @@ pub(crate) struct Parking<T> {
     free: BTreeSet<Place>,
     /// Each place once at most.
     deadlines: BTreeSet<(u64, Place)>,
+    /// The first of them: it is looked at more often than it changes.
+    first_us: Option<u64>,
     waiting: usize,
 }
 
 impl<T> Default for Parking<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: BTreeSet::new(), deadlines: BTreeSet::new(), waiting: 0 }
+        Self { slots: Vec::new(), free: BTreeSet::new(), deadlines: BTreeSet::new(), first_us: None, waiting: 0 }
     }
 }
 
@@ -100,6 +102,7 @@ impl<T> Parking<T> {
             self.deadlines.remove(&(before_us, place));
         }
         self.deadlines.extend(deadline_us.map(|deadline_us| (deadline_us, place)));
+        self.first_us = self.deadlines.first().map(|(deadline_us, _)| *deadline_us);
     }
 
     /// Takes the connection whose place has this number, since it can be read from. `None`: nobody waits there.
@@ -118,11 +121,16 @@ impl<T> Parking<T> {
 
     /// Before when none of them has waited long enough.
     pub(crate) fn next_deadline_us(&self) -> Option<u64> {
-        self.deadlines.first().map(|(deadline_us, _)| *deadline_us)
+        self.first_us
     }
 
     /// Takes one that has waited long enough, and says for what.
+    #[inline(always)]
     pub(crate) fn take_expired(&mut self, now_us: u64) -> Option<(Place, T, Owes)> {
+        self.first_us.filter(|first_us| *first_us <= now_us).and_then(|_| self.take_due(now_us))
+    }
+
+    fn take_due(&mut self, now_us: u64) -> Option<(Place, T, Owes)> {
         while let Some(&(noted_us, place)) = self.deadlines.first()
             && noted_us <= now_us
         {

@@ -112,6 +112,7 @@ impl Paused {
     }
 
     /// Appends the blank line.
+    #[inline(always)]
     pub fn finish(self, out: &mut Vec<u8>) -> Written {
         out.extend_from_slice(b"\r\n");
         Written { headers_count: self.headers_count, head_bytes: out.len() - self.start }

@@ -260,7 +260,7 @@ impl Receiver {
     }
 
     /// The variables, and what unwraps a body that comes wrapped ([`Coming::Wrapped`]), of at most so many bytes.
-    #[inline]
+    #[inline(always)]
     pub fn open<'a>(
         &'a mut self,
         received: &'a [u8],
@@ -292,6 +292,7 @@ impl Receiver {
     }
 
     /// The request is done with, and another one may follow on the connection.
+    #[inline(always)]
     pub fn next_request(&mut self) {
         match &mut self.codec {
             Codec::Uwsgi(_) | Codec::Scgi(_) => {}

@@ -21,6 +21,15 @@ const COPIED_BYTES: usize = 64 * 1024;
 /// The kernel's own bound for one `sendfile(2)`.
 const SENDFILE_BYTES_MAX: usize = 0x7fff_f000;
 
+/// What is left of the parts behind so many bytes.
+fn beyond(parts: [&[u8]; 3], mut bytes: usize) -> [&[u8]; 3] {
+    parts.map(|part| {
+        let skipped = bytes.min(part.len());
+        bytes -= skipped;
+        &part[skipped..]
+    })
+}
+
 impl Reply<'_> {
     /// Writes the head, if it is still here, and `piece`, in one system call if the socket takes them.
     #[inline(always)]
@@ -127,12 +136,7 @@ impl Reply<'_> {
         let mut done = 0;
         let total: usize = parts.iter().map(|part| part.len()).sum();
         while done < total {
-            let mut skip = done;
-            let left = parts.map(|part| {
-                let skipped = skip.min(part.len());
-                skip -= skipped;
-                &part[skipped..]
-            });
+            let left = if done == 0 { parts } else { beyond(parts, done) };
             let written = match left {
                 [all, [], []] if self.is_final => self.stream.write_last(all),
                 _ => self.stream.write_parts(left),

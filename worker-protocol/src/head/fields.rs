@@ -24,6 +24,7 @@ pub(super) fn content_length_of_all(block: Block<'_>) -> Result<Option<u64>, Err
 
 /// 1 to 19 digits, which always fit 64 bits; no sign, no blank (uWSGI's manual, "The uwsgi Protocol": uWSGI wraps and
 /// stops early). `None` for no text.
+#[inline(always)]
 pub(super) fn content_length(text: &[u8]) -> Result<Option<u64>, Error> {
     match text.len() {
         0 => Ok(None),
@@ -32,6 +33,7 @@ pub(super) fn content_length(text: &[u8]) -> Result<Option<u64>, Error> {
     }
 }
 
+#[inline(always)]
 pub(super) fn method(bytes: &[u8]) -> Result<&str, Error> {
     // Most are one of these.
     match bytes {
@@ -48,6 +50,7 @@ pub(super) fn method(bytes: &[u8]) -> Result<&str, Error> {
 }
 
 /// `HTTP/x.y` with one digit each (RFC 9112 section 2.3).
+#[inline(always)]
 pub(super) fn valid_protocol(bytes: &[u8]) -> Option<&str> {
     match bytes {
         b"HTTP/1.1" => Some("HTTP/1.1"),

@@ -175,6 +175,7 @@ impl<'a> RequestHead<'a> {
     /// `REQUEST_MSEC` (nginx `uwsgi_param REQUEST_MSEC $msec;`, seconds with a fraction) comes first. `X-Request-Start`
     /// (`t=` optional; seconds with or without a fraction, milliseconds, or microseconds, told apart by magnitude)
     /// counts only with `trust_forwarded`, as a client can send it.
+    #[inline(always)]
     pub fn arrival_us(&self, trust_forwarded: bool) -> Option<u64> {
         let arrival =
             Arrival { request_msec: self.get(Field::RequestMsec), x_request_start: self.get(Field::RequestStart) };

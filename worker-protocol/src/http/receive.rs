@@ -89,12 +89,14 @@ impl Receiver {
     }
 
     /// The same, and what decodes a body in chunks, of at most so many bytes.
+    #[inline(always)]
     pub fn open(&mut self, envelope: &Envelope, body_bytes_max: u64) -> (Block<'_>, &mut Decoder) {
         self.decoder = Decoder::new(body_bytes_max);
         (Block::validated(&self.block, envelope.variables_count, &self.marks), &mut self.decoder)
     }
 
     /// The request is done with; the next one's bytes follow.
+    #[inline(always)]
     pub fn next_request(&mut self) {
         self.scan = Scan::default();
         if self.block.capacity() > KEPT_BYTES_MAX {
