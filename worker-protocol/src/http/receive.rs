@@ -23,9 +23,9 @@ pub(crate) fn take_head(
 ) -> Result<Option<(Request, usize)>, Refusal> {
     block.clear();
     if !scan.has_begun()
-        && let Some(request) = request::read_at_once(received, peer, (of_head, limits), (block, marks))
+        && let Some(taken) = request::read_at_once(received, peer, (of_head, limits), (block, marks))
     {
-        return Ok(Some((request, received.len())));
+        return Ok(Some(taken));
     }
     let Some(head) = scan.advance(received, of_head)? else { return Ok(None) };
     block.clear();

@@ -86,8 +86,8 @@ fn read_with<const HEADERS: usize>(
     give_meaning(&parsed, head, peer, limits, into)
 }
 
-/// Reads what has come as one head that came all at once and is short, as nearly all are, without having it scanned before.
-/// `None`: it is no such head, or one with a flaw, and the scan is to say which.
+/// Reads a short head that came all at once, as nearly all do, without having it scanned before; also says how many bytes it is
+/// of what has come. `None`: there is no such head, or one with a flaw, and the scan is to say which.
 ///
 /// What httparse lets through and the scan does not is looked for here: lines that end with a mere LF, an empty line before the
 /// first, `PROXY`, too many headers. (A CR without an LF is an error to it, and so is a line that begins with a blank.)
@@ -97,28 +97,25 @@ pub(super) fn read_at_once(
     peer: &Peer<'_>,
     (of_head, limits): (&super::Limits, &Limits),
     into: (&mut Vec<u8>, &mut Marks),
-) -> Option<Request> {
-    let bytes_max = of_head.head_bytes_max.min(usize::from(of_head.line_bytes_max));
-    if received.len() > bytes_max || !received.ends_with(b"\r\n\r\n") {
-        return None;
-    }
+) -> Option<(Request, usize)> {
     let mut room = [const { MaybeUninit::uninit() }; HEADERS_FEW];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(end)) = parsed.parse_with_uninit_headers(received, &mut room) else {
         return None;
     };
-    let starts = |part: &str| part.as_ptr().addr().wrapping_sub(received.as_ptr().addr());
-    let follows_line = |header: &httparse::Header<'_>| {
-        received.get(..starts(header.name)).is_some_and(|before| before.ends_with(b"\r\n"))
-    };
-    if end != received.len()
+    let head = received.get(..end)?;
+    let starts = |part: &str| part.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+    let follows_line =
+        |header: &httparse::Header<'_>| head.get(..starts(header.name)).is_some_and(|before| before.ends_with(b"\r\n"));
+    if end > of_head.head_bytes_max.min(usize::from(of_head.line_bytes_max))
+        || !head.ends_with(b"\r\n\r\n")
         || parsed.method.is_none_or(|method| starts(method) > 0 || method == "PROXY")
         || parsed.headers.len() > of_head.headers_max
         || !parsed.headers.iter().all(follows_line)
     {
         return None;
     }
-    give_meaning(&parsed, received, peer, limits, into).ok()
+    Some((give_meaning(&parsed, head, peer, limits, into).ok()?, end))
 }
 
 /// Writes the variables of a head that httparse has taken.
