@@ -142,6 +142,7 @@ impl Exchange<'_> {
     }
 
     /// Ends a websocket, if there is one that has not ended.
+    #[inline(always)]
     pub(super) fn end_websocket(&mut self) {
         let failed = self.exception;
         let code = if failed { code::FAILED } else { code::NORMAL };
@@ -161,6 +162,7 @@ impl Exchange<'_> {
         self.websocket.as_ref().is_some_and(|session| session.standing == Standing::Told)
     }
 
+    #[inline(always)]
     fn with_session<R>(&mut self, act: impl FnOnce(&mut Session, &mut Self) -> R) -> Option<R> {
         let mut session = self.websocket.take()?;
         let result = act(&mut session, self);

@@ -30,9 +30,7 @@ pub(super) fn finish(exchange: &mut Exchange<'_>, routes: Option<&Routes<'_>>, o
     if exchange.place.watch.is_struck() {
         return finish_overdue(exchange, outcome);
     }
-    if exchange.websocket.is_some() {
-        exchange.end_websocket();
-    }
+    exchange.end_websocket();
     if !exchange.reply.is_started() {
         exchange.answer_plainly(500, "The application gave no answer.\n");
     }
