@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::client::{Target, Wire};
 use crate::lab::{Error, Lab, io_error};
 use crate::nginx;
 use crate::server::{Launch, Server};
+use loadgen::client::{Target, Wire};
 
 /// A program that answers `GET /`, with `Hello, world\n` where not said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

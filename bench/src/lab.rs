@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::client::{Load, Report};
-use crate::packet::PacketError;
 use crate::pythons;
+use loadgen::client::{Load, Report};
+use loadgen::packet::PacketError;
 
 /// Why a scenario has no result.
 #[derive(Debug, Error)]

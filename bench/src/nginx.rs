@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::client::{Target, Wire};
 use crate::contender::directory;
 use crate::lab::{Error, io_error};
 use crate::server::Launch;
+use loadgen::client::{Target, Wire};
 
 /// nginx in front of `upstream`, on a unix socket, so that it needs no free port.
 pub(crate) fn before(upstream: &Target, page: &'static str) -> Result<Launch, Error> {

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::client::{Load, Target, Until, Wire, wait_for_answer};
 use crate::lab::{Error, Lab, io_error};
-use crate::packet::Request;
 use crate::proc::{self, Pid, Process};
+use loadgen::client::{Load, Target, Until, Wire, wait_for_answer};
+use loadgen::packet::Request;
 
 /// What to start.
 #[derive(Debug)]

@@ -1,13 +1,13 @@
-//! The three programs as they are run: what they print, how they exit, what they leave behind.
+//! The floor and `bench` as they are run: what they print, how they exit, what they leave behind.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use rhinod_bench::client::{Load, Target, Until, Wire, wait_for_answer};
-use rhinod_bench::packet::Request;
+use loadgen::client::{Load, Target, Until, Wire, wait_for_answer};
+use loadgen::packet::Request;
 use rhinod_bench::proc::{self, Pid, Process};
 use rustix::process::{Signal, kill_process};
 
@@ -61,10 +61,6 @@ fn all_gone(tree: &[Process]) -> bool {
     !tree.iter().any(proc::is_alive)
 }
 
-fn loadgen(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_loadgen")).args(arguments).output().expect("loadgen")
-}
-
 #[test]
 fn the_floor_answers_as_the_hello_example_does_and_ends_with_its_parent() {
     let floor = Floor::start();
@@ -82,28 +78,7 @@ fn the_floor_answers_as_the_hello_example_does_and_ends_with_its_parent() {
 }
 
 #[test]
-fn loadgen_prints_json_and_tells_success_from_failure_by_its_exit_code() {
-    let floor = Floor::start();
-    let socket = floor.target().to_string();
-    let output = loadgen(&["--socket", &socket, "--clients", "3", "--requests", "50", "--json"]);
-    assert_eq!(output.status.code(), Some(0));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(report["counts"]["ok"], 50);
-    assert!(report["latency"]["p99_us"].as_f64().is_some_and(|p99| p99 > 0.0));
-
-    let nobody = floor.dir.path().join("nobody").to_string_lossy().into_owned();
-    let output = loadgen(&["--socket", &nobody, "--seconds", "0.05"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("ok 0  refused "));
-}
-
-#[test]
-fn a_wrong_command_line_is_refused_with_the_usage() {
-    for arguments in [&["--socket"][..], &["--socket", "/s", "--clients", "many"], &["--nonsense"], &[]] {
-        let output = loadgen(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("usage: loadgen"), "{arguments:?}");
-    }
+fn a_wrong_command_line_names_the_scenarios_there_are() {
     let bench = Command::new(env!("CARGO_BIN_EXE_bench")).arg("nonsense").output().expect("bench");
     assert_eq!(bench.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&bench.stderr).contains("no scenario nonsense; there are: noise, cpu"));

@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use loadgen::client::{Target, Wire};
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Target, Wire};
 use testkit::seeds::seconds_of_this_run;
 
 use crate::balancer::{Haproxy, Ports, free_ports, kill, node};

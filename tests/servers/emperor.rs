@@ -6,9 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use loadgen::client::{Target, Wire};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, chown};
-use rhinod_bench::client::{Target, Wire};
 use serde_json::Value;
 
 use crate::harness::{example_path, wait_until};

@@ -3,9 +3,8 @@
 
 use std::fs;
 
-use rhinod_bench::client::{Target, exchange};
-use rhinod_bench::packet::Request;
-use rhinod_bench::proc;
+use loadgen::client::{Target, exchange};
+use loadgen::packet::Request;
 
 use crate::harness::{PATIENCE, wait_until};
 use crate::realm::{Realm, start};
@@ -23,18 +22,17 @@ fn hundreds_of_sleeping_vassals_have_no_process_wake_nobody_and_are_all_told_of(
         vassals.iter().filter(|vassal| vassal["state"] == "asleep").count()
     };
     assert!(wait_until(|| asleep() == SLEEPERS), "{}", emperor.log.tail());
-    assert_eq!(emperor.processes().len(), 1);
-    let pid = proc::Pid::from_raw(emperor.pid()).expect("a pid");
+    let processes = emperor.processes();
+    let [process] = &processes[..] else { panic!("{processes:?}") };
     // Its own. The program's text is everybody's, and counts as its own while nobody else runs the program.
     let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", emperor.pid())).expect("its memory");
     let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")?.trim().strip_suffix(" kB"));
     assert!(dirty.and_then(|kib| kib.trim().parse().ok()).is_some_and(|kib: u64| kib < 10 << 10), "{rollup}");
     // Nothing is due, so that nothing wakes it but who asks.
-    let switches = || proc::context_switches(&proc::tree(pid));
     let rests = || {
-        let before = switches();
+        let before = process.context_switches();
         std::thread::sleep(std::time::Duration::from_millis(200));
-        switches() == before
+        process.context_switches() == before
     };
     assert!(wait_until(rests));
     // And whoever connects wakes one.

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use rhinod_bench::client::{Target, exchange};
-use rhinod_bench::packet::Request;
+use loadgen::client::{Target, exchange};
+use loadgen::packet::Request;
 use serde_json::Value;
 
 use crate::harness::{PATIENCE, wait_until};

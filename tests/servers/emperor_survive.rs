@@ -6,9 +6,9 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use loadgen::client::{Target, Wire};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rhinod_bench::client::{Target, Wire};
 use serde_json::Value;
 
 use crate::harness::{Instance, Launch, example_path, wait_until, write_executable};

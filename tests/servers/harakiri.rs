@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::harness::{Instance, Launch, PATIENCE, wait_until};
 use crate::pythons::{Python, launch, one, supported};
 use crate::reloading::{Held, Traffic};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 /// The shortest there is.
 const LIMIT: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 use serde_json::Value;
 
 use crate::harness::{Launch, wait_until};

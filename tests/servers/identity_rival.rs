@@ -9,13 +9,12 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use loadgen::packet::Request;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, getegid, getgroups};
-use rhinod_bench::packet::Request;
-use rhinod_bench::proc::tree;
 use tempfile::TempDir;
 
-use crate::harness::{Launch, PATIENCE, example_path, write_executable};
+use crate::harness::{Launch, PATIENCE, children_of, example_path, write_executable};
 use crate::pythons::{launch_in, one};
 use crate::rivals::{self, Uwsgi};
 
@@ -190,8 +189,8 @@ impl Stage {
             }));
         });
         let uwsgi = uwsgi?;
-        let processes = tree(rhinod_bench::proc::Pid::from_raw(uwsgi.master().as_raw()).expect("a pid"));
-        Some(Owners::of(uwsgi.master().as_raw(), processes[1].pid.as_raw_nonzero().get(), &uwsgi.socket()))
+        let master = uwsgi.master().as_raw();
+        Some(Owners::of(master, children_of(master)[0], &uwsgi.socket()))
     }
 }
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
 
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 use crate::harness::{Instance, Launch, PATIENCE, Process, wait_for_text, wait_until};
 use crate::pythons::{applications, launch_in, one};

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 use serde_json::Value;
 
 use crate::harness::{Launch, PATIENCE, wait_for_text, wait_until};

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 use crate::dialogue::{Dialogue, with_http_socket};
 use crate::harness::{Instance, Launch, PATIENCE};

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use crate::harness::{Instance, wait_until};
 use crate::pythons::{launch, one, supported};
 use crate::rivals::{Uwsgi, uwsgi};
+use loadgen::packet::Request;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rhinod_bench::packet::Request;
 
 /// What an expression gives, loaded before the fork and after it (`lazy-apps`): one value for all moments, or three
 /// between bars. `theirs`: uWSGI's, where they are others; empty ones are not compared.

@@ -5,8 +5,8 @@ use std::fs;
 
 use crate::harness::{Gate, Instance, Launch, Nginx, Process, wait_until};
 use crate::pythons::{launch_in, one, supported};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
 /// Each path forks in another moment of a request; the parent tells how its child ended.

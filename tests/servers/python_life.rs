@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use crate::harness::{Instance, Nginx, PATIENCE, Process, wait_until};
 use crate::pythons::{call, launch, launch_in, one, supported};
 use fastrand::Rng;
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 /// What the log says of several threads.
 const THREADS: &str = "several requests run at once in one worker";

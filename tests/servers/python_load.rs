@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Gate, Instance, Launch, wait_until, write_executable};
 use crate::monitoring::bytes_after;
 use crate::pythons::{Python, launch_in, one, supported, too_old};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
 /// Exit code of an instance whose application cannot be loaded (uWSGI's manual, "Things to know").

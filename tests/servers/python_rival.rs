@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::harness::Instance;
 use crate::pythons::launch;
 use crate::rivals::{Uwsgi, frameworks, uwsgi};
-use rhinod_bench::client::Reply;
-use rhinod_bench::packet::Request;
+use loadgen::client::Reply;
+use loadgen::packet::Request;
 
 /// Rows that both answer with the same bytes.
 const SAME: &[&str] = &[

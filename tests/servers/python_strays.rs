@@ -31,9 +31,9 @@ fn launch(directory: &TempDir, tcp: &str) -> Launch {
 }
 
 fn get(socket: &TempDir) -> Option<u16> {
-    let target = rhinod_bench::client::Target::Unix(socket.path().join("app.sock"));
-    let packet = rhinod_bench::packet::Request::get("/fork").to_uwsgi().expect("a packet");
-    rhinod_bench::client::exchange(&target, &packet, PATIENCE).ok()?.status()
+    let target = loadgen::client::Target::Unix(socket.path().join("app.sock"));
+    let packet = loadgen::packet::Request::get("/fork").to_uwsgi().expect("a packet");
+    loadgen::client::exchange(&target, &packet, PATIENCE).ok()?.status()
 }
 
 /// Another instance starts on the addresses of one that has ended, of which a process is left.

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use crate::harness::{Gate, Instance, Launch, Process, wait_until};
 use crate::pythons::{Python, launch_in, one, supported};
 use crate::reloading::{goes, reload};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
 /// One thread that answers whoever connects with its process, and one that is always busy. A request asks the first one, and

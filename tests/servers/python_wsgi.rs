@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crate::harness::Instance;
 use crate::pythons::{launch, supported};
 use fastrand::Rng;
-use rhinod_bench::client::Reply;
-use rhinod_bench::packet::Request;
+use loadgen::client::Reply;
+use loadgen::packet::Request;
 
 /// The page for a failed application.
 const PAGE: &str = "Internal Server Error\n";

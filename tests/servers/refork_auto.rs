@@ -9,7 +9,7 @@ use crate::harness::{Instance, Process, wait_until};
 use crate::pythons::{EVALUATES, call, launch_in, supported, target_of};
 use crate::refork::are_all_of;
 use crate::reloading::{operator, send};
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 const WORKERS: usize = 3;
 /// More than enough of them for one worker at least to have answered 500, from which on it is looked whether it pays.

@@ -10,10 +10,10 @@ use crate::harness::{Instance, Launch, PATIENCE, Process, wait_until};
 use crate::reloading::{
     Held, Traffic, edit, goes, misdeed, operator, tell, tell_fifo, unsteady, wait_for_generation, who,
 };
+use loadgen::client::{Target, Wire, exchange};
+use loadgen::packet::Request;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Target, Wire, exchange};
-use rhinod_bench::packet::Request;
 
 /// Does something under load that must replace all workers of generation 1 by others of the same.
 fn replaces_workers_within_the_generation(launch: Launch, done: &str, cause: impl FnOnce(&Instance)) {

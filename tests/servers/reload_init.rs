@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 
-use crate::harness::{Instance, Launch, PATIENCE, Process, wait_for_text, wait_until};
+use crate::harness::{Instance, Launch, PATIENCE, Process, children_of, wait_for_text, wait_until};
 use crate::reloading::{Traffic, complaint, misdeed, operator, reload, unsteady, wait_for_generation, who};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 /// What systemd would hear: one entry for each datagram.
 struct Notifications(UnixDatagram);
@@ -332,11 +332,9 @@ fn as_process_1_it_reaps_strangers_and_term_stops_it() {
     let master = wait_for_named(&server, "rhinod master");
     // The strangers are its children now, and do not stay as zombies.
     let zombies = || {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", master.pid)).unwrap_or_default();
-        let pids = children.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        pids.iter()
-            .filter(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z ")))
-            .count()
+        let is_zombie =
+            |pid: &i32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
+        children_of(master.pid).iter().filter(|pid| is_zombie(pid)).count()
     };
     let strangers = || server.processes().iter().filter(|process| process.name == "sleep").count();
     assert!(wait_until(|| strangers() == 0 && zombies() == 0), "{:?}", server.processes());

@@ -12,9 +12,9 @@ use crate::pythons::{Python, launch_in, one};
 use crate::reloading::{
     RELOAD_FAILED, complaint, edit, operator, reload, tell, tell_fifo, unsteady, wait_for_generation, who,
 };
+use loadgen::client::{Target, exchange};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Target, exchange};
-use rhinod_bench::packet::Request;
 
 /// Makes a release with these files.
 fn release(base: &Path, number: u32, files: &[(&str, &str)]) {

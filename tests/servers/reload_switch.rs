@@ -8,9 +8,9 @@ use crate::reloading::{
     Held, RELOAD_FAILED, Traffic, complaint, edit, goes, misdeed, operator, reload, tell, unsteady,
     wait_for_generation, who,
 };
+use loadgen::client::{Target, Wire, exchange};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Target, Wire, exchange};
-use rhinod_bench::packet::Request;
 
 /// With a short load: what the waits are is the bench's to measure.
 fn three_reloads_under_load(launch: Launch, clients: usize) {

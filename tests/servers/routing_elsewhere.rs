@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::harness::Launch;
 use crate::pythons::{launch, one};
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 /// A server behind that does by the path what it is asked for, until the process ends. What it gets goes to the test.
 fn backend(path: &Path) -> Receiver<String> {

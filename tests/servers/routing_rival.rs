@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::harness::Instance;
 use crate::pythons::launch;
 use crate::rivals::{Uwsgi, uwsgi_with_rules};
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 /// Rules, and why the answers differ if they do.
 struct Case {

@@ -2,7 +2,7 @@
 
 use crate::dialogue::{Dialogue, Reply, with_http_socket};
 use crate::harness::{Instance, Launch};
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 fn ask(server: &Instance, method: &str, target: &str, headers: &str) -> Reply {
     let mut client = Dialogue::with(server);

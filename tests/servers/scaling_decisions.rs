@@ -8,10 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::harness::{Instance, Launch, PATIENCE, program_path, wait_until};
 use crate::reloading::{Held, Traffic, complaint, edit, operator, reload, send, tell, unsteady};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
 use rhinod::scaling::decision_log::{Record, text_line};
 use rhinod::scaling::{Decision, Reason};
-use rhinod_bench::packet::Request;
 
 /// The unsteady example with 2 to 6 workers that records what it decides.
 fn recording(policy: &str) -> Launch {

@@ -9,8 +9,8 @@ use std::process::{Child, Command};
 
 use crate::harness::{Instance, wait_until};
 use crate::reloading::{Held, Traffic, edit, operator, reload, send, tell, unsteady, who};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 const ASLEEP: &str = "cheap mode enabled: waiting for socket connection...";
 

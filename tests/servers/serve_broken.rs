@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 use crate::dialogue::tcp_address;
 use crate::harness::{Instance, Launch, Nginx, NginxSetup, PATIENCE};

@@ -8,8 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::harness::{Instance, Launch, PATIENCE, wait_for_text};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 /// The request line that comes after line number `position`.
 fn request_line(server: &Instance, position: usize) -> String {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Instance, Launch, PATIENCE, Process};
 use fastrand::Rng;
-use rhinod_bench::client::Reply;
-use rhinod_bench::packet::Request;
+use loadgen::client::Reply;
+use loadgen::packet::Request;
 
 /// Two workers whose log may tell of refused requests.
 fn hello() -> Launch {

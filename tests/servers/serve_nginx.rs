@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 
 use crate::harness::{Instance, Launch, Nginx, NginxSetup};
+use loadgen::client::{Load, Until, Wire};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Load, Until, Wire};
-use rhinod_bench::packet::Request;
 
 /// A body whose every part can be told from every other.
 fn body_of(bytes: usize) -> Vec<u8> {

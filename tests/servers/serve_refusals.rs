@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use crate::harness::{Failed, Instance, Launch};
-use rhinod_bench::client::Target;
+use loadgen::client::Target;
 
 const NO_INPUT: i32 = 66;
 const NO_USER: i32 = 67;

@@ -6,7 +6,7 @@ use std::fs;
 use crate::harness::{Launch, wait_until};
 use crate::pythons::{launch_in, one};
 use crate::reloading::{misdeed, send, unsteady};
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 /// Takes all descriptors that there are, once or again and again, and never gives any back.
 const GREEDY: &str = "\

@@ -11,9 +11,9 @@ use std::process::Stdio;
 
 use crate::harness::{Instance, Launch, PATIENCE, Process, example_path, program_path, wait_until};
 use crate::reloading::{complaint, edit, operator, reload};
+use loadgen::client::{Reply, Target, exchange};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Reply, Target, exchange};
-use rhinod_bench::packet::Request;
 
 fn greet(target: &Target) -> Reply {
     let packet = Request::get("/").to_uwsgi().expect("a small request");

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::harness::Instance;
 use crate::pythons::{call, launch, one, target_of};
 use crate::rivals::{Uwsgi, uwsgi};
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 /// Calls that both answer with the same.
 const SAME: &[&str] = &[

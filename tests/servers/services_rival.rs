@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::pythons::{call, launch, one, target_of};
 use crate::rivals::{Uwsgi, uwsgi};
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 /// Calls that both answer alike, one a line, in this order. Of a TypeError only the kind is compared: Python's own words for
 /// a missing argument are not those of C functions.

@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 use serde_json::Value;
 
 use crate::harness::{Instance, PATIENCE};

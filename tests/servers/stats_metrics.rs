@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 use crate::harness::{Instance, program_path, wait_until};
 use crate::monitoring::{Samples, bytes_after, metrics_path, page, page_with, samples, stats_path, telling};

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use loadgen::packet::Request;
 use regex_lite::Regex;
-use rhinod_bench::packet::Request;
 
 use crate::harness::{Instance, PATIENCE, free_address, output_of};
 use crate::reloading::{reload, tell_fifo, unsteady};

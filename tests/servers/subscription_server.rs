@@ -7,9 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use loadgen::client::{Target, Wire};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rhinod_bench::client::{Target, Wire};
 use serde_json::Value;
 use worker_protocol::subscription::{Announcement, Command};
 

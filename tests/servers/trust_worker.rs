@@ -8,8 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 use testkit::seeds::seconds_of_this_run;
 
 use crate::harness::{Instance, Launch, program_path, wait_until};

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 use worker_protocol::fastcgi::request::{RESPONDER, append_begin, append_body, append_params};
 
 use crate::dialogue::{Dialogue, with_http_socket};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use rhinod_bench::client::{Target, exchange};
-use rhinod_bench::packet::Request;
+use loadgen::client::{Target, exchange};
+use loadgen::packet::Request;
 
 use crate::harness::{Instance, Launch, PATIENCE, Process, wait_until};
 use crate::pythons::{launch_in, one};

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use loadgen::client::{Target, Wire, exchange, wait_for_answer};
+use loadgen::packet::Request;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use rhinod_bench::client::{Target, Wire, exchange, wait_for_answer};
-use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
 use crate::harness::{Instance, Launch, PATIENCE, wait_until};

@@ -4,8 +4,8 @@
 
 use crate::harness::wait_until;
 use crate::reloading::{goes, operator, reload, send, tell, unsteady, wait_for_generation};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 /// More orders than the queue of a control socket has room for, which are some 280.
 const MANY: usize = 300;

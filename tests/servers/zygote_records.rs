@@ -5,20 +5,20 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 
+use loadgen::client::{Target, exchange};
+use loadgen::packet::Request;
 use rhinod::config::model::{Address, Config, Listener};
 use rhinod::sys::control::{ControlSocket, Received};
 use rhinod::sys::shared_memory::{SharedWords, memory_file};
 use rhinod::sys::wait::{Doorbell, Interest, wait_ready};
 use rhinod::travel::SETTINGS;
-use rhinod_bench::client::{Target, exchange};
-use rhinod_bench::packet::Request;
 use serde_json::{Value, json};
 use worker_protocol::control::{self, FromWorker, FromZygote, Message, RECORD_BYTES, ToWorker, ToZygote};
 use worker_protocol::ids::{Generation, Life, Seat};
 use worker_protocol::post::Post;
 use worker_protocol::scoreboard::{Layout, Scoreboard, SeatOrder};
 
-use crate::harness::{Log, PATIENCE, example_path};
+use crate::harness::{Log, PATIENCE, children_of, example_path};
 
 const SEATS: u32 = 4;
 const UNKNOWN_KIND: u16 = 99;
@@ -141,8 +141,7 @@ fn a_zygote_without_a_descriptor_for_a_worker_forks_none() {
     zygote.control.send_record(&fork, &[theirs.as_fd()]).expect("send the order");
     let (answer, _) = zygote.hear();
     assert_eq!(answer, FromZygote::ForkFailed { seat: Seat(2), errno: nix::libc::EMFILE });
-    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("its children");
-    assert_eq!(children, "", "it was forked all the same");
+    assert_eq!(children_of(process.cast_signed()), [0; 0], "it was forked all the same");
     zygote.control.send_record(&ToZygote::Stop, &[]).expect("send the order");
     assert_eq!(zygote.end(), (Some(0), Vec::new()));
 }

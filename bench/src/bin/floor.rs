@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use lexopt::prelude::*;
-use rhinod_bench::client::Target;
+use loadgen::client::Target;
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with, sockopt};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};

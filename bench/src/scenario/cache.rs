@@ -4,13 +4,13 @@
 //! One request has a thousand of them done, so that what the request itself costs hardly counts; and what the loop costs is
 //! measured, and taken off.
 
-use crate::client::Until;
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
 use crate::scenario::{Series, in_turns, series_of};
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::Until;
 
 /// The cache: room for each key of `apps/wsgi.py`, and the one that uWSGI leaves out.
 const CACHE: &str = "name=bench,items=100001,blocksize=128,keysize=32";

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::process::{Signal, kill_process};
 
-use crate::client::{Counts, Report, Until};
 use crate::contender::{Contender, MISDEED_FILE, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
 use crate::scenario::metrics::Metrics;
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::{Counts, Report, Until};
 
 const WORKERS: usize = 9;
 const CLIENTS: usize = 8;

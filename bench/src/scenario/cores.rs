@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::client::{Load, Report, Until, Wire};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
-use crate::packet::Request;
 use crate::scenario::running;
+use loadgen::client::{Load, Report, Until, Wire};
+use loadgen::packet::Request;
 
 const PATH: &str = "/burn?ms=5";
 const SERVICE_MS: f64 = 5.0;

@@ -10,13 +10,13 @@
 //! thousand requests, such as a full run of a garbage collector over an application, but that is part of the price of a
 //! request. What clients see is a median of batches, and its ratio that of neighbouring ones.
 
-use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target, spread_cells};
 use crate::lab::{Error, Lab};
 use crate::scenario::{Series, running, series_of, turn};
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::{Report, Until};
 
 /// What one contender did in one round.
 #[derive(Default)]

@@ -4,14 +4,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::client::{Crowd, Report, Until, allow};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
-use crate::packet::Request;
 use crate::proc::{self, Process};
 use crate::scenario::in_turns;
 use crate::server::Server;
+use loadgen::client::{Crowd, Report, Until, allow};
+use loadgen::packet::Request;
 
 const DRIPPING: usize = 5_000;
 const SILENT: usize = 10_000;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::cpu::compare_with;
-use crate::client::{Crowd, Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, Sizes, io_error};
 use crate::scenario::in_turns;
 use crate::server::Server;
+use loadgen::client::{Crowd, Report, Until};
 
 const SLOW: usize = 50;
 const BYTES_PER_S: usize = 1 << 20;

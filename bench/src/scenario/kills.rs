@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::process::{Signal, kill_process};
 
-use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
 use crate::scenario::{beside, in_turns};
 use crate::server::Server;
+use loadgen::client::{Report, Until};
 
 const WORKERS: usize = 6;
 const CLIENTS: usize = 24;

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use crate::client::{Load, Pace, Report, Until, Wire};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
-use crate::packet::Request;
 use crate::proc;
 use crate::scenario::{beside, in_turns};
 use crate::server::Server;
+use loadgen::client::{Load, Pace, Report, Until, Wire};
+use loadgen::packet::Request;
 
 const WORKERS: usize = 4;
 const PER_S: f64 = 200.0;

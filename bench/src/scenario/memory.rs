@@ -1,6 +1,5 @@
 //! Memory: the master, each idle worker's own pages, the whole tree of a scaled pool.
 
-use crate::client::Until;
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
@@ -8,6 +7,7 @@ use crate::proc;
 use crate::scenario::{in_turns, series_of};
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::Until;
 
 /// What one server holds.
 pub(super) struct Sample {

@@ -30,11 +30,11 @@ mod vassals;
 mod watched;
 mod websockets;
 
-use crate::client::{Load, Report};
 use crate::contender::Setup;
 use crate::findings::Findings;
 use crate::lab::{Error, Lab};
 use crate::server::Server;
+use loadgen::client::{Load, Report};
 
 /// One thing to measure.
 #[derive(Debug, Clone, Copy)]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::client::{Bucket, Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
 use crate::scenario::in_turns;
 use crate::statistics::Spread;
+use loadgen::client::{Bucket, Report, Until};
 
 const WORKERS: usize = 4;
 const CLIENTS: usize = 16;

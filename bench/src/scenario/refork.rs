@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::memory::{Sample, weigh};
-use crate::client::{Pace, Report, Until, exchange};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
-use crate::packet::Request;
 use crate::scenario::{Series, in_turns, series_of};
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::{Pace, Report, Until, exchange};
+use loadgen::packet::Request;
 
 const WORKERS: usize = 8;
 /// How often the example in Rust is weighed.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
 use crate::scenario::{beside, in_turns};
 use crate::server::Server;
+use loadgen::client::{Report, Until};
 
 const CLIENTS: usize = 16;
 const PATH: &str = "/sleep?ms=5";

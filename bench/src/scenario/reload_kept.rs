@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::client::{Report, Until};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
 use crate::scenario::in_turns;
 use crate::server::Server;
+use loadgen::client::{Report, Until};
 
 const CLIENTS: usize = 100;
 const RELOADS: usize = 200;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::client::{Load, Report, Until, Wire};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target, spread_cells};
 use crate::lab::{Error, Lab};
-use crate::packet::Request;
 use crate::scenario::{Series, in_turns, series_of};
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::{Load, Report, Until, Wire};
+use loadgen::packet::Request;
 
 /// The talk's load: 16 clients, each request 50 ms.
 const CLIENTS: usize = 16;

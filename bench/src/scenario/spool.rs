@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::process::{Signal, kill_process};
 
-use crate::client::{Load, Until, Wire};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
-use crate::packet::Request;
 use crate::proc::Pid;
 use crate::scenario::{Series, running, series_of, turn};
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::{Load, Until, Wire};
+use loadgen::packet::Request;
 
 const PROCESSES: usize = 4;
 const TASKS: u32 = 20_000;

@@ -3,14 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::{Load, Pace, Report, Until, Wire};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
-use crate::packet::Request;
 use crate::scenario::{beside, in_turns};
 use crate::server::Server;
 use crate::statistics::reversals;
+use loadgen::client::{Load, Pace, Report, Until, Wire};
+use loadgen::packet::Request;
 
 /// 100 requests a second of 50 ms keep 5 workers busy on average.
 const PER_S: f64 = 100.0;

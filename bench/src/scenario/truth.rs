@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::client::{Load, Target, Until, Wire};
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target as Bound};
 use crate::lab::{Error, Lab, io_error};
 use crate::nginx;
-use crate::packet::Request;
 use crate::scenario::metrics::{Metrics, bucket_of, quantile_bucket};
 use crate::server::Server;
+use loadgen::client::{Load, Target, Until, Wire};
+use loadgen::packet::Request;
 
 const WORKERS: usize = 8;
 const RELOADS: usize = 3;

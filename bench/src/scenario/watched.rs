@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::client::Until;
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab};
@@ -15,6 +14,7 @@ use crate::proc::{self, Pid};
 use crate::scenario::running;
 use crate::server::Server;
 use crate::statistics::Spread;
+use loadgen::client::Until;
 
 const WORKERS: usize = 4;
 const PER_S: u64 = 1_000;

@@ -5,13 +5,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::client;
 use crate::contender::{Contender, Setup};
 use crate::findings::{Cell, Check, Findings, Table, Target};
 use crate::lab::{Error, Lab, io_error};
 use crate::proc;
 use crate::scenario::{in_turns, series_of};
 use crate::server::Server;
+use loadgen::client;
 
 const SOCKETS: usize = 1_000;
 const WORKERS: usize = 4;

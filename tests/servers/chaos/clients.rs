@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fastrand::Rng;
-use rhinod_bench::packet::Request;
+use loadgen::packet::Request;
 
 use crate::harness::{Instance, PATIENCE};
 

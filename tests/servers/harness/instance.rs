@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use loadgen::client::{Reply, Target, exchange};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Reply, Target, exchange};
-use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
 use super::log::{Line, Log};

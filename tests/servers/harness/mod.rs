@@ -24,7 +24,7 @@ pub(crate) use http::{HttpReply, converse, http_get};
 pub(crate) use instance::{Failed, Instance, Launch, example_path, program_path};
 pub(crate) use log::Log;
 pub(crate) use nginx::{Nginx, NginxSetup};
-pub(crate) use process::{Process, await_exit, end, output_of, processes_with};
+pub(crate) use process::{Process, await_exit, children_of, end, output_of, processes_with};
 
 /// Longest time for any one event. Far more than anything takes, since the machine may be busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use loadgen::client::Target;
 use nix::sys::signal::Signal;
-use rhinod_bench::client::Target;
 use tempfile::TempDir;
 
 use super::http::{HttpReply, converse};

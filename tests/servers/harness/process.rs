@@ -63,6 +63,19 @@ impl Process {
         let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
         after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
     }
+
+    /// How often its first thread has gone to sleep or had to make way so far (proc_pid_status(5)).
+    pub(crate) fn context_switches(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let counts = status.lines().filter_map(|line| line.split_once("voluntary_ctxt_switches:"));
+        counts.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
+    }
+}
+
+/// The children of a process's first thread, zombies included (CONFIG_PROC_CHILDREN); none once it is gone.
+pub(crate) fn children_of(pid: i32) -> Vec<i32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// All living processes whose environment has the entry `mark`. Zombies have none, so they do not count.

@@ -7,8 +7,8 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use rhinod_bench::client::{Target, exchange};
-use rhinod_bench::packet::Request;
+use loadgen::client::{Target, exchange};
+use loadgen::packet::Request;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use loadgen::client::{Load, Report, Target, Until, Wire};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::client::{Load, Report, Target, Until, Wire};
-use rhinod_bench::packet::Request;
 
 use crate::harness::{Instance, Launch, PATIENCE, Process, output_of, program_path};
 

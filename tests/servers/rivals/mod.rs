@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::harness::{PATIENCE, end};
 use crate::pythons::applications;
+use loadgen::client::{Reply, Target, exchange, wait_for_answer};
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use rhinod_bench::client::{Reply, Target, exchange, wait_for_answer};
-use rhinod_bench::packet::Request;
 use tempfile::TempDir;
 
 /// A uWSGI that serves a module of the test applications. It is ended by its pid.

@@ -6,8 +6,8 @@ mod collector;
 use std::fs;
 use std::time::Instant;
 
+use loadgen::packet::Request;
 use nix::sys::signal::Signal;
-use rhinod_bench::packet::Request;
 
 use self::agent::Agent;
 use self::collector::{Collector, Manner};

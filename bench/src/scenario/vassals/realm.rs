@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::client::{Target, Wire, exchange};
 use crate::contender::directory;
 use crate::lab::{Error, Lab, io_error};
-use crate::packet::Request;
 use crate::server::{Launch, Server};
+use loadgen::client::{Target, Wire, exchange};
+use loadgen::packet::Request;
 
 /// How often is looked whether something has come to pass.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

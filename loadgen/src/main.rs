@@ -1,6 +1,6 @@
 //! `loadgen`: a closed (or open) loop of N uwsgi clients against any uwsgi server; prints counts and latencies.
 //!
-//! Only the command line is here; the loop is [`rhinod_bench::client`]. Runs by itself. Exit code 0: every request
+//! Only the command line is here; the loop is [`loadgen::client`]. Runs by itself. Exit code 0: every request
 //! ended well; 1: some did not; 2: it could not run.
 
 use std::io::{self, Write};
@@ -10,8 +10,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use lexopt::prelude::*;
-use rhinod_bench::client::{Bucket, Load, Pace, Report, Target, Until, Wire};
-use rhinod_bench::packet::Request;
+use loadgen::client::{Bucket, Load, Pace, Report, Target, Until, Wire};
+use loadgen::packet::Request;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 const USAGE: &str = "\
