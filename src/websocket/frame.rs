@@ -109,9 +109,11 @@ impl Head {
         let shift = (place % MASK_BYTES as u64) as usize;
         let mut mask = self.mask;
         mask.rotate_left(shift);
-        for chunk in part.chunks_mut(MASK_BYTES) {
-            chunk.iter_mut().zip(mask).for_each(|(byte, masked)| *byte ^= masked);
-        }
+        let [a, b, c, d] = mask;
+        let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+        let (words, rest) = part.as_chunks_mut::<8>();
+        words.iter_mut().for_each(|bytes| *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes());
+        rest.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, masked)| *byte ^= masked);
     }
 }
 

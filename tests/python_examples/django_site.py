@@ -139,14 +139,14 @@ class DjangoSite(unittest.TestCase):
     def test_12_a_reload_under_load_loses_no_request(self) -> None:
         master = self.site.master()
         command = [os.environ["RHINOD"], "--reload", str(self.site.base / "run" / "myProject.pid")]
-        with self.load("/figures/") as statuses:
+        with self.load("/figures/", clients=4) as statuses:
             reload = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX)
         self.assertEqual((reload.returncode, reload.stdout), (0, "generation 2 serves\n"), reload.stderr)
         self.assertEqual(set(statuses), {200})
         self.assertEqual(self.site.master(), master)
 
     @contextlib.contextmanager
-    def load(self, path: str) -> Iterator[list[int]]:
+    def load(self, path: str, clients: int = CLIENTS) -> Iterator[list[int]]:
         """Visitors who ask for `path` again and again until the block ends; the statuses they got."""
         statuses, enough = [], threading.Event()
 
@@ -155,15 +155,15 @@ class DjangoSite(unittest.TestCase):
             while not enough.is_set():
                 statuses.append(visitor.get(path)[0])
 
-        clients = [threading.Thread(target=visit) for _ in range(CLIENTS)]
-        for client in clients:
-            client.start()
+        visitors = [threading.Thread(target=visit) for _ in range(clients)]
+        for visitor in visitors:
+            visitor.start()
         try:
             yield statuses
         finally:
             enough.set()
-            for client in clients:
-                client.join()
+            for visitor in visitors:
+                visitor.join()
 
     def test_13_a_second_run_py_leaves_the_directory_alone(self) -> None:
         command = [sys.executable, str(PROJECT / "run.py"), "--base", str(self.site.base)]

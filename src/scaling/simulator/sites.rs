@@ -222,11 +222,11 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     /// Sites of different size whose peaks come at different times.
-    fn sites() -> Vec<Site> {
-        const UNTIL_US: u64 = 120 * SECOND_US;
+    fn sites(seconds: u64) -> Vec<Site> {
+        let until_us = seconds * SECOND_US;
         let cut = |mut load: Load| {
-            load.jobs.retain(|job| job.at_us < UNTIL_US);
-            Load { until_us: UNTIL_US, ..load }
+            load.jobs.retain(|job| job.at_us < until_us);
+            Load { until_us, ..load }
         };
         let loads: Vec<Load> = catalogue(3).into_iter().take(6).map(cut).collect();
         let each = loads.into_iter().zip([40, 60, 80, 40, 100, 40]);
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn one_site_with_all_the_memory_is_as_one_server() {
-        let site = sites().remove(1);
+        let site = sites(120).remove(1);
         let alone = run(&site.world, &Scaler::policy(site.settings.clone()), &site.load, &mut |_, _| {});
         let shared = share(&[site], 60 * 60 * MIB, Sharing::Budget);
         assert_eq!((shared.outcome.arrived, shared.outcome.refused), (alone.arrived, alone.refused));
@@ -251,9 +251,10 @@ mod tests {
     fn no_way_of_sharing_takes_more_memory_than_there_is() {
         let bytes = 2_000 * MIB;
         let places = |site: &Site| u64::from(site.world.queue_max + site.settings.maximum * site.world.threads);
-        let places: u64 = sites().iter().map(places).sum();
+        let places: u64 = sites(40).iter().map(places).sum();
         for sharing in [Sharing::Fixed, Sharing::FreeForAll, Sharing::Budget] {
-            let shared = share(&sites(), bytes, sharing);
+            let shared = share(&sites(40), bytes, sharing);
+            println!("{sharing:?}: {} MiB", shared.bytes_max / MIB);
             assert!(shared.bytes_max <= bytes, "{sharing:?}: {} MiB", shared.bytes_max / MIB);
             let finished = shared.outcome.finished + shared.outcome.refused;
             // The others wait, or are being served.
@@ -265,14 +266,14 @@ mod tests {
     /// What the budget is for. In docs/SCALING.md there are the figures of the recorded traces.
     #[test]
     fn one_budget_has_at_most_half_as_many_late_requests_as_fixed_shares() {
-        let late = |sharing| share(&sites(), 4_000 * MIB, sharing).outcome.late;
+        let late = |sharing| share(&sites(120), 4_000 * MIB, sharing).outcome.late;
         let (fixed, budget) = (late(Sharing::Fixed), late(Sharing::Budget));
         assert!(budget * 2 <= fixed, "{budget} of fixed shares' {fixed}");
     }
 
     #[test]
     fn the_same_sites_come_to_the_same_end() {
-        let one = || share(&sites(), 1_500 * MIB, Sharing::Budget);
+        let one = || share(&sites(40), 1_500 * MIB, Sharing::Budget);
         assert_eq!(one(), one());
     }
 }

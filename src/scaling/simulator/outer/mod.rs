@@ -225,12 +225,18 @@ mod tests {
     use crate::scaling::fixture::{SECOND_US, settings};
     use crate::scaling::simulator::load::{Service, poisson};
     use crate::scaling::simulator::run;
+    use std::sync::LazyLock;
 
     /// Twenty requests at once on average, two hundred from the fifth minute to the tenth.
     fn wave() -> Load {
         let rate = |at: f64| if (300.0..600.0).contains(&at) { 200.0 } else { 20.0 };
         Load::open("wave", poisson(5, 1_500, 200.0, rate, Service::Exponential(500_000), 20))
     }
+
+    /// What becomes of the wave by instances that do not scale, of the same size that do, and of four times the size.
+    static FIXED: LazyLock<Fleet> = LazyLock::new(|| fleet(&outer(Scaler::Fixed(16)), &wave()));
+    static SAME: LazyLock<Fleet> = LazyLock::new(|| fleet(&outer(adaptive(16)), &wave()));
+    static ROOM: LazyLock<Fleet> = LazyLock::new(|| fleet(&outer(adaptive(64)), &wave()));
 
     fn outer(inner: Scaler) -> Outer {
         Outer { autoscaler: Autoscaler::default(), start_us: 30 * SECOND_US, instance: World::default(), inner }
@@ -253,10 +259,8 @@ mod tests {
 
     #[test]
     fn no_request_is_lost_though_instances_come_and_go() {
-        for inner in [Scaler::Fixed(16), adaptive(16)] {
-            let (load, outer) = (wave(), outer(inner));
-            let fleet = fleet(&outer, &load);
-            assert_eq!(fleet.outcome.arrived, load.jobs.len() as u64);
+        for fleet in [&*FIXED, &*SAME] {
+            assert_eq!(fleet.outcome.arrived, wave().jobs.len() as u64);
             let unfinished = fleet.outcome.arrived - fleet.outcome.finished - fleet.outcome.refused;
             assert!(unfinished < 60, "{unfinished} at the end of the run");
             assert_eq!(fleet.outcome.waits.count() + fleet.outcome.refused, fleet.outcome.arrived);
@@ -265,7 +269,7 @@ mod tests {
 
     #[test]
     fn instances_stay_within_bounds_come_after_their_start_and_stay_for_the_window() {
-        let fleet = fleet(&outer(adaptive(16)), &wave());
+        let fleet = &*SAME;
         let within = |&(_, count): &(u64, u32)| (2..=20).contains(&count);
         assert!(fleet.instances.iter().all(within), "{:?}", fleet.instances);
         assert!(fleet.started >= 6, "{}", fleet.started);
@@ -283,10 +287,7 @@ mod tests {
     /// What is asked in docs/SCALING.md.
     #[test]
     fn the_inner_loop_answers_what_the_outer_one_is_too_slow_for_and_gives_workers_back() {
-        let load = wave();
-        let fixed = fleet(&outer(Scaler::Fixed(16)), &load);
-        let same = fleet(&outer(adaptive(16)), &load);
-        let room = fleet(&outer(adaptive(64)), &load);
+        let (fixed, same, room) = (&*FIXED, &*SAME, &*ROOM);
         assert!(
             same.outcome.worker_us * 10 < fixed.outcome.worker_us * 9,
             "{} {}",
