@@ -18,9 +18,8 @@ TRACES ?=
 # The crates that are published.
 PUBLISHED := rhinod-worker-protocol rhinod
 # Has clippy compile our own packages: they are linted as they are built for the tests, and what they depend on is compiled
-# once, not for the lints and again for the tests. In the same words `cargo clippy` hands its arguments to it. What would
-# spare the next compilation a part costs the first one a third more, and most have no next one, as in a fresh clone.
-LINTED := CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
+# once, not for the lints and again for the tests. In the same words `cargo clippy` hands its arguments to it.
+LINTED := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 
 .PHONY: help build run-rust test soak fuzz fuzz-smoke check doc walks features release-checks package bless bench study screenshots clean
 

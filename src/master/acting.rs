@@ -52,6 +52,10 @@ impl Driver<'_> {
                     let failed = self.children.fork(generation, seat, post, nth, &self.poll);
                     self.handle_all(failed);
                 }
+                Action::CallOff { seat } => {
+                    let dropped = self.children.call_off(seat);
+                    self.handle_all(dropped);
+                }
                 Action::Execute { seat, post, recipe, nth } => self.execute(seat, post, recipe, nth),
                 Action::Retire { seat, post, why } => self.retire(seat, post, why),
                 Action::Mold { seat, generation, .. } => {

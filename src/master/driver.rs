@@ -248,6 +248,8 @@ impl<'a> Driver<'a> {
         let Some(own) = self.children.board().and_then(|board| board.master(*seat)) else { return };
         match event {
             Event::Ready { boot_us, .. } => self.ledger.note_boot(*boot_us),
+            // Called off before it was sent.
+            Event::ForkFailed { errno: libc::ECANCELED, .. } => {}
             Event::ForkFailed { .. } => self.ledger.note_failed_fork(),
             _ => {
                 self.write_left_lines(*seat);

@@ -78,6 +78,16 @@ impl Children {
         Ok(())
     }
 
+    /// Takes back the order to fork into a seat. One that was not sent yet is dropped, which is told as a failure of the
+    /// fork; else whoever comes finds the order to leave in its seat.
+    pub(in crate::master) fn call_off(&mut self, seat: Seat) -> Option<Event> {
+        if self.zygotes.values_mut().any(|zygote| zygote.orders.drop_for(seat)) {
+            return Some(Event::ForkFailed { seat, errno: libc::ECANCELED });
+        }
+        self.retire(seat);
+        None
+    }
+
     /// Tells a worker to stop accepting, finish what it holds, and leave.
     pub(in crate::master) fn retire(&self, seat: Seat) {
         self.order(seat, SeatOrder::Retire, &ToWorker::Retire);

@@ -48,6 +48,13 @@ impl ForkOrders {
         self.waiting.pop_front();
     }
 
+    /// The one for a seat is not to be sent any more. Whether it was still there.
+    pub(super) fn drop_for(&mut self, seat: Seat) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|order| order.seat != seat);
+        self.waiting.len() < before
+    }
+
     /// One was answered.
     pub(super) fn answered(&mut self) {
         self.unanswered = self.unanswered.saturating_sub(1);
@@ -91,6 +98,14 @@ mod tests {
         orders.drop_next();
         assert_eq!(orders.next().map(|order| order.seat), Some(Seat(1)));
         orders.sent();
+        assert!(orders.into_waiting().map(|order| order.seat).eq([Seat(2)]));
+    }
+
+    #[test]
+    fn one_that_is_called_off_is_dropped_unless_it_was_sent() {
+        let mut orders = orders(3);
+        orders.sent();
+        assert!(!orders.drop_for(Seat(0)) && orders.drop_for(Seat(1)) && !orders.drop_for(Seat(1)));
         assert!(orders.into_waiting().map(|order| order.seat).eq([Seat(2)]));
     }
 }

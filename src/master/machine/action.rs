@@ -52,6 +52,12 @@ pub enum Action {
         /// How many children this post has had in this instance, this one included.
         nth: u32,
     },
+    /// Take back the order to fork a child that is not known to be there yet: if it is, it takes no work that it does not
+    /// have already. Answered as the fork itself.
+    CallOff {
+        /// Which.
+        seat: Seat,
+    },
     /// Tell a child to finish what it holds, and exit. Holds for paused ones too.
     Retire {
         /// Which.

@@ -277,7 +277,7 @@ pub(super) enum Step {
     Kill,
     /// Take it back because it did not get ready, blame it, wait for its death.
     GiveUp,
-    /// Take it back as soon as it has a pid.
+    /// Call it off, and take it back as soon as it has a pid.
     Doom,
     /// Take it back: SIGKILL, or finish if it accepts already although that was not heard yet; wait for its death.
     Withdraw,
@@ -363,7 +363,7 @@ impl fmt::Display for Step {
             Step::Retire => "retire, mercy → Retiring",
             Step::Kill => "kill → Killed",
             Step::GiveUp => "blame, withdraw → Killed",
-            Step::Doom => "→ Doomed",
+            Step::Doom => "call off → Doomed",
             Step::Withdraw => "withdraw → Killed",
             Step::DoomUnfit => "blame → Doomed",
             Step::Quarantine => "→ Lost",

@@ -161,6 +161,9 @@ impl Machine {
 
     fn doom(&mut self, seat: Seat, child: Child, manner: Manner) {
         let until = child.until().unwrap_or(self.now);
+        if child.recipe().is_none() {
+            self.actions.push_back(Action::CallOff { seat });
+        }
         self.sit(seat, Child { phase: Phase::Doomed { until, manner }, ..child });
     }
 

@@ -50,9 +50,10 @@ fn simulate(seed: u64) -> Result<Tally, String> {
 struct Tally(BTreeMap<&'static str, u64>);
 
 impl Tally {
-    const KINDS: [&str; 21] = [
+    const KINDS: [&str; 22] = [
         "abandoned",
         "adopted",
+        "called off",
         "commits",
         "done",
         "evicted",
@@ -690,6 +691,15 @@ impl World {
             Action::Execute { seat, post, recipe, nth } => {
                 ensure(nth > 0 && post.number > 0, || format!("{nth} of {post}"))?;
                 return self.order_program(seat, post, recipe);
+            }
+            Action::CallOff { seat } => {
+                let unknown = self.machine.seats.get(seat.0 as usize).and_then(Option::as_ref);
+                ensure(unknown.is_some_and(|child| child.pid().is_none()), || format!("calls seat {seat} off"))?;
+                let there = |process: &Process| process.seat == seat && process.alive && !process.leaving;
+                if let Some(pid) = self.processes.iter().find(|(_, process)| there(process)).map(|(pid, _)| *pid) {
+                    self.tally.count("called off");
+                    self.retire(pid);
+                }
             }
             Action::Retire { seat, post, why } if post.role == Role::Daemon => return self.retire_program(seat, why),
             Action::Withdraw { seat, post, .. } if post.role == Role::Daemon => return self.withdraw_program(seat),

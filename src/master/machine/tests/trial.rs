@@ -62,6 +62,22 @@ fn who_has_not_passed_finishes_what_it_holds_and_the_old_serves_on() {
 }
 
 #[test]
+fn one_that_is_being_forked_at_the_verdict_is_called_off_before_it_is_known() {
+    let mut bench = Bench::serving(tried(4));
+    bench.forks = false;
+    begin_switch(&mut bench, Reload::Graceful, tried(4));
+    let Some(Action::Fork { seat, .. }) = bench.log.iter().find(|action| is_fork(action)).cloned() else {
+        panic!("{:?}", bench.log)
+    };
+    bench.send(verdict(Err("it fails")));
+    assert_eq!(bench.count(|action| *action == Action::CallOff { seat }), 1, "{:?}", bench.log);
+    assert_eq!(bench.outcomes(), [(Reload::Graceful, Outcome::Failed("it fails".to_owned()))]);
+    bench.send(Event::Forked { seat, pid: pid(99) });
+    assert!(bench.withdraws(seat.0), "{:?}", bench.log);
+    assert_eq!((ready_of(&bench, 1), ready_of(&bench, 2)), (4, 0));
+}
+
+#[test]
 fn a_worker_that_dies_on_trial_is_a_verdict() {
     let mut bench = on_trial();
     let seat = bench.machine.workers().find(|worker| worker.generation == Generation(2)).unwrap().seat;
